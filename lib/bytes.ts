@@ -1,0 +1,117 @@
+/**
+ * Bytes, as every part needs them: a buffer that grows, numbers in ASCII digits, and keys as text.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+
+const encoder = new TextEncoder();
+
+/** The bytes of a text in UTF-8; of an ASCII text, its characters. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/**
+ * One character for each byte, U+0000 to U+00FF: the only text that stands for any bytes and back.
+ * (`TextDecoder("latin1")` is windows-1252 and is not that.)
+ */
+export function binaryString(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(
+    "latin1",
+  );
+}
+
+/** The bytes of a {@linkcode binaryString}. */
+export function bytesOfBinaryString(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Whether two runs of bytes are the same. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  const length = a.length;
+  if (length !== b.length) return false;
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** How many decimal digits an unsigned integer up to 2^53 has. */
+export function digitsOf(value: number): number {
+  let digits = 1;
+  for (let bound = 10; value >= bound; bound *= 10) digits++;
+  return digits;
+}
+
+/** Bytes that are written one after another into memory that grows as they come. */
+export class ByteBuffer {
+  /** The memory; what was written is its first {@linkcode length} bytes. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** How many bytes were written since the last {@linkcode clear}. */
+  length = 0;
+
+  constructor(private readonly initial = 1024) {
+    this.bytes = new Uint8Array(initial);
+  }
+
+  /** Makes room for `more` bytes; what was written stays. */
+  reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  byte(value: number): void {
+    if (this.length === this.bytes.length) this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Writes a text of ASCII characters. */
+  ascii(text: string): void {
+    this.reserve(text.length);
+    for (let i = 0; i < text.length; i++) {
+      this.bytes[this.length++] = text.charCodeAt(i);
+    }
+  }
+
+  /** Writes an unsigned integer up to 2^53 in decimal digits. */
+  decimal(value: number): void {
+    const digits = digitsOf(value);
+    this.reserve(digits);
+    let at = this.length + digits;
+    this.length = at;
+    while (value > 0xffffffff) {
+      this.bytes[--at] = 48 + value % 10;
+      value = Math.floor(value / 10);
+    }
+    let rest = value >>> 0;
+    do {
+      const next = (rest / 10) >>> 0;
+      this.bytes[--at] = 48 + rest - next * 10;
+      rest = next;
+    } while (rest !== 0);
+  }
+
+  /** What was written, as a view that the next write may change. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** Forgets what was written, and gives back memory beyond `keep` bytes. */
+  clear(keep = Infinity): void {
+    this.length = 0;
+    if (this.bytes.length > Math.max(keep, this.initial)) {
+      this.bytes = new Uint8Array(this.initial);
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The one interface between memcached's semantics and the places where items are kept.
+ *
+ * Every command is a read, or a swap: put this item in the place of what is there, if what is there
+ * is what I expect. A driver knows nothing of commands; commands know nothing of drivers.
+ *
+ * ## The contract
+ *
+ * The suite in `tests/storage/contract.ts` holds every store to these points, by their numbers.
+ *
+ *  1. A key is 1 to 250 bytes, any bytes. A value is 0 bytes up to the limit the server was given,
+ *     any bytes. Flags are 32 bits. All come back as they were given.
+ *  2. `key`, `next` and `next.value` belong to the caller and stay unchanged until the result is
+ *     there; a store that needs them longer (a retry after a timeout, say) copies them.
+ *  3. What `read` gives belongs to the store: it is valid until the caller next calls the store or
+ *     waits. Who keeps it longer copies it.
+ *  4. A result is a plain value where the store has it at hand, a promise where it must wait. Errors
+ *     come as {@linkcode StoreError}, thrown or as a rejection. After an error the item is what it
+ *     was before or what it was to become, nothing else; a later read tells which.
+ *  5. `swap` is atomic against every other swap on that key, also through other servers on the same
+ *     data. Of several swaps that expect the same state one succeeds.
+ *  6. An item whose `exptime` has come, and one that was flushed, is absent to `swap`. `read` may
+ *     still give an expired item (the caller checks {@linkcode isExpired}), never a flushed one.
+ *  7. `next.cas` 0 asks for a new cas unique, one that this key has never had, not before a restart
+ *     and not through another server. Any other `next.cas` is taken as it is: a touch keeps the
+ *     unique, and meta's `E` flag sets it.
+ *  8. `version` changes with every successful swap on the key, also where `cas` does not.
+ *  9. Calls on one key take effect in the order in which they were made, if each is made after the
+ *     one before has its result. Calls on different keys have no order among them.
+ * 10. Effects are visible to later calls at once; `commit` says when they may be answered.
+ * 11. `flush(now)` makes everything stored before absent and nothing stored after it. `flush(later)`
+ *     does so at that moment, to all that is stored until then; a new flush replaces a pending one.
+ *     Both take the same time for any number of items, and hold over a restart.
+ * 12. `scan` gives each item that is there all the while once, and those that come or go meanwhile
+ *     once or not at all. It leaves out expired and flushed items and holds up nobody.
+ * 13. After `close` everything acknowledged is where the store keeps it, and nothing is open.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+
+/** A value, or the promise of one where the store must wait. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** What tells one state of a key from every other, to its store alone. */
+export type Version = number | bigint | string;
+
+/** An item's attributes: everything but its value. */
+export interface Attributes {
+  /** What the client keeps beside the value, 32 bits, unsigned. */
+  readonly flags: number;
+  /** When the item expires, in milliseconds since 1970; 0 for never. */
+  readonly exptime: number;
+  /** The cas unique, 64 bits, unsigned. In a swap 0 asks the store for a new one. */
+  readonly cas: bigint;
+  /** Meta protocol: the value is out of date, and may be served until somebody renews it. */
+  readonly stale: boolean;
+  /** Meta protocol: a client has been told to renew the value (the win token is out). */
+  readonly won: boolean;
+  /** Whether the item was read since it was stored, where that is known. */
+  readonly fetched: boolean;
+  /** When it was last stored, touched or (where the store keeps that) read, in seconds since 1970. */
+  readonly accessed: number;
+}
+
+/** An item to be stored. */
+export interface NewItem extends Attributes {
+  readonly value: Uint8Array;
+}
+
+/** An item as it was read. */
+export interface Item extends NewItem {
+  readonly version: Version;
+}
+
+/**
+ * What a swap finds there, or does nothing.
+ *
+ * - `"any"`: whatever is there, or nothing.
+ * - `"absent"`: nothing (or something expired or flushed).
+ * - `{ cas }`: an item with this cas unique.
+ * - an {@linkcode Item} as it was read: exactly that state, also if cas was kept by what changed it.
+ */
+export type Expected =
+  | "any"
+  | "absent"
+  | { readonly cas: bigint; readonly version?: Version };
+
+/**
+ * What came of a swap: the cas unique of the item that is there now (0 after a delete); or, with
+ * nothing changed, `"exists"` where another state than the expected is there, and `"absent"` where
+ * there is nothing: nothing to delete, or nothing with the expected unique.
+ */
+export type Swapped = bigint | "exists" | "absent";
+
+/** An item without its value, as a listing shows it. */
+export interface Listed extends Attributes {
+  readonly key: Uint8Array;
+  /** The length of the value in bytes. */
+  readonly size: number;
+}
+
+/** What a store can tell of itself. Figures that it does not have are left out, never made up. */
+export interface StoreInfo {
+  /** Items that are there; expired ones may count until they are met or swept. */
+  readonly items: number;
+  /** Bytes of keys, values and the store's own overhead for them. */
+  readonly bytes: number;
+  /** The size the store is allowed, in bytes; 0 for no limit. */
+  readonly limit: number;
+  /** Items thrown out to make room for others. */
+  readonly evictions: number;
+  /** Expired items whose room was given back. */
+  readonly reclaimed: number;
+  /** Reads that found only a flushed item. */
+  readonly flushedReads: number;
+  /** Figures of this kind of store, for `stats <store>`: name without spaces, value. */
+  readonly own: ReadonlyArray<readonly [name: string, value: string | number]>;
+}
+
+/** Where items are kept. The module's text is the contract. */
+export interface Store {
+  /** The item, `undefined` where there is none. */
+  read(key: Uint8Array): Awaitable<Item | undefined>;
+
+  /** Puts `next` in the place of what is `expected`; `null` deletes. */
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+  ): Awaitable<Swapped>;
+
+  /**
+   * The one durability point: when it is done, all swaps so far are as safe as the store's setting
+   * promises, and so is everything that reads have shown. No reply leaves before.
+   */
+  commit(): Awaitable<void>;
+
+  /**
+   * Makes all items absent that were stored before `at`.
+   *
+   * @param at milliseconds since 1970; what is not in the future means now.
+   */
+  flush(at: number): Awaitable<void>;
+
+  /** Lists the items in groups of any size, in no order. */
+  scan(): AsyncIterable<readonly Listed[]>;
+
+  /** Figures at hand; never a search. */
+  info(): StoreInfo;
+
+  /** Commits and ends. Calls after it fail with a {@linkcode StoreError}. */
+  close(): Promise<void>;
+}
+
+/** What every store is opened with; each adds its own. */
+export interface StoreOptions {
+  /** The server's clock. */
+  readonly clock: Clock;
+  /** Says one line to the operator: what happened, and what follows from it. */
+  readonly log: (line: string) => void;
+}
+
+/** Whether the item's time has come. `now` in milliseconds since 1970. */
+export function isExpired(
+  item: { readonly exptime: number },
+  now: number,
+): boolean {
+  return item.exptime !== 0 && item.exptime <= now;
+}
