@@ -89,8 +89,12 @@ class Parse {
       if (!collect || !this.#collected.has(name)) {
         this.result[each] = value;
       } else {
-        const soFar = this.result[each] as unknown[] | undefined;
-        this.result[each] = [...soFar ?? [], value];
+        const soFar = this.result[each];
+        this.result[each] = Array.isArray(soFar)
+          ? [...soFar, value]
+          : soFar
+          ? [soFar, value]
+          : [value];
       }
     }
   }
@@ -200,7 +204,7 @@ export function parseArgs<
   TStrings extends string = never,
   TCollectable extends string = never,
 >(
-  args: readonly string[],
+  args: string[],
   options: ParseOptions<TBooleans, TStrings, TCollectable> = {},
 ): Args<Flags<TBooleans, TStrings, TCollectable>> {
   const end = args.indexOf("--");
