@@ -55,8 +55,10 @@ export function execute(request: Request, context: Context): Awaitable<Reply> {
   }
 }
 
+type Failure = Extract<Reply, { kind: "error" }>;
+
 /** The reply to a request that the store, or a bug, made fail. */
-export function failure(error: unknown, context: Context): Reply {
+export function failure(error: unknown, context: Context): Failure {
   if (error instanceof OutOfSpaceError) {
     context.counters.store_no_memory++;
     return replies.outOfMemory;
