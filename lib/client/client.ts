@@ -201,9 +201,28 @@ export class Client implements Disposable {
     return new Map(replies.map(([server, { line }]) => [server, line.replace(/^VERSION /, "")]));
   }
 
+  /** How long each server takes to answer over an open connection, in milliseconds, by its address. */
+  async ping(): Promise<Map<string, number>> {
+    await this.version();
+    const took = new Map<string, number>();
+    for (const [index, address] of this.servers.entries()) {
+      const start = performance.now();
+      await this.#connection(index).request("line", (out) => writeLine(out, "version"));
+      took.set(addressText(address), performance.now() - start);
+    }
+    return took;
+  }
+
   /** All keys of all servers with their times of expiry, in parts of some hundreds. */
   async *keys(): AsyncGenerator<readonly KeyEntry[], void, void> {
     for (const server of this.servers) yield* listKeys(server, this.#options);
+  }
+
+  /** A client of each of the servers alone. */
+  single(): Client[] {
+    return this.servers.map((server) =>
+      new Client({ servers: [addressText(server)], ...this.#options })
+    );
   }
 
   /** Sends a line of the text protocol as it is, to the first server. */
