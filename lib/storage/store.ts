@@ -12,8 +12,8 @@
  *     any bytes. Flags are 32 bits. All come back as they were given.
  *  2. `key`, `next` and `next.value` belong to the caller and stay unchanged until the result is
  *     there; a store that needs them longer (a retry after a timeout, say) copies them.
- *  3. What `read` gives belongs to the store: it is valid until the caller next calls the store or
- *     waits. Who keeps it longer copies it.
+ *  3. What `read` gives at once belongs to the store: it is valid until the caller next calls the
+ *     store or waits, and who keeps it longer copies it. What it gives by a promise is the caller's.
  *  4. A result is a plain value where the store has it at hand, a promise where it must wait. Errors
  *     come as {@linkcode StoreError}, thrown or as a rejection. After an error the item is what it
  *     was before or what it was to become, nothing else; a later read tells which.
