@@ -6,13 +6,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import {
-  type Awaitable,
-  type Change,
-  isExpired,
-  type Item,
-  type Store,
-} from "./store.ts";
+import { type Awaitable, type Change, isExpired, type Item, type Store } from "./store.ts";
 
 /**
  * Changes an item atomically. Stays without promises where the store does.
@@ -51,9 +45,7 @@ async function updateLater(
   found: Promise<Item | undefined>,
 ): Promise<bigint> {
   const swapped = await swapOnce(store, clock, key, change, await found);
-  return typeof swapped === "bigint"
-    ? swapped
-    : update(store, clock, key, change);
+  return typeof swapped === "bigint" ? swapped : update(store, clock, key, change);
 }
 
 function swapOnce(
@@ -63,9 +55,7 @@ function swapOnce(
   change: Change,
   found: Item | undefined,
 ) {
-  const item = found !== undefined && isExpired(found, clock.now())
-    ? undefined
-    : found;
+  const item = found !== undefined && isExpired(found, clock.now()) ? undefined : found;
   const next = change(item);
   if (next === undefined || (next === null && item === undefined)) return 0n;
   return store.swap(key, item ?? "absent", next);
