@@ -54,6 +54,7 @@ export async function serve(
       allowDump: !options.disableDumping,
       shutdown: options.enableShutdown ? stop.resolve : undefined,
       connections: () => server.size,
+      describeConnections: () => server.describe(),
       maxConnections: options.connLimit,
       settings: settingsOf(options),
       started: clock.now(),
