@@ -12,8 +12,8 @@
  *     any bytes. Flags are 32 bits. All come back as they were given.
  *  2. `key`, `next` and `next.value` belong to the caller and stay unchanged until the result is
  *     there; a store that needs them longer (a retry after a timeout, say) copies them.
- *  3. What `read` gives belongs to the store: it is valid until the caller next calls the store or
- *     waits. Who keeps it longer copies it.
+ *  3. What `read` gives at once belongs to the store: it is valid until the caller next calls the
+ *     store or waits, and who keeps it longer copies it. What it gives by a promise is the caller's.
  *  4. A result is a plain value where the store has it at hand, a promise where it must wait. Errors
  *     come as {@linkcode StoreError}, thrown or as a rejection. After an error the item is what it
  *     was before or what it was to become, nothing else; a later read tells which.
@@ -34,6 +34,10 @@
  * 12. `scan` gives each item that is there all the while once, and those that come or go meanwhile
  *     once or not at all. It leaves out expired and flushed items and holds up nobody.
  * 13. After `close` everything acknowledged is where the store keeps it, and nothing is open.
+ * 14. `update` is a read, a change and a swap in one, made again until the swap succeeds. A store
+ *     has it only where it can do better than that loop (a bucket that takes one write a second to
+ *     one object puts many changes into one upload); {@linkcode update} of `update.ts` is the loop,
+ *     and takes the store's own way where there is one.
  *
  * @module
  */
@@ -94,6 +98,17 @@ export type Expected =
  */
 export type Swapped = bigint | "exists" | "absent";
 
+/**
+ * What an {@linkcode Store.update} makes of the item that is there (`undefined` where there is
+ * nothing, or something expired or flushed): the item to put in its place, `null` to delete it, or
+ * `undefined` to leave all as it is.
+ *
+ * It may be called several times, each time with a newer state; only the last call counts, and it is
+ * made before the result is there. So it does nothing but compute: what it keeps for the reply it
+ * overwrites at each call. The item is valid during the call only; the result may share its value.
+ */
+export type Change = (item: Item | undefined) => NewItem | null | undefined;
+
 /** An item without its value, as a listing shows it. */
 export interface Listed extends Attributes {
   readonly key: Uint8Array;
@@ -130,6 +145,14 @@ export interface Store {
     expected: Expected,
     next: NewItem | null,
   ): Awaitable<Swapped>;
+
+  /**
+   * Reads the item, changes it and swaps it, as often as it takes; the result counts once it is
+   * there. Call {@linkcode update} of `update.ts`, which serves all stores.
+   *
+   * @returns the cas unique of what the change stored, 0 where it deleted or left things as they are.
+   */
+  update?(key: Uint8Array, change: Change): Awaitable<bigint>;
 
   /**
    * The one durability point: when it is done, all swaps so far are as safe as the store's setting
