@@ -207,7 +207,7 @@ export const replies = {
 } as const satisfies Record<string, Reply>;
 
 /** `SERVER_ERROR` with a sentence; what would end the line is made a space. */
-export function serverError(sentence: string): Reply {
+export function serverError(sentence: string): Extract<Reply, { kind: "error" }> {
   // deno-lint-ignore no-control-regex -- control characters are what must not reach the line
   return { kind: "error", line: `SERVER_ERROR ${sentence.replace(/[\x00-\x1f\x7f]+/g, " ")}` };
 }
