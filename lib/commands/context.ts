@@ -18,8 +18,10 @@ export interface Context {
   readonly allowDump: boolean;
   /** Ends the server, where `shutdown` is allowed (memcached's `-A`). */
   readonly shutdown: (() => void) | undefined;
-  /** Connections open now. */
+  /** How many connections are open now. */
   readonly connections: () => number;
+  /** The lines of `stats conns`. */
+  readonly describeConnections: () => readonly Figure[];
   /** Most connections at once. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */

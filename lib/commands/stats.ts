@@ -26,6 +26,7 @@ const commands: ReadonlyArray<
   ["reset", reset],
   ["settings", (context) => figures(context.settings)],
   ["cachedump", cachedump],
+  ["conns", (context) => figures(context.describeConnections())],
   ["items", (context) => figures(items(context))],
   ["slabs", (context) => figures(slabs(context))],
   ["sizes", () => figures([["sizes_status", "disabled"]])],

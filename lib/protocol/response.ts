@@ -51,6 +51,11 @@ export type Response =
   /** What came is no reply to what was asked; nothing after it can be trusted. */
   | { readonly kind: "unreadable"; readonly reason: string };
 
+/** The replies of a shape, where no error is among them. */
+export type ResponseOf<E extends Expect> = Extract<Response, {
+  kind: { line: "line"; values: "values"; list: "lines" | "line"; meta: "meta"; dump: "lines" }[E];
+}>;
+
 const decoder = new TextDecoder();
 
 /** A longer line is not memcached's: a key of 250 bytes is 750 in a metadump, all else is short. */

@@ -95,6 +95,11 @@ export class Connection {
     return { next };
   }
 
+  /** Whether the connection waits for its client. */
+  get isReading(): boolean {
+    return this.reading;
+  }
+
   /** Ends the connection: at once if it waits for the client, else when its batch is answered. */
   end(): void {
     this.ending = true;

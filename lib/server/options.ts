@@ -20,7 +20,7 @@ import {
   text,
 } from "../cli/option.ts";
 import { Exit, ExitError } from "../errors.ts";
-import { storeNames } from "../storage/open.ts";
+import { fsyncNames, storeNames } from "../storage/open.ts";
 
 const MIB = 2 ** 20;
 
@@ -55,6 +55,58 @@ export const serverOptions = {
     of: storeNames,
     default: "disk",
     help: "where items are kept",
+  }),
+  dataDir: text({ flags: "--data-dir", value: "DIR", default: "./data", help: "disk: where" }),
+  fsync: choice({
+    flags: "--fsync",
+    of: fsyncNames,
+    default: "everysec",
+    help: "disk: when writes are made safe from a power loss",
+  }),
+  maxDisk: size({
+    flags: "--max-disk",
+    default: 0,
+    help: "disk: most bytes the data directory may take; 0 for no limit",
+  }),
+  redisUrl: list({
+    flags: "--redis-url",
+    value: "URL,…",
+    default: ["redis://127.0.0.1:6379"],
+    help: "redis: redis://[user:password@]host[:port][/db], or rediss:// for TLS; several are " +
+      "seeds of a cluster",
+  }),
+  redisCluster: flag({ flags: "--redis-cluster", help: "redis: it is a Redis Cluster" }),
+  redisCa: text({
+    flags: "--redis-ca",
+    value: "FILE",
+    help: "redis: trust these certificates (PEM) instead of the machine's",
+  }),
+  bucket: text({ flags: "--bucket", value: "NAME", help: "gcs: the bucket" }),
+  gcsEndpoint: text({
+    flags: "--gcs-endpoint",
+    value: "URL",
+    help: "gcs: another endpoint than Google's, such as an emulator",
+  }),
+  gcsConcurrency: integer({
+    flags: "--gcs-concurrency",
+    min: 1,
+    default: 256,
+    help: "gcs: requests at once",
+  }),
+  cacheTtl: duration({
+    flags: "--cache-ttl",
+    unit: "ms",
+    default: 0,
+    help: "gcs: show a value again for so long without asking; others' changes are seen late",
+  }),
+  prefix: text({
+    flags: "--prefix",
+    help: "redis and gcs: what stands before every key (gcs: kvs/)",
+  }),
+  storeTimeout: duration({
+    flags: "--store-timeout",
+    min: 1,
+    help: "redis and gcs: how long a request may take (redis: 2s, gcs: 30s)",
   }),
   memoryLimit: size({
     flags: "-m, --memory-limit",

@@ -9,12 +9,12 @@ import { systemClock } from "../clock.ts";
 import type { Context } from "../commands/context.ts";
 import { Exit, ExitError } from "../errors.ts";
 import { Counters } from "../observe/counters.ts";
-import { openStore } from "../storage/open.ts";
+import { openStore, placeOf } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { listen } from "./listen.ts";
 import { modeOf, type serverOptions } from "./options.ts";
 import { Server } from "./server.ts";
-import { settingsOf } from "./settings.ts";
+import { evicts, settingsOf } from "./settings.ts";
 
 /** The server's options, read. */
 export type Options = Values<typeof serverOptions>;
@@ -34,13 +34,8 @@ export async function serve(
   const stop = Promise.withResolvers<void>();
   const release = onSignals(stop.resolve);
   const clock = systemClock;
-  const store = await openStore({
-    store: options.store,
-    memory: options.memoryLimit,
-    evict: options.store === "memory" ? !options.noEvictions : options.evict,
-    clock,
-    log,
-  });
+  const choice = { ...options, evict: evicts(options), clock, log };
+  const store = await openStore(choice);
   try {
     const listening = listen({
       port: options.port,
@@ -59,15 +54,15 @@ export async function serve(
       allowDump: !options.disableDumping,
       shutdown: options.enableShutdown ? stop.resolve : undefined,
       connections: () => server.size,
+      describeConnections: () => server.describe(),
       maxConnections: options.connLimit,
       settings: settingsOf(options),
       started: clock.now(),
     };
     const server = new Server(context, { idleTimeout: Math.ceil(options.idleTimeout / 1000) });
     for (const { listener } of listening) server.accept(listener);
-    log(
-      `listening on ${listening.map(({ address }) => address).join(", ")}; store: ${options.store}`,
-    );
+    const where = listening.map(({ address }) => address).join(", ");
+    log(`listening on ${where}, items kept ${placeOf(choice)}`);
     await stop.promise;
     await server.drain();
   } finally {

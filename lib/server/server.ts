@@ -6,6 +6,7 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
+import type { Figure } from "../protocol/message.ts";
 import { Connection } from "./connection.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -21,12 +22,19 @@ export interface Policy {
   readonly idleTimeout: number;
 }
 
+/** Who a connection is, for `stats conns`. */
+interface Ends {
+  readonly number: number;
+  readonly addr: string;
+  readonly listenAddr: string;
+}
+
 /** Serves connections from any number of listeners. */
 export class Server {
   /** Seconds since the start. */
   ticks = 0;
   private readonly listeners: Deno.Listener[] = [];
-  private readonly connections = new Set<Connection>();
+  private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
 
@@ -37,6 +45,20 @@ export class Server {
   /** Connections open now. */
   get size(): number {
     return this.connections.size;
+  }
+
+  /** The lines of memcached's `stats conns`, under the number of the connection. */
+  describe(): Figure[] {
+    const figures: Figure[] = [];
+    for (const [connection, { number, addr, listenAddr }] of this.connections) {
+      figures.push(
+        [`${number}:addr`, addr],
+        [`${number}:listen_addr`, listenAddr],
+        [`${number}:state`, connection.isReading ? "conn_read" : "conn_parse_cmd"],
+        [`${number}:secs_since_last_cmd`, this.ticks - connection.active],
+      );
+    }
+    return figures;
   }
 
   /** Accepts connections until the server ends. Never rejects. */
@@ -61,12 +83,12 @@ export class Server {
     this.draining = true;
     clearInterval(this.timer);
     for (const listener of this.listeners) listener.close();
-    for (const connection of this.connections) connection.end();
+    for (const connection of this.connections.keys()) connection.end();
     const deadline = Date.now() + DRAIN_TIME;
     while (this.connections.size > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    for (const connection of this.connections) connection.close();
+    for (const connection of this.connections.keys()) connection.close();
   }
 
   private admit(conn: Deno.Conn): void {
@@ -80,7 +102,11 @@ export class Server {
     // Each batch is one write, so there is nothing to gain from holding small packets back.
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
     const connection = new Connection(conn, this.context, this);
-    this.connections.add(connection);
+    this.connections.set(connection, {
+      number: counters.total_connections,
+      addr: addressOf(conn.remoteAddr),
+      listenAddr: addressOf(conn.localAddr),
+    });
     connection.serve().finally(() => this.connections.delete(connection));
   }
 
@@ -88,10 +114,17 @@ export class Server {
     this.ticks++;
     const { idleTimeout } = this.policy;
     if (idleTimeout === 0) return;
-    for (const connection of this.connections) {
+    for (const connection of this.connections.keys()) {
       if (this.ticks - connection.active <= idleTimeout) continue;
       this.context.counters.idle_kicks++;
       connection.close();
     }
   }
+}
+
+function addressOf(addr: Deno.Addr): string {
+  if (addr.transport !== "tcp") return `unix:${"path" in addr ? addr.path ?? "" : ""}`;
+  return addr.hostname.includes(":")
+    ? `tcp6:[${addr.hostname}]:${addr.port}`
+    : `tcp:${addr.hostname}:${addr.port}`;
 }

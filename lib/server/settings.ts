@@ -1,6 +1,14 @@
 import type { Figure } from "../protocol/message.ts";
 import type { Options } from "./serve.ts";
 
+/**
+ * Whether a full store throws out old items. A store in memory is a cache and does, as memcached
+ * does; one that keeps what it is told does not unless it is told to.
+ */
+export function evicts(options: Options): boolean {
+  return options.store === "memory" ? !options.noEvictions : options.evict;
+}
+
 /** The lines of `stats settings`, in memcached's names and order as far as kvs has the thing. */
 export function settingsOf(options: Options): Figure[] {
   const yes = (value: boolean) => value ? "yes" : "no";
@@ -12,10 +20,7 @@ export function settingsOf(options: Options): Figure[] {
     ["inter", options.listen.join(",")],
     ["verbosity", options.verbose],
     ["oldest", 0],
-    [
-      "evictions",
-      (options.store === "memory" ? !options.noEvictions : options.evict) ? "on" : "off",
-    ],
+    ["evictions", evicts(options) ? "on" : "off"],
     ["domain_socket", options.unixSocket ?? "NULL"],
     ["umask", options.unixMask],
     ["shutdown_command", yes(options.enableShutdown)],
