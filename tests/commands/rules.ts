@@ -42,7 +42,7 @@ async function follow(
 
 /** Single bytes; of what is long, so many at a time that it takes a while and not forever. */
 function piecesOf(sent: string): string[] {
-  const length = Math.ceil(sent.length / 20_000);
+  const length = Math.ceil(sent.length / 4_000);
   return Array.from(
     { length: Math.ceil(sent.length / length) },
     (_, i) => sent.slice(i * length, (i + 1) * length),

@@ -76,7 +76,6 @@ export class Harness implements AsyncDisposable {
     const log = (line: string) => void this.said.push(line);
     const memory = openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
     this.store = options.store?.(memory) ?? memory;
-    let server: Server | undefined;
     this.context = {
       store: this.store,
       clock: this.clock,
@@ -87,15 +86,15 @@ export class Harness implements AsyncDisposable {
       allowFlush: true,
       allowDump: true,
       shutdown: undefined,
-      connections: () => server?.size ?? 1,
-      describeConnections: () => server?.describe() ?? [],
+      connections: () => this.listening?.server.size ?? 1,
+      describeConnections: () => this.listening?.server.describe() ?? [],
       maxConnections: 100,
       settings: [["maxconns", 100], ["flush_enabled", "yes"]],
       started: this.clock.now(),
       ...options.context,
     };
     if (!listens) return;
-    server = new Server(this.context, { idleTimeout: options.idleTimeout ?? 0 });
+    const server = new Server(this.context, { idleTimeout: options.idleTimeout ?? 0 });
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
     this.listening = { server, port, serving: server.accept(listener) };
