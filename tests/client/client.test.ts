@@ -3,7 +3,7 @@ import { bytesOf } from "../../lib/bytes.ts";
 import { Client } from "../../lib/client/client.ts";
 import { RequestError, ServerError } from "../../lib/client/errors.ts";
 import { KeyError } from "../../lib/protocol/request.ts";
-import { memcachedMissing, startMemcached } from "./memcached.ts";
+import { memcachedMissing, startMemcached } from "./servers.ts";
 
 function test(name: string, body: (client: Client) => Promise<void>): void {
   Deno.test({

@@ -3,7 +3,7 @@ import { bytesOf } from "../../lib/bytes.ts";
 import { parseAddress } from "../../lib/client/address.ts";
 import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
-import { TimeoutError, UnreachableError } from "../../lib/client/errors.ts";
+import { RequestError, TimeoutError, UnreachableError } from "../../lib/client/errors.ts";
 import { writeGet, writeLine } from "../../lib/protocol/request.ts";
 
 /** A server that answers what it reads as `answer` says, and hangs up where that says null. */
@@ -173,4 +173,15 @@ Deno.test("where metadump is unknown, keys are listed class by class", async () 
     keys.push(...entries.map(({ key, expires }) => `${new TextDecoder().decode(key)} ${expires}`));
   }
   assertEquals(keys, ["key1 1700000000", "key5 1700000000"]);
+});
+
+Deno.test("a value is not sent by meta commands to a server that has none", async () => {
+  await using server = listen(() => "ERROR\r\n");
+  using client = new Client({ servers: [server.address] });
+  await assertRejects(
+    () => client.setBinary(bytesOf("a b"), bytesOf("flush_all")),
+    RequestError,
+    "the key needs meta commands, which the server does not know (ERROR)",
+  );
+  assertEquals(server.reads, ["mn\r\n"]);
 });

@@ -71,6 +71,11 @@ export class Bucket {
     return this.#objects.size;
   }
 
+  /** The live object's generation, `"0"` where there is none. */
+  generationOf(name: string): string {
+    return this.#objects.get(name)?.generation ?? "0";
+  }
+
   /** The live object, if the preconditions allow it to be seen; `"unchanged"` is a 304. */
   get(name: string, conditions: Preconditions): StoredObject | "unchanged" {
     checkName(name);

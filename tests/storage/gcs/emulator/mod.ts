@@ -61,6 +61,8 @@ export class Emulator implements AsyncDisposable {
     list: 0,
     other: 0,
   };
+  /** Told of every request as it comes. */
+  onRequest: ((operation: Operation, name: string | undefined) => void) | undefined;
   readonly auth: Auth | undefined;
   readonly #buckets = new Map<string, Bucket>();
   readonly #latency: Record<"read" | "write", Latency>;
@@ -115,6 +117,7 @@ export class Emulator implements AsyncDisposable {
     if (request.target === "/token" && this.auth) return this.auth.token(request);
     const route = this.#route(request);
     this.counts[route.operation]++;
+    this.onRequest?.(route.operation, route.name);
     const fault = this.faults.take(route.operation, route.name);
     const reads = route.operation === "get" || route.operation === "list";
     const latency = drawLatency(reads ? this.#latency.read : this.#latency.write);
