@@ -36,7 +36,7 @@ import { LARGEST_SEGMENT, Log, writeError } from "./log.ts";
 import { writeManifest } from "./manifest.ts";
 import { Placements } from "./placements.ts";
 import { Kind, RecordReader, recordSize, State } from "./record.ts";
-import { FOLLOWED_CAS, recover, type Recovered } from "./recovery.ts";
+import { FOLLOWED_CAS, recover, type Recovered, SEQUENCE_GAP } from "./recovery.ts";
 import { scanLog } from "./scan.ts";
 import type { Segment } from "./segment.ts";
 import { Syncer } from "./sync.ts";
@@ -268,6 +268,8 @@ class DiskStore implements Store {
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
+    // A batch that has lost swaps is not gone on with: it ends with the commit that tells.
+    if (this.lost !== undefined) throw this.lost;
     if (this.flushAt !== 0) this.flushIfDue();
     const { hash } = this;
     hash.of(key);
@@ -342,11 +344,11 @@ class DiskStore implements Store {
   }
 
   info(): StoreInfo {
-    if (this.flushAt !== 0 && !this.closed) this.flushIfDue();
     const { placements, log, cache, syncer, compactor } = this;
+    const due = this.flushAt !== 0 && this.flushAt <= this.options.clock.now();
     return {
-      items: placements.index.size,
-      bytes: placements.live,
+      items: due ? 0 : placements.index.size,
+      bytes: due ? 0 : placements.live,
       limit: this.options.maxDisk ?? 0,
       evictions: compactor.evictions,
       reclaimed: compactor.reclaimed,
@@ -762,6 +764,7 @@ class DiskStore implements Store {
         segment.listed = true;
       }
       await this.writeManifest(false);
+      this.compactor.wake();
     }).catch((error) => {
       this.options.log(writeError("Cannot write the manifest", error).message);
     });
@@ -789,7 +792,7 @@ class DiskStore implements Store {
     await writeManifest(this.files, this.options.directory, {
       hashKey: this.log.hashKey,
       clean,
-      sequence: log.sequence,
+      sequence: clean ? log.sequence : log.sequence + SEQUENCE_GAP,
       items: placements.index.size,
       next: unlisted?.id ?? log.nextId,
       segments: listed.map(({ id, length, crc }) => [id, length, crc]),
