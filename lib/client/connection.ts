@@ -77,7 +77,6 @@ export class Connection implements Disposable {
   readonly #inFlight = new Queue<InFlight>();
   #socket: Deno.Conn | undefined;
   #failure: UnreachableError | RequestError | undefined;
-  #onClose: () => void = () => {};
 
   /** What is to be written next, and the memory of what is being written. */
   #out = new ByteBuffer();
@@ -168,11 +167,6 @@ export class Connection implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** Is called once, when the connection has failed or was closed. */
-  set onClose(listener: () => void) {
-    this.#onClose = listener;
   }
 
   #await(waiting: Waiting): void {
@@ -312,7 +306,6 @@ export class Connection implements Disposable {
     } catch {
       // It was closed by the other side's error already.
     }
-    this.#onClose();
     for (let head = this.#inFlight.shift(); head; head = this.#inFlight.shift()) {
       head.waiting.reject(error);
     }
