@@ -268,8 +268,6 @@ class DiskStore implements Store {
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
-    // A batch that has lost swaps is not gone on with: it ends with the commit that tells.
-    if (this.lost !== undefined) throw this.lost;
     if (this.flushAt !== 0) this.flushIfDue();
     const { hash } = this;
     hash.of(key);
