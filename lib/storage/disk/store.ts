@@ -182,6 +182,9 @@ class DiskStore implements Store {
     this.log.onLost = (error) => {
       this.lost = error;
       this.placements.undo((a, b) => this.cache.forget(a, b));
+      // Until it is cut off on the medium too, what was refused may come back.
+      this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
+      this.need(this.log.written);
     };
     this.syncer = new Syncer(files, directory, this.log, {
       begins: (target) => {
