@@ -52,6 +52,10 @@ class Run {
   /** Every state since the start, and the first of them that can be what a power cut leaves. */
   states: State[] = [{ items: new Map(), flushAt: 0 }];
   durable = 0;
+  /** The state after a write that failed and could not be cut off. */
+  uncut = -1;
+  /** What goes wrong in this life. */
+  faults = "none";
   /** The state before what is not yet committed. */
   committed = 0;
   uniques = new Map<string, Set<bigint>>();
@@ -120,7 +124,8 @@ class Run {
     try {
       await this.store.commit();
       this.committed = this.states.length - 1;
-      if (this.fsync === "always") this.durable = this.committed;
+      // Refused bytes that could not even be cut off may come back until something is written.
+      if (this.fsync === "always" && this.committed !== this.uncut) this.durable = this.committed;
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
       await this.rolledBack();
@@ -140,6 +145,7 @@ class Run {
     assert(left !== undefined, `seed ${this.seed}: half a batch`);
     this.states.push(left);
     this.committed = this.states.length - 1;
+    if (this.faults === "truncate") this.uncut = this.committed;
   }
 
   async visible(): Promise<Map<string, string>> {
@@ -245,7 +251,16 @@ class Run {
     await this.open();
     const cuts = 1 + random.below(4);
     for (let cut = 0; cut < cuts; cut++) {
-      const faults = random.of(["none", "none", "write", "short", "read", "sync", "truncate"]);
+      this.uncut = -1;
+      const faults = this.faults = random.of([
+        "none",
+        "none",
+        "write",
+        "short",
+        "read",
+        "sync",
+        "truncate",
+      ]);
       const likely = random.of([0.02, 0.1, 0.4]);
       const steps = 10 + random.below(120);
       files.fault = (operation, path) => {
@@ -282,7 +297,7 @@ class Run {
       } else {
         if (end === 1) {
           if (!this.failed()) await this.commit();
-          this.durable = Math.max(this.durable, this.failed() ? 0 : this.committed);
+          if (!this.failed() && this.committed !== this.uncut) this.durable = this.committed;
         }
         files.powerCut(end === 1);
         await this.store.close().catch(() => {});
