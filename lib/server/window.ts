@@ -33,6 +33,8 @@ export class Window {
   admits(request: Request): boolean {
     if (this.isEmpty) return true;
     if (this.pending.length >= this.most || !("key" in request)) return false;
+    // Behind a flush that is not done yet nothing may start.
+    if (!("key" in this.pending[0].request)) return false;
     const changed = this.keys.get(binaryString(request.key));
     return changed === undefined || (!changed && request.op === "get");
   }
