@@ -145,7 +145,7 @@ function durationText(milliseconds: number): string {
   for (const [suffix, unit] of Object.entries(DURATIONS).reverse()) {
     if (milliseconds >= unit && milliseconds % unit === 0) return milliseconds / unit + suffix;
   }
-  return `${milliseconds}ms`;
+  return milliseconds === 0 ? "0" : `${milliseconds}ms`;
 }
 
 /** One of a few words. */

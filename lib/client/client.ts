@@ -7,6 +7,7 @@
 import { type ByteBuffer, bytesOf } from "../bytes.ts";
 import type { StorageOp } from "../protocol/message.ts";
 import {
+  checkKeyLength,
   expectationOf,
   isTextKey,
   type Key,
@@ -201,9 +202,28 @@ export class Client implements Disposable {
     return new Map(replies.map(([server, { line }]) => [server, line.replace(/^VERSION /, "")]));
   }
 
+  /** How long each server takes to answer over an open connection, in milliseconds, by its address. */
+  async ping(): Promise<Map<string, number>> {
+    await this.version();
+    const took = new Map<string, number>();
+    for (const [index, address] of this.servers.entries()) {
+      const start = performance.now();
+      await this.#connection(index).request("line", (out) => writeLine(out, "version"));
+      took.set(addressText(address), performance.now() - start);
+    }
+    return took;
+  }
+
   /** All keys of all servers with their times of expiry, in parts of some hundreds. */
   async *keys(): AsyncGenerator<readonly KeyEntry[], void, void> {
     for (const server of this.servers) yield* listKeys(server, this.#options);
+  }
+
+  /** A client of each of the servers alone. */
+  single(): Client[] {
+    return this.servers.map((server) =>
+      new Client({ servers: [addressText(server)], ...this.#options })
+    );
   }
 
   /** Sends a line of the text protocol as it is, to the first server. */
@@ -213,12 +233,14 @@ export class Client implements Disposable {
       return await this.#connection(0).request(expect, (out) => writeLine(out, line));
     }
     const lines: string[] = [];
-    await this.#connection(0).dump(line, (part) => void lines.push(...part));
+    await this.#connection(0).dump(line, (part) => lines.push(...part));
     return { kind: "lines", lines, last: true };
   }
 
   /** Like {@linkcode get} for a key of any bytes, by the meta commands (memcached 1.6). */
   async getBinary(key: Uint8Array): Promise<{ value: Uint8Array; flags: number } | undefined> {
+    checkKeyLength(key.length);
+    await this.#needMeta(key);
     const { line, value } = await this.#request(key, "meta", (out) => writeMetaGet(out, key));
     if (value === undefined) return undefined;
     return { value, flags: Number(/ f(\d+)/.exec(line)?.[1] ?? 0) };
@@ -226,7 +248,8 @@ export class Client implements Disposable {
 
   /**
    * Like {@linkcode set}, or {@linkcode add} with `absent`, for a key of any bytes; one that the
-   * text protocol cannot name goes by the meta commands (memcached 1.6).
+   * text protocol cannot name goes by the meta commands (memcached 1.6). False if `absent` kept it
+   * from being stored.
    */
   async setBinary(
     key: Uint8Array,
@@ -236,6 +259,8 @@ export class Client implements Disposable {
     if (isTextKey(key)) {
       return await this.#stored(absent ? "add" : "set", key, value, { flags, exptime });
     }
+    checkKeyLength(key.length);
+    await this.#needMeta(key);
     const mode = absent ? "E" : "S";
     const write = (out: ByteBuffer) => writeMetaSet(out, key, value, flags, exptime, mode);
     return (await this.#request(key, "meta", write)).line.startsWith("HD");
@@ -280,6 +305,18 @@ export class Client implements Disposable {
     const write = (out: ByteBuffer) => writeArithmetic(out, verb, key, BigInt(delta));
     const { line } = await this.#request(key, "line", write);
     return line === "NOT_FOUND" ? undefined : BigInt(line.trimEnd());
+  }
+
+  /** A server without meta commands would take a value for commands: it is asked first. */
+  async #needMeta(key: Key): Promise<void> {
+    try {
+      await this.#request(key, "meta", (out) => writeLine(out, "mn"));
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const message =
+        `the key needs meta commands, which the server does not know (${error.message})`;
+      throw new RequestError(message);
+    }
   }
 
   #request<E extends Exclude<Expect, "dump">>(

@@ -8,8 +8,14 @@
  */
 
 import { messageOf, OutOfSpaceError, StoreError } from "../errors.ts";
-import { type Dump, type Plain, replies, type Reply, type Request } from "../protocol/message.ts";
-import { serverError } from "../protocol/message.ts";
+import {
+  type Dump,
+  replies,
+  type Reply,
+  type Request,
+  serverError,
+  type Shutdown,
+} from "../protocol/message.ts";
 import type { Awaitable } from "../storage/store.ts";
 import { addDelta } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
@@ -80,10 +86,11 @@ function dump(request: Dump, context: Context): Reply {
   return { kind: "dump", format, items: context.store.scan() };
 }
 
-function shutdown(_: Plain, context: Context): Reply {
+function shutdown(request: Shutdown, context: Context): Reply {
   if (context.shutdown === undefined) {
     return { kind: "error", line: "SERVER_ERROR: shutdown not enabled" };
   }
+  if (!request.isMode) return { kind: "error", line: "CLIENT_ERROR invalid shutdown mode" };
   context.shutdown();
   return replies.close;
 }

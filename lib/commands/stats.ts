@@ -7,7 +7,7 @@
 
 import { cpuUsage } from "../observe/process.ts";
 import { type Figure, replies, type Reply, type Stats } from "../protocol/message.ts";
-import type { Awaitable, Listed, Store } from "../storage/store.ts";
+import type { Awaitable, Listed, Store, StoreInfo } from "../storage/store.ts";
 import type { Context } from "./context.ts";
 
 /** The one class that kvs's items are in, for the tools that list keys class by class. */
@@ -47,13 +47,24 @@ function figures(figures: readonly Figure[]): Reply {
 }
 
 function reset(context: Context): Reply {
-  context.counters.reset();
+  context.counters.reset(context.store.info());
   return replies.reset;
 }
 
-function general(context: Context): Figure[] {
-  const { counters, clock, store } = context;
+/** What the store tells of itself, its counts since the last reset. */
+function infoOf({ store, counters: { before } }: Context): StoreInfo {
   const info = store.info();
+  return {
+    ...info,
+    evictions: info.evictions - before.evictions,
+    reclaimed: info.reclaimed - before.reclaimed,
+    flushedReads: info.flushedReads - before.flushedReads,
+  };
+}
+
+function general(context: Context): Figure[] {
+  const { counters, clock } = context;
+  const info = infoOf(context);
   const cpu = cpuUsage();
   const now = clock.now();
   return [
@@ -126,8 +137,8 @@ function zeros(...names: readonly string[]): Figure[] {
   return names.map((name) => [name, 0]);
 }
 
-function items({ store }: Context): Figure[] {
-  const info = store.info();
+function items(context: Context): Figure[] {
+  const info = infoOf(context);
   if (info.items === 0) return [];
   const figure = (name: string, value: number): Figure => [`items:${CLASS}:${name}`, value];
   return [

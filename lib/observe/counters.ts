@@ -4,6 +4,13 @@
  * @module
  */
 
+/** What a store counts of itself since it was opened. */
+export interface StoreCounts {
+  readonly evictions: number;
+  readonly reclaimed: number;
+  readonly flushedReads: number;
+}
+
 /** The counters behind memcached's `stats`, under memcached's names (`doc/protocol.txt`). */
 export class Counters {
   cmd_get = 0;
@@ -35,9 +42,12 @@ export class Counters {
   idle_kicks = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
+  /** What the store had counted at the last reset: it counts on, and what is told begins anew. */
+  before: StoreCounts = { evictions: 0, reclaimed: 0, flushedReads: 0 };
 
   /** Sets the counts to zero that `stats reset` does in memcached. */
-  reset(): void {
+  reset({ evictions, reclaimed, flushedReads }: StoreCounts): void {
     Object.assign(this, new Counters());
+    this.before = { evictions, reclaimed, flushedReads };
   }
 }

@@ -172,13 +172,16 @@ function writeKeyBytes(out: ByteBuffer, key: Uint8Array, start: number): void {
 
 function refuseKey(out: ByteBuffer, length: number, start: number): never {
   out.length = start;
-  throw new KeyError(
-    length === 0
-      ? "a key has at least one byte"
-      : length > MAX_KEY
-      ? `a key has at most ${MAX_KEY} bytes, this one has ${length}`
-      : "a key may not hold spaces, line ends or NUL",
-  );
+  checkKeyLength(length);
+  throw new KeyError("a key may not hold spaces, line ends or NUL");
+}
+
+/** @throws {KeyError} for a key that is empty or too long. */
+export function checkKeyLength(length: number): void {
+  if (length === 0) throw new KeyError("a key has at least one byte");
+  if (length > MAX_KEY) {
+    throw new KeyError(`a key has at most ${MAX_KEY} bytes, this one has ${length}`);
+  }
 }
 
 function writeInteger(out: ByteBuffer, value: number): void {
@@ -197,5 +200,6 @@ function endLine(out: ByteBuffer): void {
 }
 
 function base64(key: Uint8Array): string {
+  checkKeyLength(key.length);
   return Buffer.from(key).toString("base64");
 }

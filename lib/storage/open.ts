@@ -61,8 +61,28 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         ca: choice.redisCa === undefined ? undefined : readCertificates(choice.redisCa),
       });
     }
-    default:
-      throw new ExitError(`the ${choice.store} store is not in this build`, Exit.usage);
+    case "disk": {
+      const { openDiskStore } = await import("./disk/mod.ts");
+      const { memoryLimit, fsync, maxDisk, evict } = choice;
+      const directory = choice.dataDir;
+      return openDiskStore({ clock, log, directory, memoryLimit, fsync, maxDisk, evict });
+    }
+    case "gcs": {
+      if (choice.bucket === undefined) {
+        throw new ExitError("--store gcs needs --bucket NAME", Exit.usage);
+      }
+      const { openGcsStore } = await import("./gcs/mod.ts");
+      return openGcsStore({
+        clock,
+        log,
+        timeout,
+        bucket: choice.bucket,
+        prefix: choice.prefix,
+        endpoint: choice.gcsEndpoint,
+        concurrency: choice.gcsConcurrency,
+        cacheTtl: choice.cacheTtl,
+      });
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { parseAddress } from "../../lib/client/address.ts";
 import { Client } from "../../lib/client/client.ts";
 import { Ring } from "../../lib/client/ring.ts";
 import { vectors } from "./ketama_vectors.ts";
-import { memcachedMissing, startMemcached } from "./memcached.ts";
+import { memcachedMissing, startMemcached } from "./servers.ts";
 
 /** The Python that Debian's python3-pylibmc belongs to, libmemcached's own client for Python. */
 const python = "/usr/bin/python3";

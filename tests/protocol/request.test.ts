@@ -55,6 +55,7 @@ Deno.test("a key that the text protocol cannot name is refused, and nothing is w
     assertThrows(() => writeStore(out, "set", key, bytesOf("v"), 0, 0), KeyError, "a key");
     assertEquals(binaryString(out.view()), "version\r\n");
   }
+  assertThrows(() => writeMetaGet(new ByteBuffer(), new Uint8Array(251)), KeyError, "at most 250");
   assertEquals(isTextKey(bytesOf("x".repeat(250))), true);
   assertEquals(isTextKey(bytesOf("a b")), false);
 });

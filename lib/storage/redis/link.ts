@@ -336,7 +336,8 @@ export class Link {
       this.admit();
     } catch (error) {
       if (session !== this.session || this.state === "closed") return;
-      this.fault(error as Error);
+      // What follows from a wrong password is not the cause.
+      if (!this.denied) this.fault(error as Error);
       this.redis.disconnect(true);
     }
   }

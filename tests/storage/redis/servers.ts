@@ -50,7 +50,8 @@ export class RedisServer implements AsyncDisposable {
     this.process = new Deno.Command("redis-server", {
       args: [
         ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory],
-        ...["--save", "", "--enable-debug-command", "yes", ...this.options],
+        ...["--save", "", "--enable-debug-command", "yes"],
+        ...["--repl-diskless-sync-delay", "0", ...this.options],
       ],
       stdout: "null",
       stderr: "null",
@@ -82,6 +83,8 @@ export class RedisServer implements AsyncDisposable {
   /** One command, by a connection of its own. */
   async command(...words: (string | Uint8Array)[]): Promise<unknown> {
     const redis = new Redis(this.port, "127.0.0.1", { retryStrategy: () => null });
+    // The call says it, too.
+    redis.on("error", () => {});
     try {
       return await redis.call(words[0] as string, ...words.slice(1) as string[]);
     } finally {
@@ -104,7 +107,7 @@ export class RedisCluster implements AsyncDisposable {
     this.nodes = Array.from({ length: 3 + 3 * replicas }, () =>
       new RedisServer([
         ...["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"],
-        ...["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"],
+        ...["--cluster-replica-validity-factor", "0"],
         ...["--repl-timeout", "5", "--repl-ping-replica-period", "1"],
       ]));
   }
