@@ -16,12 +16,14 @@ export interface Pending {
  * Requests of one connection that were given to the store together and are answered in order.
  *
  * Requests on different keys wait side by side, and so do reads of one key. A request on a key that
- * another one changes waits for that, and a request on no single key waits for all.
+ * another one changes waits for that; a request on no single key waits for all, and all for it.
  */
 export class Window {
   private readonly pending: Pending[] = [];
   /** The keys in hand, and whether something changes them. */
   private readonly keys = new Map<string, boolean>();
+  /** Whether a request on no single key is in hand: `flush_all` concerns every key. */
+  private closed = false;
   /** The window gets narrower where replies are large: together they must fit in memory. */
   private most = MOST;
 
@@ -32,7 +34,7 @@ export class Window {
   /** Whether a request may be started while the others wait. */
   admits(request: Request): boolean {
     if (this.isEmpty) return true;
-    if (this.pending.length >= this.most || !("key" in request)) return false;
+    if (this.closed || this.pending.length >= this.most || !("key" in request)) return false;
     const changed = this.keys.get(binaryString(request.key));
     return changed === undefined || (!changed && request.op === "get");
   }
@@ -41,13 +43,14 @@ export class Window {
     if ("key" in request) {
       const key = binaryString(request.key);
       this.keys.set(key, this.keys.get(key) || request.op !== "get");
-    }
+    } else this.closed = true;
     this.pending.push({ request, reply: reply instanceof Promise ? reply : kept(reply) });
   }
 
   /** Empties the window. The caller waits for the replies, one after the other. */
   take(): Pending[] {
     this.keys.clear();
+    this.closed = false;
     return this.pending.splice(0);
   }
 
