@@ -8,7 +8,7 @@
  */
 
 import { framesOf, type Workload } from "./frames.ts";
-import { cpuSeconds } from "./processes.ts";
+import { busySeconds, cpuSeconds, machineCpu } from "./processes.ts";
 import { close, connect, Poll, receive, send } from "./sockets.ts";
 
 /** What the generator is told. */
@@ -28,8 +28,10 @@ export interface Measurement {
   readonly seconds: number;
   /** CPU time of the server's process, user and system. */
   readonly serverCpu: number;
-  /** CPU time of the generator. */
-  readonly generatorCpu: number;
+  /** How long the generator had something to do: its CPU time and its wait for a CPU. */
+  readonly generatorBusy: number;
+  /** CPU time of all else on the machine, divided by the time of all its cores. */
+  readonly othersShare: number;
 }
 
 /** A server that is silent for so long has failed, in milliseconds. */
@@ -40,15 +42,25 @@ function generate(task: Task): Measurement {
   const sockets = Array.from({ length: task.connections }, () => connect(task.port));
   const load = new Load(sockets, task);
   load.run(task.warmUpSeconds);
-  const before = { server: cpuSeconds(task.pid), own: cpuSeconds(Deno.pid) };
+  const read = () => ({
+    server: cpuSeconds(task.pid),
+    own: cpuSeconds(Deno.pid),
+    busy: busySeconds(),
+    machine: machineCpu(),
+  });
+  const before = read();
   const { operations, seconds } = load.run(task.seconds);
-  const after = { server: cpuSeconds(task.pid), own: cpuSeconds(Deno.pid) };
+  const after = read();
   sockets.forEach(close);
+  const serverCpu = after.server - before.server;
+  const ours = serverCpu + after.own - before.own;
+  const busy = after.machine.busy - before.machine.busy;
   return {
     operations,
     seconds,
-    serverCpu: after.server - before.server,
-    generatorCpu: after.own - before.own,
+    serverCpu,
+    generatorBusy: after.busy - before.busy,
+    othersShare: Math.max(0, busy - ours) / (after.machine.total - before.machine.total),
   };
 }
 

@@ -73,6 +73,21 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
 }
 
+/** How long this thread has run or wanted to run, in seconds. */
+export function busySeconds(): number {
+  const [running, waiting] = Deno.readTextFileSync("/proc/self/schedstat").split(" ");
+  return (Number(running) + Number(waiting)) / 1e9;
+}
+
+/** CPU time of the whole machine so far in seconds: what was used, and what there was. */
+export function machineCpu(): { busy: number; total: number } {
+  const line = Deno.readTextFileSync("/proc/stat").split("\n", 1)[0]!;
+  // user nice system idle iowait irq softirq steal
+  const times = line.trim().split(/\s+/).slice(1, 9).map((ticks) => Number(ticks) / CLOCK_TICKS);
+  const total = times.reduce((sum, time) => sum + time, 0);
+  return { busy: total - times[3]! - times[4]!, total };
+}
+
 /** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Deno runs on. */
 const CLOCK_TICKS = 100;
 

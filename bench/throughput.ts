@@ -57,17 +57,19 @@ interface Row {
   /** These two divided by memcached's; absent without memcached. */
   readonly throughputRatio?: number;
   readonly cpuRatio?: number;
-  /** How much of one core the generator needed, 0 to 1. */
+  /** How much of the time the generator had something to do, 0 to 1: from 0.9 on, it was the limit. */
   readonly generatorBusy: number;
-  /** Whether the generator, not the server, was the limit. */
-  readonly generatorLimited: boolean;
+  /** How much of all cores' time went to other processes, 0 to 1. */
+  readonly othersShare: number;
 }
 
 const BASELINE = "memcached";
 /** The generator's own ceiling is what it gets out of this. */
 const ECHO = "echo";
-/** From here on the generator counts as the limit, of a core and of its own ceiling. */
+/** From this share of the time on the generator counts as the limit. */
 const LIMIT = 0.9;
+/** From this share of the machine on other processes make throughput doubtful. */
+const NOISE = 0.1;
 const WARM_UP_SECONDS = 0.4;
 
 if (import.meta.main) await run("bench", main);
@@ -159,13 +161,11 @@ async function measureInTurn(
     }
   }
   progress("");
-  const rate = (name: string) => median(found.get(name)!.map((m) => m.operations / m.seconds));
-  const cpu = (name: string) =>
-    median(found.get(name)!.map((m) => m.serverCpu / m.operations)) * 1e6;
-  const ceiling = rate(ECHO);
+  const middle = (name: string, of: (m: Measurement) => number) => median(found.get(name)!.map(of));
+  const rate = (name: string) => middle(name, (m) => m.operations / m.seconds);
+  const cpu = (name: string) => middle(name, (m) => m.serverCpu / m.operations) * 1e6;
   return [...servers.keys()].map((server) => {
     const operationsPerSecond = rate(server);
-    const busy = median(found.get(server)!.map((m) => m.generatorCpu / m.seconds));
     return {
       ...{ operation: shape.operation, connections: shape.connections, pipeline: shape.pipeline },
       server,
@@ -175,8 +175,8 @@ async function measureInTurn(
         throughputRatio: operationsPerSecond / rate(BASELINE),
         cpuRatio: cpu(server) / cpu(BASELINE),
       }),
-      generatorBusy: busy,
-      generatorLimited: busy >= LIMIT || operationsPerSecond >= LIMIT * ceiling,
+      generatorBusy: middle(server, (m) => m.generatorBusy / m.seconds),
+      othersShare: middle(server, (m) => m.othersShare),
     };
   });
 }
@@ -216,14 +216,24 @@ function table(options: BenchOptions, machine: Machine, rows: readonly Row[]): s
       (row.throughputRatio?.toFixed(2) ?? "").padStart(11),
       row.cpuMicroseconds.toFixed(2).padStart(9),
       (row.cpuRatio?.toFixed(2) ?? "").padStart(11),
-      `${Math.round(row.generatorBusy * 100)} %`.padStart(6) + (row.generatorLimited ? " *" : ""),
+      `${Math.round(row.generatorBusy * 100)} %`.padStart(6) +
+      (row.generatorBusy >= LIMIT ? " *" : ""),
     ].join("  "));
   }
   lines.push(
     "",
-    `${ECHO} counts bytes and answers with the same ones: it shows the generator's own ceiling.`,
-    "* the generator was the limit: it was busy all the time, or got no more out of the echo server.",
+    `${ECHO} counts bytes and answers with the same ones: what the generator can do at most.`,
+    "generator: how much of the time it was busy; * it, and not the server, was the limit.",
   );
+  const noise = median(rows.map((row) => row.othersShare));
+  if (noise >= NOISE) {
+    lines.push(
+      `Other processes took ${
+        Math.round(noise * 100)
+      } % of this machine: operations a second are ` +
+        "too few and vary; CPU time an operation holds.",
+    );
+  }
   return lines.join("\n");
 }
 

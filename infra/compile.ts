@@ -86,7 +86,8 @@ async function packSelfExtracting(programs: Program[], directory: string): Promi
   const packedRuntime = gzipSync(runtime);
   for (const program of programs) {
     const bundle = await Deno.makeTempFile({ suffix: ".js" });
-    await deno("bundle", "--quiet", "--minify", "-o", bundle, program.entry);
+    // Not minified: ioredis tells errors apart by the names of their classes.
+    await deno("bundle", "--quiet", "-o", bundle, program.entry);
     const source = await Deno.readFile(bundle);
     await Deno.remove(bundle);
     const packed = gzipSync(source);

@@ -233,7 +233,7 @@ export class Client implements Disposable {
       return await this.#connection(0).request(expect, (out) => writeLine(out, line));
     }
     const lines: string[] = [];
-    await this.#connection(0).dump(line, (part) => void lines.push(...part));
+    await this.#connection(0).dump(line, (part) => lines.push(...part));
     return { kind: "lines", lines, last: true };
   }
 

@@ -33,11 +33,8 @@ export interface Credentials {
 /** Who waits for a reply. One object may wait again and again, also several times at once. */
 export interface Waiting {
   readonly expect: Expect;
-  /**
-   * Gets the reply, the server's error lines among them; of a dump each part, and the connection
-   * reads on when the promise it gives for that is fulfilled.
-   */
-  resolve(response: Response): void | Promise<void>;
+  /** Gets the reply, the server's error lines among them; of a dump each part. */
+  resolve(response: Response): void;
   /** Learns that no reply will come. */
   reject(error: UnreachableError | RequestError): void;
 }
@@ -74,7 +71,6 @@ export class Connection implements Disposable {
   readonly #inFlight = new Queue<InFlight>();
   #socket: Deno.Conn | undefined;
   #failure: UnreachableError | RequestError | undefined;
-  #onClose: () => void = () => {};
 
   /** What is to be written next, and the memory of what is being written. */
   #out = new ByteBuffer();
@@ -85,8 +81,6 @@ export class Connection implements Disposable {
 
   #timer: ReturnType<typeof setInterval> | undefined;
   #tick = 0;
-  /** Whether it waits for the reader of a dump, not for the server. */
-  #held = false;
 
   constructor(readonly address: Address, options: ConnectionOptions = {}) {
     this.#options = options;
@@ -131,18 +125,18 @@ export class Connection implements Disposable {
 
   /**
    * Asks for a dump (`lru_crawler metadump all`), which may be longer than memory: `each` gets its
-   * lines as they come, and no more are read until the promise it gives is fulfilled.
+   * lines as they come.
    */
-  dump(line: string, each: (lines: readonly string[]) => void | Promise<void>): Promise<void> {
+  dump(line: string, each: (lines: readonly string[]) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
       writeLine(this.#out, line);
       this.#await({
         expect: "dump",
-        async resolve(response) {
+        resolve(response) {
           if (response.kind === "error") return reject(errorOf(response.line));
           const { lines, last } = response as ResponseOf<"dump">;
-          await each(lines);
+          each(lines);
           if (last) resolve();
         },
         reject,
@@ -167,11 +161,6 @@ export class Connection implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** Is called once, when the connection has failed or was closed. */
-  set onClose(listener: () => void) {
-    this.#onClose = listener;
   }
 
   #await(waiting: Waiting): void {
@@ -224,15 +213,9 @@ export class Connection implements Disposable {
         const response = parser.next(head.waiting.expect);
         if (response === undefined) break;
         if (response.kind === "unreadable") return this.#distrust(response.reason);
-        if (response.kind === "lines" && !response.last) {
-          this.#held = true;
-          await head.waiting.resolve(response);
-          this.#held = false;
-          head.tick = this.#tick;
-        } else {
-          inFlight.shift();
-          void head.waiting.resolve(response);
-        }
+        if (response.kind === "lines" && !response.last) head.tick = this.#tick;
+        else inFlight.shift();
+        head.waiting.resolve(response);
       }
       if (parser.pending && this.#failure === undefined) {
         return this.#distrust("a reply that nobody asked for");
@@ -283,7 +266,7 @@ export class Connection implements Disposable {
     if (head === undefined) {
       clearInterval(this.#timer);
       this.#timer = undefined;
-    } else if (!this.#held && this.#tick - head.tick > TICKS) {
+    } else if (this.#tick - head.tick > TICKS) {
       this.#fail(
         new TimeoutError(
           `no reply from ${addressText(this.address)} within ${this.#options.timeout ?? 5000} ms`,
@@ -317,7 +300,6 @@ export class Connection implements Disposable {
     } catch {
       // It was closed by the other side's error already.
     }
-    this.#onClose();
     for (let head = this.#inFlight.shift(); head; head = this.#inFlight.shift()) {
       head.waiting.reject(error);
     }

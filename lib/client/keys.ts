@@ -9,6 +9,7 @@ import { writeLine } from "../protocol/request.ts";
 import type { Address } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";
+import { KeySpool } from "./key_spool.ts";
 
 /** What a listing says of an item. */
 export interface KeyEntry {
@@ -18,11 +19,14 @@ export interface KeyEntry {
 }
 
 /**
- * Lists the keys of a server, in parts of some hundreds, over a connection of its own: a listing
- * takes as long as its reader, and nothing else goes over that connection meanwhile.
+ * Lists the keys of a server, in parts of some hundreds, over a connection of its own.
  *
- * It asks for `lru_crawler metadump all` (memcached since 1.4.31), else for `stats cachedump` of
- * every class, of which memcached shows at most 2 MiB each.
+ * It asks for `lru_crawler metadump hash`, which is exact, and takes in the whole answer before it
+ * gives the first part: memcached holds a lock of its hash table until the line it writes is read,
+ * so a reader that waited for a get of that item would wait for ever. Where that is not known it
+ * asks for `metadump all` (memcached since 1.4.31), which passes over items that move between the
+ * lists of least recent use meanwhile; else for `stats cachedump` of every class, of which memcached
+ * shows at most 2 MiB each.
  *
  * @throws {RequestError} if the server does not list keys.
  */
@@ -31,20 +35,21 @@ export async function* listKeys(
   options: ConnectionOptions,
 ): AsyncGenerator<readonly KeyEntry[], void, void> {
   using connection = new Connection(address, options);
-  try {
-    const { readable, writable } = new TransformStream<readonly string[], readonly string[]>();
-    const writer = writable.getWriter();
-    connection.dump("lru_crawler metadump all", (lines) => writer.write(lines)).then(
-      () => writer.close(),
-      (error) => writer.abort(error),
-    ).catch(() => {
-      // Who reads has gone; there is nobody to tell.
-    });
-    for await (const lines of readable) yield lines.map(metadumpEntry);
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.message !== "ERROR") throw error;
-    yield* listByClass(connection);
+  const spool = new KeySpool();
+  const take = (lines: readonly string[]) => {
+    for (const line of lines) spool.push(metadumpEntry(line));
+  };
+  for (const which of ["hash", "all"]) {
+    try {
+      await connection.dump(`lru_crawler metadump ${which}`, take);
+      return yield* spool.parts();
+    } catch (error) {
+      // An error is the whole reply: nothing has been listed yet.
+      if (!(error instanceof RequestError)) throw error;
+      if (which === "all" && error.message !== "ERROR") throw error;
+    }
   }
+  yield* listByClass(connection);
 }
 
 async function* listByClass(connection: Connection): AsyncGenerator<readonly KeyEntry[]> {

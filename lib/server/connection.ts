@@ -6,6 +6,7 @@
 
 import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
+import type { StoreError } from "../errors.ts";
 import { execute, failure } from "../commands/execute.ts";
 import type { Reply, Request } from "../protocol/message.ts";
 import { Parser } from "../protocol/parser.ts";
@@ -48,6 +49,8 @@ export class Connection {
   private inRetrieval = false;
   /** Whether that retrieval ended with an error, so that its other keys get no answer. */
   private spoiled = false;
+  /** The store's last loss when the replies in `out` began. */
+  private lossBefore: StoreError | undefined;
   private reading = false;
   /** Whether the connection ends with this batch: the client has left, or the server wants it. */
   private ending = false;
@@ -67,6 +70,7 @@ export class Connection {
     try {
       for await (const count of this) {
         this.parser.added(count);
+        this.lossBefore = this.context.store.lastLoss;
         const running = this.run();
         if (running !== undefined) await running;
         const flushing = this.flush();
@@ -206,8 +210,12 @@ export class Connection {
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   private flush(): Promise<void> | undefined {
+    const { store } = this.context;
+    const { lossBefore } = this;
+    this.lossBefore = store.lastLoss;
     try {
-      const committed = this.context.store.commit();
+      if (store.lastLoss !== lossBefore) throw store.lastLoss;
+      const committed = store.commit();
       if (committed instanceof Promise) {
         return committed.catch((error) => this.takeBack(error)).then(() => this.write());
       }
@@ -220,6 +228,7 @@ export class Connection {
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
   private takeBack(error: unknown): void {
     const reply = failure(error, this.context);
+    this.lossBefore = this.context.store.lastLoss;
     this.out.clear();
     let owed = this.uncommitted;
     if (this.inRetrieval && !this.spoiled) {

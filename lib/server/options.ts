@@ -115,7 +115,10 @@ export const serverOptions = {
     default: 64 * MIB,
     help: "memory for values: the disk store's cache, the memory store's limit",
   }),
-  evict: flag({ flags: "--evict", help: "when full, throw out old items instead of refusing new" }),
+  evict: flag({
+    flags: "--evict",
+    help: "disk: at --max-disk, throw out the oldest items instead of refusing new ones",
+  }),
   noEvictions: flag({
     flags: "-M, --disable-evictions",
     help: "memory store: when full, refuse new items instead of throwing out old ones",
@@ -141,6 +144,7 @@ export const serverOptions = {
   enableShutdown: flag({ flags: "-A, --enable-shutdown", help: "allow the shutdown command" }),
   disableFlushAll: flag({ flags: "-F, --disable-flush-all", help: "forbid flush_all" }),
   disableDumping: flag({ flags: "-X, --disable-dumping", help: "forbid listings of keys" }),
+  pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
   verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "show the version and end" }),

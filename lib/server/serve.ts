@@ -7,7 +7,7 @@
 import type { Values } from "../cli/parse.ts";
 import { systemClock } from "../clock.ts";
 import type { Context } from "../commands/context.ts";
-import { Exit, ExitError } from "../errors.ts";
+import { Exit, ExitError, messageOf } from "../errors.ts";
 import { Counters } from "../observe/counters.ts";
 import { openStore, placeOf } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
@@ -61,10 +61,12 @@ export async function serve(
     };
     const server = new Server(context, { idleTimeout: Math.ceil(options.idleTimeout / 1000) });
     for (const { listener } of listening) server.accept(listener);
+    if (options.pidFile !== undefined) writePidFile(options.pidFile);
     const where = listening.map(({ address }) => address).join(", ");
     log(`listening on ${where}, items kept ${placeOf(choice)}`);
     await stop.promise;
     await server.drain();
+    if (options.pidFile !== undefined) Deno.removeSync(options.pidFile);
   } finally {
     await store.close();
     release();
@@ -79,4 +81,12 @@ function onSignals(stop: () => void): () => void {
   return () => {
     for (const signal of signals) Deno.removeSignalListener(signal, stop);
   };
+}
+
+function writePidFile(path: string): void {
+  try {
+    Deno.writeTextFileSync(path, `${Deno.pid}\n`);
+  } catch (error) {
+    throw new ExitError(`cannot write --pidfile '${path}': ${messageOf(error)}`, Exit.cannotCreate);
+  }
 }

@@ -27,7 +27,9 @@
  *  8. `version` changes with every successful swap on the key, also where `cas` does not.
  *  9. Calls on one key take effect in the order in which they were made, if each is made after the
  *     one before has its result. Calls on different keys have no order among them.
- * 10. Effects are visible to later calls at once; `commit` says when they may be answered.
+ * 10. Effects are visible to later calls at once; `commit` says when they may be answered. Where it
+ *     fails, all that was not committed is undone, whoever did it: who waits between a swap and its
+ *     commit sees by {@linkcode Store.lastLoss} that somebody else's commit failed meanwhile.
  * 11. `flush(now)` makes everything stored before absent and nothing stored after it. `flush(later)`
  *     does so at that moment, to all that is stored until then; a new flush replaces a pending one.
  *     Both take the same time for any number of items, and hold over a restart.
@@ -43,6 +45,7 @@
  */
 
 import type { Clock } from "../clock.ts";
+import type { StoreError } from "../errors.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -159,6 +162,9 @@ export interface Store {
    * promises, and so is everything that reads have shown. No reply leaves before.
    */
   commit(): Awaitable<void>;
+
+  /** The error by which uncommitted effects were undone last, another one each time. */
+  readonly lastLoss?: StoreError | undefined;
 
   /**
    * Makes all items absent that were stored before `at`.

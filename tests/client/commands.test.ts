@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
-import { memcachedMissing, servers, startMemcached } from "./servers.ts";
+import { memcachedMissing, servers, startKvs, startMemcached } from "./servers.ts";
 
 const client = new URL("../../client.ts", import.meta.url).pathname;
 
@@ -358,5 +358,46 @@ Deno.test({
     }).output();
     assertMatch(new TextDecoder().decode(stdout), /^key\d+\n$/);
     assertEquals(new TextDecoder().decode(stderr), "");
+  },
+});
+
+const scriptMissing = await new Deno.Command("script", { args: ["--version"] })
+  .output().then(({ success }) => !success, () => true);
+
+Deno.test({
+  name: "on a terminal the shell has a prompt, arrow keys and a history that stays",
+  ignore: scriptMissing || Deno.build.os !== "linux",
+  fn: async () => {
+    await using server = await startKvs();
+    const state = await Deno.makeTempDir();
+    const session = async (keys: string[]): Promise<string> => {
+      const child = new Deno.Command("script", {
+        args: ["-qec", `"${Deno.execPath()}" run -A --no-check "${client}" shell`, "/dev/null"],
+        env: { KVS_SERVERS: server.address, XDG_STATE_HOME: state, NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      const decoder = new TextDecoder();
+      let shown = "";
+      let prompts = 0;
+      // Each line is typed when the prompt for it is there.
+      for await (const bytes of child.stdout) {
+        shown += decoder.decode(bytes, { stream: true });
+        while (shown.split("> \x1b[").length - 1 > prompts && keys.length > 0) {
+          prompts++;
+          await writer.write(bytesOf(keys.shift()!));
+        }
+      }
+      await writer.close();
+      await child.status;
+      return shown;
+    };
+    assertMatch(await session(["set a 41\r", "incr a\r", "exit\r"]), /stored\r\n[^]*42\r\n/);
+    // Up three times: exit, incr a, set a 41; down once: incr a.
+    const up = "\x1b[A";
+    assertMatch(await session([`${up}${up}${up}\x1b[B\r`, "exit\r"]), /43\r\n/);
+    assertMatch(await Deno.readTextFile(`${state}/kvs/history`), /^exit\nincr a\n/);
+    await Deno.remove(state, { recursive: true });
   },
 });

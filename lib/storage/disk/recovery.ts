@@ -156,17 +156,17 @@ class Recovery {
       await this.openTail(tailIds);
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
-    if (!clean) {
-      this.sequence += SEQUENCE_GAP;
-      await writeManifest(files, directory, {
-        hashKey: manifest.hashKey,
-        clean: true,
-        sequence: this.sequence,
-        items: this.placements.index.size,
-        next,
-        segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
-      });
-    }
+    if (!clean) this.sequence += SEQUENCE_GAP;
+    // Even if everything that is written from here on is lost with its files' names, the next start
+    // begins behind it.
+    await writeManifest(files, directory, {
+      hashKey: manifest.hashKey,
+      clean: true,
+      sequence: this.sequence + SEQUENCE_GAP,
+      items: this.placements.index.size,
+      next,
+      segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
+    });
     const { placements, segments, sequence, flushAt, flushSegment, end } = this;
     const { hashKey } = manifest;
     return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end };
@@ -209,8 +209,9 @@ class Recovery {
     segment.length = length;
     segment.crc = crc;
     const size = file.size();
-    if (size !== length) {
-      throw untrusted(this.directory, `segment '${path}' has ${size} bytes and not ${length}`);
+    // What is behind a listed length is left of a write that failed and could not be cut off.
+    if (size < length) {
+      throw untrusted(this.directory, `segment '${path}' has ${size} bytes instead of ${length}`);
     }
     if (verify && await checksumOf(file, length, () => {}) !== crc) {
       throw this.damageIn(segment);

@@ -36,7 +36,7 @@ import { LARGEST_SEGMENT, Log, writeError } from "./log.ts";
 import { writeManifest } from "./manifest.ts";
 import { Placements } from "./placements.ts";
 import { Kind, RecordReader, recordSize, State } from "./record.ts";
-import { FOLLOWED_CAS, recover, type Recovered } from "./recovery.ts";
+import { FOLLOWED_CAS, recover, type Recovered, SEQUENCE_GAP } from "./recovery.ts";
 import { scanLog } from "./scan.ts";
 import type { Segment } from "./segment.ts";
 import { Syncer } from "./sync.ts";
@@ -119,8 +119,11 @@ class DiskStore implements Store {
   /** Why writes are refused, or every call once closed. */
   private refusal: StoreError | undefined;
   private closed = false;
-  /** Bytes of swaps were lost that somebody has yet to commit. */
-  private lost: StoreError | undefined;
+  lastLoss: StoreError | undefined;
+  /** The loss before the last one. */
+  private lossBefore: StoreError | undefined;
+  /** The write that serves all batches which came with the same turn of the loop. */
+  private writing: Promise<void> | undefined;
 
   /** Of `always`: hashes of keys changed since the last sync began, and between that and its end. */
   private fresh = new Set<number>();
@@ -180,7 +183,8 @@ class DiskStore implements Store {
       end: found.end,
     });
     this.log.onLost = (error) => {
-      this.lost = error;
+      this.lossBefore = this.lastLoss;
+      this.lastLoss = error;
       this.placements.undo((a, b) => this.cache.forget(a, b));
     };
     this.syncer = new Syncer(files, directory, this.log, {
@@ -218,7 +222,7 @@ class DiskStore implements Store {
       unlist: (segments) => this.unlist(segments),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
-      pardon: () => this.lost = undefined,
+      pardon: () => this.lastLoss = this.lossBefore,
     });
     this.compactor.flushSegment = found.flushSegment;
     this.timer = setInterval(() => this.tick(), TICK);
@@ -264,6 +268,8 @@ class DiskStore implements Store {
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
+    // A batch that has lost swaps is not gone on with: it ends with the commit that tells.
+    if (this.lost !== undefined) throw this.lost;
     if (this.flushAt !== 0) this.flushIfDue();
     const { hash } = this;
     hash.of(key);
@@ -291,28 +297,28 @@ class DiskStore implements Store {
 
   commit(): Awaitable<void> {
     const { log } = this;
-    if (this.lost !== undefined) {
-      const lost = this.lost;
-      this.lost = undefined;
-      throw lost;
+    if (!this.always) {
+      if (log.pending.length !== 0) return this.writing ??= this.writeTogether();
+      return this.behind ? this.syncer.until(this.syncTarget) : undefined;
     }
     const bytes = log.pending.length;
-    if (bytes !== 0) {
-      try {
-        log.writeOut();
-      } catch (error) {
-        this.lost = undefined;
-        throw error;
-      }
-    }
-    if (this.always) {
-      const position = Math.max(this.needed, this.owed);
-      this.needed = 0;
-      if (position > this.syncer.synced) return this.syncer.until(position);
-    } else if (this.behind) {
-      return this.syncer.until(this.syncTarget);
-    }
+    log.writeOut();
+    const position = Math.max(this.needed, this.owed);
+    this.needed = 0;
+    if (position > this.syncer.synced) return this.syncer.until(position);
     if (bytes !== 0 && this.compactor.outrun) return this.compactor.caughtUp(bytes);
+  }
+
+  /** Writes what all batches of this turn of the loop have appended, with one call. */
+  private async writeTogether(): Promise<void> {
+    const { lastLoss, log } = this;
+    await undefined;
+    this.writing = undefined;
+    if (this.lastLoss !== lastLoss) throw this.lastLoss;
+    const bytes = log.pending.length;
+    log.writeOut();
+    if (this.behind) await this.syncer.until(this.syncTarget);
+    if (bytes !== 0 && this.compactor.outrun) await this.compactor.caughtUp(bytes);
   }
 
   flush(at: number): Awaitable<void> {
@@ -338,11 +344,11 @@ class DiskStore implements Store {
   }
 
   info(): StoreInfo {
-    if (this.flushAt !== 0 && !this.closed) this.flushIfDue();
     const { placements, log, cache, syncer, compactor } = this;
+    const due = this.flushAt !== 0 && this.flushAt <= this.options.clock.now();
     return {
-      items: placements.index.size,
-      bytes: placements.live,
+      items: due ? 0 : placements.index.size,
+      bytes: due ? 0 : placements.live,
       limit: this.options.maxDisk ?? 0,
       evictions: compactor.evictions,
       reclaimed: compactor.reclaimed,
@@ -697,7 +703,6 @@ class DiskStore implements Store {
 
   /** Before a promise is handed out: nobody else's commit may decide about our bytes. */
   private beforeWaiting(): void {
-    if (this.lost !== undefined) throw this.lost;
     this.log.writeOut();
   }
 
@@ -759,6 +764,7 @@ class DiskStore implements Store {
         segment.listed = true;
       }
       await this.writeManifest(false);
+      this.compactor.wake();
     }).catch((error) => {
       this.options.log(writeError("Cannot write the manifest", error).message);
     });
@@ -786,7 +792,7 @@ class DiskStore implements Store {
     await writeManifest(this.files, this.options.directory, {
       hashKey: this.log.hashKey,
       clean,
-      sequence: log.sequence,
+      sequence: clean ? log.sequence : log.sequence + SEQUENCE_GAP,
       items: placements.index.size,
       next: unlisted?.id ?? log.nextId,
       segments: listed.map(({ id, length, crc }) => [id, length, crc]),
