@@ -153,14 +153,18 @@ export class Connection {
   /** Waits for the requests in the window and answers them in order. */
   private async settle(): Promise<void> {
     const pending = this.window.take();
+    let retrievals = 0;
     let bytes = 0;
     for (const { request, reply } of pending) {
       const before = this.out.length;
       this.answer(request, await reply as Whole);
-      bytes += this.out.length - before;
+      if ("last" in request) {
+        retrievals++;
+        bytes += this.out.length - before;
+      }
       if (this.out.length >= HIGH_WATER) await this.flush();
     }
-    if (pending.length > 0) this.window.learn(pending.length, bytes);
+    this.window.learn(retrievals, bytes);
   }
 
   /** Puts a reply among those that go out. */
