@@ -202,13 +202,21 @@ export class Connection {
     try {
       for await (const group of items) {
         encodeDumped(format, group, out);
-        if (out.length >= HIGH_WATER) await this.write();
+        if (out.length >= HIGH_WATER) await this.show();
       }
       encodeDumpEnd(format, out);
+      await this.show();
     } catch (error) {
       if (isDisconnect(error)) throw error;
+      out.clear();
       encodeReply(failure(error, this.context), out);
+      await this.write();
     }
+  }
+
+  /** Sends a part of a listing when all that it shows is safe. */
+  private async show(): Promise<void> {
+    await this.context.store.commit();
     await this.write();
   }
 
