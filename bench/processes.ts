@@ -4,6 +4,8 @@
  * @module
  */
 
+import { echoAnswers } from "./frames.ts";
+
 /** A process that listens. */
 export interface Server extends AsyncDisposable {
   readonly port: number;
@@ -19,6 +21,11 @@ const START_LIMIT = 20_000;
 export function denoScript(path: string, ...args: string[]): [string, ...string[]] {
   const script = new URL(`../${path}`, import.meta.url).pathname;
   return [Deno.execPath(), "run", "--no-prompt", "-A", script, ...args];
+}
+
+/** The echo server, for requests with such a key and values of so many bytes. */
+export function echoScript(port: number, key: string, valueSize: number): [string, ...string[]] {
+  return denoScript("bench/echo.ts", `${port}`, JSON.stringify(echoAnswers(key, valueSize)));
 }
 
 /**
