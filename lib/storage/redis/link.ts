@@ -81,6 +81,8 @@ export class Link {
 
   /** Sends a request with all others of this turn, or fails it. */
   enqueue(request: Request): void {
+    // Its caller has been told that it failed: it must not be carried out after that.
+    if (request.settled) return;
     request.link = this;
     if (this.state === "down" || this.state === "closed") return request.fail(this.away());
     if (this.unanswered > MOST_UNANSWERED) {
