@@ -79,6 +79,9 @@ export class Log {
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
 
+  /** Told when a segment has been sealed, and another is begun. */
+  onSealed: () => void = () => {};
+
   private end: number;
   private next: number;
   private hint = new HintBuilder();
@@ -325,6 +328,8 @@ export class Log {
     this.unsynced.push(segment);
     this.namesUnsynced = true;
     this.total += header.length;
-    return this.active = segment;
+    this.active = segment;
+    this.onSealed();
+    return segment;
   }
 }

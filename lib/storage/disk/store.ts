@@ -186,6 +186,11 @@ class DiskStore implements Store {
       this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
       this.need(this.log.written);
     };
+    this.log.onSealed = () => {
+      // A segment that is sealed is synced at once, whatever is asked for the others.
+      if (this.log.hints.size > 0) this.syncer.request(this.log.written);
+      this.compactor.measure();
+    };
     this.syncer = new Syncer(files, directory, this.log, {
       begins: (target) => {
         this.syncTarget = target;
@@ -219,6 +224,7 @@ class DiskStore implements Store {
       say: options.log,
       forget: (a, b) => this.cache.forget(a, b),
       unlist: (segments) => this.unlist(segments),
+      listed: () => this.listAll(),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
       pardon: () => this.lost = undefined,
@@ -287,11 +293,11 @@ class DiskStore implements Store {
         return "absent";
       }
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next)!);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
+      return this.swapWithRoom(key.slice(), expected, copyOf(next));
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   commit(): Awaitable<void> {
@@ -393,7 +399,10 @@ class DiskStore implements Store {
       if (failed === undefined) {
         await syncer.all();
         await this.listing;
-        await this.writeManifest(true);
+        await this.writeManifest(true).catch((error) => {
+          // Everything is on the medium; the next start reads it as after a kill.
+          this.options.log(writeError("Cannot write the manifest", error).message);
+        });
       }
     } catch (error) {
       problem ??= error;
@@ -581,23 +590,23 @@ class DiskStore implements Store {
       if (this.always) this.saw(a, b);
       return refused;
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
       return await this.swapWithRoom(key, expected, next);
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   /** A swap for which room must be made first. */
   private async swapWithRoom(
     key: Uint8Array,
     expected: Expected,
-    next: NewItem,
+    next: NewItem | null,
   ): Promise<Swapped> {
-    const size = recordSize(key.length, next.value.length);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
     this.beforeWaiting();
     const owed = this.takeNeeded();
-    const made = await this.compactor.makeRoom(size);
+    const made = await this.compactor.makeRoom(size, next === null);
     this.owed = Math.max(this.owed, owed);
     if (!made) {
       throw new OutOfSpaceError(
@@ -766,10 +775,15 @@ class DiskStore implements Store {
         segment.listed = true;
       }
       await this.writeManifest(false);
-      this.compactor.wake();
     }).catch((error) => {
       this.options.log(writeError("Cannot write the manifest", error).message);
-    });
+    }).then(() => this.compactor.wake());
+  }
+
+  /** Resolves when all sealed segments are listed. */
+  private async listAll(): Promise<void> {
+    if (this.log.hints.size > 0) await this.syncer.all();
+    await this.listing;
   }
 
   /** Takes segments off the manifest; they can be removed when it is done. */
