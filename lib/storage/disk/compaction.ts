@@ -109,8 +109,7 @@ export class Compactor {
 
   /** Whether so many bytes may be written, for an item or for a delete. */
   hasRoom(bytes: number, deletes = false): boolean {
-    const { log } = this.options;
-    return log.total + log.pending.length + bytes <= (deletes ? this.lastCeiling : this.ceiling);
+    return this.options.log.footprint + bytes <= (deletes ? this.lastCeiling : this.ceiling);
   }
 
   /** Gives up what it takes to write so many bytes; gives whether that was possible. */
@@ -143,10 +142,10 @@ export class Compactor {
   wake(): void {
     this.measure();
     if (this.running !== undefined) return;
-    const idle = this.stopping || this.options.refused() !== undefined ||
-      this.flushedSegments().length === 0 && this.choose() === undefined;
-    if (idle) {
-      if (this.options.log.hints.size === 0 || this.stopping) this.pay(Infinity);
+    if (this.stopping || this.options.refused() !== undefined) return this.pay(Infinity);
+    if (this.flushedSegments().length === 0 && this.choose() === undefined) {
+      // There may be more to choose from when what is sealed is listed.
+      if (this.options.log.hints.size === 0) this.pay(Infinity);
       return;
     }
     this.running = this.run().catch((error) => {
@@ -160,6 +159,7 @@ export class Compactor {
   /** Ends after the slice that is under way. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.pay(Infinity);
     await this.running;
   }
 
@@ -192,7 +192,7 @@ export class Compactor {
   /** How far writes may go, by `maxDisk` and by what the file system has left. */
   measure(): void {
     const { files, directory, log, maxDisk, segmentBytes } = this.options;
-    const allowed = maxDisk > 0 ? maxDisk - log.hintBytes : Infinity;
+    const allowed = maxDisk > 0 ? maxDisk : Infinity;
     // Compaction writes before it removes, and deletes must go on: both have the rest.
     const reserve = 2 * segmentBytes + 4096;
     this.ceiling = Math.min(log.total + files.free(directory), allowed) - reserve;

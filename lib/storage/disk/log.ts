@@ -254,14 +254,16 @@ export class Log {
     this.finish(active);
   }
 
-  /** Bytes of hint that the active segment has so far. */
-  get hintBytes(): number {
-    return this.active === undefined ? 0 : this.hint.length * 4;
+  /** Bytes that everything takes, with what is pending and the hint that there will be. */
+  get footprint(): number {
+    return this.total + this.pending.length + this.hint.length * 4;
   }
 
   private finish(active: Segment): void {
     active.sealed = true;
     active.sequence = this.sequence;
+    active.hintBytes = this.hint.length * 4;
+    this.total += active.hintBytes;
     this.hints.set(active, this.hint);
     this.hint = new HintBuilder(Math.ceil(this.hint.length / HINT_RECORD * 1.1));
     this.hintWritten = HINT_HEADER;

@@ -208,6 +208,7 @@ class DiskStore implements Store {
       fails: (error) => {
         this.refusal = error;
         this.options.log(error.message);
+        this.compactor.wake();
       },
     });
     this.compactor = new Compactor({
@@ -748,9 +749,8 @@ class DiskStore implements Store {
           log.writeOut();
         }
         if (log.written > syncer.synced) syncer.request(log.written);
-      } else if (log.unsynced.some((segment) => segment.sealed)) {
-        syncer.request(log.written);
       }
+      if (log.hints.size > 0) syncer.request(0);
     } catch (error) {
       this.options.log(messageOf(error));
     }
@@ -763,14 +763,13 @@ class DiskStore implements Store {
       for (const segment of segments) {
         const hint = this.log.hints.get(segment);
         this.log.hints.delete(segment);
-        if (hint === undefined || segment.removed) continue;
+        if (hint === undefined) continue;
         try {
-          const bytes = hint.finish(segment);
-          await replaceFile(this.files, segment.hintPath, bytes);
-          segment.hintBytes = bytes.length;
-          this.log.total += bytes.length;
+          await replaceFile(this.files, segment.hintPath, hint.finish(segment));
         } catch {
           // A start without the hint takes longer, and that is all.
+          this.log.total -= segment.hintBytes;
+          segment.hintBytes = 0;
         }
         segment.listed = true;
       }
