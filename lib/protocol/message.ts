@@ -90,8 +90,16 @@ export interface Stats {
 
 /** A command without arguments that matter. */
 export interface Plain {
-  readonly op: "version" | "verbosity" | "quit" | "shutdown" | "crawler";
+  readonly op: "version" | "verbosity" | "quit" | "crawler";
   readonly noreply: boolean;
+}
+
+/** The end of the server, on a client's word. */
+export interface Shutdown {
+  readonly op: "shutdown";
+  /** Whether memcached knows such a mode; one that may not ask at all is not told. */
+  readonly isMode: boolean;
+  readonly noreply: false;
 }
 
 /** What cannot be a request, with the answer that it gets. */
@@ -114,6 +122,7 @@ export type Request =
   | Dump
   | Stats
   | Plain
+  | Shutdown
   | Malformed;
 
 /** The answers that are always the same line. */
@@ -207,7 +216,7 @@ export const replies = {
 } as const satisfies Record<string, Reply>;
 
 /** `SERVER_ERROR` with a sentence; what would end the line is made a space. */
-export function serverError(sentence: string): Reply {
+export function serverError(sentence: string): Extract<Reply, { kind: "error" }> {
   // deno-lint-ignore no-control-regex -- control characters are what must not reach the line
   return { kind: "error", line: `SERVER_ERROR ${sentence.replace(/[\x00-\x1f\x7f]+/g, " ")}` };
 }

@@ -31,7 +31,7 @@ const END = words.END;
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** A reply that is written at once: all but a dump, which comes in parts, and the closing. */
-export type Whole = Exclude<Reply, { kind: "dump" } | { kind: "close" }>;
+export type Whole = Exclude<Reply, { readonly kind: "dump" } | { readonly kind: "close" }>;
 
 /** Writes a reply to the end of `out`. */
 export function encodeReply(reply: Whole, out: ByteBuffer): void {

@@ -348,10 +348,8 @@ function stats({ bytes, at, count }: Tokens): Request {
 }
 
 function shutdown({ count }: Tokens): Request {
-  if (count > 1 && wordOf(1) !== "graceful") {
-    return malformed({ kind: "error", line: "CLIENT_ERROR invalid shutdown mode" });
-  }
-  return { op: "shutdown", noreply: false };
+  const isMode = count === 1 || (count === 2 && wordOf(1) === "graceful");
+  return { op: "shutdown", isMode, noreply: false };
 }
 
 function wordOf(token: number): string {

@@ -10,10 +10,12 @@ class Checkout implements AsyncDisposable {
 
   constructor() {
     Deno.mkdirSync(`${this.root}/offline/std`, { recursive: true });
-    const stand = Array.from(Deno.readDirSync("offline/std"), (entry) => `std/${entry.name}`);
-    for (const path of ["deno.lock", ...["deps.ts", ...stand].map((name) => `offline/${name}`)]) {
-      Deno.copyFileSync(path, `${this.root}/${path}`);
-    }
+    const sources = ["offline", "offline/std"].flatMap((directory) =>
+      Array.from(Deno.readDirSync(directory))
+        .filter((entry) => entry.isFile)
+        .map((entry) => `${directory}/${entry.name}`)
+    );
+    for (const path of ["deno.lock", ...sources]) Deno.copyFileSync(path, `${this.root}/${path}`);
   }
 
   async deps(...flags: string[]): Promise<{ code: number; stderr: string }> {

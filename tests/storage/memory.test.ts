@@ -15,7 +15,7 @@ testContract("memory", () => ({
   single: "memory belongs to one process",
 });
 
-Deno.test("memory store: at its limit the least recently used items go", async () => {
+Deno.test("memory store: at its limit items go that were not used lately", async () => {
   const clock = new AdjustableClock();
   const store = openMemoryStore({ clock, log, limit: 10_000, evict: true });
   for (let i = 0; i < 100; i++) {

@@ -119,8 +119,11 @@ class DiskStore implements Store {
   /** Why writes are refused, or every call once closed. */
   private refusal: StoreError | undefined;
   private closed = false;
-  /** Bytes of swaps were lost that somebody has yet to commit. */
-  private lost: StoreError | undefined;
+  lastLoss: StoreError | undefined;
+  /** The loss before the last one. */
+  private lossBefore: StoreError | undefined;
+  /** The write that serves all batches which came with the same turn of the loop. */
+  private writing: Promise<void> | undefined;
 
   /** Of `always`: hashes of keys changed since the last sync began, and between that and its end. */
   private fresh = new Set<number>();
@@ -180,7 +183,8 @@ class DiskStore implements Store {
       end: found.end,
     });
     this.log.onLost = (error) => {
-      this.lost = error;
+      this.lossBefore = this.lastLoss;
+      this.lastLoss = error;
       this.placements.undo((a, b) => this.cache.forget(a, b));
       // Until it is cut off on the medium too, what was refused may come back.
       this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
@@ -228,7 +232,7 @@ class DiskStore implements Store {
       listed: () => this.listAll(),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
-      pardon: () => this.lost = undefined,
+      pardon: () => this.lastLoss = this.lossBefore,
     });
     this.compactor.flushSegment = found.flushSegment;
     this.timer = setInterval(() => this.tick(), TICK);
@@ -274,8 +278,6 @@ class DiskStore implements Store {
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
-    // A batch that has lost swaps is not gone on with: it ends with the commit that tells.
-    if (this.lost !== undefined) throw this.lost;
     if (this.flushAt !== 0) this.flushIfDue();
     const { hash } = this;
     hash.of(key);
@@ -303,28 +305,28 @@ class DiskStore implements Store {
 
   commit(): Awaitable<void> {
     const { log } = this;
-    if (this.lost !== undefined) {
-      const lost = this.lost;
-      this.lost = undefined;
-      throw lost;
+    if (!this.always) {
+      if (log.pending.length !== 0) return this.writing ??= this.writeTogether();
+      return this.behind ? this.syncer.until(this.syncTarget) : undefined;
     }
     const bytes = log.pending.length;
-    if (bytes !== 0) {
-      try {
-        log.writeOut();
-      } catch (error) {
-        this.lost = undefined;
-        throw error;
-      }
-    }
-    if (this.always) {
-      const position = Math.max(this.needed, this.owed);
-      this.needed = 0;
-      if (position > this.syncer.synced) return this.syncer.until(position);
-    } else if (this.behind) {
-      return this.syncer.until(this.syncTarget);
-    }
+    log.writeOut();
+    const position = Math.max(this.needed, this.owed);
+    this.needed = 0;
+    if (position > this.syncer.synced) return this.syncer.until(position);
     if (bytes !== 0 && this.compactor.outrun) return this.compactor.caughtUp(bytes);
+  }
+
+  /** Writes what all batches of this turn of the loop have appended, with one call. */
+  private async writeTogether(): Promise<void> {
+    const { lastLoss, log } = this;
+    await undefined;
+    this.writing = undefined;
+    if (this.lastLoss !== lastLoss) throw this.lastLoss;
+    const bytes = log.pending.length;
+    log.writeOut();
+    if (this.behind) await this.syncer.until(this.syncTarget);
+    if (bytes !== 0 && this.compactor.outrun) await this.compactor.caughtUp(bytes);
   }
 
   flush(at: number): Awaitable<void> {
@@ -714,7 +716,6 @@ class DiskStore implements Store {
 
   /** Before a promise is handed out: nobody else's commit may decide about our bytes. */
   private beforeWaiting(): void {
-    if (this.lost !== undefined) throw this.lost;
     this.log.writeOut();
   }
 

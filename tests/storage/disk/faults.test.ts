@@ -58,6 +58,8 @@ class Run {
   faults = "none";
   /** The state before what is not yet committed. */
   committed = 0;
+  /** The store's last loss when the batch began. */
+  lossBefore: StoreError | undefined;
   uniques = new Map<string, Set<bigint>>();
   writes = 0;
   said: string[] = [];
@@ -79,6 +81,7 @@ class Run {
   }
 
   async open(): Promise<void> {
+    this.lossBefore = undefined;
     this.store = await openDiskStore({
       directory: "d",
       files: this.files,
@@ -121,14 +124,18 @@ class Run {
   }
 
   async commit(): Promise<void> {
+    const { lossBefore, store } = this;
     try {
-      await this.store.commit();
+      if (store.lastLoss !== lossBefore) throw store.lastLoss;
+      await store.commit();
       this.committed = this.states.length - 1;
       // Refused bytes that could not even be cut off may come back until something is written.
       if (this.fsync === "always" && this.committed !== this.uncut) this.durable = this.committed;
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
       await this.rolledBack();
+    } finally {
+      this.lossBefore = store.lastLoss;
     }
   }
 
@@ -181,6 +188,8 @@ class Run {
 
   async write(): Promise<void> {
     const { random, store, clock } = this;
+    // What compaction failed to write out with its own bytes was of this batch.
+    if (store.lastLoss !== this.lossBefore) await this.commit();
     const key = random.of(KEYS);
     const there = seen(this.state, clock.time).has(key);
     try {

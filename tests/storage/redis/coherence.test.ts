@@ -1,0 +1,7 @@
+import { assertCoherent } from "./coherence.ts";
+import { RedisServer } from "./servers.ts";
+
+Deno.test("two servers with 64 workers each lose no update, and no cas succeeds twice", async () => {
+  await using server = await new RedisServer().start();
+  await assertCoherent(server);
+});
