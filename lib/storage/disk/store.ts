@@ -190,6 +190,11 @@ class DiskStore implements Store {
       this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
       this.need(this.log.written);
     };
+    this.log.onSealed = () => {
+      // A segment that is sealed is synced at once, whatever is asked for the others.
+      if (this.log.hints.size > 0) this.syncer.request(this.log.written);
+      this.compactor.measure();
+    };
     this.syncer = new Syncer(files, directory, this.log, {
       begins: (target) => {
         this.syncTarget = target;
@@ -207,6 +212,7 @@ class DiskStore implements Store {
       fails: (error) => {
         this.refusal = error;
         this.options.log(error.message);
+        this.compactor.wake();
       },
     });
     this.compactor = new Compactor({
@@ -223,6 +229,7 @@ class DiskStore implements Store {
       say: options.log,
       forget: (a, b) => this.cache.forget(a, b),
       unlist: (segments) => this.unlist(segments),
+      listed: () => this.listAll(),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
       pardon: () => this.lastLoss = this.lossBefore,
@@ -289,11 +296,11 @@ class DiskStore implements Store {
         return "absent";
       }
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next)!);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
+      return this.swapWithRoom(key.slice(), expected, copyOf(next));
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   commit(): Awaitable<void> {
@@ -395,7 +402,10 @@ class DiskStore implements Store {
       if (failed === undefined) {
         await syncer.all();
         await this.listing;
-        await this.writeManifest(true);
+        await this.writeManifest(true).catch((error) => {
+          // Everything is on the medium; the next start reads it as after a kill.
+          this.options.log(writeError("Cannot write the manifest", error).message);
+        });
       }
     } catch (error) {
       problem ??= error;
@@ -583,23 +593,23 @@ class DiskStore implements Store {
       if (this.always) this.saw(a, b);
       return refused;
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
       return await this.swapWithRoom(key, expected, next);
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   /** A swap for which room must be made first. */
   private async swapWithRoom(
     key: Uint8Array,
     expected: Expected,
-    next: NewItem,
+    next: NewItem | null,
   ): Promise<Swapped> {
-    const size = recordSize(key.length, next.value.length);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
     this.beforeWaiting();
     const owed = this.takeNeeded();
-    const made = await this.compactor.makeRoom(size);
+    const made = await this.compactor.makeRoom(size, next === null);
     this.owed = Math.max(this.owed, owed);
     if (!made) {
       throw new OutOfSpaceError(
@@ -740,9 +750,8 @@ class DiskStore implements Store {
           log.writeOut();
         }
         if (log.written > syncer.synced) syncer.request(log.written);
-      } else if (log.unsynced.some((segment) => segment.sealed)) {
-        syncer.request(log.written);
       }
+      if (log.hints.size > 0) syncer.request(0);
     } catch (error) {
       this.options.log(messageOf(error));
     }
@@ -755,22 +764,26 @@ class DiskStore implements Store {
       for (const segment of segments) {
         const hint = this.log.hints.get(segment);
         this.log.hints.delete(segment);
-        if (hint === undefined || segment.removed) continue;
+        if (hint === undefined) continue;
         try {
-          const bytes = hint.finish(segment);
-          await replaceFile(this.files, segment.hintPath, bytes);
-          segment.hintBytes = bytes.length;
-          this.log.total += bytes.length;
+          await replaceFile(this.files, segment.hintPath, hint.finish(segment));
         } catch {
           // A start without the hint takes longer, and that is all.
+          this.log.total -= segment.hintBytes;
+          segment.hintBytes = 0;
         }
         segment.listed = true;
       }
       await this.writeManifest(false);
-      this.compactor.wake();
     }).catch((error) => {
       this.options.log(writeError("Cannot write the manifest", error).message);
-    });
+    }).then(() => this.compactor.wake());
+  }
+
+  /** Resolves when all sealed segments are listed. */
+  private async listAll(): Promise<void> {
+    if (this.log.hints.size > 0) await this.syncer.all();
+    await this.listing;
   }
 
   /** Takes segments off the manifest; they can be removed when it is done. */
