@@ -37,7 +37,7 @@ export async function serve(
   const choice = { ...options, evict: evicts(options), clock, log };
   const store = await openStore(choice);
   try {
-    const listening = listen({
+    const listening = await listen({
       port: options.port,
       hosts: options.listen,
       socketPath: options.unixSocket,
