@@ -21,7 +21,7 @@ import { offsetOf } from "./key_index.ts";
 import { cannotOpen } from "./lock.ts";
 import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
 import { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER, RecordReader, segmentSeed } from "./record.ts";
+import { Kind, RECORD_HEADER, segmentSeed } from "./record.ts";
 import {
   decodeSegmentHeader,
   ExpiryTimes,
@@ -32,6 +32,7 @@ import {
   segmentName,
   segmentOfName,
 } from "./segment.ts";
+import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "./segment_reader.ts";
 
 /** How far the sequence jumps where acknowledged uniques may have been lost. */
@@ -381,7 +382,9 @@ class Recovery {
     for (let i = first; i < tails.length; i++) {
       const from = i === first ? Math.max(offset, SEGMENT_HEADER) : SEGMENT_HEADER;
       bytes += tails[i].size - (i === first ? offset : 0);
-      for (const record of wholeRecords(tails[i], this.manifest.hashKey, from)) {
+      const { file, size } = tails[i];
+      const seed = segmentSeed(this.manifest.hashKey, tails[i].id);
+      for (const { record } of wholeRecords(file, seed, from, size)) {
         records++;
         if (record.kind !== Kind.marker) continue;
         if (record.segment > id || record.segment === id && record.time > offset) {
@@ -436,23 +439,6 @@ class Recovery {
     const percent = Math.floor(this.done / this.work * 100);
     const items = this.placements.index.size;
     this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`);
-  }
-}
-
-/** The whole records behind an offset, wherever they begin. */
-function* wholeRecords(tail: Tail, hashKey: Uint8Array, from: number): Generator<RecordReader> {
-  const bytes = new Uint8Array(Math.max(tail.size - from, 0));
-  const end = readFully(tail.file, bytes, from);
-  const reader = new RecordReader();
-  reader.over(bytes);
-  const seed = segmentSeed(hashKey, tail.id);
-  for (let at = (8 - from % 8) % 8; at + RECORD_HEADER <= end;) {
-    if (reader.parse(at, end, seed, from + at)) {
-      yield reader;
-      at += reader.size;
-    } else {
-      at += 8;
-    }
   }
 }
 

@@ -186,6 +186,14 @@ class DiskStore implements Store {
       this.lossBefore = this.lastLoss;
       this.lastLoss = error;
       this.placements.undo((a, b) => this.cache.forget(a, b));
+      // Until it is cut off on the medium too, what was refused may come back.
+      this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
+      this.need(this.log.written);
+    };
+    this.log.onSealed = () => {
+      // A segment that is sealed is synced at once, whatever is asked for the others.
+      if (this.log.hints.size > 0) this.syncer.request(this.log.written);
+      this.compactor.measure();
     };
     this.syncer = new Syncer(files, directory, this.log, {
       begins: (target) => {
@@ -204,6 +212,7 @@ class DiskStore implements Store {
       fails: (error) => {
         this.refusal = error;
         this.options.log(error.message);
+        this.compactor.wake();
       },
     });
     this.compactor = new Compactor({
@@ -220,6 +229,7 @@ class DiskStore implements Store {
       say: options.log,
       forget: (a, b) => this.cache.forget(a, b),
       unlist: (segments) => this.unlist(segments),
+      listed: () => this.listAll(),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
       pardon: () => this.lastLoss = this.lossBefore,
@@ -268,14 +278,12 @@ class DiskStore implements Store {
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
-    // A batch that has lost swaps is not gone on with: it ends with the commit that tells.
-    if (this.lost !== undefined) throw this.lost;
     if (this.flushAt !== 0) this.flushIfDue();
     const { hash } = this;
     hash.of(key);
     const { a, b, c } = hash;
-    if (this.placements.index.find(a, b, c)) {
-      if (expected !== "any" || next === null) {
+    if (expected !== "any" || next === null) {
+      if (this.placements.index.find(a, b, c)) {
         const later = this.inspect(key, a, b);
         if (later !== undefined) return this.swapLater(later, key.slice(), expected, copyOf(next));
         const refused = this.compare(expected, next);
@@ -283,16 +291,16 @@ class DiskStore implements Store {
           if (this.always) this.saw(a, b);
           return refused;
         }
+      } else if (next === null || typeof expected === "object") {
+        if (this.always) this.saw(a, b);
+        return "absent";
       }
-    } else if (next === null || typeof expected === "object") {
-      if (this.always) this.saw(a, b);
-      return "absent";
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next)!);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
+      return this.swapWithRoom(key.slice(), expected, copyOf(next));
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   commit(): Awaitable<void> {
@@ -394,7 +402,10 @@ class DiskStore implements Store {
       if (failed === undefined) {
         await syncer.all();
         await this.listing;
-        await this.writeManifest(true);
+        await this.writeManifest(true).catch((error) => {
+          // Everything is on the medium; the next start reads it as after a kill.
+          this.options.log(writeError("Cannot write the manifest", error).message);
+        });
       }
     } catch (error) {
       problem ??= error;
@@ -488,7 +499,9 @@ class DiskStore implements Store {
       throw this.unreadable(segment, offset, error);
     }
     if (measured) {
-      this.readTime += (performance.now() - began - this.readTime) / 8;
+      // One read that happens to be late says nothing: two in a row do.
+      const took = Math.min(performance.now() - began, FAST_READ * 6);
+      this.readTime += (took - this.readTime) / 8;
       this.untilMeasured = this.readTime > FAST_READ / 2 ? 0 : 7;
     }
   }
@@ -580,23 +593,23 @@ class DiskStore implements Store {
       if (this.always) this.saw(a, b);
       return refused;
     }
-    if (next === null) return this.bury(key, a, b, c);
-    if (!this.compactor.hasRoom(recordSize(key.length, next.value.length))) {
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.compactor.hasRoom(size, next === null)) {
       return await this.swapWithRoom(key, expected, next);
     }
-    return this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
   }
 
   /** A swap for which room must be made first. */
   private async swapWithRoom(
     key: Uint8Array,
     expected: Expected,
-    next: NewItem,
+    next: NewItem | null,
   ): Promise<Swapped> {
-    const size = recordSize(key.length, next.value.length);
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
     this.beforeWaiting();
     const owed = this.takeNeeded();
-    const made = await this.compactor.makeRoom(size);
+    const made = await this.compactor.makeRoom(size, next === null);
     this.owed = Math.max(this.owed, owed);
     if (!made) {
       throw new OutOfSpaceError(
@@ -737,9 +750,8 @@ class DiskStore implements Store {
           log.writeOut();
         }
         if (log.written > syncer.synced) syncer.request(log.written);
-      } else if (log.unsynced.some((segment) => segment.sealed)) {
-        syncer.request(log.written);
       }
+      if (log.hints.size > 0) syncer.request(0);
     } catch (error) {
       this.options.log(messageOf(error));
     }
@@ -752,22 +764,26 @@ class DiskStore implements Store {
       for (const segment of segments) {
         const hint = this.log.hints.get(segment);
         this.log.hints.delete(segment);
-        if (hint === undefined || segment.removed) continue;
+        if (hint === undefined) continue;
         try {
-          const bytes = hint.finish(segment);
-          await replaceFile(this.files, segment.hintPath, bytes);
-          segment.hintBytes = bytes.length;
-          this.log.total += bytes.length;
+          await replaceFile(this.files, segment.hintPath, hint.finish(segment));
         } catch {
           // A start without the hint takes longer, and that is all.
+          this.log.total -= segment.hintBytes;
+          segment.hintBytes = 0;
         }
         segment.listed = true;
       }
       await this.writeManifest(false);
-      this.compactor.wake();
     }).catch((error) => {
       this.options.log(writeError("Cannot write the manifest", error).message);
-    });
+    }).then(() => this.compactor.wake());
+  }
+
+  /** Resolves when all sealed segments are listed. */
+  private async listAll(): Promise<void> {
+    if (this.log.hints.size > 0) await this.syncer.all();
+    await this.listing;
   }
 
   /** Takes segments off the manifest; they can be removed when it is done. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { Gate } from "./gate.ts";
@@ -45,15 +46,14 @@ export interface Page {
  */
 export type Outcome =
   | { readonly kind: "done"; readonly generation: string }
-  | { readonly kind: "conflict" | "limited" | "unclear" };
+  | { readonly kind: "conflict" }
+  | { readonly kind: "limited" | "unclear"; readonly trouble: string };
 
 /** A write that is ready to be tried, any number of times. */
 export type Write = (until: number) => Promise<Outcome>;
 
 /** One bucket. Times are `performance.now()`'s. */
 export class Bucket {
-  /** The last trouble with the service, for the message of who gave up; empty when there was none. */
-  trouble = "";
   readonly #objects: string;
   readonly #xml: string;
   readonly #upload: string;
@@ -134,7 +134,6 @@ export class Bucket {
     token: string,
   ): Write {
     const resource = {
-      name: object,
       contentType: "application/octet-stream",
       cacheControl: "no-store",
       customTime,
@@ -142,17 +141,21 @@ export class Bucket {
     };
     // The token is random, so no content holds this boundary.
     const boundary = `kvs-${token}`;
-    const body = new Blob([
-      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(resource)}\r\n`,
-      `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
-      content as Uint8Array<ArrayBuffer>,
-      `\r\n--${boundary}--\r\n`,
-    ]);
+    const head = bytesOf(
+      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(resource)}\r\n` +
+        `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
+    );
+    const tail = bytesOf(`\r\n--${boundary}--\r\n`);
+    // One part: each part of a `Blob` costs as much as half a request.
+    const body = new Uint8Array(head.length + content.length + tail.length);
+    body.set(head);
+    body.set(content, head.length);
+    body.set(tail, head.length + content.length);
     const request: Request = {
       method: "POST",
-      path: `${this.#upload}&ifGenerationMatch=${replaces}`,
+      path: `${this.#upload}&name=${encodeURIComponent(object)}&ifGenerationMatch=${replaces}`,
       contentType: `multipart/related; boundary=${boundary}`,
-      body,
+      body: new Blob([body]),
     };
     return (until) => this.#write(request, until, this.gate);
   }
@@ -167,73 +170,63 @@ export class Bucket {
     return (until) => this.#write(request, until, beside ? undefined : this.gate);
   }
 
+  /** The error of who gave up waiting for an answer; `trouble` is what went wrong last, or empty. */
+  late(trouble: string): StoreError {
+    const why = trouble === "" ? "" : `: ${trouble}`;
+    return new StoreError(`The bucket '${this.name}' did not answer in time${why}`);
+  }
+
   /** Reads until there is an answer: 200 or 404. */
   async #read(request: Request, until: number, gate: Gate | undefined): Promise<Answer> {
     for (let tries = 0;; tries++) {
       const answer = await this.#try(request, until, gate);
-      if (answer !== undefined) {
-        if (answer.status === 200 || answer.status === 404) {
-          this.trouble = "";
-          return answer;
-        }
-        if (!this.#passes(answer)) throw this.#refused(answer);
-      }
+      if ("status" in answer && (answer.status === 200 || answer.status === 404)) return answer;
+      const trouble = "trouble" in answer ? answer.trouble : this.#troubleOf(answer);
+      if (trouble === undefined) throw this.#refused(answer as Answer);
       const pause = backoff(tries);
-      if (performance.now() + pause > until) throw this.late();
+      if (performance.now() + pause > until) throw this.late(trouble);
       await sleep(pause);
     }
   }
 
   async #write(request: Request, until: number, gate: Gate | undefined): Promise<Outcome> {
     const answer = await this.#try(request, until, gate);
-    switch (answer?.status) {
-      case undefined:
-        return { kind: "unclear" };
-      case 200:
-        this.trouble = "";
-        return { kind: "done", generation: (JSON.parse(textOf(answer!)) as Resource).generation };
-      case 204:
-        return { kind: "done", generation: "" };
-      case 412:
-        return { kind: "conflict" };
-      case 404:
-        if (request.method === "DELETE") return { kind: "conflict" };
-        throw this.#refused(answer!);
+    if ("trouble" in answer) return { kind: "unclear", trouble: answer.trouble };
+    const { status } = answer;
+    if (status === 200) {
+      return { kind: "done", generation: (JSON.parse(textOf(answer)) as Resource).generation };
     }
-    if (!this.#passes(answer!)) throw this.#refused(answer!);
-    return { kind: answer!.status === 429 ? "limited" : "unclear" };
+    if (status === 204) return { kind: "done", generation: "" };
+    if (status === 412 || status === 404 && request.method === "DELETE") {
+      return { kind: "conflict" };
+    }
+    const trouble = this.#troubleOf(answer);
+    if (trouble === undefined) throw this.#refused(answer);
+    return { kind: status === 429 ? "limited" : "unclear", trouble };
   }
 
-  /** One try; `undefined` where there was no whole answer. */
+  /** One try: the answer, or why there was no whole one. */
   async #try(
     request: Request,
     until: number,
     gate: Gate | undefined,
-  ): Promise<Answer | undefined> {
+  ): Promise<Answer | { readonly trouble: string }> {
     try {
       return await this.transport.send(request, gate, until, this.attempt);
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       this.counters[error.kind]++;
-      this.trouble = error.message;
-      return undefined;
+      return { trouble: error.message };
     }
   }
 
-  /** Whether an answer tells of a trouble that passes; counts it. */
-  #passes(answer: Answer): boolean {
+  /** What an answer tells of a trouble that passes, counted; `undefined` if it will not pass. */
+  #troubleOf(answer: Answer): string | undefined {
     const { status } = answer;
     if (status === 429) this.counters.limited++;
     else if (status === 408 || status >= 500) this.counters.failed++;
-    else return false;
-    this.trouble = `${status} ${messageOf(answer)}`.trimEnd();
-    return true;
-  }
-
-  /** The error of who gave up waiting for an answer. */
-  late(): StoreError {
-    const why = this.trouble === "" ? "" : `: ${this.trouble}`;
-    return new StoreError(`The bucket '${this.name}' did not answer in time${why}`);
+    else return undefined;
+    return `${status} ${messageOf(answer)}`.trimEnd();
   }
 
   /** The error of an answer that no retry would mend. */

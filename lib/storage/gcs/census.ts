@@ -35,6 +35,8 @@ export class Census {
   #pass: { items: number; bytes: number; cursor: string } | undefined;
   #epoch: number;
   #wake: (() => void) | undefined;
+  /** Whether there was a flush since the listing under way, or the last one, began. */
+  #flushed = false;
   #stopped = false;
   #running: Promise<void> | undefined;
   /** How many listings were finished. */
@@ -54,13 +56,13 @@ export class Census {
 
   /** Items that are there. */
   get items(): number {
-    this.#seeFlush();
+    this.seeFlush();
     return Math.max(0, this.#items);
   }
 
   /** Bytes of their keys and values. */
   get bytes(): number {
-    this.#seeFlush();
+    this.seeFlush();
     return Math.max(0, this.#bytes);
   }
 
@@ -76,7 +78,7 @@ export class Census {
 
   /** Takes in a change that this server made. `name` is the object's, after the prefix. */
   change(name: string, before: Stored | undefined, after: Stored | undefined): void {
-    this.#seeFlush();
+    this.seeFlush();
     const items = (after ? 1 : 0) - (before ? 1 : 0);
     const bytes = (after ? sizeOf(name, after) : 0) - (before ? sizeOf(name, before) : 0);
     this.#items += items;
@@ -88,18 +90,20 @@ export class Census {
     }
   }
 
-  /** After a flush nothing is left, and there is much to clear. */
-  #seeFlush(): void {
+  /** Sees whether there was a flush: after it nothing is left, and there is much to clear. */
+  seeFlush(): void {
     if (this.epoch.current === this.#epoch) return;
     this.#epoch = this.epoch.current;
     this.#items = this.#bytes = 0;
     if (this.#pass !== undefined) this.#pass.items = this.#pass.bytes = 0;
+    this.#flushed = true;
     this.#wake?.();
   }
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
       const began = performance.now();
+      this.#flushed = false;
       try {
         await this.#list();
       } catch (error) {
@@ -107,6 +111,7 @@ export class Census {
       }
       this.#pass = undefined;
       if (this.#stopped) return;
+      if (this.#flushed) continue;
       const took = performance.now() - began;
       await this.#rest(Math.max(restAtLeast, took * restFactor));
     }
@@ -126,7 +131,7 @@ export class Census {
         pass.cursor = name;
         if (keyOf(name) === undefined) continue;
         if (this.#isDead(entry.stored)) dead.push(entry);
-        else if (!isExpired(entry.stored, this.clock.now())) {
+        else if (this.#isLive(entry.stored)) {
           pass.items++;
           pass.bytes += sizeOf(name, entry.stored);
         }
@@ -136,13 +141,19 @@ export class Census {
       if (from !== undefined) await this.#rest(pageInterval - (performance.now() - sent));
     } while (from !== undefined && !this.#stopped);
     if (this.#stopped) return;
-    this.#seeFlush();
+    this.seeFlush();
     this.#items = pass.items;
     this.#bytes = pass.bytes;
     this.passes++;
   }
 
+  #isLive(stored: Stored): boolean {
+    return stored.epoch >= this.epoch.current && !isExpired(stored, this.clock.now());
+  }
+
+  /** Whether an object is to be cleared. */
   #isDead(stored: Stored): boolean {
+    if (stored.unsure > this.clock.now()) return false;
     return stored.epoch < this.epoch.current || isExpired(stored, this.clock.now() - grace);
   }
 

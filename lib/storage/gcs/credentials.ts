@@ -72,7 +72,8 @@ export class Credentials {
 
 async function newClient(): Promise<AuthClient> {
   const { Storage } = await import("@google-cloud/storage");
-  return new Storage().authClient;
+  // Objects need no project. Left to look for one, the library may ask a service that refuses.
+  return new Storage({ projectId: "kvs" }).authClient;
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -8,7 +8,7 @@
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { backoff, type Bucket, Refused, sleep } from "./bucket.ts";
-import { metadataOf, newToken } from "./metadata.ts";
+import { newToken } from "./metadata.ts";
 
 /** How often the object is read, in milliseconds. */
 const interval = 500;
@@ -51,10 +51,18 @@ export class Epoch {
   #readings = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #waiters: Waiter[] = [];
+  /** Why the last reading came to nothing. */
+  #trouble: unknown;
   #flushes: Flush[] = [];
   #flushing = false;
 
-  constructor(readonly bucket: Bucket, readonly object: string, readonly clock: Clock) {}
+  /** @param onReading called after each reading that was answered. */
+  constructor(
+    readonly bucket: Bucket,
+    readonly object: string,
+    readonly clock: Clock,
+    readonly onReading: () => void,
+  ) {}
 
   /** The epoch in force. */
   get current(): number {
@@ -90,7 +98,7 @@ export class Epoch {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-      reject(this.bucket.late());
+      reject(this.#trouble ?? this.bucket.late("the flush epoch could not be read"));
     }, Math.max(0, until - now));
     const waiter: Waiter = { since, resolve, reject };
     this.#waiters.push(waiter);
@@ -140,7 +148,7 @@ export class Epoch {
       const outcome = await this.bucket.insert(
         this.object,
         new TextEncoder().encode(JSON.stringify(content)),
-        metadataOf(nothing, 0n, 0, [token]),
+        { token },
         undefined,
         generation,
         token,
@@ -155,7 +163,7 @@ export class Epoch {
         continue;
       }
       const pause = outcome.kind === "limited" ? greatestAge + backoff(tries) : backoff(tries);
-      if (performance.now() + pause > until) throw this.bucket.late();
+      if (performance.now() + pause > until) throw this.bucket.late(outcome.trouble);
       await sleep(pause);
     }
   }
@@ -163,6 +171,7 @@ export class Epoch {
   #tick(): void {
     if (this.#readings >= greatestReadings) return;
     this.#read(performance.now() + this.bucket.attempt).catch((error) => {
+      this.#trouble = error;
       // What only took too long goes on until the waiters' own time is up.
       if (!(error instanceof Refused)) return;
       for (const { reject } of this.#waiters.splice(0)) reject(error);
@@ -177,10 +186,12 @@ export class Epoch {
       const { content, generation } = await this.#fetch(until);
       if (sent < this.#readAt) return;
       this.#readAt = sent;
+      this.#trouble = undefined;
       this.#learn(content, generation);
     } finally {
       this.#readings--;
     }
+    this.onReading();
     const ready = this.#waiters.filter(({ since }) => since <= this.#readAt);
     if (ready.length === 0) return;
     this.#waiters = this.#waiters.filter(({ since }) => since > this.#readAt);
@@ -227,14 +238,3 @@ function contentOf(bytes: Uint8Array): Content {
   }
   throw new Refused("The flush epoch cannot be read: it has no number");
 }
-
-/** The epoch is no item. */
-const nothing = {
-  flags: 0,
-  exptime: 0,
-  cas: 0n,
-  stale: false,
-  won: false,
-  fetched: false,
-  accessed: 0,
-};

@@ -19,6 +19,8 @@ export interface Stored extends Attributes {
   readonly epoch: number;
   /** The tokens of this write and of those before it, newest first. */
   readonly tokens: readonly string[];
+  /** Until when a lost write may yet create this object, in milliseconds since 1970; 0 for none. */
+  readonly unsure: number;
 }
 
 /** Reads an object's metadata; `get` gives `null` or `undefined` for a key that is not there. */
@@ -41,6 +43,7 @@ export function storedOf(
     accessed: numberOf(get("accessed")),
     epoch: numberOf(get("epoch")),
     tokens: get("token")?.split(" ") ?? [],
+    unsure: numberOf(get("unsure")),
   };
 }
 
@@ -56,9 +59,7 @@ export function tokensAfter(token: string, before: Stored | undefined): readonly
  */
 export function metadataOf(
   item: Attributes,
-  cas: bigint,
-  epoch: number,
-  tokens: readonly string[],
+  { cas, epoch, tokens, unsure }: Pick<Stored, "cas" | "epoch" | "tokens" | "unsure">,
 ): Record<string, string> {
   const metadata: Record<string, string> = { token: tokens.join(" ") };
   if (item.flags !== 0) metadata.flags = String(item.flags);
@@ -66,6 +67,7 @@ export function metadataOf(
   if (item.accessed !== 0) metadata.accessed = String(item.accessed);
   if (epoch !== 0) metadata.epoch = String(epoch);
   if (cas !== 0n) metadata.cas = String(cas);
+  if (unsure !== 0) metadata.unsure = String(unsure);
   const marks = (["stale", "won", "fetched"] as const).filter((mark) => item[mark]);
   if (marks.length > 0) metadata.marks = marks.join(" ");
   return metadata;

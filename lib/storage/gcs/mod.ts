@@ -136,7 +136,8 @@ class GcsStore implements Store {
     // Three tries fit into the time that a command has.
     const attempt = this.#timeout / 3;
     this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
-    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock);
+    const onReading = () => this.#census.seeFlush();
+    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, onReading);
     this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
     this.#census = new Census(this.#bucket, prefix, this.#epoch, clock, counters, log);
     this.#writer = new Writer(

@@ -11,8 +11,8 @@
 
 import { StoreError } from "../../errors.ts";
 import type { Clock } from "../../clock.ts";
-import { isExpired, type Swapped } from "../store.ts";
-import { backoff, type Bucket, sleep } from "./bucket.ts";
+import { isExpired, type NewItem, type Swapped } from "../store.ts";
+import { backoff, type Bucket, sleep, type Write } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
 import type { Hints, State } from "./hints.ts";
@@ -33,9 +33,15 @@ const pace = 1000;
 /** For how long after it asked, in milliseconds. */
 const pacedFor = 60_000;
 
+/**
+ * For how long a write whose answer was lost may still be on its way, in milliseconds. Only one that
+ * creates an object matters: the others replace a generation that will not come again.
+ */
+const unsureFor = 10 * 60_000;
+
 /** How many commands may wait at once, and how many bytes they may hold. */
 const greatestWaiting = 65_536;
-const greatestBytes = 256 << 20;
+const greatestBytes = 128 << 20;
 
 /** Told of every change: what was live before and after, and under which name. */
 export type Observer = (
@@ -63,6 +69,8 @@ class Queue {
   written = -Infinity;
   /** Until when its writes are kept apart. */
   pacedUntil = -Infinity;
+  /** What went wrong with its last write, if it did. */
+  trouble = "";
 
   constructor(readonly key: string) {}
 }
@@ -71,6 +79,9 @@ class Queue {
 type Written =
   | { readonly kind: "done" | "overwritten" | "conflict" | "unknown"; readonly state: State }
   | { readonly kind: "limited" };
+
+/** What a write puts beside the item's own attributes. */
+type Marks = Pick<Stored, "cas" | "epoch" | "tokens"> & { unsure: number };
 
 const nothing: State = { stored: undefined, value: undefined };
 
@@ -129,12 +140,12 @@ export class Writer {
       if (answer instanceof StoreError) reject(answer);
       else resolve(answer);
     });
+    const queue = this.#queues.get(key) ?? new Queue(key);
+    this.#queues.set(key, queue);
     const timer = setTimeout(
-      () => task.settle(this.bucket.late()),
+      () => task.settle(this.bucket.late(queue.trouble)),
       Math.max(0, until - performance.now()),
     );
-    let queue = this.#queues.get(key);
-    if (queue === undefined) this.#queues.set(key, queue = new Queue(key));
     queue.waiting.push(task);
     if (!queue.running) void this.#run(queue);
     return promise;
@@ -202,7 +213,11 @@ export class Writer {
         case "done":
         case "overwritten":
           this.#count(plan);
-          this.observer(name, live.stored, written.state.stored);
+          this.observer(
+            name,
+            live.stored,
+            this.#isLive(written.state, now) ? written.state.stored : undefined,
+          );
           if (plan.cas === 0n && plan.final !== null) {
             // After what was overwritten its unique matches nothing any more: any will do.
             const { generation } = written.state.stored!;
@@ -227,37 +242,27 @@ export class Writer {
     batch: readonly Task[],
     until: number,
   ): Promise<Written> {
-    const object = this.prefix + name;
     const { stored: base } = state;
-    const { final } = plan;
+    const now = this.clock.now();
     const token = newToken();
-    const epoch = this.epoch.current;
-    const tokens = tokensAfter(token, base);
-    const write = final
-      ? this.bucket.insert(
-        object,
-        final.value,
-        metadataOf(final, plan.cas, epoch, tokens),
-        customTimeOf(final.exptime),
-        base?.generation ?? "0",
-        token,
-      )
-      : this.bucket.remove(object, base!.generation);
-    let unclear = false;
+    const marks = {
+      cas: plan.cas,
+      epoch: this.epoch.current,
+      tokens: tokensAfter(token, base),
+      unsure: base !== undefined && base.unsure > now ? base.unsure : 0,
+    };
+    // Where a lost write may yet create the object it must not go away: it only expires.
+    const final = plan.final ?? (marks.unsure === 0 ? null : { ...grave, exptime: now });
+    let write = this.#prepare(name, final, marks, base);
+    let unclear = 0;
     for (let tries = 0;; tries++) {
       const outcome = await write(until);
       queue.written = performance.now();
       let pause = backoff(tries);
+      queue.trouble = "trouble" in outcome ? outcome.trouble : "";
       switch (outcome.kind) {
         case "done": {
-          const { generation } = outcome;
-          const cas = plan.cas === 0n && final ? BigInt(generation) : plan.cas;
-          const after = final
-            ? {
-              stored: { ...final, generation, cas, epoch, tokens, size: final.value.length },
-              value: final.value,
-            }
-            : nothing;
+          const after = stateAfter(final, marks, outcome.generation);
           this.hints.put(queue.key, after, queue.written);
           return { kind: "done", state: after };
         }
@@ -266,27 +271,52 @@ export class Writer {
           const found = await this.#read(queue.key, name, batch, until);
           const tokens = found.stored?.tokens ?? [];
           if (tokens.includes(token)) {
+            if (unclear > 1 && base === undefined && tokens[0] === token) {
+              // One of the lost writes did it; another may yet, so the object has to say so.
+              write = this.#prepare(name, final, marks, found.stored);
+              unclear = 1;
+              continue;
+            }
             this.counters.resolved++;
             return { kind: tokens[0] === token ? "done" : "overwritten", state: found };
           }
           // Others wrote over what this was to replace, so this did not come to replace it.
           const replaced = base?.tokens[0];
-          if (replaced !== undefined && tokens.includes(replaced)) unclear = false;
-          return { kind: unclear ? "unknown" : "conflict", state: found };
+          const known = replaced !== undefined && tokens.includes(replaced);
+          return { kind: unclear === 0 || known ? "conflict" : "unknown", state: found };
         }
         case "limited":
           queue.pacedUntil = queue.written + pacedFor;
-          if (!unclear) return { kind: "limited" };
+          if (unclear === 0) return { kind: "limited" };
           pause += pace;
           break;
         case "unclear":
-          unclear = true;
+          unclear++;
+          if (base !== undefined || marks.unsure !== 0) break;
+          marks.unsure = now + unsureFor;
+          write = this.#prepare(name, final, marks, base);
       }
       if (performance.now() + pause > until || batch.every((task) => !task.open)) {
-        throw this.bucket.late();
+        throw this.bucket.late(queue.trouble);
       }
       await sleep(pause);
     }
+  }
+
+  /** Makes the write ready that puts `final` in the place of `base`. */
+  #prepare(
+    name: string,
+    final: NewItem | null,
+    marks: Marks,
+    base: Stored | undefined,
+  ): Write {
+    const object = this.prefix + name;
+    const replaces = base?.generation ?? "0";
+    if (final === null) return this.bucket.remove(object, replaces);
+    const metadata = metadataOf(final, marks);
+    const customTime = customTimeOf(final.exptime);
+    const [token] = marks.tokens;
+    return this.bucket.insert(object, final.value, metadata, customTime, replaces, token);
   }
 
   #count({ final, changes }: Plan): void {
@@ -332,6 +362,24 @@ export class Writer {
       if (!queue.running && queue.pacedUntil < now) this.#queues.delete(key);
     }
   }
+}
+
+/** What lies in the place of an item that was deleted, with an expiry in the past. */
+const grave: Omit<NewItem, "exptime"> = {
+  value: new Uint8Array(0),
+  flags: 0,
+  cas: 0n,
+  stale: false,
+  won: false,
+  fetched: false,
+  accessed: 0,
+};
+
+function stateAfter(final: NewItem | null, marks: Marks, generation: string): State {
+  if (final === null) return nothing;
+  const cas = marks.cas === 0n ? BigInt(generation) : marks.cas;
+  const { value } = final;
+  return { stored: { ...final, ...marks, generation, cas, size: value.length }, value };
 }
 
 function answer(batch: readonly Task[], answers: readonly Swapped[]): void {

@@ -6,14 +6,21 @@
  */
 
 import { bytesOf } from "../../../lib/bytes.ts";
-import type { Item, NewItem, Store, Swapped } from "../../../lib/storage/store.ts";
+import {
+  isExpired,
+  type Item,
+  type NewItem,
+  type Store,
+  type Swapped,
+} from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 
 const decoder = new TextDecoder();
 
 export async function get(store: Store, key: string): Promise<string | undefined> {
   const item = await store.read(bytesOf(key));
-  return item && decoder.decode(item.value);
+  if (item === undefined || isExpired(item, Date.now())) return undefined;
+  return decoder.decode(item.value);
 }
 
 export async function set(

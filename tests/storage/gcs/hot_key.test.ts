@@ -9,12 +9,13 @@ import { figure, Place } from "./open.ts";
 
 const seconds = Number(Deno.env.get("KVS_TEST_SECONDS") ?? 3);
 
-/** Does something over and over on so many connections, for the time of the test. */
+/** Does something over and over on so many connections, for the time of the test or a part of it. */
 async function everybody(
   connections: number,
   work: (connection: number, round: number) => Promise<void>,
+  part = 0.5,
 ): Promise<void> {
-  const end = performance.now() + seconds * 1000;
+  const end = performance.now() + seconds * part * 1000;
   await Promise.all(Array.from({ length: connections }, async (_, connection) => {
     for (let round = 0; performance.now() < end; round++) await work(connection, round);
   }));
@@ -29,7 +30,7 @@ Deno.test("gcs hot key: 64 connections increment it, and no increment is lost or
   await everybody(64, async () => {
     answers.add((await commands.incr(store, "n"))!);
     increments++;
-  });
+  }, 1);
   assertEquals(await commands.get(store, "n"), String(increments));
   assertEquals(answers.size, increments);
   const uploads = figure(store, "uploads");

@@ -24,19 +24,23 @@ export class Auth {
 
   /** How many tokens were given out. */
   issued = 0;
+  /** Whether no more are given out. */
+  suspended = false;
 
   /** Makes every token invalid that was given out so far. */
   revoke(): void {
     this.#tokens.clear();
   }
 
-  /** RFC 7523: a service account's signed assertion for a token. The signature is not checked. */
+  /**
+   * RFC 8693: a token in exchange for a subject token, which here is the account's address. (Of the
+   * kinds of Google credentials only `external_account` lets a file name this address.)
+   */
   token(request: HttpRequest): HttpResponse {
     const form = new URLSearchParams(Buffer.from(request.body).toString());
-    const claims = form.get("assertion")?.split(".")[1] ?? "";
-    const { iss: account } = JSON.parse(Buffer.from(claims, "base64url").toString() || "{}");
+    const account = form.get("subject_token") ?? "";
     const headers = { "content-type": "application/json" };
-    if (!(account in this.options.accounts)) {
+    if (this.suspended || !(account in this.options.accounts)) {
       const body = {
         error: "invalid_grant",
         error_description: "Invalid grant: account not found",
@@ -46,7 +50,12 @@ export class Auth {
     const token = `ya29.${crypto.randomUUID()}`;
     this.issued++;
     this.#tokens.set(token, { account, until: Date.now() + this.options.lifetime * 1000 });
-    const body = { access_token: token, expires_in: this.options.lifetime, token_type: "Bearer" };
+    const body = {
+      access_token: token,
+      issued_token_type: "urn:ietf:params:oauth:token-type:access_token",
+      token_type: "Bearer",
+      expires_in: this.options.lifetime,
+    };
     return { status: 200, headers, body: JSON.stringify(body) };
   }
 

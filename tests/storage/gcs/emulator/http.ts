@@ -83,11 +83,16 @@ export class HttpServer {
     return this.#sockets.size;
   }
 
+  /** Resets every connection. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
   /** Resets every connection and stops to listen. */
   close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.reset();
     return promise;
   }
 }

@@ -160,12 +160,14 @@ export function resumeUpload(request: JsonRequest): HttpResponse {
   const session = sessions.get(id);
   if (session === undefined) throw invalid("Unable to continue the upload: no such session.");
   const range = http.headers.get("content-range");
-  const [, from, total] = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(range ?? "bytes 0-0/*") ?? [];
+  const [, from, to, total] =
+    /^bytes (?:(\d+)-(\d+|\*)|\*)\/(\d+|\*)$/.exec(range ?? "bytes 0-*/*") ?? [];
   if (from !== undefined && Number(from) === session.received) {
     session.parts.push(http.body.slice());
     session.received += http.body.length;
   }
-  if (range !== undefined && (total === "*" || Number(total) > session.received)) {
+  // A part up to `*` of `*` is the rest: the request's end is the upload's.
+  if (total === "*" ? to !== "*" : Number(total) > session.received) {
     if (session.received === 0) return { status: 308 };
     return { status: 308, headers: { range: `bytes=0-${session.received - 1}` } };
   }

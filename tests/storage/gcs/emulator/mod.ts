@@ -108,6 +108,11 @@ export class Emulator implements AsyncDisposable {
     return Object.values(this.counts).reduce((sum, count) => sum + count);
   }
 
+  /** Resets every connection, also those on which an answer is awaited. */
+  breakConnections(): void {
+    this.#server!.reset();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server!.close();
   }
