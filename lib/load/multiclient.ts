@@ -81,7 +81,7 @@ export const multiclientOptions = {
   timeout: duration({
     flags: "--timeout",
     min: 1,
-    default: 5000,
+    default: 30_000,
     help: "how long a reply may take",
   }),
   seed: integer({ flags: "--seed", default: 1, help: "the same seed chooses the same requests" }),

@@ -59,6 +59,10 @@ export class Hints {
     const kept = value !== undefined && value.length <= this.greatest ? value.slice() : undefined;
     this.#hints.set(key, { stored, value: kept, at });
     this.#bytes += sizeOf(key, kept);
+    if (this.#bytes > this.limit) this.#shrink();
+  }
+
+  #shrink(): void {
     for (const [oldest, hint] of this.#hints) {
       if (this.#bytes <= this.limit) break;
       this.#hints.delete(oldest);

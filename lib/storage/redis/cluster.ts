@@ -99,6 +99,7 @@ export class Cluster implements Nodes {
       this.later = this.later.filter((one) => one.at > now);
       for (const { request } of due) this.send(request);
     }
+    for (const request of this.unplaced) if (request.deadline <= now) request.fail(this.away());
     if (now - this.mappedAt > (this.amiss ? MAP_INTERVAL_AMISS : MAP_INTERVAL)) this.map();
   }
 
