@@ -11,7 +11,7 @@ import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 
-const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 3000);
+const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 2000);
 const clock = { now: () => 1_800_000_000_000 };
 
 function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
