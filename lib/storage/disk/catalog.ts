@@ -69,7 +69,9 @@ export class Catalog {
 
   /** Writes the manifest as it is now, with numbers kept for what will be written. */
   reserve(): Promise<void> {
-    return this.write(false);
+    const result = this.settled.then(() => this.write(false));
+    this.settled = result.catch(() => {});
+    return result;
   }
 
   private async write(clean: boolean): Promise<void> {

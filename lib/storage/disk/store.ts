@@ -110,6 +110,8 @@ class DiskStore implements Store {
   /** Why writes are refused, or every call once closed. */
   private refusal: StoreError | undefined;
   private closed = false;
+  /** The refusal that ends when the manifest can be written. */
+  private full: StoreError | undefined;
   lastLoss: StoreError | undefined;
   /** The loss before the last one. */
   private lossBefore: StoreError | undefined;
@@ -212,6 +214,11 @@ class DiskStore implements Store {
       pardon: () => this.lastLoss = this.lossBefore,
     });
     this.compactor.flushSegment = found.flushSegment;
+    if (!found.reserved) {
+      this.full = new OutOfSpaceError(`Nothing can be written to '${directory}': no space left`);
+      this.refusal = this.full;
+      options.log(`${this.full.message}; reads go on, and writes when there is room`);
+    }
     this.timer = setInterval(() => this.tick(), TICK);
     this.timer.unref();
   }
@@ -622,6 +629,7 @@ class DiskStore implements Store {
 
   private tick(): void {
     const { log, syncer } = this;
+    if (this.full !== undefined) return this.reserve();
     if (this.refusal !== undefined) return;
     try {
       if (this.flushAt !== 0) this.flushIfDue();
@@ -640,6 +648,18 @@ class DiskStore implements Store {
       this.options.log(messageOf(error));
     }
     this.compactor.wake();
+  }
+
+  /** Tries again what a full file system did not let the start do. */
+  private reserve(): void {
+    const { full } = this;
+    this.full = undefined;
+    this.catalog.reserve().then(
+      () => {
+        if (this.refusal === full) this.refusal = undefined;
+      },
+      () => this.full = full,
+    );
   }
 
   /** Resolves when all sealed segments are listed. */
