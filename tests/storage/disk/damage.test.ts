@@ -17,7 +17,7 @@ const clock = { now: () => 1_800_000_000_000 };
 function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
   return openDiskStore({
     directory: "d",
-    files,
+    files: files.mount(),
     clock,
     fsync: "no",
     memoryLimit: 0,

@@ -84,7 +84,7 @@ class Run {
     this.lossBefore = undefined;
     this.store = await openDiskStore({
       directory: "d",
-      files: this.files,
+      files: this.files.mount(),
       clock: this.clock,
       fsync: this.fsync,
       log: (line) => this.said.push(line),
