@@ -386,6 +386,10 @@ export class Compactor {
   private async remove(segments: readonly Segment[]): Promise<void> {
     const { files, log, placements, syncer, unlist } = this.options;
     await syncer.until(log.written);
+    // From here on what was synced must not be taken for a torn end: what it replaces is gone.
+    log.markerDue = syncer.synced;
+    log.mark();
+    log.writeOut();
     await unlist(segments);
     for (const segment of segments) {
       log.segments.splice(log.segments.indexOf(segment), 1);
