@@ -8,10 +8,10 @@
  * Only a network failure may bring them in: any HTTP answer leaves the work, and every error that comes
  * of it (a wrong hash above all), to Deno itself.
  */
+import { networkFailure } from "./network.ts";
 
 const REGISTRY = "vendor/jsr.io";
 const MARKER = "stand-ins";
-const PROBE_TIMEOUT_MS = 5_000;
 
 /** Name to version of the `@std` packages that have a stand-in, as the lock file pins them. */
 function pinnedVersions(): Map<string, string> {
@@ -78,26 +78,10 @@ function placeAll(files: Map<string, string>): void {
   }
 }
 
-/** Why jsr.io cannot be reached; nothing where it answers, whatever it says. */
-async function networkFailure(): Promise<string | undefined> {
-  try {
-    const answer = await fetch("https://jsr.io/@std/assert/meta.json", {
-      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-    });
-    await answer.body?.cancel();
-  } catch (error) {
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    if (!late && !(error instanceof TypeError)) throw error;
-    return late
-      ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s`
-      : String(error.cause ?? error.message);
-  }
-}
-
 if (present(REGISTRY)) {
   if (present(`${REGISTRY}/${MARKER}`)) place(standIns(), REGISTRY);
 } else {
-  const failure = await networkFailure();
+  const failure = await networkFailure("https://jsr.io/@std/assert/meta.json");
   if (failure !== undefined) {
     console.error(
       `Cannot reach jsr.io (${failure}): using the stand-ins of offline/. ` +

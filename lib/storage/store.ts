@@ -12,8 +12,8 @@
  *     any bytes. Flags are 32 bits. All come back as they were given.
  *  2. `key`, `next` and `next.value` belong to the caller and stay unchanged until the result is
  *     there; a store that needs them longer (a retry after a timeout, say) copies them.
- *  3. What `read` gives belongs to the store: it is valid until the caller next calls the store or
- *     waits. Who keeps it longer copies it.
+ *  3. What `read` gives at once belongs to the store: it is valid until the caller next calls the
+ *     store or waits, and who keeps it longer copies it. What it gives by a promise is the caller's.
  *  4. A result is a plain value where the store has it at hand, a promise where it must wait. Errors
  *     come as {@linkcode StoreError}, thrown or as a rejection. After an error the item is what it
  *     was before or what it was to become, nothing else; a later read tells which.
@@ -27,18 +27,25 @@
  *  8. `version` changes with every successful swap on the key, also where `cas` does not.
  *  9. Calls on one key take effect in the order in which they were made, if each is made after the
  *     one before has its result. Calls on different keys have no order among them.
- * 10. Effects are visible to later calls at once; `commit` says when they may be answered.
+ * 10. Effects are visible to later calls at once; `commit` says when they may be answered. Where it
+ *     fails, all that was not committed is undone, whoever did it: who waits between a swap and its
+ *     commit sees by {@linkcode Store.lastLoss} that somebody else's commit failed meanwhile.
  * 11. `flush(now)` makes everything stored before absent and nothing stored after it. `flush(later)`
  *     does so at that moment, to all that is stored until then; a new flush replaces a pending one.
  *     Both take the same time for any number of items, and hold over a restart.
  * 12. `scan` gives each item that is there all the while once, and those that come or go meanwhile
  *     once or not at all. It leaves out expired and flushed items and holds up nobody.
  * 13. After `close` everything acknowledged is where the store keeps it, and nothing is open.
+ * 14. `update` is a read, a change and a swap in one, made again until the swap succeeds. A store
+ *     has it only where it can do better than that loop (a bucket that takes one write a second to
+ *     one object puts many changes into one upload); {@linkcode update} of `update.ts` is the loop,
+ *     and takes the store's own way where there is one.
  *
  * @module
  */
 
 import type { Clock } from "../clock.ts";
+import type { StoreError } from "../errors.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -94,6 +101,17 @@ export type Expected =
  */
 export type Swapped = bigint | "exists" | "absent";
 
+/**
+ * What an {@linkcode Store.update} makes of the item that is there (`undefined` where there is
+ * nothing, or something expired or flushed): the item to put in its place, `null` to delete it, or
+ * `undefined` to leave all as it is.
+ *
+ * It may be called several times, each time with a newer state; only the last call counts, and it is
+ * made before the result is there. So it does nothing but compute: what it keeps for the reply it
+ * overwrites at each call. The item is valid during the call only; the result may share its value.
+ */
+export type Change = (item: Item | undefined) => NewItem | null | undefined;
+
 /** An item without its value, as a listing shows it. */
 export interface Listed extends Attributes {
   readonly key: Uint8Array;
@@ -132,10 +150,21 @@ export interface Store {
   ): Awaitable<Swapped>;
 
   /**
+   * Reads the item, changes it and swaps it, as often as it takes; the result counts once it is
+   * there. Call {@linkcode update} of `update.ts`, which serves all stores.
+   *
+   * @returns the cas unique of what the change stored, 0 where it deleted or left things as they are.
+   */
+  update?(key: Uint8Array, change: Change): Awaitable<bigint>;
+
+  /**
    * The one durability point: when it is done, all swaps so far are as safe as the store's setting
    * promises, and so is everything that reads have shown. No reply leaves before.
    */
   commit(): Awaitable<void>;
+
+  /** The error by which uncommitted effects were undone last, another one each time. */
+  readonly lastLoss?: StoreError | undefined;
 
   /**
    * Makes all items absent that were stored before `at`.

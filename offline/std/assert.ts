@@ -49,10 +49,6 @@ export function fail(msg?: string): never {
   throw new AssertionError(`Failed assertion${suffix(msg)}`);
 }
 
-export function unreachable(reason?: string): never {
-  throw new AssertionError(`Unreachable${suffix(reason)}`);
-}
-
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   if (isDeepStrictEqual(actual, expected)) return;
   const diff = difference(() => nodeAssert.deepStrictEqual(actual, expected));
@@ -75,14 +71,6 @@ export function assertStrictEquals<T>(
   if (Object.is(actual, expected)) return;
   const diff = difference(() => nodeAssert.strictEqual(actual, expected));
   throw new AssertionError(`Values are not strictly equal${suffix(msg)}\n\n${diff}\n`);
-}
-
-export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  require(
-    !Object.is(actual, expected),
-    () => `Expected "actual" to not be strictly equal to: ${inspect(actual)}`,
-    msg,
-  );
 }
 
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
@@ -114,36 +102,10 @@ export function assertMatch(actual: string, expected: RegExp, msg?: string): voi
   );
 }
 
-export function assertNotMatch(actual: string, expected: RegExp, msg?: string): void {
-  require(
-    !expected.test(actual),
-    () => `Expected actual: ${inspect(actual)} to not match: ${expected}`,
-    msg,
-  );
-}
-
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
   require(
     actual.includes(expected),
     () => `Expected actual: ${inspect(actual)} to contain: ${inspect(expected)}`,
-    msg,
-  );
-}
-
-export function assertArrayIncludes<T>(
-  actual: ArrayLike<T>,
-  expected: ArrayLike<T>,
-  msg?: string,
-): void {
-  const present = Array.from(actual);
-  const missing = Array.from(expected)
-    .filter((wanted) => !present.some((it) => isDeepStrictEqual(it, wanted)));
-  require(
-    missing.length === 0,
-    () =>
-      `Expected actual: ${inspect(actual)} to include: ${inspect(expected)}, missing: ${
-        inspect(missing)
-      }`,
     msg,
   );
 }

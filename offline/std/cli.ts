@@ -10,12 +10,13 @@ export interface ParseOptions<
   TBooleans extends string = string,
   TStrings extends string = string,
   TCollectable extends string = string,
+  TDefaults extends Record<string, unknown> = Record<string, unknown>,
 > {
   /** Keep what follows `--` apart, in `["--"]`. */
   "--"?: boolean;
   alias?: Record<string, string | readonly string[]>;
   boolean?: TBooleans | readonly TBooleans[];
-  default?: Record<string, unknown>;
+  default?: TDefaults;
   /** Leave everything after the first non-option in `_`. */
   stopEarly?: boolean;
   string?: TStrings | readonly TStrings[];
@@ -27,10 +28,20 @@ export interface ParseOptions<
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-type Flags<TBooleans extends string, TStrings extends string, TCollectable extends string> =
+type Flags<
+  TBooleans extends string,
+  TStrings extends string,
+  TCollectable extends string,
+  TDefaults,
+> =
   & { [Name in Exclude<TBooleans, TCollectable>]: boolean }
-  & { [Name in Exclude<TStrings, TCollectable>]?: string }
-  & { [Name in TCollectable]: Name extends TStrings ? string[] : unknown[] };
+  & { [Name in Exclude<TStrings, TCollectable | keyof TDefaults>]?: string }
+  & { [Name in TCollectable]: Name extends TStrings ? string[] : unknown[] }
+  & {
+    [Name in Exclude<keyof TDefaults, TBooleans | TCollectable>]: Name extends TStrings
+      ? string | TDefaults[Name]
+      : unknown;
+  };
 
 /** What {@linkcode parseArgs} gives. */
 export type Args<TFlags = Record<string, unknown>> =
@@ -89,8 +100,12 @@ class Parse {
       if (!collect || !this.#collected.has(name)) {
         this.result[each] = value;
       } else {
-        const soFar = this.result[each] as unknown[] | undefined;
-        this.result[each] = [...soFar ?? [], value];
+        const soFar = this.result[each];
+        this.result[each] = Array.isArray(soFar)
+          ? [...soFar, value]
+          : soFar
+          ? [soFar, value]
+          : [value];
       }
     }
   }
@@ -199,10 +214,12 @@ export function parseArgs<
   TBooleans extends string = never,
   TStrings extends string = never,
   TCollectable extends string = never,
+  // deno-lint-ignore ban-types
+  TDefaults extends Record<string, unknown> = {},
 >(
-  args: readonly string[],
-  options: ParseOptions<TBooleans, TStrings, TCollectable> = {},
-): Args<Flags<TBooleans, TStrings, TCollectable>> {
+  args: string[],
+  options: ParseOptions<TBooleans, TStrings, TCollectable, TDefaults> = {},
+): Args<Flags<TBooleans, TStrings, TCollectable, TDefaults>> {
   const end = args.indexOf("--");
   const after = end < 0 ? [] : args.slice(end + 1);
   const parse = new Parse(options);
@@ -210,7 +227,7 @@ export function parseArgs<
   parse.fillDefaults();
   if (options["--"]) parse.result["--"] = after;
   else parse.result._.push(...after);
-  return parse.result as Args<Flags<TBooleans, TStrings, TCollectable>>;
+  return parse.result as Args<Flags<TBooleans, TStrings, TCollectable, TDefaults>>;
 }
 
 /** Options for {@linkcode promptSecret}. */

@@ -26,10 +26,6 @@ export async function ensureDir(dir: string | URL): Promise<void> {
   await Deno.mkdir(dir, { recursive: true });
 }
 
-export function ensureDirSync(dir: string | URL): void {
-  Deno.mkdirSync(dir, { recursive: true });
-}
-
 function fits(info: Deno.FileInfo, options: ExistsOptions | undefined): boolean {
   if (options?.isDirectory && options.isFile) {
     throw new TypeError("ExistsOptions.options.isDirectory and isFile must not be true together.");
@@ -40,15 +36,6 @@ function fits(info: Deno.FileInfo, options: ExistsOptions | undefined): boolean 
 export async function exists(path: string | URL, options?: ExistsOptions): Promise<boolean> {
   try {
     return fits(await Deno.stat(path), options);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-export function existsSync(path: string | URL, options?: ExistsOptions): boolean {
-  try {
-    return fits(Deno.statSync(path), options);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

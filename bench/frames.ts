@@ -1,0 +1,58 @@
+/**
+ * The requests that the generator sends, encoded before the clock runs, and what it expects back.
+ *
+ * @module
+ */
+
+import { bytesOf } from "../lib/bytes.ts";
+
+export type Operation = "get" | "set";
+
+/** One kind of request over a set of keys of one length and values of one size. */
+export interface Workload {
+  readonly operation: Operation;
+  /** Bytes. */
+  readonly valueSize: number;
+  /** How many different keys. */
+  readonly keys: number;
+  /** Requests that are sent in one write, and answered before the next. */
+  readonly pipeline: number;
+}
+
+/** What goes over the wire. All requests of a workload have one length, and so have all replies. */
+export interface Frames {
+  /** Batches of `pipeline` requests each, over all keys in an order that a stride shuffles. */
+  readonly batches: readonly Uint8Array<ArrayBuffer>[];
+  readonly requestLength: number;
+  /** The reply to one request; of the key's place any bytes are as good. */
+  readonly reply: Uint8Array<ArrayBuffer>;
+}
+
+/** A prime that shares no factor with a round number of keys. */
+const STRIDE = 7919;
+
+/** Encodes a workload. */
+export function framesOf({ operation, valueSize, keys, pipeline }: Workload): Frames {
+  const value = "v".repeat(valueSize);
+  const request = (key: string) =>
+    operation === "get" ? `get ${key}\r\n` : `set ${key} 0 0 ${valueSize}\r\n${value}\r\n`;
+  const batches: Uint8Array<ArrayBuffer>[] = [];
+  for (let i = 0; i < keys; i += pipeline) {
+    let text = "";
+    for (let j = 0; j < pipeline; j++) text += request(keyOf((i + j) * STRIDE % keys));
+    batches.push(bytesOf(text));
+  }
+  return {
+    batches,
+    requestLength: request(keyOf(0)).length,
+    reply: bytesOf(
+      operation === "get"
+        ? `VALUE ${keyOf(0)} 0 ${valueSize}\r\n${value}\r\nEND\r\n`
+        : "STORED\r\n",
+    ),
+  };
+}
+
+function keyOf(index: number): string {
+  return `key:${String(index).padStart(9, "0")}`;
+}

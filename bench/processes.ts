@@ -1,0 +1,113 @@
+/**
+ * The processes that are measured: started on a free port, ended when they are disposed of.
+ *
+ * @module
+ */
+
+/** A process that listens. */
+export interface Server extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  /** How it was started, for the reader of a report. */
+  readonly command: string;
+}
+
+/** How long a server may take to listen, and to end, in milliseconds. */
+const START_LIMIT = 20_000;
+
+/** The program of this repository, run by the Deno that runs this. */
+export function denoScript(path: string, ...args: string[]): [string, ...string[]] {
+  const script = new URL(`../${path}`, import.meta.url).pathname;
+  return [Deno.execPath(), "run", "--no-prompt", "-A", script, ...args];
+}
+
+/**
+ * Starts a server; `command` gets the free port that it is to listen on.
+ *
+ * @throws {Error} with what the server said, if it does not come to listen.
+ */
+export async function startServer(
+  command: (port: number) => readonly [string, ...string[]],
+): Promise<Server> {
+  const port = freePort();
+  const [program, ...args] = command(port);
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  const reading = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      said = (said + text).slice(-4096);
+    }
+  })();
+  const end = async () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+    await child.status;
+    await reading;
+  };
+  let ended = false;
+  child.status.then(() => ended = true);
+  const limit = performance.now() + START_LIMIT;
+  while (!await listens(port)) {
+    if (ended || performance.now() > limit) {
+      await end();
+      throw new Error(`${program} does not listen on port ${port}: ${said.trim()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { port, pid: child.pid, command: shown(program, args), [Symbol.asyncDispose]: end };
+}
+
+/** CPU time of a process so far in seconds, user and system, of all its threads. */
+export function cpuSeconds(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The second field is the program's name in parentheses, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
+}
+
+/** How long this thread has run or wanted to run, in seconds. */
+export function busySeconds(): number {
+  const [running, waiting] = Deno.readTextFileSync("/proc/self/schedstat").split(" ");
+  return (Number(running) + Number(waiting)) / 1e9;
+}
+
+/** CPU time of the whole machine so far in seconds: what was used, and what there was. */
+export function machineCpu(): { busy: number; total: number } {
+  const line = Deno.readTextFileSync("/proc/stat").split("\n", 1)[0]!;
+  // user nice system idle iowait irq softirq steal
+  const times = line.trim().split(/\s+/).slice(1, 9).map((ticks) => Number(ticks) / CLOCK_TICKS);
+  const total = times.reduce((sum, time) => sum + time, 0);
+  return { busy: total - times[3]! - times[4]!, total };
+}
+
+/** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Deno runs on. */
+const CLOCK_TICKS = 100;
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function listens(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A command as a reader would type it in the repository. */
+function shown(program: string, args: readonly string[]): string {
+  const root = new URL("..", import.meta.url).pathname;
+  const name = program === Deno.execPath() ? "deno" : program;
+  return [name, ...args.map((arg) => arg.replace(root, ""))].join(" ");
+}

@@ -1,0 +1,47 @@
+/** The client: options to servers, a command to what it prints and its exit code. */
+
+import { promptSecret } from "@std/cli";
+import { helpText } from "./lib/cli/help.ts";
+import { parseOptions } from "./lib/cli/parse.ts";
+import { run } from "./lib/cli/run.ts";
+import { Client, type ClientOptions } from "./lib/client/client.ts";
+import { clientManual, execute } from "./lib/client/commands/execute.ts";
+import { clientOptions, type ClientValues } from "./lib/client/commands/options.ts";
+import { Exit, ExitError, messageOf } from "./lib/errors.ts";
+import { VERSION } from "./lib/version.ts";
+
+if (import.meta.main) await run("kvs-client", main);
+
+async function main(args: readonly string[]): Promise<number> {
+  const parsed = parseOptions(clientOptions, args);
+  const { options } = parsed;
+  if (options.help) {
+    console.log(helpText(clientManual, clientOptions).trimEnd());
+    return Exit.ok;
+  }
+  if (options.version) {
+    console.log(`kvs-client ${VERSION}`);
+    return Exit.ok;
+  }
+  using client = connect(options);
+  return await execute(parsed, client);
+}
+
+function connect(options: ClientValues): Client {
+  const { servers, timeout } = options;
+  try {
+    return new Client({ servers, timeout, ...credentials(options) });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ExitError(`--servers: ${messageOf(error)}`, Exit.usage);
+  }
+}
+
+function credentials({ user }: ClientValues): Pick<ClientOptions, "credentials"> {
+  if (user === undefined) return {};
+  const password = Deno.env.get("KVS_PASSWORD") ?? promptSecret(`Password of ${user}: `);
+  if (password === null) {
+    throw new ExitError("--user needs a password: set KVS_PASSWORD", Exit.usage);
+  }
+  return { credentials: { user, password } };
+}

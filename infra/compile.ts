@@ -1,0 +1,148 @@
+/**
+ * Builds `bin/kvs-server` and `bin/kvs-client`: one file each, that needs no Deno where it runs.
+ *
+ *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu] [--out bin]
+ *
+ * `deno compile` makes them. It downloads its runtime, and where that cannot be had this machine's own
+ * Deno takes the runtime's place: the file is then a shell header with both packed behind it
+ * (self-extracting.sh), of the same name and use, for machines like this one only.
+ */
+import { gzipSync } from "node:zlib";
+import { createHash } from "node:crypto";
+import { parseArgs } from "@std/cli";
+import { ensureDir, exists } from "@std/fs";
+import { networkFailure } from "../offline/network.ts";
+
+interface Program {
+  name: string;
+  entry: string;
+  /** The flags that say what it may do. */
+  permissions: string[];
+}
+
+const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+const HASH_LENGTH = 16;
+
+function fail(message: string, code: number): never {
+  console.error(`compile: ${message}`);
+  Deno.exit(code);
+}
+
+/** The programs, allowed exactly what the task allows that runs them from source. */
+async function programs(): Promise<Program[]> {
+  const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const permissions = (task: string): string[] =>
+    tasks[task].command.match(/--(no-prompt|allow-\S+)/g);
+  return [
+    { name: "kvs-server", entry: "server.ts", permissions: permissions("start") },
+    { name: "kvs-client", entry: "client.ts", permissions: permissions("client") },
+  ];
+}
+
+async function deno(...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  if (!success) fail(`Cannot run deno ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`, 70);
+}
+
+async function denoDirectory(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+/** Why `deno compile` cannot have its runtime for `target`; nothing where it can. */
+async function runtimeMissing(target: string): Promise<string | undefined> {
+  const path = `release/v${Deno.version.deno}/denort-${target}.zip`;
+  if (Deno.env.has("DENORT_BIN") || await exists(`${await denoDirectory()}/dl/${path}`)) return;
+  return networkFailure(`https://dl.deno.land/${path}`);
+}
+
+function hash(content: Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/** The header for a program and a runtime that follow it gzipped. */
+async function header(
+  program: Program,
+  source: Uint8Array,
+  packed: Uint8Array,
+  runtimeHash: string,
+): Promise<string> {
+  const template = await Deno.readTextFile(new URL("self-extracting.sh", import.meta.url));
+  const values: Record<string, string | number> = {
+    NAME: program.name,
+    PERMISSIONS: program.permissions.join(" "),
+    PAYLOAD_LINE: template.split("\n").length,
+    PROGRAM_HASH: hash(source).slice(0, HASH_LENGTH),
+    PROGRAM_SIZE: packed.length,
+    RUNTIME_HASH: runtimeHash.slice(0, HASH_LENGTH),
+    RUNTIME_START: packed.length + 1,
+  };
+  return template.replaceAll(/@([A-Z_]+)@/g, (_, name) => String(values[name]));
+}
+
+async function packSelfExtracting(programs: Program[], directory: string): Promise<void> {
+  const runtime = await Deno.readFile(Deno.execPath());
+  const runtimeHash = hash(runtime);
+  const packedRuntime = gzipSync(runtime);
+  for (const program of programs) {
+    const bundle = await Deno.makeTempFile({ suffix: ".js" });
+    // Not minified: ioredis tells errors apart by the names of their classes.
+    await deno("bundle", "--quiet", "-o", bundle, program.entry);
+    const source = await Deno.readFile(bundle);
+    await Deno.remove(bundle);
+    const packed = gzipSync(source);
+    const head = await header(program, source, packed, runtimeHash);
+    await install(`${directory}/${program.name}`, [
+      new TextEncoder().encode(head),
+      packed,
+      packedRuntime,
+    ]);
+  }
+}
+
+/** Replaces a file that may be running. */
+async function install(path: string, parts: Uint8Array[]): Promise<void> {
+  const staged = `${path}.${Deno.pid}`;
+  using file = await Deno.open(staged, { write: true, create: true, truncate: true, mode: 0o755 });
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) at += await file.write(part.subarray(at));
+  }
+  await Deno.rename(staged, path);
+}
+
+async function writeChecksums(programs: Program[], directory: string): Promise<void> {
+  const lines = await Promise.all(
+    programs.map(async ({ name }) =>
+      `${hash(await Deno.readFile(`${directory}/${name}`))}  ${name}`
+    ),
+  );
+  await Deno.writeTextFile(`${directory}/SHA256SUMS`, lines.join("\n") + "\n");
+}
+
+const options = parseArgs(Deno.args, {
+  string: ["target", "out"],
+  default: { target: Deno.build.target, out: "bin" },
+  unknown: (option) => fail(`Cannot use '${option}': the options are --target and --out`, 64),
+});
+const { target, out } = options;
+if (target !== Deno.build.target && !TARGETS.includes(target)) {
+  fail(`Cannot build for --target '${target}': it is one of ${TARGETS.join(", ")}`, 64);
+}
+
+await ensureDir(out);
+const toBuild = await programs();
+const missing = await runtimeMissing(target);
+if (missing === undefined) {
+  for (const { name, entry, permissions } of toBuild) {
+    await deno("compile", "--target", target, ...permissions, "-o", `${out}/${name}`, entry);
+  }
+} else if (target === Deno.build.target) {
+  console.error(
+    `Cannot reach dl.deno.land (${missing}): packing this machine's Deno ${Deno.version.deno} instead.`,
+  );
+  await packSelfExtracting(toBuild, out);
+} else {
+  fail(`Cannot build for ${target}: it takes a runtime of dl.deno.land (${missing})`, 69);
+}
+await writeChecksums(toBuild, out);
+for (const { name } of toBuild) console.log(`${out}/${name}`);

@@ -1,0 +1,73 @@
+/**
+ * The text of `--help`, out of the same list that the options are read by.
+ *
+ * @module
+ */
+
+import { environmentName, type Spec } from "./parse.ts";
+
+/** What a program's `--help` says besides its options. */
+export interface Manual {
+  /** How it is called: `"kvs-server [options]"`. */
+  readonly usage: string;
+  /** What it is, in a sentence or a few. */
+  readonly about: string;
+  /** Its commands, each as it is written and what it does. */
+  readonly commands?: readonly (readonly [call: string, help: string])[];
+  /** What is worth knowing at the end: examples, exit codes. */
+  readonly notes?: string;
+}
+
+const WIDTH = 100;
+const INDENT = 30;
+
+/**
+ * The help text of a program, at most 100 columns wide, ending in a line end.
+ *
+ * Options that are ignored are named in one line; of the others each shows its value, what it
+ * does, its environment variable and its default.
+ */
+export function helpText(manual: Manual, spec: Spec): string {
+  const parts = [`Usage: ${manual.usage}`, wrap(manual.about, 0)];
+  if (manual.commands !== undefined) {
+    parts.push(["Commands:", ...manual.commands.map(([call, help]) => row(call, help))].join("\n"));
+  }
+  const options = Object.values(spec);
+  const lines = options.filter((option) => !option.ignored).map((option) => {
+    const flags = option.flags.startsWith("--") ? `    ${option.flags}` : option.flags;
+    const origins = [
+      ...(option.lineOnly ? [] : [environmentName(option)]),
+      ...(option.shown === undefined ? [] : [`default ${option.shown}`]),
+    ];
+    return row(
+      option.value === undefined ? flags : `${flags} ${option.value}`,
+      option.help + (origins.length === 0 ? "" : ` [${origins.join(", ")}]`),
+    );
+  });
+  parts.push(["Options:", ...lines].join("\n"));
+  const ignored = options.filter((option) => option.ignored).map((option) => option.flags);
+  if (ignored.length > 0) {
+    parts.push(wrap(`Accepted as memcached's own, and ignored: ${ignored.join("; ")}`, 0));
+  }
+  if (manual.notes !== undefined) parts.push(manual.notes.trimEnd());
+  return parts.join("\n\n") + "\n";
+}
+
+function row(left: string, right: string): string {
+  const start = `  ${left}`;
+  const body = wrap(right, INDENT);
+  return start.length < INDENT - 1
+    ? start.padEnd(INDENT) + body
+    : `${start}\n${" ".repeat(INDENT)}${body}`;
+}
+
+/** Breaks a text into lines of the help's width; every line but the first is indented. */
+function wrap(text: string, indent: number): string {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.join(`\n${" ".repeat(indent)}`);
+}

@@ -1,0 +1,45 @@
+/**
+ * The frame around a program: what it throws becomes a line on standard error and an exit code.
+ *
+ * @module
+ */
+
+import { Exit, ExitError } from "../errors.ts";
+
+/** As a shell reports a program that ended because nobody reads its output any more. */
+const BROKEN_PIPE = 128 + 13;
+
+/**
+ * Runs a program and ends the process with its exit code (0 if `main` gives none).
+ *
+ * An {@linkcode ExitError} is said in one line, `kvs-server: message`. Where the reader of standard
+ * output has gone (`| head`), the program ends without a word. Anything else is a bug: its stack is
+ * shown and the exit code is 70.
+ *
+ * ```ts ignore
+ * await run("kvs-client", (args) => client(args));
+ * ```
+ */
+export async function run(
+  program: string,
+  main: (args: readonly string[]) => number | void | Promise<number | void>,
+): Promise<never> {
+  Deno.exit(await exitCodeOf(program, () => main(Deno.args)));
+}
+
+async function exitCodeOf(
+  program: string,
+  main: () => number | void | Promise<number | void>,
+): Promise<number> {
+  try {
+    return await main() ?? Exit.ok;
+  } catch (error) {
+    if (error instanceof ExitError) {
+      if (error.message !== "") console.error(`${program}: ${error.message}`);
+      return error.code;
+    }
+    if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
+    console.error(`${program}: this is a bug in ${program}:`, error);
+    return Exit.software;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The options of kvs-client.
+ *
+ * @module
+ */
+
+import { duration, flag, integer, list, text } from "../../cli/option.ts";
+import type { Values } from "../../cli/parse.ts";
+
+/** The table. The lower ones belong to some commands only, which name them. */
+export const clientOptions = {
+  servers: list({
+    flags: "-s, --servers",
+    default: ["127.0.0.1:11211"],
+    value: "SERVER,…",
+    help: "host:port, host:port:weight or unix:/path; keys are spread over several by ketama",
+  }),
+  timeout: duration({
+    flags: "--timeout",
+    min: 1,
+    default: 5000,
+    help: "how long a reply may take",
+  }),
+  user: text({
+    flags: "--user",
+    value: "NAME",
+    help: "for servers with an auth file; the password is KVS_PASSWORD's or asked for",
+  }),
+  config: text({ flags: "--config", value: "FILE", help: "JSON file of options by long name" }),
+  json: flag({ flags: "--json", lineOnly: true, help: "print JSON, one value a line" }),
+  raw: flag({
+    flags: "--raw",
+    lineOnly: true,
+    help: "get: print the bytes of the value and nothing else, not even a line end",
+  }),
+  flags: integer({
+    flags: "--flags",
+    lineOnly: true,
+    max: 0xffffffff,
+    default: 0,
+    help: "set, add, replace, cas: kept with the value for the client",
+  }),
+  ttl: duration({
+    flags: "--ttl",
+    lineOnly: true,
+    default: 0,
+    help: "set, add, replace, cas: expire after this time; 0 for never",
+  }),
+  keep: flag({ flags: "--keep", lineOnly: true, help: "restore: leave items alone that exist" }),
+  version: flag({ flags: "-V, --version", lineOnly: true, help: "print the client's version" }),
+  help: flag({ flags: "-h, --help", lineOnly: true, help: "print this text" }),
+};
+
+/** Their values. */
+export type ClientValues = Values<typeof clientOptions>;

@@ -1,0 +1,173 @@
+/**
+ * Commands that change one item.
+ *
+ * @module
+ */
+
+import { duration } from "../../cli/option.ts";
+import { isTerminal, paint, print } from "../../cli/terminal.ts";
+import { Exit, ExitError } from "../../errors.ts";
+import { type Client, RELATIVE_EXPTIME, type StoreOptions } from "../client.ts";
+import type { Call, Command } from "./command.ts";
+
+type Store = (
+  client: Client,
+  key: string,
+  value: Uint8Array | string,
+  options: StoreOptions,
+  rest: readonly string[],
+) => Promise<string>;
+
+function storage(help: string, store: Store, takes = "KEY VALUE", own = true): Command {
+  const count = takes.split(" ").length;
+  return {
+    takes,
+    arguments: [count, count],
+    options: own ? ["flags", "ttl"] : [],
+    help,
+    async run(call) {
+      const [key, text, ...rest] = call.args as [string, string, ...string[]];
+      const value = text === "-" ? await readStandardInput() : text;
+      const { flags, ttl } = call.options;
+      const options = { flags, exptime: exptimeOf(ttl) };
+      return report(call, key, "stored", await store(call.client, key, value, options, rest));
+    },
+  };
+}
+
+export const set = storage(
+  "store a value; VALUE - reads standard input, here and below",
+  async (client, key, value, options) => {
+    await client.set(key, value, options);
+    return "stored";
+  },
+);
+
+export const add = storage(
+  "store a value where there is none",
+  async (client, key, value, options) =>
+    await client.add(key, value, options) ? "stored" : "not stored: there is a value",
+);
+
+export const replace = storage(
+  "store a value in the place of another",
+  async (client, key, value, options) =>
+    await client.replace(key, value, options) ? "stored" : "not stored: there is no value",
+);
+
+export const append = storage(
+  "put text behind a value",
+  async (client, key, value) =>
+    await client.append(key, value) ? "stored" : "not stored: there is no value",
+  "KEY VALUE",
+  false,
+);
+
+export const prepend = storage(
+  "put text before a value",
+  async (client, key, value) =>
+    await client.prepend(key, value) ? "stored" : "not stored: there is no value",
+  "KEY VALUE",
+  false,
+);
+
+export const cas = storage(
+  "store a value if the cas unique still is UNIQUE",
+  async (client, key, value, options, [unique]) => {
+    const result = await client.cas(key, value, unsigned("cas", "UNIQUE", unique!), options);
+    return result === "exists" ? "not stored: another has changed it" : result;
+  },
+  "KEY VALUE UNIQUE",
+);
+
+function arithmetic(verb: "incr" | "decr", help: string): Command {
+  return {
+    takes: "KEY [N]",
+    arguments: [1, 2],
+    options: [],
+    help,
+    async run(call) {
+      const [key, delta = "1"] = call.args as [string, string?];
+      const number = await call.client[verb](key, unsigned(verb, "N", delta));
+      if (number === undefined) return report(call, key, verb, "not found");
+      // The digits as they are: a JSON number, though of up to 64 bits.
+      await print(
+        call.options.json ? `{"key":${JSON.stringify(key)},"value":${number}}\n` : `${number}\n`,
+      );
+      return Exit.ok;
+    },
+  };
+}
+
+export const incr = arithmetic("incr", "add N (1) to a number and print the sum");
+export const decr = arithmetic("decr", "take N (1) from a number, down to 0, and print the rest");
+
+export const touch: Command = {
+  takes: "KEY TTL",
+  arguments: [2, 2],
+  options: [],
+  help: "let an item expire after TTL (10, 10s, 5m, 30d); 0 for never",
+  async run(call) {
+    const [key, ttl] = call.args as [string, string];
+    const touched = await call.client.touch(key, exptimeOf(milliseconds("touch", "TTL", ttl)));
+    return report(call, key, "touched", touched ? "touched" : "not found");
+  },
+};
+
+export const remove: Command = {
+  takes: "KEY…",
+  arguments: [1, Infinity],
+  options: [],
+  help: "delete items",
+  async run(call) {
+    const deleted = await Promise.all(call.args.map((key) => call.client.delete(key)));
+    let code: number = Exit.ok;
+    for (const [i, key] of call.args.entries()) {
+      code = Math.max(
+        code,
+        await report(call, key, "deleted", deleted[i] ? "deleted" : "not found"),
+      );
+    }
+    return code;
+  },
+};
+
+/** Says what became of a key, on a terminal or where it is not what was wanted, and in JSON. */
+async function report(
+  { options }: Call,
+  key: string,
+  wanted: string,
+  result: string,
+): Promise<number> {
+  const done = result === wanted;
+  if (options.json) await print(JSON.stringify({ key, result }) + "\n");
+  else if (!done) console.error(`${result}: ${key}`);
+  else if (isTerminal()) await print(paint("green", result) + "\n");
+  return done ? Exit.ok : Exit.no;
+}
+
+/** A time to live in milliseconds as the protocol's exptime. */
+function exptimeOf(ttl: number): number {
+  const seconds = Math.ceil(ttl / 1000);
+  return seconds > RELATIVE_EXPTIME ? Math.floor(Date.now() / 1000) + seconds : seconds;
+}
+
+/** Reads an argument that is a span of time. */
+export function milliseconds(command: string, name: string, text: string): number {
+  const kind = duration({ flags: name, help: "" });
+  const value = kind.read(text, undefined);
+  if (value !== undefined) return value;
+  throw new ExitError(`${command}: ${name} takes ${kind.takes}, received '${text}'`, Exit.usage);
+}
+
+function unsigned(command: string, name: string, text: string): bigint {
+  if (/^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n) return BigInt(text);
+  throw new ExitError(
+    `${command}: ${name} takes a whole number of 64 bits, received '${text}'`,
+    Exit.usage,
+  );
+}
+
+async function readStandardInput(): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+}

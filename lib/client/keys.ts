@@ -1,0 +1,96 @@
+/**
+ * All keys of a server, by whichever of memcached's ways it knows.
+ *
+ * @module
+ */
+
+import { bytesOf } from "../bytes.ts";
+import { writeLine } from "../protocol/request.ts";
+import type { Address } from "./address.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { RequestError } from "./errors.ts";
+import { KeySpool } from "./key_spool.ts";
+
+/** What a listing says of an item. */
+export interface KeyEntry {
+  readonly key: Uint8Array;
+  /** When it expires, in seconds since 1970; 0 for never. */
+  readonly expires: number;
+}
+
+/**
+ * Lists the keys of a server, in parts of some hundreds, over a connection of its own.
+ *
+ * It asks for `lru_crawler metadump hash`, which is exact, and takes in the whole answer before it
+ * gives the first part: memcached holds a lock of its hash table until the line it writes is read,
+ * so a reader that waited for a get of that item would wait for ever. Where that is not known it
+ * asks for `metadump all` (memcached since 1.4.31), which passes over items that move between the
+ * lists of least recent use meanwhile; else for `stats cachedump` of every class, of which memcached
+ * shows at most 2 MiB each.
+ *
+ * @throws {RequestError} if the server does not list keys.
+ */
+export async function* listKeys(
+  address: Address,
+  options: ConnectionOptions,
+): AsyncGenerator<readonly KeyEntry[], void, void> {
+  using connection = new Connection(address, options);
+  const spool = new KeySpool();
+  const take = (lines: readonly string[]) => {
+    for (const line of lines) spool.push(metadumpEntry(line));
+  };
+  for (const which of ["hash", "all"]) {
+    try {
+      await connection.dump(`lru_crawler metadump ${which}`, take);
+      return yield* spool.parts();
+    } catch (error) {
+      // An error is the whole reply: nothing has been listed yet.
+      if (!(error instanceof RequestError)) throw error;
+      if (which === "all" && error.message !== "ERROR") throw error;
+    }
+  }
+  yield* listByClass(connection);
+}
+
+async function* listByClass(connection: Connection): AsyncGenerator<readonly KeyEntry[]> {
+  const items = await connection.request("list", (out) => writeLine(out, "stats items"));
+  if (items.kind === "line") throw new RequestError(items.line);
+  const classes = new Set(items.lines.map((line) => /^STAT items:(\d+):/.exec(line)?.[1]));
+  for (const id of classes) {
+    const dump = await connection.request(
+      "list",
+      (out) => writeLine(out, `stats cachedump ${id} 0`),
+    );
+    if (dump.kind === "line") throw new RequestError(dump.line);
+    yield dump.lines.map(cachedumpEntry);
+  }
+}
+
+/** `key=a%20b exp=-1 la=1700000000 …` */
+function metadumpEntry(line: string): KeyEntry {
+  const match = /^key=(\S*) exp=(-?\d+)/.exec(line);
+  if (match === null) throw new RequestError(`not a line of a metadump: ${line}`);
+  return { key: percentDecoded(match[1]!), expires: Math.max(0, Number(match[2])) };
+}
+
+/** `ITEM key [5 b; 1700000000 s]` */
+function cachedumpEntry(line: string): KeyEntry {
+  const match = /^ITEM (\S+) \[\d+ b; (\d+) s\]/.exec(line);
+  if (match === null) throw new RequestError(`not a line of a cachedump: ${line}`);
+  return { key: bytesOf(match[1]!), expires: Number(match[2]) };
+}
+
+/** The bytes that a text with `%20` and the like stands for, be they UTF-8 or not. */
+function percentDecoded(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === "%") {
+      bytes[length++] = parseInt(text.slice(i + 1, i + 3), 16);
+      i += 2;
+    } else {
+      bytes[length++] = text.charCodeAt(i);
+    }
+  }
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,227 @@
+/**
+ * The few things that the disk store asks of a file system, so that tests can put one in its place
+ * that fails, or forgets what was not synced.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { lockDirectory } from "./lock.ts";
+
+/** An open file. Positions and lengths are in bytes. */
+export interface DataFile {
+  /** Writes at a position; gives how many bytes were written, which may be fewer. */
+  write(bytes: Uint8Array, at: number): number;
+  /** Reads from a position; gives how many bytes were read, 0 at the end. */
+  read(into: Uint8Array, at: number): number;
+  /** {@linkcode read} without holding up the loop. */
+  readLater(into: Uint8Array, at: number): Promise<number>;
+  /** Resolves when everything written is on the medium. */
+  sync(): Promise<void>;
+  truncate(length: number): void;
+  size(): number;
+  close(): void;
+}
+
+/** Something that is held until it is closed. */
+export interface Held {
+  close(): void;
+}
+
+/** A file system. Errors carry the system's `code` (`ENOSPC`, `EIO`, `ENOENT` …). */
+export interface Files {
+  /** Opens for reading and writing; `create` makes a new file and fails where one is. */
+  open(path: string, mode: "read" | "write" | "create"): DataFile;
+  /** Makes a directory, and those above it, unless it is there. */
+  makeDirectory(directory: string): void;
+  /** Holds a directory against other processes; throws an {@linkcode ExitError} if one has it. */
+  lock(directory: string): Held;
+  /** The names in a directory. */
+  list(directory: string): string[];
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  /** A second name for a file; throws `EXDEV` where that is not possible. */
+  link(from: string, to: string): void;
+  /** Resolves when new, renamed and removed names are on the medium. */
+  syncDirectory(directory: string): Promise<void>;
+  /** Bytes that can still be written, `Infinity` where that is not known. */
+  free(directory: string): number;
+}
+
+/** The `code` of a system error, `""` of any other. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+class SystemFile implements DataFile {
+  constructor(private readonly fd: number) {}
+
+  write(bytes: Uint8Array, at: number): number {
+    return fs.writeSync(this.fd, bytes, 0, bytes.length, at);
+  }
+
+  read(into: Uint8Array, at: number): number {
+    return fs.readSync(this.fd, into, 0, into.length, at);
+  }
+
+  readLater(into: Uint8Array, at: number): Promise<number> {
+    return new Promise((resolve, reject) =>
+      fs.read(this.fd, into, 0, into.length, at, (error, count) => {
+        if (error) reject(error);
+        else resolve(count);
+      })
+    );
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      fs.fdatasync(this.fd, (error) => error ? reject(error) : resolve())
+    );
+  }
+
+  truncate(length: number): void {
+    fs.ftruncateSync(this.fd, length);
+  }
+
+  size(): number {
+    return fs.fstatSync(this.fd).size;
+  }
+
+  close(): void {
+    fs.closeSync(this.fd);
+  }
+}
+
+/** The machine's own file system. */
+export const systemFiles: Files = {
+  open: (path, mode) =>
+    new SystemFile(
+      fs.openSync(
+        path,
+        mode === "read" ? "r" : mode === "write" ? "r+" : "wx+",
+      ),
+    ),
+  makeDirectory: (directory) => void fs.mkdirSync(directory, { recursive: true }),
+  lock: lockDirectory,
+  list: (directory) => fs.readdirSync(directory),
+  rename: (from, to) => fs.renameSync(from, to),
+  remove: (path) => fs.unlinkSync(path),
+  link: (from, to) => fs.linkSync(from, to),
+  async syncDirectory(directory) {
+    const fd = fs.openSync(directory, "r");
+    try {
+      await new Promise<void>((resolve, reject) =>
+        fs.fsync(fd, (error) => error ? reject(error) : resolve())
+      );
+    } finally {
+      fs.closeSync(fd);
+    }
+  },
+  free(directory) {
+    const { bavail, bsize } = fs.statfsSync(directory);
+    return bavail * bsize;
+  },
+};
+
+/** Reads a whole file. */
+export function readWhole(files: Files, path: string): Uint8Array<ArrayBuffer> {
+  const file = files.open(path, "read");
+  try {
+    const bytes = new Uint8Array(file.size());
+    const count = readFully(file, bytes, 0);
+    return bytes.subarray(0, count);
+  } finally {
+    file.close();
+  }
+}
+
+/** Reads until `into` is full or the file ends; gives the bytes read. */
+export function readFully(
+  file: DataFile,
+  into: Uint8Array,
+  at: number,
+): number {
+  let done = 0;
+  while (done < into.length) {
+    const count = file.read(
+      done === 0 ? into : into.subarray(done),
+      at + done,
+    );
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** {@linkcode readFully} without holding up the loop. */
+export async function readFullyLater(
+  file: DataFile,
+  into: Uint8Array,
+  at: number,
+): Promise<number> {
+  let done = 0;
+  while (done < into.length) {
+    const count = await file.readLater(
+      done === 0 ? into : into.subarray(done),
+      at + done,
+    );
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all of it, or throws. */
+export function writeFully(
+  file: DataFile,
+  bytes: Uint8Array,
+  at: number,
+): void {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = file.write(
+      done === 0 ? bytes : bytes.subarray(done),
+      at + done,
+    );
+    if (count <= 0) {
+      throw Object.assign(new Error("the file system took no bytes"), {
+        code: "EIO",
+      });
+    }
+    done += count;
+  }
+}
+
+/**
+ * Puts a whole file in the place of another, so that after a power cut there is the old one or the
+ * new one. The directory is not yet synced.
+ */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const fresh = `${path}.new`;
+  removeIfThere(files, fresh);
+  const file = files.open(fresh, "create");
+  try {
+    writeFully(file, bytes, 0);
+    await file.sync();
+  } catch (error) {
+    file.close();
+    removeIfThere(files, fresh);
+    throw error;
+  }
+  file.close();
+  files.rename(fresh, path);
+}
+
+/** Removes a file, unless it is gone already. */
+export function removeIfThere(files: Files, path: string): void {
+  try {
+    files.remove(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+}

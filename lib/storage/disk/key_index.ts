@@ -1,0 +1,185 @@
+/**
+ * Where each key's newest record is: key hash to place, in typed arrays.
+ *
+ * A thousand open-addressing tables, chosen by the hash, each of which grows by itself: so that no
+ * growth moves more than a thousandth of the keys at a time.
+ *
+ * @module
+ */
+
+/** Words of an entry: three of hash, two of place. */
+const ENTRY = 5;
+const SHARDS = 1024;
+const SHARD_SHIFT = 22;
+const SMALLEST = 8;
+const FULLEST = 0.8;
+const GROWTH = 1.4;
+const TWO_32 = 2 ** 32;
+
+/** The greatest size that a place can tell; it means "to the segment's end". In units of 8 bytes. */
+export const ENDLESS = 0x3fffff;
+/** The greatest offset that a place can tell, in bytes. */
+export const LAST_OFFSET = 0x3ffffff * 8;
+
+/**
+ * A place is two words: `high` is the segment's slot (1 to 65535) and the size's lower 16 bits, `low`
+ * the size's upper 6 bits and the offset; size and offset in units of 8 bytes.
+ */
+export function placeHigh(slot: number, size: number): number {
+  const units = size >>> 3;
+  return (slot << 16 | (units > ENDLESS ? ENDLESS : units) & 0xffff) >>> 0;
+}
+
+/** The second word of a place. */
+export function placeLow(offset: number, size: number): number {
+  const units = size >>> 3;
+  return ((units > ENDLESS ? ENDLESS : units) >>> 16 << 26 | offset / 8) >>> 0;
+}
+
+/** The offset in bytes that a place tells. */
+export function offsetOf(low: number): number {
+  return (low & 0x3ffffff) * 8;
+}
+
+/** The size in units of 8 bytes that a place tells. */
+export function unitsOf(high: number, low: number): number {
+  return high & 0xffff | low >>> 26 << 16;
+}
+
+/** The index. Hashes are given as three words; places come back in {@linkcode high} and {@linkcode low}. */
+export class KeyIndex {
+  /** The place that the last call found, or took away. */
+  high = 0;
+  low = 0;
+  /** How many keys there are. */
+  size = 0;
+
+  private readonly tables: Uint32Array[] = [];
+  private readonly counts = new Uint32Array(SHARDS);
+  private readonly limits = new Uint32Array(SHARDS);
+
+  /** @param expected about how many keys there will be */
+  constructor(expected = 0) {
+    for (let shard = 0; shard < SHARDS; shard++) {
+      // Each table begins a little larger than the one before, so that they grow one after another
+      // and not all at the same number of keys.
+      const phase = GROWTH ** (shard / SHARDS);
+      const room = expected / SHARDS * (1 + 0.25 * shard / SHARDS) +
+        4 * Math.sqrt(expected / SHARDS);
+      const least = expected === 0 ? SMALLEST * phase : room / FULLEST;
+      const capacity = Math.max(Math.ceil(least), SMALLEST);
+      this.tables.push(new Uint32Array(capacity * ENTRY));
+      this.limits[shard] = Math.floor(capacity * FULLEST);
+    }
+  }
+
+  /** Whether the key is there. */
+  find(a: number, b: number, c: number): boolean {
+    const table = this.tables[a >>> SHARD_SHIFT];
+    const end = table.length;
+    let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
+    for (;;) {
+      const high = table[at + 3];
+      if (high === 0) return false;
+      if (table[at] === a && table[at + 1] === b && table[at + 2] === c) {
+        this.high = high;
+        this.low = table[at + 4];
+        return true;
+      }
+      at += ENTRY;
+      if (at === end) at = 0;
+    }
+  }
+
+  /** Sets the key's place; gives whether it had one, which is left in {@linkcode high} and `low`. */
+  set(a: number, b: number, c: number, high: number, low: number): boolean {
+    const shard = a >>> SHARD_SHIFT;
+    const table = this.tables[shard];
+    const end = table.length;
+    let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
+    for (;;) {
+      const old = table[at + 3];
+      if (old === 0) break;
+      if (table[at] === a && table[at + 1] === b && table[at + 2] === c) {
+        this.high = old;
+        this.low = table[at + 4];
+        table[at + 3] = high;
+        table[at + 4] = low;
+        return true;
+      }
+      at += ENTRY;
+      if (at === end) at = 0;
+    }
+    table[at] = a;
+    table[at + 1] = b;
+    table[at + 2] = c;
+    table[at + 3] = high;
+    table[at + 4] = low;
+    this.size++;
+    if (++this.counts[shard] > this.limits[shard]) {
+      this.resize(shard, Math.ceil(end / ENTRY * GROWTH));
+    }
+    return false;
+  }
+
+  /** Takes the key out; gives whether it was there, and its place as {@linkcode find} does. */
+  remove(a: number, b: number, c: number): boolean {
+    const shard = a >>> SHARD_SHIFT;
+    const table = this.tables[shard];
+    const end = table.length;
+    const capacity = end / ENTRY;
+    let hole = Math.floor(b / TWO_32 * capacity) * ENTRY;
+    for (;;) {
+      if (table[hole + 3] === 0) return false;
+      if (table[hole] === a && table[hole + 1] === b && table[hole + 2] === c) break;
+      hole += ENTRY;
+      if (hole === end) hole = 0;
+    }
+    this.high = table[hole + 3];
+    this.low = table[hole + 4];
+    // Entries behind the hole move up, unless that would put them before their home.
+    let at = hole;
+    for (;;) {
+      at += ENTRY;
+      if (at === end) at = 0;
+      if (table[at + 3] === 0) break;
+      const home = Math.floor(table[at + 1] / TWO_32 * capacity) * ENTRY;
+      const stays = hole < at ? hole < home && home <= at : hole < home || home <= at;
+      if (stays) continue;
+      table.copyWithin(hole, at, at + ENTRY);
+      hole = at;
+    }
+    table[hole + 3] = 0;
+    this.size--;
+    const count = --this.counts[shard];
+    if (capacity > 64 && count < capacity / 5) this.resize(shard, Math.ceil(capacity / 2));
+    return true;
+  }
+
+  /** Bytes of all tables. */
+  memory(): number {
+    return this.tables.reduce((sum, table) => sum + table.byteLength, 0);
+  }
+
+  /** How full the tables are, 0 to 1. */
+  load(): number {
+    return this.size * ENTRY * 4 / this.memory();
+  }
+
+  private resize(shard: number, capacity: number): void {
+    const old = this.tables[shard];
+    const table = new Uint32Array(capacity * ENTRY);
+    const end = table.length;
+    for (let from = 0; from < old.length; from += ENTRY) {
+      if (old[from + 3] === 0) continue;
+      let at = Math.floor(old[from + 1] / TWO_32 * capacity) * ENTRY;
+      while (table[at + 3] !== 0) {
+        at += ENTRY;
+        if (at === end) at = 0;
+      }
+      for (let word = 0; word < ENTRY; word++) table[at + word] = old[from + word];
+    }
+    this.tables[shard] = table;
+    this.limits[shard] = Math.floor(capacity * FULLEST);
+  }
+}

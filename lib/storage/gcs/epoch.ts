@@ -1,0 +1,240 @@
+/**
+ * The flush epoch: the number that tells what was stored before the last flush, kept in one object
+ * that all servers watch. `FORMAT.md` has its content and the rules that make a flush hold everywhere.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
+import { backoff, type Bucket, Refused, sleep } from "./bucket.ts";
+import { newToken } from "./metadata.ts";
+
+/** How often the object is read, in milliseconds. */
+const interval = 500;
+
+/** How old the last reading may be when a command begins, in milliseconds. */
+const greatestAge = 1000;
+
+/** After how long every server knows of a flush, in milliseconds; a little more than the age. */
+const settled = greatestAge + 100;
+
+/** How many readings may be under way at once while the service is slow. */
+const greatestReadings = 4;
+
+/** What the object says. */
+interface Content {
+  readonly epoch: number;
+  readonly next?: { readonly epoch: number; readonly at: number };
+}
+
+interface Waiter {
+  /** The reading must have been sent then or later. */
+  readonly since: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Flush {
+  readonly at: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Watches the epoch and moves it on. */
+export class Epoch {
+  #content: Content = { epoch: 0 };
+  #generation = "0";
+  /** When the last reading that was answered was sent. */
+  #readAt = -Infinity;
+  #lastSent = -Infinity;
+  #readings = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #waiters: Waiter[] = [];
+  /** Why the last reading came to nothing. */
+  #trouble: unknown;
+  #flushes: Flush[] = [];
+  #flushing = false;
+
+  /** @param onReading called after each reading that was answered. */
+  constructor(
+    readonly bucket: Bucket,
+    readonly object: string,
+    readonly clock: Clock,
+    readonly onReading: () => void,
+  ) {}
+
+  /** The epoch in force. */
+  get current(): number {
+    const { epoch, next } = this.#content;
+    return next !== undefined && next.at <= this.clock.now() ? next.epoch : epoch;
+  }
+
+  /**
+   * Reads the epoch for the first time and begins to watch it.
+   *
+   * @throws {StoreError} where the bucket cannot be used.
+   */
+  async start(until: number): Promise<void> {
+    await this.#read(until);
+    this.#timer = setInterval(() => this.#tick(), interval);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Makes sure that every flush is known that was answered before now: at once where the last reading
+   * is young enough, or by the next one.
+   *
+   * @param until when it is too late, as `performance.now()` tells time.
+   */
+  ready(until: number): Promise<void> | undefined {
+    const now = performance.now();
+    const since = now - greatestAge;
+    if (this.#readAt >= since) return undefined;
+    if (this.#lastSent < now - interval / 5) this.#tick();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+      reject(this.#trouble ?? this.bucket.late("the flush epoch could not be read"));
+    }, Math.max(0, until - now));
+    const waiter: Waiter = { since, resolve, reject };
+    this.#waiters.push(waiter);
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Moves the epoch on, now or at a moment to come (milliseconds since 1970). Flushes that come while
+   * the object is being written go out together, in their order.
+   *
+   * @param until when it is too late, as `performance.now()` tells time.
+   * @throws {StoreError} where the object cannot be written.
+   */
+  flush(at: number, until: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#flushes.push({ at, resolve, reject });
+      if (!this.#flushing) void this.#flushAll(until);
+    });
+  }
+
+  async #flushAll(until: number): Promise<void> {
+    this.#flushing = true;
+    while (this.#flushes.length > 0) {
+      const flushes = this.#flushes.splice(0);
+      try {
+        const replaced = await this.#advance(flushes.map(({ at }) => at), until);
+        // A moment farther away than that all servers will have seen before it comes.
+        const soonest = flushes.reduce((soonest, { at }) => Math.min(soonest, at), replaced);
+        const wait = soonest - this.clock.now() > settled ? 0 : settled;
+        setTimeout(() => flushes.forEach(({ resolve }) => resolve()), wait);
+      } catch (error) {
+        flushes.forEach(({ reject }) => reject(error));
+      }
+      until = performance.now() + this.bucket.attempt * 3;
+    }
+    this.#flushing = false;
+  }
+
+  /** Writes the object; gives the moment of the pending flush that was replaced. */
+  async #advance(moments: readonly number[], until: number): Promise<number> {
+    let base = this.#content;
+    let generation = this.#generation;
+    for (let tries = 0;; tries++) {
+      let content = base;
+      for (const at of moments) content = after(content, at, this.clock.now());
+      const token = newToken();
+      const outcome = await this.bucket.insert(
+        this.object,
+        new TextEncoder().encode(JSON.stringify(content)),
+        { token },
+        undefined,
+        generation,
+        token,
+      )(until);
+      if (outcome.kind === "done") {
+        this.#learn(content, outcome.generation);
+        return base.next?.at ?? Infinity;
+      }
+      if (outcome.kind === "conflict") {
+        // An earlier try of ours may have made it so; one flush more does no harm.
+        ({ content: base, generation } = await this.#fetch(until));
+        continue;
+      }
+      const pause = outcome.kind === "limited" ? greatestAge + backoff(tries) : backoff(tries);
+      if (performance.now() + pause > until) throw this.bucket.late(outcome.trouble);
+      await sleep(pause);
+    }
+  }
+
+  #tick(): void {
+    if (this.#readings >= greatestReadings) return;
+    this.#read(performance.now() + this.bucket.attempt).catch((error) => {
+      this.#trouble = error;
+      // What only took too long goes on until the waiters' own time is up.
+      if (!(error instanceof Refused)) return;
+      for (const { reject } of this.#waiters.splice(0)) reject(error);
+    });
+  }
+
+  async #read(until: number): Promise<void> {
+    const sent = performance.now();
+    this.#lastSent = sent;
+    this.#readings++;
+    try {
+      const { content, generation } = await this.#fetch(until);
+      if (sent < this.#readAt) return;
+      this.#readAt = sent;
+      this.#trouble = undefined;
+      this.#learn(content, generation);
+    } finally {
+      this.#readings--;
+    }
+    this.onReading();
+    const ready = this.#waiters.filter(({ since }) => since <= this.#readAt);
+    if (ready.length === 0) return;
+    this.#waiters = this.#waiters.filter(({ since }) => since > this.#readAt);
+    for (const { resolve } of ready) resolve();
+  }
+
+  async #fetch(until: number): Promise<{ content: Content; generation: string }> {
+    const found = await this.bucket.get(this.object, until, { beside: true });
+    if (found === undefined) return { content: { epoch: 0 }, generation: "0" };
+    return { content: contentOf(found.value!), generation: found.stored.generation };
+  }
+
+  /** Takes in what the object says, unless that is older than what is known. */
+  #learn(content: Content, generation: string): void {
+    if (latest(content) < latest(this.#content)) return;
+    this.#content = content;
+    this.#generation = generation;
+  }
+}
+
+/** The state after a flush at `at`. Each flush takes a number that none has had. */
+function after(content: Content, at: number, now: number): Content {
+  const epoch = content.next !== undefined && content.next.at <= now
+    ? content.next.epoch
+    : content.epoch;
+  const next = latest(content) + 1;
+  return at <= now ? { epoch: next } : { epoch, next: { epoch: next, at } };
+}
+
+function latest(content: Content): number {
+  return content.next?.epoch ?? content.epoch;
+}
+
+function contentOf(bytes: Uint8Array): Content {
+  try {
+    const { epoch, next } = JSON.parse(new TextDecoder().decode(bytes));
+    if (Number.isSafeInteger(epoch) && (next === undefined || Number.isSafeInteger(next.epoch))) {
+      return next === undefined
+        ? { epoch }
+        : { epoch, next: { epoch: next.epoch, at: Number(next.at) } };
+    }
+  } catch (error) {
+    throw new Refused(`The flush epoch cannot be read: ${messageOf(error)}`);
+  }
+  throw new Refused("The flush epoch cannot be read: it has no number");
+}

@@ -1,0 +1,83 @@
+/**
+ * What is known of keys that were read or written not long ago: it spares requests, and is never an
+ * answer by itself (but for reads, as long as `--cache-ttl` allows). A write that goes by a hint is
+ * conditional on its generation, so an old hint costs a request, not the truth.
+ *
+ * @module
+ */
+
+import type { Stored } from "./metadata.ts";
+
+/** The state of a key. */
+export interface State {
+  /** What is there; `undefined` for nothing. */
+  readonly stored: Stored | undefined;
+  /** Its value, where that is known. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** A state, and since when nothing newer is known. */
+export interface Hint extends State {
+  /** When the request was sent that showed it, or was answered that made it (`performance.now()`). */
+  readonly at: number;
+}
+
+/** What a hint takes beside key and value, in bytes, more or less. */
+const overhead = 400;
+
+/** Keeps the hints that were used last, up to a size. */
+export class Hints {
+  readonly #hints = new Map<string, Hint>();
+  #bytes = 0;
+
+  /**
+   * @param limit the size of all hints, in bytes.
+   * @param greatest the greatest value that is kept, in bytes.
+   */
+  constructor(readonly limit: number, readonly greatest: number) {}
+
+  /** How much memory the hints take, in bytes, more or less. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string): Hint | undefined {
+    const hint = this.#hints.get(key);
+    if (hint !== undefined) {
+      this.#hints.delete(key);
+      this.#hints.set(key, hint);
+    }
+    return hint;
+  }
+
+  /** Takes a state in, unless a newer one is known. Copies the value. */
+  put(key: string, state: State, at: number): void {
+    const before = this.#hints.get(key);
+    if (before !== undefined && before.at > at) return;
+    this.delete(key);
+    const { stored, value } = state;
+    const kept = value !== undefined && value.length <= this.greatest ? value.slice() : undefined;
+    this.#hints.set(key, { stored, value: kept, at });
+    this.#bytes += sizeOf(key, kept);
+    if (this.#bytes > this.limit) this.#shrink();
+  }
+
+  #shrink(): void {
+    for (const [oldest, hint] of this.#hints) {
+      if (this.#bytes <= this.limit) break;
+      this.#hints.delete(oldest);
+      this.#bytes -= sizeOf(oldest, hint.value);
+    }
+  }
+
+  delete(key: string): void {
+    const hint = this.#hints.get(key);
+    if (hint === undefined) return;
+    this.#hints.delete(key);
+    this.#bytes -= sizeOf(key, hint.value);
+  }
+}
+
+function sizeOf(key: string, value: Uint8Array | undefined): number {
+  return overhead + key.length + (value?.length ?? 0);
+}

@@ -1,0 +1,290 @@
+/**
+ * The Google Cloud Storage store: one object for each item, in a bucket that any number of servers
+ * share. `FORMAT.md` beside this file tells how items lie there.
+ *
+ * - Reads go to the bucket; `cacheTtl` above 0 lets them be answered from memory for so long.
+ * - Changes are conditional on the generation they replace ({@linkcode Writer}), and are answered
+ *   when the object is written, so `commit` has nothing to do.
+ * - A flush moves an epoch on that all servers watch ({@linkcode Epoch}).
+ * - The bucket is listed in the background only ({@linkcode Census}).
+ *
+ * @module
+ */
+
+import { Exit, ExitError, StoreError } from "../../errors.ts";
+import {
+  type Awaitable,
+  type Change,
+  type Expected,
+  isExpired,
+  type Item,
+  type Listed,
+  type NewItem,
+  type Store,
+  type StoreInfo,
+  type StoreOptions,
+  type Swapped,
+} from "../store.ts";
+import { Bucket } from "./bucket.ts";
+import { Census } from "./census.ts";
+import { Counters } from "./counters.ts";
+import { Credentials } from "./credentials.ts";
+import { Epoch } from "./epoch.ts";
+import { Gate } from "./gate.ts";
+import { Hints, type State } from "./hints.ts";
+import type { Stored } from "./metadata.ts";
+import { greatestPrefix, keyOf, nameOf, textOf } from "./name.ts";
+import type { Step } from "./plan.ts";
+import { Transport } from "./transport.ts";
+import { Writer } from "./writer.ts";
+
+/** How the store is opened. */
+export interface GcsStoreOptions extends StoreOptions {
+  readonly bucket: string;
+  /** What the objects' names begin with; `kvs/` without it. */
+  readonly prefix?: string;
+  /** The service's address, such as `http://127.0.0.1:4443`; Google's own without it. */
+  readonly endpoint?: string;
+  /** How long a command may take, in milliseconds; 30,000 without it. */
+  readonly timeout?: number;
+  /** How many requests for commands are under way at once; 256 without it. */
+  readonly concurrency?: number;
+  /** For how long a read may be answered from memory, in milliseconds; 0, which is never, without it. */
+  readonly cacheTtl?: number;
+}
+
+/** How many requests may wait for their turn. */
+const greatestWaiting = 65_536;
+
+/** Memory for hints, and the greatest value that they hold while they are no cache, in bytes. */
+const hintBytes = 64 << 20;
+const greatestHint = 1024;
+
+/**
+ * Opens the store, once the bucket has answered.
+ *
+ * @throws {ExitError} where an option is wrong or the bucket cannot be used.
+ */
+export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
+  const { bucket, prefix = "kvs/", endpoint, concurrency = 256 } = options;
+  if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
+    throw new ExitError(`--bucket takes the name of a bucket, not '${bucket}'`, Exit.usage);
+  }
+  if (!isPrefix(prefix)) {
+    throw new ExitError(
+      `--prefix takes up to ${greatestPrefix} bytes of text without line ends, not '${prefix}'`,
+      Exit.usage,
+    );
+  }
+  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/*$/.test(endpoint)) {
+    throw new ExitError(
+      `--gcs-endpoint takes an address such as http://127.0.0.1:4443, not '${endpoint}'`,
+      Exit.usage,
+    );
+  }
+  const counters = new Counters();
+  let transport: Transport | undefined;
+  try {
+    const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
+    const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
+    transport = new Transport(address, concurrency, credentials, counters);
+    const store = new GcsStore(options, prefix, transport, counters);
+    await store.start();
+    return store;
+  } catch (error) {
+    transport?.close();
+    if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
+    throw error;
+  }
+}
+
+/**
+ * Google's own address takes credentials, and so does any other over TLS. In clear they are sent only
+ * where somebody says which: an emulator on this machine need not have them.
+ */
+function needsCredentials(endpoint: string | undefined): boolean {
+  return endpoint === undefined || endpoint.startsWith("https:") ||
+    Deno.env.has("GOOGLE_APPLICATION_CREDENTIALS");
+}
+
+function isPrefix(prefix: string): boolean {
+  return prefix.isWellFormed() && !/[\r\n]/.test(prefix) &&
+    new TextEncoder().encode(prefix).length <= greatestPrefix &&
+    !prefix.startsWith(".well-known/acme-challenge/");
+}
+
+class GcsStore implements Store {
+  readonly #bucket: Bucket;
+  readonly #epoch: Epoch;
+  readonly #hints: Hints;
+  readonly #writer: Writer;
+  readonly #census: Census;
+  readonly #timeout: number;
+  readonly #cacheTtl: number;
+  #closed = false;
+
+  constructor(
+    readonly options: GcsStoreOptions,
+    readonly prefix: string,
+    readonly transport: Transport,
+    readonly counters: Counters,
+  ) {
+    const { clock, log, concurrency = 256 } = options;
+    this.#timeout = options.timeout ?? 30_000;
+    this.#cacheTtl = options.cacheTtl ?? 0;
+    const gate = new Gate(concurrency, greatestWaiting);
+    // Three tries fit into the time that a command has.
+    const attempt = this.#timeout / 3;
+    this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
+    const onReading = () => this.#census.seeFlush();
+    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, onReading);
+    this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
+    this.#census = new Census(this.#bucket, prefix, this.#epoch, clock, counters, log);
+    this.#writer = new Writer(
+      this.#bucket,
+      prefix,
+      this.#epoch,
+      this.#hints,
+      clock,
+      counters,
+      (name, before, after) => this.#census.change(name, before, after),
+    );
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#epoch.start(performance.now() + this.#timeout);
+    } catch (error) {
+      await this.#writer.close();
+      throw error;
+    }
+    this.#census.start();
+  }
+
+  read(key: Uint8Array): Awaitable<Item | undefined> {
+    const until = this.#begin();
+    const text = textOf(key);
+    if (this.#cacheTtl > 0) {
+      const hint = this.#hints.get(text);
+      if (hint?.value !== undefined && performance.now() - hint.at < this.#cacheTtl) {
+        this.counters.cached++;
+        return this.#itemOf(hint);
+      }
+    }
+    return this.#read(text, until);
+  }
+
+  async #read(key: string, until: number): Promise<Item | undefined> {
+    await this.#epoch.ready(until);
+    const sent = performance.now();
+    const found = await this.#bucket.get(this.prefix + nameOf(key), until);
+    this.#hints.put(key, found ?? { stored: undefined, value: undefined }, sent);
+    return found && this.#itemOf(found);
+  }
+
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
+    return this.#change(key, { expected, next });
+  }
+
+  async update(key: Uint8Array, change: Change): Promise<bigint> {
+    return await this.#change(key, { change }) as bigint;
+  }
+
+  async #change(key: Uint8Array, step: Step): Promise<Swapped> {
+    const until = this.#begin();
+    const text = textOf(key);
+    const ready = this.#epoch.ready(until);
+    if (ready !== undefined) await ready;
+    return await this.#writer.do(text, step, until);
+  }
+
+  /** A swap is answered when its object is written. */
+  commit(): void {}
+
+  async flush(at: number): Promise<void> {
+    await this.#epoch.flush(at, this.#begin());
+  }
+
+  async *scan(): AsyncGenerator<readonly Listed[]> {
+    let from: string | undefined;
+    do {
+      const until = this.#begin();
+      await this.#epoch.ready(until);
+      const page = await this.#bucket.list(this.prefix, from, until);
+      const group: Listed[] = [];
+      const now = this.options.clock.now();
+      for (const { name, stored } of page.entries) {
+        const key = keyOf(name.slice(this.prefix.length));
+        if (key === undefined || this.#isFlushed(stored) || isExpired(stored, now)) continue;
+        group.push({ ...attributesOf(stored), key, size: stored.size });
+      }
+      yield group;
+      from = page.next;
+    } while (from !== undefined);
+  }
+
+  info(): StoreInfo {
+    const { counters } = this;
+    return {
+      items: this.#census.items,
+      bytes: this.#census.bytes,
+      limit: 0,
+      evictions: 0,
+      reclaimed: counters.reclaimed,
+      flushedReads: counters.flushedReads,
+      own: [
+        ["requests", counters.requests],
+        ["requests_in_flight", this.#bucket.gate.busy],
+        ["uploads", counters.uploads],
+        ["deletes", counters.deletes],
+        ["coalesced_writes", counters.coalesced],
+        ["conflicts", counters.conflicts],
+        ["lost_answers_resolved", counters.resolved],
+        ["retries_rate_limit", counters.limited],
+        ["retries_service_error", counters.failed],
+        ["retries_connection", counters.broken],
+        ["retries_timeout", counters.silent],
+        ["cached_reads", counters.cached],
+        ["cleared_flushed", counters.cleared],
+        ["flush_epoch", this.#epoch.current],
+        ["writes_waiting", this.#writer.waiting],
+        ["keys_in_hand", this.#writer.keys],
+        ["hint_bytes", this.#hints.bytes],
+        ["listings", this.#census.passes],
+      ],
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writer.close();
+    this.#epoch.stop();
+    await this.#census.stop();
+    this.transport.close();
+  }
+
+  /** Begins a call; gives the time when it is too late for its answer. */
+  #begin(): number {
+    if (this.#closed) throw new StoreError("The bucket store is closed");
+    return performance.now() + this.#timeout;
+  }
+
+  #isFlushed(stored: Stored): boolean {
+    return stored.epoch < this.#epoch.current;
+  }
+
+  #itemOf({ stored, value }: State): Item | undefined {
+    if (stored === undefined) return undefined;
+    if (this.#isFlushed(stored)) {
+      this.counters.flushedReads++;
+      return undefined;
+    }
+    return { ...attributesOf(stored), value: value!, version: stored.generation };
+  }
+}
+
+function attributesOf(stored: Stored) {
+  const { flags, exptime, cas, stale, won, fetched, accessed } = stored;
+  return { flags, exptime, cas, stale, won, fetched, accessed };
+}

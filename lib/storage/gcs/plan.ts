@@ -1,0 +1,100 @@
+/**
+ * What becomes of a key's state when a row of swaps and updates is done on it, one after another:
+ * each one's answer, and the one write that they come to. Pure.
+ *
+ * @module
+ */
+
+import {
+  type Change,
+  type Expected,
+  isExpired,
+  type Item,
+  type NewItem,
+  type Swapped,
+} from "../store.ts";
+import type { State } from "./hints.ts";
+import { newUnique } from "./metadata.ts";
+
+/** One thing to be done with a key. */
+export type Step =
+  | { readonly expected: Expected; readonly next: NewItem | null }
+  | { readonly change: Change };
+
+/** What a row of steps comes to. */
+export interface Plan {
+  /** The steps' answers, in their order. */
+  readonly answers: Swapped[];
+  /** What there is to write; `null` to delete, `undefined` where nothing changes. */
+  readonly final: NewItem | null | undefined;
+  /** The final item's cas unique; 0 where it is to be the generation, and the lone answer too. */
+  readonly cas: bigint;
+  /** How many of the steps change something. */
+  readonly changes: number;
+}
+
+/**
+ * Does the steps on a state.
+ *
+ * @param live what is there for them: nothing if it has expired or was flushed.
+ * @param now the time, in milliseconds since 1970.
+ */
+export function planOf(steps: readonly Step[], live: State, now: number): Plan {
+  const { stored, value } = live;
+  let current: Item | undefined = stored &&
+    { ...stored, value: value ?? new Uint8Array(0), version: stored.generation };
+  const answers: Swapped[] = [];
+  let final: NewItem | null | undefined;
+  let cas = 0n;
+  let changes = 0;
+  for (const step of steps) {
+    const next = "change" in step ? changed(step.change, current) : swapped(step, current);
+    if (typeof next === "string" || next === undefined) {
+      answers.push(next ?? 0n);
+      continue;
+    }
+    changes++;
+    final = next;
+    // A state between two steps never lies in the bucket and has no generation to be its unique.
+    cas = next === null || next.cas !== 0n || steps.length === 1 ? next?.cas ?? 0n : newUnique();
+    current = next === null || isExpired(next, now) ? undefined : { ...next, cas, version: "" };
+    answers.push(cas);
+  }
+  return { answers, final, cas, changes };
+}
+
+/** Whether a step can only be done if the value is known. */
+export function readsValue(step: Step): boolean {
+  return "change" in step;
+}
+
+/** Whether a step is done alike on every state: `set`. */
+export function overwrites(step: Step): boolean {
+  return !("change" in step) && step.expected === "any" && step.next !== null;
+}
+
+/** Whether a step most often finds nothing there: `set` of a new key, and `add`. */
+export function expectsNothing(step: Step): boolean {
+  return overwrites(step) || !("change" in step) && step.expected === "absent";
+}
+
+/** What a change puts there; `undefined` for no change. */
+function changed(change: Change, current: Item | undefined): NewItem | null | undefined {
+  const next = change(current);
+  return next === null && current === undefined ? undefined : next;
+}
+
+/** What a swap puts there, or what it finds instead of what it expects. */
+function swapped(
+  { expected, next }: { readonly expected: Expected; readonly next: NewItem | null },
+  current: Item | undefined,
+): NewItem | null | "exists" | "absent" {
+  if (expected === "absent") {
+    if (current !== undefined) return "exists";
+  } else if (expected !== "any" && current !== undefined) {
+    const { cas, version } = expected;
+    const same = version === undefined ? cas === current.cas : version === current.version;
+    if (!same) return "exists";
+  } else if (expected !== "any") return "absent";
+  return next === null && current === undefined ? "absent" : next;
+}

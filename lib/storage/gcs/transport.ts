@@ -1,0 +1,127 @@
+/**
+ * One HTTP request and its answer: authentication, concurrency and a time limit. No retries here.
+ *
+ * The bodies of requests are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
+ * kept-alive connection dies, unless it cannot know whether the body can be had once more. A write
+ * that is sent twice in silence would meet its own condition.
+ *
+ * @module
+ */
+
+import { messageOf, StoreError } from "../../errors.ts";
+import type { Counters } from "./counters.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Gate } from "./gate.ts";
+
+/** An answer with its whole body. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** A request. */
+export interface Request {
+  readonly method: "GET" | "HEAD" | "POST" | "DELETE";
+  /** Path and query, after the endpoint. */
+  readonly path: string;
+  readonly contentType?: string;
+  readonly body?: Blob;
+}
+
+/** No whole answer came: what was asked may have been done, or may yet be done. */
+export class Unanswered extends Error {
+  override name = "Unanswered";
+
+  constructor(readonly kind: "broken" | "silent", message: string) {
+    super(message);
+  }
+}
+
+/** Sends requests to one endpoint. */
+export class Transport {
+  readonly #client: Deno.HttpClient;
+  readonly #running = new Set<AbortController>();
+
+  /** @param concurrency how many connections are kept alive. */
+  constructor(
+    readonly endpoint: string,
+    concurrency: number,
+    readonly credentials: Credentials | undefined,
+    readonly counters: Counters,
+  ) {
+    // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
+    this.#client = Deno.createHttpClient({ http2: false, poolMaxIdlePerHost: concurrency });
+  }
+
+  /**
+   * Sends a request once; a second time where the service no longer takes the credentials.
+   *
+   * @param gate what limits the requests under way, or `undefined` for one that goes beside them.
+   * @param until when it must be done, as `performance.now()` tells time.
+   * @param limit how long it may take once it is under way, in milliseconds.
+   * @throws {Unanswered} where no whole answer came.
+   * @throws {StoreError} where there are no credentials, or too many requests wait.
+   */
+  async send(
+    request: Request,
+    gate: Gate | undefined,
+    until: number,
+    limit: number,
+  ): Promise<Answer> {
+    if (gate !== undefined && !gate.tryEnter()) await gate.enter(until);
+    try {
+      const rest = Math.min(limit, until - performance.now());
+      if (rest <= 0) throw new Unanswered("silent", "no answer came in time");
+      const answer = await this.#once(request, rest);
+      if (answer.status !== 401 || this.credentials === undefined) return answer;
+      this.credentials.renew();
+      return await this.#once(request, rest);
+    } finally {
+      gate?.leave();
+    }
+  }
+
+  /** Ends what is under way, and the connections. */
+  close(): void {
+    for (const controller of this.#running) controller.abort();
+    this.#client.close();
+  }
+
+  async #once(request: Request, limit: number): Promise<Answer> {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), limit);
+    this.#running.add(controller);
+    try {
+      const headers: Record<string, string> = { "accept-encoding": "identity" };
+      if (this.credentials !== undefined) {
+        headers.authorization = await this.credentials.authorization(controller.signal);
+      }
+      if (request.contentType !== undefined) headers["content-type"] = request.contentType;
+      this.counters.requests++;
+      const response = await fetch(this.endpoint + request.path, {
+        method: request.method,
+        headers,
+        body: request.body,
+        redirect: "manual",
+        client: this.#client,
+        signal: controller.signal,
+      });
+      const body = new Uint8Array(await response.arrayBuffer());
+      return { status: response.status, headers: response.headers, body };
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      if (controller.signal.aborted) throw new Unanswered("silent", "no answer came in time");
+      throw new Unanswered("broken", reasonOf(error));
+    } finally {
+      clearTimeout(timer);
+      this.#running.delete(controller);
+    }
+  }
+}
+
+/** The last cause is what the system said; what `fetch` says before it names the address only. */
+function reasonOf(error: unknown): string {
+  while (error instanceof Error && error.cause instanceof Error) error = error.cause;
+  return messageOf(error).split("\n")[0];
+}

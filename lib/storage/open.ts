@@ -1,0 +1,114 @@
+/**
+ * `--store NAME` to a store. The only place that knows the drivers; each is loaded when it is asked
+ * for, so that a server on disk needs no npm package.
+ *
+ * @module
+ */
+
+import { Exit, ExitError } from "../errors.ts";
+import type { Store, StoreOptions } from "./store.ts";
+
+/** The stores there are. */
+export const storeNames = ["disk", "gcs", "redis", "memory"] as const;
+
+/** When the disk store makes its writes safe from a power loss. */
+export const fsyncNames = ["always", "everysec", "no"] as const;
+
+/** The options of all stores, as the command line gives them. */
+export interface StoreChoice extends StoreOptions {
+  readonly store: typeof storeNames[number];
+  /** Bytes of memory for values: the cache of the disk store, the limit of the memory store. */
+  readonly memoryLimit: number;
+  /** Whether a full store makes room by throwing out old items, instead of refusing new ones. */
+  readonly evict: boolean;
+  /** Milliseconds that Redis or Cloud Storage may take for a request; the store knows its own. */
+  readonly storeTimeout?: number;
+  /** What stands before each key in Redis or the bucket; the store knows its own. */
+  readonly prefix?: string;
+  readonly dataDir: string;
+  readonly fsync: typeof fsyncNames[number];
+  /** Bytes that the data directory may take; 0 for no limit. */
+  readonly maxDisk: number;
+  readonly redisUrl: readonly string[];
+  readonly redisCluster: boolean;
+  /** File of certificates in PEM that TLS to Redis trusts. */
+  readonly redisCa?: string;
+  readonly bucket?: string;
+  readonly gcsEndpoint?: string;
+  /** Requests to Cloud Storage at once. */
+  readonly gcsConcurrency: number;
+  /** Milliseconds for which a read value may be shown again without asking Cloud Storage. */
+  readonly cacheTtl: number;
+}
+
+/** Opens the store of that name. */
+export async function openStore(choice: StoreChoice): Promise<Store> {
+  const { clock, log, storeTimeout: timeout } = choice;
+  switch (choice.store) {
+    case "memory": {
+      const { openMemoryStore } = await import("./memory.ts");
+      return openMemoryStore({ clock, log, limit: choice.memoryLimit, evict: choice.evict });
+    }
+    case "redis": {
+      const { openRedisStore } = await import("./redis/mod.ts");
+      return openRedisStore({
+        clock,
+        log,
+        timeout,
+        urls: choice.redisUrl,
+        cluster: choice.redisCluster,
+        prefix: choice.prefix ?? "",
+        ca: choice.redisCa === undefined ? undefined : readCertificates(choice.redisCa),
+      });
+    }
+    case "disk": {
+      const { openDiskStore } = await import("./disk/mod.ts");
+      const { memoryLimit, fsync, maxDisk, evict } = choice;
+      const directory = choice.dataDir;
+      return openDiskStore({ clock, log, directory, memoryLimit, fsync, maxDisk, evict });
+    }
+    case "gcs": {
+      if (choice.bucket === undefined) {
+        throw new ExitError("--store gcs needs --bucket NAME", Exit.usage);
+      }
+      const { openGcsStore } = await import("./gcs/mod.ts");
+      return openGcsStore({
+        clock,
+        log,
+        timeout,
+        bucket: choice.bucket,
+        prefix: choice.prefix,
+        endpoint: choice.gcsEndpoint,
+        concurrency: choice.gcsConcurrency,
+        cacheTtl: choice.cacheTtl,
+      });
+    }
+  }
+}
+
+/** What keeps the disk store's directories in order. */
+export async function diskMaintenance() {
+  return await import("./disk/mod.ts");
+}
+
+/** Where a store keeps its data, in words for the operator. */
+export function placeOf(choice: StoreChoice): string {
+  switch (choice.store) {
+    case "disk":
+      return `in ${choice.dataDir} (fsync ${choice.fsync})`;
+    case "gcs":
+      return `in gs://${choice.bucket}/${choice.prefix ?? "kvs/"}`;
+    case "redis":
+      return `at ${choice.redisUrl.map((url) => url.replace(/\/\/[^@/]*@/, "//")).join(", ")}`;
+    case "memory":
+      return "in memory, gone with the process";
+  }
+}
+
+function readCertificates(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new ExitError(`cannot read the certificates of --redis-ca: ${error}`, Exit.usage);
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * A Redis Cluster: a link to each master, a map from slot to link, and what to do when Redis says
+ * that the map is out of date.
+ *
+ * ioredis has a cluster client of its own. It sends each command by itself or demands that all
+ * commands of a pipeline have one node, resends what was not confirmed and bounds none of that by a
+ * time; so only its connections are used here.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { StoreError } from "../../errors.ts";
+import { causeOf, kindOf } from "./failure.ts";
+import { Link, type LinkSettings } from "./link.ts";
+import type { Nodes, NodeSettings } from "./nodes.ts";
+import { Call, type Reply, type Request } from "./request.ts";
+import { slotOf, SLOTS } from "./slots.ts";
+
+/** How often a request follows the cluster to another node. */
+const MOST_REDIRECTIONS = 6;
+/** How long before the same is tried again where the cluster asks for patience, in milliseconds. */
+const PATIENCE = 50;
+/** How long a node may take to tell the map, in milliseconds, before another is asked. */
+const MAP_TIMEOUT = 400;
+/** How often the map is asked for while something is wrong, and while nothing is, in milliseconds. */
+const MAP_INTERVAL_AMISS = 150;
+const MAP_INTERVAL = 10_000;
+/** Requests that wait for the map at most. */
+const MOST_WAITING = 10_000;
+
+/** A node's address. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function nameOf(address: Address): string {
+  return `${address.host}:${address.port}`;
+}
+
+export class Cluster implements Nodes {
+  private readonly slots: (Link | undefined)[] = new Array(SLOTS);
+  private readonly links = new Map<string, Link>();
+  private serving: readonly Link[] = [];
+  /** Every node that was ever heard of and is not known to be gone. */
+  private known = new Map<string, Address>();
+  private readonly settings: LinkSettings;
+  /** Room for a whole Redis key, with the prefix in it. */
+  private readonly whole: Uint8Array;
+  private mapping: Promise<void> | undefined;
+  private mappedAt = -Infinity;
+  private cause = "";
+  private amiss = true;
+  /** Requests whose slot has no link yet. */
+  private unplaced: Request[] = [];
+  /** Requests that Redis asked to send again later. */
+  private later: { readonly request: Request; readonly at: number }[] = [];
+  private closed = false;
+
+  constructor(
+    private readonly seeds: readonly Address[],
+    private readonly prefix: Uint8Array,
+    settings: NodeSettings,
+  ) {
+    this.whole = new Uint8Array(prefix.length + 250);
+    this.whole.set(prefix);
+    this.settings = {
+      ...settings,
+      redirect: (request, error, link) => this.redirect(request, error, link),
+      changed: (link) => {
+        if (link.state !== "ready" && this.serving.includes(link)) this.amiss = true;
+      },
+    };
+  }
+
+  send(request: Request): void {
+    const key = request.key;
+    this.whole.set(key, this.prefix.length);
+    const slot = slotOf(this.whole.subarray(0, this.prefix.length + key.length));
+    const link = this.slots[slot];
+    if (link !== undefined) return link.enqueue(request);
+    if (this.closed) return request.fail(new StoreError("The Redis store is closed"));
+    if (this.unplaced.length >= MOST_WAITING || (this.cause !== "" && this.mapping === undefined)) {
+      return request.fail(this.away());
+    }
+    this.unplaced.push(request);
+    this.map();
+  }
+
+  masters(): readonly Link[] {
+    return this.serving;
+  }
+
+  tick(now: number): void {
+    for (const link of this.links.values()) link.tick(now);
+    if (this.later.length > 0) {
+      const due = this.later.filter((one) => one.at <= now);
+      this.later = this.later.filter((one) => one.at > now);
+      for (const { request } of due) this.send(request);
+    }
+    for (const request of this.unplaced) if (request.deadline <= now) request.fail(this.away());
+    if (now - this.mappedAt > (this.amiss ? MAP_INTERVAL_AMISS : MAP_INTERVAL)) this.map();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.mapping;
+    for (const { request } of this.later) request.fail(this.away());
+    await Promise.all(Array.from(this.links.values(), (link) => link.close()));
+  }
+
+  /** Finds out which node has which slot, once for all who ask at the same time. */
+  private map(): void {
+    if (this.closed) return;
+    this.mapping ??= this.findMap().finally(() => {
+      this.mapping = undefined;
+      this.mappedAt = performance.now();
+      const waiting = this.unplaced;
+      this.unplaced = [];
+      for (const request of waiting) {
+        if (this.cause === "" && request.redirections++ < MOST_REDIRECTIONS) this.send(request);
+        else request.fail(this.away());
+      }
+    });
+  }
+
+  private async findMap(): Promise<void> {
+    let cause = "";
+    // Replicas too: they know who has become master. Links that are up come first.
+    const addresses = new Map<string, Address>();
+    const links = [...this.links.values()].filter((link) => link.state === "ready");
+    for (const link of shuffled(links)) addresses.set(nameOf(link), link);
+    for (const one of shuffled([...this.known.values()])) addresses.set(nameOf(one), one);
+    for (const one of this.seeds) addresses.set(nameOf(one), one);
+    for (const address of addresses.values()) {
+      if (this.closed) return;
+      try {
+        this.learn(await this.askMap(address), address);
+        if (this.cause !== "") this.settings.log("The Redis cluster can be used again");
+        this.cause = "";
+        return;
+      } catch (error) {
+        cause = causeOf(error);
+      }
+    }
+    if (cause !== this.cause) {
+      this.settings.log(`Cannot use the Redis cluster: ${cause}; requests fail until that changes`);
+    }
+    this.cause = cause;
+    this.amiss = true;
+  }
+
+  private async askMap(address: Address): Promise<Reply> {
+    const deadline = performance.now() + MAP_TIMEOUT;
+    const words = ["CLUSTER", "SLOTS"];
+    const link = this.links.get(nameOf(address));
+    if (link !== undefined) return await within(link.call(words, deadline), MAP_TIMEOUT);
+    const visit = new Link(address.host, address.port, {
+      ...this.settings,
+      log: () => {},
+      changed: () => {},
+      redirect: () => false,
+    });
+    try {
+      return await within(visit.call(words, deadline), MAP_TIMEOUT);
+    } catch (error) {
+      if (!/cluster support disabled/.test(causeOf(error))) throw error;
+      throw new StoreError(
+        `Redis at ${visit.address} is not part of a cluster: leave out --redis-cluster`,
+      );
+    } finally {
+      await visit.close();
+    }
+  }
+
+  private learn(reply: Reply, told: Address): void {
+    const used = new Set<Link>();
+    const known = new Map<string, Address>();
+    const slots = new Array<Link | undefined>(SLOTS);
+    for (const range of reply as Reply[]) {
+      const [first, last, ...nodes] = range as [number, number, ...Reply[]];
+      const addresses = nodes.map((node) => {
+        const [host, port] = node as [Buffer | null, number];
+        const name = host?.toString() ?? "";
+        // Without a name it is the node that was asked.
+        return { host: name === "" || name === "?" ? told.host : name, port };
+      });
+      for (const address of addresses) known.set(nameOf(address), address);
+      const link = this.linkTo(addresses[0]);
+      used.add(link);
+      slots.fill(link, first, last + 1);
+    }
+    for (let slot = 0; slot < SLOTS; slot++) this.slots[slot] = slots[slot];
+    this.known = known;
+    this.serving = [...used];
+    this.amiss = this.serving.some((link) => link.state !== "ready");
+    for (const [name, link] of this.links) {
+      if (used.has(link) || (link.waiting > 0 && link.state === "ready")) continue;
+      this.links.delete(name);
+      link.close();
+    }
+  }
+
+  private linkTo(address: Address): Link {
+    const name = nameOf(address);
+    let link = this.links.get(name);
+    if (link === undefined) {
+      link = new Link(address.host, address.port, this.settings);
+      this.links.set(name, link);
+    }
+    return link;
+  }
+
+  /** Takes on a request that the cluster refused without having done anything. */
+  private redirect(request: Request, error: Error, link: Link): boolean {
+    const kind = kindOf(error);
+    switch (kind) {
+      case "MOVED":
+      case "ASK": {
+        const [, slot, place] = error.message.split(" ");
+        const colon = place.lastIndexOf(":");
+        const target = this.linkTo({
+          host: place.slice(0, colon) || link.host,
+          port: Number(place.slice(colon + 1)),
+        });
+        if (kind === "MOVED") {
+          this.slots[Number(slot)] = target;
+          this.map();
+        }
+        if (++request.redirections > MOST_REDIRECTIONS) return false;
+        this.settings.counters.redirections++;
+        if (kind === "ASK") target.enqueue(new Call(["ASKING"], request.deadline));
+        target.enqueue(request);
+        return true;
+      }
+      case "CLUSTERDOWN":
+      case "READONLY":
+        this.amiss = true;
+        this.map();
+        return this.postpone(request);
+      case "TRYAGAIN":
+        return this.postpone(request);
+      default:
+        return false;
+    }
+  }
+
+  private postpone(request: Request): boolean {
+    const at = performance.now() + PATIENCE;
+    // In the end the client is told what Redis said.
+    if (at > request.deadline - PATIENCE) return false;
+    this.later.push({ request, at });
+    return true;
+  }
+
+  private away(): StoreError {
+    if (this.closed) return new StoreError("The Redis store is closed");
+    return new StoreError(
+      `Cannot use the Redis cluster: ${this.cause || "no node serves this key's slot"}`,
+    );
+  }
+}
+
+function shuffled<T>(all: readonly T[]): T[] {
+  return all.map((one) => ({ one, at: Math.random() })).sort((a, b) => a.at - b.at)
+    .map(({ one }) => one);
+}
+
+/** The result, or an error when it takes longer than so many milliseconds. */
+async function within<T>(result: Promise<T>, ms: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new StoreError(`No answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    clearTimeout(timer!);
+  }
+}

@@ -1,0 +1,367 @@
+/**
+ * The way to one Redis: what comes in the same turn goes out in one write, what is not answered in
+ * time is given up, and after a lost connection the next is made sure of before it is used.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { RedisOptions } from "ioredis";
+import { ByteBuffer } from "../../bytes.ts";
+import { StoreError } from "../../errors.ts";
+import { type Batch, newBatch } from "./batch.ts";
+import { Connection } from "./connection.ts";
+import type { Counters } from "./counters.ts";
+import { failureOf, isReplyError, kindOf } from "./failure.ts";
+import { type Argument, Call, type Reply, type Request } from "./request.ts";
+
+/** Bytes of requests without an answer at most, for each link; beyond, requests fail at once. */
+export const MOST_UNANSWERED = 64 << 20;
+/** A batch that has grown so large is sent before the turn ends, in bytes. */
+const BATCH_FULL = 1 << 20;
+/** A batch up to so many bytes is copied out, so that the memory it was written in can be used again. */
+const BATCH_COPIED = 64 << 10;
+
+/** What all links of a store have in common. */
+export interface LinkSettings {
+  /** Milliseconds within which Redis answers or the request fails. */
+  readonly timeout: number;
+  /** What ioredis needs beside host and port: password, TLS, database. */
+  readonly connection: RedisOptions;
+  readonly counters: Counters;
+  readonly log: (line: string) => void;
+  /** Takes on a request that was answered with an error, or says that it fails. */
+  readonly redirect: (request: Request, error: Error, link: Link) => boolean;
+  /** The link has become ready, or is down. */
+  readonly changed: (link: Link) => void;
+}
+
+export type LinkState =
+  /** An attempt is under way and none has failed since: requests wait for it. */
+  | "connecting"
+  | "ready"
+  /** The last attempt failed: requests fail at once, until one succeeds. */
+  | "down"
+  | "closed";
+
+/** One Redis, over one connection after another. */
+export class Link {
+  state: LinkState = "connecting";
+  /** Why the link is down. */
+  cause = "";
+  /** What Redis said of itself when it was last asked: `INFO`. */
+  info: ReadonlyMap<string, string> = new Map();
+  readonly address: string;
+  private readonly connection: Connection;
+  private out = new ByteBuffer(BATCH_COPIED);
+  private open: Batch | undefined;
+  /** Batches without all their replies, in the order in which they were or will be sent. */
+  private pending: Batch[] = [];
+  private unanswered = 0;
+  /** Counts connections, so that what belongs to an older one is known. */
+  private session = 0;
+  /** Redis's process and its number for this connection. */
+  private identity: { run: string; client: number } | undefined;
+  /** A lost connection on which something was unanswered. */
+  private fence: { run: string; client: number } | undefined;
+  private readonly flush = () => this.send();
+
+  constructor(
+    readonly host: string,
+    readonly port: number,
+    private readonly settings: LinkSettings,
+  ) {
+    this.address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    const { timeout, connection } = settings;
+    this.connection = new Connection(host, port, this.address, timeout, connection, {
+      opened: () => void this.greet(),
+      lost: () => this.lose(),
+    });
+  }
+
+  /** Sends a request with all others of this turn, or fails it. */
+  enqueue(request: Request): void {
+    // Its caller has been told that it failed: it must not be carried out after that.
+    if (request.settled) return;
+    request.link = this;
+    if (this.state === "down" || this.state === "closed") return request.fail(this.away());
+    if (this.unanswered > MOST_UNANSWERED) {
+      this.settings.counters.refused++;
+      return request.fail(
+        new StoreError(
+          `Redis at ${this.address} is too slow: ${
+            this.unanswered >> 20
+          } MiB of requests wait for it`,
+        ),
+      );
+    }
+    let batch = this.open;
+    if (batch === undefined) {
+      batch = this.open = newBatch();
+      queueMicrotask(this.flush);
+    }
+    request.batch = batch;
+    batch.requests.push(request);
+    if (request.deadline < batch.deadline) batch.deadline = request.deadline;
+    request.encode(this.out);
+    if (this.out.length >= BATCH_FULL) this.send();
+  }
+
+  /** One command with its reply, along with the others of this turn. */
+  call(words: readonly Argument[], deadline: number): Promise<Reply> {
+    const call = new Call(words, deadline);
+    this.enqueue(call);
+    return call.reply;
+  }
+
+  /** Gives up what is overdue, and a connection that does not answer. */
+  tick(now: number): void {
+    for (const batch of this.pending.slice()) {
+      if (batch.deadline > now) continue;
+      if (batch.payload === undefined) this.giveUp(batch, now);
+      else this.drop(batch, this.late("nothing was sent"));
+    }
+    const eldest = this.pending[0];
+    if (
+      this.state === "ready" && eldest?.payload === undefined && eldest?.left > 0 &&
+      now - eldest.sentAt > 2 * this.settings.timeout
+    ) {
+      this.cut("it did not answer any more");
+    } else if (
+      this.connection.isOpen && this.state !== "ready" &&
+      now - this.connection.attemptAt > this.settings.timeout
+    ) {
+      this.cut("it accepts connections but does not answer");
+    }
+  }
+
+  /** Ends the connection and makes another. */
+  cut(why: string): void {
+    if (this.state === "closed") return;
+    this.connection.restart(new Error(why));
+  }
+
+  /** Ends the connection, whatever Redis does. */
+  async close(): Promise<void> {
+    if (this.state === "closed") return;
+    this.send();
+    this.state = "closed";
+    for (const batch of this.pending.slice()) {
+      if (batch.payload !== undefined) this.drop(batch, this.away());
+    }
+    await this.connection.close();
+  }
+
+  /** Bytes of requests that Redis has not answered. */
+  get waiting(): number {
+    return this.unanswered;
+  }
+
+  /** For requests: the reply is there. */
+  received(request: Request): void {
+    const batch = request.batch!;
+    if (--batch.left > 0) return;
+    this.unanswered -= batch.size;
+    const pending = this.pending;
+    while (pending.length > 0 && pending[0].left === 0) pending.shift();
+  }
+
+  /** For requests: Redis answered with an error, or the connection is lost. */
+  refused(request: Request, error: Error): void {
+    this.received(request);
+    const { counters, redirect } = this.settings;
+    if (!isReplyError(error)) {
+      this.fence ??= this.identity;
+      if (request.settled) return;
+      counters.lost++;
+      return request.fail(
+        new StoreError(
+          `Lost the connection to Redis at ${this.address} before it answered (${this.connection.lossCause}); ` +
+            "a change may or may not have been made",
+        ),
+      );
+    }
+    if (request.settled) return;
+    const kind = kindOf(error);
+    if (request.repeats(kind)) return this.enqueue(request);
+    if (redirect(request, error, this)) return;
+    counters.errors.set(kind, (counters.errors.get(kind) ?? 0) + 1);
+    request.fail(failureOf(error, this.address));
+  }
+
+  private send(): void {
+    const batch = this.open;
+    if (batch === undefined) return;
+    this.open = undefined;
+    batch.size = this.out.length;
+    batch.left = batch.requests.length;
+    this.unanswered += batch.size;
+    if (batch.size <= BATCH_COPIED) {
+      batch.payload = Buffer.from(this.out.view());
+      this.out.clear(BATCH_COPIED);
+    } else {
+      batch.payload = this.out.view();
+      this.out = new ByteBuffer(BATCH_COPIED);
+    }
+    this.pending.push(batch);
+    if (this.state === "ready") this.transmit(batch);
+    else if (this.state !== "connecting") this.drop(batch, this.away());
+  }
+
+  private transmit(batch: Batch): void {
+    if (!this.connection.isWritable) return this.drop(batch, this.away());
+    const payload = batch.payload!;
+    batch.payload = undefined;
+    batch.sentAt = performance.now();
+    this.settings.counters.batches++;
+    this.settings.counters.requests += batch.requests.length;
+    this.connection.write(batch.requests, payload);
+  }
+
+  /** A command of the handshake, ahead of all that waits. */
+  private ask(...words: Argument[]): Promise<Reply> {
+    const call = new Call(words, performance.now() + this.settings.timeout);
+    const batch = newBatch();
+    const out = new ByteBuffer(256);
+    call.link = this;
+    call.batch = batch;
+    call.encode(out);
+    batch.requests.push(call);
+    batch.left = 1;
+    batch.deadline = call.deadline;
+    batch.payload = out.view();
+    this.pending.unshift(batch);
+    this.transmit(batch);
+    return call.reply;
+  }
+
+  /**
+   * What has to be known before the first request: that Redis answers and has its data, who it is,
+   * and that nothing of a lost connection can still be carried out behind the requests to come.
+   */
+  private async greet(): Promise<void> {
+    const session = ++this.session;
+    this.identity = undefined;
+    try {
+      let info = await this.inquire();
+      while (info.get("loading") === "1") {
+        this.failed("it is still loading its data");
+        this.connection.attemptAt = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        if (session !== this.session || !this.connection.isWritable) return;
+        info = await this.inquire();
+      }
+      const run = info.get("run_id") ?? "";
+      if (this.fence !== undefined && this.fence.run === run) {
+        await this.ask("CLIENT", "KILL", "ID", String(this.fence.client)).catch(toleratingReplies);
+      }
+      const client = await this.ask("CLIENT", "ID").catch(toleratingReplies);
+      if (session !== this.session || !this.connection.isWritable || this.state === "closed") {
+        return;
+      }
+      this.fence = undefined;
+      if (typeof client === "number") this.identity = { run, client };
+      this.admit();
+    } catch (error) {
+      if (session !== this.session || this.state === "closed") return;
+      this.connection.restart(error as Error);
+    }
+  }
+
+  private admit(): void {
+    const { counters, log, changed } = this.settings;
+    if (this.state === "down") log(`Redis at ${this.address} can be used again`);
+    if (this.session > 1) counters.reconnects++;
+    this.state = "ready";
+    this.cause = "";
+    this.connection.forgetFaults();
+    for (const batch of this.pending.slice()) if (batch.payload !== undefined) this.transmit(batch);
+    changed(this);
+  }
+
+  /** Asks Redis about itself; what it does not tell is not known. */
+  async inquire(): Promise<ReadonlyMap<string, string>> {
+    const asked = this.state === "ready"
+      ? this.call(["INFO"], performance.now() + this.settings.timeout)
+      : this.ask("INFO");
+    const text = await asked.catch((error) => {
+      if (error instanceof StoreError && / NOPERM /.test(error.message)) return "";
+      throw error;
+    });
+    const info = new Map<string, string>();
+    for (const line of String(text).split("\r\n")) {
+      const colon = line.indexOf(":");
+      if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
+    }
+    return this.info = info;
+  }
+
+  private lose(): void {
+    if (this.state === "closed") return;
+    this.session++;
+    if (this.state === "ready") {
+      this.state = "connecting";
+      this.settings.changed(this);
+      return;
+    }
+    this.failed(this.connection.lossCause);
+  }
+
+  /** An attempt has failed: nobody waits for the next. */
+  private failed(cause: string): void {
+    if (this.state === "closed") return;
+    if (this.cause !== cause) {
+      this.settings.log(
+        `Cannot use Redis at ${this.address}: ${cause}; requests fail until that changes`,
+      );
+    }
+    this.cause = cause;
+    this.state = "down";
+    for (const batch of this.pending.slice()) {
+      if (batch.payload !== undefined) this.drop(batch, this.away());
+    }
+    this.settings.changed(this);
+  }
+
+  /** Fails the overdue requests of a batch that was sent. */
+  private giveUp(batch: Batch, now: number): void {
+    let next = Infinity;
+    for (const request of batch.requests) {
+      if (request.settled) continue;
+      if (request.deadline > now) {
+        next = Math.min(next, request.deadline);
+        continue;
+      }
+      this.settings.counters.timeouts++;
+      request.fail(this.late("a change may or may not have been made"));
+    }
+    batch.deadline = next;
+  }
+
+  /** Fails a batch that was not sent. */
+  private drop(batch: Batch, error: StoreError): void {
+    this.pending.splice(this.pending.indexOf(batch), 1);
+    this.unanswered -= batch.size;
+    for (const request of batch.requests) request.fail(error);
+  }
+
+  private late(outcome: string): StoreError {
+    return new StoreError(
+      `Redis at ${this.address} did not answer within ${this.settings.timeout} ms; ${outcome}`,
+    );
+  }
+
+  private away(): StoreError {
+    return new StoreError(
+      this.state === "closed"
+        ? "The Redis store is closed"
+        : `Cannot use Redis at ${this.address}: ${this.cause || "the connection was lost"}`,
+    );
+  }
+}
+
+/** What Redis does not know or permit is left out; only a lost connection is an error. */
+function toleratingReplies(error: unknown): null {
+  if (error instanceof StoreError && / (answered|does not permit)/.test(error.message)) return null;
+  throw error;
+}

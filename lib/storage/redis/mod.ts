@@ -1,0 +1,272 @@
+/**
+ * Items in Redis: one, or a Redis Cluster. Any number of servers may share it; none of them keeps
+ * anything. `FORMAT.md` says what is stored and what is promised.
+ *
+ * @module
+ */
+
+import { bytesOf } from "../../bytes.ts";
+import { StoreError } from "../../errors.ts";
+import {
+  type Expected,
+  isExpired,
+  type Item,
+  type Listed,
+  type NewItem,
+  type Store,
+  type StoreInfo,
+  type Swapped,
+} from "../store.ts";
+import { Put, Read, type Scope, Swap } from "./change.ts";
+import { Cluster } from "./cluster.ts";
+import { exptimeOf, listedOf, revisionOf } from "./item.ts";
+import { Ledger } from "./ledger.ts";
+import { Counters } from "./counters.ts";
+import { type Link, MOST_UNANSWERED } from "./link.ts";
+import { type Nodes, SingleNode } from "./nodes.ts";
+import { type RedisStoreOptions, targetOf } from "./options.ts";
+import { Seen } from "./seen.ts";
+import { Sweep, type Sweepable } from "./sweep.ts";
+import { walk } from "./walk.ts";
+
+export type { RedisStoreOptions } from "./options.ts";
+
+const TIMEOUT = 2000;
+/** How often deadlines are looked after, in milliseconds; requests are given up so much earlier. */
+const TICK = 50;
+/** How often Redis is asked about itself, in milliseconds. */
+const INQUIRY = 2000;
+
+/**
+ * Opens the store. It is there also while Redis is not: requests fail until it is, and the log says
+ * so once.
+ *
+ * @throws {ExitError} where the options cannot be meant
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const store = new RedisStore(options);
+  await store.open();
+  return store;
+}
+
+class RedisStore implements Store, Scope, Sweepable {
+  readonly prefix: Uint8Array;
+  readonly timeout: number;
+  private readonly counters = new Counters();
+  private readonly nodes: Nodes;
+  private readonly ledger: Ledger;
+  private readonly sweep: Sweep;
+  private readonly timers: ReturnType<typeof setInterval>[] = [];
+  private flushedReads = 0;
+  /** Bytes of requests that wait until the ledger is known. */
+  private waiting = 0;
+  private closed = false;
+
+  constructor(private readonly options: RedisStoreOptions) {
+    const { seeds, connection } = targetOf(options);
+    this.prefix = bytesOf(options.prefix);
+    this.timeout = options.timeout ?? TIMEOUT;
+    const { log } = options;
+    const settings = { timeout: this.timeout, connection, counters: this.counters, log };
+    this.nodes = options.cluster
+      ? new Cluster(seeds, this.prefix, settings)
+      : new SingleNode(seeds[0].host, seeds[0].port, settings);
+    this.ledger = new Ledger(this.nodes, this.prefix, options.clock, this.timeout);
+    this.sweep = new Sweep(this, this.ledger);
+  }
+
+  async open(): Promise<void> {
+    this.timers.push(
+      setInterval(() => this.nodes.tick(performance.now()), TICK),
+      setInterval(() => this.inquire(), INQUIRY),
+    );
+    // Whether or not: the links have said why, and go on trying.
+    await this.ledger.refresh().catch(() => {});
+    this.ledger.start();
+    this.sweep.start();
+  }
+
+  read(key: Uint8Array): Promise<Item | undefined> {
+    return new Promise((resolve, reject) => {
+      const now = performance.now();
+      const deadline = now + this.timeout - TICK;
+      if (this.ledger.isFresh(now)) {
+        this.nodes.send(new Read(key, deadline, this, resolve, reject));
+      } else {
+        const later = () => this.nodes.send(new Read(key, deadline, this, resolve, reject));
+        this.whenKnown(key.length, deadline, later, reject);
+      }
+    });
+  }
+
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
+    return new Promise((resolve, reject) => {
+      const now = performance.now();
+      const deadline = now + this.timeout - TICK;
+      if (this.ledger.isFresh(now)) {
+        this.change(key, deadline, expected, next, resolve, reject);
+      } else {
+        const later = () => this.change(key, deadline, expected, next, resolve, reject);
+        this.whenKnown(key.length + (next?.value.length ?? 0), deadline, later, reject);
+      }
+    });
+  }
+
+  /** Nothing to do: what Redis has answered it has. */
+  commit(): void {}
+
+  async flush(at: number): Promise<void> {
+    this.refuseIfClosed();
+    await this.ledger.flush(at);
+  }
+
+  async *scan(): AsyncGenerator<readonly Listed[]> {
+    this.refuseIfClosed();
+    await this.ledger.refresh();
+    const seen = new Seen();
+    for (const link of this.nodes.masters()) {
+      for await (const group of walk(link, this.prefix, this.timeout)) {
+        const now = this.options.clock.now();
+        const listed: Listed[] = [];
+        for (const { key, header, length } of group) {
+          if (revisionOf(header) < this.ledger.flushed) continue;
+          if (isExpired({ exptime: exptimeOf(header) }, now) || !seen.add(key)) continue;
+          listed.push(listedOf(key, header, length));
+        }
+        if (listed.length > 0) yield listed;
+      }
+    }
+  }
+
+  info(): StoreInfo {
+    const masters = this.nodes.masters();
+    const sum = (name: string) =>
+      masters.reduce((total, link) => total + Number(link.info.get(name) ?? 0), 0);
+    const { counters, ledger } = this;
+    const { swept } = ledger;
+    const states = masters.map((link) => link.state);
+    const own: [string, string | number][] = [
+      ["redis_nodes", masters.length],
+      ["redis_nodes_ready", states.filter((state) => state === "ready").length],
+      ["redis_version", masters[0]?.info.get("redis_version") ?? "unknown"],
+      ["redis_used_memory", sum("used_memory")],
+      ["redis_maxmemory", sum("maxmemory")],
+      ["redis_evicted_keys", sum("evicted_keys")],
+      ["redis_expired_keys", sum("expired_keys")],
+      ["redis_unanswered_bytes", masters.reduce((total, link) => total + link.waiting, 0)],
+      ["redis_requests", counters.requests],
+      ["redis_writes", counters.batches],
+      ["redis_reconnects", counters.reconnects],
+      ["redis_redirections", counters.redirections],
+      ["redis_timeouts", counters.timeouts],
+      ["redis_lost_replies", counters.lost],
+      ["redis_refused_requests", counters.refused],
+    ];
+    for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
+    if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
+    return {
+      items: this.prefix.length === 0 ? this.keys() : swept?.items ?? 0,
+      bytes: swept?.bytes ?? 0,
+      limit: sum("maxmemory"),
+      // Redis counts for all its users.
+      evictions: sum("evicted_keys"),
+      reclaimed: sum("expired_keys"),
+      flushedReads: this.flushedReads,
+      own,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    const [ticking, ...others] = this.timers;
+    for (const timer of others) clearInterval(timer);
+    const deadline = performance.now() + this.timeout - 4 * TICK;
+    const settled = Promise.all([this.sweep.close(), this.ledger.close()]);
+    let done = false;
+    settled.finally(() => done = true);
+    const busy = () => !done || this.nodes.masters().some((link) => link.waiting > 0);
+    while (busy() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // From here on whatever still waits fails.
+    await this.nodes.close();
+    await settled;
+    clearInterval(ticking);
+  }
+
+  flushed(): number {
+    return this.ledger.flushed;
+  }
+
+  foundFlushed(): void {
+    this.flushedReads++;
+  }
+
+  masters(): readonly Link[] {
+    return this.nodes.masters();
+  }
+
+  free(key: Uint8Array): Promise<unknown> {
+    return this.swap(key, "absent", null);
+  }
+
+  private change(
+    key: Uint8Array,
+    deadline: number,
+    expected: Expected,
+    next: NewItem | null,
+    resolve: (swapped: Swapped) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const now = this.options.clock.now();
+    const revision = next === null ? 0 : this.ledger.take();
+    this.nodes.send(
+      expected === "any" && next !== null
+        ? new Put(key, deadline, this, next, revision, now, resolve, reject)
+        : new Swap(key, deadline, this, expected, next, revision, now, resolve, reject),
+    );
+  }
+
+  /** Goes on when it is known what is flushed and which revisions are free. */
+  private whenKnown(
+    size: number,
+    deadline: number,
+    then: () => void,
+    reject: (error: Error) => void,
+  ): void {
+    if (this.closed) return reject(new StoreError("The Redis store is closed"));
+    if (this.waiting > MOST_UNANSWERED) {
+      this.counters.refused++;
+      return reject(new StoreError("Redis is too slow: too many requests wait for it"));
+    }
+    this.waiting += size;
+    this.ledger.refresh().finally(() => this.waiting -= size).then(() => {
+      const now = performance.now();
+      // So many may have waited that the revisions are used up again.
+      if (this.ledger.isFresh(now)) then();
+      else if (now < deadline) this.whenKnown(size, deadline, then, reject);
+      else reject(new StoreError(`Redis did not answer within ${this.timeout} ms`));
+    }, reject);
+  }
+
+  /** All keys of the database but the ledger's, where the whole database is kvs's. */
+  private keys(): number {
+    let keys = 0;
+    const db = this.options.cluster ? 0 : Number(new URL(this.options.urls[0]).pathname.slice(1));
+    for (const link of this.nodes.masters()) {
+      keys += Number(/keys=(\d+)/.exec(link.info.get(`db${db}`) ?? "")?.[1] ?? 0);
+    }
+    return Math.max(0, keys - 1);
+  }
+
+  private inquire(): void {
+    for (const link of this.nodes.masters()) {
+      if (link.state === "ready") link.inquire().catch(() => {});
+    }
+  }
+
+  private refuseIfClosed(): void {
+    if (this.closed) throw new StoreError("The Redis store is closed");
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The Redis nodes behind the store: one, or a cluster's ({@linkcode file://./cluster.ts}).
+ *
+ * @module
+ */
+
+import { kindOf } from "./failure.ts";
+import { Link, type LinkSettings } from "./link.ts";
+import type { Request } from "./request.ts";
+
+/** Where requests go. */
+export interface Nodes {
+  /** Sends the request to the node that has its key. */
+  send(request: Request): void;
+  /** The nodes that hold items. */
+  masters(): readonly Link[];
+  /** Looks after deadlines; called every few dozen milliseconds with `performance.now()`. */
+  tick(now: number): void;
+  close(): Promise<void>;
+}
+
+/** The settings of a link that {@linkcode Nodes} do not add. */
+export type NodeSettings = Omit<LinkSettings, "redirect" | "changed">;
+
+/** How often a read-only node's name may be looked up anew, in milliseconds. */
+const LOOK_AGAIN = 2000;
+
+/** One Redis. */
+export class SingleNode implements Nodes {
+  private readonly link: Link;
+  private readonly links: readonly Link[];
+  private cutAt = -Infinity;
+
+  constructor(host: string, port: number, settings: NodeSettings) {
+    this.link = new Link(host, port, {
+      ...settings,
+      changed: () => {},
+      redirect: (_request, error) => this.suspect(error),
+    });
+    this.links = [this.link];
+  }
+
+  send(request: Request): void {
+    this.link.enqueue(request);
+  }
+
+  masters(): readonly Link[] {
+    return this.links;
+  }
+
+  tick(now: number): void {
+    this.link.tick(now);
+  }
+
+  async close(): Promise<void> {
+    await this.link.close();
+  }
+
+  /** After a failover behind one name the connection still leads to what was the master. */
+  private suspect(error: Error): boolean {
+    const now = performance.now();
+    if (kindOf(error) === "READONLY" && now - this.cutAt > LOOK_AGAIN) {
+      this.cutAt = now;
+      setTimeout(() => this.link.cut("it has become a read-only replica"), 0);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * One command on its way to Redis and back.
+ *
+ * ioredis keeps the connection, and which reply is which command's. Its own `Command` costs a
+ * promise, several closures and a string or buffer an argument. What it really needs of a command
+ * is little (a name, `resolve` and `reject`), and that is what a {@linkcode Request} gives it; the
+ * bytes go into the batch of its link, one socket write for all that came in the same turn.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { ByteBuffer, bytesOf, digitsOf } from "../../bytes.ts";
+import type { Batch } from "./batch.ts";
+import type { Link } from "./link.ts";
+
+/** A reply of Redis; bulk strings are bytes. Errors come another way. */
+export type Reply = null | number | Buffer | Reply[];
+
+/** An argument of a command: bytes, or text of ASCII characters. */
+export type Argument = Uint8Array | string;
+
+const LINE_END = bytesOf("\r\n");
+
+/** Writes one argument of a command: its length and its bytes. */
+export function writeBytes(out: ByteBuffer, bytes: Uint8Array): void {
+  writeLength(out, bytes.length);
+  out.append(bytes);
+  out.append(LINE_END);
+}
+
+/** Writes an argument that is the prefix and the key. */
+export function writeKey(out: ByteBuffer, prefix: Uint8Array, key: Uint8Array): void {
+  writeLength(out, prefix.length + key.length);
+  out.append(prefix);
+  out.append(key);
+  out.append(LINE_END);
+}
+
+/** Writes an unsigned integer up to 2^53 as an argument. */
+export function writeNumber(out: ByteBuffer, value: number): void {
+  writeLength(out, digitsOf(value));
+  out.decimal(value);
+  out.append(LINE_END);
+}
+
+/** Writes what stands before an argument of `length` bytes. */
+export function writeLength(out: ByteBuffer, length: number): void {
+  out.byte(36);
+  out.decimal(length);
+  out.append(LINE_END);
+}
+
+/** Writes what stands after an argument. */
+export function writeEnd(out: ByteBuffer): void {
+  out.append(LINE_END);
+}
+
+/** One command. What is written `for ioredis` has the names that ioredis calls. */
+export abstract class Request {
+  /** For ioredis: the command's name in lower case. */
+  abstract readonly name: string;
+  /** For ioredis: nothing that it need know. */
+  readonly args: never[] = [];
+  /** For ioredis: no promise, and so nothing to trace. */
+  readonly promise = undefined;
+  readonly isTraced = true;
+
+  /** The link that has it, and the batch there. */
+  link: Link | undefined;
+  batch: Batch | undefined;
+  /** How often it was sent to another place than the first. */
+  redirections = 0;
+  /** Whether the caller has the result; a reply that comes later is nobody's. */
+  settled = false;
+
+  /**
+   * @param key the memcached key (no bytes: the ledger), which tells the place in a cluster
+   * @param deadline when it is given up, by `performance.now()`
+   */
+  constructor(readonly key: Uint8Array, readonly deadline: number) {}
+
+  /** Writes the command. It may be called again until the result is there. */
+  abstract encode(out: ByteBuffer): void;
+  /** Gives the reply to the caller. */
+  protected abstract answer(reply: Reply): void;
+  /** Tells the caller that there is no reply. */
+  protected abstract refuse(error: Error): void;
+
+  /** Whether Redis's error of this kind only means that it is to be sent in another form. */
+  repeats(_kind: string): boolean {
+    return false;
+  }
+
+  /** For ioredis, which would write this: nothing, for the bytes are in the batch. */
+  toWritable(): undefined {}
+
+  /** For ioredis: the reply is there. */
+  resolve(reply: Reply): void {
+    this.link!.received(this);
+    if (this.settled) return;
+    this.settled = true;
+    this.answer(reply);
+  }
+
+  /** For ioredis: Redis answered with an error, or the connection is lost. */
+  reject(error: Error): void {
+    this.link!.refused(this, error);
+  }
+
+  /** Ends it with an error. */
+  fail(error: Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.refuse(error);
+  }
+}
+
+/** Any command, with a promise: for all that is not a read or a swap. */
+export class Call extends Request {
+  readonly name: string;
+  readonly reply: Promise<Reply>;
+  protected answer!: (reply: Reply) => void;
+  protected refuse!: (error: Error) => void;
+
+  /** @param words the command's name and its arguments */
+  constructor(
+    private readonly words: readonly Argument[],
+    deadline: number,
+    key: Uint8Array = new Uint8Array(0),
+  ) {
+    super(key, deadline);
+    this.name = (words[0] as string).toLowerCase();
+    this.reply = new Promise((resolve, reject) => {
+      this.answer = resolve;
+      this.refuse = reject;
+    });
+    // Who sends many may look at them one after another.
+    this.reply.catch(() => {});
+  }
+
+  encode(out: ByteBuffer): void {
+    out.byte(42);
+    out.decimal(this.words.length);
+    writeEnd(out);
+    for (const word of this.words) {
+      writeBytes(out, typeof word === "string" ? bytesOf(word) : word);
+    }
+  }
+}

@@ -1,0 +1,403 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { bytesOf } from "../../lib/bytes.ts";
+import { memcachedMissing, servers, startKvs, startMemcached } from "./servers.ts";
+
+const client = new URL("../../client.ts", import.meta.url).pathname;
+
+interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs kvs-client as a process of its own. */
+async function run(
+  server: string,
+  args: readonly string[],
+  { stdin, env = {} }: { stdin?: string | Uint8Array; env?: Record<string, string> } = {},
+): Promise<Ran & { bytes: Uint8Array }> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", client, ...args],
+    stdin: stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+    env: { KVS_SERVERS: server, NO_COLOR: "1", ...env },
+  }).spawn();
+  if (stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(typeof stdin === "string" ? bytesOf(stdin) : stdin);
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), bytes: stdout };
+}
+
+const done = { code: 0, stdout: "", stderr: "" };
+
+/** The shell's lines run one after another in one process; what they print comes in their order. */
+async function runLines(server: string, lines: string[], ...options: string[]): Promise<Ran> {
+  const { code, stdout, stderr } = await run(server, [...options, "shell"], {
+    stdin: lines.join("\n"),
+  });
+  return { code, stdout, stderr };
+}
+
+for (const { name, ignore, start } of servers) {
+  const test = (title: string, body: (server: string) => Promise<void>) =>
+    Deno.test({
+      name: `${title} (${name})`,
+      ignore,
+      fn: async () => {
+        await using server = await start();
+        await body(server.address);
+      },
+    });
+
+  test("every command prints values on standard output and gives its exit code", async (server) => {
+    const ran = async (...args: string[]) => {
+      const { code, stdout, stderr } = await run(server, args);
+      return { code, stdout, stderr };
+    };
+    await Promise.all([
+      (async () => {
+        assertEquals(await ran("set", "a", "hello", "--flags", "7"), done);
+        assertEquals(await ran("get", "a"), { ...done, stdout: "hello\n" });
+        assertEquals(await ran("get", "a", "--raw"), { ...done, stdout: "hello" });
+        assertEquals(await ran("get", "none", "a"), {
+          code: 1,
+          stdout: "hello\n",
+          stderr: "not found: none\n",
+        });
+        assertEquals(await ran("delete", "a"), done);
+        assertEquals(await ran("delete", "a"), { code: 1, stdout: "", stderr: "not found: a\n" });
+      })(),
+      (async () => {
+        assertEquals(await ran("add", "b", "2"), done);
+        assertEquals(await ran("add", "b", "2"), {
+          code: 1,
+          stdout: "",
+          stderr: "not stored: there is a value: b\n",
+        });
+        assertEquals(await ran("replace", "b", "1"), done);
+        assertEquals(await ran("append", "b", "0"), done);
+        assertEquals(await ran("prepend", "b", "9"), done);
+        assertEquals(await ran("incr", "b", "10"), { ...done, stdout: "920\n" });
+        assertEquals(await ran("decr", "b"), { ...done, stdout: "919\n" });
+        assertEquals(await ran("touch", "b", "10m"), done);
+      })(),
+      (async () => {
+        const missing = { code: 1, stdout: "", stderr: "not found: none\n" };
+        assertEquals(await ran("incr", "none"), missing);
+        assertEquals(await ran("touch", "none", "0"), missing);
+        assertEquals((await ran("replace", "none", "v")).code, 1);
+        assertEquals((await ran("cas", "none", "v", "1")).code, 1);
+        assertMatch((await ran("version")).stdout, /^\d+\.\d+\.\d+.*\n$/);
+        assertMatch((await ran("stats")).stdout, /^pid \d+\n(?:\w+ \S+\n)+$/);
+        assertMatch((await ran("ping")).stdout, /^127\.0\.0\.1:\d+ \d+\.\d+ ms\n$/);
+      })(),
+    ]);
+    assertEquals(await ran("keys"), { ...done, stdout: "b\n" });
+    assertEquals(await ran("flush"), done);
+    assertEquals(await ran("keys"), done);
+  });
+
+  test("with --json every command prints JSON", async (server) => {
+    const lines = [
+      'set a "h\\n" --flags 7 --ttl 1h',
+      "get a none",
+      "add a v",
+      "incr a-number",
+      "set n 18446744073709551614",
+      "incr n",
+      "touch n 0",
+      "delete n none",
+      "keys",
+      "flush",
+      "get a",
+    ];
+    const { code, stdout } = await runLines(server, lines, "--json");
+    assertEquals(code, 1);
+    assertEquals(
+      stdout.replace(/"cas":"\d+"/, '"cas":"1"').replace(/"expires":\d+/, '"expires":1').split(
+        "\n",
+      ),
+      [
+        '{"key":"a","result":"stored"}',
+        '{"key":"a","value":"h\\n","flags":7,"cas":"1"}',
+        '{"key":"none","value":null}',
+        '{"key":"a","result":"not stored: there is a value"}',
+        '{"key":"a-number","result":"not found"}',
+        '{"key":"n","result":"stored"}',
+        '{"key":"n","value":18446744073709551615}',
+        '{"key":"n","result":"touched"}',
+        '{"key":"n","result":"deleted"}',
+        '{"key":"none","result":"not found"}',
+        '{"key":"a","expires":1}',
+        '{"result":"flushed"}',
+        '{"key":"a","value":null}',
+        "",
+      ],
+    );
+    const [stats, version, ping] = await Promise.all(
+      ["stats", "version", "ping"].map((command) => run(server, [command, "--json"])),
+    );
+    assertEquals(JSON.parse(stats!.stdout)[server].curr_connections !== undefined, true);
+    assertEquals(typeof JSON.parse(version!.stdout)[server], "string");
+    assertEquals(typeof JSON.parse(ping!.stdout)[server], "number");
+  });
+
+  test("a value of any bytes goes in by standard input and comes out whole", async (server) => {
+    const value = Uint8Array.from({ length: 300_000 }, (_, i) => i * 7);
+    assertEquals((await run(server, ["set", "k", "-"], { stdin: value })).code, 0);
+    assertEquals((await run(server, ["get", "k", "--raw"])).bytes, value);
+  });
+
+  test("cas stores what nobody has changed since", async (server) => {
+    const { stdout } = await runLines(server, ["set k v", "gets k"]);
+    const [unique, value] = stdout.trimEnd().split(" ");
+    assertEquals(value, "v");
+    const { code, stderr } = await runLines(server, [`cas k w ${unique}`, `cas k x ${unique}`]);
+    assertEquals([code, stderr], [1, "not stored: another has changed it: k\n"]);
+    assertEquals((await run(server, ["get", "k"])).stdout, "w\n");
+  });
+
+  test("what the server answers with an error is said, with exit code 70", async (server) => {
+    const { code, stdout, stderr } = await runLines(server, ["set k text", "raw get k", "incr k"]);
+    assertEquals(stdout, "VALUE k 0 4\ntext\nEND\n");
+    assertEquals([code, stderr], [
+      70,
+      "the server answered: CLIENT_ERROR cannot increment or decrement non-numeric value\n",
+    ]);
+    const large = await run(server, ["set", "k", "-"], { stdin: new Uint8Array(2 ** 21) });
+    assertEquals([large.code, large.stderr], [
+      70,
+      "kvs-client: the server answered: SERVER_ERROR object too large for cache\n",
+    ]);
+  });
+
+  test("a dump restored is the same, keys and values of any bytes, flags and times", async (server) => {
+    const expires = Math.floor(Date.now() / 1000) + 5000;
+    const lines = [
+      JSON.stringify({ key: "text", value: "é\r\n", flags: 5 }),
+      JSON.stringify({ key: "é", value: "", flags: 0 }),
+      JSON.stringify({ key: "soon", value: "v", flags: 4294967295, expires }),
+      JSON.stringify({ key: "binary", valueBase64: "/wA=", flags: 0 }),
+    ].sort();
+    const gone = [
+      JSON.stringify({ key: "late", value: "v", expires: 1_600_000_000 }),
+      JSON.stringify({ key: "x".repeat(251), value: "v" }),
+    ];
+    const restored = await run(server, ["restore"], { stdin: [...lines, ...gone].join("\n") });
+    assertEquals([restored.code, restored.stderr], [
+      70,
+      "restore: line 6: a key has at most 250 bytes, this one has 251\n" +
+      "restored 4 items, 1 had expired, 1 were refused\n",
+    ]);
+    const dumped = await run(server, ["dump"]);
+    assertEquals(dumped.stdout.trimEnd().split("\n").sort(), lines);
+    assertEquals(dumped.stderr, "dumped 4 items\n");
+    const again = await run(server, ["restore", "--keep", "--json"], { stdin: dumped.stdout });
+    assertEquals(again, {
+      code: 0,
+      stdout: '{"restored":0,"expired":0,"kept":4,"refused":0}\n',
+      stderr: "",
+      bytes: again.bytes,
+    });
+  });
+
+  test("the shell goes on after what goes wrong, and its exit code is the last line's", async (server) => {
+    const lines = [
+      "set a 1",
+      "",
+      "# nothing",
+      "gett a",
+      'get "a',
+      "shell",
+      "get a",
+      "exit",
+      "get b",
+    ];
+    assertEquals(await runLines(server, lines), {
+      code: 0,
+      stdout: "1\n",
+      stderr: "unknown command 'gett'; did you mean 'get'?\n" +
+        "a double quote is not closed\n" +
+        "the shell stays with its servers\n",
+    });
+  });
+}
+
+Deno.test("wrong usage is one line on standard error and exit code 64", async () => {
+  const cases: [args: string[], message: string][] = [
+    [["gett", "k"], "unknown command 'gett'; did you mean 'get'?"],
+    [["get"], "get takes KEY…, received nothing"],
+    [["set", "k"], "set takes KEY VALUE, received 'k'"],
+    [["get", "k", "--ttl", "5"], "get does not take --ttl"],
+    [
+      ["touch", "k", "soon"],
+      "touch: TTL takes a time such as 500ms, 10s or 1h (a plain number " +
+      "counts s), received 'soon'",
+    ],
+    [["incr", "k", "x"], "incr: N takes a whole number of 64 bits, received 'x'"],
+    [["get", "a b"], "a key may not hold spaces, line ends or NUL"],
+    [
+      ["--servers", "a:b", "get", "k"],
+      "--servers: a server is host:port, host:port:weight or " +
+      "unix:/path, received 'a:b'",
+    ],
+    [
+      ["--timeout", "0", "get", "k"],
+      "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
+      "number counts s) of at least 1ms, received '0'",
+    ],
+    [["--user", "ann", "version"], "--user needs a password: set KVS_PASSWORD"],
+  ];
+  await Promise.all(cases.map(async ([args, message]) => {
+    const { code, stdout, stderr } = await run("127.0.0.1:1", args);
+    assertEquals({ code, stdout, stderr }, {
+      code: 64,
+      stdout: "",
+      stderr: `kvs-client: ${message}\n`,
+    });
+  }));
+});
+
+Deno.test("a server that cannot be reached, or does not answer, is exit code 69", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [refused, timeout, line] = await Promise.all([
+    run("127.0.0.1:1", ["get", "k"]),
+    run(`127.0.0.1:${silent.addr.port}`, ["ping", "--timeout", "50ms"]),
+    run("127.0.0.1:1", ["restore"], { stdin: '{"key":"k","value":"v"}' }),
+  ]);
+  assertEquals(refused.code, 69);
+  assertMatch(refused.stderr, /^kvs-client: cannot reach 127\.0\.0\.1:1: Connection refused.*\n$/);
+  assertEquals(timeout.code, 69);
+  assertMatch(timeout.stderr, /^kvs-client: no reply from 127\.0\.0\.1:\d+ within 50 ms\n$/);
+  assertEquals(line.code, 69);
+});
+
+Deno.test("restore says which line it cannot read, with exit code 65", async () => {
+  const cases: [line: string, message: RegExp][] = [
+    ["nonsense", /line 1: .*JSON/],
+    ['{"key":"k"}', /line 1: neither "value" nor "valueBase64" is a text/],
+    [
+      '{"key":"k","value":"v","flags":-1}',
+      /line 1: "flags" takes a number of 32 bits, received -1/,
+    ],
+    ['{"key":"k","value":"v","ttl":"x"}', /line 1: "ttl" takes seconds, received "x"/],
+  ];
+  await Promise.all(cases.map(async ([line, message]) => {
+    const { code, stderr } = await run("127.0.0.1:1", ["restore"], { stdin: line });
+    assertEquals(code, 65);
+    assertMatch(stderr, message);
+  }));
+});
+
+Deno.test("--help and --version need no server", async () => {
+  const [help, version] = await Promise.all([run("", ["--help"]), run("", ["-V"])]);
+  assertEquals(help.code, 0);
+  assertMatch(help.stdout, /^Usage: kvs-client/);
+  assertMatch(version.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test({
+  name: "a running memcached moves into kvs by one pipe, spread over several servers or not",
+  ignore: memcachedMissing,
+  fn: async () => {
+    await using stack = new AsyncDisposableStack();
+    const [one, two, kvs] = await Promise.all([
+      startMemcached(),
+      startMemcached(),
+      servers[1]!.start(),
+    ]).then((started) => started.map((server) => stack.use(server)));
+    const both = `${one!.address},${two!.address}`;
+    const items = Array.from({ length: 500 }, (_, i) => `{"key":"key${i}","value":"${i}"}`);
+    assertEquals((await run(both, ["restore"], { stdin: items.join("\n") })).code, 0);
+    const dump = await run(both, ["dump"]);
+    assertEquals(dump.stderr, "dumped 500 items\n");
+    const moved = await run(kvs!.address, ["restore"], { stdin: dump.stdout });
+    assertEquals(moved.stderr, "restored 500 items\n");
+    const { stdout } = await run(kvs!.address, ["get", "key0", "key499"]);
+    assertEquals(stdout, "0\n499\n");
+    const shares = await Promise.all([one!, two!].map(({ address }) => run(address, ["keys"])));
+    assert(shares.every(({ stdout }) => stdout.split("\n").length > 100));
+  },
+});
+
+Deno.test({
+  name: "a password comes from KVS_PASSWORD, and a wrong one is exit code 70",
+  ignore: memcachedMissing,
+  fn: async () => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, "ann:secret\n");
+    await Deno.chmod(file, 0o644);
+    await using server = await startMemcached("-Y", file);
+    await Deno.remove(file);
+    const [right, wrong] = await Promise.all(
+      ["secret", "wrong"].map((password) =>
+        run(server.address, ["--user", "ann", "set", "k", "v"], { env: { KVS_PASSWORD: password } })
+      ),
+    );
+    assertEquals(right!.code, 0);
+    assertEquals(wrong!.code, 70);
+    assertMatch(wrong!.stderr, /refuses user 'ann'/);
+  },
+});
+
+Deno.test({
+  name: "where nobody reads its output any more, it ends without a word",
+  ignore: memcachedMissing || Deno.build.os === "windows",
+  fn: async () => {
+    await using server = await startMemcached();
+    const items = Array.from({ length: 20_000 }, (_, i) => `{"key":"key${i}","value":"v"}`);
+    await run(server.address, ["restore"], { stdin: items.join("\n") });
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", '"$0" run -A --no-check "$1" keys | head -1', Deno.execPath(), client],
+      env: { KVS_SERVERS: server.address },
+    }).output();
+    assertMatch(new TextDecoder().decode(stdout), /^key\d+\n$/);
+    assertEquals(new TextDecoder().decode(stderr), "");
+  },
+});
+
+const scriptMissing = await new Deno.Command("script", { args: ["--version"] })
+  .output().then(({ success }) => !success, () => true);
+
+Deno.test({
+  name: "on a terminal the shell has a prompt, arrow keys and a history that stays",
+  ignore: scriptMissing || Deno.build.os !== "linux",
+  fn: async () => {
+    await using server = await startKvs();
+    const state = await Deno.makeTempDir();
+    const session = async (keys: string[]): Promise<string> => {
+      const child = new Deno.Command("script", {
+        args: ["-qec", `"${Deno.execPath()}" run -A --no-check "${client}" shell`, "/dev/null"],
+        env: { KVS_SERVERS: server.address, XDG_STATE_HOME: state, NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      const decoder = new TextDecoder();
+      let shown = "";
+      let prompts = 0;
+      // Each line is typed when the prompt for it is there.
+      for await (const bytes of child.stdout) {
+        shown += decoder.decode(bytes, { stream: true });
+        while (shown.split("> \x1b[").length - 1 > prompts && keys.length > 0) {
+          prompts++;
+          await writer.write(bytesOf(keys.shift()!));
+        }
+      }
+      await writer.close();
+      await child.status;
+      return shown;
+    };
+    assertMatch(await session(["set a 41\r", "incr a\r", "exit\r"]), /stored\r\n[^]*42\r\n/);
+    // Up three times: exit, incr a, set a 41; down once: incr a.
+    const up = "\x1b[A";
+    assertMatch(await session([`${up}${up}${up}\x1b[B\r`, "exit\r"]), /43\r\n/);
+    assertMatch(await Deno.readTextFile(`${state}/kvs/history`), /^exit\nincr a\n/);
+    await Deno.remove(state, { recursive: true });
+  },
+});

@@ -1,0 +1,54 @@
+import { connectable } from "./connectable.ts";
+
+/** Why the tests against memcached itself are skipped, or false where it is installed. */
+export const memcachedMissing: boolean = await new Deno.Command("memcached", { args: ["-V"] })
+  .output().then(({ success }) => !success, () => true);
+
+/** A server on a port of its own, ended when it is disposed of. */
+export interface RunningServer extends AsyncDisposable {
+  readonly address: string;
+}
+
+/** Starts the machine's memcached on a free port, with more arguments where given. */
+export function startMemcached(...args: string[]): Promise<RunningServer> {
+  return start("memcached", (port) => {
+    return ["-u", "nobody", "-l", "127.0.0.1", "-p", port, "-t", "1", "-m", "32", ...args];
+  });
+}
+
+/** Starts kvs on a free port, with its items in memory. */
+export function startKvs(): Promise<RunningServer> {
+  const server = new URL("../../server.ts", import.meta.url).pathname;
+  return start(Deno.execPath(), (port) => {
+    return ["run", "-A", "--no-check", server, "--store", "memory", "-p", port];
+  });
+}
+
+/** The servers that the client's commands are tried on. */
+export const servers = [
+  { name: "memcached", ignore: memcachedMissing, start: startMemcached },
+  { name: "kvs", ignore: false, start: startKvs },
+];
+
+async function start(command: string, args: (port: string) => string[]): Promise<RunningServer> {
+  const port = freePort();
+  const child = new Deno.Command(command, {
+    args: args(String(port)),
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await connectable(port);
+  return {
+    address: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.status;
+    },
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

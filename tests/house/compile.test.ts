@@ -1,0 +1,286 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Emulator } from "../storage/gcs/emulator/mod.ts";
+import { RedisServer } from "../storage/redis/servers.ts";
+
+/** The user that owns nothing. */
+const NOBODY = { uid: 65534, gid: 65534 };
+/** Only root can become another user or change its root. */
+const ROOT_ONLY = { ignore: Deno.uid() !== 0 };
+
+/** What one run of a program came to. */
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Removed at the end, with the programs and every cache that a test let them have. */
+let scratch = "";
+/** The directory of the built programs. */
+let bin = "";
+/** A cache directory in which they are unpacked already. */
+let warm = "";
+
+Deno.test.beforeAll(async () => {
+  scratch = await Deno.makeTempDir();
+  // Others must be able to look in, to run what is there.
+  await Deno.chmod(scratch, 0o755);
+  bin = `${scratch}/bin`;
+  warm = `${scratch}/warm`;
+  const built = await finish(
+    new Deno.Command("deno", { args: ["task", "compile", "--out", bin], ...PIPED }).spawn(),
+  );
+  assertEquals(built.code, 0, built.stderr);
+});
+
+Deno.test.afterAll(() => Deno.remove(scratch, { recursive: true }));
+
+const PIPED = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+
+async function finish(process: Deno.ChildProcess, input = ""): Promise<Outcome> {
+  const writer = process.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await process.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Starts a program with no environment but a path and a cache directory, unless `options` say so. */
+function start(command: string, args: string[], options: Deno.CommandOptions = {}) {
+  const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: warm };
+  return new Deno.Command(command, { args, clearEnv: true, env, ...PIPED, ...options }).spawn();
+}
+
+function runClient(args: string[], options: Deno.CommandOptions = {}): Promise<Outcome> {
+  return finish(start(`${bin}/kvs-client`, args, options));
+}
+
+/** A running `kvs-server`. */
+class Server implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #stderr: ReadableStreamDefaultReader<string>;
+  address = "";
+
+  private constructor(args: string[], env: Record<string, string>) {
+    this.#process = start(`${bin}/kvs-server`, ["--port", "-1", ...args], {
+      env: { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: warm, ...env },
+    });
+    this.#stderr = this.#process.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  static async start(args: string[], env: Record<string, string> = {}): Promise<Server> {
+    const server = new Server(args, env);
+    let said = "";
+    while (server.address === "") {
+      const { value, done } = await server.#stderr.read();
+      if (done) throw new Error(`kvs-server ended: ${said}`);
+      said += value;
+      server.address = /listening on ([\d.:]+)/.exec(said)?.[1] ?? "";
+    }
+    return server;
+  }
+
+  /** Asks it to end and gives its exit code. */
+  async terminate(): Promise<number> {
+    this.#process.kill("SIGTERM");
+    return (await this.#process.status).code;
+  }
+
+  client(args: string[], input = ""): Promise<Outcome> {
+    return finish(start(`${bin}/kvs-client`, ["--servers", this.address, ...args]), input);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#process.status;
+    await this.#stderr.cancel();
+    await this.#process.stdout.cancel();
+    await this.#process.stdin.close();
+  }
+}
+
+Deno.test("the programs say their version and how they are used", async () => {
+  for (const name of ["kvs-server", "kvs-client"]) {
+    const version = await finish(start(`${bin}/${name}`, ["--version"]));
+    assertEquals([version.code, version.stderr], [0, ""]);
+    assertMatch(version.stdout, /\d+\.\d+\.\d+/);
+    const help = await finish(start(`${bin}/${name}`, ["--help"]));
+    assertEquals([help.code, help.stderr], [0, ""]);
+    assertStringIncludes(help.stdout, name);
+  }
+});
+
+Deno.test("their checksums are right", async () => {
+  const { code, stdout } = await finish(start("sha256sum", ["-c", "SHA256SUMS"], { cwd: bin }));
+  assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\n"]);
+});
+
+Deno.test("what one program stores the other keeps over a restart, and SIGTERM ends it well", async () => {
+  const disk = ["--store", "disk", "--data-dir", `${scratch}/data`];
+  {
+    await using server = await Server.start(disk);
+    assertEquals((await server.client(["set", "key", "value"])).code, 0);
+    assertEquals((await server.client(["set", "text", "-"], "a\0b")).code, 0);
+    assertEquals(await server.terminate(), 0);
+  }
+  await using server = await Server.start(disk);
+  assertEquals((await server.client(["get", "key"])).stdout, "value\n");
+  assertEquals((await server.client(["--raw", "get", "text"])).stdout, "a\0b");
+  assertEquals((await server.client(["get", "missing"])).code, 1);
+  assertEquals(await server.terminate(), 0);
+});
+
+Deno.test("the Redis store is in it, packages and all", async () => {
+  await using redis = await new RedisServer().start();
+  await using server = await Server.start(["--store", "redis", "--redis-url", redis.url]);
+  assertEquals((await server.client(["set", "key", "value"])).code, 0);
+  assertEquals((await server.client(["get", "key"])).stdout, "value\n");
+});
+
+Deno.test("the Cloud Storage store is in it, and gets its tokens as on a virtual machine", async () => {
+  const account = "vm@project.iam.gserviceaccount.com";
+  const permissions = ["storage.objects.get", "storage.objects.create", "storage.objects.list"];
+  await using emulator = await Emulator.start({
+    auth: { lifetime: 3600, accounts: { [account]: permissions } },
+  });
+  await using metadata = metadataServer(emulator.endpoint, account);
+  await using server = await Server.start(
+    ["--store", "gcs", "--bucket", "bucket", "--gcs-endpoint", emulator.endpoint],
+    {
+      GCE_METADATA_HOST: `127.0.0.1:${metadata.addr.port}`,
+      // There, but naming no file: credentials are wanted, and the machine is asked for them.
+      GOOGLE_APPLICATION_CREDENTIALS: "",
+    },
+  );
+  assertEquals((await server.client(["set", "key", "value"])).code, 0);
+  assertEquals((await server.client(["get", "key"])).stdout, "value\n");
+});
+
+/** What every virtual machine can ask who it is: `account`, by a token of the emulator. */
+function metadataServer(endpoint: string, account: string): Deno.HttpServer<Deno.NetAddr> {
+  const headers = { "metadata-flavor": "Google" };
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    if (!new URL(request.url).pathname.endsWith("/token")) return new Response("", { headers });
+    const body = new URLSearchParams({ subject_token: account });
+    const answer = await fetch(`${endpoint}/token`, { method: "POST", body });
+    const { "content-type": type } = Object.fromEntries(answer.headers);
+    return new Response(await answer.text(), { headers: { ...headers, "content-type": type! } });
+  });
+}
+
+Deno.test("exit codes and complaints come through", async () => {
+  const unreachable = await runClient(["--servers", "127.0.0.1:1", "get", "key"]);
+  assertEquals([unreachable.code, unreachable.stderr.startsWith("kvs-client: ")], [69, true]);
+  assertEquals((await runClient(["--no-such-option"])).code, 64);
+  assertEquals((await finish(start(`${bin}/kvs-server`, ["--store", "tape"]))).code, 64);
+});
+
+Deno.test("a program runs from any directory, by its path or by PATH", async () => {
+  assertEquals((await runClient(["--version"], { cwd: "/" })).code, 0);
+  const env = { PATH: `${bin}:/usr/bin:/bin`, XDG_CACHE_HOME: warm };
+  for (const command of ["./kvs-client", "kvs-client"]) {
+    const args = ["-c", `${command} --version`];
+    const { code, stderr } = await finish(start("sh", args, { cwd: bin, env }));
+    assertEquals([code, stderr], [0, ""], command);
+  }
+});
+
+Deno.test("twelve first starts at once all succeed, and leave one copy behind", async () => {
+  const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: `${scratch}/cold` };
+  const starts = Array.from({ length: 12 }, () => runClient(["--version"], { env }));
+  const outcomes = await Promise.all(starts);
+  assertEquals(outcomes.map(({ code, stderr }) => [code, stderr]), Array(12).fill([0, ""]));
+  for (const [prefix, copies] of await unpacked(`${scratch}/cold/kvs`)) {
+    assertEquals(copies, 1, prefix);
+  }
+});
+
+Deno.test("a new version takes the place of the old one in the cache", async () => {
+  const cache = `${scratch}/upgrade`;
+  await Deno.mkdir(`${cache}/kvs`, { recursive: true });
+  await Deno.writeTextFile(`${cache}/kvs/kvs-client-0123456789abcdef.js`, "");
+  await Deno.writeTextFile(`${cache}/kvs/deno-0123456789abcdef`, "");
+  const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: cache };
+  assertEquals((await runClient(["--version"], { env })).code, 0);
+  if (await selfExtracting()) {
+    assertEquals([...(await unpacked(`${cache}/kvs`)).values()], [1, 1]);
+  }
+});
+
+Deno.test("a cache directory that others can write to is not trusted", async () => {
+  if (!await selfExtracting()) return;
+  const shared = `${scratch}/shared`;
+  await Deno.mkdir(`${shared}/kvs`, { recursive: true });
+  await Deno.chmod(`${shared}/kvs`, 0o777);
+  const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: shared, TMPDIR: "/dev/null" };
+  const refused = await runClient(["--version"], { env });
+  assertEquals(refused.code, 71);
+  assertStringIncludes(refused.stderr, "XDG_CACHE_HOME");
+  assertEquals(Array.from(Deno.readDirSync(`${shared}/kvs`)), []);
+});
+
+Deno.test("a user without a home runs it from a read-only directory", ROOT_ONLY, async () => {
+  const temporary = `${scratch}/tmp`;
+  await Deno.mkdir(temporary);
+  await Deno.chmod(temporary, 0o1777);
+  await Deno.chmod(bin, 0o555);
+  for (const home of [undefined, "/nonexistent"]) {
+    const env = { PATH: "/usr/bin:/bin", TMPDIR: temporary, ...(home && { HOME: home }) };
+    const { code, stderr } = await runClient(["--version"], { env, cwd: bin, ...NOBODY });
+    assertEquals([code, stderr], [0, ""]);
+  }
+  await Deno.chmod(bin, 0o755);
+});
+
+Deno.test("a root with a C library and a shell's basic tools is enough", ROOT_ONLY, async () => {
+  const root = `${scratch}/root`;
+  const tools = ["sh", "chmod", "cut", "gzip", "head", "id", "ls", "mkdir", "mv", "rm", "tail"];
+  const script = `
+    set -e
+    mkdir -p ${root}/bin ${root}/dev ${root}/tmp
+    for tool in ${tools.join(" ")}; do
+      path=$(command -v $tool)
+      cp -L "$path" ${root}/bin/$tool
+      ldd "$path" ${Deno.execPath()}
+    done | grep -o '/[^ :]*\\.so[^ :]*' | sort -u | while read -r library; do
+      mkdir -p "${root}$(dirname "$library")"
+      cp -L "$library" "${root}$library"
+    done
+    mknod -m 666 ${root}/dev/null c 1 3
+    # All that the runtime asks of /proc; a container may not mount one.
+    mkdir -p ${root}/proc/self
+    ln -s /bin/kvs-server ${root}/proc/self/exe
+    cp ${bin}/kvs-client ${bin}/kvs-server ${root}/bin
+    for program in kvs-client kvs-server; do
+      PATH=/bin $(command -v chroot) ${root} /bin/$program --version
+    done
+  `;
+  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+  const { code, stdout, stderr } = await finish(start("sh", ["-c", script], { env }));
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^kvs.* \d.*\nkvs.* \d.*\n$/);
+});
+
+async function selfExtracting(): Promise<boolean> {
+  using file = await Deno.open(`${bin}/kvs-client`);
+  const start = new Uint8Array(2);
+  await file.read(start);
+  return new TextDecoder().decode(start) === "#!";
+}
+
+/** How many copies of each thing lie unpacked in a directory: none where nothing must be unpacked. */
+async function unpacked(directory: string): Promise<Map<string, number>> {
+  const copies = new Map<string, number>();
+  if (!await selfExtracting()) return copies;
+  for await (const { name, isFile } of Deno.readDir(directory)) {
+    const prefix = name.slice(0, name.lastIndexOf("-"));
+    if (isFile) copies.set(prefix, (copies.get(prefix) ?? 0) + 1);
+  }
+  assert(copies.size > 0);
+  return copies;
+}

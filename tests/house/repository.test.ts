@@ -1,0 +1,64 @@
+import { assertEquals } from "@std/assert";
+import { trackedFiles } from "./tracked_files.ts";
+
+Deno.test("the top level holds the programs, their rooms, and what tools need", async () => {
+  const allowed = [
+    ".ci",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "bench",
+    "client.ts",
+    "deno.json",
+    "deno.lock",
+    "generate.ts",
+    "infra",
+    "lib",
+    "multiclient.ts",
+    "offline",
+    "server.ts",
+    "tests",
+  ];
+  const present = new Set((await trackedFiles()).map((path) => path.split("/")[0]!));
+  assertEquals([...present].filter((name) => !allowed.includes(name)), []);
+});
+
+Deno.test("only what deals with the network names a registry's host", async () => {
+  const hosts = /\b(jsr\.io|deno\.land|npmjs\.(org|com)|debian\.org|pypi\.org)\b/;
+  // README tells users which hosts they need.
+  const allowed =
+    /^(offline\/|tests\/(offline|house)\/|infra\/compile\.ts$|deno\.json$|README\.md$)/;
+  const naming = [];
+  for (const path of await trackedFiles()) {
+    if (!allowed.test(path) && hosts.test(await Deno.readTextFile(path))) naming.push(path);
+  }
+  assertEquals(naming, []);
+});
+
+/**
+ * What jsr.io itself says of these versions. A lock made where the stand-ins are in use would hold their
+ * hashes instead, and fail everybody who gets the packages.
+ */
+Deno.test("the lock holds the hashes of the packages, not of their stand-ins", async () => {
+  const { jsr } = JSON.parse(await Deno.readTextFile("deno.lock"));
+  const hashes = Object.entries<{ integrity: string }>(jsr)
+    .map(([name, { integrity }]) => [name, integrity]);
+  assertEquals(Object.fromEntries(hashes), {
+    "@std/assert@1.0.19": "eaada96ee120cb980bc47e040f82814d786fe8162ecc53c91d8df60b8755991e",
+    "@std/cli@1.0.28": "74ef9b976db59ca6b23a5283469c9072be6276853807a83ec6c7ce412135c70a",
+    "@std/fs@1.0.23": "3ecbae4ce4fee03b180fa710caff36bb5adb66631c46a6460aaad49515565a37",
+    "@std/internal@1.0.12": "972a634fd5bc34b242024402972cd5143eac68d8dffaca5eaa4dba30ce17b027",
+    "@std/path@1.1.4": "1d2d43f39efb1b42f0b1882a25486647cb851481862dc7313390b2bb044314b5",
+  });
+});
+
+Deno.test("the lock covers every package that deno.json names, at one exact version", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const { specifiers, npm } = JSON.parse(await Deno.readTextFile("deno.lock"));
+  for (const specifier of Object.values<string>(imports)) {
+    assertEquals(specifiers[specifier], /@([\d.]+)$/.exec(specifier)?.[1], specifier);
+  }
+  const unhashed = Object.entries<{ integrity?: string }>(npm)
+    .filter(([, { integrity }]) => !integrity?.startsWith("sha512-"));
+  assertEquals(unhashed, []);
+});

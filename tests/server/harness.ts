@@ -1,0 +1,141 @@
+/**
+ * A server for tests: a store, a clock that can be moved, and one connection or many to it.
+ *
+ * Most tests speak to a {@linkcode Connection} over a {@linkcode ScriptedSocket}, which gives the
+ * bytes in exactly the pieces that a test wants; what needs a network listens on a free port.
+ *
+ * @module
+ */
+
+import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
+import { AdjustableClock } from "../../lib/clock.ts";
+import type { Context } from "../../lib/commands/context.ts";
+import { Counters } from "../../lib/observe/counters.ts";
+import { Connection, type Socket } from "../../lib/server/connection.ts";
+import { Server } from "../../lib/server/server.ts";
+import { openMemoryStore } from "../../lib/storage/memory.ts";
+import type { Store } from "../../lib/storage/store.ts";
+
+/** What `version` answers in tests. */
+export const VERSION = "1.6.45 kvs-test";
+
+/** What a test may want otherwise. */
+export interface HarnessOptions {
+  /** The clock that the store was opened with, where the test opens it. */
+  readonly clock?: AdjustableClock;
+  /** The store, which the harness closes at its end; an empty one in memory where none is given. */
+  readonly store?: Store;
+  readonly context?: Partial<Context>;
+  /** Seconds of silence after which a connection is closed; 0 for never. */
+  readonly idleTimeout?: number;
+}
+
+/** A socket whose client sends what the script says and then leaves. */
+export class ScriptedSocket implements Socket {
+  /** All that the server wrote. */
+  written = "";
+  /** How many writes that took. */
+  writes = 0;
+  closed = false;
+  private readonly pieces: Uint8Array[];
+
+  /** @param pieces what each read brings, one character a byte. */
+  constructor(pieces: readonly string[]) {
+    this.pieces = pieces.map(bytesOfBinaryString);
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    const piece = this.pieces.shift();
+    if (piece === undefined) return Promise.resolve(null);
+    const count = Math.min(piece.length, into.length);
+    into.set(piece.subarray(0, count));
+    if (count < piece.length) this.pieces.unshift(piece.subarray(count));
+    return Promise.resolve(count);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    this.written += binaryString(bytes);
+    this.writes++;
+    return Promise.resolve(bytes.length);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** A store and all that commands need around it, without a network. */
+export class Harness implements AsyncDisposable {
+  readonly clock: AdjustableClock;
+  readonly store: Store;
+  readonly context: Context;
+  /** What was said to the operator. */
+  readonly said: string[] = [];
+  private readonly listening: { server: Server; serving: Promise<void>; port: number } | undefined;
+
+  /** @param listens whether there is a server on a free port as well. */
+  constructor(options: HarnessOptions = {}, listens = false) {
+    const log = (line: string) => void this.said.push(line);
+    this.clock = options.clock ?? new AdjustableClock();
+    this.store = options.store ??
+      openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
+    this.context = {
+      store: this.store,
+      clock: this.clock,
+      log,
+      counters: new Counters(),
+      limits: { itemSize: 2 ** 20 },
+      version: VERSION,
+      allowFlush: true,
+      allowDump: true,
+      shutdown: undefined,
+      connections: () => this.listening?.server.size ?? 1,
+      describeConnections: () => this.listening?.server.describe() ?? [],
+      maxConnections: 100,
+      settings: [["maxconns", 100], ["flush_enabled", "yes"]],
+      started: this.clock.now(),
+      ...options.context,
+    };
+    if (!listens) return;
+    const server = new Server(this.context, { idleTimeout: options.idleTimeout ?? 0 });
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    this.listening = { server, port, serving: server.accept(listener) };
+  }
+
+  /** The port that the server listens on. */
+  get port(): number {
+    if (this.listening === undefined) throw new Error("this harness does not listen");
+    return this.listening.port;
+  }
+
+  /** Sends pieces, each read by the server on its own, and gives all that comes back. */
+  async exchange(pieces: readonly string[]): Promise<string> {
+    const socket = new ScriptedSocket(pieces);
+    await this.serve(socket);
+    return socket.written;
+  }
+
+  /** Serves a client to its end. */
+  serve(socket: Socket): Promise<void> {
+    return new Connection(socket, this.context, { ticks: 0 }).serve();
+  }
+
+  /** Moves the clock. */
+  advance(seconds: number): void {
+    this.clock.offset += seconds * 1000;
+  }
+
+  /** A connection over the network. */
+  async connect(): Promise<Deno.TcpConn> {
+    return await Deno.connect({ hostname: "127.0.0.1", port: this.port });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.listening !== undefined) {
+      await this.listening.server.drain();
+      await this.listening.serving;
+    }
+    await this.store.close();
+  }
+}

@@ -1,0 +1,471 @@
+/**
+ * The contract of `lib/storage/store.ts` as a suite that runs on every store, by its numbers.
+ *
+ * A new store is one call of {@linkcode testContract}. What a store cannot do is skipped with the
+ * reason, never in silence.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { bytesOf, equalBytes } from "../../lib/bytes.ts";
+import { AdjustableClock } from "../../lib/clock.ts";
+import {
+  type Expected,
+  isExpired,
+  type Item,
+  type Listed,
+  type NewItem,
+  type Store,
+} from "../../lib/storage/store.ts";
+
+/** A store to be tested, empty when it is opened for the first time. */
+export interface Harness extends AsyncDisposable {
+  /** Opens the store on the harness's place, again with what was there, if it has been open. */
+  open(clock: AdjustableClock): Promise<Store>;
+}
+
+/** What is particular to a store. */
+export interface Particulars {
+  /** Why what is stored does not outlive `close`, if it does not. */
+  readonly forgets?: string;
+  /** Why a second server cannot use the same data, if it cannot. */
+  readonly single?: string;
+  /** For how long `flush` may take to be seen by another server, in milliseconds. */
+  readonly flushSeen?: number;
+  /** The greatest value tried, in bytes. */
+  readonly greatest?: number;
+}
+
+const plain: Omit<NewItem, "value"> = {
+  flags: 0,
+  exptime: 0,
+  cas: 0n,
+  stale: false,
+  won: false,
+  fetched: false,
+  accessed: 0,
+};
+
+/** An item for a swap. */
+export function itemOf(value: string | Uint8Array, more: Partial<NewItem> = {}): NewItem {
+  return { ...plain, value: typeof value === "string" ? bytesOf(value) : value, ...more };
+}
+
+/** A copy of what a read gives, absent if it has expired: what a command would see. */
+export async function look(store: Store, key: Uint8Array, now: number): Promise<Item | undefined> {
+  const item = await store.read(key);
+  if (item === undefined || isExpired(item, now)) return undefined;
+  const { flags, exptime, cas, stale, won, fetched, accessed, version } = item;
+  return { value: item.value.slice(), flags, exptime, cas, stale, won, fetched, accessed, version };
+}
+
+async function listed(store: Store): Promise<Map<string, Listed>> {
+  const all = new Map<string, Listed>();
+  for await (const group of store.scan()) {
+    for (const one of group) {
+      const name = one.key.toString();
+      assert(!all.has(name), `scan gave ${name} twice`);
+      all.set(name, { ...one, key: one.key.slice() });
+    }
+  }
+  return all;
+}
+
+/** Registers the suite for one kind of store. */
+export function testContract(
+  name: string,
+  harness: () => Harness | Promise<Harness>,
+  particulars: Particulars = {},
+): void {
+  const k: Uint8Array = bytesOf("key");
+
+  /** One point of the contract, on a store of its own. */
+  function point(
+    sentence: string,
+    body: (use: {
+      store: Store;
+      clock: AdjustableClock;
+      reopen: () => Promise<Store>;
+      second: () => Promise<Store>;
+      get: (key?: Uint8Array) => Promise<Item | undefined>;
+    }) => Promise<void>,
+    ignore?: string,
+  ): void {
+    Deno.test({
+      name: `${name} store: ${sentence}${ignore ? ` (skipped: ${ignore})` : ""}`,
+      ignore: ignore !== undefined,
+      fn: async () => {
+        await using place = await harness();
+        const clock = new AdjustableClock();
+        const opened: Store[] = [];
+        const open = async () => {
+          const store = await place.open(clock);
+          opened.push(store);
+          return store;
+        };
+        const use = {
+          store: await open(),
+          clock,
+          get: (key: Uint8Array = k) => look(use.store, key, clock.now()),
+          second: open,
+          reopen: async () => {
+            await use.store.close();
+            opened.splice(opened.indexOf(use.store), 1);
+            return use.store = await open();
+          },
+        };
+        try {
+          await body(use);
+        } finally {
+          for (const store of opened) await store.close();
+        }
+      },
+    });
+  }
+
+  point("1. gives back value, flags and the meta state as they were stored", async (use) => {
+    const exptime = use.clock.now() + 100_000;
+    await use.store.swap(
+      k,
+      "any",
+      itemOf("value", {
+        flags: 0xfedcba98,
+        exptime,
+        stale: true,
+        won: true,
+        fetched: true,
+        accessed: 1234567,
+      }),
+    );
+    await use.store.commit();
+    const item = (await use.get())!;
+    assertEquals(item.value, bytesOf("value"));
+    assertEquals(item.flags, 0xfedcba98);
+    assertEquals(item.exptime, exptime);
+    assertEquals([item.stale, item.won, item.fetched, item.accessed], [true, true, true, 1234567]);
+  });
+
+  point("1. takes any bytes as keys and tells all of them apart", async (use) => {
+    const keys: Uint8Array[] = [];
+    for (let byte = 0; byte < 256; byte++) {
+      if (byte === 10 || byte === 13 || byte === 32) continue;
+      keys.push(new Uint8Array([byte]), new Uint8Array([107, byte, 107]));
+    }
+    keys.push(bytesOf("\u00e9\u4e2d\u{1f600}"), new Uint8Array(250).fill(0xff));
+    keys.push(new Uint8Array(249).fill(0xff), bytesOf("k%20"), bytesOf("../k"), bytesOf("k/"));
+    await Promise.all(keys.map(async (key, i) => {
+      assertEquals(typeof await use.store.swap(key, "absent", itemOf(`value ${i}`)), "bigint");
+    }));
+    await use.store.commit();
+    for (const [i, key] of keys.entries()) {
+      assertEquals((await use.get(key))?.value, bytesOf(`value ${i}`), `key ${key}`);
+    }
+    assertEquals((await listed(use.store)).size, keys.length);
+  });
+
+  point("1. takes any bytes as values, from none to a mebibyte", async (use) => {
+    const greatest = particulars.greatest ?? 1 << 20;
+    for (const size of [0, 1, 2, 255, 4096, 65_537, greatest]) {
+      const value = new Uint8Array(size).map((_, i) => i * 7 + (i >> 8));
+      await use.store.swap(k, "any", itemOf(value));
+      await use.store.commit();
+      const item = await use.get();
+      assert(item !== undefined && equalBytes(item.value, value), `${size} bytes`);
+    }
+    const crlf = bytesOf("\r\nEND\r\n\0");
+    await use.store.swap(k, "any", itemOf(crlf));
+    assertEquals((await use.get())!.value, crlf);
+  });
+
+  point("2. keeps what it was given when the caller's memory changes after", async (use) => {
+    const key = bytesOf("caller");
+    const value = bytesOf("value");
+    await use.store.swap(key, "any", itemOf(value));
+    await use.store.commit();
+    key.fill(0);
+    value.fill(0);
+    assertEquals((await use.get(bytesOf("caller")))?.value, bytesOf("value"));
+  });
+
+  point("5. swaps whatever is there, and deletes it", async (use) => {
+    const { store } = use;
+    assertEquals(await use.get(), undefined);
+    assertEquals(await store.swap(k, "any", null), "absent");
+    const first = await store.swap(k, "any", itemOf("1"));
+    const second = await store.swap(k, "any", itemOf("2"));
+    assert(typeof first === "bigint" && typeof second === "bigint" && first !== second);
+    assertEquals((await use.get())!.cas, second);
+    assertEquals(await store.swap(k, "any", null), 0n);
+    assertEquals(await use.get(), undefined);
+    assertEquals(await store.swap(k, "any", null), "absent");
+  });
+
+  point("5. swaps where nothing is expected only where there is nothing", async (use) => {
+    const { store } = use;
+    assertEquals(typeof await store.swap(k, "absent", itemOf("1")), "bigint");
+    assertEquals(await store.swap(k, "absent", itemOf("2")), "exists");
+    assertEquals((await use.get())!.value, bytesOf("1"));
+    await store.swap(k, "any", null);
+    assertEquals(typeof await store.swap(k, "absent", itemOf("3")), "bigint");
+  });
+
+  point("5. swaps what has the expected cas unique, and nothing else", async (use) => {
+    const { store } = use;
+    assertEquals(await store.swap(k, { cas: 1n }, itemOf("0")), "absent");
+    const cas = await store.swap(k, "any", itemOf("1")) as bigint;
+    assertEquals(await store.swap(k, { cas: cas + 1n }, itemOf("no")), "exists");
+    assertEquals(await store.swap(k, { cas: 0n }, itemOf("no")), "exists");
+    const next = await store.swap(k, { cas }, itemOf("2"));
+    assert(typeof next === "bigint" && next !== cas);
+    assertEquals(await store.swap(k, { cas }, itemOf("no")), "exists");
+    assertEquals(await store.swap(k, { cas }, null), "exists");
+    assertEquals((await use.get())!.value, bytesOf("2"));
+    assertEquals(await store.swap(k, { cas: next }, null), 0n);
+    assertEquals(await store.swap(k, { cas: next }, null), "absent");
+  });
+
+  point("5. lets one of many swaps from the same state succeed", async (use) => {
+    const { store } = use;
+    const results = async (expected: Expected) =>
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => await store.swap(k, expected, itemOf(`${i}`))),
+      );
+    const added = await results("absent");
+    assertEquals(added.filter((one) => typeof one === "bigint").length, 1);
+    assertEquals(added.filter((one) => one === "exists").length, 19);
+    const item = (await use.get())!;
+    const changed = await results(item);
+    assertEquals(changed.filter((one) => typeof one === "bigint").length, 1);
+    const winner = changed.findIndex((one) => typeof one === "bigint");
+    assertEquals((await use.get())!.value, bytesOf(`${winner}`));
+    assertEquals((await use.get())!.cas, changed[winner] as bigint);
+  });
+
+  point("6. takes an expired item for absent, at its millisecond", async (use) => {
+    const { store, clock } = use;
+    clock.offset = 50_000;
+    const exptime = clock.now() + 30_000;
+    const cas = await store.swap(k, "any", itemOf("old", { exptime })) as bigint;
+    clock.offset += 29_000;
+    assertEquals((await use.get())?.value, bytesOf("old"));
+    assertEquals(await store.swap(k, "absent", itemOf("new")), "exists");
+    clock.offset += 1_000;
+    assertEquals(await use.get(), undefined);
+    assertEquals(await store.swap(k, { cas }, itemOf("new")), "absent");
+    assertEquals(await store.swap(k, "any", null), "absent");
+    assertEquals((await listed(store)).size, 0);
+    assertEquals(typeof await store.swap(k, "absent", itemOf("new")), "bigint");
+    assertEquals((await use.get())?.value, bytesOf("new"));
+  });
+
+  point("6. stores an item that has expired already, as absent", async (use) => {
+    await use.store.swap(k, "any", itemOf("live"));
+    await use.store.swap(k, "any", itemOf("dead", { exptime: use.clock.now() - 1000 }));
+    assertEquals(await use.get(), undefined);
+    assertEquals(typeof await use.store.swap(k, "absent", itemOf("new")), "bigint");
+  });
+
+  point("7. never gives a key the same cas unique twice", async (use) => {
+    const seen = new Set<bigint>();
+    const store = async () => {
+      const cas = await use.store.swap(k, "any", itemOf("v")) as bigint;
+      assert(cas > 0n && cas < 1n << 64n && !seen.has(cas), `cas ${cas} came again`);
+      seen.add(cas);
+    };
+    for (let i = 0; i < 20; i++) await store();
+    await use.store.swap(k, "any", null);
+    for (let i = 0; i < 5; i++) await store();
+    await use.store.flush(use.clock.now());
+    for (let i = 0; i < 5; i++) await store();
+    await use.store.commit();
+    if (particulars.forgets === undefined) {
+      await use.reopen();
+      for (let i = 0; i < 5; i++) await store();
+      await use.store.swap(k, "any", null);
+      await use.reopen();
+      for (let i = 0; i < 5; i++) await store();
+    }
+    if (particulars.single === undefined) {
+      const other = await use.second();
+      for (let i = 0; i < 5; i++) {
+        const cas = await other.swap(k, "any", itemOf("v")) as bigint;
+        assert(!seen.has(cas), `cas ${cas} came again from a second server`);
+        seen.add(cas);
+        await store();
+      }
+    }
+  });
+
+  point("7. and 8. keeps a cas unique that it is given, under another version", async (use) => {
+    const { store } = use;
+    const cas = await store.swap(k, "any", itemOf("v")) as bigint;
+    const before = (await use.get())!;
+    const exptime = use.clock.now() + 60_000;
+    assertEquals(await store.swap(k, before, { ...before, exptime }), cas);
+    const after = (await use.get())!;
+    assertEquals([after.cas, after.exptime, after.value], [cas, exptime, bytesOf("v")]);
+    assert(after.version !== before.version);
+    assertEquals(await store.swap(k, before, itemOf("lost")), "exists");
+    assertEquals(typeof await store.swap(k, { cas }, itemOf("by cas")), "bigint");
+  });
+
+  point("11. flushes all that was stored before, and nothing after", async (use) => {
+    const { store } = use;
+    for (let i = 0; i < 30; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("v"));
+    const old = await store.swap(k, "any", itemOf("old")) as bigint;
+    await store.flush(use.clock.now());
+    assertEquals(await store.swap(k, { cas: old }, itemOf("no")), "absent");
+    assertEquals(await store.swap(k, "any", null), "absent");
+    await store.swap(bytesOf("k0"), "any", itemOf("after"));
+    await store.commit();
+    assertEquals((await use.get(bytesOf("k0")))?.value, bytesOf("after"));
+    assertEquals(await use.get(bytesOf("k1")), undefined);
+    assertEquals(typeof await store.swap(bytesOf("k1"), "absent", itemOf("again")), "bigint");
+    assertEquals((await listed(store)).size, 2);
+    if (particulars.forgets !== undefined) return;
+    const again = await use.reopen();
+    assertEquals((await use.get(bytesOf("k0")))?.value, bytesOf("after"));
+    assertEquals(await use.get(bytesOf("k2")), undefined);
+    assertEquals((await listed(again)).size, 2);
+  });
+
+  point("11. flushes at a moment to come all that is stored until then", async (use) => {
+    const { store, clock } = use;
+    const [a, b, c] = ["a", "b", "c"].map(bytesOf);
+    await store.swap(a, "any", itemOf("before"));
+    await store.flush(clock.now() + 20_000);
+    await store.swap(b, "any", itemOf("between"));
+    assertEquals((await use.get(a))?.value, bytesOf("before"));
+    if (particulars.forgets === undefined) await use.reopen();
+    clock.offset += 19_000;
+    assertEquals((await use.get(b))?.value, bytesOf("between"));
+    clock.offset += 1_500;
+    assertEquals(await use.get(a), undefined);
+    assertEquals(await use.get(b), undefined);
+    await use.store.swap(c, "any", itemOf("after"));
+    clock.offset += 60_000;
+    assertEquals((await use.get(c))?.value, bytesOf("after"));
+    assertEquals((await listed(use.store)).size, 1);
+  });
+
+  point("11. a new flush takes the place of a pending one", async (use) => {
+    const { store, clock } = use;
+    await store.flush(clock.now() + 10_000);
+    await store.flush(clock.now() + 100_000);
+    await store.swap(k, "any", itemOf("v"));
+    clock.offset += 50_000;
+    assertEquals((await use.get())?.value, bytesOf("v"));
+    await store.flush(clock.now());
+    assertEquals(await use.get(), undefined);
+    await store.swap(k, "any", itemOf("after"));
+    clock.offset += 100_000;
+    assertEquals((await use.get())?.value, bytesOf("after"));
+  });
+
+  point(
+    "11. a moment that passed while the store was closed has come",
+    async (use) => {
+      await use.store.swap(k, "any", itemOf("v"));
+      await use.store.flush(use.clock.now() + 20_000);
+      await use.store.commit();
+      use.clock.offset += 30_000;
+      await use.reopen();
+      assertEquals(await use.get(), undefined);
+      await use.store.swap(k, "any", itemOf("after"));
+      assertEquals((await use.get())?.value, bytesOf("after"));
+    },
+    particulars.forgets,
+  );
+
+  point("12. lists every item once, with its attributes", async (use) => {
+    const { store, clock } = use;
+    const expected = new Map<string, bigint>();
+    const exptime = clock.now() + 60_000;
+    for (let i = 0; i < 300; i++) {
+      const key = bytesOf(`key ${i}`.replace(" ", "\x01"));
+      const cas = await store.swap(key, "any", itemOf("x".repeat(i), { flags: i, exptime }));
+      expected.set(key.toString(), cas as bigint);
+    }
+    await store.swap(bytesOf("gone"), "any", itemOf("v"));
+    await store.swap(bytesOf("gone"), "any", null);
+    await store.commit();
+    const found = await listed(store);
+    assertEquals(found.size, 300);
+    for (const [name, cas] of expected) {
+      const one = found.get(name)!;
+      assertEquals(one.cas, cas);
+      assertEquals(one.size, one.flags);
+      assertEquals(one.exptime, exptime);
+    }
+  });
+
+  point("12. goes on with its list while items change", async (use) => {
+    const { store } = use;
+    const keyOf = (i: number) => bytesOf(`k${i}`);
+    for (let i = 0; i < 600; i++) await store.swap(keyOf(i), "any", itemOf(`${i}`));
+    await store.commit();
+    const found = new Set<string>();
+    let round = 0;
+    for await (const group of store.scan()) {
+      for (const one of group) found.add(one.key.toString());
+      for (let i = 0; i < 20; i++) await store.swap(keyOf(i), "any", itemOf(`again ${round}`));
+      await store.swap(bytesOf(`new ${round++}`), "any", itemOf("v"));
+      await store.commit();
+    }
+    for (let i = 20; i < 600; i++) assert(found.has(keyOf(i).toString()), `k${i} is missing`);
+  });
+
+  point("13. gives everything back after it was closed and opened", async (use) => {
+    const exptime = use.clock.now() + 60_000;
+    const cas = new Map<number, bigint>();
+    for (let i = 0; i < 100; i++) {
+      const item = itemOf(`value ${i}`, { flags: i, exptime: i % 2 ? exptime : 0, stale: i > 50 });
+      cas.set(i, await use.store.swap(bytesOf(`k${i}`), "any", item) as bigint);
+    }
+    for (let i = 0; i < 100; i += 10) await use.store.swap(bytesOf(`k${i}`), "any", null);
+    await use.reopen();
+    for (let i = 0; i < 100; i++) {
+      const item = await use.get(bytesOf(`k${i}`));
+      if (i % 10 === 0) {
+        assertEquals(item, undefined);
+        continue;
+      }
+      assertEquals(item!.value, bytesOf(`value ${i}`));
+      assertEquals([item!.flags, item!.cas, item!.stale], [i, cas.get(i)!, i > 50]);
+      assertEquals(item!.exptime, i % 2 ? exptime : 0);
+    }
+  }, particulars.forgets);
+
+  point("13. refuses calls after it was closed", async (use) => {
+    const store = use.store;
+    await store.swap(k, "any", itemOf("v"));
+    await use.reopen();
+    await assertRejects(async () => await store.swap(k, "any", itemOf("w")), Error, "closed");
+    await assertRejects(async () => await store.read(k), Error, "closed");
+  }, particulars.forgets);
+
+  point("5. and 10. is one store to two servers", async (use) => {
+    const one = use.store;
+    const two = await use.second();
+    const first = await one.swap(k, "any", itemOf("1")) as bigint;
+    await one.commit();
+    assertEquals((await two.read(k))?.value, bytesOf("1"));
+    assertEquals(await two.swap(k, "absent", itemOf("no")), "exists");
+    const second = await two.swap(k, { cas: first }, itemOf("2")) as bigint;
+    await two.commit();
+    assertEquals(await one.swap(k, { cas: first }, itemOf("no")), "exists");
+    assertEquals((await one.read(k))?.cas, second);
+    const results = await Promise.all(
+      [one, two, one, two].map(async (store) =>
+        await store.swap(bytesOf("race"), "absent", itemOf("v"))
+      ),
+    );
+    assertEquals(results.filter((result) => typeof result === "bigint").length, 1);
+    await one.flush(use.clock.now());
+    await one.commit();
+    assertEquals(await one.read(k), undefined);
+    await new Promise((resolve) => setTimeout(resolve, particulars.flushSeen ?? 0));
+    assertEquals(await two.read(k), undefined);
+  }, particulars.single);
+}

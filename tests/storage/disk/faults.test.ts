@@ -1,0 +1,343 @@
+/**
+ * Random work on a store whose file system fails and loses power, against a model that knows every
+ * state the store has passed through. `KVS_FAULT_RUNS` sets how many seeds are run, `KVS_FAULT_SEED`
+ * the first.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { ExitError, StoreError } from "../../../lib/errors.ts";
+import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { isExpired, type Item, type Store } from "../../../lib/storage/store.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
+
+const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 400);
+const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
+const KEYS = Array.from({ length: 12 }, (_, i) => `key${i}`);
+
+interface Entry {
+  readonly text: string;
+  readonly exptime: number;
+}
+/** A state of all keys, and the moment of a pending flush. */
+interface State {
+  readonly items: ReadonlyMap<string, Entry>;
+  readonly flushAt: number;
+}
+
+/** What can be seen of a state at a moment. */
+function seen(state: State, now: number): Map<string, string> {
+  const visible = new Map<string, string>();
+  if (state.flushAt !== 0 && state.flushAt <= now) return visible;
+  for (const [key, entry] of state.items) if (!isExpired(entry, now)) visible.set(key, entry.text);
+  return visible;
+}
+
+function same(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, text] of a) if (b.get(key) !== text) return false;
+  return true;
+}
+
+function textOf(item: Item): string {
+  return `${binaryString(item.value).slice(0, 40)}#${item.flags}#${item.cas}#${item.exptime}`;
+}
+
+class Run {
+  readonly random: Random;
+  readonly files: FaultyFiles;
+  readonly fsync: Fsync;
+  readonly clock = { time: 1_800_000_000_000, now: () => this.clock.time };
+  store!: Store;
+  /** Every state since the start, and the first of them that can be what a power cut leaves. */
+  states: State[] = [{ items: new Map(), flushAt: 0 }];
+  durable = 0;
+  /** The state after a write that failed and could not be cut off. */
+  uncut = -1;
+  /** What goes wrong in this life. */
+  faults = "none";
+  /** The state before what is not yet committed. */
+  committed = 0;
+  /** The store's last loss when the batch began. */
+  lossBefore: StoreError | undefined;
+  uniques = new Map<string, Set<bigint>>();
+  writes = 0;
+  said: string[] = [];
+
+  constructor(readonly seed: number) {
+    this.random = new Random(seed);
+    this.files = new FaultyFiles(this.random);
+    this.fsync = this.random.of(["always", "always", "everysec", "no"] as const);
+  }
+
+  get state(): State {
+    return this.states[this.states.length - 1];
+  }
+
+  push(change: (items: Map<string, Entry>) => void, flushAt = this.state.flushAt): void {
+    const items = new Map(this.state.items);
+    change(items);
+    this.states.push({ items, flushAt });
+  }
+
+  async open(): Promise<void> {
+    this.lossBefore = undefined;
+    this.store = await openDiskStore({
+      directory: "d",
+      files: this.files,
+      clock: this.clock,
+      fsync: this.fsync,
+      log: (line) => this.said.push(line),
+      memoryLimit: this.random.of([0, 1 << 18]),
+      segmentBytes: this.random.of([512, 2048, 8192]),
+    });
+  }
+
+  /** Reads everything, and finds the states that look so. */
+  async recover(): Promise<void> {
+    const found = await this.visible();
+    const possible = this.states.slice(this.durable).filter((state) =>
+      same(seen(state, this.clock.time), found)
+    );
+    const explain = () =>
+      JSON.stringify({
+        fsync: this.fsync,
+        now: this.clock.time,
+        found: [...found],
+        durable: [...seen(this.states[this.durable], this.clock.time)],
+        last: [...seen(this.state, this.clock.time)],
+        said: this.said,
+      });
+    assert(possible.length > 0, `seed ${this.seed}: a state that never was: ${explain()}`);
+    let listed = 0;
+    for await (const group of this.store.scan()) listed += group.length;
+    assertEquals(listed, found.size, `seed ${this.seed}: the listing`);
+    // Which pending flush survived cannot be seen: so another takes its place.
+    const flushAt = this.clock.time + 1e9;
+    await this.store.flush(flushAt);
+    const { items } = possible[possible.length - 1];
+    const alive = [...items].filter(([key]) => found.has(key));
+    this.states = [{ items: new Map(alive), flushAt }];
+    this.durable = this.committed = 0;
+    await this.store.close();
+    await this.open();
+  }
+
+  async commit(): Promise<void> {
+    const { lossBefore, store } = this;
+    try {
+      if (store.lastLoss !== lossBefore) throw store.lastLoss;
+      await store.commit();
+      this.committed = this.states.length - 1;
+      // Refused bytes that could not even be cut off may come back until something is written.
+      if (this.fsync === "always" && this.committed !== this.uncut) this.durable = this.committed;
+    } catch (error) {
+      assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
+      await this.rolledBack();
+    } finally {
+      this.lossBefore = store.lastLoss;
+    }
+  }
+
+  /** After a failed commit the last swaps of the batch, as many as were lost, have not been. */
+  async rolledBack(): Promise<void> {
+    if (this.failed()) return;
+    const { fault } = this.files;
+    this.files.fault = () => undefined;
+    const found = await this.visible();
+    this.files.fault = fault;
+    const left = this.states.slice(this.committed).findLast((state) =>
+      same(seen(state, this.clock.time), found)
+    );
+    assert(left !== undefined, `seed ${this.seed}: half a batch`);
+    this.states.push(left);
+    this.committed = this.states.length - 1;
+    if (this.faults === "truncate") this.uncut = this.committed;
+  }
+
+  async visible(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for (const key of KEYS) {
+      const item = await this.store.read(bytesOf(key));
+      if (item !== undefined && !isExpired(item, this.clock.time)) found.set(key, textOf(item));
+    }
+    return found;
+  }
+
+  failed(): boolean {
+    return this.store.info().own.some(([name, value]) => name === "state" && value !== "ok");
+  }
+
+  /** Compares all keys with the last state. */
+  async check(): Promise<void> {
+    const visible = seen(this.state, this.clock.time);
+    for (const key of KEYS) {
+      let item: Item | undefined;
+      try {
+        item = await this.store.read(bytesOf(key));
+      } catch (error) {
+        assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
+        continue;
+      }
+      const text = item === undefined || isExpired(item, this.clock.time)
+        ? undefined
+        : textOf(item);
+      assertEquals(text, visible.get(key), `seed ${this.seed}: ${key}`);
+    }
+  }
+
+  async write(): Promise<void> {
+    const { random, store, clock } = this;
+    // What compaction failed to write out with its own bytes was of this batch.
+    if (store.lastLoss !== this.lossBefore) await this.commit();
+    const key = random.of(KEYS);
+    const there = seen(this.state, clock.time).has(key);
+    try {
+      if (random.chance(0.2)) {
+        const result = await store.swap(bytesOf(key), "any", null);
+        assertEquals(result, there ? 0n : "absent", `seed ${this.seed}: delete ${key}`);
+        if (result === 0n) this.push((items) => items.delete(key));
+        return;
+      }
+      const size = random.chance(0.05) ? random.below(5000) : random.below(120);
+      const value = `${++this.writes}`.padEnd(size, "x");
+      const flags = random.below(2 ** 32);
+      const exptime = random.chance(0.3) ? clock.time + random.below(40_000) - 2000 : 0;
+      const next = {
+        value: bytesOf(value),
+        flags,
+        exptime,
+        cas: 0n,
+        stale: false,
+        won: false,
+        fetched: false,
+        accessed: 0,
+      };
+      const absent = random.chance(0.2);
+      const cas = await store.swap(bytesOf(key), absent ? "absent" : "any", next);
+      if (absent && there) {
+        assertEquals(cas, "exists", `seed ${this.seed}: add ${key}`);
+        return;
+      }
+      assert(typeof cas === "bigint", `seed ${this.seed}: set ${key}: ${cas}`);
+      const uniques = this.uniques.get(key) ?? new Set();
+      assert(!uniques.has(cas), `seed ${this.seed}: the unique ${cas} came again`);
+      this.uniques.set(key, uniques.add(cas));
+      const text = `${value.slice(0, 40)}#${flags}#${cas}#${exptime < 0 ? 1 : exptime}`;
+      this.push((items) => items.set(key, { text, exptime }));
+    } catch (error) {
+      assert(error instanceof StoreError, `seed ${this.seed}: ${(error as Error).stack}`);
+      // What of the batch is left, the commit tells.
+      await this.commit();
+    }
+  }
+
+  async flush(): Promise<void> {
+    // Nothing of another batch is lost with a flush that fails.
+    await this.commit();
+    if (this.failed()) return;
+    const later = this.random.chance(0.6);
+    const at = later ? this.clock.time + 1 + this.random.below(60_000) : this.clock.time;
+    try {
+      await this.store.flush(at);
+      if (later) this.push(() => {}, at);
+      else this.push((items) => items.clear(), 0);
+    } catch (error) {
+      assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
+      await this.commit();
+    }
+    await this.commit();
+  }
+
+  /** A pending flush whose moment has come is a state of its own. */
+  pass(): void {
+    const { flushAt } = this.state;
+    if (flushAt !== 0 && flushAt <= this.clock.time) this.push((items) => items.clear(), 0);
+  }
+
+  async go(): Promise<void> {
+    const { random, files } = this;
+    await this.open();
+    const cuts = 1 + random.below(4);
+    for (let cut = 0; cut < cuts; cut++) {
+      this.uncut = -1;
+      const faults = this.faults = random.of([
+        "none",
+        "none",
+        "write",
+        "short",
+        "read",
+        "sync",
+        "truncate",
+      ]);
+      const likely = random.of([0.02, 0.1, 0.4]);
+      const steps = 10 + random.below(120);
+      files.fault = (operation, path) => {
+        if (faults === "short" && operation === "write" && random.chance(likely)) return "short";
+        if (operation === "truncate" && faults === "truncate") return "EIO";
+        const asked = faults === "truncate" ? "write" : faults;
+        if (operation !== asked || path.includes("MANIFEST")) return undefined;
+        return random.chance(likely) ? random.of(["EIO", "ENOSPC"]) : undefined;
+      };
+      for (let step = 0; step < steps; step++) {
+        const dice = random.below(20);
+        if (dice < 11) await this.write();
+        else if (dice < 14) await this.commit();
+        else if (dice < 15 && random.chance(0.3)) await this.flush();
+        else if (dice < 16) {
+          await this.commit();
+          this.clock.time += random.below(5000);
+          this.pass();
+        } else if (dice < 18) {
+          await this.commit();
+          if (!this.failed()) await this.check();
+        } else await new Promise((resolve) => setTimeout(resolve, random.below(2)));
+        // Whether what was lost was the last state or the one before is known after the next start.
+        if (this.failed()) break;
+      }
+      files.fault = () => undefined;
+      const end = random.below(6);
+      if (end === 0) {
+        if (!this.failed()) await this.commit();
+        await this.store.close().then(
+          () => this.durable = this.states.length - 1,
+          () => {},
+        );
+      } else {
+        if (end === 1) {
+          if (!this.failed()) await this.commit();
+          if (!this.failed() && this.committed !== this.uncut) this.durable = this.committed;
+        }
+        files.powerCut(end === 1);
+        await this.store.close().catch(() => {});
+      }
+      if (random.chance(0.3)) this.clock.time += random.below(30_000);
+      try {
+        await this.open();
+        await this.recover();
+      } catch (error) {
+        if (error instanceof ExitError) {
+          throw new Error(`seed ${this.seed}: ${error.message}`, { cause: error });
+        }
+        throw error;
+      }
+      this.pass();
+    }
+    await this.store.close();
+  }
+}
+
+Deno.test(`${RUNS} seeded lives of faults and power cuts end in states that really were`, async () => {
+  let seed = FIRST;
+  // Most of a life is waiting: many are lived at a time.
+  await Promise.all(Array.from({ length: 64 }, async () => {
+    while (seed < FIRST + RUNS) {
+      const mine = seed++;
+      try {
+        await new Run(mine).go();
+      } catch (error) {
+        throw new Error(`seed ${mine}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+  }));
+});

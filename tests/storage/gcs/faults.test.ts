@@ -1,0 +1,255 @@
+/** Faults in the middle of everything: what was answered holds, and what cannot be known is not told. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StoreError } from "../../../lib/errors.ts";
+import { nameOf } from "../../../lib/storage/gcs/name.ts";
+import type { Store } from "../../../lib/storage/store.ts";
+import * as commands from "./commands.ts";
+import type { Fault } from "./emulator/mod.ts";
+import { figure, Place, sleep } from "./open.ts";
+
+const object = (key: string) => `kvs/${nameOf(key)}`;
+
+/** What a command came to: its answer, or that it failed as a store may. */
+async function attempt<Answer>(command: Promise<Answer>): Promise<Answer | "error"> {
+  try {
+    return await command;
+  } catch (error) {
+    assert(error instanceof StoreError, `${error}`);
+    assert(/^[A-Z][^\r\n]{10,}$/.test(error.message), error.message);
+    return "error";
+  }
+}
+
+const lost: Fault[] = (["reset", "close", "cut", 503] as const).flatMap((what) => [
+  { what, operations: ["insert"], times: 1 },
+  { what, operations: ["insert"], times: 1, after: true },
+]);
+
+for (const fault of lost) {
+  const name = `${fault.what} ${fault.after ? "after" : "before"} the write took effect`;
+
+  Deno.test(`gcs faults: an answer that is lost (${name}) is found again`, async () => {
+    await using place = await Place.open();
+    const store = await place.store();
+    const { faults } = place.emulator;
+    faults.add(fault);
+    assert(await commands.add(store, "k", "1"));
+    faults.add(fault);
+    assertEquals(await commands.incr(store, "k"), 2);
+    faults.add(fault);
+    assert(await commands.append(store, "k", "0"));
+    faults.add(fault);
+    const unique = await commands.set(store, "k", "5");
+    faults.add(fault);
+    assertEquals(typeof await commands.cas(store, "k", unique, "6"), "bigint");
+    assertEquals(await commands.get(store, "k"), "6");
+    assertEquals(figure(store, "lost_answers_resolved"), fault.after ? 5 : 0);
+  });
+}
+
+Deno.test("gcs faults: a lost write that others have written over is told from one that was not done", async () => {
+  await using place = await Place.open();
+  const [one, two] = [await place.store(), await place.store()];
+  const { faults } = place.emulator;
+  for (const after of [true, false]) {
+    await commands.set(one, "n", "0");
+    faults.add({ what: "stall", operations: ["insert"], times: 1, after });
+    const incremented = commands.incr(one, "n");
+    await sleep(50);
+    assertEquals(await commands.incr(two, "n"), after ? 2 : 1);
+    place.emulator.breakConnections();
+    assertEquals(await incremented, after ? 1 : 2);
+    assertEquals(await commands.get(two, "n"), "2");
+  }
+});
+
+Deno.test("gcs faults: what cannot be known is an error, and a set is done again", async () => {
+  await using place = await Place.open();
+  const [one, two] = [await place.store(), await place.store()];
+  const { faults } = place.emulator;
+  for (const command of [commands.add, commands.set]) {
+    faults.add({ what: "stall", operations: ["insert"], times: 1, after: true });
+    const answer = attempt<unknown>(command(one, "k", "1"));
+    await sleep(50);
+    await commands.remove(two, "k");
+    await commands.set(two, "k", "2");
+    place.emulator.breakConnections();
+    assertEquals(await answer === "error", command === commands.add);
+    assertEquals(await commands.get(two, "k"), command === commands.add ? "2" : "1");
+    await commands.remove(two, "k");
+  }
+});
+
+Deno.test("gcs faults: a delete whose answer is lost is no guess", async () => {
+  await using place = await Place.open();
+  const store = await place.store();
+  const { faults } = place.emulator;
+  await commands.set(store, "k", "1");
+  faults.add({ what: "reset", operations: ["delete"], times: 1 });
+  assertEquals(await commands.remove(store, "k"), true);
+  await commands.set(store, "k", "1");
+  faults.add({ what: "reset", operations: ["delete"], times: 1, after: true });
+  assertEquals(await attempt(commands.remove(store, "k")), "error");
+  assertEquals(await commands.get(store, "k"), undefined);
+});
+
+Deno.test("gcs faults: a write that comes late undoes nothing", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 900 });
+  const { faults } = place.emulator;
+  const late: Fault = { what: "stall", operations: ["insert"], times: 1, late: 700 };
+  await commands.set(store, "k", "1");
+  faults.add(late);
+  await commands.set(store, "k", "2");
+  await commands.set(store, "k", "3");
+  faults.add(late);
+  assertEquals(await commands.add(store, "gone", "1"), true);
+  assertEquals(await commands.remove(store, "gone"), true);
+  assertEquals(await commands.remove(store, "gone"), false);
+  await sleep(700);
+  assertEquals(await commands.get(store, "k"), "3");
+  assertEquals(await commands.get(store, "gone"), undefined);
+  assertEquals(await commands.add(store, "gone", "2"), true);
+});
+
+Deno.test("gcs faults: a read that fails is tried again, and never a miss", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 700 });
+  const { faults } = place.emulator;
+  await commands.set(store, "k", "v");
+  for (const what of [429, 500, 503, 408, "reset", "close", "cut"] as const) {
+    faults.add({ what, name: object("k"), times: 2 });
+    assertEquals(await commands.get(store, "k"), "v", `${what}`);
+  }
+  for (const what of [503, "reset", "stall"] as const) {
+    faults.add({ what, name: object("k") });
+    assertEquals(await attempt(commands.get(store, "k")), "error");
+    assertEquals(await attempt(commands.get(await place.store(), "other")), undefined);
+    faults.clear();
+  }
+});
+
+Deno.test("gcs faults: deadlines hold while the service says nothing, and other keys go on", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 1000 });
+  for (const key of ["a", "b", "c", "d"]) await commands.set(store, key, "1");
+  place.emulator.faults.add({ what: "stall", name: object("a") });
+  place.emulator.faults.add({ what: "stall", name: object("b") });
+  const began = performance.now();
+  const stuck = Promise.all([
+    attempt(commands.get(store, "a")),
+    attempt(commands.set(store, "a", "2")),
+    attempt(commands.incr(store, "a")),
+    attempt(commands.remove(store, "b")),
+    attempt(commands.add(store, "b", "2")),
+  ]);
+  for (let i = 0; i < 10; i++) assertEquals(await commands.incr(store, "c"), i + 2);
+  assert(performance.now() - began < 900);
+  assertEquals(new Set(await stuck), new Set(["error"]));
+  assert(performance.now() - began < 1500);
+  place.emulator.faults.clear();
+  const now = await commands.get(store, "a");
+  assert(now === "1" || now === "2");
+  assertEquals(await commands.set(store, "a", "3") > 0n, true);
+});
+
+Deno.test("gcs faults: while the service is away memory stays bounded, and after it all goes on", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 1500 });
+  place.emulator.faults.add({ what: "stall", after: true });
+  const value = new Uint8Array(1 << 20);
+  const answers = Array.from(
+    { length: 400 },
+    (_, i) => attempt<unknown>(commands.set(store, `k${i}`, value)),
+  );
+  await sleep(1200);
+  assert(figure(store, "writes_waiting") <= 128);
+  assertEquals(new Set(await Promise.all(answers)), new Set(["error"]));
+  assertEquals(figure(store, "writes_waiting"), 0);
+  place.emulator.faults.clear();
+  assertEquals(await commands.set(store, "k1", "back") > 0n, true);
+  assertEquals(await commands.get(store, "k1"), "back");
+});
+
+Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, through two servers", async () => {
+  await using place = await Place.open({ readLatency: [0, 5], writeLatency: [0, 10] });
+  const stores = [await place.store({ timeout: 3000 }), await place.store({ timeout: 3000 })];
+  for (const what of [429, 500, 503, "reset", "close", "cut"] as const) {
+    for (const after of what === 429 ? [false] : [false, true]) {
+      place.emulator.faults.add({ what, after, probability: 0.02 });
+    }
+  }
+  place.emulator.faults.add({ what: "stall", probability: 0.002 });
+  const keys = ["a", "b", "c"];
+  for (const key of keys) while (await attempt(commands.set(stores[0], key, "0")) === "error");
+  while (await attempt(commands.set(stores[0], "list", "")) === "error");
+  const told: Record<string, number[]> = { a: [], b: [], c: [] };
+  const failed: Record<string, number> = { a: 0, b: 0, c: 0 };
+  const appended = { told: [] as string[], failed: [] as string[] };
+  const end = performance.now() + 2000;
+  await Promise.all(
+    stores.flatMap((store: Store, server) =>
+      Array.from({ length: 8 }, async (_, connection) => {
+        for (let round = 0; performance.now() < end; round++) {
+          const key = keys[(connection + round) % 3];
+          const number = await attempt(commands.incr(store, key));
+          if (typeof number === "number") told[key].push(number);
+          else failed[key]++;
+          const entry = `${server}:${connection}:${round}`;
+          const outcome = await attempt(commands.append(store, "list", `${entry} `));
+          appended[outcome === true ? "told" : "failed"].push(entry);
+          const own = `own:${server}:${connection}`;
+          const written = await attempt(commands.set(store, own, `${round}`));
+          const read = await attempt(commands.get(store, own));
+          if (written !== "error" && read !== "error") assertEquals(read, `${round}`);
+        }
+      })
+    ),
+  );
+  place.emulator.faults.clear();
+  for (const key of keys) {
+    const number = Number(await commands.get(stores[1], key));
+    assertEquals(new Set(told[key]).size, told[key].length, "no number is told twice");
+    const [least, most] = [told[key].length, told[key].length + failed[key]];
+    assert(number >= least && number <= most, `${key} is ${number}, not ${least} to ${most}`);
+    assert(told[key].length > 0);
+  }
+  const list = (await commands.get(stores[0], "list"))!.trimEnd().split(" ");
+  assertEquals(new Set(list).size, list.length, "nothing is appended twice");
+  const possible = new Set([...appended.told, ...appended.failed]);
+  for (const entry of appended.told) assert(list.includes(entry), `${entry} is lost`);
+  for (const entry of list) assert(possible.has(entry));
+});
+
+Deno.test("gcs faults: the epoch's own readings may fail, and a flush holds all the same", async () => {
+  await using place = await Place.open();
+  const [one, two] = [await place.store(), await place.store()];
+  await commands.set(one, "k", "old");
+  place.emulator.faults.add({ what: "reset", name: "meta/epoch", after: true, probability: 0.5 });
+  await one.flush(place.clock.now());
+  assertEquals(await commands.get(two, "k"), undefined);
+  await commands.set(two, "k", "new");
+  assertEquals(await commands.get(one, "k"), "new");
+});
+
+Deno.test("gcs faults: without the epoch no command begins", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 1500 });
+  await commands.set(store, "k", "v");
+  place.emulator.faults.add({ what: "stall", name: "meta/epoch" });
+  await sleep(1100);
+  assertEquals(await attempt(commands.get(store, "k")), "error");
+  place.emulator.faults.clear();
+  assertEquals(await commands.get(store, "k"), "v");
+});
+
+Deno.test("gcs faults: a bucket that goes away is an error at once, and no miss", async () => {
+  await using place = await Place.open();
+  const store = await place.store();
+  await commands.set(store, "k", "v");
+  place.emulator.faults.add({ what: 404 });
+  await assertRejects(() => commands.get(store, "k"), StoreError, "is not there");
+  await assertRejects(() => commands.set(store, "k", "w"), StoreError, "is not there");
+  await assertRejects(() => commands.remove(store, "k"), StoreError, "is not there");
+});

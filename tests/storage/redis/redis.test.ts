@@ -1,0 +1,6 @@
+import { forAllTests, RedisServer } from "./servers.ts";
+import { testContractOn } from "./stores.ts";
+
+const server = new RedisServer();
+forAllTests(server);
+testContractOn("Redis", server);
