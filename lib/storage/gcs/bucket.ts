@@ -8,6 +8,7 @@
  * @module
  */
 
+import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { Gate } from "./gate.ts";
@@ -50,6 +51,12 @@ export type Outcome =
 
 /** A write that is ready to be tried, any number of times. */
 export type Write = (until: number) => Promise<Outcome>;
+
+/** An insert that is ready, with the copy of the content that it sends. */
+export interface Insert {
+  readonly send: Write;
+  readonly content: Uint8Array;
+}
 
 /** One bucket. Times are `performance.now()`'s. */
 export class Bucket {
@@ -131,7 +138,7 @@ export class Bucket {
     customTime: string | undefined,
     replaces: string,
     token: string,
-  ): Write {
+  ): Insert {
     const resource = {
       contentType: "application/octet-stream",
       cacheControl: "no-store",
@@ -140,19 +147,26 @@ export class Bucket {
     };
     // The token is random, so no content holds this boundary.
     const boundary = `kvs-${token}`;
-    const body = new Blob([
-      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(resource)}\r\n`,
-      `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
-      content as Uint8Array<ArrayBuffer>,
-      `\r\n--${boundary}--\r\n`,
-    ]);
+    const head = bytesOf(
+      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(resource)}\r\n` +
+        `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
+    );
+    const tail = bytesOf(`\r\n--${boundary}--\r\n`);
+    // One part: each part of a `Blob` costs as much as half a request.
+    const body = new Uint8Array(head.length + content.length + tail.length);
+    body.set(head);
+    body.set(content, head.length);
+    body.set(tail, head.length + content.length);
     const request: Request = {
       method: "POST",
       path: `${this.#upload}&name=${encodeURIComponent(object)}&ifGenerationMatch=${replaces}`,
       contentType: `multipart/related; boundary=${boundary}`,
-      body,
+      body: new Blob([body]),
     };
-    return (until) => this.#write(request, until, this.gate);
+    return {
+      send: (until) => this.#write(request, until, this.gate),
+      content: body.subarray(head.length, head.length + content.length),
+    };
   }
 
   /** Makes a delete of one generation ready. */

@@ -16,6 +16,9 @@ export interface State {
   readonly value: Uint8Array | undefined;
 }
 
+/** Nothing is there. */
+export const nothing: State = { stored: undefined, value: undefined };
+
 /** A state, and since when nothing newer is known. */
 export interface Hint extends State {
   /** When the request was sent that showed it, or was answered that made it (`performance.now()`). */
@@ -59,6 +62,10 @@ export class Hints {
     const kept = value !== undefined && value.length <= this.greatest ? value.slice() : undefined;
     this.#hints.set(key, { stored, value: kept, at });
     this.#bytes += sizeOf(key, kept);
+    if (this.#bytes > this.limit) this.#shrink();
+  }
+
+  #shrink(): void {
     for (const [oldest, hint] of this.#hints) {
       if (this.#bytes <= this.limit) break;
       this.#hints.delete(oldest);

@@ -2,22 +2,22 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { Harness } from "../../server/harness.ts";
 import { exchangeWith } from "../../server/wire.ts";
-import { freePort, RedisServer, until } from "./servers.ts";
+import { forAllTests, freePort, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn } from "./stores.ts";
 
-const server = await new RedisServer().start();
-Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+const server = new RedisServer();
+forAllTests(server);
 let places = 0;
 
 /** memcached's commands on a store of its own. */
 async function harness(prefix = `wire ${++places}:`): Promise<Harness> {
   const store = await openOn(server, { prefix });
-  return new Harness({ store: () => store });
+  return new Harness({ store });
 }
 
 const figure = (use: Harness, name: string) => new Map(use.store.info().own).get(name) as number;
 
-Deno.test("memcached's commands do on Redis what they say", async () => {
+redisTest("memcached's commands do on Redis what they say", async () => {
   await using use = await harness();
   const sent = [
     "set k 5 0 5\r\nhello\r\n",
@@ -50,7 +50,7 @@ Deno.test("memcached's commands do on Redis what they say", async () => {
   assertEquals(await use.exchange(sent), received);
 });
 
-Deno.test("what a connection sends after flush_all is not flushed, also in one write", async () => {
+redisTest("what a connection sends after flush_all is not flushed, also in one write", async () => {
   await using use = await harness();
   assertEquals(
     await use.exchange([
@@ -61,7 +61,7 @@ Deno.test("what a connection sends after flush_all is not flushed, also in one w
   );
 });
 
-Deno.test("the requests of one write go to Redis together", async () => {
+redisTest("the requests of one write go to Redis together", async () => {
   await using use = await harness();
   const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
   const sets = keys.map((key) => `set ${key} 0 0 1\r\nx\r\n`).join("");
@@ -72,7 +72,7 @@ Deno.test("the requests of one write go to Redis together", async () => {
   assert(figure(use, "redis_writes") - before <= 6);
 });
 
-Deno.test("the requests of many connections that come together share a write", async () => {
+redisTest("the requests of many connections that come together share a write", async () => {
   await using use = await harness();
   await use.exchange(["set k 0 0 1\r\nx\r\n"]);
   const before = figure(use, "redis_writes");
@@ -83,42 +83,48 @@ Deno.test("the requests of many connections that come together share a write", a
   assert(figure(use, "redis_writes") - before <= 6);
 });
 
-Deno.test("a Redis that is away is an error for the request, and the connection lives on", async () => {
-  await using redis = await new RedisServer().start();
-  const store = await openOn(redis, { timeout: 500 });
-  await using use = new Harness({ store: () => store });
-  await use.exchange(["set k 0 0 1\r\nx\r\n"]);
-  await redis.kill("SIGSTOP");
-  const received = await use.exchange(["get k\r\nversion\r\nset k 0 0 1\r\ny\r\nversion\r\n"]);
-  await redis.kill("SIGCONT");
-  assertMatch(
-    received,
-    /^SERVER_ERROR Redis .*did not answer within 500 ms.*\r\nVERSION .*\r\nSERVER_ERROR .*\r\nVERSION .*\r\n$/,
-  );
-});
+redisTest(
+  "a Redis that is away is an error for the request, and the connection lives on",
+  async () => {
+    await using redis = await new RedisServer().start();
+    const store = await openOn(redis, { timeout: 500 });
+    await using use = new Harness({ store });
+    await use.exchange(["set k 0 0 1\r\nx\r\n"]);
+    await redis.kill("SIGSTOP");
+    const received = await use.exchange(["get k\r\nversion\r\nset k 0 0 1\r\ny\r\nversion\r\n"]);
+    await redis.kill("SIGCONT");
+    assertMatch(
+      received,
+      /^SERVER_ERROR Redis .*did not answer within 500 ms.*\r\nVERSION .*\r\nSERVER_ERROR .*\r\nVERSION .*\r\n$/,
+    );
+  },
+);
 
-Deno.test("the server starts with Redis away, answers what needs no Redis, and then all", async () => {
-  await using redis = new RedisServer();
-  const port = freePort();
-  const main = fileURLToPath(new URL("../../../server.ts", import.meta.url));
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", main, "-p", `${port}`, "--store", "redis", "--redis-url", redis.url],
-      ...["--store-timeout", "500"],
-    ],
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const said = new Response(process.stderr).text();
-  const ask = (text: string) => exchangeWith(port, text).catch(() => "");
-  await until(async () => (await ask("version\r\n")).startsWith("VERSION "), "no version");
-  assertMatch(await ask("stats\r\n"), /STAT pid \d+\r\n/);
-  assertMatch(await ask("get k\r\n"), /^SERVER_ERROR Cannot use Redis at .*ECONNREFUSED/);
-  await redis.start();
-  await until(async () => await ask("set k 0 0 1\r\nx\r\n") === "STORED\r\n", "no answers", 1000);
-  assertEquals(await ask("get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
-  process.kill("SIGTERM");
-  assertEquals((await process.status).code, 0);
-  const lines = (await said).split("\n").filter((line) => line.includes("Cannot use Redis"));
-  assertEquals(lines.length, 1, lines.join("\n"));
-});
+redisTest(
+  "the server starts with Redis away, answers what needs no Redis, and then all",
+  async () => {
+    await using redis = new RedisServer();
+    const port = freePort();
+    const main = fileURLToPath(new URL("../../../server.ts", import.meta.url));
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", main, "-p", `${port}`, "--store", "redis", "--redis-url", redis.url],
+        ...["--store-timeout", "500"],
+      ],
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const said = new Response(process.stderr).text();
+    const ask = (text: string) => exchangeWith({ port }, text).catch(() => "");
+    await until(async () => (await ask("version\r\n")).startsWith("VERSION "), "no version");
+    assertMatch(await ask("stats\r\n"), /STAT pid \d+\r\n/);
+    assertMatch(await ask("get k\r\n"), /^SERVER_ERROR Cannot use Redis at .*ECONNREFUSED/);
+    await redis.start();
+    await until(async () => await ask("set k 0 0 1\r\nx\r\n") === "STORED\r\n", "no answers", 1000);
+    assertEquals(await ask("get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
+    process.kill("SIGTERM");
+    assertEquals((await process.status).code, 0);
+    const lines = (await said).split("\n").filter((line) => line.includes("Cannot use Redis"));
+    assertEquals(lines.length, 1, lines.join("\n"));
+  },
+);

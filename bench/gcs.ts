@@ -1,0 +1,153 @@
+/**
+ * The Google Cloud Storage store against the emulator, which runs in a process of its own and is as
+ * slow as the service: operations a second and the store's CPU time an operation.
+ *
+ *     deno run -A bench/gcs.ts [--connections 64,256] [--seconds 3] …
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { bytesOf } from "../lib/bytes.ts";
+import { systemClock } from "../lib/clock.ts";
+import { helpText, type Manual } from "../lib/cli/help.ts";
+import { duration, flag, integer, list } from "../lib/cli/option.ts";
+import { parseOptions, type Values } from "../lib/cli/parse.ts";
+import { run } from "../lib/cli/run.ts";
+import { Exit } from "../lib/errors.ts";
+import { openGcsStore } from "../lib/storage/gcs/mod.ts";
+import type { NewItem, Store } from "../lib/storage/store.ts";
+import { describeMachine, machineText } from "./machine.ts";
+import { denoScript, startServer } from "./processes.ts";
+
+const benchOptions = {
+  connections: list({ flags: "--connections", default: ["64", "256"], help: "how many at once" }),
+  seconds: duration({ flags: "--seconds", min: 100, default: 3000, help: "of one measurement" }),
+  valueSize: integer({ flags: "--value-size", min: 0, default: 100, help: "bytes of a value" }),
+  readLatency: list({
+    flags: "--read-latency",
+    default: ["25", "50"],
+    help: "quantiles of the service's answers to reads, in milliseconds; 0 for none",
+  }),
+  writeLatency: list({
+    flags: "--write-latency",
+    default: ["45", "90"],
+    help: "the same of writes",
+  }),
+  json: flag({ flags: "--json", help: "print JSON" }),
+  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
+};
+
+const manual: Manual = {
+  usage: "deno run -A bench/gcs.ts [options]",
+  about: "Measures the Google Cloud Storage store against the emulator on this machine.",
+};
+
+/** What one measurement gave. */
+interface Row {
+  readonly operation: string;
+  readonly connections: number;
+  readonly operationsPerSecond: number;
+  /** CPU time of the store an operation, in microseconds. */
+  readonly cpuMicroseconds: number;
+  /** Milliseconds that an operation took: the median, and what 99 of 100 stayed under. */
+  readonly median: number;
+  readonly p99: number;
+}
+
+/** How many keys a `get 100` asks for. */
+const MULTIGET = 100;
+
+async function measure(
+  operation: string,
+  connections: number,
+  milliseconds: number,
+  work: (round: number) => Promise<unknown>,
+): Promise<Row> {
+  const times: number[] = [];
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  let round = 0;
+  await Promise.all(Array.from({ length: connections }, async () => {
+    while (performance.now() < began + milliseconds) {
+      const start = performance.now();
+      await work(round++);
+      times.push(performance.now() - start);
+    }
+  }));
+  const took = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpu);
+  times.sort((a, b) => a - b);
+  return {
+    operation,
+    connections,
+    operationsPerSecond: Math.round(times.length / took * 1000),
+    cpuMicroseconds: Math.round((user + system) / times.length),
+    median: Math.round(times[times.length >> 1]),
+    p99: Math.round(times[Math.floor(times.length * 0.99)]),
+  };
+}
+
+function itemOf(size: number): NewItem {
+  const marks = { stale: false, won: false, fetched: false };
+  return {
+    value: new Uint8Array(size).fill(120),
+    flags: 0,
+    exptime: 0,
+    cas: 0n,
+    accessed: 0,
+    ...marks,
+  };
+}
+
+async function measureAll(store: Store, options: Values<typeof benchOptions>): Promise<Row[]> {
+  const item = itemOf(options.valueSize);
+  const rows: Row[] = [];
+  let stored = 0;
+  for (const connections of options.connections.map(Number)) {
+    const set = () => Promise.resolve(store.swap(bytesOf(`key:${stored++}`), "any", item));
+    rows.push(await measure("set", connections, options.seconds, set));
+    const get = async (round: number) => await store.read(bytesOf(`key:${round % stored}`));
+    rows.push(await measure("get", connections, options.seconds, get));
+  }
+  const getMany = (round: number) =>
+    Promise.all(
+      Array.from({ length: MULTIGET }, (_, i) =>
+        store.read(bytesOf(`key:${(round * MULTIGET + i) % stored}`))),
+    );
+  rows.push(await measure(`get ${MULTIGET}`, 1, options.seconds, getMany));
+  return rows;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { options } = parseOptions(benchOptions, args);
+  if (options.help) {
+    console.log(helpText(manual, benchOptions).trimEnd());
+    return Exit.ok;
+  }
+  await using emulator = await startServer((port) =>
+    denoScript(
+      "tests/storage/gcs/emulator/main.ts",
+      ...["--port", `${port}`, "--bucket", "bench"],
+      ...["--read-latency", options.readLatency.join()],
+      ...["--write-latency", options.writeLatency.join()],
+    )
+  );
+  const store = await openGcsStore({
+    clock: systemClock,
+    log: console.error,
+    bucket: "bench",
+    endpoint: `http://127.0.0.1:${emulator.port}`,
+  });
+  const rows = await measureAll(store, options);
+  await store.close();
+  const machine = await describeMachine({});
+  if (options.json) console.log(JSON.stringify({ machine, rows }, undefined, 2));
+  else {
+    console.log(machineText(machine));
+    console.table(rows);
+  }
+  return Exit.ok;
+}
+
+if (import.meta.main) await run("bench", main);
