@@ -27,8 +27,8 @@ import { type ContestantId, CONTESTANTS, startContestants } from "./contestants.
 import { keyOf } from "./frames.ts";
 import { chosen, numbers } from "./lists.ts";
 import { describeMachine } from "./machine.ts";
-import { ceilingText, pageOf } from "./page.ts";
-import { echoScript, startServer } from "./processes.ts";
+import { ceilingText, othersText, pageOf } from "./page.ts";
+import { echoScript, startServer, watchOthers } from "./processes.ts";
 import { callTable, clientTable, csvOf, latencyText, rateText, type Table } from "./tables.ts";
 
 const ids = Object.keys(CONTESTANTS) as ContestantId[];
@@ -122,12 +122,21 @@ async function compare(
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const progress = new Progress();
   stack.defer(() => progress.clear());
-  const { contestants, leftOut } = await startContestants(stores, options, directory, stack);
+  const { contestants, leftOut, processes } = await startContestants(
+    stores,
+    options,
+    directory,
+    stack,
+  );
+  const echoServer = stack.use(await startServer((port) => echoScript(port, keyOf(0), valueSize)));
   if (contestants.length === 0) {
     const reasons = leftOut.map(({ label, reason }) => `${label}: ${reason}`).join("; ");
     throw new ExitError(`no store can be reached: ${reasons}`, Exit.unavailable);
   }
   const targets = contestants.map(({ id, label, server: { port } }) => ({ id, label, port }));
+
+  const echo = { id: "echo", label: "echo", port: echoServer.port } as const;
+  const others = watchOthers([...processes, echoServer].map(({ pid }) => pid));
 
   // Store after store within a number of calls, so that what else the machine does hits all alike.
   const calls = [];
@@ -140,11 +149,6 @@ async function compare(
     }
   }
 
-  const echo = {
-    id: "echo",
-    label: "echo",
-    port: stack.use(await startServer((port) => echoScript(port, keyOf(0), valueSize))).port,
-  } as const;
   for (const target of targets) await fill(target, valueSize);
   const clients: ClientRow[] = [];
   const ceiling: ClientRow[] = [];
@@ -164,6 +168,7 @@ async function compare(
     calls,
     clients,
     ceiling,
+    othersShare: others(),
   };
 }
 
@@ -192,6 +197,7 @@ function summary(comparison: Comparison): string {
     textOf("99th percentile, ms", clientTable(comparison, latencyText)),
     ...leftOut.map(({ label, reason }) => `${label} is left out: ${reason}`),
     ceilingText(comparison),
+    othersText(comparison),
   ].join("\n\n");
 }
 

@@ -60,6 +60,8 @@ export interface Comparison {
   readonly clients: readonly ClientRow[];
   /** What the generator gets out of a server that only counts bytes, by number of clients. */
   readonly ceiling: readonly ClientRow[];
+  /** How much of all cores' time went to processes that had nothing to do with it, 0 to 1. */
+  readonly othersShare: number;
 }
 
 /** A server to be measured. */

@@ -47,16 +47,24 @@ export interface Backends {
 
 type Command = [string, ...string[]];
 
-/** Starts all that can be reached; they, and what they need, end with `stack`. */
+/**
+ * Starts all that can be reached; they, and what they need, end with `stack`. `processes` are all
+ * that were started.
+ */
 export async function startContestants(
   ids: readonly ContestantId[],
   backends: Backends,
   directory: string,
   stack: AsyncDisposableStack,
-): Promise<{ contestants: Contestant[]; leftOut: LeftOut[] }> {
+): Promise<{ contestants: Contestant[]; leftOut: LeftOut[]; processes: Server[] }> {
   const contestants: Contestant[] = [];
   const leftOut: LeftOut[] = [];
-  const start = async (command: (port: number) => Command) => stack.use(await startServer(command));
+  const processes: Server[] = [];
+  const start = async (command: (port: number) => Command) => {
+    const server = stack.use(await startServer(command));
+    processes.push(server);
+    return server;
+  };
   for (const id of ids) {
     try {
       const { arguments: args, note } = await behind(id, backends, directory, start);
@@ -83,7 +91,7 @@ export async function startContestants(
       leftOut.push({ label: CONTESTANTS[id], reason: messageOf(error) });
     }
   }
-  return { contestants, leftOut };
+  return { contestants, leftOut, processes };
 }
 
 function labelOf(id: ContestantId, { bucket }: Backends): string {

@@ -27,6 +27,9 @@ summary { cursor: pointer; color: var(--faint) }
 @media print { body { max-width: none; margin: 0 } details > * { display: block } }
 `;
 
+/** From this share of the machine on, other processes make the figures doubtful. */
+const NOISE = 0.1;
+
 const NOTES: Record<string, string> = {
   "set":
     "The workload that the project began with: one connection, one call at a time. Most of it is the way to the " +
@@ -80,6 +83,7 @@ ${
   }</code>.</p>
 <h2>How far the figures can be trusted</h2>
 <p>${escape(ceilingText(comparison))}</p>
+<p>${escape(othersText(comparison))}</p>
 </body>
 </html>
 `;
@@ -111,6 +115,13 @@ export function ceilingText({ ceiling, clients }: Comparison): string {
     (limited === 0
       ? "In none of the measurements was the generator busy all the time."
       : `In the measurements with a * (${limited}) the generator was busy all the time: the server can do more.`);
+}
+
+/** What else the machine did meanwhile. */
+export function othersText({ othersShare }: Comparison): string {
+  const share = `${Math.round(othersShare * 100)} %`;
+  return `Other processes took ${share} of the machine meanwhile` +
+    (othersShare < NOISE ? "." : ": the figures are worse than it can do, and vary.");
 }
 
 function tableOf([head, ...rows]: Table, name?: string): string {
