@@ -14,7 +14,13 @@ import {
   ResponseParser,
 } from "../protocol/response.ts";
 import { type Address, addressText } from "./address.ts";
-import { errorOf, RequestError, TimeoutError, UnreachableError } from "./errors.ts";
+import {
+  errorOf,
+  RequestError,
+  TimeoutError,
+  UnreachableError,
+  UnreadableError,
+} from "./errors.ts";
 import { Queue } from "./queue.ts";
 
 /** How a {@linkcode Connection} behaves. */
@@ -225,7 +231,7 @@ export class Connection implements Disposable {
 
   #distrust(reason: string): void {
     this.#fail(
-      new UnreachableError(`${addressText(this.address)} does not speak memcached: ${reason}`),
+      new UnreadableError(`${addressText(this.address)} does not speak memcached: ${reason}`),
     );
   }
 

@@ -17,6 +17,14 @@ export class TimeoutError extends UnreachableError {
   override name = "TimeoutError";
 }
 
+/**
+ * What came is no reply to what was asked: the other side does not speak memcached, or speaks it
+ * wrong. The connection is given up.
+ */
+export class UnreadableError extends UnreachableError {
+  override name = "UnreadableError";
+}
+
 /** The server answered with `SERVER_ERROR …`: it could not do what it was asked. */
 export class ServerError extends Error {
   override name = "ServerError";

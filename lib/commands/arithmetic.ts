@@ -4,10 +4,9 @@ import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 
 const SPACE = 0x20;
+const PLUS = 0x2b;
 const ZERO = 0x30;
 const MODULUS = 1n << 64n;
-/** Digits of the greatest number, 2^64 - 1. */
-const MAX_DIGITS = 20;
 
 /**
  * `incr` and `decr`: unsigned numbers of 64 bits in decimal digits. Up wraps at 2^64, down stops at
@@ -41,21 +40,28 @@ function count(op: "incr" | "decr", hit: boolean, { counters }: Context): void {
   else counters.decr_misses++;
 }
 
-/** The number that a value is, with spaces around it and leading zeros as memcached takes them. */
+/**
+ * The number that a value begins with, as memcached's `strtoull` finds it: after blanks and a plus,
+ * up to the end or to another blank. What stands behind that is no matter, and is lost.
+ */
 function numberIn(value: Uint8Array): bigint | undefined {
-  let start = 0;
-  let end = value.length;
-  while (start < end && value[start] === SPACE) start++;
-  while (end > start && value[end - 1] === SPACE) end--;
-  while (end - start > MAX_DIGITS && value[start] === ZERO) start++;
-  if (start === end || end - start > MAX_DIGITS) return undefined;
+  let i = 0;
+  while (isBlank(value[i])) i++;
+  if (value[i] === PLUS) i++;
+  const start = i;
   let number = 0n;
-  for (let i = start; i < end; i++) {
+  for (; i < value.length && !isBlank(value[i]); i++) {
     const digit = value[i] - ZERO;
     if (digit < 0 || digit > 9) return undefined;
     number = number * 10n + BigInt(digit);
+    if (number >= MODULUS) return undefined;
   }
-  return number < MODULUS ? number : undefined;
+  return i === start ? undefined : number;
+}
+
+/** What C's `isspace` says: a space, and tab to carriage return. */
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
 function digits(number: bigint, length: number): Uint8Array {

@@ -153,14 +153,18 @@ export class Connection {
   /** Waits for the requests in the window and answers them in order. */
   private async settle(): Promise<void> {
     const pending = this.window.take();
+    let retrievals = 0;
     let bytes = 0;
     for (const { request, reply } of pending) {
       const before = this.out.length;
       this.answer(request, await reply as Whole);
-      bytes += this.out.length - before;
+      if ("last" in request) {
+        retrievals++;
+        bytes += this.out.length - before;
+      }
       if (this.out.length >= HIGH_WATER) await this.flush();
     }
-    if (pending.length > 0) this.window.learn(pending.length, bytes);
+    this.window.learn(retrievals, bytes);
   }
 
   /** Puts a reply among those that go out. */
@@ -198,13 +202,21 @@ export class Connection {
     try {
       for await (const group of items) {
         encodeDumped(format, group, out);
-        if (out.length >= HIGH_WATER) await this.write();
+        if (out.length >= HIGH_WATER) await this.show();
       }
       encodeDumpEnd(format, out);
+      await this.show();
     } catch (error) {
       if (isDisconnect(error)) throw error;
+      out.clear();
       encodeReply(failure(error, this.context), out);
+      await this.write();
     }
+  }
+
+  /** Sends a part of a listing when all that it shows is safe. */
+  private async show(): Promise<void> {
+    await this.context.store.commit();
     await this.write();
   }
 

@@ -68,6 +68,11 @@ export const serverOptions = {
     default: 0,
     help: "disk: most bytes the data directory may take; 0 for no limit",
   }),
+  repair: flag({
+    flags: "--repair",
+    lineOnly: true,
+    help: "disk: first set aside what is damaged in the data directory, and keep what is whole",
+  }),
   redisUrl: list({
     flags: "--redis-url",
     value: "URL,…",
@@ -164,10 +169,14 @@ export const serverOptions = {
 
 /** What `--help` says. */
 export const serverManual: Manual = {
-  usage: "kvs-server [options]",
+  usage: "kvs-server [options] [command]",
   about:
     "A memcached server that keeps what it is told: on disk, in a Google Cloud Storage bucket, " +
     "or in Redis.",
+  commands: [
+    ["check", "read everything in the data directory, say what is there and what is damaged"],
+    ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
+  ],
 };
 
 /** Permission bits from their octal text. */

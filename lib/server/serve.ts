@@ -12,6 +12,7 @@ import { Counters } from "../observe/counters.ts";
 import { openStore, placeOf } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { listen } from "./listen.ts";
+import { backup, check, repair } from "./maintenance.ts";
 import { modeOf, type serverOptions } from "./options.ts";
 import { Server } from "./server.ts";
 import { evicts, settingsOf } from "./settings.ts";
@@ -19,17 +20,36 @@ import { evicts, settingsOf } from "./settings.ts";
 /** The server's options, read. */
 export type Options = Values<typeof serverOptions>;
 
-/** Opens the store, listens, serves until a signal or `shutdown`, drains and closes. */
+/** Runs a command on the data directory, or serves until a signal or `shutdown`. */
 export async function serve(
   options: Options,
   rest: readonly string[],
   ignored: readonly string[],
 ): Promise<number> {
-  if (rest.length > 0) {
-    throw new ExitError(`unknown argument '${rest[0]}': kvs-server takes options only`, Exit.usage);
+  const [command, ...operands] = rest;
+  const [target, ...surplus] = operands;
+  if (surplus.length > 0 || (target !== undefined && command !== "backup")) {
+    throw new ExitError(`unexpected argument '${operands.at(-1)}'`, Exit.usage);
   }
   const log = (line: string) => console.error(`kvs-server: ${line}`);
   if (options.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
+  if (options.repair) await repair(options.dataDir, log);
+  switch (command) {
+    case undefined:
+      return await listenAndServe(options, log);
+    case "check":
+      return await check(options.dataDir);
+    case "backup":
+      return await backup(options.dataDir, target);
+    default:
+      throw new ExitError(
+        `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
+        Exit.usage,
+      );
+  }
+}
+
+async function listenAndServe(options: Options, log: (line: string) => void): Promise<number> {
   const mode = modeOf(options.unixMask);
   const stop = Promise.withResolvers<void>();
   const release = onSignals(stop.resolve);
@@ -37,7 +57,7 @@ export async function serve(
   const choice = { ...options, evict: evicts(options), clock, log };
   const store = await openStore(choice);
   try {
-    const listening = listen({
+    const listening = await listen({
       port: options.port,
       hosts: options.listen,
       socketPath: options.unixSocket,

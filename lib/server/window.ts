@@ -3,7 +3,9 @@ import type { Reply, Request } from "../protocol/message.ts";
 
 /** Requests that wait at once, at most. */
 const MOST = 256;
-/** Bytes of replies that the requests of one window should amount to. */
+/** Retrievals that wait at once as long as nobody knows how large their values are. */
+const FIRST_RETRIEVALS = 32;
+/** Bytes of values that the retrievals of one window should amount to. */
 const REPLY_BYTES = 4 * 1024 * 1024;
 
 /** A request and the reply that it has, or will have. */
@@ -22,10 +24,11 @@ export class Window {
   private readonly pending: Pending[] = [];
   /** The keys in hand, and whether something changes them. */
   private readonly keys = new Map<string, boolean>();
-  /** Whether a request on no single key is in hand: `flush_all` concerns every key. */
+  /** Whether a request on no single key is in hand. */
   private closed = false;
-  /** The window gets narrower where replies are large: together they must fit in memory. */
-  private most = MOST;
+  private retrievals = 0;
+  /** Retrievals at once: fewer where values are large, for together they must fit in memory. */
+  private mostRetrievals = FIRST_RETRIEVALS;
 
   get isEmpty(): boolean {
     return this.pending.length === 0;
@@ -34,7 +37,8 @@ export class Window {
   /** Whether a request may be started while the others wait. */
   admits(request: Request): boolean {
     if (this.isEmpty) return true;
-    if (this.closed || this.pending.length >= this.most || !("key" in request)) return false;
+    if (this.closed || this.pending.length >= MOST || !("key" in request)) return false;
+    if (isRetrieval(request) && this.retrievals >= this.mostRetrievals) return false;
     const changed = this.keys.get(binaryString(request.key));
     return changed === undefined || (!changed && request.op === "get");
   }
@@ -44,21 +48,29 @@ export class Window {
       const key = binaryString(request.key);
       this.keys.set(key, this.keys.get(key) || request.op !== "get");
     } else this.closed = true;
+    if (isRetrieval(request)) this.retrievals++;
     this.pending.push({ request, reply: reply instanceof Promise ? reply : kept(reply) });
   }
 
   /** Empties the window. The caller waits for the replies, one after the other. */
   take(): Pending[] {
     this.keys.clear();
+    this.retrievals = 0;
     this.closed = false;
     return this.pending.splice(0);
   }
 
-  /** Tells how many bytes the replies to `count` requests came to. */
+  /** Tells how many bytes the replies to `count` retrievals came to. */
   learn(count: number, bytes: number): void {
+    if (count === 0) return;
     const fitting = Math.floor(REPLY_BYTES * count / Math.max(bytes, 1));
-    this.most = Math.max(4, Math.min(MOST, fitting));
+    // Larger values may come again: the window opens by steps and closes at once.
+    this.mostRetrievals = Math.max(4, Math.min(MOST, this.mostRetrievals * 2, fitting));
   }
+}
+
+function isRetrieval(request: Request): boolean {
+  return "last" in request;
 }
 
 /** A reply that outlives the next call to the store. */

@@ -86,6 +86,11 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
   }
 }
 
+/** What keeps the disk store's directories in order. */
+export async function diskMaintenance() {
+  return await import("./disk/mod.ts");
+}
+
 /** Where a store keeps its data, in words for the operator. */
 export function placeOf(choice: StoreChoice): string {
   switch (choice.store) {

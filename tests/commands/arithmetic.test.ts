@@ -55,7 +55,29 @@ rules("arithmetic", {
     ...holding("7  ", ["incr n 1\r\n", "8\r\n"]),
     ...holding("0000000000000000000000001", ["incr n 1\r\n", "2\r\n"]),
   ],
-  "a value that is no number is refused and stays": ["", "a", "12ab", "-5", "1.5", "0x1", "1e3"]
+  "a plus before a number is taken, and blanks of all kinds around it": [
+    ...holding("+7", ["incr n 1\r\n", "8\r\n"]),
+    ...holding("\t\r\n7\v\f", ["incr n 1\r\n", "8\r\n"]),
+  ],
+  "what stands behind a number and a blank is lost": holding(
+    "12 ab",
+    ["incr n 1\r\n", "13\r\n"],
+    ["get n\r\n", "VALUE n 5 5\r\n13   \r\nEND\r\n"],
+  ),
+  "a value that is no number is refused and stays": [
+    "",
+    "a",
+    "12ab",
+    "-5",
+    "1.5",
+    "0x1",
+    "1e3",
+    "+",
+    "+ 1",
+    "++1",
+    "-",
+    "1-",
+  ]
     .concat("18446744073709551616", "99999999999999999999999", " ")
     .flatMap((value) =>
       holding(

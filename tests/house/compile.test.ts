@@ -166,7 +166,7 @@ function metadataServer(endpoint: string, account: string): Deno.HttpServer<Deno
   const headers = { "metadata-flavor": "Google" };
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     if (!new URL(request.url).pathname.endsWith("/token")) return new Response("", { headers });
-    const body = new URLSearchParams({ assertion: `.${btoa(JSON.stringify({ iss: account }))}.` });
+    const body = new URLSearchParams({ subject_token: account });
     const answer = await fetch(`${endpoint}/token`, { method: "POST", body });
     const { "content-type": type } = Object.fromEntries(answer.headers);
     return new Response(await answer.text(), { headers: { ...headers, "content-type": type! } });

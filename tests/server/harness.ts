@@ -21,8 +21,10 @@ export const VERSION = "1.6.45 kvs-test";
 
 /** What a test may want otherwise. */
 export interface HarnessOptions {
-  /** Puts a store in the place of the memory store, or around it. */
-  readonly store?: (memory: Store) => Store;
+  /** The clock that the store was opened with, where the test opens it. */
+  readonly clock?: AdjustableClock;
+  /** The store, which the harness closes at its end; an empty one in memory where none is given. */
+  readonly store?: Store;
   readonly context?: Partial<Context>;
   /** Seconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout?: number;
@@ -64,7 +66,7 @@ export class ScriptedSocket implements Socket {
 
 /** A store and all that commands need around it, without a network. */
 export class Harness implements AsyncDisposable {
-  readonly clock = new AdjustableClock();
+  readonly clock: AdjustableClock;
   readonly store: Store;
   readonly context: Context;
   /** What was said to the operator. */
@@ -74,8 +76,9 @@ export class Harness implements AsyncDisposable {
   /** @param listens whether there is a server on a free port as well. */
   constructor(options: HarnessOptions = {}, listens = false) {
     const log = (line: string) => void this.said.push(line);
-    const memory = openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
-    this.store = options.store?.(memory) ?? memory;
+    this.clock = options.clock ?? new AdjustableClock();
+    this.store = options.store ??
+      openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
     this.context = {
       store: this.store,
       clock: this.clock,

@@ -35,8 +35,11 @@ export async function receiveUntil(conn: Deno.Conn, end: string): Promise<string
 }
 
 /** Sends a text on a connection of its own, says that it was all, and gives what comes back. */
-export async function exchangeWith(port: number, text: string): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+export async function exchangeWith(
+  address: { readonly port: number } | Deno.UnixConnectOptions,
+  text: string,
+): Promise<string> {
+  using conn = await connect(address);
   const received = receiveAll(conn);
   try {
     await send(conn, text);
@@ -46,6 +49,14 @@ export async function exchangeWith(port: number, text: string): Promise<string> 
     if (!isHangUp(error)) throw error;
   }
   return await received;
+}
+
+function connect(
+  address: { readonly port: number } | Deno.UnixConnectOptions,
+): Promise<Deno.TcpConn | Deno.UnixConn> {
+  return "path" in address
+    ? Deno.connect(address)
+    : Deno.connect({ hostname: "127.0.0.1", port: address.port });
 }
 
 function isHangUp(error: unknown): boolean {

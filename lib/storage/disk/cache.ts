@@ -118,27 +118,24 @@ export class RecordCache {
     const { table } = this;
     const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (table[way] === b && this.isOf(a, table[way + 1])) table[way + 1] = 0;
+      if (table[way] === b) table[way + 1] = 0;
     }
   }
 
-  /** Whether the record at a place, if there is one, has this hash. */
-  private isOf(a: number, place: number): boolean {
-    if (place === 0) return false;
-    const index = Math.floor((place - 1) / this.chunkUnits);
-    return this.chunks[index].words[(place - 1 - index * this.chunkUnits) * 2] === a;
-  }
-
+  /**
+   * Lets the hash lead to a place, and nowhere else. That it is another key whose hash looks the same
+   * from here is so rare, and costs that key's record only; not to look for it saves a cache miss.
+   */
   private point(a: number, b: number, place: number): void {
     const { table } = this;
     const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
     let free = -1;
     for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (table[way + 1] === 0) {
-        if (free < 0) free = way;
-      } else if (table[way] === b && this.isOf(a, table[way + 1])) {
+      if (table[way] === b) {
+        table[way + 1] = 0;
         free = way;
-        break;
+      } else if (table[way + 1] === 0 && free < 0) {
+        free = way;
       }
     }
     if (free < 0) {

@@ -52,6 +52,8 @@ export interface CompactorOptions {
   readonly forget: (a: number, b: number) => void;
   /** Takes segments off the manifest. */
   readonly unlist: (segments: readonly Segment[]) => Promise<void>;
+  /** Resolves when all sealed segments are synced and on the manifest. */
+  readonly listed: () => Promise<void>;
   /** The moment of a pending flush; 0 for none. */
   readonly flushAt: () => number;
   /** Why writes are refused, if they are. */
@@ -73,6 +75,8 @@ export class Compactor {
 
   /** The greatest `log.total` that writes may bring about. */
   private ceiling = Infinity;
+  /** The same for deletes. */
+  private lastCeiling = Infinity;
   private running: Promise<void> | undefined;
   private stopping = false;
   /** How many wait for room. */
@@ -92,8 +96,8 @@ export class Compactor {
 
   /** Whether writers are faster than compaction, and should wait. */
   get outrun(): boolean {
-    if (this.running === undefined) return false;
     const { log, placements, segmentBytes } = this.options;
+    if (this.running === undefined && log.hints.size === 0) return false;
     return log.total > OUTRUN * placements.live + 2 * segmentBytes;
   }
 
@@ -103,25 +107,23 @@ export class Compactor {
     return new Promise((resolve) => this.waiters.push(resolve));
   }
 
-  /** Whether so many bytes may be written. */
-  hasRoom(bytes: number): boolean {
-    const { log } = this.options;
-    return log.total + log.pending.length + bytes <= this.ceiling;
+  /** Whether so many bytes may be written, for an item or for a delete. */
+  hasRoom(bytes: number, deletes = false): boolean {
+    return this.options.log.footprint + bytes <= (deletes ? this.lastCeiling : this.ceiling);
   }
 
   /** Gives up what it takes to write so many bytes; gives whether that was possible. */
-  async makeRoom(bytes: number): Promise<boolean> {
+  async makeRoom(bytes: number, deletes: boolean): Promise<boolean> {
     this.waiting++;
     try {
       for (;;) {
         this.measure();
-        if (this.hasRoom(bytes)) return true;
+        if (this.hasRoom(bytes, deletes)) return true;
+        await this.options.listed();
         const { freed } = this;
         this.wake();
-        if (this.running === undefined) return false;
         await this.running;
-        this.measure();
-        if (this.freed === freed && !this.hasRoom(bytes)) return false;
+        if (this.freed === freed && !this.hasRoom(bytes, deletes)) return false;
       }
     } finally {
       this.waiting--;
@@ -139,8 +141,13 @@ export class Compactor {
   /** Looks whether there is something to do, and begins. */
   wake(): void {
     this.measure();
-    if (this.running !== undefined || this.stopping || this.options.refused() !== undefined) return;
-    if (this.flushedSegments().length === 0 && this.choose() === undefined) return;
+    if (this.running !== undefined) return;
+    if (this.stopping || this.options.refused() !== undefined) return this.pay(Infinity);
+    if (this.flushedSegments().length === 0 && this.choose() === undefined) {
+      // There may be more to choose from when what is sealed is listed.
+      if (this.options.log.hints.size === 0) this.pay(Infinity);
+      return;
+    }
     this.running = this.run().catch((error) => {
       if (!this.stopping) this.options.say(`Compaction stopped: ${messageOf(error)}`);
     }).finally(() => {
@@ -152,6 +159,7 @@ export class Compactor {
   /** Ends after the slice that is under way. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.pay(Infinity);
     await this.running;
   }
 
@@ -182,13 +190,13 @@ export class Compactor {
   }
 
   /** How far writes may go, by `maxDisk` and by what the file system has left. */
-  private measure(): void {
+  measure(): void {
     const { files, directory, log, maxDisk, segmentBytes } = this.options;
+    const allowed = maxDisk > 0 ? maxDisk : Infinity;
     // Compaction writes before it removes, and deletes must go on: both have the rest.
-    const reserve = segmentBytes + (segmentBytes >>> 1) + 4096;
-    let ceiling = log.total + files.free(directory) - reserve;
-    if (maxDisk > 0) ceiling = Math.min(ceiling, maxDisk - reserve - log.hintBytes);
-    this.ceiling = ceiling;
+    const reserve = 2 * segmentBytes + 4096;
+    this.ceiling = Math.min(log.total + files.free(directory), allowed) - reserve;
+    this.lastCeiling = allowed - segmentBytes;
   }
 
   private flushedSegments(): Segment[] {
@@ -378,6 +386,10 @@ export class Compactor {
   private async remove(segments: readonly Segment[]): Promise<void> {
     const { files, log, placements, syncer, unlist } = this.options;
     await syncer.until(log.written);
+    // From here on what was synced must not be taken for a torn end: what it replaces is gone.
+    log.markerDue = syncer.synced;
+    log.mark();
+    log.writeOut();
     await unlist(segments);
     for (const segment of segments) {
       log.segments.splice(log.segments.indexOf(segment), 1);

@@ -79,6 +79,9 @@ export class Log {
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
 
+  /** Told when a segment has been sealed, and another is begun. */
+  onSealed: () => void = () => {};
+
   private end: number;
   private next: number;
   private hint = new HintBuilder();
@@ -251,14 +254,16 @@ export class Log {
     this.finish(active);
   }
 
-  /** Bytes of hint that the active segment has so far. */
-  get hintBytes(): number {
-    return this.active === undefined ? 0 : this.hint.length * 4;
+  /** Bytes that everything takes, with what is pending and the hint that there will be. */
+  get footprint(): number {
+    return this.total + this.pending.length + this.hint.length * 4;
   }
 
   private finish(active: Segment): void {
     active.sealed = true;
     active.sequence = this.sequence;
+    active.hintBytes = this.hint.length * 4;
+    this.total += active.hintBytes;
     this.hints.set(active, this.hint);
     this.hint = new HintBuilder(Math.ceil(this.hint.length / HINT_RECORD * 1.1));
     this.hintWritten = HINT_HEADER;
@@ -325,6 +330,8 @@ export class Log {
     this.unsynced.push(segment);
     this.namesUnsynced = true;
     this.total += header.length;
-    return this.active = segment;
+    this.active = segment;
+    this.onSealed();
+    return segment;
   }
 }

@@ -1,7 +1,16 @@
 /**
- * The disk store. FORMAT.md describes what it keeps.
+ * The disk store, and what keeps its directories in order. FORMAT.md describes what is in them.
  *
  * @module
  */
 
+export { backupDirectory, type BackupOptions, type BackupReport } from "./backup.ts";
+export {
+  checkDirectory,
+  type CheckOptions,
+  type CheckReport,
+  repairDirectory,
+  type RepairReport,
+} from "./check.ts";
+export type { DamagedPart } from "./salvage.ts";
 export { type DiskOptions, type Fsync, openDiskStore } from "./store.ts";

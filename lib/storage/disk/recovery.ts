@@ -21,7 +21,7 @@ import { offsetOf } from "./key_index.ts";
 import { cannotOpen } from "./lock.ts";
 import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
 import { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER, RecordReader, segmentSeed } from "./record.ts";
+import { Kind, RECORD_HEADER, segmentSeed } from "./record.ts";
 import {
   decodeSegmentHeader,
   ExpiryTimes,
@@ -32,6 +32,7 @@ import {
   segmentName,
   segmentOfName,
 } from "./segment.ts";
+import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "./segment_reader.ts";
 
 /** How far the sequence jumps where acknowledged uniques may have been lost. */
@@ -61,6 +62,8 @@ export interface Recovered {
   readonly flushSegment: number;
   readonly next: number;
   readonly end: number;
+  /** Whether the manifest could be written that must be there before anything else is. */
+  readonly reserved: boolean;
 }
 
 /** Reads a directory's manifest; makes a new one in an empty directory. */
@@ -159,17 +162,24 @@ class Recovery {
     if (!clean) this.sequence += SEQUENCE_GAP;
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
-    await writeManifest(files, directory, {
-      hashKey: manifest.hashKey,
-      clean: true,
-      sequence: this.sequence + SEQUENCE_GAP,
-      items: this.placements.index.size,
-      next,
-      segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
-    });
+    let reserved = true;
+    try {
+      await writeManifest(files, directory, {
+        hashKey: manifest.hashKey,
+        clean: true,
+        sequence: this.sequence + SEQUENCE_GAP,
+        items: this.placements.index.size,
+        next,
+        segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
+      });
+    } catch (error) {
+      // A full disk is no reason not to serve what is on it.
+      if (codeOf(error) !== "ENOSPC") throw cannotOpen(directory, messageOf(error));
+      reserved = false;
+    }
     const { placements, segments, sequence, flushAt, flushSegment, end } = this;
     const { hashKey } = manifest;
-    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end };
+    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end, reserved };
   }
 
   /** Removes what compactions and unfinished writes left; gives the tail's segment numbers. */
@@ -381,7 +391,9 @@ class Recovery {
     for (let i = first; i < tails.length; i++) {
       const from = i === first ? Math.max(offset, SEGMENT_HEADER) : SEGMENT_HEADER;
       bytes += tails[i].size - (i === first ? offset : 0);
-      for (const record of wholeRecords(tails[i], this.manifest.hashKey, from)) {
+      const { file, size } = tails[i];
+      const seed = segmentSeed(this.manifest.hashKey, tails[i].id);
+      for (const { record } of wholeRecords(file, seed, from, size)) {
         records++;
         if (record.kind !== Kind.marker) continue;
         if (record.segment > id || record.segment === id && record.time > offset) {
@@ -436,23 +448,6 @@ class Recovery {
     const percent = Math.floor(this.done / this.work * 100);
     const items = this.placements.index.size;
     this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`);
-  }
-}
-
-/** The whole records behind an offset, wherever they begin. */
-function* wholeRecords(tail: Tail, hashKey: Uint8Array, from: number): Generator<RecordReader> {
-  const bytes = new Uint8Array(Math.max(tail.size - from, 0));
-  const end = readFully(tail.file, bytes, from);
-  const reader = new RecordReader();
-  reader.over(bytes);
-  const seed = segmentSeed(hashKey, tail.id);
-  for (let at = (8 - from % 8) % 8; at + RECORD_HEADER <= end;) {
-    if (reader.parse(at, end, seed, from + at)) {
-      yield reader;
-      at += reader.size;
-    } else {
-      at += 8;
-    }
   }
 }
 

@@ -71,18 +71,18 @@ export class Syncer {
   /** Sees to it that the log gets to the medium up to a position. */
   request(position: number): void {
     if (position > this.wanted) this.wanted = position;
+    if (this.log.hints.size > 0) this.forced = true;
     if (this.running === undefined && this.failure === undefined) {
       this.running = this.run().finally(() => this.running = undefined);
     }
   }
 
-  /** Brings everything that is written to the medium, and seals. */
+  /** Brings everything that is written to the medium, sealed segments too. */
   async all(): Promise<void> {
-    while (this.log.unsynced.length > 0 && this.failure === undefined) {
+    if (this.failure === undefined && this.log.unsynced.length > 0) {
       this.forced = true;
       this.request(this.log.written);
       await this.running;
-      if (this.log.active !== undefined) break;
     }
     if (this.failure !== undefined) throw this.failure;
   }

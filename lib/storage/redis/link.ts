@@ -1,44 +1,28 @@
 /**
- * One connection to one Redis: what comes in the same turn goes out in one write, replies come back
- * in order, what is not answered in time is given up, what is lost is connected again.
+ * The way to one Redis: what comes in the same turn goes out in one write, what is not answered in
+ * time is given up, and after a lost connection the next is made sure of before it is used.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { Redis, type RedisOptions } from "ioredis";
+import type { RedisOptions } from "ioredis";
 import { ByteBuffer } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
-import { causeOf, failureOf, isDenied, isReplyError, kindOf } from "./failure.ts";
+import { type Batch, newBatch } from "./batch.ts";
+import { Connection } from "./connection.ts";
+import type { Counters } from "./counters.ts";
+import { failureOf, isReplyError, kindOf } from "./failure.ts";
 import { type Argument, Call, type Reply, type Request } from "./request.ts";
 
+/** A Redis is late when a request has had no answer for so many milliseconds. */
+const LATE = 400;
 /** Bytes of requests without an answer at most, for each link; beyond, requests fail at once. */
 export const MOST_UNANSWERED = 64 << 20;
 /** A batch that has grown so large is sent before the turn ends, in bytes. */
 const BATCH_FULL = 1 << 20;
 /** A batch up to so many bytes is copied out, so that the memory it was written in can be used again. */
 const BATCH_COPIED = 64 << 10;
-/** How long a connection that has been given up may take to end, in milliseconds. */
-const ENDING = 50;
-/** The longest pause before the next attempt to connect, in milliseconds. */
-const RETRY = 200;
-/** The same where Redis refuses the password or the rights. */
-const RETRY_DENIED = 500;
-
-/** Requests that go out in one write. */
-export interface Batch {
-  readonly requests: Request[];
-  /** The bytes to be sent; none once they are. */
-  payload: Uint8Array | undefined;
-  /** Bytes that count as unanswered. */
-  size: number;
-  /** Requests without a reply. */
-  left: number;
-  /** When the first of them is given up. */
-  deadline: number;
-  /** When it was sent, by `performance.now()`. */
-  sentAt: number;
-}
 
 /** What all links of a store have in common. */
 export interface LinkSettings {
@@ -50,31 +34,9 @@ export interface LinkSettings {
   readonly log: (line: string) => void;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
-  /** The link has become ready, or is down. */
+  /** The link has become ready, is down, or Redis is late. */
   readonly changed: (link: Link) => void;
 }
-
-/** What is counted for `stats redis`. */
-export class Counters {
-  reconnects = 0;
-  timeouts = 0;
-  lost = 0;
-  refused = 0;
-  redirections = 0;
-  batches = 0;
-  requests = 0;
-  readonly errors = new Map<string, number>();
-}
-
-/** What a link needs of ioredis; `stream` and `sendCommand` are public there, but not documented. */
-interface Wire {
-  readonly status: string;
-  readonly stream: { readonly writable: boolean; write(bytes: Uint8Array): boolean };
-  sendCommand(request: Request, sink: { write(): void }): unknown;
-}
-
-/** ioredis only notes the command: its bytes are in the batch. */
-const SINK = { write() {} };
 
 export type LinkState =
   /** An attempt is under way and none has failed since: requests wait for it. */
@@ -84,24 +46,22 @@ export type LinkState =
   | "down"
   | "closed";
 
-/** One connection, as long as the store is open. */
+/** One Redis, over one connection after another. */
 export class Link {
   state: LinkState = "connecting";
+  /** Whether Redis has something to answer for longer than it should. */
+  isLate = false;
   /** Why the link is down. */
   cause = "";
   /** What Redis said of itself when it was last asked: `INFO`. */
   info: ReadonlyMap<string, string> = new Map();
   readonly address: string;
-  private readonly redis: Redis;
-  private readonly wire: Wire;
+  private readonly connection: Connection;
   private out = new ByteBuffer(BATCH_COPIED);
   private open: Batch | undefined;
   /** Batches without all their replies, in the order in which they were or will be sent. */
   private pending: Batch[] = [];
   private unanswered = 0;
-  private attemptAt = performance.now();
-  private lastError: Error | undefined;
-  private denied = false;
   /** Counts connections, so that what belongs to an older one is known. */
   private session = 0;
   /** Redis's process and its number for this connection. */
@@ -116,34 +76,17 @@ export class Link {
     private readonly settings: LinkSettings,
   ) {
     this.address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    this.redis = new Redis({
-      ...settings.connection,
-      host,
-      port,
-      // The handshake below says more than ioredis's ready check, and fences the last connection.
-      enableReadyCheck: false,
-      // An unconfirmed write is never sent again, and nothing waits where it cannot be given up.
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      enableOfflineQueue: false,
-      disableClientInfo: true,
-      connectTimeout: settings.timeout,
-      disconnectTimeout: ENDING,
-      keepAlive: 10_000,
-      retryStrategy: (times) => this.denied ? RETRY_DENIED : Math.min(20 * times, RETRY),
+    const { timeout, connection } = settings;
+    this.connection = new Connection(host, port, this.address, timeout, connection, {
+      opened: () => void this.greet(),
+      lost: () => this.lose(),
     });
-    this.wire = this.redis as unknown as Wire;
-    this.redis.on("connecting", () => {
-      this.attemptAt = performance.now();
-      this.denied = false;
-    });
-    this.redis.on("ready", () => void this.greet());
-    this.redis.on("error", (error: Error) => this.fault(error));
-    this.redis.on("close", () => this.lose());
   }
 
   /** Sends a request with all others of this turn, or fails it. */
   enqueue(request: Request): void {
+    // Its caller has been told that it failed: it must not be carried out after that.
+    if (request.settled) return;
     request.link = this;
     if (this.state === "down" || this.state === "closed") return request.fail(this.away());
     if (this.unanswered > MOST_UNANSWERED) {
@@ -183,14 +126,16 @@ export class Link {
       else this.drop(batch, this.late("nothing was sent"));
     }
     const eldest = this.pending[0];
-    if (
-      this.state === "ready" && eldest?.payload === undefined && eldest?.left > 0 &&
-      now - eldest.sentAt > 2 * this.settings.timeout
-    ) {
+    const sent = eldest !== undefined && eldest.payload === undefined;
+    const silence = sent && this.state === "ready" ? now - eldest.sentAt : 0;
+    const wasLate = this.isLate;
+    this.isLate = silence > LATE;
+    if (this.isLate && !wasLate) this.settings.changed(this);
+    if (silence > 2 * this.settings.timeout) {
       this.cut("it did not answer any more");
     } else if (
-      (this.wire.status === "ready" || this.wire.status === "connect") && this.state !== "ready" &&
-      now - this.attemptAt > this.settings.timeout
+      this.connection.isOpen && this.state !== "ready" &&
+      now - this.connection.attemptAt > this.settings.timeout
     ) {
       this.cut("it accepts connections but does not answer");
     }
@@ -199,9 +144,7 @@ export class Link {
   /** Ends the connection and makes another. */
   cut(why: string): void {
     if (this.state === "closed") return;
-    this.lastError = new Error(why);
-    this.attemptAt = performance.now();
-    this.redis.disconnect(true);
+    this.connection.restart(new Error(why));
   }
 
   /** Ends the connection, whatever Redis does. */
@@ -212,13 +155,7 @@ export class Link {
     for (const batch of this.pending.slice()) {
       if (batch.payload !== undefined) this.drop(batch, this.away());
     }
-    const live = ["connecting", "connect", "ready"].includes(this.redis.status);
-    const ended = new Promise<void>((resolve) => this.redis.once("end", () => resolve()));
-    this.redis.disconnect();
-    let timer: ReturnType<typeof setTimeout>;
-    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, 2 * ENDING));
-    await (live ? Promise.race([ended, limit]) : limit);
-    clearTimeout(timer!);
+    await this.connection.close();
   }
 
   /** Bytes of requests that Redis has not answered. */
@@ -245,7 +182,7 @@ export class Link {
       counters.lost++;
       return request.fail(
         new StoreError(
-          `Lost the connection to Redis at ${this.address} before it answered (${this.lossCause}); ` +
+          `Lost the connection to Redis at ${this.address} before it answered (${this.connection.lossCause}); ` +
             "a change may or may not have been made",
         ),
       );
@@ -278,16 +215,13 @@ export class Link {
   }
 
   private transmit(batch: Batch): void {
-    const wire = this.wire;
-    // Were ioredis to refuse a command, its bytes must not go out: the replies would be others'.
-    if (wire.status !== "ready" || !wire.stream.writable) return this.drop(batch, this.away());
+    if (!this.connection.isWritable) return this.drop(batch, this.away());
     const payload = batch.payload!;
     batch.payload = undefined;
     batch.sentAt = performance.now();
     this.settings.counters.batches++;
     this.settings.counters.requests += batch.requests.length;
-    for (const request of batch.requests) wire.sendCommand(request, SINK);
-    wire.stream.write(payload);
+    this.connection.write(batch.requests, payload);
   }
 
   /** A command of the handshake, ahead of all that waits. */
@@ -318,9 +252,9 @@ export class Link {
       let info = await this.inquire();
       while (info.get("loading") === "1") {
         this.failed("it is still loading its data");
-        this.attemptAt = performance.now();
+        this.connection.attemptAt = performance.now();
         await new Promise((resolve) => setTimeout(resolve, 100));
-        if (session !== this.session || this.wire.status !== "ready") return;
+        if (session !== this.session || !this.connection.isWritable) return;
         info = await this.inquire();
       }
       const run = info.get("run_id") ?? "";
@@ -328,7 +262,7 @@ export class Link {
         await this.ask("CLIENT", "KILL", "ID", String(this.fence.client)).catch(toleratingReplies);
       }
       const client = await this.ask("CLIENT", "ID").catch(toleratingReplies);
-      if (session !== this.session || this.wire.status !== "ready" || this.state === "closed") {
+      if (session !== this.session || !this.connection.isWritable || this.state === "closed") {
         return;
       }
       this.fence = undefined;
@@ -336,9 +270,7 @@ export class Link {
       this.admit();
     } catch (error) {
       if (session !== this.session || this.state === "closed") return;
-      // What follows from a wrong password is not the cause.
-      if (!this.denied) this.fault(error as Error);
-      this.redis.disconnect(true);
+      this.connection.restart(error as Error);
     }
   }
 
@@ -348,7 +280,7 @@ export class Link {
     if (this.session > 1) counters.reconnects++;
     this.state = "ready";
     this.cause = "";
-    this.lastError = undefined;
+    this.connection.forgetFaults();
     for (const batch of this.pending.slice()) if (batch.payload !== undefined) this.transmit(batch);
     changed(this);
   }
@@ -370,16 +302,6 @@ export class Link {
     return this.info = info;
   }
 
-  private fault(error: Error): void {
-    this.lastError = isReplyError(error) ? failureOf(error, this.address) : error;
-    this.denied = isDenied(error);
-  }
-
-  private get lossCause(): string {
-    const cause = causeOf(this.lastError ?? "it closed the connection");
-    return cause.replace(`Redis at ${this.address} `, "it ");
-  }
-
   private lose(): void {
     if (this.state === "closed") return;
     this.session++;
@@ -388,7 +310,7 @@ export class Link {
       this.settings.changed(this);
       return;
     }
-    this.failed(this.lossCause);
+    this.failed(this.connection.lossCause);
   }
 
   /** An attempt has failed: nobody waits for the next. */
@@ -444,18 +366,7 @@ export class Link {
   }
 }
 
-function newBatch(): Batch {
-  return {
-    requests: [],
-    payload: undefined,
-    size: 0,
-    left: 0,
-    deadline: Infinity,
-    sentAt: 0,
-  };
-}
-
-/** A Redis that does not know or permit it answers so; only a lost connection is an error. */
+/** What Redis does not know or permit is left out; only a lost connection is an error. */
 function toleratingReplies(error: unknown): null {
   if (error instanceof StoreError && / (answered|does not permit)/.test(error.message)) return null;
   throw error;

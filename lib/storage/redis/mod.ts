@@ -21,7 +21,8 @@ import { Put, Read, type Scope, Swap } from "./change.ts";
 import { Cluster } from "./cluster.ts";
 import { exptimeOf, listedOf, revisionOf } from "./item.ts";
 import { Ledger } from "./ledger.ts";
-import { Counters, type Link, MOST_UNANSWERED } from "./link.ts";
+import { Counters } from "./counters.ts";
+import { type Link, MOST_UNANSWERED } from "./link.ts";
 import { type Nodes, SingleNode } from "./nodes.ts";
 import { type RedisStoreOptions, targetOf } from "./options.ts";
 import { Seen } from "./seen.ts";
@@ -93,7 +94,7 @@ class RedisStore implements Store, Scope, Sweepable {
         this.nodes.send(new Read(key, deadline, this, resolve, reject));
       } else {
         const later = () => this.nodes.send(new Read(key, deadline, this, resolve, reject));
-        this.whenKnown(key.length, later, reject);
+        this.whenKnown(key.length, deadline, later, reject);
       }
     });
   }
@@ -106,7 +107,7 @@ class RedisStore implements Store, Scope, Sweepable {
         this.change(key, deadline, expected, next, resolve, reject);
       } else {
         const later = () => this.change(key, deadline, expected, next, resolve, reject);
-        this.whenKnown(key.length + (next?.value.length ?? 0), later, reject);
+        this.whenKnown(key.length + (next?.value.length ?? 0), deadline, later, reject);
       }
     });
   }
@@ -228,7 +229,12 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   /** Goes on when it is known what is flushed and which revisions are free. */
-  private whenKnown(size: number, then: () => void, reject: (error: Error) => void): void {
+  private whenKnown(
+    size: number,
+    deadline: number,
+    then: () => void,
+    reject: (error: Error) => void,
+  ): void {
     if (this.closed) return reject(new StoreError("The Redis store is closed"));
     if (this.waiting > MOST_UNANSWERED) {
       this.counters.refused++;
@@ -236,9 +242,11 @@ class RedisStore implements Store, Scope, Sweepable {
     }
     this.waiting += size;
     this.ledger.refresh().finally(() => this.waiting -= size).then(() => {
+      const now = performance.now();
       // So many may have waited that the revisions are used up again.
-      if (this.ledger.isFresh(performance.now())) then();
-      else this.whenKnown(size, then, reject);
+      if (this.ledger.isFresh(now)) then();
+      else if (now < deadline) this.whenKnown(size, deadline, then, reject);
+      else reject(new StoreError(`Redis did not answer within ${this.timeout} ms`));
     }, reject);
   }
 

@@ -11,7 +11,8 @@
 
 import type { Buffer } from "node:buffer";
 import { ByteBuffer, bytesOf, digitsOf } from "../../bytes.ts";
-import type { Batch, Link } from "./link.ts";
+import type { Batch } from "./batch.ts";
+import type { Link } from "./link.ts";
 
 /** A reply of Redis; bulk strings are bytes. Errors come another way. */
 export type Reply = null | number | Buffer | Reply[];

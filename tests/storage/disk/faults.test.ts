@@ -11,7 +11,7 @@ import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { isExpired, type Item, type Store } from "../../../lib/storage/store.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 
-const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 400);
+const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 300);
 const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
 const KEYS = Array.from({ length: 12 }, (_, i) => `key${i}`);
 
@@ -52,8 +52,14 @@ class Run {
   /** Every state since the start, and the first of them that can be what a power cut leaves. */
   states: State[] = [{ items: new Map(), flushAt: 0 }];
   durable = 0;
+  /** The state after a write that failed and could not be cut off. */
+  uncut = -1;
+  /** What goes wrong in this life. */
+  faults = "none";
   /** The state before what is not yet committed. */
   committed = 0;
+  /** The store's last loss when the batch began. */
+  lossBefore: StoreError | undefined;
   uniques = new Map<string, Set<bigint>>();
   writes = 0;
   said: string[] = [];
@@ -75,9 +81,10 @@ class Run {
   }
 
   async open(): Promise<void> {
+    this.lossBefore = undefined;
     this.store = await openDiskStore({
       directory: "d",
-      files: this.files,
+      files: this.files.mount(),
       clock: this.clock,
       fsync: this.fsync,
       log: (line) => this.said.push(line),
@@ -117,13 +124,18 @@ class Run {
   }
 
   async commit(): Promise<void> {
+    const { lossBefore, store } = this;
     try {
-      await this.store.commit();
+      if (store.lastLoss !== lossBefore) throw store.lastLoss;
+      await store.commit();
       this.committed = this.states.length - 1;
-      if (this.fsync === "always") this.durable = this.committed;
+      // Refused bytes that could not even be cut off may come back until something is written.
+      if (this.fsync === "always" && this.committed !== this.uncut) this.durable = this.committed;
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
       await this.rolledBack();
+    } finally {
+      this.lossBefore = store.lastLoss;
     }
   }
 
@@ -140,6 +152,7 @@ class Run {
     assert(left !== undefined, `seed ${this.seed}: half a batch`);
     this.states.push(left);
     this.committed = this.states.length - 1;
+    if (this.faults === "truncate") this.uncut = this.committed;
   }
 
   async visible(): Promise<Map<string, string>> {
@@ -175,6 +188,8 @@ class Run {
 
   async write(): Promise<void> {
     const { random, store, clock } = this;
+    // What compaction failed to write out with its own bytes was of this batch.
+    if (store.lastLoss !== this.lossBefore) await this.commit();
     const key = random.of(KEYS);
     const there = seen(this.state, clock.time).has(key);
     try {
@@ -245,7 +260,16 @@ class Run {
     await this.open();
     const cuts = 1 + random.below(4);
     for (let cut = 0; cut < cuts; cut++) {
-      const faults = random.of(["none", "none", "write", "short", "read", "sync", "truncate"]);
+      this.uncut = -1;
+      const faults = this.faults = random.of([
+        "none",
+        "none",
+        "write",
+        "short",
+        "read",
+        "sync",
+        "truncate",
+      ]);
       const likely = random.of([0.02, 0.1, 0.4]);
       const steps = 10 + random.below(120);
       files.fault = (operation, path) => {
@@ -282,7 +306,7 @@ class Run {
       } else {
         if (end === 1) {
           if (!this.failed()) await this.commit();
-          this.durable = Math.max(this.durable, this.failed() ? 0 : this.committed);
+          if (!this.failed() && this.committed !== this.uncut) this.durable = this.committed;
         }
         files.powerCut(end === 1);
         await this.store.close().catch(() => {});

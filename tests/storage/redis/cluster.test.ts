@@ -3,22 +3,14 @@ import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { slotOf } from "../../../lib/storage/redis/slots.ts";
 import type { Store } from "../../../lib/storage/store.ts";
-import { itemOf, testContract } from "../contract.ts";
+import { itemOf } from "../contract.ts";
 import { assertCoherent } from "./coherence.ts";
-import { RedisCluster, RedisServer, until } from "./servers.ts";
-import { openOn, using } from "./stores.ts";
+import { forAllTests, RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
+import { openOn, testContractOn, using } from "./stores.ts";
 
-const cluster = await new RedisCluster(1).start();
-Deno.test.afterAll(() => cluster[Symbol.asyncDispose]());
-let places = 0;
-
-testContract("Redis Cluster", () => {
-  const prefix = `place ${++places}:`;
-  return {
-    open: (clock) => openOn(cluster, { prefix, clock }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-});
+const cluster = new RedisCluster();
+forAllTests(cluster);
+testContractOn("Redis Cluster", cluster);
 
 const keys = Array.from({ length: 60 }, (_, i) => bytesOf(`key ${i}`));
 
@@ -83,24 +75,39 @@ async function masterOf(slot: number): Promise<Node> {
   )!;
 }
 
+/** Waits for Redis's own part: to find the master dead, and to vote for its replica. */
+async function promoted(master: Node): Promise<void> {
+  const rest = cluster.nodes.filter((node) => node.port !== master.port);
+  await until(async () => {
+    const states = await Promise.all(rest.map((node) => node.command("CLUSTER", "NODES")));
+    return states.every((state) => /master,fail /.test(String(state))) &&
+      String(await rest[0].command("CLUSTER", "INFO")).includes("cluster_state:ok");
+  }, "no replica is promoted");
+}
+
 const serverAt = (port: number) => cluster.nodes.find((node) => node.port === port)!;
 
-Deno.test("Redis Cluster: keys of all masters are read in one turn, each from its own", async () => {
-  await using store = await using(openOn(cluster, { prefix: "spread:" }));
-  await fill(store);
-  const before = new Map(store.info().own).get("redis_writes") as number;
-  assertAll((await readAll(store)).values);
-  const own = new Map(store.info().own);
-  assertEquals(own.get("redis_nodes_ready"), 3);
-  // One write for each master; the ledger may have asked in the same moment.
-  assert(own.get("redis_writes") as number - before <= 5);
-  assertEquals(own.get("redis_redirections"), 0);
-});
+redisTest(
+  "Redis Cluster: keys of all masters are read in one turn, each from its own",
+  async () => {
+    await using store = await using(openOn(cluster, { prefix: "spread:" }));
+    await fill(store);
+    const before = new Map(store.info().own).get("redis_writes") as number;
+    assertAll((await readAll(store)).values);
+    const own = new Map(store.info().own);
+    assertEquals(own.get("redis_nodes_ready"), 3);
+    // One write for each master; the ledger may have asked in the same moment.
+    assert(own.get("redis_writes") as number - before <= 5);
+    assertEquals(own.get("redis_redirections"), 0);
+  },
+);
 
-Deno.test("Redis Cluster: two servers with 64 workers each lose nothing", () =>
-  assertCoherent(cluster));
+redisTest(
+  "Redis Cluster: two servers with 64 workers each lose nothing",
+  () => assertCoherent(cluster),
+);
 
-Deno.test("Redis Cluster: a slot that moves is followed, with ASK and with MOVED", async () => {
+redisTest("Redis Cluster: a slot that moves is followed, with ASK and with MOVED", async () => {
   const prefix = "moving:";
   await using store = await using(openOn(cluster, { prefix }));
   await fill(store);
@@ -131,7 +138,7 @@ Deno.test("Redis Cluster: a slot that moves is followed, with ASK and with MOVED
   }, "the new place is not learnt");
 });
 
-Deno.test("Redis Cluster: a single server is told from a cluster", async () => {
+redisTest("Redis Cluster: a single server is told from a cluster", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { cluster: true }));
   const error = await Promise.resolve(store.read(keys[0])).catch((error) => error);
@@ -143,7 +150,7 @@ Deno.test("Redis Cluster: a single server is told from a cluster", async () => {
   assert(other.some((message) => message.includes("--redis-cluster is missing")), other.join());
 });
 
-Deno.test("Redis Cluster: failover by hand loses nothing", async () => {
+redisTest("Redis Cluster: failover by hand loses nothing", async () => {
   await using store = await using(openOn(cluster, { prefix: "by hand:" }));
   await fill(store);
   const replica = (await nodes()).find((node) => node.flags.includes("slave"))!;
@@ -157,29 +164,50 @@ Deno.test("Redis Cluster: failover by hand loses nothing", async () => {
   assertAll((await readAll(store)).values);
 });
 
-Deno.test("Redis Cluster: a killed master is replaced by its replica, without a restart", async () => {
-  await using store = await using(openOn(cluster, { prefix: "killed:", timeout: 1000 }));
-  await fill(store);
-  // What the client was told is there must be on the replica before the master dies.
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  // The worst of the three: without the ledger nothing is answered.
-  const master = await masterOf(slotOf(bytesOf("killed:")));
-  await serverAt(master.port).kill("SIGKILL");
-  const begun = performance.now();
-  const { errors } = await readAll(store);
-  assert(performance.now() - begun < 1100);
-  for (const error of errors) assert(/Redis/.test(error), error);
-  // Redis's own part: to find the master dead and to vote for the replica.
-  const rest = cluster.nodes.filter((node) => node.port !== master.port);
-  await until(async () => {
-    const states = await Promise.all(rest.map((node) => node.command("CLUSTER", "NODES")));
-    return states.every((state) => /master,fail /.test(String(state))) &&
-      String(await rest[0].command("CLUSTER", "INFO")).includes("cluster_state:ok");
-  }, "no replica is promoted");
-  await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
-  assertAll((await readAll(store)).values);
-  await store.flush(0);
-  assertEquals((await readAll(store)).values.size, 0);
-  await fill(store);
-  assertAll((await readAll(store)).values);
-});
+redisTest(
+  "Redis Cluster: a master that hangs is left for its replica, and may come back",
+  async () => {
+    await using store = await using(openOn(cluster, { prefix: "hanging:" }));
+    await fill(store);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const master = await masterOf(slotOf(bytesOf("hanging:")));
+    await serverAt(master.port).kill("SIGSTOP");
+    // As clients do: without requests nobody would find out.
+    const asking = setInterval(() => Promise.resolve(store.read(keys[0])).catch(() => {}), 50);
+    await promoted(master);
+    await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
+    assertAll((await readAll(store)).values);
+    clearInterval(asking);
+    await serverAt(master.port).kill("SIGCONT");
+    await until(
+      async () => (await nodes()).every((node) => !node.flags.includes("fail")),
+      "it does not come back",
+    );
+    await fill(store);
+    assertAll((await readAll(store)).values);
+  },
+);
+
+redisTest(
+  "Redis Cluster: a killed master is replaced by its replica, without a restart",
+  async () => {
+    await using store = await using(openOn(cluster, { prefix: "killed:", timeout: 1000 }));
+    await fill(store);
+    // What the client was told is there must be on the replica before the master dies.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The worst of the three: without the ledger nothing is answered.
+    const master = await masterOf(slotOf(bytesOf("killed:")));
+    await serverAt(master.port).kill("SIGKILL");
+    const begun = performance.now();
+    const { errors } = await readAll(store);
+    assert(performance.now() - begun < 1100);
+    for (const error of errors) assert(/Redis/.test(error), error);
+    await promoted(master);
+    await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
+    assertAll((await readAll(store)).values);
+    await store.flush(0);
+    assertEquals((await readAll(store)).values.size, 0);
+    await fill(store);
+    assertAll((await readAll(store)).values);
+  },
+);

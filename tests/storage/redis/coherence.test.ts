@@ -1,7 +1,10 @@
 import { assertCoherent } from "./coherence.ts";
-import { RedisServer } from "./servers.ts";
+import { RedisServer, redisTest } from "./servers.ts";
 
-Deno.test("two servers with 64 workers each lose no update, and no cas succeeds twice", async () => {
-  await using server = await new RedisServer().start();
-  await assertCoherent(server);
-});
+redisTest(
+  "two servers with 64 workers each lose no update, and no cas succeeds twice",
+  async () => {
+    await using server = await new RedisServer().start();
+    await assertCoherent(server);
+  },
+);

@@ -59,11 +59,11 @@ export async function assertCoherent(place: RedisServer | RedisCluster): Promise
   assertEquals(new Set(uniques).size, uniques.length);
 }
 
-if (import.meta.main) {
-  const [url, kind, name] = Deno.args;
+/** One server's part; gives the cas uniques that it has spent. */
+async function serve(url: string, cluster: boolean, name: string): Promise<string[]> {
   const store = await openRedisStore({
     urls: [url],
-    cluster: kind === "cluster",
+    cluster,
     prefix: "coherence:",
     clock: systemClock,
     log: console.error,
@@ -72,15 +72,18 @@ if (import.meta.main) {
   const spent: string[] = [];
 
   /** Read, change, swap, until it succeeds: what a command does. */
-  async function change(key: string, next: (old: Item | undefined) => NewItem): Promise<void> {
+  const change = async (
+    key: string,
+    next: (old: Item | undefined) => NewItem,
+  ): Promise<void> => {
     for (;;) {
       const old = await store.read(bytesOf(key));
       const done = await store.swap(bytesOf(key), old ?? "absent", next(old));
       if (typeof done === "bigint") return;
     }
-  }
+  };
 
-  async function work(worker: number): Promise<void> {
+  const work = async (worker: number): Promise<void> => {
     for (let round = 0; round < ROUNDS; round++) {
       const i = (worker + round) % KEYS;
       await change(
@@ -103,9 +106,14 @@ if (import.meta.main) {
         if (typeof done === "bigint") spent.push(`${i}:${old.cas}`);
       }
     }
-  }
+  };
 
   await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
   await store.close();
-  console.log(JSON.stringify(spent));
+  return spent;
+}
+
+if (import.meta.main) {
+  const [url, kind, name] = Deno.args;
+  console.log(JSON.stringify(await serve(url, kind === "cluster", name)));
 }

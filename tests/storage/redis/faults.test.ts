@@ -4,7 +4,7 @@ import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { Proxy } from "./proxy.ts";
-import { freePort, RedisServer, until } from "./servers.ts";
+import { freePort, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 const k = bytesOf("k");
@@ -37,28 +37,31 @@ async function answersWithinASecond(store: Store): Promise<void> {
   );
 }
 
-Deno.test("Redis killed and started again: requests fail with the cause, then are answered", async () => {
-  await using server = await new RedisServer().start();
-  const lines: string[] = [];
-  await using store = await using(openOn(server, { log: (line) => lines.push(line) }));
-  await store.swap(k, "any", itemOf("before"));
-  await server.kill("SIGKILL");
-  await until(async () => {
-    const error = await Promise.resolve(store.read(k)).then(() => undefined, (error) => error);
-    return error instanceof StoreError && error.message.includes("ECONNREFUSED");
-  }, "no error names the cause");
-  assert(await failing(() => store.swap(k, "any", itemOf("x")), "ECONNREFUSED") < 500);
-  assert(await failing(() => store.flush(0), "ECONNREFUSED") < 500);
-  assertEquals(lines.length, 1, lines.join("\n"));
-  await server.start();
-  await answersWithinASecond(store);
-  assertEquals(await valueOf(store), undefined);
-  assertEquals(typeof await store.swap(k, "absent", itemOf("after")), "bigint");
-  assertEquals(await valueOf(store), "after");
-  assertEquals(lines.length, 2, lines.join("\n"));
-});
+redisTest(
+  "Redis killed and started again: requests fail with the cause, then are answered",
+  async () => {
+    await using server = await new RedisServer().start();
+    const lines: string[] = [];
+    await using store = await using(openOn(server, { log: (line) => lines.push(line) }));
+    await store.swap(k, "any", itemOf("before"));
+    await server.kill("SIGKILL");
+    await until(async () => {
+      const error = await Promise.resolve(store.read(k)).then(() => undefined, (error) => error);
+      return error instanceof StoreError && error.message.includes("ECONNREFUSED");
+    }, "no error names the cause");
+    assert(await failing(() => store.swap(k, "any", itemOf("x")), "ECONNREFUSED") < 500);
+    assert(await failing(() => store.flush(0), "ECONNREFUSED") < 500);
+    assertEquals(lines.length, 1, lines.join("\n"));
+    await server.start();
+    await answersWithinASecond(store);
+    assertEquals(await valueOf(store), undefined);
+    assertEquals(typeof await store.swap(k, "absent", itemOf("after")), "bigint");
+    assertEquals(await valueOf(store), "after");
+    assertEquals(lines.length, 2, lines.join("\n"));
+  },
+);
 
-Deno.test("Redis away at the start: the store opens, says so once, and keeps trying", async () => {
+redisTest("Redis away at the start: the store opens, says so once, and keeps trying", async () => {
   await using server = new RedisServer();
   const lines: string[] = [];
   await using store = await using(openOn(server, { log: (line) => lines.push(line) }));
@@ -71,7 +74,7 @@ Deno.test("Redis away at the start: the store opens, says so once, and keeps try
   await answersWithinASecond(store);
 });
 
-Deno.test("Redis stopped by SIGSTOP: requests time out, late replies are nobody's", async () => {
+redisTest("Redis stopped by SIGSTOP: requests time out, late replies are nobody's", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { timeout: 600 }));
   const other = bytesOf("other");
@@ -94,29 +97,32 @@ Deno.test("Redis stopped by SIGSTOP: requests time out, late replies are nobody'
   assertEquals(await valueOf(store), "written late");
 });
 
-Deno.test("a connection that stays silent is given up, and nothing sent on it comes late", async () => {
-  await using server = await new RedisServer().start();
-  await using store = await using(openOn(server, { timeout: 300 }));
-  await store.swap(k, "any", itemOf("0"));
-  await server.kill("SIGSTOP");
-  const writes: Promise<unknown>[] = [];
-  // Long enough for several connections: what they sent stays in Redis's sockets.
-  for (let i = 1; i <= 30; i++) {
-    writes.push(Promise.resolve(store.swap(k, "any", itemOf(`${i}`))).catch(() => {}));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  await Promise.all(writes);
-  await server.kill("SIGCONT");
-  await answersWithinASecond(store);
-  const seen = await valueOf(store);
-  assertEquals(typeof await store.swap(k, "any", itemOf("last")), "bigint");
-  for (let i = 0; i < 20; i++) {
-    assertEquals(await valueOf(store), "last", `first there was ${seen}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-});
+redisTest(
+  "a connection that stays silent is given up, and nothing sent on it comes late",
+  async () => {
+    await using server = await new RedisServer().start();
+    await using store = await using(openOn(server, { timeout: 300 }));
+    await store.swap(k, "any", itemOf("0"));
+    await server.kill("SIGSTOP");
+    const writes: Promise<unknown>[] = [];
+    // Long enough for several connections: what they sent stays in Redis's sockets.
+    for (let i = 1; i <= 30; i++) {
+      writes.push(Promise.resolve(store.swap(k, "any", itemOf(`${i}`))).catch(() => {}));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await Promise.all(writes);
+    await server.kill("SIGCONT");
+    await answersWithinASecond(store);
+    const seen = await valueOf(store);
+    assertEquals(typeof await store.swap(k, "any", itemOf("last")), "bigint");
+    for (let i = 0; i < 20; i++) {
+      assertEquals(await valueOf(store), "last", `first there was ${seen}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  },
+);
 
-Deno.test("Redis asleep for longer than the timeout: errors, then answers", async () => {
+redisTest("Redis asleep for longer than the timeout: errors, then answers", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { timeout: 400 }));
   await store.swap(k, "any", itemOf("v"));
@@ -128,7 +134,7 @@ Deno.test("Redis asleep for longer than the timeout: errors, then answers", asyn
   assertEquals(await valueOf(store), "v");
 });
 
-Deno.test("Redis out of memory: OutOfSpaceError for writes, reads and deletes go on", async () => {
+redisTest("Redis out of memory: OutOfSpaceError for writes, reads and deletes go on", async () => {
   await using server = await new RedisServer(["--maxmemory-policy", "noeviction"]).start();
   await using store = await using(openOn(server));
   await store.swap(k, "any", itemOf("v"));
@@ -147,7 +153,7 @@ Deno.test("Redis out of memory: OutOfSpaceError for writes, reads and deletes go
   assertEquals(typeof await store.swap(k, "any", itemOf("again")), "bigint");
 });
 
-Deno.test("a read-only replica is called that", async () => {
+redisTest("a read-only replica is called that", async () => {
   await using master = await new RedisServer().start();
   await using replica = await new RedisServer(["--replicaof", `127.0.0.1 ${master.port}`]).start();
   await until(
@@ -160,7 +166,7 @@ Deno.test("a read-only replica is called that", async () => {
   await answersWithinASecond(store);
 });
 
-Deno.test("a wrong password is said once, and found right when it has become right", async () => {
+redisTest("a wrong password is said once, and found right when it has become right", async () => {
   await using server = await new RedisServer(["--requirepass", "secret"]).start();
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
@@ -184,38 +190,41 @@ Deno.test("a wrong password is said once, and found right when it has become rig
   assertEquals(lines.length, 1, lines.join("\n"));
 });
 
-Deno.test("a host that does not exist is named", async () => {
+redisTest("a host that does not exist is named", async () => {
   const urls = [`redis://no-such-host.invalid:${freePort()}`];
   await using server = new RedisServer();
   await using store = await using(openOn(server, { urls }));
   await failing(() => store.read(k), "no-such-host.invalid");
 });
 
-Deno.test("a connection cut in the middle of replies: no reply is given for another request", async () => {
-  await using server = await new RedisServer().start();
-  using proxy = new Proxy(server.port);
-  await using store = await using(openOn(server, { urls: [proxy.url] }));
-  const keys = Array.from({ length: 50 }, (_, i) => bytesOf(`key ${i}`));
-  for (const [i, key] of keys.entries()) {
-    await store.swap(key, "any", itemOf(`value of ${i} `.repeat(20)));
-  }
-  let failed = 0;
-  for (let round = 0; round < 20; round++) {
-    proxy.cutAfter = 1 + round * 977 % 12_000;
-    await Promise.all(keys.map(async (key, i) => {
-      try {
-        assertEquals(await valueOf(store, key), `value of ${i} `.repeat(20));
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        failed++;
-      }
-    }));
-    await answersWithinASecond(store);
-  }
-  assert(failed > 100, `${failed} requests were hit`);
-});
+redisTest(
+  "a connection cut in the middle of replies: no reply is given for another request",
+  async () => {
+    await using server = await new RedisServer().start();
+    using proxy = new Proxy(server.port);
+    await using store = await using(openOn(server, { urls: [proxy.url] }));
+    const keys = Array.from({ length: 50 }, (_, i) => bytesOf(`key ${i}`));
+    for (const [i, key] of keys.entries()) {
+      await store.swap(key, "any", itemOf(`value of ${i} `.repeat(20)));
+    }
+    let failed = 0;
+    for (let round = 0; round < 20; round++) {
+      proxy.cutAfter = 1 + round * 977 % 12_000;
+      await Promise.all(keys.map(async (key, i) => {
+        try {
+          assertEquals(await valueOf(store, key), `value of ${i} `.repeat(20));
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          failed++;
+        }
+      }));
+      await answersWithinASecond(store);
+    }
+    assert(failed > 100, `${failed} requests were hit`);
+  },
+);
 
-Deno.test("a write whose reply is lost is not reported, and not made twice", async () => {
+redisTest("a write whose reply is lost is not reported, and not made twice", async () => {
   await using server = await new RedisServer().start();
   using proxy = new Proxy(server.port);
   await using store = await using(openOn(server, { urls: [proxy.url] }));
@@ -239,7 +248,7 @@ Deno.test("a write whose reply is lost is not reported, and not made twice", asy
   assertEquals(await store.swap(k, before, itemOf("twice")), "exists");
 });
 
-Deno.test("a script that Redis has forgotten is sent again", async () => {
+redisTest("a script that Redis has forgotten is sent again", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server));
   await store.swap(k, "absent", itemOf("1"));
@@ -253,7 +262,7 @@ Deno.test("a script that Redis has forgotten is sent again", async () => {
   assertEquals(swaps.filter((result) => typeof result === "bigint").length, 1);
 });
 
-Deno.test("what waits for a stalled Redis is bounded", async () => {
+redisTest("what waits for a stalled Redis is bounded", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { timeout: 800 }));
   await store.swap(k, "any", itemOf("v"));
@@ -269,7 +278,7 @@ Deno.test("what waits for a stalled Redis is bounded", async () => {
   await answersWithinASecond(store);
 });
 
-Deno.test("close ends while Redis hangs", async () => {
+redisTest("close ends while Redis hangs", async () => {
   await using server = await new RedisServer().start();
   const store = await openOn(server, { timeout: 700 });
   await store.swap(k, "any", itemOf("v"));

@@ -3,11 +3,11 @@ import { bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
 import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
-import { RedisServer, until } from "./servers.ts";
+import { forAllTests, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
-const server = await new RedisServer().start();
-Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+const server = new RedisServer();
+forAllTests(server);
 
 const k = bytesOf("k");
 
@@ -15,7 +15,7 @@ async function has(store: Store, key: Uint8Array): Promise<boolean> {
   return await store.read(key) !== undefined;
 }
 
-Deno.test("a flush holds on other servers when it is acknowledged", async () => {
+redisTest("a flush holds on other servers when it is acknowledged", async () => {
   const prefix = "flush 1:";
   await using one = await using(openOn(server, { prefix }));
   await using two = await using(openOn(server, { prefix }));
@@ -33,50 +33,56 @@ Deno.test("a flush holds on other servers when it is acknowledged", async () => 
   }
 });
 
-Deno.test("what other servers store after the acknowledgement is never taken by the flush", async () => {
-  const prefix = "flush 2:";
-  await using one = await using(openOn(server, { prefix }));
-  await using two = await using(openOn(server, { prefix }));
-  let ordered = 0;
-  let acknowledged = 0;
-  let written = 0;
-  let done = false;
-  const writing = (async () => {
-    while (!done) {
-      const after = acknowledged;
-      const key = bytesOf(`key ${written++ % 100}`);
-      await two.swap(key, "any", itemOf(`${after}`));
-      if (after === acknowledged && !await has(one, key)) {
-        // Absent is right only where a flush has been ordered meanwhile.
-        assert(ordered > after, "an item stored after the flush is flushed");
+redisTest(
+  "what other servers store after the acknowledgement is never taken by the flush",
+  async () => {
+    const prefix = "flush 2:";
+    await using one = await using(openOn(server, { prefix }));
+    await using two = await using(openOn(server, { prefix }));
+    let ordered = 0;
+    let acknowledged = 0;
+    let written = 0;
+    let done = false;
+    const writing = (async () => {
+      while (!done) {
+        const after = acknowledged;
+        const key = bytesOf(`key ${written++ % 100}`);
+        await two.swap(key, "any", itemOf(`${after}`));
+        if (after === acknowledged && !await has(one, key)) {
+          // Absent is right only where a flush has been ordered meanwhile.
+          assert(ordered > after, "an item stored after the flush is flushed");
+        }
       }
+    })();
+    for (let round = 0; round < 4; round++) {
+      ordered++;
+      await one.flush(0);
+      acknowledged++;
+      await new Promise((resolve) => setTimeout(resolve, 150));
     }
-  })();
-  for (let round = 0; round < 4; round++) {
-    ordered++;
+    done = true;
+    await writing;
+    assert(written > 100);
+  },
+);
+
+redisTest(
+  "a server that has not been told relies on nothing for longer than the lease",
+  async () => {
+    const prefix = "flush 3:";
+    await using one = await using(openOn(server, { prefix }));
+    await one.swap(k, "any", itemOf("v"));
+    // Another server that is registered and never asks again: it is frozen, or cut off.
+    const till = (Date.now() + 900) * 1000;
+    await server.command("HSET", prefix, "server:frozen", `${till} 0`);
+    const begun = performance.now();
     await one.flush(0);
-    acknowledged++;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-  done = true;
-  await writing;
-  assert(written > 100);
-});
+    const took = performance.now() - begun;
+    assert(took > 500 && took < 1000, `the flush took ${took} ms`);
+  },
+);
 
-Deno.test("a server that has not been told relies on nothing for longer than the lease", async () => {
-  const prefix = "flush 3:";
-  await using one = await using(openOn(server, { prefix }));
-  await one.swap(k, "any", itemOf("v"));
-  // Another server that is registered and never asks again: it is frozen, or cut off.
-  const till = (Date.now() + 900) * 1000;
-  await server.command("HSET", prefix, "server:frozen", `${till} 0`);
-  const begun = performance.now();
-  await one.flush(0);
-  const took = performance.now() - begun;
-  assert(took > 500 && took < 1000, `the flush took ${took} ms`);
-});
-
-Deno.test("a flush to come is carried out on every server at its moment", async () => {
+redisTest("a flush to come is carried out on every server at its moment", async () => {
   const prefix = "flush 4:";
   const clock = new AdjustableClock();
   await using one = await using(openOn(server, { prefix, clock }));
@@ -92,7 +98,7 @@ Deno.test("a flush to come is carried out on every server at its moment", async 
   assert(await has(one, k));
 });
 
-Deno.test("a flush touches only its prefix, and the dead items are freed by and by", async () => {
+redisTest("a flush touches only its prefix, and the dead items are freed by and by", async () => {
   const prefix = "flush [5]*:";
   await using one = await using(openOn(server, { prefix }));
   await using other = await using(openOn(server, { prefix: "flush 5x:" }));
@@ -108,24 +114,30 @@ Deno.test("a flush touches only its prefix, and the dead items are freed by and 
   assert(one.info().bytes > 0);
 });
 
-Deno.test("what a failover has lost of a flush is restored by the servers that know it", async () => {
-  const prefix = "flush 6:";
-  await using store = await using(openOn(server, { prefix }));
-  await store.swap(k, "any", itemOf("flushed"));
-  const before = await server.command("HGETALL", prefix) as string[];
-  await store.flush(0);
-  await store.flush(Date.now() + 500_000);
-  const pending = await server.command("HGET", prefix, "pending");
-  assert(pending !== "0");
-  await server.command("DEL", prefix);
-  await server.command("HSET", prefix, ...before);
-  await until(async () => await server.command("HGET", prefix, "pending") === pending, "not again");
-  assert(!await has(store, k));
-  await using fresh = await using(openOn(server, { prefix }));
-  assert(!await has(fresh, k));
-});
+redisTest(
+  "what a failover has lost of a flush is restored by the servers that know it",
+  async () => {
+    const prefix = "flush 6:";
+    await using store = await using(openOn(server, { prefix }));
+    await store.swap(k, "any", itemOf("flushed"));
+    const before = await server.command("HGETALL", prefix) as string[];
+    await store.flush(0);
+    await store.flush(Date.now() + 500_000);
+    const pending = await server.command("HGET", prefix, "pending");
+    assert(pending !== "0");
+    await server.command("DEL", prefix);
+    await server.command("HSET", prefix, ...before);
+    await until(
+      async () => await server.command("HGET", prefix, "pending") === pending,
+      "not again",
+    );
+    assert(!await has(store, k));
+    await using fresh = await using(openOn(server, { prefix }));
+    assert(!await has(fresh, k));
+  },
+);
 
-Deno.test("cas uniques rise over a loss of all data", async () => {
+redisTest("cas uniques rise over a loss of all data", async () => {
   const prefix = "flush 7:";
   let highest = 0n;
   await using store = await using(openOn(server, { prefix }));
@@ -145,7 +157,7 @@ Deno.test("cas uniques rise over a loss of all data", async () => {
   }
 });
 
-Deno.test("uniques last for more writes than a block has, all of them different", async () => {
+redisTest("uniques last for more writes than a block has, all of them different", async () => {
   await using store = await using(openOn(server, { prefix: "flush 8:" }));
   const seen = new Set<bigint>();
   for (let round = 0; round < 15; round++) {

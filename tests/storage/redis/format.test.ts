@@ -9,7 +9,7 @@ import { Seen } from "../../../lib/storage/redis/seen.ts";
 import { slotOf } from "../../../lib/storage/redis/slots.ts";
 import { patternOf } from "../../../lib/storage/redis/walk.ts";
 import { itemOf } from "../contract.ts";
-import { RedisServer } from "./servers.ts";
+import { RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 const document = await Deno.readTextFile(
@@ -62,25 +62,28 @@ Deno.test("every field keeps its least and its greatest value", () => {
   }
 });
 
-Deno.test("redis-cli reads the value by the documented command, and Redis knows the expiry", async () => {
-  await using server = await new RedisServer().start();
-  await using store = await using(openOn(server, { prefix: "p:" }));
-  const command = /redis-cli (GETRANGE) <prefix><key> (\d+) (-1)/.exec(document)!;
-  const exptime = Date.now() + 60_000;
-  await store.swap(bytesOf("greeting"), "any", itemOf("hello", { exptime }));
-  const { stdout } = await new Deno.Command("redis-cli", {
-    args: ["-p", `${server.port}`, command[1], "p:greeting", command[2], command[3]],
-  }).output();
-  assertEquals(new TextDecoder().decode(stdout), "hello\n");
-  const ttl = await server.command("PTTL", "p:greeting") as number;
-  assert(ttl > 55_000 && ttl <= 60_000);
-  await store.swap(bytesOf("greeting"), "absent", itemOf("no"));
-  const item = (await store.read(bytesOf("greeting")))!;
-  await store.swap(bytesOf("greeting"), item, { ...item, exptime: 0 });
-  assertEquals(await server.command("PTTL", "p:greeting"), -1);
-});
+redisTest(
+  "redis-cli reads the value by the documented command, and Redis knows the expiry",
+  async () => {
+    await using server = await new RedisServer().start();
+    await using store = await using(openOn(server, { prefix: "p:" }));
+    const command = /redis-cli (GETRANGE) <prefix><key> (\d+) (-1)/.exec(document)!;
+    const exptime = Date.now() + 60_000;
+    await store.swap(bytesOf("greeting"), "any", itemOf("hello", { exptime }));
+    const { stdout } = await new Deno.Command("redis-cli", {
+      args: ["-p", `${server.port}`, command[1], "p:greeting", command[2], command[3]],
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), "hello\n");
+    const ttl = await server.command("PTTL", "p:greeting") as number;
+    assert(ttl > 55_000 && ttl <= 60_000);
+    await store.swap(bytesOf("greeting"), "absent", itemOf("no"));
+    const item = (await store.read(bytesOf("greeting")))!;
+    await store.swap(bytesOf("greeting"), item, { ...item, exptime: 0 });
+    assertEquals(await server.command("PTTL", "p:greeting"), -1);
+  },
+);
 
-Deno.test("what kvs did not write is refused, and listed by nobody", async () => {
+redisTest("what kvs did not write is refused, and listed by nobody", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { prefix: "p:" }));
   await server.command("SET", "p:short", "x");

@@ -6,6 +6,28 @@
 
 import { Redis } from "ioredis";
 
+/** Why the tests on real servers are skipped, if they are. */
+export const missing: string | undefined = ["redis-server", "redis-cli"].find((program) => {
+  try {
+    return !new Deno.Command(program, { args: ["--version"] }).outputSync().success;
+  } catch {
+    return true;
+  }
+});
+
+/** A test that needs Redis's programs; without them it is skipped, and says so. */
+export function redisTest(name: string, fn: () => Promise<void>): void {
+  const reason = missing === undefined ? "" : ` (skipped: ${missing} is not installed)`;
+  Deno.test({ name: `${name}${reason}`, ignore: missing !== undefined, fn });
+}
+
+/** Something that is there for all tests of a file. */
+export function forAllTests(place: RedisServer | RedisCluster): void {
+  if (missing !== undefined) return;
+  Deno.test.beforeAll(async () => void await place.start());
+  Deno.test.afterAll(() => place[Symbol.asyncDispose]());
+}
+
 /** A port that nobody listens on. A cluster's bus takes the same plus 10,000. */
 export function freePort(): number {
   for (;;) {
@@ -39,7 +61,7 @@ export async function until(
 /** One redis-server. */
 export class RedisServer implements AsyncDisposable {
   private process: Deno.ChildProcess | undefined;
-  readonly directory = Deno.makeTempDirSync({ prefix: "kvs-redis-" });
+  private directory: string | undefined;
   readonly port = freePort();
   readonly url = `redis://127.0.0.1:${this.port}`;
 
@@ -47,6 +69,7 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts it, or starts it again with the data it has on disk. */
   async start(): Promise<this> {
+    this.directory ??= await Deno.makeTempDir({ prefix: "kvs-redis-" });
     this.process = new Deno.Command("redis-server", {
       args: [
         ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory],
@@ -95,22 +118,21 @@ export class RedisServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.process !== undefined) await this.kill("SIGKILL");
-    await Deno.remove(this.directory, { recursive: true });
+    if (this.directory !== undefined) await Deno.remove(this.directory, { recursive: true });
   }
 }
 
-/** Three masters, and a replica of each where `replicas` is 1. */
+/** Three masters with a replica each. */
 export class RedisCluster implements AsyncDisposable {
-  readonly nodes: RedisServer[];
-
-  constructor(private readonly replicas: 0 | 1) {
-    this.nodes = Array.from({ length: 3 + 3 * replicas }, () =>
+  readonly nodes = Array.from(
+    { length: 6 },
+    () =>
       new RedisServer([
         ...["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"],
         ...["--cluster-replica-validity-factor", "0"],
         ...["--repl-timeout", "5", "--repl-ping-replica-period", "1"],
-      ]));
-  }
+      ]),
+  );
 
   get urls(): string[] {
     return this.nodes.map((node) => node.url);
@@ -121,7 +143,7 @@ export class RedisCluster implements AsyncDisposable {
     const { success, stdout } = await new Deno.Command("redis-cli", {
       args: [
         ...["--cluster", "create", ...this.nodes.map((node) => `127.0.0.1:${node.port}`)],
-        ...["--cluster-replicas", `${this.replicas}`, "--cluster-yes"],
+        ...["--cluster-replicas", "1", "--cluster-yes"],
       ],
     }).output();
     if (!success) throw new Error(new TextDecoder().decode(stdout));

@@ -7,7 +7,8 @@
 import { systemClock } from "../../../lib/clock.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../lib/storage/redis/mod.ts";
 import type { Store } from "../../../lib/storage/store.ts";
-import { RedisCluster, type RedisServer } from "./servers.ts";
+import { testContract } from "../contract.ts";
+import { missing, RedisCluster, type RedisServer, redisTest } from "./servers.ts";
 
 /** Opens a store on a server or a cluster. */
 export function openOn(
@@ -29,4 +30,17 @@ export function openOn(
 export async function using(opened: Promise<Store>): Promise<Store & AsyncDisposable> {
   const store = await opened;
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
+}
+
+/** The contract suite, each point with a prefix of its own. */
+export function testContractOn(name: string, place: RedisServer | RedisCluster): void {
+  if (missing !== undefined) return redisTest(`${name} store: the contract`, async () => {});
+  let places = 0;
+  testContract(name, () => {
+    const prefix = `place ${++places}:`;
+    return {
+      open: (clock) => openOn(place, { prefix, clock }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  });
 }

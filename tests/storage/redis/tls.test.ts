@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { itemOf } from "../contract.ts";
-import { freePort, RedisServer } from "./servers.ts";
+import { freePort, RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 async function openssl(directory: string, ...args: string[]): Promise<void> {
@@ -10,7 +10,7 @@ async function openssl(directory: string, ...args: string[]): Promise<void> {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-Deno.test("rediss:// speaks TLS, and trusts only the authority that it is given", async () => {
+redisTest("rediss:// speaks TLS, and trusts only the authority that it is given", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvs-redis-tls-" });
   try {
     const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];

@@ -1,0 +1,292 @@
+#!/usr/bin/env bash
+# Makes kvs on Google Cloud: network, accounts, buckets, store, servers and a client, as infra/kvs.env says.
+# A second run makes what is missing and leaves the rest as it is.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: [KVS_PROJECT=demo] [KVS_STORE=disk|gcs|redis] [...] infra/create.sh [--dry-run]
+
+Makes kvs on Google Cloud. The settings are those of infra/kvs.env; each can come from the environment.
+
+  --dry-run   print the gcloud commands, one a line, for a project where nothing exists; needs no credentials
+  -h, --help  this text
+TEXT
+}
+
+for argument in "$@"; do
+  case $argument in
+    --dry-run) dry_run=true ;;
+    -h | --help)
+      usage
+      exit
+      ;;
+    *) usage_error "create.sh takes --dry-run or --help, not '$argument'." ;;
+  esac
+done
+
+begin
+stage_release
+# shellcheck disable=SC2034 # read by failed()
+when_failed="What was made so far stays. Once that is settled, run infra/create.sh again: it goes on from here."
+
+# --- APIs ----------------------------------------------------------------------------------------
+
+step "APIs: what the project must allow before anything can be made"
+apis=(compute storage iam cloudresourcemanager logging monitoring iap oslogin)
+case $KVS_STORE/$KVS_REDIS_KIND in
+  redis/instance) apis+=(redis servicenetworking secretmanager) ;;
+  redis/cluster) apis+=(redis networkconnectivity) ;;
+esac
+take_stock_of_apis
+missing=()
+for api in "${apis[@]}"; do
+  if ! exists api "$api"; then
+    missing+=("$api.googleapis.com")
+    found["api/$api"]=yes
+  fi
+done
+if ((${#missing[@]} == 0)); then
+  echo "= all ${#apis[@]} APIs are enabled"
+else
+  run services enable "${missing[@]}"
+  changes=$((changes + 1))
+fi
+
+step "What exists already"
+kinds=(network subnet firewall-rule address service-account bucket project-role instance)
+case $KVS_STORE/$KVS_REDIS_KIND in
+  disk/*) kinds+=(disk snapshot-schedule) ;;
+  *) kinds+=(template group health-check backend forwarding-rule) ;;
+esac
+parts=(bin-role)
+case $KVS_STORE/$KVS_REDIS_KIND in
+  gcs/*) parts+=(data-role) ;;
+  redis/instance)
+    kinds+=(redis-instance secret)
+    parts+=(peering secret-role secret-version)
+    ;;
+  redis/cluster) kinds+=(redis-cluster connection-policy) ;;
+esac
+take_stock "${kinds[@]}"
+take_stock "${parts[@]}"
+
+# --- network -------------------------------------------------------------------------------------
+
+step "Network: one of its own, without the default network's open rules"
+ensure network "$network" compute networks create "$network" --subnet-mode=custom \
+  --bgp-routing-mode=regional "--description=kvs and its clients"
+
+step "Subnet: machines without an address outside reach Google's APIs by Private Google Access"
+ensure subnet "$subnet" compute networks subnets create "$subnet" "--network=$network" \
+  "--region=$KVS_REGION" "--range=$KVS_SUBNET_RANGE" --enable-private-ip-google-access
+
+# --- accounts ------------------------------------------------------------------------------------
+
+step "Service accounts: one for the servers, one for the client, with no role but those below"
+ensure service-account "$server_email" iam service-accounts create "$server_account" \
+  "--display-name=kvs servers"
+ensure service-account "$client_email" iam service-accounts create "$client_account" \
+  "--display-name=kvs client"
+
+step "Project roles: write logs and metrics"
+for email in "$server_email" "$client_email"; do
+  for role in roles/logging.logWriter roles/monitoring.metricWriter; do
+    ensure project-role "$role serviceAccount:$email" projects add-iam-policy-binding "$KVS_PROJECT" \
+      "--member=serviceAccount:$email" "--role=$role" --condition=None
+  done
+done
+
+# --- firewall ------------------------------------------------------------------------------------
+
+step "Firewall: memcached's protocol from the subnet, to the servers' account only"
+ensure firewall-rule "$KVS_NAME-clients" compute firewall-rules create "$KVS_NAME-clients" \
+  "--network=$network" --direction=INGRESS --action=ALLOW "--rules=tcp:$KVS_PORT" \
+  "--source-ranges=$KVS_SUBNET_RANGE" "--target-service-accounts=$server_email"
+if [[ $KVS_STORE != disk ]]; then
+  step "Firewall: Google's health checks, to the servers only"
+  ensure firewall-rule "$KVS_NAME-health" compute firewall-rules create "$KVS_NAME-health" \
+    "--network=$network" --direction=INGRESS --action=ALLOW "--rules=tcp:$KVS_PORT" \
+    --source-ranges=35.191.0.0/16,130.211.0.0/22 "--target-service-accounts=$server_email"
+fi
+step "Firewall: SSH through Identity-Aware Proxy, which asks who you are; from nowhere else"
+ensure firewall-rule "$KVS_NAME-ssh" compute firewall-rules create "$KVS_NAME-ssh" \
+  "--network=$network" --direction=INGRESS --action=ALLOW --rules=tcp:22 \
+  --source-ranges=35.235.240.0/20 "--target-service-accounts=$server_email,$client_email"
+
+# --- buckets -------------------------------------------------------------------------------------
+
+step "Bucket of the executables: uniform access, never public; deleted releases can be had back for a week"
+ensure bucket "$KVS_BIN_BUCKET" storage buckets create "$bin_bucket" "--location=$KVS_REGION" \
+  --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=7d
+for email in "$server_email" "$client_email"; do
+  ensure bin-role "roles/storage.objectViewer serviceAccount:$email" storage buckets add-iam-policy-binding \
+    "$bin_bucket" "--member=serviceAccount:$email" --role=roles/storage.objectViewer
+done
+upload_release
+
+if [[ $KVS_STORE == gcs ]]; then
+  # A store overwrites all the time: kept versions or soft-deleted objects would be paid for and never read.
+  step "Bucket of the items: uniform access, never public, in the servers' region, no copies of what was overwritten"
+  if exists bucket "$KVS_BUCKET"; then
+    echo "= bucket $KVS_BUCKET is there"
+  else
+    ensure bucket "$KVS_BUCKET" storage buckets create "$data_bucket" "--location=$KVS_REGION" \
+      --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
+    run storage buckets update "$data_bucket" --no-versioning "--lifecycle-file=$infra/lifecycle.json"
+  fi
+  ensure data-role "roles/storage.objectUser serviceAccount:$server_email" storage buckets add-iam-policy-binding \
+    "$data_bucket" "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
+fi
+
+# --- store ---------------------------------------------------------------------------------------
+
+if [[ $KVS_STORE == disk ]]; then
+  step "Snapshots: a copy of the data disk each night, kept $KVS_SNAPSHOT_DAYS days"
+  ensure snapshot-schedule "$snapshots" compute resource-policies create snapshot-schedule "$snapshots" \
+    "--region=$KVS_REGION" --daily-schedule --start-time=03:00 "--max-retention-days=$KVS_SNAPSHOT_DAYS" \
+    --on-source-disk-delete=apply-retention-policy
+  step "Data disk: of its own, so that it outlives the VM; the startup script formats it once"
+  ensure disk "$data_disk" compute disks create "$data_disk" "--zone=$KVS_ZONE" \
+    "--type=$KVS_DISK_TYPE" "--size=${KVS_DISK_GB}GB" "--resource-policies=$snapshots"
+fi
+
+if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/instance ]]; then
+  step "Service networking: a range of addresses where Google places the Redis, and the way there"
+  ensure address "$services_range" compute addresses create "$services_range" --global \
+    --purpose=VPC_PEERING --prefix-length=24 "--network=$network"
+  ensure peering servicenetworking-googleapis-com services vpc-peerings connect \
+    --service=servicenetworking.googleapis.com "--ranges=$services_range" "--network=$network"
+
+  # maxmemory-policy: a store may refuse an item but not forget one. rdb: what a failure of both nodes leaves.
+  step "Memorystore for Redis: with AUTH and encryption in transit, hourly snapshots (takes about 10 minutes)"
+  ensure redis-instance "$redis" redis instances create "$redis" "--region=$KVS_REGION" \
+    "--tier=$KVS_REDIS_TIER" "--size=$KVS_REDIS_GB" --redis-version=redis_7_2 \
+    "--network=projects/$KVS_PROJECT/global/networks/$network" --connect-mode=private-service-access \
+    --enable-auth --transit-encryption-mode=server-authentication \
+    --redis-config=maxmemory-policy=noeviction --persistence-mode=rdb --rdb-snapshot-period=1h
+  find_redis
+
+  step "Secret: the URL with the AUTH string, for the servers' account only"
+  ensure secret "$redis_secret" secrets create "$redis_secret" --replication-policy=user-managed \
+    "--locations=$KVS_REGION"
+  if exists secret-version enabled; then
+    echo "= secret $redis_secret has its value"
+  else
+    store_redis_url
+    changes=$((changes + 1))
+  fi
+  ensure secret-role "roles/secretmanager.secretAccessor serviceAccount:$server_email" secrets add-iam-policy-binding \
+    "$redis_secret" "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
+elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
+  step "Service connection: lets Google place the cluster's addresses in the subnet"
+  ensure connection-policy "$redis_policy" network-connectivity service-connection-policies create "$redis_policy" \
+    "--network=$network" "--region=$KVS_REGION" --service-class=gcp-memorystore-redis \
+    "--subnets=https://www.googleapis.com/compute/v1/projects/$KVS_PROJECT/regions/$KVS_REGION/subnetworks/$subnet"
+
+  # A cluster knows no AUTH string, only tokens of an hour: the network alone says who may connect.
+  step "Memorystore for Redis Cluster: with encryption in transit, append-only file (takes about 10 minutes)"
+  ensure redis-cluster "$redis" redis clusters create "$redis" "--region=$KVS_REGION" \
+    "--network=projects/$KVS_PROJECT/global/networks/$network" \
+    "--shard-count=$KVS_REDIS_SHARDS" "--replica-count=$KVS_REDIS_REPLICAS" "--node-type=$KVS_REDIS_NODE_TYPE" \
+    --auth-mode=disabled --transit-encryption-mode=server-authentication \
+    --redis-config=maxmemory-policy=noeviction --persistence-mode=aof --aof-append-fsync=everysec
+  find_redis
+fi
+
+# --- servers -------------------------------------------------------------------------------------
+
+step "Address: the one that clients are told, whatever happens to the machines behind it"
+ensure address "$address" compute addresses create "$address" "--region=$KVS_REGION" "--subnet=$subnet"
+ask ADDRESS compute addresses describe "$address" "--region=$KVS_REGION" "--format=value(address)"
+server_ip=$answer
+
+stage_deployment
+
+if [[ $KVS_STORE == disk ]]; then
+  step "Server: one VM with the data disk, without an address outside"
+  vm_metadata server
+  ensure instance "$server" compute instances create "$server" "--zone=$KVS_ZONE" \
+    "--machine-type=$KVS_MACHINE_TYPE" "${machine[@]}" \
+    "--network-interface=subnet=$subnet,private-network-ip=$server_ip,no-address" \
+    "--disk=name=$data_disk,device-name=$data_disk,mode=rw,boot=no,auto-delete=no" \
+    "--service-account=$server_email" "--scopes=$(server_scopes)" "${metadata[@]}"
+else
+  step "Health check: does the server answer memcached's 'version'?"
+  ensure health-check "$health_check" compute health-checks create tcp "$health_check" --global \
+    "--port=$KVS_PORT" "--request=version"$'\n' "--response=VERSION" \
+    --check-interval=10s --timeout=5s --healthy-threshold=1 --unhealthy-threshold=3
+
+  step "Servers: a group of $KVS_SERVER_COUNT over the region's zones; one that stops answering is made anew"
+  running=${found[group/$group]:-}
+  if [[ -n $running ]]; then
+    echo "= group $group is there"
+  else
+    create_template
+    ensure group "$group" compute instance-groups managed create "$group" "--region=$KVS_REGION" \
+      "--size=$KVS_SERVER_COUNT" "--template=$template" "--base-instance-name=$server" \
+      "--health-check=projects/$KVS_PROJECT/global/healthChecks/$health_check" --initial-delay=120 \
+      --update-policy-type=opportunistic
+  fi
+
+  step "Load balancer: one address inside the network, connections spread over the servers that answer"
+  if exists backend "$backend"; then
+    echo "= backend $backend is there"
+  else
+    ensure backend "$backend" compute backend-services create "$backend" "--region=$KVS_REGION" \
+      --load-balancing-scheme=INTERNAL --protocol=TCP "--health-checks=$health_check" --global-health-checks \
+      --connection-draining-timeout=30
+    run compute backend-services add-backend "$backend" "--region=$KVS_REGION" \
+      "--instance-group=$group" "--instance-group-region=$KVS_REGION"
+  fi
+  ensure forwarding-rule "$forwarding_rule" compute forwarding-rules create "$forwarding_rule" \
+    "--region=$KVS_REGION" --load-balancing-scheme=INTERNAL "--network=$network" "--subnet=$subnet" \
+    "--address=$address" --ip-protocol=TCP "--ports=$KVS_PORT" \
+    "--backend-service=$backend" "--backend-service-region=$KVS_REGION"
+fi
+
+# --- client --------------------------------------------------------------------------------------
+
+step "Client: a VM in the subnet with kvs-client, to work and to measure from"
+vm_metadata client
+ensure instance "$client" compute instances create "$client" "--zone=$KVS_ZONE" \
+  "--machine-type=$KVS_CLIENT_MACHINE_TYPE" "${machine[@]}" \
+  "--network-interface=subnet=$subnet,no-address" \
+  "--service-account=$client_email" \
+  --scopes=https://www.googleapis.com/auth/devstorage.read_only,https://www.googleapis.com/auth/logging.write,https://www.googleapis.com/auth/monitoring.write \
+  "${metadata[@]}"
+
+# --- does it run? --------------------------------------------------------------------------------
+
+if $dry_run; then exit; fi
+
+if ((changes == 0)); then
+  echo "Nothing to do: everything was there already."
+  running=${found[group/$group]:-${found[instance/$server]:-}}
+  [[ $running == *"$deployment"* ]] ||
+    echo "The executables or options here are not those that run: infra/deploy.sh brings them there."
+else
+  step "Waiting until the servers answer (at most $KVS_READY_TIMEOUT s)"
+  if [[ $KVS_STORE == disk ]]; then
+    members="$server $KVS_ZONE"
+  else
+    group_members
+    members=$answer
+  fi
+  while read -r name zone; do
+    # An older server keeps its deployment until deploy.sh comes: it need not be waited for.
+    [[ ${found[instance/$name]:-yes} == yes ]] || continue
+    wait_ready "$name" "$zone" ||
+      fail "Server $name does not answer: $state"$'\n'"$(where_to_look "$name" "$zone")"
+    echo "= $name answers"
+  done <<<"$members"
+  echo "Done: $changes changes."
+fi
+cat <<TEXT
+
+kvs listens at $server_ip:$KVS_PORT inside network $network. Try it from the client VM:
+  gcloud compute ssh $client --zone=$KVS_ZONE --project=$KVS_PROJECT --tunnel-through-iap
+  kvs-client set greeting hello && kvs-client get greeting
+TEXT

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Brings new executables and options onto the running VMs, one after another. Where a VM's server does not
+# answer afterwards, that VM and those before it go back to what they ran, and the rest is left alone.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: [KVS_PROJECT=demo] [KVS_STORE=disk|gcs|redis] [...] infra/deploy.sh [--dry-run]
+
+Brings bin/kvs-server, bin/kvs-client and the options of infra/kvs.env onto the VMs that infra/create.sh made.
+
+  --dry-run   print the gcloud commands, one a line; needs no credentials
+  -h, --help  this text
+TEXT
+}
+
+for argument in "$@"; do
+  case $argument in
+    --dry-run) dry_run=true ;;
+    -h | --help)
+      usage
+      exit
+      ;;
+    *) usage_error "deploy.sh takes --dry-run or --help, not '$argument'." ;;
+  esac
+done
+
+begin
+stage_release
+take_stock_of_apis
+if [[ $KVS_STORE == disk ]]; then
+  take_stock bucket address instance
+else
+  take_stock bucket address instance group template
+fi
+
+if $dry_run; then
+  found[instance/$server]="$KVS_ZONE RUNNING OLD"
+  found[instance/$client]="$KVS_ZONE RUNNING OLD"
+  found[group/$group]=$group-OLD
+  found[address/$address]=ADDRESS
+fi
+if [[ $KVS_STORE == disk ]]; then
+  exists instance "$server" || fail "There is no VM $server in project $KVS_PROJECT: run infra/create.sh first."
+else
+  exists group "$group" || fail "There is no group $group in project $KVS_PROJECT: run infra/create.sh first."
+fi
+
+upload_release
+[[ $KVS_STORE != redis ]] || find_redis
+server_ip=${found[address/$address]}
+stage_deployment
+
+# runs VM: the deployment that a VM was told to run.
+runs() {
+  local -a known
+  read -ra known <<<"${found[instance/$1]:-}"
+  echo "${known[2]:-}"
+}
+
+# tell VM ZONE: gives the VM its new orders, which it follows at once; waits for its answer.
+tell() {
+  run compute instances add-metadata "$1" "--zone=$2" "${metadata[@]}"
+  $dry_run || wait_ready "$1" "$2"
+}
+
+# remember VM ZONE: keeps the VM's orders in files, to give them again should the new ones not do.
+remember() {
+  local key value
+  before=()
+  # Values of several lines, hence ends that no line has.
+  ask "" compute instances describe "$1" "--zone=$2" --flatten=metadata.items \
+    $'--format=value[separator="\037",terminator="\036"](metadata.items.key,metadata.items.value)'
+  while IFS=$'\037' read -r -d $'\036' key value; do
+    printf '%s' "$value" >"$work/before.$key"
+    before+=("$key=$work/before.$key")
+  done <<<"$answer"
+}
+
+# update_vm VM ZONE: tells one VM, and takes it back where its server does not answer.
+update_vm() {
+  if [[ $(runs "$1") == "$deployment" ]]; then
+    echo "= $1 runs deployment $deployment already"
+    return
+  fi
+  remember "$1" "$2"
+  tell "$1" "$2" && changes=$((changes + 1)) && return
+  local problem=$state wanted=$deployment
+  step "Back: $1 does not answer with the new deployment"
+  deployment=$(runs "$1")
+  run compute instances add-metadata "$1" "--zone=$2" \
+    "--metadata-from-file=$(IFS=, && echo "${before[*]}")"
+  local outcome="It runs $deployment again."
+  wait_ready "$1" "$2" || outcome="It does not answer with the old deployment either: $state."
+  fail "Deployment $wanted failed on $1: $problem. $outcome"$'\n'"$(where_to_look "$1" "$2")"
+}
+
+# refresh VM: lets a VM of the group take over the group's template, without a restart where that can be.
+refresh() {
+  run compute instance-groups managed update-instances "$group" "--region=$KVS_REGION" "--instances=$1" \
+    --minimal-action=refresh --most-disruptive-allowed-action=restart
+}
+
+# balanced VM: waits until the load balancer's own checks find the VM's server well.
+balanced() {
+  local end=$((SECONDS + KVS_READY_TIMEOUT))
+  $dry_run && end=$SECONDS
+  while :; do
+    ask "$1"$'\tHEALTHY' compute backend-services get-health "$backend" "--region=$KVS_REGION" \
+      "--flatten=status.healthStatus[]" \
+      "--format=value(status.healthStatus.instance.basename(),status.healthStatus.healthState)"
+    grep -qx "$1"$'\tHEALTHY' <<<"$answer" && return
+    state="the load balancer's health check does not find it healthy"
+    ((SECONDS < end)) || return 1
+    sleep "${KVS_POLL_SECONDS:-5}"
+  done
+}
+
+update_group() {
+  local old=${found[group/$group]} name zone members updated=()
+  if [[ $old == "$group-$deployment" ]]; then
+    echo "= group $group runs deployment $deployment already"
+    return
+  fi
+  create_template
+  run compute instance-groups managed set-instance-template "$group" "--region=$KVS_REGION" "--template=$template"
+  group_members
+  members=$answer
+  while read -r name zone; do
+    updated+=("$name $zone")
+    refresh "$name"
+    if ! $dry_run && ! wait_ready "$name" "$zone" || ! balanced "$name"; then
+      local problem=$state failed_vm=$name failed_zone=$zone wanted=$deployment outcome=
+      step "Back: $name does not answer with the new deployment"
+      run compute instance-groups managed set-instance-template "$group" "--region=$KVS_REGION" "--template=$old"
+      deployment=${old#"$group-"}
+      for name in "${updated[@]}"; do
+        refresh "${name% *}"
+        wait_ready "${name% *}" "${name#* }" ||
+          outcome+=" ${name% *} does not answer with the old deployment either: $state."
+      done
+      run compute instance-templates delete "$template"
+      fail "Deployment $wanted failed on $failed_vm: $problem." \
+        "${outcome:-All servers run $deployment again.}"$'\n'"$(where_to_look "$failed_vm" "$failed_zone")"
+    fi
+  done <<<"$members"
+  changes=$((changes + 1))
+  run compute instance-templates delete "$old"
+}
+
+if [[ $KVS_STORE == disk ]]; then
+  step "Server: told its new release, it restarts its server in about a second"
+  vm_metadata server
+  update_vm "$server" "$KVS_ZONE"
+else
+  step "Servers: one after another, the next when the one before answers"
+  update_group
+fi
+if exists instance "$client"; then
+  step "Client: the new kvs-client"
+  vm_metadata client
+  update_vm "$client" "$KVS_ZONE"
+fi
+
+$dry_run && exit
+if ((changes == 0)); then
+  echo "Nothing to do: release $release with these options runs already."
+else
+  echo "Done: release $release, deployment $deployment."
+fi

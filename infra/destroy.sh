@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Removes what infra/create.sh made. What holds items (data disk, bucket, Redis) stays unless --data is given.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: [KVS_PROJECT=demo] [...] infra/destroy.sh [--data] [--yes] [--dry-run]
+
+Removes what infra/create.sh made, after asking. Items are kept: the data disk with its snapshots, the bucket of
+the items and Redis, which lives in the network, stay, and infra/create.sh finds them again.
+
+  --data      the items too: data disk, snapshots, bucket of the items, Redis. Nothing brings them back
+  --yes       do not ask
+  --dry-run   print the gcloud commands that would remove everything of any store, one a line; needs no credentials
+  -h, --help  this text
+TEXT
+}
+
+data=false
+yes=false
+for argument in "$@"; do
+  case $argument in
+    --data) data=true ;;
+    --yes) yes=true ;;
+    --dry-run) dry_run=true ;;
+    -h | --help)
+      usage
+      exit
+      ;;
+    *) usage_error "destroy.sh takes --data, --yes, --dry-run or --help, not '$argument'." ;;
+  esac
+done
+
+begin
+# shellcheck disable=SC2034 # read by failed()
+when_failed="What was removed so far is gone. Once that is settled, run infra/destroy.sh again: it goes on from here."
+
+take_stock_of_apis
+take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
+  backend forwarding-rule service-account bucket redis-instance redis-cluster connection-policy secret project-role
+$dry_run || take_stock peering
+if $dry_run; then
+  for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
+    "health-check/$health_check" "instance/$server" "instance/$client" "disk/$data_disk" \
+    "snapshot-schedule/$snapshots" "redis-instance/$redis" "redis-cluster/$redis" \
+    "connection-policy/$redis_policy" "peering/servicenetworking-googleapis-com" "secret/$redis_secret" \
+    "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
+    "service-account/$client_email" "address/$address" "address/$services_range" "subnet/$subnet" \
+    "network/$network" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
+    "firewall-rule/$KVS_NAME-ssh" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
+    found[$thing]=yes
+  done
+fi
+
+# --- what goes, in the order in which Google lets go ----------------------------------------------
+
+plan=()
+kept=()
+
+# remove KIND NAME COMMAND…: plans the command where there is such a thing.
+remove() {
+  local kind=$1 name=$2
+  shift 2
+  exists "$kind" "$name" || return 0
+  plan+=("$kind $name"$'\t'"$(printf '%s\037' "$@")")
+}
+
+# remove_items KIND NAME COMMAND…: the same for what holds items.
+remove_items() {
+  if $data; then
+    remove "$@"
+  elif exists "$1" "$2"; then
+    kept+=("$1 $2")
+  fi
+}
+
+region=--region=$KVS_REGION
+zone=--zone=$KVS_ZONE
+remove forwarding-rule "$forwarding_rule" compute forwarding-rules delete "$forwarding_rule" "$region"
+remove backend "$backend" compute backend-services delete "$backend" "$region"
+remove group "$group" compute instance-groups managed delete "$group" "$region"
+for key in "${!found[@]}"; do
+  [[ $key == "template/$group-"* ]] || continue
+  remove template "${key#template/}" compute instance-templates delete "${key#template/}"
+done
+remove health-check "$health_check" compute health-checks delete "$health_check" --global
+remove instance "$server" compute instances delete "$server" "$zone"
+remove instance "$client" compute instances delete "$client" "$zone"
+remove_items disk "$data_disk" compute disks delete "$data_disk" "$zone"
+if $data; then
+  if exists disk "$data_disk" || exists snapshot-schedule "$snapshots"; then
+    ask "$data_disk-SNAPSHOT" compute snapshots list "--filter=sourceDisk~/disks/$data_disk\$" "--format=value(name)"
+    for name in $answer; do
+      found[snapshot/$name]=yes
+      remove snapshot "$name" compute snapshots delete "$name"
+    done
+  fi
+fi
+# A disk that stays goes on being copied each night.
+if $data || ! exists disk "$data_disk"; then
+  remove snapshot-schedule "$snapshots" compute resource-policies delete "$snapshots" "$region"
+fi
+remove_items redis-instance "$redis" redis instances delete "$redis" "$region"
+remove_items redis-cluster "$redis" redis clusters delete "$redis" "$region"
+
+redis_stays=false
+[[ " ${kept[*]:-} " == *" redis-"* ]] && redis_stays=true
+if $redis_stays; then
+  exists network "$network" && kept+=("network $network, in which Redis lives")
+else
+  remove connection-policy "$redis_policy" network-connectivity service-connection-policies delete "$redis_policy" "$region"
+  remove peering servicenetworking-googleapis-com services vpc-peerings delete \
+    --service=servicenetworking.googleapis.com "--network=$network"
+  remove secret "$redis_secret" secrets delete "$redis_secret"
+fi
+remove bucket "$KVS_BIN_BUCKET" storage rm --recursive "$bin_bucket"
+remove_items bucket "$KVS_BUCKET" storage rm --recursive "$data_bucket"
+for rule in clients health ssh; do
+  remove firewall-rule "$KVS_NAME-$rule" compute firewall-rules delete "$KVS_NAME-$rule"
+done
+# A deleted account's roles would stay in the project's policy as roles of nobody.
+for email in "$server_email" "$client_email"; do
+  for key in "${!found[@]}"; do
+    [[ $key == "project-role/"*" serviceAccount:$email" ]] || continue
+    role=${key#project-role/}
+    role=${role% *}
+    remove project-role "$role serviceAccount:$email" projects remove-iam-policy-binding "$KVS_PROJECT" \
+      "--member=serviceAccount:$email" "--role=$role" --condition=None
+  done
+  remove service-account "$email" iam service-accounts delete "$email"
+done
+remove address "$address" compute addresses delete "$address" "$region"
+if ! $redis_stays; then
+  remove address "$services_range" compute addresses delete "$services_range" --global
+  remove subnet "$subnet" compute networks subnets delete "$subnet" "$region"
+  remove network "$network" compute networks delete "$network"
+fi
+
+# --- ask, and do it ---------------------------------------------------------------------------------
+
+if ((${#plan[@]} == 0)); then
+  echo "Nothing to remove in project $KVS_PROJECT."
+else
+  if ! $dry_run; then
+    echo "This goes from project $KVS_PROJECT:"
+    printf '  %s\n' "${plan[@]%%$'\t'*}"
+    $data && echo "With it go all items of this kvs. Nothing brings them back."
+    if ! $yes; then
+      read -r -p "Type the project's name to go on: " reply || true
+      [[ $reply == "$KVS_PROJECT" ]] || fail "Nothing was removed."
+    fi
+  fi
+  for entry in "${plan[@]}"; do
+    words=()
+    while IFS= read -r -d $'\037' word; do words+=("$word"); done <<<"${entry#*$'\t'}"
+    run "${words[@]}"
+  done
+  $dry_run || echo "Removed ${#plan[@]} things."
+fi
+for thing in "${kept[@]}"; do echo "Kept: $thing. 'infra/destroy.sh --data' removes it."; done

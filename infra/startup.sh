@@ -1,0 +1,303 @@
+#!/usr/bin/env bash
+# Turns a Debian machine into a kvs server or client, and keeps it one: run at every boot and after every change
+# of the VM's metadata, it brings what is there to what is wanted and restarts the server only where it must.
+#
+# On Google Cloud it is the VM's startup script. Its orders are the metadata kvs-role, kvs-deployment, kvs-release,
+# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret and kvs-redis-ca.
+#
+# On any other Debian machine the orders and files come from a directory:
+#   sudo KVS_SOURCE=/path ./startup.sh
+# It holds kvs-server, kvs-client, kvs-ready, kvs-server.service and SHA256SUMS, and what it needs of kvs-role
+# (server, client), kvs-options (lines NAME=VALUE), kvs-servers (HOST:PORT), kvs-redis-url and kvs-redis-ca.
+set -Eeuo pipefail
+umask 022
+
+readonly METADATA=http://metadata.google.internal/computeMetadata/v1
+readonly CONFIGURATION=/etc/kvs
+readonly PROGRAMS=/opt/kvs
+readonly ENVIRONMENT=$CONFIGURATION/kvs-server.env
+
+say() { echo "kvs: $*" >&2; }
+
+# report WORDS: tells infra/deploy.sh and infra/status.sh, through the VM's guest attributes.
+report() {
+  say "$*"
+  [[ -n ${KVS_SOURCE:-} ]] && return
+  curl -sf -X PUT -H 'Metadata-Flavor: Google' --data "$deployment $*" \
+    "$METADATA/instance/guest-attributes/kvs/state" >/dev/null || say "cannot write the guest attribute kvs/state"
+}
+
+give_up() {
+  report "failed: $*"
+  exit 1
+}
+
+# attribute NAME: one of the orders; nothing where it is not given.
+attribute() {
+  if [[ -n ${KVS_SOURCE:-} ]]; then
+    [[ ! -f $KVS_SOURCE/$1 ]] || cat "$KVS_SOURCE/$1"
+  else
+    curl -sf --retry 5 -H 'Metadata-Flavor: Google' "$METADATA/instance/attributes/$1" || [[ $? == 22 ]]
+  fi
+}
+
+# A value out of a JSON document of Google's: text without quotes in it.
+json_value() {
+  sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
+}
+
+# Curl with the VM's own token, which goes through a pipe: command lines can be read by every user.
+curl_google() {
+  local token
+  token=$(curl -sf --retry 5 -H 'Metadata-Flavor: Google' \
+    "$METADATA/instance/service-accounts/default/token" | tr , '\n' | json_value access_token)
+  printf 'header = "Authorization: Bearer %s"\n' "$token" |
+    curl -sSf --retry 5 --retry-connrefused --config - "$@"
+}
+
+# fetch FILE DIRECTORY: brings one file of the release.
+fetch() {
+  if [[ -n ${KVS_SOURCE:-} ]]; then
+    cp "$KVS_SOURCE/$1" "$2/$1"
+  else
+    curl_google -o "$2/$1" "https://storage.googleapis.com/$bucket/releases/$release/$1"
+  fi
+}
+
+# The URL with the password, of which nothing else may know.
+redis_url() {
+  local secret
+  if [[ -n ${KVS_SOURCE:-} ]]; then
+    attribute kvs-redis-url
+    return
+  fi
+  secret=$(attribute kvs-redis-secret)
+  [[ -n $secret ]] || return 0
+  curl_google "https://secretmanager.googleapis.com/v1/$secret/versions/latest:access" | json_value data | base64 -d
+}
+
+# --- programs -----------------------------------------------------------------------------------
+
+# Brings the release into a directory of its own, whole or not at all, and sets `program` to that.
+install_release() {
+  local staged file
+  local -a files=(kvs-client)
+  [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-server.service)
+  [[ -n ${KVS_SOURCE:-} ]] || files+=(kvs-update.service)
+  mkdir -p "$PROGRAMS/releases"
+  staged=$(mktemp -d "$PROGRAMS/releases/.new.XXXXXX")
+  chmod 0755 "$staged"
+  fetch SHA256SUMS "$staged" || give_up "cannot fetch release $release"
+  if [[ -n ${KVS_SOURCE:-} ]]; then
+    release=$(sha256sum "$staged/SHA256SUMS" | cut -c 1-16)
+  else
+    # The release is named by its sums: with them every file is the one that the metadata means.
+    [[ $(sha256sum "$staged/SHA256SUMS" | cut -c 1-16) == "$release" ]] ||
+      give_up "the sums of release $release are not what its name says"
+  fi
+  program=$PROGRAMS/releases/$release
+  if [[ -d $program && -z ${KVS_SOURCE:-} ]]; then
+    rm -r "$staged"
+    return
+  fi
+  for file in "${files[@]}"; do fetch "$file" "$staged" || give_up "cannot fetch $file of release $release"; done
+  (cd "$staged" && sha256sum --check --strict --quiet --ignore-missing SHA256SUMS) ||
+    give_up "a file of release $release is not what its sum says"
+  for file in "${files[@]}"; do
+    # In a plain directory the sums may be those of `deno task compile`, which makes the executables.
+    [[ $file != kvs-server && $file != kvs-client && -n ${KVS_SOURCE:-} ]] ||
+      grep -q " [ *]$file\$" "$staged/SHA256SUMS" || give_up "release $release has no sum for $file"
+    case $file in *.service) chmod 0644 "$staged/$file" ;; *) chmod 0755 "$staged/$file" ;; esac
+  done
+  if [[ -d $program ]] && diff -rq "$staged" "$program" >/dev/null; then
+    rm -r "$staged"
+  else
+    rm -rf "$program"
+    mv "$staged" "$program"
+    say "release $release is in $program"
+  fi
+}
+
+# --- disk ---------------------------------------------------------------------------------------
+
+# Formats the data disk if it has nothing on it, and mounts it.
+mount_data_disk() {
+  local name device uuid looked=0
+  name=$(attribute kvs-disk)
+  [[ -n $name ]] || return 0
+  device=/dev/disk/by-id/google-$name
+  [[ -e $device ]] || give_up "the data disk $name is not attached to this VM"
+  # 2: nothing there that blkid knows. Any other failure is a disk to leave alone.
+  blkid -p "$device" >/dev/null || looked=$?
+  case $looked in
+    0) ;;
+    2)
+      say "formatting $device, which is empty"
+      mkfs.ext4 -q -m 0 -L kvs-data "$device"
+      ;;
+    *) give_up "cannot tell what is on the data disk $name: it was left as it is" ;;
+  esac
+  uuid=$(blkid -p -s UUID -o value "$device")
+  if ! grep -q "^UUID=$uuid " /etc/fstab; then
+    echo "UUID=$uuid /var/lib/kvs ext4 defaults,noatime,discard,nofail 0 2" >>/etc/fstab
+    systemctl daemon-reload
+  fi
+  mkdir -p /var/lib/kvs
+  if ! findmnt /var/lib/kvs >/dev/null; then
+    fsck.ext4 -p "$device" >/dev/null || (($? < 4)) || give_up "the file system of data disk $name needs repair: fsck"
+    mount "$device" /var/lib/kvs
+  fi
+  # where the disk has been made larger
+  resize2fs "$device" >/dev/null 2>&1 || say "cannot grow the file system of $device"
+}
+
+# --- server -------------------------------------------------------------------------------------
+
+# put FILE MODE: writes standard input there, whole or not at all. True where that changed something.
+put() {
+  local new
+  new=$(mktemp "$1.XXXXXX")
+  cat >"$new"
+  chmod "$2" "$new"
+  if cmp -s "$new" "$1"; then
+    rm "$new"
+    return 1
+  fi
+  mv "$new" "$1"
+}
+
+# Writes the environment that the orders ask for to `staging`, where only root can read.
+stage_environment() {
+  local url file=$staging/environment
+  url=$(redis_url) || give_up "cannot read the URL of Redis from Secret Manager"
+  printf '%s\n' "$(attribute kvs-options)" >"$file"
+  # An order that names no variable must not become one.
+  ! grep -Eqv '^([A-Z_]+=.*|#.*|)$' "$file" || give_up "kvs-options takes lines NAME=VALUE, nothing else"
+  grep -q '^KVS_' "$file" || give_up "kvs-options is empty: it takes lines such as KVS_STORE=disk"
+  [[ -z $url ]] || printf 'KVS_REDIS_URL=%s\n' "$url" >>"$file"
+  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'DENO_CERT=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
+}
+
+# activate PROGRAM: makes it the one that runs, and waits until it answers.
+activate() {
+  ln -sfn "$1" "$PROGRAMS/current.new"
+  mv -T "$PROGRAMS/current.new" "$PROGRAMS/current"
+  put /etc/systemd/system/kvs-server.service 0644 <"$1/kvs-server.service" || true
+  systemctl daemon-reload
+  systemctl enable --quiet kvs-server.service
+  systemctl reset-failed kvs-server.service 2>/dev/null || true
+  systemctl restart kvs-server.service
+}
+
+# Whether the server runs and answers, with the environment that its own probe reads.
+answers() {
+  systemctl is-active --quiet kvs-server.service || return 1
+  (
+    while IFS='=' read -r name value; do
+      case $name in KVS_LISTEN | KVS_PORT) export "$name=$value" ;; esac
+    done <"$ENVIRONMENT"
+    KVS_READY_TIMEOUT=${KVS_READY_TIMEOUT:-600} "$PROGRAMS/current/kvs-ready"
+  )
+}
+
+run_server() {
+  local before changed=false problem
+  id -u kvs >/dev/null 2>&1 ||
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
+  mount_data_disk
+
+  before=$(readlink "$PROGRAMS/current" || true)
+  attribute kvs-redis-ca >"$staging/ca"
+  if [[ -s $staging/ca ]] && put "$CONFIGURATION/redis-ca.pem" 0644 <"$staging/ca"; then changed=true; fi
+  stage_environment
+  [[ ! -f $ENVIRONMENT ]] || cp "$ENVIRONMENT" "$staging/environment.before"
+  if put "$ENVIRONMENT" 0600 <"$staging/environment"; then changed=true; fi
+
+  if [[ $before == "$program" ]] && ! $changed &&
+    cmp -s "$program/kvs-server.service" /etc/systemd/system/kvs-server.service && answers; then
+    say "nothing to change: the server runs and answers"
+    return
+  fi
+  if activate "$program"; then
+    say "the server answers"
+    return
+  fi
+  problem="the server does not answer with release $release"
+  if [[ -d $before && -f $staging/environment.before ]]; then
+    put "$ENVIRONMENT" 0600 <"$staging/environment.before" || true
+    if activate "$before"; then problem+="; release ${before##*/} runs again"; fi
+  fi
+  give_up "$problem"
+}
+
+# --- client -------------------------------------------------------------------------------------
+
+set_up_client() {
+  ln -sfn "$program" "$PROGRAMS/current"
+  printf 'export KVS_SERVERS=%s\n' "$(attribute kvs-servers)" | put /etc/profile.d/kvs.sh 0644 || true
+}
+
+# --- watch --------------------------------------------------------------------------------------
+
+# Waits until the metadata is no longer what the last run has seen, then runs the script that it holds now.
+watch() {
+  local seen new
+  seen=$(cat /run/kvs-metadata-etag 2>/dev/null || true)
+  while :; do
+    new=$(metadata_etag "?recursive=true&wait_for_change=true&timeout_sec=300&last_etag=${seen:-0}") || {
+      sleep 5
+      continue
+    }
+    [[ $new == "$seen" ]] || break
+  done
+  attribute startup-script >"$staging/startup.sh"
+  bash "$staging/startup.sh"
+}
+
+metadata_etag() {
+  local etag
+  etag=$(curl -sf -m 330 -D - -o /dev/null -H 'Metadata-Flavor: Google' "$METADATA/instance/attributes/$1" |
+    tr -d '\r' | sed -n 's/^[Ee][Tt]ag: *//p')
+  [[ -n $etag ]] && echo "$etag"
+}
+
+# --- all of it ----------------------------------------------------------------------------------
+
+[[ $(id -u) == 0 ]] || { say "needs root: sudo $0" && exit 1; }
+# mktemp makes it for root alone
+staging=$(mktemp -d)
+trap 'rm -rf "$staging"' EXIT
+
+if [[ ${1:-} == --watch ]]; then
+  watch
+  exit
+fi
+
+deployment=local
+bucket=
+release=local
+if [[ -z ${KVS_SOURCE:-} ]]; then
+  # What changes from here on is a change that the watch must see.
+  metadata_etag "?recursive=true" >/run/kvs-metadata-etag || true
+  deployment=$(attribute kvs-deployment)
+  bucket=$(attribute kvs-bin-bucket)
+  release=$(attribute kvs-release)
+fi
+role=$(attribute kvs-role)
+trap 'report "failed: line $LINENO of the startup script"' ERR
+
+mkdir -p "$CONFIGURATION"
+install_release
+case ${role:-server} in
+  client) set_up_client ;;
+  server) run_server ;;
+  *) give_up "kvs-role takes server or client, not '$role'" ;;
+esac
+ln -sfn "$PROGRAMS/current/kvs-client" /usr/local/bin/kvs-client
+
+if [[ -z ${KVS_SOURCE:-} ]]; then
+  put "$PROGRAMS/startup.sh" 0755 <"$0" || true
+  if put /etc/systemd/system/kvs-update.service 0644 <"$program/kvs-update.service"; then systemctl daemon-reload; fi
+  systemctl enable --now --quiet kvs-update.service
+fi
+report ready

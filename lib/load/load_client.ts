@@ -1,0 +1,127 @@
+/**
+ * One client of many: its own connection to each server, and its requests in flight.
+ *
+ * @module
+ */
+
+import type { Address } from "../client/address.ts";
+import { Connection, type ConnectionOptions, type Waiting } from "../client/connection.ts";
+import type { UnreachableError } from "../client/errors.ts";
+import type { Ring } from "../client/ring.ts";
+import { writeLine } from "../protocol/request.ts";
+import type { Response } from "../protocol/response.ts";
+import type { Write } from "./ledger.ts";
+import type { Pace } from "./pace.ts";
+import type { Command } from "./tally.ts";
+import type { Request, Workload } from "./workload.ts";
+
+/** After a lost connection the client waits so long before it tries again, in milliseconds. */
+const PAUSE = 100;
+
+/**
+ * A timer comes so late by itself, in milliseconds. It is not the server's doing, and not counted,
+ * where the client had nothing to wait for but the timer.
+ */
+const TIMER_LATENESS = 2.5;
+
+/** What all clients of a thread have in common. */
+export interface Surroundings {
+  readonly servers: readonly Address[];
+  /** Which server has a key; absent for one server. */
+  readonly ring: Ring | undefined;
+  readonly connection: ConnectionOptions;
+  readonly workload: Workload;
+  /** Wakes a slot at a time of `performance.now()`. */
+  wake(slot: Slot, due: number): void;
+  /** A slot has no more to do. */
+  finished(): void;
+}
+
+/** A client. */
+export class LoadClient implements Disposable {
+  /** Sets that were sent and not answered, by key, where answers are verified. */
+  readonly own = new Map<number, Write>();
+  readonly #connections: (Connection | undefined)[] = [];
+
+  constructor(readonly surroundings: Surroundings) {}
+
+  /** Connects to all servers. Rejects as {@linkcode Connection.request} does. */
+  async connect(): Promise<void> {
+    await Promise.all(
+      this.surroundings.servers.map((_, server) =>
+        this.#connection(server).request("line", (out) => writeLine(out, "version"))
+      ),
+    );
+  }
+
+  /** Begins to send, `pipeline` requests at once. */
+  start(pace: Pace, pipeline: number): void {
+    const now = performance.now();
+    for (let i = 0; i < pipeline; i++) new Slot(this, pace).go(now);
+  }
+
+  /** Sends bytes to the server that has the key. */
+  send(frame: Uint8Array, key: Uint8Array, slot: Slot): void {
+    this.#connection(this.surroundings.ring?.serverOf(key) ?? 0).send(frame, slot);
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections) connection?.close();
+  }
+
+  #connection(server: number): Connection {
+    const open = this.#connections[server];
+    if (open !== undefined && !open.closed) return open;
+    const { servers, connection } = this.surroundings;
+    return this.#connections[server] = new Connection(servers[server]!, connection);
+  }
+}
+
+/** A place in the pipeline: one request after the other, as the pace has it. */
+export class Slot implements Waiting, Request {
+  expect: "line" | "values" = "line";
+  command: Command = "get";
+  key = 0;
+  write: Write | undefined;
+  least = 0;
+  before: Write | undefined;
+  #due = 0;
+
+  constructor(private readonly client: LoadClient, private readonly pace: Pace) {}
+
+  /** Does what is next: sends, waits until something is due, or ends. */
+  go(now: number): void {
+    const due = this.pace.next(now);
+    if (due === undefined) return this.client.surroundings.finished();
+    this.#due = due;
+    if (due <= now) this.#send();
+    else this.client.surroundings.wake(this, due);
+  }
+
+  /** Sends the request that it has waited for. */
+  wake(now: number): void {
+    if (now - this.#due <= TIMER_LATENESS) this.#due = now;
+    this.#send();
+  }
+
+  #send(): void {
+    const { workload } = this.client.surroundings;
+    workload.choose(this);
+    this.expect = this.command === "get" ? "values" : "line";
+    const frame = workload.prepare(this, this.client.own);
+    this.client.send(frame, workload.keyOf(this), this);
+  }
+
+  resolve(response: Response): void {
+    const now = performance.now();
+    const { client } = this;
+    client.surroundings.workload.answered(this, response, now - this.#due, client.own);
+    this.go(now);
+  }
+
+  reject(error: UnreachableError): void {
+    const { client } = this;
+    client.surroundings.workload.failed(this, error, client.own);
+    setTimeout(() => this.go(performance.now()), PAUSE);
+  }
+}

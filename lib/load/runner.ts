@@ -1,0 +1,186 @@
+/**
+ * The load of one thread: its clients, from their connections to the last answer.
+ *
+ * @module
+ */
+
+import { parseAddress } from "../client/address.ts";
+import { messageOf } from "../errors.ts";
+import { Ring } from "../client/ring.ts";
+import { FileContent, RandomContent, StampedContent } from "./content.ts";
+import { parseSizes, type Picker, uniform, zipf } from "./distribution.ts";
+import { Ledger } from "./ledger.ts";
+import { Lines, type SharedLines } from "./lines.ts";
+import { LoadClient, type Slot, type Surroundings } from "./load_client.ts";
+import { BackToBack, type Pace, Schedule } from "./pace.ts";
+import { Random } from "./random.ts";
+import { Tally } from "./tally.ts";
+import { Workload } from "./workload.ts";
+
+/** What one thread is to do. It goes from thread to thread as it is. */
+export interface Plan {
+  /** Which thread it is, of how many. */
+  readonly thread: number;
+  readonly threads: number;
+  readonly servers: readonly string[];
+  /** How long a reply may take, in milliseconds. */
+  readonly timeout: number;
+  readonly clients: number;
+  /** Of each client, in flight at once. */
+  readonly pipeline: number;
+  /** Of each client in all; `Infinity` for as many as the duration allows. */
+  readonly requests: number;
+  /** In milliseconds; `Infinity` for as long as the requests take. */
+  readonly duration: number;
+  /** How many of all requests are gets, 0 to 1. */
+  readonly getRatio: number;
+  readonly keys: SharedLines;
+  readonly keyDistribution: "uniform" | "zipf";
+  /** The values of a file; without it they are made, of the sizes that `valueSizes` describes. */
+  readonly values?: SharedLines;
+  readonly valueSizes: string;
+  /** Requests a second of all the thread's clients, for an open loop. */
+  readonly rate?: number;
+  /** The word by which the run knows its own values, where answers are verified. */
+  readonly run?: string;
+  readonly seed: number;
+}
+
+/** A client that could not begin. */
+export class ConnectError extends Error {
+  override name = "ConnectError";
+}
+
+/** So many connections are opened at once: a listener's queue is short. */
+const CONNECTING = 100;
+
+/** One thread's load. */
+export class Runner implements Disposable {
+  readonly tally = new Tally();
+  readonly #clients: LoadClient[];
+  readonly #alarm = new Alarm();
+  readonly #done = Promise.withResolvers<void>();
+  #stopped = false;
+  #active: number;
+
+  constructor(readonly plan: Plan) {
+    const { servers, clients, pipeline, timeout } = plan;
+    const addresses = servers.map(parseAddress);
+    const surroundings: Surroundings = {
+      servers: addresses,
+      ring: addresses.length > 1 ? new Ring(addresses) : undefined,
+      connection: { timeout },
+      workload: workloadOf(plan, this.tally),
+      wake: (slot, due) => this.#alarm.set(slot, due),
+      finished: () => {
+        if (--this.#active === 0) this.#done.resolve();
+      },
+    };
+    this.#active = clients * pipeline;
+    this.#clients = Array.from({ length: clients }, () => new LoadClient(surroundings));
+  }
+
+  /**
+   * Opens all connections.
+   *
+   * @throws {ConnectError} for the first that cannot be opened.
+   */
+  async connect(): Promise<void> {
+    for (let i = 0; i < this.#clients.length; i += CONNECTING) {
+      const group = this.#clients.slice(i, i + CONNECTING);
+      await Promise.all(group.map(async (client, index) => {
+        try {
+          await client.connect();
+        } catch (error) {
+          const which = `client ${i + index + 1} of ${this.#clients.length}`;
+          throw new ConnectError(`${which}: ${messageOf(error)}`, { cause: error });
+        }
+      }));
+    }
+  }
+
+  /** Sends all requests and waits for their answers; gives how long that took, in seconds. */
+  async run(): Promise<number> {
+    const start = performance.now();
+    const paceOf = this.#paces(start);
+    for (const client of this.#clients) client.start(paceOf(), this.plan.pipeline);
+    await this.#done.promise;
+    return (performance.now() - start) / 1000;
+  }
+
+  /** Lets no request begin from now on. */
+  stop(): void {
+    this.#stopped = true;
+    this.#alarm.ring();
+  }
+
+  [Symbol.dispose](): void {
+    for (const client of this.#clients) client[Symbol.dispose]();
+  }
+
+  #paces(start: number): () => Pace {
+    const { requests, duration, rate, clients } = this.plan;
+    const deadline = start + duration;
+    const stoppable = (pace: Pace): Pace => ({
+      next: (now) => this.#stopped ? undefined : pace.next(now),
+    });
+    if (rate === undefined) return () => stoppable(new BackToBack(requests, deadline));
+    const schedule = stoppable(new Schedule(rate, start, requests * clients, deadline));
+    return () => schedule;
+  }
+}
+
+function workloadOf(plan: Plan, tally: Tally): Workload {
+  const { seed, thread, getRatio, run } = plan;
+  const keys = new Lines(plan.keys);
+  const random = new Random(seed, thread);
+  const sizes = parseSizes(plan.valueSizes)!;
+  const parts = { keys, getRatio, random, tally, picker: pickerOf(plan, keys.count) };
+  const file = plan.values && new FileContent(new Lines(plan.values));
+  if (run === undefined) {
+    return new Workload({ ...parts, content: file ?? new RandomContent(sizes, random) });
+  }
+  const content = file ?? new StampedContent(run, sizes, seed);
+  return new Workload({ ...parts, content, verify: { ledger: new Ledger(keys.count), content } });
+}
+
+/** Where answers are verified, each thread has keys of its own, as it knows its own writes only. */
+function pickerOf({ keyDistribution, run, thread, threads }: Plan, count: number): Picker {
+  const pickerFor = keyDistribution === "zipf" ? zipf : uniform;
+  if (run === undefined || threads === 1) return pickerFor(count);
+  const own = pickerFor(Math.ceil((count - thread) / threads));
+  return { pick: (random) => own.pick(random) * threads + thread };
+}
+
+/** Wakes slots when their requests are due, which they are in the order in which they ask. */
+class Alarm {
+  readonly #waiting: { slot: Slot; due: number }[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  set(slot: Slot, due: number): void {
+    this.#waiting.push({ slot, due });
+    this.#wind(performance.now());
+  }
+
+  /** Wakes those that are still waiting, to be told that there is nothing to do. */
+  ring(): void {
+    clearTimeout(this.#timer);
+    for (const { slot } of this.#waiting.splice(0)) slot.go(performance.now());
+  }
+
+  #wind(now: number): void {
+    const first = this.#waiting[0];
+    if (first === undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#wake(), Math.max(0, first.due - now));
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    const waiting = this.#waiting;
+    let count = 0;
+    while (count < waiting.length && waiting[count]!.due <= now) waiting[count++]!.slot.wake(now);
+    waiting.splice(0, count);
+    this.#wind(now);
+  }
+}

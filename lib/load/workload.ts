@@ -1,0 +1,176 @@
+/**
+ * What the clients of one thread send, and what they make of the answers.
+ *
+ * @module
+ */
+
+import { binaryString, ByteBuffer } from "../bytes.ts";
+import { TimeoutError, type UnreachableError, UnreadableError } from "../client/errors.ts";
+import { writeGet, writeStore } from "../protocol/request.ts";
+import type { Response } from "../protocol/response.ts";
+import type { CheckedContent, Content } from "./content.ts";
+import type { Picker } from "./distribution.ts";
+import type { Ledger, Write } from "./ledger.ts";
+import type { Lines } from "./lines.ts";
+import type { Random } from "./random.ts";
+import type { Command, Tally } from "./tally.ts";
+
+/** One request, from its being chosen to its answer. */
+export interface Request {
+  command: Command;
+  key: number;
+  /** Of a set that is verified. */
+  write: Write | undefined;
+  /** Of a get that is verified: the least version that it may bring. */
+  least: number;
+  /** Of a get that is verified: a set of the same client to the same key, sent but not answered. */
+  before: Write | undefined;
+}
+
+/** What a workload is made of. */
+export interface WorkloadParts {
+  readonly keys: Lines;
+  /** Which key the next request is about, among all. */
+  readonly picker: Picker;
+  /** How many of all requests are gets, 0 to 1. */
+  readonly getRatio: number;
+  readonly random: Random;
+  readonly tally: Tally;
+  readonly content: Content;
+  /** Present where answers are verified; `content` then is what it says. */
+  readonly verify?: { readonly ledger: Ledger; readonly content: CheckedContent };
+}
+
+/** Chooses requests and judges answers. */
+export class Workload {
+  readonly #frame = new ByteBuffer();
+
+  constructor(private readonly parts: WorkloadParts) {}
+
+  /** Chooses a key and a command; {@linkcode prepare} must follow. */
+  choose(request: Request): void {
+    const { random, getRatio, picker } = this.parts;
+    request.command = random.unit() < getRatio ? "get" : "set";
+    request.key = picker.pick(random);
+  }
+
+  /** The bytes of a key, for the choice of its server. */
+  keyOf(request: Request): Uint8Array {
+    return this.parts.keys.at(request.key);
+  }
+
+  /** The bytes to send, until the next call; `own` holds the client's own sets in flight. */
+  prepare(request: Request, own: Map<number, Write>): Uint8Array {
+    const { content, verify } = this.parts;
+    const frame = this.#frame;
+    const { key } = request;
+    frame.clear();
+    if (request.command === "get") {
+      request.write = undefined;
+      writeGet(frame, "get", [this.keyOf(request)]);
+      if (verify !== undefined) {
+        request.least = verify.ledger.least(key);
+        request.before = own.get(key);
+      }
+      return frame.view();
+    }
+    request.write = verify?.ledger.begin(key);
+    if (request.write !== undefined) own.set(key, request.write);
+    const value = content.value(key, request.write?.version ?? 0);
+    writeStore(frame, "set", this.keyOf(request), value, 0, 0);
+    return frame.view();
+  }
+
+  /** An answer has come, so many milliseconds after the request was due. */
+  answered(request: Request, response: Response, latency: number, own: Map<number, Write>): void {
+    const { tally } = this.parts;
+    const counts = tally.commands[request.command];
+    counts.requests++;
+    counts.latency.record(latency);
+    this.#settle(request, own);
+    if (response.kind === "error") {
+      const { line } = response;
+      if (line.startsWith("SERVER_ERROR")) tally.error(line);
+      else tally.wrongAnswer("refused", () => `${this.#shown(request)} was answered ${line}`);
+    } else if (response.kind === "line") {
+      if (response.line === "STORED") this.#stored(request);
+      else {
+        tally.wrongAnswer(
+          "not stored",
+          () => `${this.#shown(request)} was answered ${response.line}`,
+        );
+      }
+    } else if (response.kind === "values") {
+      const [value] = response.values;
+      if (value === undefined) counts.misses++;
+      else counts.hits++;
+      this.#read(request, value?.key, value?.value);
+    }
+  }
+
+  /** No answer will come. */
+  failed(request: Request, error: UnreachableError, own: Map<number, Write>): void {
+    const { tally } = this.parts;
+    tally.commands[request.command].requests++;
+    if (error instanceof UnreadableError) tally.wrongAnswer("unreadable", () => error.message);
+    else tally.error(error instanceof TimeoutError ? "no reply in time" : "connection lost");
+    this.#settle(request, own);
+  }
+
+  #settle({ write, key }: Request, own: Map<number, Write>): void {
+    if (write !== undefined && own.get(key) === write) own.delete(key);
+  }
+
+  #stored({ write }: Request): void {
+    if (write !== undefined) this.parts.verify!.ledger.acknowledge(write);
+  }
+
+  #read(request: Request, key: string | undefined, value: Uint8Array | undefined): void {
+    const { verify, tally } = this.parts;
+    if (key !== undefined && key !== binaryString(this.keyOf(request))) {
+      tally.wrongAnswer("wrong key", () => `${this.#shown(request)} brought key '${key}'`);
+    }
+    if (verify === undefined) return;
+    const { before } = request;
+    const least = Math.max(request.least, before?.acknowledged ? before.least : 0);
+    if (value === undefined) {
+      if (least > 0) {
+        tally.wrongAnswer("lost", () => `${this.#shown(request)} found nothing: it had been set`);
+      }
+      return;
+    }
+    const found = verify.content.identify(request.key, value);
+    if (found === "foreign") {
+      // Until the run has set a key, whatever lay there before may be read.
+      if (least > 0) {
+        tally.wrongAnswer(
+          "not written",
+          () => `${this.#shown(request)} brought a value that was never written for it`,
+        );
+      }
+    } else if (typeof found === "object") {
+      tally.wrongAnswer(
+        "damaged",
+        () => `${this.#shown(request)} brought a value: ${found.damage}`,
+      );
+    } else if (found < least) {
+      tally.wrongAnswer(
+        "stale",
+        () =>
+          `${
+            this.#shown(request)
+          } brought version ${found}, which version ${least} or a later one ` +
+          "had overwritten",
+      );
+    } else if (found !== Infinity && found > verify.ledger.issued(request.key)) {
+      tally.wrongAnswer(
+        "not written",
+        () => `${this.#shown(request)} brought version ${found}, which was not written yet`,
+      );
+    }
+  }
+
+  #shown(request: Request): string {
+    return `${request.command} ${binaryString(this.keyOf(request))}`;
+  }
+}

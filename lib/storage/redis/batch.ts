@@ -1,0 +1,34 @@
+/**
+ * Requests that go to Redis in one write.
+ *
+ * @module
+ */
+
+import type { Request } from "./request.ts";
+
+/** Requests of one turn, and what has become of them. */
+export interface Batch {
+  readonly requests: Request[];
+  /** The bytes to be sent; none once they are. */
+  payload: Uint8Array | undefined;
+  /** Bytes that count as unanswered. */
+  size: number;
+  /** Requests without a reply. */
+  left: number;
+  /** When the first of them is given up. */
+  deadline: number;
+  /** When it was sent, by `performance.now()`. */
+  sentAt: number;
+}
+
+/** An empty one. */
+export function newBatch(): Batch {
+  return {
+    requests: [],
+    payload: undefined,
+    size: 0,
+    left: 0,
+    deadline: Infinity,
+    sentAt: 0,
+  };
+}

@@ -1,0 +1,464 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { AUTH_STRING, type Json, PROJECT } from "./cloud.ts";
+import { commands, Deployment, dryRun, type Outcome, ROOT } from "./scripts.ts";
+
+const STORES: Record<string, Record<string, string>> = {
+  disk: { KVS_STORE: "disk" },
+  gcs: { KVS_STORE: "gcs" },
+  redis: { KVS_STORE: "redis" },
+  "redis cluster": { KVS_STORE: "redis", KVS_REDIS_KIND: "cluster" },
+};
+
+const SERVER = `serviceAccount:kvs-server@${PROJECT}.iam.gserviceaccount.com`;
+
+/** Whether a program is here. */
+function has(program: string, asked = "--version"): boolean {
+  try {
+    return new Deno.Command(program, { args: [asked], stdout: "null", stderr: "null" })
+      .outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+const withoutGcloud = !has("gcloud") || !has("openssl", "version");
+if (withoutGcloud) {
+  console.error("infra/*.sh run against nothing here: they need gcloud and openssl");
+}
+/** gcloud takes about a second a command, and a store a hundred commands: by default one goes all the way. */
+const everyStore = Deno.env.get("KVS_TEST_INFRA") === "full";
+
+function succeeded(outcome: Outcome): Outcome {
+  assertEquals(outcome.code, 0, outcome.stdout + outcome.stderr);
+  return outcome;
+}
+
+// --- dry runs ---------------------------------------------------------------------------------------------
+
+for (const [store, settings] of Object.entries(STORES)) {
+  Deno.test(`a dry run for ${store} prints every command on a line and calls none`, async () => {
+    for (const script of ["create.sh", "deploy.sh", "destroy.sh"]) {
+      const outcome = succeeded(await dryRun(script, settings));
+      assertEquals(outcome.stderr, "");
+      for (const line of outcome.stdout.trim().split("\n")) {
+        assertMatch(line, /^(gcloud |# |Kept: )/);
+      }
+      for (const command of commands(outcome)) {
+        assertMatch(command, / --project=demo --quiet$/);
+        assert(!command.includes("0.0.0.0/0"), command);
+      }
+    }
+  });
+
+  Deno.test(`what a dry run for ${store} creates, a dry run of destroy with the data removes`, async () => {
+    const created = commands(succeeded(await dryRun("create.sh", settings)))
+      .map((line) =>
+        line.match(/^gcloud (.*) (?:create|connect)(?: tcp| snapshot-schedule)? (\S+)/)
+      )
+      .filter((match) => match !== null);
+    const destroyed = commands(succeeded(await dryRun("destroy.sh", settings, "--data")));
+    assert(created.length > 10);
+    for (const [line, group, name] of created) {
+      const gone = destroyed.some((it) =>
+        group === "storage buckets"
+          ? it.startsWith(`gcloud storage rm --recursive ${name} `)
+          : it.startsWith(`gcloud ${group} delete ${name.replace(/^--.*/, "")}`) ||
+            it.startsWith(`gcloud ${group} delete ${name}@`)
+      );
+      assert(gone, `destroy.sh does not remove what this makes: ${line}`);
+    }
+  });
+}
+
+Deno.test("destroy without the data leaves alone what holds items, and Redis its network", async () => {
+  for (const [store, settings] of Object.entries(STORES)) {
+    const outcome = succeeded(await dryRun("destroy.sh", settings));
+    for (const line of commands(outcome)) {
+      assert(
+        !/disks|resource-policies|snapshots|redis|networks|demo-kvs-data|peerings/.test(line) ||
+          / list /.test(line),
+        `${store}: ${line}`,
+      );
+    }
+    assertStringIncludes(outcome.stdout, "Kept: disk kvs-data");
+  }
+});
+
+Deno.test("machines have their own account, no address outside, a measured boot and OS Login", async () => {
+  for (const [store, settings] of Object.entries(STORES)) {
+    const machines = commands(succeeded(await dryRun("create.sh", settings)))
+      .filter((line) => /compute (instances|instance-templates) create/.test(line));
+    assertEquals(machines.length, 2, store);
+    for (const line of machines) {
+      assertMatch(line, /--service-account=kvs-(server|client)@demo\.iam\.gserviceaccount\.com/);
+      assertMatch(line, /--network-interface=[^ ]*no-address/);
+      assertMatch(line, /--shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring/);
+      assertMatch(line, /enable-oslogin=TRUE\|block-project-ssh-keys=TRUE/);
+      // Secret Manager, where the password of a Redis instance is, takes no narrower scope.
+      assertEquals(
+        line.includes("auth/cloud-platform"),
+        store === "redis" && !line.includes("kvs-client@"),
+      );
+    }
+  }
+});
+
+Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
+  const wrong: Record<string, string> = {
+    KVS_PROJECT: "",
+    KVS_STORE: "tape",
+    KVS_PORT: "eleven",
+    KVS_NAME: "Kvs",
+    KVS_ZONE: "us-central1-a",
+    KVS_SERVER_ENV: "no equals sign",
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    const { code, stderr } = await dryRun("create.sh", { [name]: value });
+    assertEquals(code, 64, name);
+    assertStringIncludes(stderr, name);
+    assertEquals(stderr.trim().split("\n").length, 1);
+  }
+});
+
+Deno.test("each failure of gcloud's names its remedy", async () => {
+  const cases: [said: string, remedy: string][] = [
+    ["You do not currently have an active account selected.", "gcloud auth login"],
+    ["Reauthentication failed. cannot prompt", "gcloud auth login"],
+    [
+      "Secret Manager API has not been used in project 1 before: secretmanager.googleapis.com",
+      "gcloud services enable secretmanager.googleapis.com --project=demo",
+    ],
+    ["Quota 'CPUS' exceeded.  Limit: 8.0 in region europe-west1.", "iam-admin/quotas?project=demo"],
+    ["Billing account for project '1' is not found.", "billing/linkedaccount?project=demo"],
+    ["ZONE_RESOURCE_POOL_EXHAUSTED", "KVS_ZONE"],
+    ["HTTPError 409: The requested bucket name is not available.", "KVS_BIN_BUCKET"],
+    ["Constraint constraints/compute.vmExternalIpAccess violated", "policy of your organization"],
+    ["PERMISSION_DENIED: caller lacks it", "roles/owner"],
+    ["Producer services (e.g. Cloud Memstore) are still using this connection", "run this again"],
+  ];
+  const script = `source infra/lib.sh; gcloud() { echo somebody@example.com; }; remedy "$1"`;
+  for (const [said, remedy] of cases) {
+    const { stdout } = await new Deno.Command("bash", {
+      args: ["-c", script, "bash", said],
+      cwd: ROOT,
+      env: { KVS_PROJECT: PROJECT },
+    }).output();
+    assertStringIncludes(new TextDecoder().decode(stdout), remedy, said);
+  }
+});
+
+// --- the whole way ------------------------------------------------------------------------------------------
+
+/** The same commands, whatever the names by content, the work directory and where the scripts lie. */
+function normalized(outcome: Outcome): string[] {
+  return commands(outcome)
+    .filter((line) =>
+      !/^gcloud (\S+ )+(list|describe|get-iam-policy|get-cluster-certificate-authority) /.test(line)
+    )
+    .filter((line) => !/^gcloud compute instance-groups managed list-instances/.test(line))
+    .map((line) =>
+      line.replaceAll(`${ROOT}infra`, "infra")
+        .replaceAll(/\/tmp\/kvs-infra\.\w+/g, "/tmp/kvs-infra")
+        .replaceAll(/kvs-deployment=[0-9a-f]{16}|kvs-servers-[0-9a-f]{16}/g, (it) =>
+          it.replace(/[0-9a-f]{16}/, "DEPLOYMENT"))
+        .replaceAll(/(releases\/|kvs-release=)[0-9a-f]{16}/g, "$1RELEASE")
+        .replaceAll("10.120.0.2", "ADDRESS")
+        .replaceAll("10.120.0.9:6379", "HOST:6379")
+    );
+}
+
+function metadata(document: Json): Record<string, string> {
+  return Object.fromEntries(document.metadata.items.map((it: Json) => [it.key, it.value]));
+}
+
+/** What has been made for a store, seen from Google's side. */
+function checkResources({ cloud }: Deployment, store: string): void {
+  const project = `projects/${PROJECT}`;
+  const region = `${project}/regions/europe-west1`;
+  assertEquals(cloud.get(`${project}/global/networks/kvs`).autoCreateSubnetworks, false);
+  const subnet = cloud.get(`${region}/subnetworks/kvs`);
+  assertEquals(subnet.privateIpGoogleAccess, true);
+
+  const admitted = Object.fromEntries(
+    cloud.list(`${project}/global/firewalls`).map((rule) => [
+      rule.name,
+      `${
+        rule.allowed.map((it: Json) => `${it.IPProtocol}:${it.ports}`)
+      } from ${rule.sourceRanges} to ${
+        rule.targetServiceAccounts.map((it: string) => it.split("@")[0])
+      }`,
+    ]),
+  );
+  assertEquals(admitted, {
+    "kvs-clients": `tcp:11211 from ${subnet.ipCidrRange} to kvs-server`,
+    ...(store !== "disk" &&
+      { "kvs-health": "tcp:11211 from 35.191.0.0/16,130.211.0.0/22 to kvs-server" }),
+    "kvs-ssh": "tcp:22 from 35.235.240.0/20 to kvs-server,kvs-client",
+  });
+
+  const rights = [...cloud.policies].flatMap(([path, policy]) =>
+    policy.bindings.filter((it: Json) => it.members.includes(SERVER)).map((it: Json) =>
+      `${it.role} on ${path}`
+    )
+  );
+  assertEquals(
+    rights.sort(),
+    [
+      "roles/logging.logWriter on projects/demo",
+      "roles/monitoring.metricWriter on projects/demo",
+      ...(store === "redis"
+        ? ["roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-redis-url"]
+        : []),
+      "roles/storage.objectViewer on buckets/demo-kvs-bin",
+      ...(store === "gcs" ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
+    ].sort(),
+  );
+
+  for (const bucket of cloud.list("buckets")) {
+    assertEquals(bucket.iamConfiguration.publicAccessPrevention, "enforced");
+    assertEquals(bucket.iamConfiguration.uniformBucketLevelAccess.enabled, true);
+    assertEquals(bucket.location.toLowerCase(), "europe-west1");
+  }
+  if (store === "gcs") {
+    const bucket = cloud.get("buckets/demo-kvs-data");
+    assertEquals(String(bucket.softDeletePolicy.retentionDurationSeconds), "0");
+    assertEquals(bucket.versioning.enabled, false);
+    assertEquals(bucket.lifecycle.rule[0].condition, { daysSinceCustomTime: 1 });
+  }
+
+  if (store === "disk") {
+    const vm = cloud.get(`${project}/zones/europe-west1-b/instances/kvs-server`);
+    const data = vm.disks.find((it: Json) => it.deviceName === "kvs-data");
+    assertEquals(data.autoDelete, false);
+    assertEquals(vm.networkInterfaces[0].accessConfigs ?? [], []);
+    assertEquals(metadata(vm)["kvs-options"].split("\n"), [
+      "KVS_STORE=disk",
+      "KVS_LISTEN=0.0.0.0",
+      "KVS_PORT=11211",
+      "KVS_DATA_DIR=/var/lib/kvs/data",
+    ]);
+    assertEquals(vm.networkInterfaces[0].networkIP, cloud.get(`${region}/addresses/kvs`).address);
+  } else {
+    const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
+    assertEquals([check.port, check.request, check.response], [11211, "version\n", "VERSION"]);
+    const group = cloud.get(`${region}/instanceGroupManagers/kvs-servers`);
+    assertEquals(group.autoHealingPolicies.length, 1);
+    assertEquals(group.members.length, 2);
+    const rule = cloud.get(`${region}/forwardingRules/kvs`);
+    assertEquals([rule.loadBalancingScheme, rule.IPProtocol, rule.ports], ["INTERNAL", "TCP", [
+      "11211",
+    ]]);
+  }
+  const locations = `${project}/locations/europe-west1`;
+  if (store === "redis") {
+    const redis = cloud.get(`${locations}/instances/kvs`);
+    assertEquals([redis.authEnabled, redis.transitEncryptionMode], [true, "SERVER_AUTHENTICATION"]);
+    assertEquals(redis.redisConfigs, { "maxmemory-policy": "noeviction" });
+    const [version] = cloud.list(`${project}/secrets/kvs-redis-url/versions`);
+    assertEquals(atob(version.payload.data), `rediss://:${AUTH_STRING}@10.200.0.4:6378`);
+  }
+  if (store === "redis cluster") {
+    const cluster = cloud.get(`${locations}/clusters/kvs`);
+    assertEquals(cluster.transitEncryptionMode, "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION");
+    assertEquals(cluster.redisConfigs, { "maxmemory-policy": "noeviction" });
+  }
+  assertEquals(cloud.unknown, []);
+}
+
+function servers({ cloud }: Deployment): string[] {
+  return [...cloud.states].filter(([path]) => path.includes("kvs-server")).map(([, state]) =>
+    state
+  );
+}
+
+for (const [store, settings] of Object.entries(STORES)) {
+  const name =
+    `for ${store}: create, again after a failure, again; deploy, one that fails; status; destroy`;
+  const ignore = withoutGcloud || (store !== "disk" && !everyStore);
+  Deno.test({ name, ignore }, async (test) => {
+    await using kvs = await Deployment.start(settings);
+    const { cloud } = kvs;
+    const said: string[] = [];
+    const run = async (script: string, args: string[] = [], input?: string) => {
+      const outcome = await kvs.run(script, args, input);
+      said.push(outcome.stdout, outcome.stderr);
+      return outcome;
+    };
+    const made: string[] = [];
+
+    await test.step("a step that fails ends create with the remedy", async () => {
+      cloud.fail(
+        /^POST compute\/.*\/(instances|instanceTemplates)$/,
+        403,
+        "Quota 'CPUS' exceeded. Limit: 8.0 in region europe-west1.",
+        "quotaExceeded",
+      );
+      const outcome = await run("create.sh");
+      assertEquals(outcome.code, 1);
+      assertStringIncludes(
+        outcome.stderr,
+        "Ask for more at https://console.cloud.google.com/iam-admin/quotas",
+      );
+      assertStringIncludes(outcome.stderr, "run infra/create.sh again");
+      made.push(...normalized(outcome).slice(0, -1));
+    });
+
+    await test.step("create goes on from there, with the commands that its dry run prints", async () => {
+      // What was made a moment ago is not known everywhere at once.
+      cloud.fail(
+        /^POST compute\/.*\/instances$/,
+        400,
+        "Service account kvs-client@demo does not exist.",
+      );
+      const outcome = succeeded(await run("create.sh"));
+      made.push(...normalized(outcome));
+      assertEquals(made, normalized(await dryRun("create.sh", settings)));
+      assert(servers(kvs).length > 0);
+      for (const state of servers(kvs)) assertMatch(state, /^[0-9a-f]{16} ready$/);
+      checkResources(kvs, store);
+    });
+
+    await test.step("a further create changes nothing and says so", async () => {
+      const before = cloud.requests.length;
+      const outcome = succeeded(await run("create.sh"));
+      assertStringIncludes(outcome.stdout, "Nothing to do: everything was there already.");
+      assertEquals(kvs.changes(before), []);
+      assert(!outcome.stdout.includes("infra/deploy.sh"), outcome.stdout);
+    });
+
+    let first = "";
+    await test.step("a deployment whose server does not answer is taken back", async () => {
+      first = servers(kvs)[0];
+      const old = metadata(
+        cloud.list(`projects/${PROJECT}/zones/europe-west1-b/instances`)
+          .find((it) => it.name.startsWith("kvs-server")),
+      )["kvs-release"];
+      cloud.answers = (_, orders) => orders["kvs-release"] === old;
+      await kvs.build("two");
+      const outcome = await run("deploy.sh");
+      assertEquals(outcome.code, 1, outcome.stdout + outcome.stderr);
+      assertStringIncludes(outcome.stderr, "the server does not answer");
+      assertStringIncludes(outcome.stderr, "again.");
+      assertEquals(new Set(servers(kvs)), new Set([first]));
+    });
+
+    await test.step("a deployment that answers reaches every server, one after another", async () => {
+      cloud.answers = () => true;
+      succeeded(await run("deploy.sh"));
+      const [second, ...others] = new Set(servers(kvs));
+      assertEquals(others, []);
+      assertMatch(second, /^[0-9a-f]{16} ready$/);
+      assert(second !== first);
+      checkResources(kvs, store);
+    });
+
+    await test.step("status says that all is well", async () => {
+      const outcome = succeeded(await run("status.sh"));
+      assertStringIncludes(outcome.stdout, "All is well.");
+      assertStringIncludes(outcome.stdout, "10.120.0.2:11211");
+    });
+
+    const slow = (name: string, fn: () => Promise<void>) =>
+      test.step({ name, ignore: !everyStore, fn });
+    await slow("destroy asks, and removes nothing without the answer", async () => {
+      const before = cloud.requests.length;
+      const outcome = await run("destroy.sh", [], "yes\n");
+      assertEquals(outcome.code, 1);
+      assertStringIncludes(outcome.stderr, "Nothing was removed.");
+      assertEquals(kvs.changes(before), []);
+    });
+
+    await slow("destroy keeps the items", async () => {
+      const outcome = succeeded(await run("destroy.sh", [], `${PROJECT}\n`));
+      const left = [...cloud.resources.keys()];
+      assert(!left.some((path) => /\/instances\/kvs-/.test(path)), left.join());
+      const items: Record<string, string> = {
+        disk: "projects/demo/zones/europe-west1-b/disks/kvs-data",
+        gcs: "buckets/demo-kvs-data",
+        redis: "projects/demo/locations/europe-west1/instances/kvs",
+        "redis cluster": "projects/demo/locations/europe-west1/clusters/kvs",
+      };
+      assert(left.includes(items[store]), left.join());
+      assertStringIncludes(outcome.stdout, "Kept: ");
+    });
+
+    await test.step("destroy with the data leaves nothing", async () => {
+      succeeded(await run("destroy.sh", ["--data", "--yes"]));
+      assertEquals([...cloud.resources.keys()], []);
+      const members = [...cloud.policies.values()].flatMap((it) => it.bindings ?? []);
+      assertEquals(members.flatMap((it) => it.members), []);
+      assertEquals(cloud.unknown, []);
+    });
+
+    assert(!said.join("").includes(AUTH_STRING), "the password of Redis was printed");
+  });
+}
+
+Deno.test({
+  name: "an API that is not enabled, and missing credentials, are named with their remedy",
+  ignore: withoutGcloud,
+}, async () => {
+  await using kvs = await Deployment.start({});
+  kvs.cloud.fail(/serviceusage/, 401, "Request had invalid authentication credentials.");
+  const first = await kvs.run("status.sh");
+  assertEquals(first.code, 1);
+  assertStringIncludes(first.stderr, "Run 'gcloud auth login'");
+  kvs.cloud.fail(
+    /serviceusage/,
+    403,
+    "Service Usage API has not been used in project 1 before or it is disabled. serviceusage.googleapis.com",
+    "SERVICE_DISABLED",
+  );
+  const second = await kvs.run("status.sh");
+  assertEquals(second.code, 1);
+  assertStringIncludes(
+    second.stderr,
+    "gcloud services enable serviceusage.googleapis.com --project=demo",
+  );
+});
+
+Deno.test({
+  name: "the scripts are clean to shellcheck",
+  ignore: !has("shellcheck"),
+}, async () => {
+  const files = ["infra", "tests/infra"].flatMap((directory) =>
+    Array.from(Deno.readDirSync(ROOT + directory), (it) => `${directory}/${it.name}`)
+  ).filter((path) => /\.sh$|\/kvs-ready$|\.env$/.test(path));
+  const { code, stdout } = await new Deno.Command("shellcheck", {
+    args: ["-x", ...files],
+    cwd: ROOT,
+  })
+    .output();
+  assertEquals(code, 0, new TextDecoder().decode(stdout));
+});
+
+Deno.test({
+  name: "the units are what systemd takes, and the server's is well shut in",
+  ignore: !has("systemd-analyze"),
+}, async () => {
+  const units = ["infra/kvs-server.service", "infra/kvs-update.service"];
+  const verified = await new Deno.Command("systemd-analyze", {
+    args: ["verify", "--man=no", ...units],
+    cwd: ROOT,
+  }).output();
+  const complaints = new TextDecoder().decode(verified.stderr).split("\n")
+    // the programs are where the startup script will put them
+    .filter((line) => line.includes("kvs-") && !line.includes("/opt/kvs/"));
+  assertEquals(complaints, []);
+  const { code, stdout } = await new Deno.Command("systemd-analyze", {
+    args: ["security", "--offline=true", "--threshold=20", units[0]],
+    cwd: ROOT,
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stdout));
+});
+
+Deno.test({
+  name: "the Terraform files are formatted as terraform fmt has it",
+  ignore: !has("terraform"),
+}, async () => {
+  const { code, stdout } = await new Deno.Command("terraform", {
+    args: ["fmt", "-check", "-recursive", "infra/terraform"],
+    cwd: ROOT,
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stdout));
+});

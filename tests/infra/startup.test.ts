@@ -1,0 +1,267 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { obstacle, Sandbox } from "./sandbox.ts";
+import { Machine } from "./machine.ts";
+
+const why = obstacle();
+if (why) console.error(`infra/startup.sh is not tried out here: it ${why}`);
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** A port that was free a moment ago. */
+function freePort(): number {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+/** What a server that is not ours to test here does: answers `version` with its label. */
+function serverProgram(label: string): string {
+  const script = `
+    const port = Number(Deno.env.get("KVS_PORT"));
+    for await (const conn of Deno.listen({ port, hostname: "127.0.0.1" })) {
+      conn.read(new Uint8Array(512)).then(() =>
+        conn.write(new TextEncoder().encode("VERSION ${label}\\r\\n"))
+      ).then(() => conn.close()).catch(() => {});
+    }`;
+  return `#!/bin/sh\nDENO_DIR=/tmp/deno exec ${Deno.execPath()} eval --no-lock '${script}'\n`;
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The files of a release whose server says `label`, with their sums. */
+async function releaseFiles(server: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {
+    "kvs-server": server,
+    "kvs-client": "#!/bin/sh\necho client\n",
+  };
+  for (const name of ["kvs-ready", "kvs-server.service", "kvs-update.service"]) {
+    files[name] = await Deno.readTextFile(`${ROOT}infra/${name}`);
+  }
+  let sums = "";
+  for (const [name, content] of Object.entries(files)) {
+    sums += `${await sha256(content)}  ${name}\n`;
+  }
+  return { ...files, SHA256SUMS: sums };
+}
+
+async function ask(port: number): Promise<string> {
+  using conn = await Deno.connect({ port, hostname: "127.0.0.1" });
+  await conn.write(new TextEncoder().encode("version\r\n"));
+  const buffer = new Uint8Array(100);
+  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0)).trim();
+}
+
+/** A plain Debian machine, its source directory, and the startup script. */
+class PlainDebian implements AsyncDisposable {
+  readonly port = freePort();
+  readonly source: string;
+
+  constructor(readonly sandbox: Sandbox) {
+    this.source = `${sandbox.shared}/source`;
+  }
+
+  async put(files: Record<string, string>): Promise<void> {
+    await Deno.mkdir(this.source, { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      await Deno.writeTextFile(`${this.source}/${name}`, content);
+    }
+  }
+
+  async putRelease(server: string): Promise<void> {
+    await this.put(await releaseFiles(server));
+  }
+
+  async startup() {
+    await Deno.copyFile(`${ROOT}infra/startup.sh`, `${this.sandbox.shared}/startup.sh`);
+    return await this.sandbox.run(`${this.sandbox.shared}/startup.sh`, { KVS_SOURCE: this.source });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sandbox[Symbol.asyncDispose]();
+  }
+}
+
+async function plainDebian(options = ""): Promise<PlainDebian> {
+  const machine = new PlainDebian(await Sandbox.start());
+  await machine.putRelease(serverProgram("one"));
+  await machine.put({ "kvs-options": `KVS_STORE=memory\nKVS_PORT=${machine.port}\n${options}` });
+  return machine;
+}
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test({ name, ignore: why !== undefined, fn: body });
+}
+
+test("the startup script makes a plain Debian machine a server that answers", async () => {
+  await using machine = await plainDebian();
+  const first = await machine.startup();
+  assertEquals(first.code, 0, first.text);
+  assertEquals(await ask(machine.port), "VERSION one");
+  const { text } = await machine.sandbox.run(
+    "ps -o user= -p $(cat /run/kvs-server.service.pid); stat -c '%a %U' /etc/kvs/kvs-server.env; kvs-client",
+  );
+  assertEquals(text.trim().split("\n"), ["kvs", "600 root", "client"]);
+
+  const pid = await machine.sandbox.run("cat /run/kvs-server.service.pid");
+  const second = await machine.startup();
+  assertEquals(second.code, 0, second.text);
+  assertStringIncludes(second.text, "nothing to change");
+  assertEquals(await machine.sandbox.run("cat /run/kvs-server.service.pid"), pid);
+});
+
+test("changed options restart the server with them", async () => {
+  await using machine = await plainDebian();
+  assertEquals((await machine.startup()).code, 0);
+  const port = freePort();
+  await machine.put({ "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}\n` });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 0, text);
+  assertEquals(await ask(port), "VERSION one");
+});
+
+test("a release whose server does not answer makes room for the one before", async () => {
+  await using machine = await plainDebian();
+  assertEquals((await machine.startup()).code, 0);
+  await machine.putRelease("#!/bin/sh\nexit 70\n");
+  const { code, text } = await machine.startup();
+  assertEquals(code, 1, text);
+  assertStringIncludes(text, "runs again");
+  assertEquals(await ask(machine.port), "VERSION one");
+});
+
+test("a file that is not what its sum says is not installed", async () => {
+  await using machine = await plainDebian();
+  assertEquals((await machine.startup()).code, 0);
+  await machine.put({ "kvs-server": serverProgram("tampered") });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 1, text);
+  assertStringIncludes(text, "is not what its sum says");
+  assertEquals(await ask(machine.port), "VERSION one");
+});
+
+test("options that are no options stop the script before it changes the server", async () => {
+  await using machine = await plainDebian();
+  assertEquals((await machine.startup()).code, 0);
+  await machine.put({ "kvs-options": "KVS_STORE=memory\nrm -rf /\n" });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 1, text);
+  assertStringIncludes(text, "kvs-options takes lines NAME=VALUE");
+  assertEquals(await ask(machine.port), "VERSION one");
+});
+
+test("a VM takes its release from the bucket, its options from metadata, its password from Secret Manager", async () => {
+  await using sandbox = await Sandbox.start();
+  const files = await releaseFiles(serverProgram("from-bucket"));
+  const release = (await sha256(files.SHA256SUMS)).slice(0, 16);
+  const port = freePort();
+  await using google = await Machine.start(sandbox, {
+    attributes: {
+      "kvs-role": "server",
+      "kvs-deployment": "d1",
+      "kvs-release": release,
+      "kvs-bin-bucket": "demo-kvs-bin",
+      "kvs-options": `KVS_STORE=redis\nKVS_PORT=${port}`,
+      "kvs-redis-secret": "projects/demo/secrets/kvs-redis-url",
+      "kvs-redis-ca": "-----BEGIN CERTIFICATE-----\nZGVtbw==\n-----END CERTIFICATE-----",
+      "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
+    },
+    release: { name: release, files },
+    secret: "rediss://:open-sesame@10.200.0.4:6378",
+  });
+  const { code, text } = await google.startup();
+  assertEquals(code, 0, text);
+  assertEquals(await ask(port), "VERSION from-bucket");
+  assertEquals(google.state, "d1 ready");
+
+  const environment = (await sandbox.run("cat /etc/kvs/kvs-server.env")).text;
+  assertStringIncludes(environment, "KVS_REDIS_URL=rediss://:open-sesame@10.200.0.4:6378\n");
+  assertStringIncludes(environment, "DENO_CERT=/etc/kvs/redis-ca.pem\n");
+  const { text: commands } = await sandbox.run("cat /run/curl.log /run/systemctl.log");
+  for (const secret of ["open-sesame", google.token]) {
+    assert(!text.includes(secret), "a secret is in the log");
+    assert(!commands.includes(secret), "a secret is on a command line");
+  }
+  assertEquals(
+    (await sandbox.run("grep -rl open-sesame /etc /opt/kvs /tmp /run /var/lib/kvs")).text.trim(),
+    "/etc/kvs/kvs-server.env",
+  );
+
+  // The bucket's content is held to the metadata's word.
+  google.release.files = await releaseFiles(serverProgram("somebody's"));
+  await sandbox.run("rm -r /opt/kvs/releases");
+  const tampered = await google.startup();
+  assertEquals(tampered.code, 1, tampered.text);
+  assertEquals(
+    google.state,
+    `d1 failed: the sums of release ${release} are not what its name says`,
+  );
+});
+
+test("a change of the metadata brings the VM up to date, and says so", async () => {
+  await using sandbox = await Sandbox.start();
+  const release = async (label: string) => {
+    const files = await releaseFiles(serverProgram(label));
+    return { name: (await sha256(files.SHA256SUMS)).slice(0, 16), files };
+  };
+  const one = await release("one");
+  const port = freePort();
+  await using google = await Machine.start(sandbox, {
+    attributes: {
+      "kvs-role": "server",
+      "kvs-deployment": "d1",
+      "kvs-release": one.name,
+      "kvs-bin-bucket": "demo-kvs-bin",
+      "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}`,
+      "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
+    },
+    release: one,
+  });
+  const { code, text } = await google.startup();
+  assertEquals(code, 0, text);
+  assertEquals(await ask(port), "VERSION one");
+  google.release = await release("two");
+  google.change({ "kvs-deployment": "d2", "kvs-release": google.release.name });
+  await google.reaches("d2 ready");
+  assertEquals(await ask(port), "VERSION two");
+});
+
+test("the client's machine gets the client and the servers' address, and no server", async () => {
+  await using machine = await plainDebian();
+  await machine.put({ "kvs-role": "client", "kvs-servers": "10.120.0.2:11211" });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 0, text);
+  const seen = await machine.sandbox.run(
+    ". /etc/profile.d/kvs.sh; kvs-client; echo $KVS_SERVERS; ls /etc/systemd/system/kvs-server.service",
+  );
+  assertStringIncludes(seen.text, "client\n10.120.0.2:11211\n");
+  assertStringIncludes(seen.text, "No such file");
+});
+
+test("an empty data disk is formatted once, and what is on it then stays", async () => {
+  await using machine = await plainDebian();
+  const { sandbox } = machine;
+  const prepared = await sandbox.run(
+    "mkdir -p /dev/disk/by-id && truncate -s 64M /run/disk.img && losetup --find --show /run/disk.img",
+  );
+  assertEquals(prepared.code, 0, prepared.text);
+  const device = prepared.text.trim();
+  try {
+    await sandbox.run(`ln -s ${device} /dev/disk/by-id/google-kvs-data`);
+    await Deno.writeTextFile(`${machine.source}/kvs-disk`, "kvs-data");
+    const first = await machine.startup();
+    assertEquals(first.code, 0, first.text);
+    assertStringIncludes(first.text, "formatting");
+    await sandbox.run("echo kept > /var/lib/kvs/data/item; umount /var/lib/kvs");
+    const second = await machine.startup();
+    assertEquals(second.code, 0, second.text);
+    assert(!second.text.includes("formatting"), second.text);
+    assertEquals((await sandbox.run("cat /var/lib/kvs/data/item")).text, "kept\n");
+    assertEquals((await sandbox.run("grep -c /var/lib/kvs /etc/fstab")).text, "1\n");
+  } finally {
+    await sandbox.run(
+      `systemctl stop kvs-server.service; umount /var/lib/kvs; losetup --detach ${device}`,
+    );
+  }
+});

@@ -1,0 +1,103 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Report } from "../../lib/load/report.ts";
+import { servers, startKvs } from "../client/servers.ts";
+
+const program = new URL("../../multiclient.ts", import.meta.url).pathname;
+const generator = new URL("../../generate.ts", import.meta.url).pathname;
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function run(script: string, args: readonly string[]): Promise<Ended> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", script, ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+async function reportOf(address: string, ...args: string[]): Promise<Report> {
+  const { code, out, err } = await run(program, ["--json", "--server", address, ...args]);
+  assertEquals([code, err], [0, ""]);
+  return JSON.parse(out);
+}
+
+for (const { name, ignore, start } of servers) {
+  Deno.test({ name: `multiclient on ${name}: every request is counted once`, ignore }, async () => {
+    await using server = await start();
+    const report = await reportOf(server.address, "20", "--verify", "--key-count", "50");
+    const { get, set } = report.commands;
+    assertEquals([report.clients, report.requests], [20, 2000]);
+    assertEquals(get!.requests + set!.requests, 2000);
+    assertEquals(get!.hits! + get!.misses!, get!.requests);
+    assertEquals([report.errors, report.wrong], [{}, {}]);
+  });
+
+  Deno.test({
+    name: `multiclient on ${name}: threads, pipelines, a duration and a rate go together`,
+    ignore,
+  }, async () => {
+    await using server = await start();
+    const args = ["10", "--threads", "2", "--pipeline", "4", "--duration", "300ms"];
+    const report = await reportOf(server.address, ...args, "--verify", "--key-dist", "zipf");
+    assertEquals([report.threads, report.errors, report.wrong], [2, {}, {}]);
+    const paced = await reportOf(server.address, ...args, "--rate", "1000");
+    assertEquals(paced.requests, 300);
+  });
+}
+
+Deno.test("multiclient takes the files of generate, and gets what they say", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await run(generator, ["50", "--out", directory, "--value-size", "1-3000"]);
+    const files = ["--keys", `${directory}/keys.txt`, "--values", `${directory}/values.txt`];
+    await using server = await startKvs();
+    const filled = await reportOf(server.address, "4", ...files, "--get-ratio", "0");
+    assertEquals(Object.keys(filled.commands), ["set"]);
+    const read = await reportOf(server.address, "4", ...files, "--get-ratio", "1", "--verify");
+    assertEquals(Object.keys(read.commands), ["get"]);
+    assert(read.commands.get!.hits! > 300);
+
+    await Deno.writeTextFile(`${directory}/values.txt`, "too\nfew\n");
+    const { code, err } = await run(program, files);
+    assertEquals(code, 64);
+    assertMatch(
+      err,
+      /^multiclient: --values must have a line for each of --keys: .* has 2, .* 50\n$/,
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("multiclient prints a table with a row a command", async () => {
+  await using server = await startKvs();
+  const { code, out } = await run(program, ["3", "--server", server.address]);
+  assertEquals(code, 0);
+  assertMatch(out, /^3 clients, 300 requests in \d+\.\d{3} s: [\d,]+ a second\n\n/);
+  assertMatch(out, /requests +a second +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  assertMatch(out, /\nget +\d+/);
+  assertMatch(out, /\nset +\d+/);
+  assertMatch(out, /\nno errors\nno wrong answers\nthe generator used \d+ % of its thread/);
+});
+
+Deno.test("multiclient says what is wrong with its options, with 64, and what is not there, with 69", async () => {
+  for (
+    const [args, code, message] of [
+      [["0"], 64, "N takes a whole number from 1 to 1000000, received '0'"],
+      [["--get-ratio", "2"], 64, "--get-ratio takes a number from 0 to 1, received '2'"],
+      [["--server", "a:b:c"], 64, "--servers: a server is "],
+      [["--values", "x"], 64, "--values needs --keys"],
+      [["--keys", "/none"], 64, "cannot read '/none': "],
+      [["2", "--server", "127.0.0.1:1"], 69, "client 1 of 2: cannot reach 127.0.0.1:1: "],
+    ] as const
+  ) {
+    const ended = await run(program, args);
+    assertEquals([ended.code, ended.out], [code, ""], message);
+    assert(ended.err.startsWith(`multiclient: ${message}`), ended.err);
+  }
+});

@@ -1,0 +1,169 @@
+/** Stores for tests that show what a connection does with stores unlike the one in memory. */
+
+import { binaryString } from "../../lib/bytes.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { openMemoryStore } from "../../lib/storage/memory.ts";
+import type {
+  Awaitable,
+  Expected,
+  Item,
+  Listed,
+  NewItem,
+  Store,
+  StoreInfo,
+  Swapped,
+} from "../../lib/storage/store.ts";
+
+/** A store in memory behind another, which a test changes a part of. */
+export class WrappedStore implements Store {
+  protected readonly memory: Store;
+
+  constructor(clock: Clock) {
+    this.memory = openMemoryStore({ clock, log: () => {}, limit: 0, evict: true });
+  }
+
+  read(key: Uint8Array): Awaitable<Item | undefined> {
+    return this.memory.read(key);
+  }
+
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    return this.memory.swap(key, expected, next);
+  }
+
+  commit(): Awaitable<void> {
+    return this.memory.commit();
+  }
+
+  flush(at: number): Awaitable<void> {
+    return this.memory.flush(at);
+  }
+
+  scan(): AsyncIterable<readonly Listed[]> {
+    return this.memory.scan();
+  }
+
+  info(): StoreInfo {
+    return this.memory.info();
+  }
+
+  close(): Promise<void> {
+    return this.memory.close();
+  }
+}
+
+/** Takes effect some time after a call, and not in the order of the calls. */
+export class SlowStore extends WrappedStore {
+  /** Requests that wait. */
+  pending = 0;
+  mostPending = 0;
+
+  /** @param delay how long each call takes, in turns of the event loop; undefined for no promise. */
+  constructor(clock: Clock, private readonly delay: () => number | undefined) {
+    super(clock);
+  }
+
+  override read(key: Uint8Array): Awaitable<Item | undefined> {
+    return this.later(() => copyOf(this.memory.read(key) as Item | undefined));
+  }
+
+  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    return this.later(() => this.memory.swap(key, expected, next) as Swapped);
+  }
+
+  override commit(): Awaitable<void> {
+    return this.later(() => this.memory.commit() as void);
+  }
+
+  override flush(at: number): Awaitable<void> {
+    return this.later(() => this.memory.flush(at) as void);
+  }
+
+  private later<T>(run: () => T): Awaitable<T> {
+    const turns = this.delay();
+    if (turns === undefined) return run();
+    this.mostPending = Math.max(this.mostPending, ++this.pending);
+    return (async () => {
+      for (let i = 0; i < turns; i++) await turn();
+      this.pending--;
+      return run();
+    })();
+  }
+}
+
+/** Shows an item at once, and spoils what it has shown at the next call, as the contract allows. */
+export class ForgetfulStore extends WrappedStore {
+  private shown: Uint8Array[] = [];
+
+  override read(key: Uint8Array): Item | undefined {
+    this.spoil();
+    const item = copyOf(this.memory.read(key) as Item | undefined);
+    if (item !== undefined) this.shown.push(item.value);
+    return item;
+  }
+
+  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    const swapped = this.memory.swap(key, expected, next);
+    this.spoil();
+    return swapped;
+  }
+
+  override commit(): void {
+    this.spoil();
+  }
+
+  private spoil(): void {
+    for (const value of this.shown) value.fill(0x21);
+    this.shown = [];
+  }
+}
+
+/** Fails where the test says so; each failure is thrown, or comes as a rejection. */
+export class FailingStore extends WrappedStore {
+  /** What reads and swaps of these keys fail with. */
+  readonly failures = new Map<string, Error>();
+  /** What commits fail with. */
+  commitFailure: Error | undefined;
+  commits = 0;
+
+  constructor(clock: Clock, private readonly rejects: boolean) {
+    super(clock);
+  }
+
+  override read(key: Uint8Array): Awaitable<Item | undefined> {
+    return this.failing(this.failures.get(binaryString(key))) ?? this.memory.read(key);
+  }
+
+  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    return this.failing(this.failures.get(binaryString(key))) ??
+      this.memory.swap(key, expected, next);
+  }
+
+  override commit(): Awaitable<void> {
+    this.commits++;
+    return this.failing(this.commitFailure);
+  }
+
+  private failing(failure: Error | undefined): Promise<never> | undefined {
+    if (failure === undefined) return undefined;
+    if (this.rejects) return Promise.reject(failure);
+    throw failure;
+  }
+}
+
+function copyOf(item: Item | undefined): Item | undefined {
+  return item && {
+    value: item.value.slice(),
+    flags: item.flags,
+    exptime: item.exptime,
+    cas: item.cas,
+    stale: item.stale,
+    won: item.won,
+    fetched: item.fetched,
+    accessed: item.accessed,
+    version: item.version,
+  };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

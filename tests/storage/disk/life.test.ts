@@ -1,0 +1,168 @@
+/** Locks, kills, directories that cannot be used, and copies. */
+
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { ExitError } from "../../../lib/errors.ts";
+import {
+  backupDirectory,
+  checkDirectory,
+  type DiskOptions,
+  openDiskStore,
+} from "../../../lib/storage/disk/mod.ts";
+import type { Store } from "../../../lib/storage/store.ts";
+import { itemOf } from "../contract.ts";
+
+function open(directory: string, more: Partial<DiskOptions> = {}): Promise<Store> {
+  return openDiskStore({
+    directory,
+    clock: systemClock,
+    fsync: "no",
+    memoryLimit: 1 << 20,
+    segmentBytes: 1 << 14,
+    log: () => {},
+    ...more,
+  });
+}
+
+async function place(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "kvs-life-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function valueOf(store: Store, key: string): Promise<string | undefined> {
+  const item = await store.read(bytesOf(key));
+  return item && binaryString(item.value);
+}
+
+async function waitUntil(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function own(store: Store, name: string): number {
+  return Number(new Map(store.info().own).get(name));
+}
+
+Deno.test("a second server on a directory is refused, naming the process that has it", async () => {
+  await using dir = await place();
+  const store = await open(dir.path);
+  const error = await assertRejects(() => open(dir.path), ExitError);
+  assertEquals(
+    error.message,
+    `Cannot open data directory '${dir.path}': it is locked by process ${Deno.pid}`,
+  );
+  assertEquals(error.code, 73);
+  await store.close();
+  await (await open(dir.path)).close();
+});
+
+Deno.test("a directory that cannot be made is refused in one line", async () => {
+  await using dir = await place();
+  await Deno.writeTextFile(`${dir.path}/file`, "");
+  const error = await assertRejects(() => open(`${dir.path}/file/data`), ExitError);
+  assertMatch(error.message, /^Cannot open data directory '.*\/file\/data': [^\n]+$/);
+  assertEquals(error.code, 73);
+});
+
+Deno.test("what a killed process acknowledged is there, whole, and not older than that", async () => {
+  await using dir = await place();
+  const script = new URL("./writer.ts", import.meta.url).pathname;
+  const acknowledged = new Map<string, number>();
+  for (let round = 0; round < 3; round++) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", script, dir.path, String(round)],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let text = "";
+    let lines = 0;
+    for await (const chunk of child.stdout) {
+      text += new TextDecoder().decode(chunk);
+      lines += chunk.filter((byte) => byte === 10).length;
+      if (lines >= 3000) break;
+    }
+    child.kill("SIGKILL");
+    await child.status;
+    for (const line of text.split("\n").slice(0, -1)) {
+      const [key, n] = line.split(" ");
+      acknowledged.set(key, Number(n));
+    }
+    const store = await open(dir.path);
+    for (const [key, n] of acknowledged) {
+      const value = await valueOf(store, key);
+      assert(value !== undefined, `${key} is gone`);
+      const [is, rest] = value.split(" ");
+      assert(Number(is) >= n, `${key} went back from ${n} to ${is}`);
+      assertEquals(rest, "x".repeat(Number(is) % 300), "a value is whole");
+    }
+    await store.close();
+    assertEquals((await checkDirectory({ directory: dir.path })).damaged, []);
+  }
+  assert(acknowledged.size > 100);
+});
+
+Deno.test("a copy made under load starts, with what was there when it was made", async () => {
+  await using dir = await place();
+  await using target = await place();
+  const store = await open(dir.path);
+  for (let i = 0; i < 500; i++) {
+    store.swap(bytesOf(`steady${i}`), "any", itemOf(`v${i}`.padEnd(100)));
+  }
+  await store.commit();
+  let stop = false;
+  let written = 0;
+  const load = (async () => {
+    while (!stop) {
+      for (let i = 0; i < 20; i++) {
+        store.swap(bytesOf(`hot${written++ % 50}`), "any", itemOf(`${written}`.padEnd(200)));
+      }
+      await store.commit();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  })();
+  for (let n = 0; n < 3; n++) {
+    const before = written;
+    const copy = `${target.path}/${n}`;
+    const report = await backupDirectory({ directory: dir.path, target: copy });
+    assert(report.segments > 1 && report.bytes > 50_000);
+    const restored = await open(copy);
+    for (let i = 0; i < 500; i++) {
+      assertEquals(await valueOf(restored, `steady${i}`), `v${i}`.padEnd(100));
+    }
+    assert(restored.info().items <= 550);
+    let newest = 0;
+    for (let i = 0; i < 50 && before > 50; i++) {
+      newest = Math.max(newest, Number(await valueOf(restored, `hot${i}`)));
+    }
+    assert(before <= 50 || newest >= before, `${newest} of ${before}`);
+    await restored.close();
+    const { damaged, torn, problems } = await checkDirectory({ directory: copy });
+    assertEquals([damaged, torn, problems], [[], [], []]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  stop = true;
+  await load;
+  assert((await checkDirectory({ directory: dir.path })).inUse);
+  await store.close();
+  await assertRejects(
+    () => backupDirectory({ directory: dir.path, target: `${target.path}/0` }),
+    ExitError,
+    "the target is not empty",
+  );
+  const stopped = await backupDirectory({ directory: dir.path, target: `${target.path}/stopped` });
+  assertEquals(stopped.linkedBytes, stopped.bytes, "sealed segments are linked");
+});
+
+Deno.test("many restarts with a write each do not leave many files", async () => {
+  await using dir = await place();
+  for (let i = 0; i < 40; i++) {
+    const store = await open(dir.path);
+    await store.swap(bytesOf(`k${i}`), "any", itemOf(`${i}`));
+    await store.commit();
+    if (i > 20) await waitUntil(() => own(store, "segments") < 14);
+    await store.close();
+  }
+  const store = await open(dir.path);
+  for (let i = 0; i < 40; i++) assertEquals(await valueOf(store, `k${i}`), `${i}`);
+  await store.close();
+});

@@ -1,0 +1,263 @@
+/** Room: compaction, limits, full disks, eviction. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { AdjustableClock } from "../../../lib/clock.ts";
+import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
+import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import type { Store } from "../../../lib/storage/store.ts";
+import { itemOf } from "../contract.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
+
+const SEGMENT = 1 << 14;
+
+interface Use {
+  store: Store;
+  files: FaultyFiles;
+  clock: AdjustableClock;
+  reopen: (more?: Partial<DiskOptions>) => Promise<void>;
+  set: (key: string, value: string, exptime?: number) => Promise<void>;
+  get: (key: string) => Promise<string | undefined>;
+  own: (name: string) => number;
+}
+
+function withStore(
+  sentence: string,
+  options: Partial<DiskOptions>,
+  body: (use: Use) => Promise<void>,
+): void {
+  Deno.test(sentence, async () => {
+    const files = new FaultyFiles(new Random(3));
+    const clock = new AdjustableClock();
+    const open = (more = options) =>
+      openDiskStore({
+        directory: "d",
+        files,
+        clock,
+        fsync: "no",
+        memoryLimit: 1 << 16,
+        segmentBytes: SEGMENT,
+        log: () => {},
+        ...more,
+      });
+    const use: Use = {
+      files,
+      clock,
+      store: await open(),
+      reopen: async (more) => {
+        await use.store.close();
+        use.store = await open(more);
+      },
+      set: async (key, value, exptime = 0) => {
+        await use.store.swap(bytesOf(key), "any", itemOf(value, { exptime }));
+        await use.store.commit();
+      },
+      get: async (key) => {
+        const item = await use.store.read(bytesOf(key));
+        return item && binaryString(item.value);
+      },
+      own: (name) => Number(new Map(use.store.info().own).get(name)),
+    };
+    try {
+      await body(use);
+    } finally {
+      await use.store.close();
+    }
+  });
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+
+async function until(done: () => boolean): Promise<void> {
+  for (let i = 0; !done(); i++) {
+    assert(i < 5000, "it does not happen");
+    await turn();
+  }
+}
+
+withStore(
+  "overwritten for ever, it stays under twice the live bytes and two segments",
+  {},
+  async (use) => {
+    const random = new Random(1);
+    let most = 0;
+    const last = new Map<string, string>();
+    for (let i = 0; i < 12_000; i++) {
+      const key = `k${random.below(600)}`;
+      const value = `${i} `.padEnd(random.below(300), "v");
+      await use.set(key, value);
+      last.set(key, value);
+      if (i % 50 === 0) await turn();
+      if (i > 3000) most = Math.max(most, use.files.used() - 2 * use.store.info().bytes);
+    }
+    assert(most < 2 * SEGMENT, `${most} bytes beyond twice the live ones`);
+    assert(use.own("compactions") > 20);
+    for (const [key, value] of last) assertEquals(await use.get(key), value);
+    await use.reopen();
+    for (const [key, value] of last) assertEquals(await use.get(key), value);
+  },
+);
+
+withStore("new keys that are deleted again leave no growing rest behind", {}, async (use) => {
+  for (let i = 0; i < 200; i++) await use.set(`cold${i}`, "c".repeat(200));
+  for (let i = 0; i < 10_000; i++) {
+    await use.set(`k${i}`, "v".repeat(60));
+    await use.store.swap(bytesOf(`k${i - 5}`), "any", null);
+    if (i % 50 === 0) await turn();
+  }
+  await use.store.commit();
+  const live = use.store.info().bytes;
+  await until(() => use.files.used() < 2 * live + 2 * SEGMENT);
+  await use.reopen();
+  assertEquals(use.store.info().items, 205);
+  assertEquals(await use.get("cold7"), "c".repeat(200));
+  assertEquals(await use.get("k100"), undefined);
+});
+
+withStore("room of items that expired comes back, and they stay away", {}, async (use) => {
+  const exptime = use.clock.now() + 10_000;
+  for (let i = 0; i < 100; i++) await use.set(`old${i}`, "first".padEnd(100));
+  for (let i = 0; i < 1000; i++) await use.set(`old${i}`, "x".repeat(100), exptime);
+  for (let i = 0; i < 10; i++) await use.set(`stays${i}`, "s");
+  const before = use.files.used();
+  use.clock.offset += 40_000;
+  await until(() => use.files.used() < before / 3);
+  assert(use.store.info().reclaimed >= 900);
+  assert(use.store.info().items < 110);
+  await use.reopen();
+  use.clock.offset -= 45_000;
+  assertEquals(await use.get("stays3"), "s");
+  // Even to a clock that was put back the value before is not there again.
+  for (let i = 0; i < 100; i++) assert(await use.get(`old${i}`) !== "first".padEnd(100));
+});
+
+withStore("a flush gives the room back, and counts read flushed items", {}, async (use) => {
+  for (let i = 0; i < 1000; i++) await use.set(`k${i}`, "x".repeat(100));
+  const before = use.files.used();
+  await use.store.flush(0);
+  await use.store.commit();
+  const { items, bytes } = use.store.info();
+  assertEquals([items, bytes], [0, 0]);
+  assertEquals(await use.get("k999"), undefined);
+  assertEquals(use.store.info().flushedReads, 1);
+  await until(() => use.files.used() < before / 3);
+  await use.set("k1", "after");
+  await use.reopen();
+  assertEquals(await use.get("k1"), "after");
+  assertEquals(await use.get("k2"), undefined);
+});
+
+withStore("at max-disk sets are refused, gets and deletes go on, and what is freed is used", {
+  maxDisk: 20 * SEGMENT,
+}, async (use) => {
+  let stored = 0;
+  await assertRejects(async () => {
+    for (;; stored++) await use.set(`k${stored}`, "x".repeat(200));
+  }, OutOfSpaceError);
+  assert(stored > 600, `${stored}`);
+  assert(use.files.used() <= 20 * SEGMENT);
+  assertEquals(await use.get("k5"), "x".repeat(200));
+  for (let i = 0; i < stored; i += 2) {
+    assertEquals(await use.store.swap(bytesOf(`k${i}`), "any", null), 0n);
+    await use.store.commit();
+  }
+  for (let i = 0; i < stored / 4; i++) await use.set(`new${i}`, "y".repeat(200));
+  assert(use.files.used() <= 20 * SEGMENT, `${use.files.used()}`);
+  assertEquals(await use.get("k5"), "x".repeat(200));
+  assertEquals(await use.get("new3"), "y".repeat(200));
+});
+
+withStore("at max-disk with evict the oldest items go, and are counted", {
+  maxDisk: 20 * SEGMENT,
+  evict: true,
+}, async (use) => {
+  for (let i = 0; i < 5000; i++) {
+    await use.set(`k${i}`, "x".repeat(200));
+    assert(use.files.used() <= 20 * SEGMENT);
+  }
+  const { items, evictions } = use.store.info();
+  assertEquals(items + evictions, 5000);
+  assert(items > 400, `${items} items`);
+  assertEquals(await use.get("k0"), undefined);
+  assertEquals(await use.get("k4999"), "x".repeat(200));
+  await use.reopen();
+  assertEquals(await use.get("k0"), undefined);
+  assertEquals(use.store.info().items, items);
+});
+
+withStore(
+  "a full file system refuses sets, not deletes, and forgets it when there is room",
+  {},
+  async (use) => {
+    use.files.capacity = 16 * SEGMENT;
+    let stored = 0;
+    await assertRejects(async () => {
+      for (;; stored++) await use.set(`k${stored}`, "x".repeat(200));
+    }, OutOfSpaceError);
+    assertEquals(await use.get("k5"), "x".repeat(200));
+    assertEquals(await use.store.swap(bytesOf("k5"), "any", null), 0n);
+    await use.store.commit();
+    assertEquals(await use.get("k5"), undefined);
+    use.files.capacity *= 2;
+    await use.set("again", "there is room");
+    assertEquals(await use.get("again"), "there is room");
+  },
+);
+
+withStore(
+  "a start on a full file system serves what is there, and writes when there is room",
+  {},
+  async (use) => {
+    await use.set("k", "v");
+    await use.store.close();
+    use.files.capacity = use.files.used();
+    await use.reopen();
+    assertEquals(await use.get("k"), "v");
+    await assertRejects(async () => await use.set("l", "w"), OutOfSpaceError, "no space left");
+    use.files.capacity = Infinity;
+    for (let stored = false; !stored; await turn()) {
+      stored = await use.set("l", "w").then(() => true, () => false);
+    }
+    await use.reopen();
+    assertEquals([await use.get("k"), await use.get("l")], ["v", "w"]);
+  },
+);
+
+withStore("a write that the disk refuses is as if it had not been asked for", {}, async (use) => {
+  await use.set("k", "before");
+  for (const code of ["EIO", "ENOSPC"]) {
+    use.files.fault = (operation) => operation === "write" ? code : undefined;
+    await use.store.swap(bytesOf("k"), "any", itemOf("refused"));
+    await use.store.swap(bytesOf("new"), "any", itemOf("refused"));
+    await assertRejects(async () => await use.store.commit(), StoreError, "Cannot write to");
+    use.files.fault = () => undefined;
+    assertEquals(await use.get("k"), "before");
+    assertEquals(await use.get("new"), undefined);
+    assertEquals(use.store.info().items, 1);
+  }
+  await use.set("k", "after");
+  await use.reopen();
+  assertEquals(await use.get("k"), "after");
+});
+
+withStore("after a sync that failed writes are refused with the cause, and reads go on", {
+  fsync: "always",
+}, async (use) => {
+  await use.set("k", "safe");
+  use.files.fault = (operation) => operation === "sync" ? "EIO" : undefined;
+  await use.store.swap(bytesOf("k"), "any", itemOf("unsure"));
+  await use.store.swap(bytesOf("l"), "any", itemOf("unsure"));
+  await assertRejects(
+    async () => await use.store.commit(),
+    StoreError,
+    "a sync of 'd' failed: EIO",
+  );
+  use.files.fault = () => undefined;
+  await assertRejects(async () => await use.set("m", "v"), StoreError, "Writes are refused");
+  // Nobody can say before the next start which of the two is there.
+  await assertRejects(async () => await use.get("k"), StoreError, "a sync of 'd' failed");
+  assertEquals(await use.get("other"), undefined);
+  const state = use.store.info().own.find(([name]) => name === "state")![1];
+  assert(String(state).includes("EIO"));
+  await use.store.close().catch(() => {});
+});
