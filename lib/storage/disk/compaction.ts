@@ -195,7 +195,13 @@ export class Compactor {
     const allowed = maxDisk > 0 ? maxDisk : Infinity;
     // Compaction writes before it removes, and deletes must go on: both have the rest.
     const reserve = 2 * segmentBytes + 4096;
-    this.ceiling = Math.min(log.total + files.free(directory), allowed) - reserve;
+    let free = Infinity;
+    try {
+      free = files.free(directory);
+    } catch {
+      // Where that cannot be told, a write will tell.
+    }
+    this.ceiling = Math.min(log.total + free, allowed) - reserve;
     this.lastCeiling = allowed - segmentBytes;
   }
 
