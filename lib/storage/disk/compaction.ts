@@ -19,7 +19,7 @@ import type { Syncer } from "./sync.ts";
 const BLOCK = 1 << 17;
 /** Milliseconds of the loop's time that one slice takes at most. */
 const SLICE = 1;
-/** A pause is so many times as long as the slice before it, unless writers wait. */
+/** A pause is at most so many times as long as the slice before it. */
 const REST = 3;
 /** The log may be so many times its live bytes, and a segment, before segments are given up. */
 const TOLERATED = 1.5;
@@ -373,11 +373,15 @@ export class Compactor {
   /** Lets the others have the loop; for longer if nobody waits for compaction. */
   private async rest(milliseconds: number, offset: number): Promise<void> {
     this.pay(Math.max(BLOCK, offset >>> 9));
-    if (this.waiting > 0 || this.outrun) {
-      await new Promise((resolve) => setImmediate(resolve));
-    } else {
-      await new Promise((resolve) => setTimeout(resolve, milliseconds * REST));
-    }
+    const { log, placements, segmentBytes } = this.options;
+    // The nearer writers come to being held up, the shorter the rests.
+    const least = TOLERATED * placements.live + segmentBytes;
+    const most = OUTRUN * placements.live + 2 * segmentBytes;
+    const ease = Math.min(1, Math.max(0, (most - log.total) / (most - least)));
+    const pause = this.waiting > 0 ? 0 : milliseconds * REST * ease;
+    await new Promise((resolve) =>
+      pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
+    );
   }
 
   /** Takes from the writers' debt what compaction has done. */
