@@ -30,9 +30,9 @@ export interface Listening {
  *
  * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
  */
-export function listen(addresses: Addresses): Listening[] {
+export async function listen(addresses: Addresses): Promise<Listening[]> {
   const { socketPath, socketMode, port, hosts } = addresses;
-  if (socketPath !== undefined) return [listenUnix(socketPath, socketMode)];
+  if (socketPath !== undefined) return [await listenUnix(socketPath, socketMode)];
   const open: Listening[] = [];
   try {
     if (port !== 0) { for (const host of hosts) open.push(listenTcp(host, port)); }
@@ -57,9 +57,9 @@ function listenTcp(host: string, port: number): Listening {
   }
 }
 
-function listenUnix(path: string, mode: number): Listening {
+async function listenUnix(path: string, mode: number): Promise<Listening> {
   try {
-    removeStale(path);
+    await removeStale(path);
     const listener = Deno.listen({ transport: "unix", path });
     Deno.chmodSync(path, mode);
     return { listener, address: path };
@@ -68,12 +68,17 @@ function listenUnix(path: string, mode: number): Listening {
   }
 }
 
-/** A socket stays behind when its server was killed; anything else at that path is not ours. */
-function removeStale(path: string): void {
+/**
+ * A socket stays behind when its server was killed. One that somebody answers at is in use, and
+ * anything else at that path is not ours.
+ */
+async function removeStale(path: string): Promise<void> {
   try {
-    if (Deno.lstatSync(path).isSocket) Deno.removeSync(path);
+    if (!Deno.lstatSync(path).isSocket) return;
+    (await Deno.connect({ transport: "unix", path })).close();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.ConnectionRefused) Deno.removeSync(path);
+    else if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -57,7 +57,7 @@ async function listenAndServe(options: Options, log: (line: string) => void): Pr
   const choice = { ...options, evict: evicts(options), clock, log };
   const store = await openStore(choice);
   try {
-    const listening = listen({
+    const listening = await listen({
       port: options.port,
       hosts: options.listen,
       socketPath: options.unixSocket,
