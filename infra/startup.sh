@@ -175,7 +175,7 @@ stage_environment() {
   ! grep -Eqv '^([A-Z_]+=.*|#.*|)$' "$file" || give_up "kvs-options takes lines NAME=VALUE, nothing else"
   grep -q '^KVS_' "$file" || give_up "kvs-options is empty: it takes lines such as KVS_STORE=disk"
   [[ -z $url ]] || printf 'KVS_REDIS_URL=%s\n' "$url" >>"$file"
-  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'DENO_CERT=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
+  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
 }
 
 # activate PROGRAM: makes it the one that runs, and waits until it answers.
