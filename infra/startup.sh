@@ -298,6 +298,8 @@ ln -sfn "$PROGRAMS/current/kvs-client" /usr/local/bin/kvs-client
 if [[ -z ${KVS_SOURCE:-} ]]; then
   put "$PROGRAMS/startup.sh" 0755 <"$0" || true
   if put /etc/systemd/system/kvs-update.service 0644 <"$program/kvs-update.service"; then systemctl daemon-reload; fi
-  systemctl enable --now --quiet kvs-update.service
+  systemctl enable --quiet kvs-update.service
+  # It starts after this script, so waiting for it here would never end.
+  systemctl start --no-block kvs-update.service
 fi
 report ready
