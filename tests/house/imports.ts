@@ -36,6 +36,8 @@ const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/gcs/",
   "ioredis": "lib/storage/redis/",
   "fast-check": "tests/",
+  "memcache-client": "tests/clients/",
+  "memcached": "tests/clients/",
   "@std/assert": "tests/",
 };
 
