@@ -16,7 +16,7 @@ async function replies(port: number, sends: readonly string[]): Promise<string[]
   const uniques = new Uniques();
   const received: string[] = [];
   for (const sent of sends) {
-    received.push(uniques.hide(await exchangeWith({ port }, uniques.fill(sent))));
+    received.push(uniques.hide(await exchangeWith(port, uniques.fill(sent))));
   }
   return received;
 }
@@ -28,7 +28,7 @@ async function mistakesIn(place: Place, name: string, sends: readonly string[]) 
   for (let n = 0; n < 1000; n++) memory.store.swap(bytesOf("k"), "any", itemOf(""));
   memory.store.swap(bytesOf("k"), "any", null);
   const store = await place.store({ prefix: `${name}/` });
-  await using gcs = new Harness({ store, clock: place.clock }, true);
+  await using gcs = new Harness({ store: () => store, clock: place.clock }, true);
   const wanted = await replies(memory.port, sends);
   const received = await replies(gcs.port, sends);
   return wanted.flatMap((reply, n) =>
