@@ -13,6 +13,7 @@ import { duration, flag, integer, list, text } from "../lib/cli/option.ts";
 import { parseOptions, type Values } from "../lib/cli/parse.ts";
 import { run } from "../lib/cli/run.ts";
 import { Exit, ExitError } from "../lib/errors.ts";
+import { GENERATOR_LIMIT } from "../lib/load/load.ts";
 import { Progress } from "../lib/load/progress.ts";
 import { chartsOf, standalone } from "./charts.ts";
 import {
@@ -166,10 +167,17 @@ async function compare(
     contestants: contestants.map(({ id, label, command, note }) => ({ id, label, command, note })),
     leftOut,
     calls,
-    clients,
+    clients: clients.map((row) => markLimited(row, ceiling)),
     ceiling,
     othersShare: others(),
   };
+}
+
+/** Nobody gets more out of a server than the generator gets out of the one that does nothing. */
+function markLimited(row: ClientRow, ceiling: readonly ClientRow[]): ClientRow {
+  const most = ceiling.find(({ clients }) => clients === row.clients)!.requestsPerSecond;
+  const limited = row.generatorLimited || row.requestsPerSecond >= GENERATOR_LIMIT * most;
+  return { ...row, generatorLimited: limited };
 }
 
 async function write(directory: string, comparison: Comparison): Promise<void> {

@@ -113,8 +113,8 @@ export function ceilingText({ ceiling, clients }: Comparison): string {
   return "Against a server that only counts bytes and answers with the same ones, the load generator gets " +
     `${most} clients: its own ceiling. A figure near it says what the generator can do, not the server. ` +
     (limited === 0
-      ? "In none of the measurements was the generator busy all the time."
-      : `In the measurements with a * (${limited}) the generator was busy all the time: the server can do more.`);
+      ? "In no measurement was the generator the limit."
+      : `In the measurements with a * (${limited}) the generator was the limit: the server can do more.`);
 }
 
 /** What else the machine did meanwhile. */

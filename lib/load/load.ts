@@ -111,7 +111,7 @@ function inline(plan: Plan): Part {
   const runner = new Runner(plan);
   return {
     connect: () => runner.connect(),
-    run: async () => void await runner.run(),
+    run: () => runner.run(),
     stop: () => runner.stop(),
     get requests() {
       return runner.tally.requests;
