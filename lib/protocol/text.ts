@@ -311,8 +311,19 @@ function arithmetic(_: Tokens, op: "incr" | "decr"): Request {
   return { op, key: keyOf(1), delta, noreply };
 }
 
-function remove(): Request {
+const deleteUsage: Reply = {
+  kind: "error",
+  line: "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]",
+};
+
+/**
+ * A delete may have a time of 0. Later memcacheds take any words behind the key; libmemcached's
+ * `memccapable` wants them refused, as 1.6.18 and those before it did.
+ */
+function remove({ count }: Tokens): Request {
   const noreply = hasNoreply();
+  const words = count - (noreply ? 1 : 0);
+  if (words > 3 || (words === 3 && wordOf(2) !== "0")) return malformed(deleteUsage, noreply);
   if (keyLength(1) > MAX_KEY) return malformed(replies.badFormat, noreply);
   return { op: "delete", key: keyOf(1), noreply };
 }

@@ -61,7 +61,6 @@ rules("line", {
     ["version please\r\n", "VERSION 1.6.45 kvs-test\r\n"],
     ["touch k 0 x y\r\n", "TOUCHED\r\n"],
     ["incr k 1 2 3\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"],
-    ["delete k a b\r\n", "DELETED\r\n"],
     ["version\r\nquit now\r\nversion\r\n", "VERSION 1.6.45 kvs-test\r\n"],
   ],
   "only the last word is looked at for noreply": [

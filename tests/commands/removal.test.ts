@@ -1,5 +1,6 @@
 import { rules } from "./rules.ts";
 
+const USAGE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
 const EXPTIME = "CLIENT_ERROR invalid exptime argument\r\n";
 
 rules("delete", {
@@ -14,10 +15,20 @@ rules("delete", {
     5,
     ["delete k\r\n", "NOT_FOUND\r\n"],
   ],
-  "takes a 0, and ignores any other word": [
+  "takes a 0, and noreply": [
     ["set k 0 0 1\r\na\r\ndelete k 0\r\n", "STORED\r\nDELETED\r\n"],
-    ["set k 0 0 1\r\na\r\ndelete k 10\r\n", "STORED\r\nDELETED\r\n"],
-    ["set k 0 0 1\r\na\r\ndelete k x y z\r\n", "STORED\r\nDELETED\r\n"],
+    ["set k 0 0 1\r\na\r\ndelete k 0 noreply\r\nget k\r\n", "STORED\r\nEND\r\n"],
+    ["set k 0 0 1\r\na\r\ndelete k noreply\r\nget k\r\n", "STORED\r\nEND\r\n"],
+  ],
+  "refuses other words": [
+    ["set k 0 0 1\r\na\r\n", "STORED\r\n"],
+    ["delete k 10\r\n", USAGE],
+    ["delete k x\r\n", USAGE],
+    ["delete k 0 0\r\n", USAGE],
+    ["delete k noreply 0\r\n", USAGE],
+    ["delete a b c d e\r\n", USAGE],
+    ["delete k x noreply\r\n", ""],
+    ["get k\r\n", "VALUE k 0 1\r\na\r\nEND\r\n"],
   ],
 });
 

@@ -54,7 +54,7 @@ function compare(store: string, harness: () => Promise<Harness & AsyncDisposable
       const expected = expectedFrom(
         await replies({ transport: "unix", path: memcached.path }, scripts),
       );
-      const found = await replies({ port: kvs.port }, scripts);
+      const found = await replies(kvs.port, scripts);
       const mistakes = [...found].flatMap(([name, received]) =>
         received.flatMap((reply, i) => {
           const wanted = expected.get(name)![i];
@@ -80,7 +80,7 @@ compare("disk", async () => {
     maxDisk: 0,
     evict: false,
   });
-  const harness = new Harness({ clock, store }, true);
+  const harness = new Harness({ clock, store: () => store }, true);
   return Object.assign(harness, {
     async [Symbol.asyncDispose]() {
       await Harness.prototype[Symbol.asyncDispose].call(harness);
@@ -99,7 +99,7 @@ Deno.test({
     const namesOf = (stats: string) => [...stats.matchAll(/STAT (\S+) /g)].map(([, name]) => name);
     const address = { transport: "unix", path: memcached.path } as const;
     const theirs = namesOf(await exchangeWith(address, "stats\r\n"));
-    const ours = namesOf(await exchangeWith({ port: kvs.port }, "stats\r\n"));
+    const ours = namesOf(await exchangeWith(kvs.port, "stats\r\n"));
     // kvs tells always how many it has hung up on; what slabs evict when memory is short is no more.
     assertEquals(
       ours.filter((name) => name !== "idle_kicks"),

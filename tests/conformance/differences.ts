@@ -139,11 +139,6 @@ export const differences: readonly Difference[] = [
       ["decr: by 1 noreply 2", 1, "49\r\nVALUE k 0 2\r\n49\r\nEND\r\n"],
       ["incr: by 1 noreply 2", 2, "NOT_FOUND\r\nEND\r\n"],
       ["decr: by 1 noreply 2", 2, "NOT_FOUND\r\nEND\r\n"],
-      ...["k 5", "k x", "k 0 x", "k noreply 0"].map((words): Answer => [
-        `delete: ${words}`,
-        1,
-        "DELETED\r\nEND\r\n",
-      ]),
     ],
   },
   {

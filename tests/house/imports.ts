@@ -37,6 +37,8 @@ const PACKAGES: Record<string, string> = {
   "ioredis": "lib/storage/redis/",
   "echarts": "bench/",
   "fast-check": "tests/",
+  "memcache-client": "tests/clients/",
+  "memcached": "tests/clients/",
   "@std/assert": "tests/",
 };
 

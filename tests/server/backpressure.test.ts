@@ -15,7 +15,7 @@ const IN_CONNECTION = 4 * MIB;
 
 function slowly(): HarnessOptions {
   const clock = new AdjustableClock();
-  return { clock, store: new SlowStore(clock, () => 0) };
+  return { clock, store: () => new SlowStore(clock, () => 0) };
 }
 
 /** Waits until a number stands still. */

@@ -15,7 +15,7 @@ function test(name: string, body: (store: FailingStore, harness: Harness) => Pro
     Deno.test(`a failing store (${rejects ? "rejects" : "throws"}): ${name}`, async () => {
       const clock = new AdjustableClock();
       const store = new FailingStore(clock, rejects);
-      await using harness = new Harness({ clock, store });
+      await using harness = new Harness({ clock, store: () => store });
       await harness.exchange(["set a 0 0 1\r\nA\r\nset b 0 0 1\r\nB\r\nset c 0 0 1\r\nC\r\n"]);
       await body(store, harness);
     });

@@ -23,8 +23,8 @@ export const VERSION = "1.6.45 kvs-test";
 export interface HarnessOptions {
   /** The clock that the store was opened with, where the test opens it. */
   readonly clock?: AdjustableClock;
-  /** The store, which the harness closes at its end; an empty one in memory where none is given. */
-  readonly store?: Store;
+  /** Opens the store, which the harness closes at its end; without it one in memory. */
+  readonly store?: () => Store;
   readonly context?: Partial<Context>;
   /** Seconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout?: number;
@@ -77,7 +77,7 @@ export class Harness implements AsyncDisposable {
   constructor(options: HarnessOptions = {}, listens = false) {
     const log = (line: string) => void this.said.push(line);
     this.clock = options.clock ?? new AdjustableClock();
-    this.store = options.store ??
+    this.store = options.store?.() ??
       openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
     this.context = {
       store: this.store,

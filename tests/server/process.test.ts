@@ -120,7 +120,7 @@ Deno.test("memcached's letters that have no meaning here are taken, and said to 
   const letters = ["-t", "4", "-U", "0", "-u", "nobody", "-R", "20", "-o", "modern", "-k", "-r"];
   await using server = await ServerProcess.start([...MEMORY, ...letters, "-v"]);
   assertMatch(server.said, /ignored: .*-t.*-U.*-u.*-R.*-o.*-k.*-r/);
-  assertMatch(await exchangeWith(server, "version\r\n"), /^VERSION 1\.6\.45/);
+  assertMatch(await exchangeWith(server.port, "version\r\n"), /^VERSION 1\.6\.45/);
 });
 
 Deno.test("-V says the version, and -h the options, on standard output with exit code 0", async () => {
@@ -184,7 +184,7 @@ Deno.test("-c: a connection too many is told so and closed, and one that leaves 
   second.close();
   let reply = "";
   for (let i = 0; i < 100 && !reply.startsWith("STAT"); i++) {
-    reply = await exchangeWith(server, "stats\r\n");
+    reply = await exchangeWith(server.port, "stats\r\n");
   }
   assertMatch(reply, /STAT rejected_connections [1-9]/);
   assertMatch(reply, /STAT max_connections 2\r\n/);
@@ -209,13 +209,13 @@ Deno.test("--idle-timeout: a silent connection is closed, and one that speaks is
 Deno.test("shutdown ends a server that allows it, and no other", async () => {
   await using careful = await ServerProcess.start(MEMORY);
   assertEquals(
-    await exchangeWith(careful, "shutdown\r\n"),
+    await exchangeWith(careful.port, "shutdown\r\n"),
     "SERVER_ERROR: shutdown not enabled\r\n",
   );
   for (const command of ["shutdown", "shutdown graceful"]) {
     await using server = await ServerProcess.start([...MEMORY, "-A"]);
     assertEquals(
-      await exchangeWith(server, `shutdown now\r\n${command}\r\nversion\r\n`),
+      await exchangeWith(server.port, `shutdown now\r\n${command}\r\nversion\r\n`),
       "CLIENT_ERROR invalid shutdown mode\r\n",
     );
     assertEquals(await server.exit(), 0);
@@ -225,7 +225,7 @@ Deno.test("shutdown ends a server that allows it, and no other", async () => {
 Deno.test("stats settings tells what the server was started with", async () => {
   const args = ["-c", "77", "-I", "2m", "-A", "-F", "-X", "-m", "100"];
   await using server = await ServerProcess.start([...MEMORY, ...args]);
-  const settings = await exchangeWith(server, "stats settings\r\n");
+  const settings = await exchangeWith(server.port, "stats settings\r\n");
   for (
     const line of [
       "maxconns 77",

@@ -43,6 +43,10 @@ export class ServerProcess implements AsyncDisposable {
     return Number(this.address.slice(this.address.lastIndexOf(":") + 1));
   }
 
+  get pid(): number {
+    return this.child.pid;
+  }
+
   kill(signal: Deno.Signal): void {
     this.child.kill(signal);
   }

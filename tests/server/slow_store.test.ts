@@ -13,7 +13,7 @@ async function repliesOf(
   frames: readonly string[],
 ): Promise<string> {
   const clock = new AdjustableClock();
-  await using harness = new Harness({ clock, store: store?.(clock) });
+  await using harness = new Harness({ clock, store: store && (() => store(clock)) });
   const replies = await harness.exchange([frames.join("")]);
   assertEquals(harness.said, []);
   return replies;
@@ -39,7 +39,7 @@ Deno.test("a slow store: requests on one key take effect in their order", async 
   const clock = new AdjustableClock();
   let delay = 40;
   const store = new SlowStore(clock, () => delay = Math.max(0, delay - 1));
-  await using harness = new Harness({ clock, store });
+  await using harness = new Harness({ clock, store: () => store });
   const sent = "set k 0 0 1\r\n0\r\n" + "append k 0 0 1\r\n1\r\nget k\r\n".repeat(10) +
     "set k 0 0 1\r\n2\r\nget k\r\ndelete k\r\nget k\r\n";
   const grown = Array.from(
@@ -55,7 +55,7 @@ Deno.test("a slow store: requests on one key take effect in their order", async 
 Deno.test("a slow store: is given requests on different keys together", async () => {
   const clock = new AdjustableClock();
   const store = new SlowStore(clock, () => 2);
-  await using harness = new Harness({ clock, store });
+  await using harness = new Harness({ clock, store: () => store });
   const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
   await harness.exchange([keys.map((key) => `set ${key} 0 0 1 noreply\r\nx\r\n`).join("")]);
   assertEquals(store.mostPending, 20);
@@ -70,7 +70,7 @@ Deno.test("a slow store: a commit that it waits for comes before the replies", a
       order.push("commit");
     }
   }(clock, () => 5);
-  await using harness = new Harness({ clock, store });
+  await using harness = new Harness({ clock, store: () => store });
   const pieces = ["set k 0 0 1\r\nx\r\n"];
   await harness.serve({
     read: (into) => {
@@ -101,7 +101,7 @@ Deno.test("a slow store: large values come one window at a time", async () => {
   const clock = new AdjustableClock();
   let slow = false;
   const store = new SlowStore(clock, () => slow ? 1 : undefined);
-  await using harness = new Harness({ clock, store });
+  await using harness = new Harness({ clock, store: () => store });
   const value = "x".repeat(500_000);
   const keys = Array.from({ length: 300 }, (_, i) => `key-${i}`);
   const reply = (key: string) => `VALUE ${key} 0 ${value.length}\r\n${value}\r\n`;

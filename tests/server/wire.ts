@@ -34,9 +34,13 @@ export async function receiveUntil(conn: Deno.Conn, end: string): Promise<string
   return text;
 }
 
-/** Sends a text on a connection of its own, says that it was all, and gives what comes back. */
+/**
+ * Sends a text on a connection of its own, says that it was all, and gives what comes back.
+ *
+ * @param address a port of this machine, or a Unix socket.
+ */
 export async function exchangeWith(
-  address: { readonly port: number } | Deno.UnixConnectOptions,
+  address: number | Deno.UnixConnectOptions,
   text: string,
 ): Promise<string> {
   using conn = await connect(address);
@@ -52,11 +56,11 @@ export async function exchangeWith(
 }
 
 function connect(
-  address: { readonly port: number } | Deno.UnixConnectOptions,
+  address: number | Deno.UnixConnectOptions,
 ): Promise<Deno.TcpConn | Deno.UnixConn> {
-  return "path" in address
-    ? Deno.connect(address)
-    : Deno.connect({ hostname: "127.0.0.1", port: address.port });
+  return typeof address === "number"
+    ? Deno.connect({ hostname: "127.0.0.1", port: address })
+    : Deno.connect(address);
 }
 
 function isHangUp(error: unknown): boolean {

@@ -36,6 +36,7 @@ export class Catalog {
         } catch {
           // A start without the hint takes longer, and that is all.
           this.log.total -= segment.hintBytes;
+          this.log.hintTotal -= segment.hintBytes;
           segment.hintBytes = 0;
         }
         segment.listed = true;

@@ -363,6 +363,7 @@ class DiskStore implements Store {
         ["last_sync", Math.floor(syncer.lastEnd / 1000)],
         ["last_sync_ms", syncer.lastMilliseconds.toFixed(3)],
         ["unsynced_bytes", log.written - syncer.synced],
+        ["behind", this.behind ? 1 : 0],
         ["compactions", compactor.count],
         ["compaction_moved_bytes", compactor.moved],
         ["compaction_freed_bytes", compactor.freed],

@@ -199,7 +199,7 @@ export class Cluster implements Nodes {
       // What still waits for a node that hangs need not wait until it is overdue.
       if (used.has(link) || (link.waiting > 0 && isWell(link))) continue;
       this.links.delete(name);
-      link.close();
+      link.close((request) => this.send(request));
     }
   }
 

@@ -147,13 +147,24 @@ export class Link {
     this.connection.restart(new Error(why));
   }
 
-  /** Ends the connection, whatever Redis does. */
-  async close(): Promise<void> {
+  /**
+   * Ends the connection, whatever Redis does.
+   *
+   * @param handOver takes the reads and swaps that were not sent; without it they fail
+   */
+  async close(handOver?: (request: Request) => void): Promise<void> {
     if (this.state === "closed") return;
     this.send();
     this.state = "closed";
     for (const batch of this.pending.slice()) {
-      if (batch.payload !== undefined) this.drop(batch, this.away());
+      if (batch.payload === undefined) continue;
+      if (handOver !== undefined) {
+        for (const request of batch.requests.splice(0)) {
+          if (request instanceof Call) request.fail(this.away());
+          else handOver(request);
+        }
+      }
+      this.drop(batch, this.away());
     }
     await this.connection.close();
   }
