@@ -16,7 +16,7 @@ export interface Outcome {
   readonly clients: number;
   readonly threads: number;
   readonly seconds: number;
-  /** CPU time of this process a second and thread: near 1, it was the limit and not the server. */
+  /** The share of the cores that its threads could use that it used: near 1, it was the limit. */
   readonly generatorBusy: number;
 }
 
@@ -85,6 +85,7 @@ export async function runLoad(
   await Promise.all(parts.map((part) => part.run()));
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
+  const cores = Math.min(plans.length, navigator.hardwareConcurrency);
   const tally = new Tally();
   for (const part of parts) part.addTo(tally);
   return {
@@ -92,7 +93,7 @@ export async function runLoad(
     clients: plan.clients,
     threads: plans.length,
     seconds,
-    generatorBusy: (user + system) / 1e6 / seconds / plans.length,
+    generatorBusy: (user + system) / 1e6 / seconds / cores,
   };
 }
 

@@ -77,7 +77,12 @@ export const multiclientOptions = {
     flags: "--verify",
     help: "check that every value read was written for that key and is not overwritten",
   }),
-  threads: integer({ flags: "--threads", min: 1, max: 64, default: 1, help: "cores to use" }),
+  threads: integer({
+    flags: "--threads",
+    min: 1,
+    max: 64,
+    help: "for more than one core, or many clients (one for each 500 of them, up to 16)",
+  }),
   timeout: duration({
     flags: "--timeout",
     min: 1,
@@ -111,9 +116,10 @@ export async function multiclient(
   { options, rest }: Parsed<typeof multiclientOptions>,
 ): Promise<number> {
   const clients = countOf("N", rest, 100, MOST_CLIENTS);
-  const { servers, duration, timeout, getRatio, pipeline, rate, threads, verify, seed } = options;
+  const { servers, duration, timeout, getRatio, pipeline, rate, verify, seed } = options;
   for (const server of servers) checkAddress(server);
   const { keys, values } = await linesOf(options);
+  const threads = options.threads ?? Math.min(threadsFor(clients), keys.count);
   if (verify && threads > keys.count) {
     throw new ExitError(`--verify needs a key for each of ${threads} threads`, Exit.usage);
   }
@@ -174,6 +180,14 @@ async function linesOf(
     );
   }
   return { keys: lines.keys, ...(lines.values ? { values: lines.values } : {}) };
+}
+
+/**
+ * A thread of Deno's carries out some 128 reads and writes at a time, the latest ones first, so that
+ * of thousands of connections that all have something to read some would wait for seconds.
+ */
+function threadsFor(clients: number): number {
+  return Math.min(16, Math.ceil(clients / 500));
 }
 
 function checkAddress(server: string): void {

@@ -27,7 +27,7 @@ export interface Report {
   /** How many answers were wrong, by kind, each with one in words. */
   readonly wrong: Readonly<Record<string, { readonly count: number; readonly example: string }>>;
   readonly generator: {
-    /** CPU time a second and thread, 0 to 1. */
+    /** Of the cores that its threads could use, 0 to 1. */
     readonly busy: number;
     /** Whether the generator, not the server, was the limit. */
     readonly limited: boolean;
@@ -116,9 +116,7 @@ export function reportText(report: Report, verified: boolean): string {
   if (Object.keys(wrong).length === 0) {
     lines.push(verified ? "every value that was read is right" : "no wrong answers");
   }
-  const busy = `the generator used ${Math.round(generator.busy * 100)} % of its ${
-    threads > 1 ? `${threads} threads` : "thread"
-  }`;
+  const busy = `the generator used ${Math.round(generator.busy * 100)} % of what CPU it could`;
   lines.push(
     generator.limited ? `${busy}: it was the limit, and not the server (see --threads)` : busy,
   );
