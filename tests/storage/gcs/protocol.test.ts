@@ -16,7 +16,7 @@ async function replies(port: number, sends: readonly string[]): Promise<string[]
   const uniques = new Uniques();
   const received: string[] = [];
   for (const sent of sends) {
-    received.push(uniques.hide(await exchangeWith({ port }, uniques.fill(sent))));
+    received.push(uniques.hide(await exchangeWith(port, uniques.fill(sent))));
   }
   return received;
 }
