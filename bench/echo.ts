@@ -1,64 +1,78 @@
 /**
- * The least that a server can do: counts the bytes that come and answers every full request with
- * the same bytes. What the generator gets out of it is what the generator can do.
+ * The least that a server can do: tells requests apart by their first byte, counts their bytes and
+ * answers with the same ones each time. What a generator gets out of it is what the generator can do.
  *
- *     deno run -A bench/echo.ts PORT '{"keys": 10000, "valueSize": 100}'
+ *     deno run -A bench/echo.ts PORT '{"get k\r\n": "END\r\n", …}'
+ *
+ * All requests that begin alike must be as long as the one that stands for them.
  *
  * @module
  */
 
-import { framesOf, type Operation } from "./frames.ts";
+import { ByteBuffer, bytesOf } from "../lib/bytes.ts";
 import { accept, close, listen, Poll, receive, send } from "./sockets.ts";
 
-/** Replies that are sent in one write at most; a longer pipeline takes several. */
-const MOST = 128;
+/** A request that stands for all of its kind, to its answer. */
+export type Answers = Readonly<Record<string, string>>;
 
-const [port, sizes] = [Number(Deno.args[0]), JSON.parse(Deno.args[1]!)];
-const answers = new Map(
-  (["get", "set"] satisfies Operation[]).map((operation) => {
-    const { requestLength, reply } = framesOf({ ...sizes, operation, pipeline: 1 });
-    const replies = new Uint8Array(reply.length * MOST);
-    for (let i = 0; i < MOST; i++) replies.set(reply, i * reply.length);
-    return [operation.charCodeAt(0), { requestLength, replyLength: reply.length, replies }];
-  }),
+interface Kind {
+  readonly length: number;
+  readonly reply: Uint8Array;
+}
+
+/** Where a connection is in its stream of requests. */
+interface State {
+  kind: Kind;
+  /** Bytes of the request that have not come. */
+  missing: number;
+}
+
+const kinds = new Map(
+  Object.entries<string>(JSON.parse(Deno.args[1]!) satisfies Answers).map(([request, reply]) => [
+    request.charCodeAt(0),
+    { length: request.length, reply: bytesOf(reply) } satisfies Kind,
+  ]),
 );
-
 const memory = new Uint8Array(256 * 1024);
-const poll = new Poll([listen(port)]);
-/** Bytes of a request that has not come to its end, by connection. */
-const begun = new Map<number, number>();
-/** How a connection is answered, by the first byte that it sent. */
-const answerOf = new Map<number, NonNullable<ReturnType<typeof answers.get>>>();
+const out = new ByteBuffer(256 * 1024);
+const poll = new Poll([listen(Number(Deno.args[0]))]);
+const states = new Map<number, State>();
 
 while (true) {
   poll.wait(-1);
-  const closed: number[] = [];
-  for (let index = 1; index < poll.sockets.length; index++) {
-    if (poll.ready(index) && !answer(poll.sockets[index]!)) closed.push(poll.sockets[index]!);
-  }
+  const closed = poll.sockets.filter((socket, index) =>
+    index > 0 && poll.ready(index) && !answer(socket)
+  );
   const opened = poll.ready(0) ? [accept(poll.sockets[0]!)] : [];
   if (closed.length === 0 && opened.length === 0) continue;
   for (const socket of closed) {
     poll.sockets.splice(poll.sockets.indexOf(socket), 1);
+    states.delete(socket);
     close(socket);
-    begun.delete(socket);
-    answerOf.delete(socket);
   }
   poll.sockets.push(...opened);
   poll.update();
 }
 
+/** Answers what has come; false when the client has left. */
 function answer(socket: number): boolean {
   const count = receive(socket, memory);
   if (count === 0) return false;
-  let how = answerOf.get(socket);
-  if (how === undefined) answerOf.set(socket, how = answers.get(memory[0]!)!);
-  const { requestLength, replyLength, replies } = how;
-  const bytes = (begun.get(socket) ?? 0) + count;
-  let requests = Math.floor(bytes / requestLength);
-  begun.set(socket, bytes - requests * requestLength);
-  for (; requests > 0; requests -= MOST) {
-    send(socket, replies.subarray(0, replyLength * Math.min(requests, MOST)));
+  const state = states.getOrInsertComputed(
+    socket,
+    () => ({ kind: kinds.values().next().value!, missing: 0 }),
+  );
+  out.clear();
+  for (let at = 0; at < count;) {
+    if (state.missing === 0) {
+      state.kind = kinds.get(memory[at]!)!;
+      state.missing = state.kind.length;
+    }
+    const taken = Math.min(state.missing, count - at);
+    at += taken;
+    state.missing -= taken;
+    if (state.missing === 0) out.append(state.kind.reply);
   }
+  if (out.length > 0) send(socket, out.view());
   return true;
 }

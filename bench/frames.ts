@@ -28,6 +28,19 @@ export interface Frames {
   readonly reply: Uint8Array<ArrayBuffer>;
 }
 
+/** What the echo server needs to know of a workload's requests. */
+export function echoAnswers(
+  key: string,
+  valueSize: number,
+): Readonly<Record<string, string>> {
+  const value = "v".repeat(valueSize);
+  return {
+    [`get ${key}\r\n`]: `VALUE ${key} 0 ${valueSize}\r\n${value}\r\nEND\r\n`,
+    [`set ${key} 0 0 ${valueSize}\r\n${value}\r\n`]: "STORED\r\n",
+    "version\r\n": "VERSION echo\r\n",
+  };
+}
+
 /** A prime that shares no factor with a round number of keys. */
 const STRIDE = 7919;
 
@@ -53,6 +66,7 @@ export function framesOf({ operation, valueSize, keys, pipeline }: Workload): Fr
   };
 }
 
-function keyOf(index: number): string {
+/** The key of a place; all have the same length. */
+export function keyOf(index: number): string {
   return `key:${String(index).padStart(9, "0")}`;
 }

@@ -48,6 +48,8 @@ interface Row {
   readonly operation: string;
   readonly connections: number;
   readonly operationsPerSecond: number;
+  /** That, divided by what the service's latency lets so many connections do at most. */
+  readonly ofCeiling: number;
   /** CPU time of the store an operation, in microseconds. */
   readonly cpuMicroseconds: number;
   /** Milliseconds that an operation took: the median, and what 99 of 100 stayed under. */
@@ -62,6 +64,7 @@ async function measure(
   operation: string,
   connections: number,
   milliseconds: number,
+  latency: number,
   work: (round: number) => Promise<unknown>,
 ): Promise<Row> {
   const times: number[] = [];
@@ -78,14 +81,25 @@ async function measure(
   const took = performance.now() - began;
   const { user, system } = process.cpuUsage(cpu);
   times.sort((a, b) => a - b);
+  const operationsPerSecond = times.length / took * 1000;
   return {
     operation,
     connections,
-    operationsPerSecond: Math.round(times.length / took * 1000),
+    operationsPerSecond: Math.round(operationsPerSecond),
+    ofCeiling: Math.round(operationsPerSecond * latency / connections / 10) / 100,
     cpuMicroseconds: Math.round((user + system) / times.length),
     median: Math.round(times[times.length >> 1]),
     p99: Math.round(times[Math.floor(times.length * 0.99)]),
   };
+}
+
+/** The mean of a distribution that evenly spaced quantiles describe. */
+function meanOf(quantiles: readonly string[]): number {
+  const points = quantiles.map(Number);
+  const ends = (points[0]! + points.at(-1)!) / 2;
+  if (points.length === 1) return ends;
+  const sum = points.reduce((sum, point) => sum + point, 0);
+  return (sum - ends) / (points.length - 1);
 }
 
 function itemOf(size: number): NewItem {
@@ -103,19 +117,21 @@ function itemOf(size: number): NewItem {
 async function measureAll(store: Store, options: Values<typeof benchOptions>): Promise<Row[]> {
   const item = itemOf(options.valueSize);
   const rows: Row[] = [];
+  const reads = meanOf(options.readLatency);
+  const writes = meanOf(options.writeLatency);
   let stored = 0;
   for (const connections of options.connections.map(Number)) {
     const set = () => Promise.resolve(store.swap(bytesOf(`key:${stored++}`), "any", item));
-    rows.push(await measure("set", connections, options.seconds, set));
+    rows.push(await measure("set", connections, options.seconds, writes, set));
     const get = async (round: number) => await store.read(bytesOf(`key:${round % stored}`));
-    rows.push(await measure("get", connections, options.seconds, get));
+    rows.push(await measure("get", connections, options.seconds, reads, get));
   }
   const getMany = (round: number) =>
     Promise.all(
       Array.from({ length: MULTIGET }, (_, i) =>
         store.read(bytesOf(`key:${(round * MULTIGET + i) % stored}`))),
     );
-  rows.push(await measure(`get ${MULTIGET}`, 1, options.seconds, getMany));
+  rows.push(await measure(`get ${MULTIGET}`, 1, options.seconds, reads, getMany));
   return rows;
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { framesOf, type Workload } from "./frames.ts";
-import { busySeconds, cpuSeconds, machineCpu } from "./processes.ts";
+import { busySeconds, cpuSeconds, watchOthers } from "./processes.ts";
 import { close, connect, Poll, receive, send } from "./sockets.ts";
 
 /** What the generator is told. */
@@ -42,26 +42,14 @@ function generate(task: Task): Measurement {
   const sockets = Array.from({ length: task.connections }, () => connect(task.port));
   const load = new Load(sockets, task);
   load.run(task.warmUpSeconds);
-  const read = () => ({
-    server: cpuSeconds(task.pid),
-    own: cpuSeconds(Deno.pid),
-    busy: busySeconds(),
-    machine: machineCpu(),
-  });
-  const before = read();
+  const others = watchOthers([task.pid]);
+  const before = { server: cpuSeconds(task.pid), busy: busySeconds() };
   const { operations, seconds } = load.run(task.seconds);
-  const after = read();
+  const serverCpu = cpuSeconds(task.pid) - before.server;
+  const generatorBusy = busySeconds() - before.busy;
+  const othersShare = others();
   sockets.forEach(close);
-  const serverCpu = after.server - before.server;
-  const ours = serverCpu + after.own - before.own;
-  const busy = after.machine.busy - before.machine.busy;
-  return {
-    operations,
-    seconds,
-    serverCpu,
-    generatorBusy: after.busy - before.busy,
-    othersShare: Math.max(0, busy - ours) / (after.machine.total - before.machine.total),
-  };
+  return { operations, seconds, serverCpu, generatorBusy, othersShare };
 }
 
 /** Sets every key once. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { echoAnswers } from "./frames.ts";
+
 /** A process that listens. */
 export interface Server extends AsyncDisposable {
   readonly port: number;
@@ -19,6 +21,11 @@ const START_LIMIT = 20_000;
 export function denoScript(path: string, ...args: string[]): [string, ...string[]] {
   const script = new URL(`../${path}`, import.meta.url).pathname;
   return [Deno.execPath(), "run", "--no-prompt", "-A", script, ...args];
+}
+
+/** The echo server, for requests with such a key and values of so many bytes. */
+export function echoScript(port: number, key: string, valueSize: number): [string, ...string[]] {
+  return denoScript("bench/echo.ts", `${port}`, JSON.stringify(echoAnswers(key, valueSize)));
 }
 
 /**
@@ -80,12 +87,26 @@ export function busySeconds(): number {
 }
 
 /** CPU time of the whole machine so far in seconds: what was used, and what there was. */
-export function machineCpu(): { busy: number; total: number } {
+function machineCpu(): { busy: number; total: number } {
   const line = Deno.readTextFileSync("/proc/stat").split("\n", 1)[0]!;
   // user nice system idle iowait irq softirq steal
   const times = line.trim().split(/\s+/).slice(1, 9).map((ticks) => Number(ticks) / CLOCK_TICKS);
   const total = times.reduce((sum, time) => sum + time, 0);
   return { busy: total - times[3]! - times[4]!, total };
+}
+
+/**
+ * Watches what else the machine does from now on: the share of all cores' time, 0 to 1, that neither
+ * this process nor those named take until the function it gives is called.
+ */
+export function watchOthers(pids: readonly number[]): () => number {
+  const ours = () => [Deno.pid, ...pids].reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = { ours: ours(), machine: machineCpu() };
+  return () => {
+    const { busy, total } = machineCpu();
+    const theirs = busy - before.machine.busy - (ours() - before.ours);
+    return Math.max(0, theirs) / (total - before.machine.total);
+  };
 }
 
 /** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Deno runs on. */

@@ -11,11 +11,13 @@ import { helpText, type Manual } from "../lib/cli/help.ts";
 import { duration, flag, integer, list } from "../lib/cli/option.ts";
 import { parseOptions, type Values } from "../lib/cli/parse.ts";
 import { run } from "../lib/cli/run.ts";
-import { Exit, ExitError, messageOf } from "../lib/errors.ts";
-import type { Operation } from "./frames.ts";
+import { Exit, messageOf } from "../lib/errors.ts";
+import { keyOf, type Operation } from "./frames.ts";
+import { Progress } from "../lib/load/progress.ts";
 import type { Measurement, Task } from "./generator.ts";
+import { chosen, numbers } from "./lists.ts";
 import { describeMachine, type Machine, machineText } from "./machine.ts";
-import { denoScript, type Server, startServer } from "./processes.ts";
+import { denoScript, echoScript, type Server, startServer } from "./processes.ts";
 
 /** The store, or for the disk its `--fsync`. */
 const STORES = ["memory", "everysec", "always", "no"];
@@ -115,7 +117,7 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
 type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds">;
 
 function commandsOf(
-  { stores, valueSize, keys }: BenchOptions,
+  { stores, valueSize }: BenchOptions,
   directory: string,
 ): Map<string, (port: number) => [string, ...string[]]> {
   const kvs = (port: number, ...args: string[]) =>
@@ -123,7 +125,7 @@ function commandsOf(
   return new Map([
     [
       ECHO,
-      (port) => denoScript("bench/echo.ts", String(port), JSON.stringify({ valueSize, keys })),
+      (port) => echoScript(port, keyOf(0), valueSize),
     ],
     [BASELINE, (port) => ["memcached", "-t", "1", "-u", "nobody", "-m", "1024", "-p", `${port}`]],
     ...chosen("stores", stores, STORES).map((
@@ -147,9 +149,10 @@ async function measureInTurn(
   { rounds, seconds }: BenchOptions,
 ): Promise<Row[]> {
   const found = new Map<string, Measurement[]>();
+  const progress = new Progress();
   for (let round = 1; round <= rounds; round++) {
     for (const [name, { port, pid }] of servers) {
-      progress(`${shapeText(shape)}, round ${round} of ${rounds}: ${name}`);
+      progress.show(() => `${shapeText(shape)}, round ${round} of ${rounds}: ${name}`);
       const task: Task = {
         ...shape,
         port,
@@ -160,7 +163,7 @@ async function measureInTurn(
       found.getOrInsertComputed(name, () => []).push(await measure(task));
     }
   }
-  progress("");
+  progress.clear();
   const middle = (name: string, of: (m: Measurement) => number) => median(found.get(name)!.map(of));
   const rate = (name: string) => middle(name, (m) => m.operations / m.seconds);
   const cpu = (name: string) => middle(name, (m) => m.serverCpu / m.operations) * 1e6;
@@ -241,34 +244,8 @@ function shapeText({ operation, connections, pipeline }: Shape): string {
   return `${operation}, ${connections} connections, pipeline ${pipeline}`;
 }
 
-/** Shows what goes on, on a terminal; an empty text takes it away. */
-function progress(text: string): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
-}
-
 function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function chosen<const C extends string>(
-  name: string,
-  given: readonly string[],
-  of: readonly C[],
-): C[] {
-  return given.map((word) =>
-    of.find((known) => known === word) ?? usage(name, of.join(", "), word)
-  );
-}
-
-function numbers(name: string, given: readonly string[]): number[] {
-  return given.map((word) =>
-    /^[1-9]\d{0,5}$/.test(word) ? Number(word) : usage(name, "whole numbers of at least 1", word)
-  );
-}
-
-function usage(name: string, takes: string, received: string): never {
-  throw new ExitError(`--${name} takes ${takes}, received '${received}'`, Exit.usage);
 }

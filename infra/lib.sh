@@ -173,10 +173,10 @@ failed() {
 
 changes=0
 
-# What a script has just made or enabled takes up to a minute or two to be known everywhere at Google.
+# What has just been made or enabled takes up to a minute or two to be known everywhere at Google.
 not_yet_known() {
-  ((changes > 0)) && grep -Eq \
-    'ervice account .* does not exist|has not been used in project|is not ready|may take several minutes' "$work/error"
+  grep -Eq 'ervice account .* does not exist' "$work/error" ||
+    { ((changes > 0)) && grep -Eq 'has not been used in project|it is disabled|is not ready' "$work/error"; }
 }
 
 # Runs a command that changes something: says it, does it, explains it where it fails.

@@ -175,7 +175,7 @@ stage_environment() {
   ! grep -Eqv '^([A-Z_]+=.*|#.*|)$' "$file" || give_up "kvs-options takes lines NAME=VALUE, nothing else"
   grep -q '^KVS_' "$file" || give_up "kvs-options is empty: it takes lines such as KVS_STORE=disk"
   [[ -z $url ]] || printf 'KVS_REDIS_URL=%s\n' "$url" >>"$file"
-  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'DENO_CERT=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
+  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
 }
 
 # activate PROGRAM: makes it the one that runs, and waits until it answers.
@@ -298,6 +298,8 @@ ln -sfn "$PROGRAMS/current/kvs-client" /usr/local/bin/kvs-client
 if [[ -z ${KVS_SOURCE:-} ]]; then
   put "$PROGRAMS/startup.sh" 0755 <"$0" || true
   if put /etc/systemd/system/kvs-update.service 0644 <"$program/kvs-update.service"; then systemctl daemon-reload; fi
-  systemctl enable --now --quiet kvs-update.service
+  systemctl enable --quiet kvs-update.service
+  # It starts after this script, so waiting for it here would never end.
+  systemctl start --no-block kvs-update.service
 fi
 report ready

@@ -218,7 +218,9 @@ function act(cloud: Cloud, scope: string, path: string, verb: string, body: Json
 function aggregated(cloud: Cloud, collection: string): Json {
   const items: Json = {};
   for (const [path, document] of cloud.resources) {
-    const match = path.match(`^projects/${PROJECT}/(.+)/${collection}/[^/]+$`);
+    const match = path.match(
+      `^projects/${PROJECT}/(global|regions/[^/]+|zones/[^/]+)/${collection}/[^/]+$`,
+    );
     if (match) ((items[match[1]] ??= {})[collection] ??= []).push(document);
   }
   return { items };

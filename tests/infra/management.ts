@@ -53,7 +53,8 @@ function serviceAccounts(cloud: Cloud, method: string, path: string, body: Json)
     });
   }
   if (method === "DELETE") {
-    cloud.delete(path.slice("v1/".length));
+    // an account's address says its project
+    cloud.delete(path.slice("v1/".length).replace("projects/-/", `projects/${PROJECT}/`));
     return {};
   }
 }

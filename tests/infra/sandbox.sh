@@ -1,6 +1,7 @@
 #!/bin/bash
-# Run in mount and process name spaces of its own: makes the root file system of sandbox.ts under DIRECTORY/root,
-# says "ready", and holds everything until its standard input ends.
+# sandbox.sh DIRECTORY [systemd]
+# Run in name spaces of its own: makes the root file system of sandbox.ts under DIRECTORY/root, says "ready", and
+# holds everything until its standard input ends; or goes there for good and becomes its systemd.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 shared=$1
@@ -18,6 +19,26 @@ mount -t tmpfs tmpfs "$shared/root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$shared/root/tmp"
 mkdir -p "$shared/root$shared"
 mount --bind "$shared" "$shared/root$shared"
-install -m 0755 "$here/systemctl.sh" "$shared/root/usr/local/bin/systemctl"
+
+if [[ ${2:-} != systemd ]]; then
+  install -m 0755 "$here/systemctl.sh" "$shared/root/usr/local/bin/systemctl"
+  echo ready
+  cat >/dev/null
+  exit
+fi
+
+mount -t sysfs sysfs "$shared/root/sys"
+mount -t cgroup2 cgroup2 "$shared/root/sys/fs/cgroup"
+mkdir "$shared/root/dev/pts" "$shared/root/dev/shm"
+mount -t devpts devpts "$shared/root/dev/pts"
+ln -s pts/ptmx "$shared/root/dev/ptmx"
+# nothing of what this machine starts, only what a test asks for
+rm -rf "$shared/root/etc/systemd/system/"*.wants
+printf '[Unit]\nAllowIsolate=yes\n' >"$shared/root/etc/systemd/system/sandbox.target"
+# User name spaces, which units ask for, are not to be had in a mere chroot.
+cd "$shared/root"
+mkdir -p old
+pivot_root . old
+umount -l /old
 echo ready
-cat >/dev/null
+exec env -i container=kvs /lib/systemd/systemd --system --unit=sandbox.target >/dev/null 2>&1

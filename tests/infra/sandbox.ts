@@ -1,7 +1,7 @@
 /**
  * A Debian machine to try the startup script on: this machine's root file system under a layer of its own, so that
- * users, units and files that the script makes are gone with it. It has no systemd running; `systemctl` there is
- * `systemctl.sh`, which starts a unit's programs with the unit's user and environment.
+ * users, units and files that the script makes are gone with it. It runs a systemd of its own where that is asked for;
+ * else `systemctl` there is `systemctl.sh`, which starts a unit's programs with the unit's user and environment.
  */
 
 const DIRECTORY = new URL(".", import.meta.url).pathname;
@@ -27,6 +27,16 @@ export function obstacle(): string | undefined {
   }
 }
 
+/** Why a sandbox cannot have a systemd of its own; nothing where it can. */
+export async function systemdObstacle(): Promise<string | undefined> {
+  if (obstacle()) return obstacle();
+  try {
+    await using _ = await Sandbox.start("systemd");
+  } catch (error) {
+    return `needs a kernel that lets systemd run in a sandbox: ${(error as Error).message}`;
+  }
+}
+
 export interface Result {
   code: number;
   /** Standard output and standard error. */
@@ -38,22 +48,21 @@ export class Sandbox implements AsyncDisposable {
   readonly shared: string;
   private readonly holder: Deno.ChildProcess;
 
-  private constructor(shared: string, holder: Deno.ChildProcess) {
+  private constructor(
+    shared: string,
+    holder: Deno.ChildProcess,
+    private readonly systemd: boolean,
+  ) {
     this.shared = shared;
     this.holder = holder;
   }
 
-  static async start(): Promise<Sandbox> {
+  static async start(init?: "systemd"): Promise<Sandbox> {
     const shared = await Deno.makeTempDir({ prefix: "kvs-sandbox-" });
     const holder = new Deno.Command("unshare", {
       args: [
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "bash",
-        `${DIRECTORY}sandbox.sh`,
-        shared,
+        ...["--mount", "--pid", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child"],
+        ...["bash", `${DIRECTORY}sandbox.sh`, shared, init ?? ""],
       ],
       stdin: "piped",
       stdout: "piped",
@@ -64,7 +73,9 @@ export class Sandbox implements AsyncDisposable {
     if (new TextDecoder().decode(value).trim() !== "ready") {
       throw new Error("Cannot make a sandbox");
     }
-    return new Sandbox(shared, holder);
+    const sandbox = new Sandbox(shared, holder, init === "systemd");
+    if (init) await sandbox.booted();
+    return sandbox;
   }
 
   /** Runs a bash command in the sandbox, as root. */
@@ -75,8 +86,7 @@ export class Sandbox implements AsyncDisposable {
         `--target=${pid}`,
         "--mount",
         "--pid",
-        "chroot",
-        `${this.shared}/root`,
+        ...(this.systemd ? [] : ["chroot", `${this.shared}/root`]),
         ...["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
         "bash",
@@ -91,6 +101,15 @@ export class Sandbox implements AsyncDisposable {
     return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
   }
 
+  private async booted(): Promise<void> {
+    for (let tries = 0; tries < 100; tries++) {
+      if ((await this.run("systemctl is-active sandbox.target")).code === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await this[Symbol.asyncDispose]();
+    throw new Error("Cannot start a systemd in the sandbox");
+  }
+
   /** The process in the new name spaces: the only child of `unshare`. */
   private async insidePid(): Promise<string> {
     const path = `/proc/${this.holder.pid}/task/${this.holder.pid}/children`;
@@ -99,6 +118,7 @@ export class Sandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.holder.stdin.close();
+    if (this.systemd) this.holder.kill("SIGKILL");
     await this.holder.status;
     await Deno.remove(this.shared, { recursive: true });
   }

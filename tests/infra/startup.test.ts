@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { obstacle, Sandbox } from "./sandbox.ts";
+import { obstacle, Sandbox, systemdObstacle } from "./sandbox.ts";
 import { Machine } from "./machine.ts";
 
 const why = obstacle();
 if (why) console.error(`infra/startup.sh is not tried out here: it ${why}`);
+
+const whyNotSystemd = await systemdObstacle();
+if (whyNotSystemd && !why) {
+  console.error(`infra/kvs-server.service is not run here: it ${whyNotSystemd}`);
+}
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -177,7 +182,7 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
 
   const environment = (await sandbox.run("cat /etc/kvs/kvs-server.env")).text;
   assertStringIncludes(environment, "KVS_REDIS_URL=rediss://:open-sesame@10.200.0.4:6378\n");
-  assertStringIncludes(environment, "DENO_CERT=/etc/kvs/redis-ca.pem\n");
+  assertStringIncludes(environment, "KVS_REDIS_CA=/etc/kvs/redis-ca.pem\n");
   const { text: commands } = await sandbox.run("cat /run/curl.log /run/systemctl.log");
   for (const secret of ["open-sesame", google.token]) {
     assert(!text.includes(secret), "a secret is in the log");
@@ -264,4 +269,36 @@ test("an empty data disk is formatted once, and what is on it then stays", async
       `systemctl stop kvs-server.service; umount /var/lib/kvs; losetup --detach ${device}`,
     );
   }
+});
+
+Deno.test({
+  name:
+    "under systemd the server answers from inside its unit's walls, and comes back after a kill",
+  ignore: whyNotSystemd !== undefined,
+}, async () => {
+  await using machine = new PlainDebian(await Sandbox.start("systemd"));
+  const { sandbox } = machine;
+  // out of reach of ProtectHome, wherever Deno is here
+  await Deno.copyFile(Deno.execPath(), `${sandbox.shared}/deno`);
+  await sandbox.run(`install -m 0755 ${sandbox.shared}/deno /opt/deno`);
+  await machine.putRelease(serverProgram("shut in").replace(Deno.execPath(), "/opt/deno"));
+  await machine.put({ "kvs-options": `KVS_STORE=memory\nKVS_PORT=${machine.port}\n` });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 0, text + (await sandbox.run("systemctl status kvs-server")).text);
+  assertEquals(await ask(machine.port), "VERSION shut in");
+  const facts = await sandbox.run(
+    "pid=$(systemctl show -P MainPID kvs-server); ps -o user= -p $pid; grep -E '^(NoNewPrivs|Seccomp):' /proc/$pid/status; " +
+      "stat -c '%a %U' /var/lib/kvs/data; kill -9 $pid; sleep 0.3; until systemctl is-active kvs-server; do sleep 0.1; done",
+  );
+  assertEquals(
+    facts.text.replaceAll("\t", " ").trim().split("\n").filter((it) => it !== "activating"),
+    [
+      "kvs",
+      "NoNewPrivs: 1",
+      "Seccomp: 2",
+      "700 kvs",
+      "active",
+    ],
+  );
+  assertEquals(await ask(machine.port), "VERSION shut in");
 });

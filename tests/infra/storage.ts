@@ -66,6 +66,7 @@ export function storageApi(
     }
   }
   if (kind === "storageLayout") return { bucket: name, locationType: "region" };
+  if (kind === "managedFolders") return { kind: "storage#managedFolders", items: [] };
   if (kind === "iam") {
     if (method === "PUT") cloud.policies.set(bucketPath(name), body);
     return cloud.policies.get(bucketPath(name)) ??

@@ -49,5 +49,6 @@ case $verb in
     start
     ;;
   is-active) running ;;
-  enable) [[ " $* " != *" --now "* ]] || running || start ;;
+  start) running || start ;;
+  stop) stop ;;
 esac

@@ -10,7 +10,7 @@ const number = fc.oneof(
 const noreply = fc.constantFrom("", "", " noreply");
 const value = fc.oneof(
   fc.string({ unit: fc.nat(255).map((byte) => String.fromCharCode(byte)), maxLength: 40 }),
-  fc.constantFrom("", "1", "99", "18446744073709551615", "\r\n", "END\r\n", "x".repeat(3000)),
+  fc.constantFrom("", "1", "99", "18446744073709551615", "\r\n", "END\r\n", "x".repeat(1500)),
 );
 
 const retrieval = fc.tuple(

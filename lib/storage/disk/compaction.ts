@@ -19,12 +19,13 @@ import type { Syncer } from "./sync.ts";
 const BLOCK = 1 << 17;
 /** Milliseconds of the loop's time that one slice takes at most. */
 const SLICE = 1;
-/** A pause is so many times as long as the slice before it, unless writers wait. */
+/** A pause is at most so many times as long as the slice before it. */
 const REST = 3;
-/** The log may be so many times its live bytes, and a segment, before segments are given up. */
+/** Segments may be so many times the live bytes, and one more, before some are given up. */
 const TOLERATED = 1.5;
-/** From so many times on, and two segments, writers wait for compaction. */
-const OUTRUN = 1.8;
+/** From so many times on, and nearly two segments, writers wait for compaction. */
+const OUTRUN = 1.65;
+const OUTRUN_SEGMENTS = 1.75;
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
 /** So many segments of less than a quarter of the usual size are merged. */
@@ -98,7 +99,7 @@ export class Compactor {
   get outrun(): boolean {
     const { log, placements, segmentBytes } = this.options;
     if (this.running === undefined && log.hints.size === 0) return false;
-    return log.total > OUTRUN * placements.live + 2 * segmentBytes;
+    return log.total - log.hintTotal > OUTRUN * placements.live + OUTRUN_SEGMENTS * segmentBytes;
   }
 
   /** Resolves when compaction has done as much as the writers; `bytes` is what one has written. */
@@ -195,7 +196,13 @@ export class Compactor {
     const allowed = maxDisk > 0 ? maxDisk : Infinity;
     // Compaction writes before it removes, and deletes must go on: both have the rest.
     const reserve = 2 * segmentBytes + 4096;
-    this.ceiling = Math.min(log.total + files.free(directory), allowed) - reserve;
+    let free = Infinity;
+    try {
+      free = files.free(directory);
+    } catch {
+      // Where that cannot be told, a write will tell.
+    }
+    this.ceiling = Math.min(log.total + free, allowed) - reserve;
     this.lastCeiling = allowed - segmentBytes;
   }
 
@@ -215,7 +222,10 @@ export class Compactor {
     let small = 0;
     let firstSmall: Segment | undefined;
     let oldest: Segment | undefined;
+    // What nothing can be done about does not count.
+    let total = log.total - log.hintTotal;
     for (const segment of segments) {
+      if (segment.damaged) total -= segment.length - segment.live;
       if (!segment.listed || segment.damaged) continue;
       oldest ??= segment;
       const dead = Math.min(
@@ -236,7 +246,7 @@ export class Compactor {
     }
     if (best === undefined || oldest === undefined) return undefined;
     const pressed = this.waiting > 0 || log.total > this.ceiling - segmentBytes;
-    const excess = log.total > TOLERATED * (placements.live - expired) + segmentBytes;
+    const excess = total > TOLERATED * (placements.live - expired) + segmentBytes;
     if (pressed || excess) {
       if (bestGain >= WORTH || pressed && !evict && bestGain >= 0.02) {
         return { segment: best, evict: false };
@@ -367,11 +377,15 @@ export class Compactor {
   /** Lets the others have the loop; for longer if nobody waits for compaction. */
   private async rest(milliseconds: number, offset: number): Promise<void> {
     this.pay(Math.max(BLOCK, offset >>> 9));
-    if (this.waiting > 0 || this.outrun) {
-      await new Promise((resolve) => setImmediate(resolve));
-    } else {
-      await new Promise((resolve) => setTimeout(resolve, milliseconds * REST));
-    }
+    const { log, placements, segmentBytes } = this.options;
+    // The nearer writers come to being held up, the shorter the rests.
+    const least = TOLERATED * placements.live + segmentBytes;
+    const most = OUTRUN * placements.live + OUTRUN_SEGMENTS * segmentBytes;
+    const ease = Math.min(1, Math.max(0, (most - log.total + log.hintTotal) / (most - least)));
+    const pause = this.waiting > 0 ? 0 : milliseconds * REST * ease;
+    await new Promise((resolve) =>
+      pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
+    );
   }
 
   /** Takes from the writers' debt what compaction has done. */
@@ -386,11 +400,16 @@ export class Compactor {
   private async remove(segments: readonly Segment[]): Promise<void> {
     const { files, log, placements, syncer, unlist } = this.options;
     await syncer.until(log.written);
+    // From here on what was synced must not be taken for a torn end: what it replaces is gone.
+    log.markerDue = syncer.synced;
+    log.mark();
+    log.writeOut();
     await unlist(segments);
     for (const segment of segments) {
       log.segments.splice(log.segments.indexOf(segment), 1);
       placements.slots[segment.slot] = undefined;
       log.total -= segment.length + segment.hintBytes;
+      log.hintTotal -= segment.hintBytes;
       this.freed += segment.length + segment.hintBytes;
       this.count++;
       segment.remove();

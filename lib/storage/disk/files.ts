@@ -48,6 +48,9 @@ export interface Files {
   free(directory: string): number;
 }
 
+/** Bytes that {@linkcode replaceFile} writes in one go. */
+const WRITE_SLICE = 1 << 18;
+
 /** The `code` of a system error, `""` of any other. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
@@ -206,7 +209,11 @@ export async function replaceFile(
   removeIfThere(files, fresh);
   const file = files.open(fresh, "create");
   try {
-    writeFully(file, bytes, 0);
+    for (let at = 0; at < bytes.length; at += WRITE_SLICE) {
+      // A hint of many megabytes is not written in one go: others have requests meanwhile.
+      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      writeFully(file, bytes.subarray(at, at + WRITE_SLICE), at);
+    }
     await file.sync();
   } catch (error) {
     file.close();

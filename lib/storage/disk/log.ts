@@ -74,8 +74,9 @@ export class Log {
   namesUnsynced = false;
   /** Hints of segments that are sealed and not listed. */
   readonly hints = new Map<Segment, HintBuilder>();
-  /** Bytes of all segments and hints. */
+  /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
+  hintTotal = 0;
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
 
@@ -104,7 +105,10 @@ export class Log {
       this.previous = last.id;
       this.previousLength = last.length;
     }
-    for (const segment of start.segments) this.total += segment.length + segment.hintBytes;
+    for (const segment of start.segments) {
+      this.total += segment.length + segment.hintBytes;
+      this.hintTotal += segment.hintBytes;
+    }
   }
 
   /** 16 bytes that make this directory's hashes and checksums its own. */
@@ -264,6 +268,7 @@ export class Log {
     active.sequence = this.sequence;
     active.hintBytes = this.hint.length * 4;
     this.total += active.hintBytes;
+    this.hintTotal += active.hintBytes;
     this.hints.set(active, this.hint);
     this.hint = new HintBuilder(Math.ceil(this.hint.length / HINT_RECORD * 1.1));
     this.hintWritten = HINT_HEADER;

@@ -62,6 +62,8 @@ export interface Recovered {
   readonly flushSegment: number;
   readonly next: number;
   readonly end: number;
+  /** Whether the manifest could be written that must be there before anything else is. */
+  readonly reserved: boolean;
 }
 
 /** Reads a directory's manifest; makes a new one in an empty directory. */
@@ -160,17 +162,24 @@ class Recovery {
     if (!clean) this.sequence += SEQUENCE_GAP;
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
-    await writeManifest(files, directory, {
-      hashKey: manifest.hashKey,
-      clean: true,
-      sequence: this.sequence + SEQUENCE_GAP,
-      items: this.placements.index.size,
-      next,
-      segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
-    });
+    let reserved = true;
+    try {
+      await writeManifest(files, directory, {
+        hashKey: manifest.hashKey,
+        clean: true,
+        sequence: this.sequence + SEQUENCE_GAP,
+        items: this.placements.index.size,
+        next,
+        segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
+      });
+    } catch (error) {
+      // A full disk is no reason not to serve what is on it.
+      if (codeOf(error) !== "ENOSPC") throw cannotOpen(directory, messageOf(error));
+      reserved = false;
+    }
     const { placements, segments, sequence, flushAt, flushSegment, end } = this;
     const { hashKey } = manifest;
-    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end };
+    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end, reserved };
   }
 
   /** Removes what compactions and unfinished writes left; gives the tail's segment numbers. */

@@ -22,24 +22,19 @@ import {
 } from "../store.ts";
 import { RecordCache } from "./cache.ts";
 import { Compactor } from "./compaction.ts";
-import {
-  type Files,
-  type Held,
-  readFully,
-  readFullyLater,
-  replaceFile,
-  systemFiles,
-} from "./files.ts";
+import { Catalog } from "./catalog.ts";
+import { type Files, type Held, systemFiles } from "./files.ts";
 import { KeyHash } from "./hash.ts";
 import { cannotOpen } from "./lock.ts";
-import { LARGEST_SEGMENT, Log, writeError } from "./log.ts";
-import { writeManifest } from "./manifest.ts";
+import { LARGEST_SEGMENT, Log } from "./log.ts";
 import { Placements } from "./placements.ts";
-import { Kind, RecordReader, recordSize, State } from "./record.ts";
-import { FOLLOWED_CAS, recover, type Recovered, SEQUENCE_GAP } from "./recovery.ts";
+import { Kind, type RecordReader, recordSize, State } from "./record.ts";
+import { RecordReads } from "./reads.ts";
+import { FOLLOWED_CAS, recover, type Recovered } from "./recovery.ts";
 import { scanLog } from "./scan.ts";
 import type { Segment } from "./segment.ts";
 import { Syncer } from "./sync.ts";
+import { Unsynced } from "./unsynced.ts";
 
 /** When what was written is brought to the medium. */
 export type Fsync = "always" | "everysec" | "no";
@@ -62,10 +57,6 @@ export interface DiskOptions extends StoreOptions {
   readonly files?: Files;
 }
 
-/** Values up to this many bytes are read at once, if reading at once has been fast. */
-const READ_AT_ONCE = 1 << 16;
-/** A read that takes longer than this, in milliseconds, came from a slow medium. */
-const FAST_READ = 0.03;
 /** Pending bytes beyond this are written before the batch ends. */
 const WRITE_AT = 1 << 20;
 /** Half a second: twice a second what was written is synced, so that less than a second is at risk. */
@@ -106,11 +97,11 @@ class DiskStore implements Store {
   private readonly compactor: Compactor;
   private readonly always: boolean;
   private readonly timer: ReturnType<typeof setInterval>;
-  /** Bytes of one record with its header, on the stack of reads. */
-  private readonly scratch = new Uint8Array(READ_AT_ONCE);
-  private readonly scratchReader = new RecordReader();
-  private readonly swapScratch = new Uint8Array(READ_AT_ONCE);
-  private readonly swapReader = new RecordReader();
+  private readonly catalog: Catalog;
+  private readonly unsynced = new Unsynced();
+  /** Swaps read with memory of their own: the value to be stored may be what a read has given. */
+  private readonly records = new RecordReads();
+  private readonly swapRecords = new RecordReads();
 
   /** The moment of a pending flush in milliseconds since 1970; 0 for none. */
   private flushAt: number;
@@ -119,32 +110,22 @@ class DiskStore implements Store {
   /** Why writes are refused, or every call once closed. */
   private refusal: StoreError | undefined;
   private closed = false;
+  /** The refusal that ends when the manifest can be written. */
+  private full: StoreError | undefined;
   lastLoss: StoreError | undefined;
   /** The loss before the last one. */
   private lossBefore: StoreError | undefined;
   /** The write that serves all batches which came with the same turn of the loop. */
   private writing: Promise<void> | undefined;
 
-  /** Of `always`: hashes of keys changed since the last sync began, and between that and its end. */
-  private fresh = new Set<number>();
-  private syncing = new Set<number>();
-  private syncTarget = 0;
-  /** The position that the next commit must wait for, and one that commits of waiting callers must. */
-  private needed = 0;
-  private owed = 0;
   /** Of `everysec`: a sync has been under way for so long that writers must wait. */
   private behind = false;
-
-  /** How long reads at once take, in milliseconds, a moving average; and when to measure again. */
-  private readTime = 0;
-  private untilMeasured = 0;
+  /** What the sync under way covers. */
+  private syncTarget = 0;
 
   private hits = 0;
   private reads = 0;
-  private slowReads = 0;
   private flushedReads = 0;
-  private damagedReads = 0;
-  private listing: Promise<void> = Promise.resolve();
 
   // What `inspect` found.
   private foundSequence = 0;
@@ -163,12 +144,10 @@ class DiskStore implements Store {
     this.cache = new RecordCache(options.memoryLimit);
     this.always = options.fsync === "always";
     this.flushAt = found.flushAt;
-    this.scratchReader.over(this.scratch);
-    this.swapReader.over(this.swapScratch);
     const asked = options.segmentBytes ?? 1 << 26;
     const segmentBytes = Math.min(
       LARGEST_SEGMENT,
-      maxDisk === 0 ? asked : Math.min(asked, Math.max(maxDisk >>> 4, 1 << 12)),
+      maxDisk === 0 ? asked : Math.min(asked, Math.max(Math.floor(maxDisk / 16), 1 << 12)),
     );
     this.log = new Log({
       files,
@@ -188,8 +167,9 @@ class DiskStore implements Store {
       this.placements.undo((a, b) => this.cache.forget(a, b));
       // Until it is cut off on the medium too, what was refused may come back.
       this.syncer.synced = Math.min(this.syncer.synced, this.log.written - 1);
-      this.need(this.log.written);
+      this.allChanged();
     };
+    this.catalog = new Catalog(files, directory, this.log, this.placements, options.log);
     this.log.onSealed = () => {
       // A segment that is sealed is synced at once, whatever is asked for the others.
       if (this.log.hints.size > 0) this.syncer.request(this.log.written);
@@ -198,17 +178,16 @@ class DiskStore implements Store {
     this.syncer = new Syncer(files, directory, this.log, {
       begins: (target) => {
         this.syncTarget = target;
-        for (const one of this.fresh) this.syncing.add(one);
-        this.fresh.clear();
+        this.unsynced.begins(target);
       },
       ends: (target) => {
-        this.syncing.clear();
+        this.unsynced.ends();
         this.behind = false;
         if (Math.min(target, this.log.dataEnd) - this.log.marked >= 4096) {
           this.log.markerDue = target;
         }
       },
-      sealed: (segments) => void this.list(segments),
+      sealed: (segments) => void this.catalog.list(segments).then(() => this.compactor.wake()),
       fails: (error) => {
         this.refusal = error;
         this.options.log(error.message);
@@ -228,13 +207,18 @@ class DiskStore implements Store {
       now: () => clock.now(),
       say: options.log,
       forget: (a, b) => this.cache.forget(a, b),
-      unlist: (segments) => this.unlist(segments),
+      unlist: (segments) => this.catalog.unlist(segments),
       listed: () => this.listAll(),
       flushAt: () => this.flushAt,
       refused: () => this.refusal,
       pardon: () => this.lastLoss = this.lossBefore,
     });
     this.compactor.flushSegment = found.flushSegment;
+    if (!found.reserved) {
+      this.full = new OutOfSpaceError(`Nothing can be written to '${directory}': no space left`);
+      this.refusal = this.full;
+      options.log(`${this.full.message}; reads go on, and writes when there is room`);
+    }
     this.timer = setInterval(() => this.tick(), TICK);
     this.timer.unref();
   }
@@ -311,8 +295,7 @@ class DiskStore implements Store {
     }
     const bytes = log.pending.length;
     log.writeOut();
-    const position = Math.max(this.needed, this.owed);
-    this.needed = 0;
+    const position = this.unsynced.due();
     if (position > this.syncer.synced) return this.syncer.until(position);
     if (bytes !== 0 && this.compactor.outrun) return this.compactor.caughtUp(bytes);
   }
@@ -341,7 +324,7 @@ class DiskStore implements Store {
     log.append(Kind.flushToCome, 0, NOTHING, NOTHING, 0, ++log.sequence, 0n, at, 0, 0, 0, 0, 0);
     log.writeOut();
     this.flushAt = at;
-    this.need(log.written);
+    this.allChanged();
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
@@ -374,12 +357,13 @@ class DiskStore implements Store {
         ["cache_bytes", cache.memory],
         ["cache_hits", this.hits],
         ["reads", this.reads],
-        ["slow_reads", this.slowReads],
-        ["damaged_reads", this.damagedReads],
+        ["slow_reads", this.records.slow + this.swapRecords.slow],
+        ["damaged_reads", this.records.damaged + this.swapRecords.damaged],
         ["syncs", syncer.count],
         ["last_sync", Math.floor(syncer.lastEnd / 1000)],
         ["last_sync_ms", syncer.lastMilliseconds.toFixed(3)],
         ["unsynced_bytes", log.written - syncer.synced],
+        ["behind", this.behind ? 1 : 0],
         ["compactions", compactor.count],
         ["compaction_moved_bytes", compactor.moved],
         ["compaction_freed_bytes", compactor.freed],
@@ -401,11 +385,7 @@ class DiskStore implements Store {
       log.seal();
       if (failed === undefined) {
         await syncer.all();
-        await this.listing;
-        await this.writeManifest(true).catch((error) => {
-          // Everything is on the medium; the next start reads it as after a kill.
-          this.options.log(writeError("Cannot write the manifest", error).message);
-        });
+        await this.catalog.close();
       }
     } catch (error) {
       problem ??= error;
@@ -421,107 +401,49 @@ class DiskStore implements Store {
   // -- reading
 
   /** Reads what the index's last answer points at. */
-  private fetch(
-    key: Uint8Array,
-    a: number,
-    b: number,
-    c: number,
-  ): Awaitable<Item | undefined> {
+  private fetch(key: Uint8Array, a: number, b: number, c: number): Awaitable<Item | undefined> {
     const { placements, log } = this;
     const { segment, offset, size } = placements;
     if (offset >= segment.length) {
-      const reader = new RecordReader();
       const from = offset - segment.length;
-      reader.over(log.pending.bytes.slice(from, from + size));
-      if (!reader.parse(0, size, segment.seed, offset)) throw this.damaged(segment, offset);
-      return reader.isOf(key) ? itemOf(reader) : undefined;
+      const bytes = log.pending.bytes.slice(from, from + size);
+      const record = this.records.parse(bytes, segment, offset);
+      return record.isOf(key) ? itemOf(record) : undefined;
     }
-    if (size > READ_AT_ONCE || this.isSlow()) {
-      this.beforeWaiting();
-      return this.owing(this.fetchLater(key, segment, offset, size, a, b, c));
+    const record = this.records.read(segment, offset, size);
+    if (record instanceof Promise) {
+      return this.waiting(this.fetchLater(record, key, segment, offset, a, b, c));
     }
-    const reader = this.scratchReader;
-    this.readAtOnce(segment, this.scratch, offset, size);
-    if (!reader.parse(0, size, segment.seed, offset)) throw this.damaged(segment, offset);
-    if (!reader.isOf(key)) return undefined;
-    this.cache.insert(a, b, this.scratch, 0, size);
-    return itemOf(reader);
+    if (!record.isOf(key)) return undefined;
+    this.cache.insert(a, b, record.bytes, 0, size);
+    return itemOf(record);
   }
 
   private async fetchLater(
+    later: Promise<RecordReader>,
     key: Uint8Array,
     segment: Segment,
     offset: number,
-    size: number,
     a: number,
     b: number,
     c: number,
   ): Promise<Item | undefined> {
-    const reader = await this.readLater(segment, offset, size);
-    const { placements } = this;
-    const { index } = placements;
-    if (
-      !index.find(a, b, c) || placements.segment !== segment || placements.offset !== offset
-    ) {
+    const record = await later;
+    if (!this.isAt(segment, offset, a, b, c)) {
       // Changed, or moved by a compaction, while we waited.
-      if (this.closed) throw this.refusal!;
       const item = await this.read(key);
       return item === undefined ? undefined : { ...item, value: item.value.slice() };
     }
-    if (!reader.isOf(key)) return undefined;
-    this.cache.insert(a, b, reader.bytes, 0, size);
-    return itemOf(reader);
+    if (!record.isOf(key)) return undefined;
+    this.cache.insert(a, b, record.bytes, 0, record.size);
+    return itemOf(record);
   }
 
-  private async readLater(segment: Segment, offset: number, size: number): Promise<RecordReader> {
-    this.slowReads++;
-    const bytes = new Uint8Array(size);
-    segment.pin();
-    try {
-      await readFullyLater(segment.file, bytes, offset);
-    } catch (error) {
-      throw this.unreadable(segment, offset, error);
-    } finally {
-      segment.unpin();
-    }
-    const reader = new RecordReader();
-    reader.over(bytes);
-    if (!reader.parse(0, size, segment.seed, offset)) throw this.damaged(segment, offset);
-    return reader;
-  }
-
-  private readAtOnce(segment: Segment, into: Uint8Array, offset: number, size: number): void {
-    const measured = this.untilMeasured-- <= 0;
-    const began = measured ? performance.now() : 0;
-    try {
-      readFully(segment.file, into.subarray(0, size), offset);
-    } catch (error) {
-      throw this.unreadable(segment, offset, error);
-    }
-    if (measured) {
-      // One read that happens to be late says nothing: two in a row do.
-      const took = Math.min(performance.now() - began, FAST_READ * 6);
-      this.readTime += (took - this.readTime) / 8;
-      this.untilMeasured = this.readTime > FAST_READ / 2 ? 0 : 7;
-    }
-  }
-
-  /** Whether reads at once would hold up the others; now and then one finds out. */
-  private isSlow(): boolean {
-    if (this.readTime < FAST_READ) return false;
-    if (++this.untilMeasured < 64) return true;
-    this.untilMeasured = 0;
-    return false;
-  }
-
-  private damaged(segment: Segment, offset: number): StoreError {
-    this.damagedReads++;
-    return new StoreError(`The record at offset ${offset} of '${segment.path}' is damaged`);
-  }
-
-  private unreadable(segment: Segment, offset: number, error: unknown): StoreError {
-    const why = messageOf(error).replaceAll(/\s+/g, " ");
-    return new StoreError(`Cannot read '${segment.path}' at offset ${offset}: ${why}`);
+  /** Whether that is where the key's record is. */
+  private isAt(segment: Segment, offset: number, a: number, b: number, c: number): boolean {
+    const { placements } = this;
+    return placements.index.find(a, b, c) && placements.segment === segment &&
+      placements.offset === offset;
   }
 
   // -- swapping
@@ -537,19 +459,12 @@ class DiskStore implements Store {
       return undefined;
     }
     const { segment, offset, size } = placements;
-    let reader = this.swapReader;
-    if (offset >= segment.length) {
-      reader = new RecordReader();
-      const from = offset - segment.length;
-      reader.over(log.pending.bytes.subarray(from, from + size));
-    } else if (size > READ_AT_ONCE || this.isSlow()) {
-      this.beforeWaiting();
-      return this.readLater(segment, offset, size);
-    } else {
-      this.readAtOnce(segment, this.swapScratch, offset, size);
-    }
-    if (!reader.parse(0, size, segment.seed, offset)) throw this.damaged(segment, offset);
-    this.found(reader);
+    const from = offset - segment.length;
+    const record = from >= 0
+      ? this.swapRecords.parse(log.pending.bytes.subarray(from, from + size), segment, offset)
+      : this.swapRecords.read(segment, offset, size);
+    if (record instanceof Promise) return record;
+    this.found(record);
     return undefined;
   }
 
@@ -580,13 +495,9 @@ class DiskStore implements Store {
     hash.of(key);
     const { a, b, c } = hash;
     const { segment, offset } = placements;
-    const owed = this.takeNeeded();
-    const reader = await later;
-    this.owed = Math.max(this.owed, owed);
+    const reader = await this.waiting(later);
     if (this.refusal !== undefined) throw this.refusal;
-    const same = placements.index.find(a, b, c) && placements.segment === segment &&
-      placements.offset === offset;
-    if (!same) return await this.swap(key, expected, next);
+    if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next);
     this.found(reader);
     const refused = this.compare(expected, next);
     if (refused !== undefined) {
@@ -607,10 +518,7 @@ class DiskStore implements Store {
     next: NewItem | null,
   ): Promise<Swapped> {
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    this.beforeWaiting();
-    const owed = this.takeNeeded();
-    const made = await this.compactor.makeRoom(size, next === null);
-    this.owed = Math.max(this.owed, owed);
+    const made = await this.waiting(this.compactor.makeRoom(size, next === null));
     if (!made) {
       throw new OutOfSpaceError(
         `No room for ${size} bytes in '${this.options.directory}': ${this.compactor.bound()}`,
@@ -640,7 +548,7 @@ class DiskStore implements Store {
     );
     this.placements.set(a, b, c, log.active!, log.offset, size);
     this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
-    if (this.always) this.changed(a, b);
+    if (this.always) this.unsynced.changed(a, b, log.position);
     if (log.pending.length > WRITE_AT) log.writeOut();
     if (next.cas === 0n) return BigInt(sequence);
     if (next.cas < FOLLOWED_CAS && next.cas > sequence) log.sequence = Number(next.cas);
@@ -653,7 +561,7 @@ class DiskStore implements Store {
     log.append(Kind.tombstone, 0, key, NOTHING, 0, sequence, 0n, 0, 0, 0, a, b, c);
     this.placements.drop(a, b, c);
     this.cache.forget(a, b);
-    if (this.always) this.changed(a, b);
+    if (this.always) this.unsynced.changed(a, b, log.position);
     return 0n;
   }
 
@@ -682,62 +590,47 @@ class DiskStore implements Store {
     this.flushed = log.sequence;
     this.compactor.flushSegment = active!.id;
     this.compactor.wake();
-    this.need(log.written);
+    this.allChanged();
   }
 
   // -- what must be on the medium before a reply
 
   /** Notes that a reply shows this key's state. */
   private saw(a: number, b: number): void {
-    if (this.fresh.size === 0 && this.syncing.size === 0) return;
-    const one = a + (b & 0x1fffff) * TWO_32;
-    if (this.fresh.has(one) || this.fresh.has(-1)) {
-      this.needed = this.log.position;
-    } else if (this.syncing.has(one) || this.syncing.has(-1)) {
-      this.needed = Math.max(this.needed, this.syncTarget);
-    } else {
-      return;
-    }
-    // Whether this state is on the medium will not be known before the next start.
+    // After a failed sync nobody can say before the next start whether this state is on the medium.
+    if (!this.unsynced.saw(a, b, this.log.position)) return;
     if (this.syncer.failure !== undefined) throw this.syncer.failure;
   }
 
-  private changed(a: number, b: number): void {
-    this.fresh.add(a + (b & 0x1fffff) * TWO_32);
-    this.needed = this.log.position;
+  private allChanged(): void {
+    if (this.always) this.unsynced.allChanged(this.log.written);
   }
 
-  /** Notes that the states of all keys have changed. */
-  private need(position: number): void {
-    if (!this.always) return;
-    this.fresh.add(-1);
-    this.needed = position;
-  }
-
-  /** Before a promise is handed out: nobody else's commit may decide about our bytes. */
-  private beforeWaiting(): void {
-    this.log.writeOut();
-  }
-
-  private takeNeeded(): number {
-    const needed = this.needed;
-    this.needed = 0;
-    if (needed > this.syncer.synced) this.syncer.request(needed);
-    return needed;
-  }
-
-  /** The same promise; the caller's next commit waits for what this batch has shown or changed. */
-  private owing<T>(promise: Promise<T>): Promise<T> {
-    if (!this.always) return promise;
-    const owed = this.takeNeeded();
-    if (owed === 0) return promise;
-    return promise.finally(() => this.owed = Math.max(this.owed, owed));
+  /**
+   * The same promise, for a caller that waits in the middle of a batch: what is pending is written
+   * before, and its next commit waits for what the batch has shown or changed so far.
+   */
+  private async waiting<T>(promise: Promise<T>): Promise<T> {
+    const owed = this.unsynced.take();
+    try {
+      try {
+        this.log.writeOut();
+      } catch (error) {
+        promise.catch(() => {});
+        throw error;
+      }
+      if (owed > this.syncer.synced) this.syncer.request(owed);
+      return await promise;
+    } finally {
+      this.unsynced.give(owed);
+    }
   }
 
   // -- in the background
 
   private tick(): void {
     const { log, syncer } = this;
+    if (this.full !== undefined) return this.reserve();
     if (this.refusal !== undefined) return;
     try {
       if (this.flushAt !== 0) this.flushIfDue();
@@ -758,61 +651,22 @@ class DiskStore implements Store {
     this.compactor.wake();
   }
 
-  /** Writes hints for segments that are sealed and synced, and lists them. */
-  private list(segments: readonly Segment[]): Promise<void> {
-    return this.listing = this.listing.then(async () => {
-      for (const segment of segments) {
-        const hint = this.log.hints.get(segment);
-        this.log.hints.delete(segment);
-        if (hint === undefined) continue;
-        try {
-          await replaceFile(this.files, segment.hintPath, hint.finish(segment));
-        } catch {
-          // A start without the hint takes longer, and that is all.
-          this.log.total -= segment.hintBytes;
-          segment.hintBytes = 0;
-        }
-        segment.listed = true;
-      }
-      await this.writeManifest(false);
-    }).catch((error) => {
-      this.options.log(writeError("Cannot write the manifest", error).message);
-    }).then(() => this.compactor.wake());
+  /** Tries again what a full file system did not let the start do. */
+  private reserve(): void {
+    const { full } = this;
+    this.full = undefined;
+    this.catalog.reserve().then(
+      () => {
+        if (this.refusal === full) this.refusal = undefined;
+      },
+      () => this.full = full,
+    );
   }
 
   /** Resolves when all sealed segments are listed. */
   private async listAll(): Promise<void> {
     if (this.log.hints.size > 0) await this.syncer.all();
-    await this.listing;
-  }
-
-  /** Takes segments off the manifest; they can be removed when it is done. */
-  private unlist(segments: readonly Segment[]): Promise<void> {
-    const result = this.listing.then(async () => {
-      for (const segment of segments) segment.givenUp = true;
-      try {
-        await this.writeManifest(false);
-      } catch (error) {
-        for (const segment of segments) segment.givenUp = false;
-        throw error;
-      }
-    });
-    this.listing = result.catch(() => {});
-    return result;
-  }
-
-  private async writeManifest(clean: boolean): Promise<void> {
-    const { log, placements } = this;
-    const listed = log.segments.filter((segment) => segment.listed && !segment.givenUp);
-    const unlisted = log.segments.find((segment) => !segment.listed);
-    await writeManifest(this.files, this.options.directory, {
-      hashKey: this.log.hashKey,
-      clean,
-      sequence: clean ? log.sequence : log.sequence + SEQUENCE_GAP,
-      items: placements.index.size,
-      next: unlisted?.id ?? log.nextId,
-      segments: listed.map(({ id, length, crc }) => [id, length, crc]),
-    });
+    await this.catalog.settled;
   }
 }
 

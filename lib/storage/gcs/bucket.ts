@@ -52,6 +52,12 @@ export type Outcome =
 /** A write that is ready to be tried, any number of times. */
 export type Write = (until: number) => Promise<Outcome>;
 
+/** An insert that is ready, with the copy of the content that it sends. */
+export interface Insert {
+  readonly send: Write;
+  readonly content: Uint8Array;
+}
+
 /** One bucket. Times are `performance.now()`'s. */
 export class Bucket {
   readonly #objects: string;
@@ -132,7 +138,7 @@ export class Bucket {
     customTime: string | undefined,
     replaces: string,
     token: string,
-  ): Write {
+  ): Insert {
     const resource = {
       contentType: "application/octet-stream",
       cacheControl: "no-store",
@@ -157,7 +163,10 @@ export class Bucket {
       contentType: `multipart/related; boundary=${boundary}`,
       body: new Blob([body]),
     };
-    return (until) => this.#write(request, until, this.gate);
+    return {
+      send: (until) => this.#write(request, until, this.gate),
+      content: body.subarray(head.length, head.length + content.length),
+    };
   }
 
   /** Makes a delete of one generation ready. */

@@ -152,7 +152,7 @@ export class Epoch {
         undefined,
         generation,
         token,
-      )(until);
+      ).send(until);
       if (outcome.kind === "done") {
         this.#learn(content, outcome.generation);
         return base.next?.at ?? Infinity;

@@ -16,6 +16,9 @@ export interface State {
   readonly value: Uint8Array | undefined;
 }
 
+/** Nothing is there. */
+export const nothing: State = { stored: undefined, value: undefined };
+
 /** A state, and since when nothing newer is known. */
 export interface Hint extends State {
   /** When the request was sent that showed it, or was answered that made it (`performance.now()`). */

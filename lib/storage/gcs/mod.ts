@@ -31,7 +31,7 @@ import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
-import { Hints, type State } from "./hints.ts";
+import { Hints, nothing, type State } from "./hints.ts";
 import type { Stored } from "./metadata.ts";
 import { greatestPrefix, keyOf, nameOf, textOf } from "./name.ts";
 import type { Step } from "./plan.ts";
@@ -178,7 +178,7 @@ class GcsStore implements Store {
     await this.#epoch.ready(until);
     const sent = performance.now();
     const found = await this.#bucket.get(this.prefix + nameOf(key), until);
-    this.#hints.put(key, found ?? { stored: undefined, value: undefined }, sent);
+    this.#hints.put(key, found ?? nothing, sent);
     return found && this.#itemOf(found);
   }
 

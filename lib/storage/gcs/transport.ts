@@ -120,8 +120,8 @@ export class Transport {
   }
 }
 
-/** The last cause is what the system said; what `fetch` says before it names the address only. */
+/** The last cause is what the system said; what `fetch` says before that names the address only. */
 function reasonOf(error: unknown): string {
   while (error instanceof Error && error.cause instanceof Error) error = error.cause;
-  return messageOf(error).split("\n")[0];
+  return messageOf(error).split("\n")[0].replace(/^error sending request for url \([^)]*\): /, "");
 }

@@ -9,39 +9,25 @@
  * @module
  */
 
-import { StoreError } from "../../errors.ts";
 import type { Clock } from "../../clock.ts";
-import { isExpired, type NewItem, type Swapped } from "../store.ts";
-import { backoff, type Bucket, sleep, type Write } from "./bucket.ts";
+import { StoreError } from "../../errors.ts";
+import { isExpired, type Swapped } from "../store.ts";
+import { type Bucket, sleep } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
-import type { Hints, State } from "./hints.ts";
-import {
-  customTimeOf,
-  metadataOf,
-  newToken,
-  newUnique,
-  type Stored,
-  tokensAfter,
-} from "./metadata.ts";
+import { type Hints, nothing, type State } from "./hints.ts";
+import { newUnique, type Stored } from "./metadata.ts";
 import { nameOf } from "./name.ts";
 import { expectsNothing, overwrites, type Plan, planOf, readsValue, type Step } from "./plan.ts";
-
-/** How far apart a key's writes are kept once the service has asked for it, in milliseconds. */
-const pace = 1000;
-
-/** For how long after it asked, in milliseconds. */
-const pacedFor = 60_000;
-
-/**
- * For how long a write whose answer was lost may still be on its way, in milliseconds. Only one that
- * creates an object matters: the others replace a generation that will not come again.
- */
-const unsureFor = 10 * 60_000;
+import { Queue, Task } from "./queue.ts";
+import { pace, Uploader } from "./upload.ts";
 
 /** How many commands may wait at once, and how many bytes they may hold. */
 const greatestWaiting = 65_536;
 const greatestBytes = 128 << 20;
+
+/** How many keys may be remembered that have no work in hand. */
+const greatestRemembered = 100_000;
 
 /** Told of every change: what was live before and after, and under which name. */
 export type Observer = (
@@ -50,47 +36,13 @@ export type Observer = (
   after: Stored | undefined,
 ) => void;
 
-/** A step that waits for its answer. */
-class Task {
-  open = true;
-
-  constructor(
-    readonly step: Step,
-    readonly until: number,
-    readonly settle: (answer: Swapped | StoreError) => void,
-  ) {}
-}
-
-/** The work in hand for one key. */
-class Queue {
-  waiting: Task[] = [];
-  running = false;
-  /** When the last write was answered. */
-  written = -Infinity;
-  /** Until when its writes are kept apart. */
-  pacedUntil = -Infinity;
-  /** What went wrong with its last write, if it did. */
-  trouble = "";
-
-  constructor(readonly key: string) {}
-}
-
-/** What a write came to, with the state that is there now. */
-type Written =
-  | { readonly kind: "done" | "overwritten" | "conflict" | "unknown"; readonly state: State }
-  | { readonly kind: "limited" };
-
-/** What a write puts beside the item's own attributes. */
-type Marks = Pick<Stored, "cas" | "epoch" | "tokens"> & { unsure: number };
-
-const nothing: State = { stored: undefined, value: undefined };
-
 /** Changes items. Times are `performance.now()`'s. */
 export class Writer {
   readonly #queues = new Map<string, Queue>();
   #waiting = 0;
   #bytes = 0;
   #idle: (() => void) | undefined;
+  readonly #uploader: Uploader;
   readonly #sweeper: ReturnType<typeof setInterval>;
 
   /** @param prefix what the objects' names begin with. */
@@ -103,6 +55,7 @@ export class Writer {
     readonly counters: Counters,
     readonly observer: Observer,
   ) {
+    this.#uploader = new Uploader(bucket, epoch, clock, counters);
     this.#sweeper = setInterval(() => this.#sweep(), 10_000);
   }
 
@@ -172,7 +125,13 @@ export class Writer {
       }
     }
     queue.running = false;
-    if (queue.pacedUntil < performance.now()) this.#queues.delete(queue.key);
+    if (!this.#isRemembered(queue)) this.#queues.delete(queue.key);
+  }
+
+  /** Whether there is something to remember of a key that has no work in hand. */
+  #isRemembered(queue: Queue): boolean {
+    const paced = queue.pacedUntil > performance.now();
+    return (paced || queue.unsure > this.clock.now()) && this.#queues.size < greatestRemembered;
   }
 
   /** Takes all that waits into `batch`, does it, and answers it. */
@@ -206,18 +165,22 @@ export class Writer {
         fresh = true;
         continue;
       }
-      const written = await this.#write(queue, name, plan, state, batch, until);
+      const written = await this.#uploader.write({
+        object: this.prefix + name,
+        queue,
+        plan,
+        base: state.stored,
+        until,
+        isWanted: () => batch.some((task) => task.open),
+        read: () => this.#read(key, name, batch, until),
+      });
       switch (written.kind) {
         case "limited":
           continue;
         case "done":
         case "overwritten":
-          this.#count(plan);
-          this.observer(
-            name,
-            live.stored,
-            this.#isLive(written.state, now) ? written.state.stored : undefined,
-          );
+          this.hints.put(key, written.state, queue.written);
+          this.#count(name, plan, live, this.#isLive(written.state, now) ? written.state : nothing);
           if (plan.cas === 0n && plan.final !== null) {
             // After what was overwritten its unique matches nothing any more: any will do.
             const { generation } = written.state.stored!;
@@ -233,96 +196,11 @@ export class Writer {
     }
   }
 
-  /** Sends a plan's write until it is known what became of it. */
-  async #write(
-    queue: Queue,
-    name: string,
-    plan: Plan,
-    state: State,
-    batch: readonly Task[],
-    until: number,
-  ): Promise<Written> {
-    const { stored: base } = state;
-    const now = this.clock.now();
-    const token = newToken();
-    const marks = {
-      cas: plan.cas,
-      epoch: this.epoch.current,
-      tokens: tokensAfter(token, base),
-      unsure: base !== undefined && base.unsure > now ? base.unsure : 0,
-    };
-    // Where a lost write may yet create the object it must not go away: it only expires.
-    const final = plan.final ?? (marks.unsure === 0 ? null : { ...grave, exptime: now });
-    let write = this.#prepare(name, final, marks, base);
-    let unclear = 0;
-    for (let tries = 0;; tries++) {
-      const outcome = await write(until);
-      queue.written = performance.now();
-      let pause = backoff(tries);
-      queue.trouble = "trouble" in outcome ? outcome.trouble : "";
-      switch (outcome.kind) {
-        case "done": {
-          const after = stateAfter(final, marks, outcome.generation);
-          this.hints.put(queue.key, after, queue.written);
-          return { kind: "done", state: after };
-        }
-        case "conflict": {
-          this.counters.conflicts++;
-          const found = await this.#read(queue.key, name, batch, until);
-          const tokens = found.stored?.tokens ?? [];
-          if (tokens.includes(token)) {
-            if (unclear > 1 && base === undefined && tokens[0] === token) {
-              // One of the lost writes did it; another may yet, so the object has to say so.
-              write = this.#prepare(name, final, marks, found.stored);
-              unclear = 1;
-              continue;
-            }
-            this.counters.resolved++;
-            return { kind: tokens[0] === token ? "done" : "overwritten", state: found };
-          }
-          // Others wrote over what this was to replace, so this did not come to replace it.
-          const replaced = base?.tokens[0];
-          const known = replaced !== undefined && tokens.includes(replaced);
-          return { kind: unclear === 0 || known ? "conflict" : "unknown", state: found };
-        }
-        case "limited":
-          queue.pacedUntil = queue.written + pacedFor;
-          if (unclear === 0) return { kind: "limited" };
-          pause += pace;
-          break;
-        case "unclear":
-          unclear++;
-          if (base !== undefined || marks.unsure !== 0) break;
-          marks.unsure = now + unsureFor;
-          write = this.#prepare(name, final, marks, base);
-      }
-      if (performance.now() + pause > until || batch.every((task) => !task.open)) {
-        throw this.bucket.late(queue.trouble);
-      }
-      await sleep(pause);
-    }
-  }
-
-  /** Makes the write ready that puts `final` in the place of `base`. */
-  #prepare(
-    name: string,
-    final: NewItem | null,
-    marks: Marks,
-    base: Stored | undefined,
-  ): Write {
-    const object = this.prefix + name;
-    const replaces = base?.generation ?? "0";
-    if (final === null) return this.bucket.remove(object, replaces);
-    const metadata = metadataOf(final, marks);
-    const customTime = customTimeOf(final.exptime);
-    const [token] = marks.tokens;
-    return this.bucket.insert(object, final.value, metadata, customTime, replaces, token);
-  }
-
-  #count({ final, changes }: Plan): void {
+  #count(name: string, { final, changes }: Plan, before: State, after: State): void {
     if (final === null) this.counters.deletes++;
     else this.counters.uploads++;
     this.counters.coalesced += changes - 1;
+    this.observer(name, before.stored, after.stored);
   }
 
   async #read(
@@ -355,31 +233,12 @@ export class Writer {
     if (rest > 0) await sleep(rest);
   }
 
-  /** Forgets the keys whose pace is no longer kept. */
+  /** Forgets the keys of which nothing need be remembered any more. */
   #sweep(): void {
-    const now = performance.now();
     for (const [key, queue] of this.#queues) {
-      if (!queue.running && queue.pacedUntil < now) this.#queues.delete(key);
+      if (!queue.running && !this.#isRemembered(queue)) this.#queues.delete(key);
     }
   }
-}
-
-/** What lies in the place of an item that was deleted, with an expiry in the past. */
-const grave: Omit<NewItem, "exptime"> = {
-  value: new Uint8Array(0),
-  flags: 0,
-  cas: 0n,
-  stale: false,
-  won: false,
-  fetched: false,
-  accessed: 0,
-};
-
-function stateAfter(final: NewItem | null, marks: Marks, generation: string): State {
-  if (final === null) return nothing;
-  const cas = marks.cas === 0n ? BigInt(generation) : marks.cas;
-  const { value } = final;
-  return { stored: { ...final, ...marks, generation, cas, size: value.length }, value };
 }
 
 function answer(batch: readonly Task[], answers: readonly Swapped[]): void {

@@ -69,7 +69,7 @@ export class Cluster implements Nodes {
       ...settings,
       redirect: (request, error, link) => this.redirect(request, error, link),
       changed: (link) => {
-        if (link.state !== "ready" && this.serving.includes(link)) this.amiss = true;
+        if (!isWell(link) && this.serving.includes(link)) this.amiss = true;
       },
     };
   }
@@ -129,7 +129,7 @@ export class Cluster implements Nodes {
     let cause = "";
     // Replicas too: they know who has become master. Links that are up come first.
     const addresses = new Map<string, Address>();
-    const links = [...this.links.values()].filter((link) => link.state === "ready");
+    const links = [...this.links.values()].filter(isWell);
     for (const link of shuffled(links)) addresses.set(nameOf(link), link);
     for (const one of shuffled([...this.known.values()])) addresses.set(nameOf(one), one);
     for (const one of this.seeds) addresses.set(nameOf(one), one);
@@ -194,11 +194,12 @@ export class Cluster implements Nodes {
     for (let slot = 0; slot < SLOTS; slot++) this.slots[slot] = slots[slot];
     this.known = known;
     this.serving = [...used];
-    this.amiss = this.serving.some((link) => link.state !== "ready");
+    this.amiss = !this.serving.every(isWell);
     for (const [name, link] of this.links) {
-      if (used.has(link) || (link.waiting > 0 && link.state === "ready")) continue;
+      // What still waits for a node that hangs need not wait until it is overdue.
+      if (used.has(link) || (link.waiting > 0 && isWell(link))) continue;
       this.links.delete(name);
-      link.close();
+      link.close((request) => this.send(request));
     }
   }
 
@@ -260,6 +261,11 @@ export class Cluster implements Nodes {
       `Cannot use the Redis cluster: ${this.cause || "no node serves this key's slot"}`,
     );
   }
+}
+
+/** Whether the node answers, as far as is known. */
+function isWell(link: Link): boolean {
+  return link.state === "ready" && !link.isLate;
 }
 
 function shuffled<T>(all: readonly T[]): T[] {

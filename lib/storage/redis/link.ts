@@ -15,6 +15,8 @@ import type { Counters } from "./counters.ts";
 import { failureOf, isReplyError, kindOf } from "./failure.ts";
 import { type Argument, Call, type Reply, type Request } from "./request.ts";
 
+/** A Redis is late when a request has had no answer for so many milliseconds. */
+const LATE = 400;
 /** Bytes of requests without an answer at most, for each link; beyond, requests fail at once. */
 export const MOST_UNANSWERED = 64 << 20;
 /** A batch that has grown so large is sent before the turn ends, in bytes. */
@@ -32,7 +34,7 @@ export interface LinkSettings {
   readonly log: (line: string) => void;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
-  /** The link has become ready, or is down. */
+  /** The link has become ready, is down, or Redis is late. */
   readonly changed: (link: Link) => void;
 }
 
@@ -47,6 +49,8 @@ export type LinkState =
 /** One Redis, over one connection after another. */
 export class Link {
   state: LinkState = "connecting";
+  /** Whether Redis has something to answer for longer than it should. */
+  isLate = false;
   /** Why the link is down. */
   cause = "";
   /** What Redis said of itself when it was last asked: `INFO`. */
@@ -122,10 +126,12 @@ export class Link {
       else this.drop(batch, this.late("nothing was sent"));
     }
     const eldest = this.pending[0];
-    if (
-      this.state === "ready" && eldest?.payload === undefined && eldest?.left > 0 &&
-      now - eldest.sentAt > 2 * this.settings.timeout
-    ) {
+    const sent = eldest !== undefined && eldest.payload === undefined;
+    const silence = sent && this.state === "ready" ? now - eldest.sentAt : 0;
+    const wasLate = this.isLate;
+    this.isLate = silence > LATE;
+    if (this.isLate && !wasLate) this.settings.changed(this);
+    if (silence > 2 * this.settings.timeout) {
       this.cut("it did not answer any more");
     } else if (
       this.connection.isOpen && this.state !== "ready" &&
@@ -141,13 +147,24 @@ export class Link {
     this.connection.restart(new Error(why));
   }
 
-  /** Ends the connection, whatever Redis does. */
-  async close(): Promise<void> {
+  /**
+   * Ends the connection, whatever Redis does.
+   *
+   * @param handOver takes the reads and swaps that were not sent; without it they fail
+   */
+  async close(handOver?: (request: Request) => void): Promise<void> {
     if (this.state === "closed") return;
     this.send();
     this.state = "closed";
     for (const batch of this.pending.slice()) {
-      if (batch.payload !== undefined) this.drop(batch, this.away());
+      if (batch.payload === undefined) continue;
+      if (handOver !== undefined) {
+        for (const request of batch.requests.splice(0)) {
+          if (request instanceof Call) request.fail(this.away());
+          else handOver(request);
+        }
+      }
+      this.drop(batch, this.away());
     }
     await this.connection.close();
   }

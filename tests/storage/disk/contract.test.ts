@@ -1,5 +1,5 @@
-import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import { type DiskOptions, type Fsync } from "../../../lib/storage/disk/mod.ts";
+import { type DiskOptions, type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { type Files, systemFiles } from "../../../lib/storage/disk/files.ts";
 import { testContract } from "../contract.ts";
 
 const single = "a data directory belongs to one server, by a lock";
@@ -26,4 +26,28 @@ function harness(fsync: Fsync, more: Partial<DiskOptions> = {}) {
 testContract("disk (fsync everysec)", harness("everysec"), { single });
 testContract("disk (fsync always)", harness("always"), { single });
 testContract("disk (fsync no, no cache)", harness("no", { memoryLimit: 0 }), { single });
+/** A file system on which reading takes so long that the store reads asynchronously. */
+const slowFiles: Files = {
+  ...systemFiles,
+  open: (path, mode) => {
+    const file = systemFiles.open(path, mode);
+    return new Proxy(file, {
+      get: (target, name) => {
+        if (name === "read") {
+          return (into: Uint8Array, at: number) => {
+            const end = performance.now() + 0.2;
+            while (performance.now() < end);
+            return target.read(into, at);
+          };
+        }
+        const member = Reflect.get(target, name);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+  },
+};
+
+testContract("disk (slow reads)", harness("always", { memoryLimit: 0, files: slowFiles }), {
+  single,
+});
 testContract("disk (tiny segments)", harness("no", { segmentBytes: 512 }), { single });

@@ -11,7 +11,7 @@ import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { isExpired, type Item, type Store } from "../../../lib/storage/store.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 
-const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 400);
+const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 300);
 const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
 const KEYS = Array.from({ length: 12 }, (_, i) => `key${i}`);
 
@@ -84,7 +84,7 @@ class Run {
     this.lossBefore = undefined;
     this.store = await openDiskStore({
       directory: "d",
-      files: this.files,
+      files: this.files.mount(),
       clock: this.clock,
       fsync: this.fsync,
       log: (line) => this.said.push(line),

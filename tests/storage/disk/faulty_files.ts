@@ -122,6 +122,20 @@ export class FaultyFiles implements Files {
     this.nameChanges = [];
   }
 
+  /** The file system as a machine has it that dies with the next power cut. */
+  mount(): Files {
+    const { life } = this;
+    return new Proxy<Files>(this, {
+      get: (files, name) => {
+        const member = Reflect.get(files, name);
+        return (...args: unknown[]) => {
+          if (life !== this.life) throw systemError("EIO", String(name));
+          return member.apply(files, args);
+        };
+      },
+    });
+  }
+
   /** The bytes of a file, to be looked at or changed behind the store's back. */
   content(path: string): Uint8Array<ArrayBuffer> {
     return this.inode(path).bytes;

@@ -204,6 +204,25 @@ withStore(
   },
 );
 
+withStore(
+  "a start on a full file system serves what is there, and writes when there is room",
+  {},
+  async (use) => {
+    await use.set("k", "v");
+    await use.store.close();
+    use.files.capacity = use.files.used();
+    await use.reopen();
+    assertEquals(await use.get("k"), "v");
+    await assertRejects(async () => await use.set("l", "w"), OutOfSpaceError, "no space left");
+    use.files.capacity = Infinity;
+    for (let stored = false; !stored; await turn()) {
+      stored = await use.set("l", "w").then(() => true, () => false);
+    }
+    await use.reopen();
+    assertEquals([await use.get("k"), await use.get("l")], ["v", "w"]);
+  },
+);
+
 withStore("a write that the disk refuses is as if it had not been asked for", {}, async (use) => {
   await use.set("k", "before");
   for (const code of ["EIO", "ENOSPC"]) {

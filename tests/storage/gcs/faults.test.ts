@@ -174,7 +174,7 @@ Deno.test("gcs faults: while the service is away memory stays bounded, and after
 
 Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, through two servers", async () => {
   await using place = await Place.open({ readLatency: [0, 5], writeLatency: [0, 10] });
-  const stores = [await place.store({ timeout: 3000 }), await place.store({ timeout: 3000 })];
+  const stores = [await place.store({ timeout: 1500 }), await place.store({ timeout: 1500 })];
   for (const what of [429, 500, 503, "reset", "close", "cut"] as const) {
     for (const after of what === 429 ? [false] : [false, true]) {
       place.emulator.faults.add({ what, after, probability: 0.02 });
@@ -187,7 +187,7 @@ Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, th
   const told: Record<string, number[]> = { a: [], b: [], c: [] };
   const failed: Record<string, number> = { a: 0, b: 0, c: 0 };
   const appended = { told: [] as string[], failed: [] as string[] };
-  const end = performance.now() + 2000;
+  const end = performance.now() + 1500;
   await Promise.all(
     stores.flatMap((store: Store, server) =>
       Array.from({ length: 8 }, async (_, connection) => {
@@ -235,7 +235,7 @@ Deno.test("gcs faults: the epoch's own readings may fail, and a flush holds all 
 
 Deno.test("gcs faults: without the epoch no command begins", async () => {
   await using place = await Place.open();
-  const store = await place.store({ timeout: 1500 });
+  const store = await place.store({ timeout: 600 });
   await commands.set(store, "k", "v");
   place.emulator.faults.add({ what: "stall", name: "meta/epoch" });
   await sleep(1100);

@@ -13,7 +13,7 @@ const seconds = Number(Deno.env.get("KVS_TEST_SECONDS") ?? 3);
 async function everybody(
   connections: number,
   work: (connection: number, round: number) => Promise<void>,
-  part = 0.5,
+  part = 0.3,
 ): Promise<void> {
   const end = performance.now() + seconds * part * 1000;
   await Promise.all(Array.from({ length: connections }, async (_, connection) => {

@@ -75,6 +75,16 @@ async function masterOf(slot: number): Promise<Node> {
   )!;
 }
 
+/** Waits for Redis's own part: to find the master dead, and to vote for its replica. */
+async function promoted(master: Node): Promise<void> {
+  const rest = cluster.nodes.filter((node) => node.port !== master.port);
+  await until(async () => {
+    const states = await Promise.all(rest.map((node) => node.command("CLUSTER", "NODES")));
+    return states.every((state) => /master,fail /.test(String(state))) &&
+      String(await rest[0].command("CLUSTER", "INFO")).includes("cluster_state:ok");
+  }, "no replica is promoted");
+}
+
 const serverAt = (port: number) => cluster.nodes.find((node) => node.port === port)!;
 
 redisTest(
@@ -155,6 +165,30 @@ redisTest("Redis Cluster: failover by hand loses nothing", async () => {
 });
 
 redisTest(
+  "Redis Cluster: a master that hangs is left for its replica, and may come back",
+  async () => {
+    await using store = await using(openOn(cluster, { prefix: "hanging:" }));
+    await fill(store);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const master = await masterOf(slotOf(bytesOf("hanging:")));
+    await serverAt(master.port).kill("SIGSTOP");
+    // As clients do: without requests nobody would find out.
+    const asking = setInterval(() => Promise.resolve(store.read(keys[0])).catch(() => {}), 50);
+    await promoted(master);
+    await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
+    assertAll((await readAll(store)).values);
+    clearInterval(asking);
+    await serverAt(master.port).kill("SIGCONT");
+    await until(
+      async () => (await nodes()).every((node) => !node.flags.includes("fail")),
+      "it does not come back",
+    );
+    await fill(store);
+    assertAll((await readAll(store)).values);
+  },
+);
+
+redisTest(
   "Redis Cluster: a killed master is replaced by its replica, without a restart",
   async () => {
     await using store = await using(openOn(cluster, { prefix: "killed:", timeout: 1000 }));
@@ -168,13 +202,7 @@ redisTest(
     const { errors } = await readAll(store);
     assert(performance.now() - begun < 1100);
     for (const error of errors) assert(/Redis/.test(error), error);
-    // Redis's own part: to find the master dead and to vote for the replica.
-    const rest = cluster.nodes.filter((node) => node.port !== master.port);
-    await until(async () => {
-      const states = await Promise.all(rest.map((node) => node.command("CLUSTER", "NODES")));
-      return states.every((state) => /master,fail /.test(String(state))) &&
-        String(await rest[0].command("CLUSTER", "INFO")).includes("cluster_state:ok");
-    }, "no replica is promoted");
+    await promoted(master);
     await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
     assertAll((await readAll(store)).values);
     await store.flush(0);

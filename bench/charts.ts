@@ -1,0 +1,212 @@
+/**
+ * A comparison as charts, each an SVG text.
+ *
+ * Colours are Okabe and Ito's, which the colour-blind tell apart, two of them darker so that all have
+ * a contrast of about 3 on white and on black. Bars have patterns and lines have marks and dashes besides, for
+ * prints without colour. Text and axes have the colour of the text around them, light or dark.
+ *
+ * @module
+ */
+
+import { type EChartsOption, init, type SeriesOption, setPlatformAPI } from "echarts";
+import type { CallKind, Comparison } from "./comparison.ts";
+import type { ContestantId } from "./contestants.ts";
+
+/** A chart and what it is called. */
+export interface Chart {
+  /** Of its file, without `.svg`. */
+  readonly name: string;
+  readonly title: string;
+  readonly svg: string;
+}
+
+const WIDTH = 860;
+const HEIGHT = 460;
+
+/** How wide a letter is at most on average, by the font's size: there is no page to measure text on. */
+const LETTER_WIDTH = 0.62;
+setPlatformAPI({
+  measureText: (text, font) => ({
+    width: text.length * LETTER_WIDTH * Number(/([\d.]+)px/.exec(font ?? "")?.[1] ?? 12),
+  }),
+});
+
+interface Look {
+  readonly color: string;
+  readonly symbol: string;
+  readonly dash: "solid" | "dashed" | "dotted";
+}
+
+const LOOKS: Record<ContestantId | "echo", Look> = {
+  memcached: { color: "#7f7f7f", symbol: "circle", dash: "dashed" },
+  memory: { color: "#c98500", symbol: "rect", dash: "solid" },
+  no: { color: "#3a9bd9", symbol: "triangle", dash: "solid" },
+  everysec: { color: "#0072b2", symbol: "diamond", dash: "solid" },
+  always: { color: "#009e73", symbol: "roundRect", dash: "solid" },
+  redis: { color: "#d55e00", symbol: "path://M0,0L10,0L5,9Z", dash: "solid" },
+  gcs: { color: "#cc79a7", symbol: "path://M0,3H3V0H6V3H9V6H6V9H3V6H0Z", dash: "solid" },
+  echo: { color: "#7f7f7f", symbol: "path://M0,4H9V5H0Z", dash: "dotted" },
+};
+
+/** All charts of a comparison that there are figures for. */
+export function chartsOf(comparison: Comparison): Chart[] {
+  const charts: Chart[] = [];
+  const kinds: [kind: CallKind, name: string, title: string][] = [
+    ["set", "set", "SET on one connection, each after the answer to the one before"],
+    ["get", "get", "GET on one connection, each after the answer to the one before"],
+    ["set one key", "set-one-key", "SET of one and the same key on 100 connections"],
+  ];
+  for (const [kind, name, title] of kinds) {
+    if (comparison.calls.some((row) => row.kind === kind)) {
+      charts.push({ name, title, svg: bars(comparison, kind, title) });
+    }
+  }
+  if (comparison.clients.length > 0) {
+    const half = "half of the requests gets, half sets";
+    const throughput = `Throughput of clients at once, ${half}`;
+    charts.push({
+      name: "throughput",
+      title: throughput,
+      svg: lines(comparison, "requestsPerSecond", throughput, "requests a second"),
+    });
+    const latency = `99th percentile of latency of clients at once, ${half}`;
+    charts.push({
+      name: "latency",
+      title: latency,
+      svg: lines(comparison, "p99", latency, "milliseconds"),
+    });
+  }
+  return charts;
+}
+
+/** An SVG as a file of its own, which has no page around it to take its colours from. */
+export function standalone(svg: string): string {
+  const style = "<style>:root{color:#1f2328;background:#fff}" +
+    "@media screen and (prefers-color-scheme:dark){:root{color:#e6edf3;background:#0d1117}}</style>";
+  return svg.replace(/^<svg [^>]*>/, (start) => start + style) + "\n";
+}
+
+/** Seconds by number of calls. */
+function bars({ contestants, calls, machine }: Comparison, kind: CallKind, title: string): string {
+  const rows = calls.filter((row) => row.kind === kind && row.answered === row.calls);
+  const counts = [...new Set(rows.map((row) => row.calls))].sort((a, b) => a - b);
+  const series = contestants.map(({ id, label }): SeriesOption => ({
+    type: "bar",
+    name: label,
+    // There are six patterns; the yardstick goes without, so that each is there once.
+    itemStyle: { color: LOOKS[id].color, ...(id === "memcached" && { decal: { symbol: "none" } }) },
+    barGap: "8%",
+    barCategoryGap: "18%",
+    data: counts.map((count) =>
+      rows.find((row) => row.contestant === id && row.calls === count)?.seconds ?? null
+    ),
+  }));
+  return render(title, machine, {
+    xAxis: { ...axis("calls"), type: "category", data: counts.map((n) => n.toLocaleString("en")) },
+    yAxis: { ...axis("seconds"), ...logarithmic(rows.map((row) => row.seconds)) },
+    series,
+  });
+}
+
+/** A figure over the number of clients. */
+function lines(
+  { contestants, clients, ceiling, machine }: Comparison,
+  figure: "requestsPerSecond" | "p99",
+  title: string,
+  unit: string,
+): string {
+  const shown = figure === "requestsPerSecond" ? [...clients, ...ceiling] : clients;
+  const counts = [...new Set(shown.map((row) => row.clients))].sort((a, b) => a - b);
+  const named = [
+    ...contestants,
+    ...(figure === "requestsPerSecond" && ceiling.length > 0
+      ? [{ id: "echo", label: "the generator's ceiling" } as const]
+      : []),
+  ];
+  const series = named.map(({ id, label }): SeriesOption => ({
+    type: "line",
+    name: label,
+    color: LOOKS[id].color,
+    symbol: LOOKS[id].symbol,
+    symbolSize: 9,
+    lineStyle: { width: 2, type: LOOKS[id].dash },
+    data: counts.map((count) =>
+      shown.find((row) => row.contestant === id && row.clients === count)?.[figure] ?? null
+    ),
+  }));
+  return render(title, machine, {
+    xAxis: {
+      ...axis("clients"),
+      type: "category",
+      data: counts.map((n) => n.toLocaleString("en")),
+    },
+    yAxis: { ...axis(unit), ...logarithmic(shown.map((row) => row[figure])) },
+    series,
+  });
+}
+
+function axis(name: string) {
+  return {
+    name,
+    nameLocation: "middle",
+    nameGap: name === "calls" || name === "clients" ? 30 : 62,
+    nameTextStyle: { color: "currentColor", fontSize: 13 },
+    axisLabel: { color: "currentColor", fontSize: 12 },
+    axisLine: { show: true, lineStyle: { color: "currentColor" } },
+    splitLine: { lineStyle: { color: "currentColor", opacity: 0.18 } },
+  } as const;
+}
+
+/** A logarithmic axis from the power of ten below all figures to the one above. */
+function logarithmic(figures: readonly number[]) {
+  const exponents = figures.filter((figure) => figure > 0).map((figure) => Math.log10(figure));
+  const lowest = Math.floor(Math.min(...exponents));
+  return {
+    type: "log",
+    min: 10 ** lowest,
+    // Without it bars would hang from 1.
+    startValue: 10 ** lowest,
+    max: 10 ** Math.max(lowest + 1, Math.ceil(Math.max(...exponents))),
+    axisLabel: {
+      color: "currentColor",
+      fontSize: 12,
+      formatter: (value: number) =>
+        Number(value.toPrecision(1)).toLocaleString("en", { maximumFractionDigits: 6 }),
+    },
+  } as const;
+}
+
+function render(
+  title: string,
+  { date, processor }: Comparison["machine"],
+  option: EChartsOption,
+): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
+  try {
+    chart.setOption({
+      animation: false,
+      backgroundColor: "transparent",
+      textStyle: { color: "currentColor", fontFamily: "system-ui, sans-serif" },
+      aria: { enabled: true, decal: { show: true } },
+      title: {
+        text: title,
+        subtext: `logarithmic scale; ${processor}, ${date.slice(0, 10)}`,
+        left: "center",
+        textStyle: { color: "currentColor", fontSize: 16 },
+        subtextStyle: { color: "currentColor", fontSize: 12 },
+      },
+      legend: {
+        bottom: 6,
+        itemGap: 18,
+        itemWidth: 30,
+        itemHeight: 14,
+        textStyle: { color: "currentColor", fontSize: 12 },
+      },
+      grid: { left: 96, right: 32, top: 70, bottom: 104 },
+      ...option,
+    });
+    return chart.renderToSVGString();
+  } finally {
+    chart.dispose();
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What is measured in a comparison, and what it gives.
+ *
+ * @module
+ */
+
+import { Client } from "../lib/client/client.ts";
+import { UnreachableError } from "../lib/client/errors.ts";
+import { Histogram } from "../lib/load/histogram.ts";
+import { Lines } from "../lib/load/lines.ts";
+import { GENERATOR_LIMIT, runLoad } from "../lib/load/load.ts";
+import type { ContestantId, LeftOut } from "./contestants.ts";
+import { keyOf } from "./frames.ts";
+import type { Machine } from "./machine.ts";
+
+/** Calls on one connection, each when the one before is answered; or on a hundred, all to one key. */
+export type CallKind = "set" | "get" | "set one key";
+
+/** So many calls of one kind on one server. */
+export interface CallRow {
+  readonly contestant: ContestantId;
+  readonly kind: CallKind;
+  readonly calls: number;
+  /** Those that were answered; fewer than `calls` where the time limit or the server ended it. */
+  readonly answered: number;
+  /** Those that were answered with an error, or with nothing where there should be something. */
+  readonly refused: number;
+  readonly seconds: number;
+}
+
+/** So many clients at once on one server, half of their requests gets and half sets. */
+export interface ClientRow {
+  readonly contestant: ContestantId | "echo";
+  readonly clients: number;
+  readonly requestsPerSecond: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Requests that failed, or were answered wrong. */
+  readonly failed: number;
+  /** Whether the generator was the limit, not the server. */
+  readonly generatorLimited: boolean;
+}
+
+/** A comparison, as it is written to `comparison.json`. */
+export interface Comparison {
+  readonly machine: Machine;
+  /** How it was called. */
+  readonly command: string;
+  /** Bytes. */
+  readonly valueSize: number;
+  readonly contestants: readonly {
+    readonly id: ContestantId;
+    readonly label: string;
+    readonly command: string;
+    readonly note: string;
+  }[];
+  readonly leftOut: readonly LeftOut[];
+  readonly calls: readonly CallRow[];
+  readonly clients: readonly ClientRow[];
+  /** What the generator gets out of a server that only counts bytes, by number of clients. */
+  readonly ceiling: readonly ClientRow[];
+  /** How much of all cores' time went to processes that had nothing to do with it, 0 to 1. */
+  readonly othersShare: number;
+}
+
+/** A server to be measured. */
+export interface Target {
+  readonly id: ContestantId | "echo";
+  readonly port: number;
+}
+
+/** How many keys the clients at once share. */
+const SHARED_KEYS = 1000;
+/** How long a reply may take, in milliseconds. A store that holds writes back is slow at times. */
+const TIMEOUT = 120_000;
+/** How many clients set one and the same key at once. */
+const ONE_KEY_CONNECTIONS = 100;
+
+/** Makes so many calls; none begins after `limit` milliseconds. */
+export async function measureCalls(
+  { id, port }: Target & { readonly id: ContestantId },
+  kind: CallKind,
+  calls: number,
+  valueSize: number,
+  limit: number,
+): Promise<CallRow> {
+  await using stack = new AsyncDisposableStack();
+  const clients = Array.from({ length: kind === "set one key" ? ONE_KEY_CONNECTIONS : 1 }, () => {
+    return stack.use(new Client({ servers: [`127.0.0.1:${port}`], timeout: TIMEOUT }));
+  });
+  await Promise.all(clients.map((client) => client.version()));
+  const value = new Uint8Array(valueSize).fill(118);
+  const callOf = {
+    "set": (client: Client, index: number) => client.set(keyOf(index), value),
+    "get": async (client: Client, index: number) => {
+      if (await client.get(keyOf(index)) === undefined) throw new Error("the key was set");
+    },
+    "set one key": (client: Client) => client.set("one-key", value),
+  }[kind];
+  let begun = 0;
+  let answered = 0;
+  let refused = 0;
+  const start = performance.now();
+  await Promise.all(clients.map(async (client) => {
+    while (begun < calls && performance.now() - start < limit) {
+      try {
+        await callOf(client, begun++);
+      } catch (error) {
+        // Without its connection a client makes no more calls; the row shows how many are missing.
+        if (error instanceof UnreachableError) return;
+        refused++;
+      }
+      answered++;
+    }
+  }));
+  const seconds = (performance.now() - start) / 1000;
+  return { contestant: id, kind, calls, answered, refused, seconds };
+}
+
+/** Sets every key that the clients at once share. */
+export async function fill({ port }: Target, valueSize: number): Promise<void> {
+  using client = new Client({ servers: [`127.0.0.1:${port}`], timeout: TIMEOUT });
+  const value = new Uint8Array(valueSize).fill(118);
+  await Promise.all(
+    Array.from({ length: SHARED_KEYS }, (_, index) => client.set(keyOf(index), value)),
+  );
+}
+
+/** Lets so many clients work at once for `duration` milliseconds. */
+export async function measureClients(
+  { id, port }: Target,
+  clients: number,
+  valueSize: number,
+  duration: number,
+): Promise<ClientRow> {
+  // The echo server answers every get with the same key, so only that one is asked for.
+  const keys = Lines.make(id === "echo" ? 1 : SHARED_KEYS, (out, index) => out.ascii(keyOf(index)));
+  const { tally, seconds, generatorBusy } = await runLoad({
+    threads: 1,
+    servers: [`127.0.0.1:${port}`],
+    timeout: TIMEOUT,
+    clients,
+    pipeline: 1,
+    requests: Infinity,
+    duration,
+    getRatio: 0.5,
+    keys: keys.shared,
+    keyDistribution: "uniform",
+    valueSizes: String(valueSize),
+    seed: 1,
+  });
+  const latency = new Histogram();
+  latency.add(tally.commands.get.latency);
+  latency.add(tally.commands.set.latency);
+  return {
+    contestant: id,
+    clients,
+    requestsPerSecond: tally.requests / seconds,
+    p50: latency.percentile(50),
+    p99: latency.percentile(99),
+    failed: tally.errorCount + tally.wrongCount,
+    generatorLimited: generatorBusy >= GENERATOR_LIMIT,
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * A comparison as one HTML page that needs nothing else.
+ *
+ * @module
+ */
+
+import type { Chart } from "./charts.ts";
+import type { CallKind, Comparison } from "./comparison.ts";
+import { callTable, clientTable, latencyText, rateText, type Table } from "./tables.ts";
+
+const STYLE = `
+:root { color-scheme: light dark; --text: #1f2328; --back: #fff; --line: #d0d7de; --faint: #59636e }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --text: #e6edf3; --back: #0d1117; --line: #30363d; --faint: #9198a1 }
+}
+body { color: var(--text); background: var(--back); max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  font: 16px/1.5 system-ui, sans-serif }
+h1 { font-size: 1.6rem; margin-bottom: .3rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
+.faint, figcaption { color: var(--faint) }
+figure { margin: 2.5rem 0 1rem; break-inside: avoid } figure svg { width: 100%; height: auto }
+table { border-collapse: collapse; font-size: .875rem; margin: .8rem 0 }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left }
+.figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.figures thead th:not(:first-child) { text-align: right }
+.wide { overflow-x: auto } code { font-size: .85em; overflow-wrap: anywhere }
+summary { cursor: pointer; color: var(--faint) }
+@media print { body { max-width: none; margin: 0 } details > * { display: block } }
+`;
+
+/** From this share of the machine on, other processes make the figures doubtful. */
+const NOISE = 0.1;
+
+const NOTES: Record<string, string> = {
+  "set":
+    "The workload that the project began with: one connection, one call at a time. Most of it is the way to the " +
+    "server and back; a store shows where it waits for a disk or a network.",
+  "get": "The same keys, read back.",
+  "set-one-key":
+    "All calls together, each connection one at a time. Cloud Storage takes about one write a second to one object: kvs gathers the sets of a key that wait, " +
+    "acknowledges each when a value as new as its own lies there, and refuses none.",
+  "throughput":
+    "Each client has its own connection and sends the next request when it has the answer to the last.",
+  "latency":
+    "From the request to its answer as the client sees it, the generator's own part included.",
+};
+
+const KINDS: Record<string, CallKind> = {
+  "set": "set",
+  "get": "get",
+  "set-one-key": "set one key",
+};
+
+/** The page. */
+export function pageOf(comparison: Comparison, charts: readonly Chart[]): string {
+  const { machine, valueSize, command, contestants, leftOut } = comparison;
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>kvs: the stores compared, ${machine.date.slice(0, 10)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>kvs: the stores compared</h1>
+<p class="faint">${escape(machine.date)} · ${escape(machine.processor)}, ${machine.memory} GiB,
+${escape(machine.system)} · ${escape(versions.join(", "))} · values of ${valueSize} bytes</p>
+${figures(comparison, charts)}
+<h2>What was measured</h2>
+<div class="wide">${
+    tableOf([
+      ["", "what stands behind it", "started as"],
+      ...contestants.map(({ label, note, command }) => [label, note, command]),
+    ])
+  }</div>
+${
+    leftOut.map(({ label, reason }) => `<p>Left out: ${escape(label)}, for ${escape(reason)}.</p>`)
+      .join("\n")
+  }
+<p>Client and server ran on this machine and shared its cores. Made by <code>${
+    escape(command)
+  }</code>.</p>
+<h2>How far the figures can be trusted</h2>
+<p>${escape(ceilingText(comparison))}</p>
+<p>${escape(othersText(comparison))}</p>
+</body>
+</html>
+`;
+}
+
+function figures(comparison: Comparison, charts: readonly Chart[]): string {
+  return charts.map(({ name, title, svg }) => {
+    const kind = KINDS[name];
+    const table = kind !== undefined
+      ? callTable(comparison, kind)
+      : clientTable(comparison, name === "throughput" ? rateText : latencyText);
+    return `<figure role="group" aria-label="${escape(title)}">
+${svg}
+<figcaption>${escape(NOTES[name]!)}</figcaption>
+<details open><summary>The figures</summary><div class="wide">${
+      tableOf(table, "figures")
+    }</div></details>
+</figure>`;
+  }).join("\n");
+}
+
+/** What the load generator can do by itself, and where that was the limit. */
+export function ceilingText({ ceiling, clients }: Comparison): string {
+  if (ceiling.length === 0) return "No clients at once were measured.";
+  const most = ceiling.map((row) => `${rateText(row)} a second with ${row.clients}`).join(", ");
+  const limited = clients.filter((row) => row.generatorLimited).length;
+  return "Against a server that only counts bytes and answers with the same ones, the load generator gets " +
+    `${most} clients: its own ceiling. A figure near it says what the generator can do, not the server. ` +
+    (limited === 0
+      ? "In none of the measurements was the generator busy all the time."
+      : `In the measurements with a * (${limited}) the generator was busy all the time: the server can do more.`);
+}
+
+/** What else the machine did meanwhile. */
+export function othersText({ othersShare }: Comparison): string {
+  const share = `${Math.round(othersShare * 100)} %`;
+  return `Other processes took ${share} of the machine meanwhile` +
+    (othersShare < NOISE ? "." : ": the figures are worse than it can do, and vary.");
+}
+
+function tableOf([head, ...rows]: Table, name?: string): string {
+  const cells = (row: readonly string[], tag: string) =>
+    row.map((cell, index) =>
+      index === 0 ? `<th scope="row">${escape(cell)}</th>` : `<${tag}>${escape(cell)}</${tag}>`
+    ).join("");
+  return `<table${name === undefined ? "" : ` class="${name}"`}><thead><tr>${
+    cells(head!, "th")
+  }</tr></thead>
+<tbody>${rows.map((row) => `<tr>${cells(row, "td")}</tr>`).join("\n")}</tbody></table>`;
+}
+
+function escape(text: string): string {
+  const entities: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+  };
+  return text.replace(/[&<>"]/g, (character) => entities[character]!);
+}

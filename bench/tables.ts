@@ -1,0 +1,82 @@
+/**
+ * The figures of a comparison in rows and columns.
+ *
+ * @module
+ */
+
+import type { CallKind, ClientRow, Comparison } from "./comparison.ts";
+
+/** A table: the first row names the columns. */
+export type Table = readonly (readonly string[])[];
+
+/** Seconds by contestant and number of calls. */
+export function callTable({ contestants, calls }: Comparison, kind: CallKind): Table {
+  const rows = calls.filter((row) => row.kind === kind);
+  const counts = [...new Set(rows.map((row) => row.calls))].sort((a, b) => a - b);
+  return [
+    ["", ...counts.map((count) => `${count.toLocaleString("en")} calls, s`)],
+    ...contestants.map(({ id, label }) => [
+      label,
+      ...counts.map((count) => {
+        const row = rows.find(({ contestant, calls }) => contestant === id && calls === count);
+        if (row === undefined) return "";
+        const { answered, refused, seconds } = row;
+        return seconds.toFixed(3) +
+          (answered < count ? ` (${answered.toLocaleString("en")} answered)` : "") +
+          (refused > 0 ? ` (${refused.toLocaleString("en")} refused)` : "");
+      }),
+    ]),
+  ];
+}
+
+/** A figure by contestant and number of clients. */
+export function clientTable(
+  { contestants, clients, ceiling }: Comparison,
+  show: (row: ClientRow) => string,
+): Table {
+  const rows = [...clients, ...ceiling];
+  const counts = [...new Set(rows.map((row) => row.clients))].sort((a, b) => a - b);
+  const labels = [...contestants, { id: "echo", label: "the generator's ceiling" }];
+  return [
+    ["", ...counts.map((count) => `${count.toLocaleString("en")} clients`)],
+    ...labels.map(({ id, label }) => [
+      label,
+      ...counts.map((count) => {
+        const row = rows.find(({ contestant, clients }) => contestant === id && clients === count);
+        return row === undefined ? "" : show(row) + (row.generatorLimited ? " *" : "") +
+          (row.failed > 0 ? ` (${row.failed.toLocaleString("en")} failed)` : "");
+      }),
+    ]),
+  ];
+}
+
+/** A request rate as a table shows it. */
+export function rateText({ requestsPerSecond }: ClientRow): string {
+  return Math.round(requestsPerSecond).toLocaleString("en");
+}
+
+/** A 99th percentile as a table shows it. */
+export function latencyText({ p99 }: ClientRow): string {
+  return p99.toFixed(p99 < 10 ? 3 : 1);
+}
+
+/** All figures as comma-separated values, a figure a line (RFC 4180). */
+export function csvOf({ calls, clients, ceiling }: Comparison): string {
+  const lines = [
+    "store,workload,calls,answered,refused,clients,seconds,requests_per_second,p50_ms,p99_ms,failed",
+  ];
+  for (const row of calls) {
+    const { contestant, kind, calls, answered, refused, seconds } = row;
+    lines.push(
+      [contestant, kind, calls, answered, refused, 1, seconds, answered / seconds].join() + ",,,",
+    );
+  }
+  for (const row of [...clients, ...ceiling]) {
+    const { contestant, clients, requestsPerSecond, p50, p99, failed } = row;
+    lines.push(
+      [contestant, "clients at once", "", "", "", clients, "", requestsPerSecond, p50, p99, failed]
+        .join(),
+    );
+  }
+  return lines.join("\r\n") + "\r\n";
+}

@@ -1,0 +1,167 @@
+# Store disk: one VM with the data disk.
+resource "google_compute_instance" "server" {
+  count                     = local.grouped ? 0 : 1
+  name                      = "${var.name}-server"
+  zone                      = local.zone
+  machine_type              = var.machine_type
+  metadata                  = local.server_metadata
+  allow_stopping_for_update = true
+  boot_disk {
+    initialize_params {
+      image = var.image
+      size  = 10
+      type  = "pd-balanced"
+    }
+  }
+  attached_disk {
+    source      = google_compute_disk.data[0].id
+    device_name = google_compute_disk.data[0].name
+  }
+  network_interface {
+    subnetwork = google_compute_subnetwork.kvs.id
+    network_ip = google_compute_address.kvs.address
+  }
+  service_account {
+    email  = google_service_account.server.email
+    scopes = local.server_scopes
+  }
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+}
+
+# Stores gcs and redis: servers that hold nothing, made anew where they stop answering.
+resource "google_compute_instance_template" "server" {
+  count        = local.grouped ? 1 : 0
+  name         = "${var.name}-servers-${local.deployment}"
+  machine_type = var.machine_type
+  metadata     = local.server_metadata
+  disk {
+    source_image = var.image
+    disk_size_gb = 10
+    disk_type    = "pd-balanced"
+    boot         = true
+    auto_delete  = true
+  }
+  network_interface {
+    subnetwork = google_compute_subnetwork.kvs.id
+  }
+  service_account {
+    email  = google_service_account.server.email
+    scopes = local.server_scopes
+  }
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+  depends_on = [
+    google_storage_bucket_object.sums,
+    google_storage_bucket_iam_member.bin,
+    google_storage_bucket_iam_member.data,
+    google_secret_manager_secret_version.redis_url,
+    google_secret_manager_secret_iam_member.redis_url,
+  ]
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_compute_health_check" "kvs" {
+  count               = local.grouped ? 1 : 0
+  name                = var.name
+  check_interval_sec  = 10
+  timeout_sec         = 5
+  healthy_threshold   = 1
+  unhealthy_threshold = 3
+  tcp_health_check {
+    port     = var.port
+    request  = "version\n"
+    response = "VERSION"
+  }
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_compute_region_instance_group_manager" "servers" {
+  count              = local.grouped ? 1 : 0
+  name               = "${var.name}-servers"
+  region             = var.region
+  base_instance_name = "${var.name}-server"
+  target_size        = var.server_count
+  version {
+    instance_template = google_compute_instance_template.server[0].id
+  }
+  auto_healing_policies {
+    health_check      = google_compute_health_check.kvs[0].id
+    initial_delay_sec = 120
+  }
+  # New orders are metadata, which the VMs take over without a restart.
+  update_policy {
+    type                           = "PROACTIVE"
+    minimal_action                 = "REFRESH"
+    most_disruptive_allowed_action = "REPLACE"
+    max_surge_fixed                = 0
+    max_unavailable_fixed          = 3
+  }
+}
+
+resource "google_compute_region_backend_service" "kvs" {
+  count                           = local.grouped ? 1 : 0
+  name                            = var.name
+  region                          = var.region
+  load_balancing_scheme           = "INTERNAL"
+  protocol                        = "TCP"
+  health_checks                   = [google_compute_health_check.kvs[0].id]
+  connection_draining_timeout_sec = 30
+  backend {
+    group          = google_compute_region_instance_group_manager.servers[0].instance_group
+    balancing_mode = "CONNECTION"
+  }
+}
+
+resource "google_compute_forwarding_rule" "kvs" {
+  count                 = local.grouped ? 1 : 0
+  name                  = var.name
+  region                = var.region
+  load_balancing_scheme = "INTERNAL"
+  network               = google_compute_network.kvs.id
+  subnetwork            = google_compute_subnetwork.kvs.id
+  ip_address            = google_compute_address.kvs.id
+  ip_protocol           = "TCP"
+  ports                 = [tostring(var.port)]
+  backend_service       = google_compute_region_backend_service.kvs[0].id
+}
+
+resource "google_compute_instance" "client" {
+  name                      = "${var.name}-client"
+  zone                      = local.zone
+  machine_type              = var.client_machine_type
+  allow_stopping_for_update = true
+  metadata = merge(local.common_metadata, {
+    kvs-role    = "client"
+    kvs-servers = "${google_compute_address.kvs.address}:${var.port}"
+  })
+  boot_disk {
+    initialize_params {
+      image = var.image
+      size  = 10
+      type  = "pd-balanced"
+    }
+  }
+  network_interface {
+    subnetwork = google_compute_subnetwork.kvs.id
+  }
+  service_account {
+    email  = google_service_account.client.email
+    scopes = concat(local.narrow_scopes, ["https://www.googleapis.com/auth/devstorage.read_only"])
+  }
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+}

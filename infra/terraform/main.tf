@@ -1,0 +1,102 @@
+# kvs on Google Cloud, as infra/create.sh makes it, for those who have their cloud in Terraform.
+#
+#   deno task compile
+#   cd infra/terraform && terraform init && terraform apply -var project=PROJECT -var store=gcs
+#
+# The state holds the AUTH string of a Redis instance: keep it where secrets may be.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 6.0, < 8.0"
+    }
+  }
+}
+
+provider "google" {
+  project = var.project
+  region  = var.region
+  zone    = local.zone
+}
+
+locals {
+  zone           = var.zone != "" ? var.zone : "${var.region}-b"
+  redis_instance = var.store == "redis" && var.redis_kind == "instance"
+  redis_cluster  = var.store == "redis" && var.redis_kind == "cluster"
+  grouped        = var.store != "disk"
+
+  # The release is named by its sums, which the startup script holds its files to.
+  release_files = {
+    "kvs-server"         = "${var.bin}/kvs-server"
+    "kvs-client"         = "${var.bin}/kvs-client"
+    "kvs-ready"          = "${path.module}/../kvs-ready"
+    "kvs-server.service" = "${path.module}/../kvs-server.service"
+    "kvs-update.service" = "${path.module}/../kvs-update.service"
+  }
+  sums    = join("", [for name, file in local.release_files : "${filesha256(file)}  ${name}\n"])
+  release = substr(sha256(local.sums), 0, 16)
+
+  redis_ca = try(
+    join("\n", google_redis_instance.kvs[0].server_ca_certs[*].cert),
+    join("\n", flatten(google_redis_cluster.kvs[0].managed_server_ca[0].ca_certs[*].certificates)),
+    "",
+  )
+
+  # No secret may be among them: whoever sees the VM reads them.
+  options = join("\n", concat(
+    [
+      "KVS_STORE=${var.store}",
+      "KVS_LISTEN=0.0.0.0",
+      "KVS_PORT=${var.port}",
+    ],
+    var.store == "disk" ? ["KVS_DATA_DIR=/var/lib/kvs/data"] : [],
+    var.store == "gcs" ? ["KVS_BUCKET=${google_storage_bucket.data[0].name}"] : [],
+    local.redis_cluster ? [
+      "KVS_REDIS_CLUSTER=true",
+      "KVS_REDIS_URL=rediss://${google_redis_cluster.kvs[0].discovery_endpoints[0].address}:${google_redis_cluster.kvs[0].discovery_endpoints[0].port}",
+    ] : [],
+    [for name, value in var.server_env : "${name}=${value}"],
+  ))
+
+  startup_script = file("${path.module}/../startup.sh")
+  deployment     = substr(sha256("${local.release}${local.options}${local.redis_ca}${local.startup_script}"), 0, 16)
+
+  common_metadata = {
+    kvs-deployment          = local.deployment
+    kvs-release             = local.release
+    kvs-bin-bucket          = google_storage_bucket.bin.name
+    startup-script          = local.startup_script
+    enable-oslogin          = "TRUE"
+    block-project-ssh-keys  = "TRUE"
+    enable-guest-attributes = "TRUE"
+    serial-port-enable      = "FALSE"
+  }
+  server_metadata = merge(
+    local.common_metadata,
+    { kvs-role = "server", kvs-options = local.options },
+    var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
+    local.redis_instance ? { kvs-redis-secret = google_secret_manager_secret.redis_url[0].id } : {},
+    local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
+  )
+
+  # Secret Manager takes no narrower scope than cloud-platform; there the roles alone bound the servers.
+  narrow_scopes = ["https://www.googleapis.com/auth/logging.write", "https://www.googleapis.com/auth/monitoring.write"]
+  server_scopes = (
+    local.redis_instance ? ["https://www.googleapis.com/auth/cloud-platform"] :
+    concat(local.narrow_scopes, [
+      "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",
+    ])
+  )
+}
+
+resource "google_project_service" "apis" {
+  for_each = toset(concat(
+    ["compute", "storage", "iam", "cloudresourcemanager", "logging", "monitoring", "iap", "oslogin"],
+    local.redis_instance ? ["redis", "servicenetworking", "secretmanager"] : [],
+    local.redis_cluster ? ["redis", "networkconnectivity"] : [],
+  ))
+  service            = "${each.value}.googleapis.com"
+  disable_on_destroy = false
+}

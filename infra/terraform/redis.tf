@@ -1,0 +1,95 @@
+# An instance lives in a range of Google's that the network is peered with.
+resource "google_compute_global_address" "services" {
+  count         = local.redis_instance ? 1 : 0
+  name          = "${var.name}-services"
+  purpose       = "VPC_PEERING"
+  address_type  = "INTERNAL"
+  prefix_length = 24
+  network       = google_compute_network.kvs.id
+}
+
+resource "google_service_networking_connection" "services" {
+  count                   = local.redis_instance ? 1 : 0
+  network                 = google_compute_network.kvs.id
+  service                 = "servicenetworking.googleapis.com"
+  reserved_peering_ranges = [google_compute_global_address.services[0].name]
+}
+
+# maxmemory-policy: a store may refuse an item but not forget one. RDB: what a failure of both nodes leaves.
+resource "google_redis_instance" "kvs" {
+  count                   = local.redis_instance ? 1 : 0
+  name                    = var.name
+  region                  = var.region
+  tier                    = var.redis_tier
+  memory_size_gb          = var.redis_gb
+  redis_version           = "REDIS_7_2"
+  authorized_network      = google_compute_network.kvs.id
+  connect_mode            = "PRIVATE_SERVICE_ACCESS"
+  auth_enabled            = true
+  transit_encryption_mode = "SERVER_AUTHENTICATION"
+  redis_configs           = { maxmemory-policy = "noeviction" }
+  persistence_config {
+    persistence_mode    = "RDB"
+    rdb_snapshot_period = "ONE_HOUR"
+  }
+  depends_on = [google_service_networking_connection.services]
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "google_secret_manager_secret" "redis_url" {
+  count     = local.redis_instance ? 1 : 0
+  secret_id = "${var.name}-redis-url"
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_secret_manager_secret_version" "redis_url" {
+  count       = local.redis_instance ? 1 : 0
+  secret      = google_secret_manager_secret.redis_url[0].id
+  secret_data = "rediss://:${google_redis_instance.kvs[0].auth_string}@${google_redis_instance.kvs[0].host}:${google_redis_instance.kvs[0].port}"
+}
+
+# A cluster has its addresses in the subnet. It knows no AUTH string, only tokens of an hour: the network alone says
+# who may connect.
+resource "google_network_connectivity_service_connection_policy" "redis" {
+  count         = local.redis_cluster ? 1 : 0
+  name          = "${var.name}-redis"
+  location      = var.region
+  service_class = "gcp-memorystore-redis"
+  network       = google_compute_network.kvs.id
+  psc_config {
+    subnetworks = [google_compute_subnetwork.kvs.id]
+  }
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_redis_cluster" "kvs" {
+  count                       = local.redis_cluster ? 1 : 0
+  name                        = var.name
+  region                      = var.region
+  shard_count                 = var.redis_shards
+  replica_count               = var.redis_replicas
+  node_type                   = var.redis_node_type
+  authorization_mode          = "AUTH_MODE_DISABLED"
+  transit_encryption_mode     = "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"
+  deletion_protection_enabled = true
+  redis_configs               = { maxmemory-policy = "noeviction" }
+  psc_configs {
+    network = google_compute_network.kvs.id
+  }
+  persistence_config {
+    mode = "AOF"
+    aof_config {
+      append_fsync = "EVERYSEC"
+    }
+  }
+  depends_on = [google_network_connectivity_service_connection_policy.redis]
+}

@@ -1,0 +1,98 @@
+# The executables: deleted releases can be had back for a week.
+resource "google_storage_bucket" "bin" {
+  name                        = "${var.project}-${var.name}-bin"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true
+  soft_delete_policy {
+    retention_duration_seconds = 7 * 24 * 3600
+  }
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_storage_bucket_object" "release" {
+  for_each = local.release_files
+  bucket   = google_storage_bucket.bin.name
+  name     = "releases/${local.release}/${each.key}"
+  source   = each.value
+}
+
+resource "google_storage_bucket_object" "sums" {
+  bucket     = google_storage_bucket.bin.name
+  name       = "releases/${local.release}/SHA256SUMS"
+  content    = local.sums
+  depends_on = [google_storage_bucket_object.release]
+}
+
+# The items of store gcs. It overwrites all the time: kept versions or soft-deleted objects would be paid for and
+# never read. Terraform will not delete it while it holds any.
+resource "google_storage_bucket" "data" {
+  count                       = var.store == "gcs" ? 1 : 0
+  name                        = "${var.project}-${var.name}-data"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+  versioning {
+    enabled = false
+  }
+  # customTime is when an item expires
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      days_since_custom_time = 1
+    }
+  }
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+    condition {
+      age = 1
+    }
+  }
+  depends_on = [google_project_service.apis]
+}
+
+# Store disk: a disk of its own, which outlives the VM, copied each night.
+resource "google_compute_resource_policy" "daily" {
+  count = var.store == "disk" ? 1 : 0
+  name  = "${var.name}-daily"
+  snapshot_schedule_policy {
+    schedule {
+      daily_schedule {
+        days_in_cycle = 1
+        start_time    = "03:00"
+      }
+    }
+    retention_policy {
+      max_retention_days    = var.snapshot_days
+      on_source_disk_delete = "APPLY_RETENTION_POLICY"
+    }
+  }
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_compute_disk" "data" {
+  count      = var.store == "disk" ? 1 : 0
+  name       = "${var.name}-data"
+  zone       = local.zone
+  type       = var.disk_type
+  size       = var.disk_gb
+  depends_on = [google_project_service.apis]
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "google_compute_disk_resource_policy_attachment" "daily" {
+  count = var.store == "disk" ? 1 : 0
+  name  = google_compute_resource_policy.daily[0].name
+  disk  = google_compute_disk.data[0].name
+  zone  = local.zone
+}

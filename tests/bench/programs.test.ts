@@ -1,0 +1,93 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Comparison } from "../../bench/comparison.ts";
+import { outline } from "./xml.ts";
+
+const linuxOnly = { ignore: Deno.build.os !== "linux" };
+
+async function run(script: string, ...args: string[]) {
+  const path = new URL(`../../bench/${script}`, import.meta.url).pathname;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", path, ...args],
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test({
+  name: "bench measures every server under every workload, and its own ceiling",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run(
+      "throughput.ts",
+      ...["--stores", "memory", "--connections", "2", "--pipelines", "3", "--keys", "100"],
+      ...["--seconds", "100ms", "--rounds", "1", "--json"],
+    );
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    for (const operation of ["get", "set"]) {
+      for (const server of ["echo", "kvs memory"]) {
+        const row = rows.find((row: { operation: string; server: string }) =>
+          row.operation === operation && row.server === server
+        );
+        assert(row.operationsPerSecond > 0 && row.cpuMicroseconds > 0, `${operation} ${server}`);
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "compare measures the stores it can reach and writes page, charts and figures",
+  ...linuxOnly,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      const { code, out, err } = await run(
+        "compare.ts",
+        ...["--stores", "memcached,memory,always,gcs", "--calls", "20", "--clients", "1,3"],
+        ...["--seconds", "100ms", "--out", directory],
+      );
+      assertEquals(code, 0, err);
+      assert(out.includes("kvs disk, fsync always"));
+      const comparison: Comparison = JSON.parse(
+        await Deno.readTextFile(`${directory}/comparison.json`),
+      );
+      const here = comparison.contestants.map(({ id }) => id);
+      assertEquals(here.filter((id) => id !== "memcached"), ["memory", "always", "gcs"]);
+      assertEquals(comparison.calls.length, here.length * 3);
+      assertEquals(comparison.clients.length, here.length * 2);
+      assertEquals(comparison.ceiling.length, 2);
+      for (const { answered, refused } of comparison.calls) {
+        assertEquals([answered, refused], [20, 0]);
+      }
+      for (const { failed } of comparison.clients) assertEquals(failed, 0);
+      const files = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+      const svgs = ["get.svg", "latency.svg", "set-one-key.svg", "set.svg", "throughput.svg"];
+      assertEquals(
+        files,
+        [...svgs, "comparison.csv", "comparison.json", "index.html"].sort(),
+      );
+      for (const name of svgs) outline(await Deno.readTextFile(`${directory}/${name}`));
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test("bench and compare say what is wrong with their options, with 64", async () => {
+  for (
+    const [script, args, message] of [
+      [
+        "throughput.ts",
+        ["--stores", "floppy"],
+        "bench: --stores takes memory, everysec, always, no, ",
+      ],
+      ["throughput.ts", ["--connections", "0"], "bench: --connections takes whole numbers "],
+      ["compare.ts", ["--stores", "floppy"], "compare: --stores takes memcached, memory, "],
+      ["compare.ts", ["--calls", "x"], "compare: --calls takes whole numbers of at least 1, "],
+    ] as const
+  ) {
+    const { code, err } = await run(script, ...args);
+    assertEquals(code, 64, err);
+    assert(err.startsWith(message), err);
+  }
+});

@@ -1,0 +1,160 @@
+/** What may be answered when, with each setting of fsync. */
+
+import { assert, assertEquals } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import type { Files } from "../../../lib/storage/disk/files.ts";
+import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import type { Store } from "../../../lib/storage/store.ts";
+import { itemOf } from "../contract.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
+
+const [k, other] = ["k", "other"].map(bytesOf);
+
+/** A store whose syncs of segments end when the test lets them. */
+async function held(fsync: Fsync) {
+  const disk = new FaultyFiles(new Random(5));
+  const waiting: Array<() => void> = [];
+  const hold = { on: false };
+  const mount = disk.mount();
+  const files: Files = new Proxy(mount, {
+    get: (target, name) => {
+      const member = Reflect.get(target, name);
+      if (name !== "open") return member;
+      return (path: string, mode: "read" | "write" | "create") => {
+        const file = target.open(path, mode);
+        if (!path.endsWith(".log")) return file;
+        const sync = async () => {
+          if (hold.on) await new Promise<void>((resolve) => waiting.push(resolve));
+          await file.sync();
+        };
+        return { ...file, sync };
+      };
+    },
+  });
+  const open = (files: Files) =>
+    openDiskStore({
+      directory: "d",
+      files,
+      fsync,
+      clock: systemClock,
+      memoryLimit: 1 << 18,
+      log: () => {},
+    });
+  return {
+    disk,
+    hold,
+    store: await open(files),
+    release: () => waiting.splice(0).forEach((resolve) => resolve()),
+    waiting,
+    open: () => open(disk.mount()),
+  };
+}
+
+async function settled(promise: unknown): Promise<boolean> {
+  let done = !(promise instanceof Promise);
+  if (promise instanceof Promise) promise.then(() => done = true);
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  return done;
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function own(store: Store, name: string): number {
+  return Number(new Map(store.info().own).get(name));
+}
+
+Deno.test("with always, writes and who has seen them wait for the sync, and nobody else", async () => {
+  const { store, hold, release, waiting, open, disk } = await held("always");
+  await store.swap(other, "any", itemOf("old"));
+  await store.commit();
+  hold.on = true;
+  await store.swap(k, "any", itemOf("new"));
+  const written = store.commit();
+  await until(() => waiting.length > 0);
+  assert(!await settled(written));
+
+  await store.read(other);
+  assert(await settled(store.commit()), "another key's reader does not wait");
+  assertEquals(binaryString((await store.read(k))!.value), "new");
+  const seen = store.commit();
+  assert(!await settled(seen), "who has seen the item waits");
+  await store.swap(k, "absent", itemOf("no"));
+  const refused = store.commit();
+  assert(!await settled(refused), "who was told that it is there waits");
+
+  hold.on = false;
+  release();
+  await Promise.all([written, seen, refused]);
+  disk.powerCut();
+  await store.close().catch(() => {});
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "new");
+  await again.close();
+});
+
+Deno.test("with always, who has seen an absence waits for the sync that makes it last", async () => {
+  const { store, hold, release, waiting } = await held("always");
+  await store.swap(k, "any", itemOf("v"));
+  await store.commit();
+  hold.on = true;
+  await store.swap(k, "any", null);
+  const deleted = store.commit();
+  await until(() => waiting.length > 0);
+  assertEquals(await store.read(k), undefined);
+  const seen = store.commit();
+  assert(!await settled(seen));
+  hold.on = false;
+  release();
+  await Promise.all([deleted, seen]);
+  await store.close();
+});
+
+Deno.test("with everysec, what was stored is synced without a further call", async () => {
+  const { store, disk, open } = await held("everysec");
+  await store.swap(k, "any", itemOf("v"));
+  assert(await settled(store.commit()), "a commit does not wait for a sync");
+  assert(own(store, "unsynced_bytes") > 0);
+  await until(() => own(store, "unsynced_bytes") === 0);
+  disk.powerCut();
+  await store.close().catch(() => {});
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "v");
+  await again.close();
+});
+
+Deno.test("with everysec, commits wait for a sync that falls behind", async () => {
+  const { store, hold, release, waiting } = await held("everysec");
+  hold.on = true;
+  await store.swap(k, "any", itemOf("v"));
+  await store.commit();
+  await until(() => waiting.length > 0);
+  // The next tick finds it still under way.
+  let late: unknown;
+  await until(() => {
+    store.swap(k, "any", itemOf("w"));
+    late = store.commit();
+    return own(store, "behind") === 1;
+  });
+  await store.swap(k, "any", itemOf("x"));
+  late = store.commit();
+  assert(!await settled(late));
+  hold.on = false;
+  release();
+  await late;
+  await store.close();
+});
+
+Deno.test("with no, a segment is synced when it is sealed, and at the end", async () => {
+  const { store, disk, open } = await held("no");
+  await store.swap(k, "any", itemOf("v"));
+  await store.commit();
+  assertEquals(own(store, "syncs"), 0);
+  await store.close();
+  disk.powerCut();
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "v");
+  await again.close();
+});

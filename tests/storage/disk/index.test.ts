@@ -1,0 +1,137 @@
+/** The parts that keep keys and records in memory, each against a plain model. */
+
+import { assert, assertEquals } from "@std/assert";
+import { bytesOf } from "../../../lib/bytes.ts";
+import { RecordCache } from "../../../lib/storage/disk/cache.ts";
+import { KeyHash } from "../../../lib/storage/disk/hash.ts";
+import {
+  ENDLESS,
+  KeyIndex,
+  offsetOf,
+  placeHigh,
+  placeLow,
+  unitsOf,
+} from "../../../lib/storage/disk/key_index.ts";
+import { RecordBuffer } from "../../../lib/storage/disk/record.ts";
+import { ExpiryTimes } from "../../../lib/storage/disk/segment.ts";
+import { Random } from "./faulty_files.ts";
+
+Deno.test("the index finds what was set and not removed, while its tables grow and shrink", () => {
+  const random = new Random(11);
+  const index = new KeyIndex();
+  const model = new Map<number, number>();
+  // Few hashes meet in few tables: so entries pile up and wrap around.
+  const hashOf = (n: number) => [(n % 3) << 22, Math.imul(n, 0x9e3779b1) >>> 0, n] as const;
+  for (let step = 0; step < 60_000; step++) {
+    const n = random.below(step % 20_000 < 10_000 ? 3000 : 300) + 1;
+    const [a, b, c] = hashOf(n);
+    if (random.chance(step % 20_000 < 10_000 ? 0.3 : 0.6)) {
+      assertEquals(index.remove(a, b, c), model.delete(n));
+    } else {
+      const place = random.below(1 << 20) + 1;
+      assertEquals(index.set(a, b, c, place, n), model.has(n));
+      model.set(n, place);
+    }
+    assertEquals(index.size, model.size);
+    if (step % 5000 === 0) {
+      for (let m = 1; m <= 3000; m++) {
+        const found = index.find(...hashOf(m));
+        assertEquals(found ? index.high : undefined, model.get(m));
+      }
+    }
+  }
+});
+
+Deno.test("a place keeps slot, offset and size, and says so when the size does not fit", () => {
+  for (const [slot, offset, size] of [[1, 64, 48], [65535, (1 << 29) - 8, 1 << 20], [7, 0, 8]]) {
+    const [high, low] = [placeHigh(slot, size), placeLow(offset, size)];
+    assertEquals([high >>> 16, offsetOf(low), unitsOf(high, low) * 8], [slot, offset, size]);
+  }
+  assertEquals(unitsOf(placeHigh(1, 2 ** 30), placeLow(64, 2 ** 30)), ENDLESS);
+});
+
+Deno.test("the hash of a key depends on every bit of it, on its length and on the hash key", () => {
+  const hash = new KeyHash(new Uint8Array(16));
+  const seen = new Set<string>();
+  const see = (hash: KeyHash, key: Uint8Array) => {
+    hash.of(key);
+    const text = `${hash.a}.${hash.b}.${hash.c}`;
+    assert(!seen.has(text));
+    seen.add(text);
+  };
+  for (let length = 0; length <= 250; length++) see(hash, new Uint8Array(length));
+  const key = bytesOf("a key of some length");
+  for (let bit = 0; bit < key.length * 8; bit++) {
+    key[bit >> 3] ^= 1 << (bit & 7);
+    see(hash, key);
+    key[bit >> 3] ^= 1 << (bit & 7);
+  }
+  for (let byte = 0; byte < 16; byte++) {
+    const other = new Uint8Array(16);
+    other[byte] = 1;
+    see(new KeyHash(other), key);
+  }
+});
+
+Deno.test("the cache gives the newest record of a key or none, within its bytes", () => {
+  const random = new Random(2);
+  const limit = 1 << 20;
+  const cache = new RecordCache(limit);
+  const hash = new KeyHash(new Uint8Array(16));
+  const buffer = new RecordBuffer(1 << 16);
+  const model = new Map<string, number>();
+  let hits = 0;
+  let hotHits = 0;
+  for (let step = 1; step < 60_000; step++) {
+    const hot = random.chance(0.3);
+    const name = hot ? `hot${random.below(50)}` : `cold${random.below(5000)}`;
+    const key = bytesOf(name);
+    hash.of(key);
+    const { a, b } = hash;
+    if (cache.find(a, b, key)) {
+      hits++;
+      if (hot) hotHits++;
+      assertEquals(cache.words[(cache.at >>> 2) + 4], model.get(name));
+      if (random.chance(0.05)) {
+        cache.forget(a, b);
+        model.delete(name);
+        assert(!cache.find(a, b, key));
+      }
+      continue;
+    }
+    const value = new Uint8Array(random.chance(0.01) ? 40_000 : random.below(600));
+    buffer.clear();
+    buffer.put(1, 0, key, value, 0, step, 0n, 0, 0, 0, 1, 64);
+    cache.insert(a, b, buffer.bytes, 0, buffer.length);
+    model.set(name, step);
+    assert(cache.memory <= limit);
+  }
+  assert(hits > 10_000 && hotHits > 0.3 * 60_000 * 0.8, "what is read again stays");
+});
+
+Deno.test("a cache of no bytes holds nothing", () => {
+  const cache = new RecordCache(0);
+  cache.insert(1, 2, new Uint8Array(64), 0, 64);
+  assert(!cache.find(1, 2, bytesOf("k")));
+  cache.forget(1, 2);
+  assertEquals(cache.memory, 0);
+});
+
+Deno.test("expired bytes are never said to be more than they are", () => {
+  const random = new Random(4);
+  const base = 1_800_000_000_000;
+  const times = new ExpiryTimes(base);
+  const all: Array<[exptime: number, bytes: number]> = [];
+  for (let i = 0; i < 500; i++) {
+    const exptime = base + Math.floor(2 ** (random.next() * 35)) - 5000;
+    const bytes = 8 * (1 + random.below(100));
+    times.add(exptime, bytes);
+    all.push([exptime, bytes]);
+  }
+  for (let power = 0; power < 40; power++) {
+    const now = base + 2 ** power;
+    const expired = all.reduce((sum, [at, bytes]) => at <= now ? sum + bytes : sum, 0);
+    assert(times.passed(now) <= expired);
+    if (power === 39) assert(times.passed(now) > 0.5 * expired);
+  }
+});

@@ -1,0 +1,65 @@
+/** The whole way from a client's bytes to the bucket and back. */
+
+import { assert, assertEquals } from "@std/assert";
+import { Harness } from "../../server/harness.ts";
+import { exchangeWith, receiveUntil, send } from "../../server/wire.ts";
+import * as commands from "./commands.ts";
+import { figure, Place } from "./open.ts";
+
+Deno.test("gcs server: 64 connections increment one key, and every answer is another number", async () => {
+  await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store }, true);
+  await exchangeWith(harness.port, "set n 0 0 1\r\n0\r\n");
+  const answers = new Set<string>();
+  let increments = 0;
+  const end = performance.now() + 1500;
+  await Promise.all(Array.from({ length: 64 }, async () => {
+    using conn = await harness.connect();
+    while (performance.now() < end) {
+      await send(conn, "incr n 1\r\n");
+      answers.add(await receiveUntil(conn, "\r\n"));
+      increments++;
+    }
+  }));
+  assertEquals(answers.size, increments);
+  const read = await exchangeWith(harness.port, "get n\r\n");
+  assertEquals(read.split("\r\n")[1].trimEnd(), `${increments}`);
+  assert(figure(store, "uploads") <= 5);
+});
+
+Deno.test("gcs server: the keys of one get are read side by side", async () => {
+  await using place = await Place.open({ readLatency: [50, 50] });
+  const other = await place.store();
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  for (const key of keys) await commands.set(other, key, "v");
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store }, true);
+  const before = place.emulator.connections;
+  const values = await exchangeWith(harness.port, `get ${keys.join(" ")}\r\n`);
+  assertEquals(values.match(/VALUE/g)?.length, 100);
+  assert(place.emulator.connections - before > 50);
+});
+
+Deno.test("gcs server: what is pipelined behind a flush is not flushed", async () => {
+  await using place = await Place.open();
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store });
+  assertEquals(
+    await harness.exchange([
+      "set a 0 0 1\r\nx\r\nflush_all\r\nget a\r\nset b 0 0 1\r\ny\r\nget b\r\n",
+    ]),
+    "STORED\r\nOK\r\nEND\r\nSTORED\r\nVALUE b 0 1\r\ny\r\nEND\r\n",
+  );
+});
+
+Deno.test("gcs server: a service that is away is an error for that request alone", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 600 });
+  await using harness = new Harness({ store: () => store });
+  place.emulator.faults.add({ what: 503, operations: ["insert"] });
+  assertEquals(
+    await harness.exchange(["set k 0 0 1\r\nx\r\nget k\r\n"]),
+    "SERVER_ERROR The bucket 'bucket' did not answer in time: 503 Service Unavailable\r\nEND\r\n",
+  );
+});
