@@ -45,7 +45,7 @@ const LOOKS: Record<ContestantId | "echo", Look> = {
   always: { color: "#009e73", symbol: "roundRect", dash: "solid" },
   redis: { color: "#d55e00", symbol: "path://M0,0L10,0L5,9Z", dash: "solid" },
   gcs: { color: "#cc79a7", symbol: "path://M0,3H3V0H6V3H9V6H6V9H3V6H0Z", dash: "solid" },
-  echo: { color: "#7f7f7f", symbol: "path://M0,4H9V5H0Z", dash: "dotted" },
+  echo: { color: "#7f7f7f", symbol: "rect", dash: "dotted" },
 };
 
 /** All charts of a comparison that there are figures for. */
@@ -128,7 +128,7 @@ function lines(
     name: label,
     color: LOOKS[id].color,
     symbol: LOOKS[id].symbol,
-    symbolSize: 9,
+    symbolSize: id === "echo" ? [9, 2] : 9,
     lineStyle: { width: 2, type: LOOKS[id].dash },
     data: counts.map((count) =>
       shown.find((row) => row.contestant === id && row.clients === count)?.[figure] ?? null

@@ -22,6 +22,7 @@ table { border-collapse: collapse; font-size: .875rem; margin: .8rem 0 }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left }
 .figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .figures thead th:not(:first-child) { text-align: right }
+.wide td:last-child:not(.figures td) { font: .8rem ui-monospace, monospace }
 .wide { overflow-x: auto } code { font-size: .85em; overflow-wrap: anywhere }
 summary { cursor: pointer; color: var(--faint) }
 @media print { body { max-width: none; margin: 0 } details > * { display: block } }

@@ -14,7 +14,12 @@ export function callTable({ contestants, calls }: Comparison, kind: CallKind): T
   const rows = calls.filter((row) => row.kind === kind);
   const counts = [...new Set(rows.map((row) => row.calls))].sort((a, b) => a - b);
   return [
-    ["", ...counts.map((count) => `${count.toLocaleString("en")} calls, s`)],
+    [
+      "",
+      ...counts.map((count) =>
+        count === 1 ? "1 call, s" : `${count.toLocaleString("en")} calls, s`
+      ),
+    ],
     ...contestants.map(({ id, label }) => [
       label,
       ...counts.map((count) => {
@@ -38,7 +43,10 @@ export function clientTable(
   const counts = [...new Set(rows.map((row) => row.clients))].sort((a, b) => a - b);
   const labels = [...contestants, { id: "echo", label: "the generator's ceiling" }];
   return [
-    ["", ...counts.map((count) => `${count.toLocaleString("en")} clients`)],
+    [
+      "",
+      ...counts.map((count) => count === 1 ? "1 client" : `${count.toLocaleString("en")} clients`),
+    ],
     ...labels.map(({ id, label }) => [
       label,
       ...counts.map((count) => {

@@ -56,9 +56,9 @@ interface Row {
   readonly operationsPerSecond: number;
   /** CPU time of the server an operation, in microseconds. */
   readonly cpuMicroseconds: number;
-  /** These two divided by memcached's; absent without memcached. */
-  readonly throughputRatio?: number;
-  readonly cpuRatio?: number;
+  /** These two divided by memcached's, the medians over the rounds; undefined without memcached. */
+  readonly throughputRatio: number | undefined;
+  readonly cpuRatio: number | undefined;
   /** How much of the time the generator had something to do, 0 to 1: from 0.9 on, it was the limit. */
   readonly generatorBusy: number;
   /** How much of all cores' time went to other processes, 0 to 1. */
@@ -164,22 +164,23 @@ async function measureInTurn(
     }
   }
   progress.clear();
-  const middle = (name: string, of: (m: Measurement) => number) => median(found.get(name)!.map(of));
-  const rate = (name: string) => middle(name, (m) => m.operations / m.seconds);
-  const cpu = (name: string) => middle(name, (m) => m.serverCpu / m.operations) * 1e6;
-  return [...servers.keys()].map((server) => {
-    const operationsPerSecond = rate(server);
+  const rate = (m: Measurement) => m.operations / m.seconds;
+  const cpu = (m: Measurement) => m.serverCpu / m.operations;
+  const baseline = found.get(BASELINE);
+  return [...found].map(([server, measured]) => {
+    const middle = (of: (m: Measurement) => number) => median(measured.map(of));
+    // Round by round, as neighbours in time have met the same machine.
+    const ratio = (of: (m: Measurement) => number) =>
+      baseline && median(measured.map((m, round) => of(m) / of(baseline[round]!)));
     return {
       ...{ operation: shape.operation, connections: shape.connections, pipeline: shape.pipeline },
       server,
-      operationsPerSecond,
-      cpuMicroseconds: cpu(server),
-      ...(servers.has(BASELINE) && {
-        throughputRatio: operationsPerSecond / rate(BASELINE),
-        cpuRatio: cpu(server) / cpu(BASELINE),
-      }),
-      generatorBusy: middle(server, (m) => m.generatorBusy / m.seconds),
-      othersShare: middle(server, (m) => m.othersShare),
+      operationsPerSecond: middle(rate),
+      cpuMicroseconds: middle(cpu) * 1e6,
+      throughputRatio: ratio(rate),
+      cpuRatio: ratio(cpu),
+      generatorBusy: middle((m) => m.generatorBusy / m.seconds),
+      othersShare: middle((m) => m.othersShare),
     };
   });
 }
