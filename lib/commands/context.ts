@@ -1,12 +1,14 @@
 import type { Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Figure } from "../protocol/message.ts";
-import type { Limits } from "../protocol/parser.ts";
+import type { Limits } from "../protocol/limits.ts";
 import type { Store } from "../storage/store.ts";
 
 /** What commands work on: the store, and what the server knows of itself. */
 export interface Context {
   readonly store: Store;
+  /** The kind of store: `stats disk` tells what a disk store has to tell of itself. */
+  readonly storeName: string;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly limits: Limits;

@@ -31,13 +31,13 @@ const commands: ReadonlyArray<
   ["slabs", (context) => figures(slabs(context))],
   ["sizes", () => figures([["sizes_status", "disabled"]])],
   ["extstore", () => figures([])],
-  ["store", (context) => figures(context.store.info().own)],
 ];
 
 /** Runs `stats` and what may stand behind it. */
 export function stats(request: Stats, context: Context): Awaitable<Reply> {
   const [name, ...words] = request.words;
   if (name === undefined) return figures(general(context));
+  if (name === context.storeName) return figures(context.store.info().own);
   const row = commands.find(([full]) => name.length >= 3 && full.startsWith(name));
   return row === undefined ? replies.unknown : row[1](context, words);
 }

@@ -1,5 +1,5 @@
 import { replies, type Reply, type Storage, type TooLarge } from "../protocol/message.ts";
-import { fits } from "../protocol/parser.ts";
+import { fits } from "../protocol/limits.ts";
 import type { Awaitable, NewItem, Swapped } from "../storage/store.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";

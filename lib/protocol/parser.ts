@@ -7,6 +7,7 @@
  * @module
  */
 
+import { fits, type Limits } from "./limits.ts";
 import { type Get, type GetAndTouch, replies, type Request } from "./message.ts";
 import { type Header, type Keys, parseLine, type Skip } from "./text.ts";
 
@@ -20,22 +21,6 @@ const FIRST_ROOM = 16 * 1024;
 const MAX_LINE = 2048;
 /** A retrieval's line may be this long, in bytes. memcached sets no bound; memory does. */
 const MAX_RETRIEVAL = 8 * 1024 * 1024;
-/** What an item takes beside key and value as memcached counts it: header, cas, ends; flags. */
-const ITEM_OVERHEAD = 48 + 8 + 1 + 2;
-const FLAGS_OVERHEAD = 4;
-
-/** What a request may be at most. */
-export interface Limits {
-  /** The greatest item in bytes, as memcached's `-I` counts it: with key and overhead. */
-  readonly itemSize: number;
-}
-
-/** Whether memcached's `-I` would let such an item in. Lengths in bytes. */
-export function fits(keyLength: number, valueLength: number, flags: number, limits: Limits) {
-  const overhead = ITEM_OVERHEAD + (flags === 0 ? 0 : FLAGS_OVERHEAD);
-  return overhead + keyLength + valueLength <= limits.itemSize;
-}
-
 /** The incremental parser of one connection. */
 export class Parser {
   private bytes = new Uint8Array(FIRST_ROOM);

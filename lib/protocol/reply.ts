@@ -5,6 +5,7 @@
  */
 
 import { binaryString, type ByteBuffer, bytesOf, digitsOf } from "../bytes.ts";
+import { itemSize } from "./limits.ts";
 import type { Dump, Entry, Reply, Word } from "./message.ts";
 
 const CR = 0x0d;
@@ -134,7 +135,8 @@ function encodeMetadump(item: Entry, out: ByteBuffer): void {
   out.ascii("key=");
   encodeUri(item.key, out);
   out.ascii(` exp=${item.exptime === 0 ? -1 : seconds(item.exptime)} la=${item.accessed}`);
-  out.ascii(` cas=${item.cas} fetch=${item.fetched ? "yes" : "no"} cls=1 size=${item.size}`);
+  const size = itemSize(item.key.length, item.size, item.flags);
+  out.ascii(` cas=${item.cas} fetch=${item.fetched ? "yes" : "no"} cls=1 size=${size}`);
   out.ascii(` flags=${item.flags} \n`);
 }
 

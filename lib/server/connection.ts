@@ -229,11 +229,16 @@ export class Connection {
       if (store.lastLoss !== lossBefore) throw store.lastLoss;
       const committed = store.commit();
       if (committed instanceof Promise) {
-        return committed.catch((error) => this.takeBack(error)).then(() => this.write());
+        return committed.catch((error) => this.takeBack(error)).then(() => this.send());
       }
     } catch (error) {
       this.takeBack(error);
     }
+    return this.send();
+  }
+
+  /** Lets the replies go, where there are any. */
+  private send(): Promise<void> | undefined {
     return this.out.length > 0 ? this.write() : undefined;
   }
 

@@ -65,6 +65,7 @@ async function listenAndServe(options: Options, log: (line: string) => void): Pr
     });
     const context: Context = {
       store,
+      storeName: options.store,
       clock,
       log,
       counters: new Counters(),

@@ -17,8 +17,8 @@ Deno.test("metadump: tells each item in a line of its own, which a line feed alo
   assertEquals(
     steady(await harness.exchange(["lru_crawler metadump all\r\n"])).replace(/fetch=\w+/g, ""),
     "OK\r\n" +
-      `key=a exp=${now + 1000} la=N cas=1  cls=1 size=3 flags=7 \n` +
-      "key=b exp=-1 la=N cas=2  cls=1 size=0 flags=0 \n" +
+      `key=a exp=${now + 1000} la=N cas=1  cls=1 size=67 flags=7 \n` +
+      "key=b exp=-1 la=N cas=2  cls=1 size=60 flags=0 \n" +
       "END\r\n",
   );
 });

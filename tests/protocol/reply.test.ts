@@ -86,8 +86,8 @@ Deno.test("reply: a metadump has an item a line, its key as in a URI", () => {
   assertEquals(
     dumped("metadump", [entry, other]),
     "OK\r\n" +
-      "key=k exp=-1 la=1700000000 cas=18446744073709551615 fetch=no cls=1 size=3 flags=7 \n" +
-      "key=%E4%20b%2F%00 exp=5 la=1700000000 cas=18446744073709551615 fetch=yes cls=1 size=3 " +
+      "key=k exp=-1 la=1700000000 cas=18446744073709551615 fetch=no cls=1 size=67 flags=7 \n" +
+      "key=%E4%20b%2F%00 exp=5 la=1700000000 cas=18446744073709551615 fetch=yes cls=1 size=71 " +
       "flags=7 \n" +
       "END\r\n",
   );

@@ -18,12 +18,14 @@ async function memoryOf(pid: number): Promise<number> {
 
 async function fuzz(...storeOptions: string[]): Promise<void> {
   await using server = await ServerProcess.start([...storeOptions, "-m", "16", "-p", "-1"]);
-  const random = randomFrom(seed);
-  const request = requestsFrom(random);
+  let connections = 0;
   let sent = 0;
   let stored = 0;
 
   async function speak(): Promise<void> {
+    // Each connection has a seed of its own, so that it says the same however they interleave.
+    const random = randomFrom(seed + connections++);
+    const request = requestsFrom(random);
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const received = receiveAll(conn);
     try {
@@ -53,7 +55,7 @@ async function fuzz(...storeOptions: string[]): Promise<void> {
 
   while (sent < REQUESTS) {
     await Promise.all(Array.from({ length: CONNECTIONS_AT_ONCE }, speak));
-    if (random(20) === 0) await probe();
+    if (connections % 80 === 0) await probe();
   }
   await probe();
   const stats = await exchangeWith(server.port, "stats\r\n");

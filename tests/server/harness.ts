@@ -81,6 +81,7 @@ export class Harness implements AsyncDisposable {
       openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
     this.context = {
       store: this.store,
+      storeName: "memory",
       clock: this.clock,
       log,
       counters: new Counters(),

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { frame } from "./frames.ts";
-import { Harness } from "./harness.ts";
+import { Harness, ScriptedSocket } from "./harness.ts";
 import { ForgetfulStore, SlowStore, type WrappedStore } from "./wrapped_store.ts";
 
 /** A request that shows and expects no unique: those count up in the order of effects. */
@@ -85,6 +85,14 @@ Deno.test("a slow store: a commit that it waits for comes before the replies", a
     close: () => {},
   });
   assertEquals(order, ["commit", "STORED\r\n"]);
+});
+
+Deno.test("a slow store: noreply alone is answered by no write", async () => {
+  const clock = new AdjustableClock();
+  await using harness = new Harness({ clock, store: () => new SlowStore(clock, () => 1) });
+  const socket = new ScriptedSocket(["set a 0 0 1 noreply\r\nx\r\n"]);
+  await harness.serve(socket);
+  assertEquals(socket.writes, 0);
 });
 
 Deno.test("a store that spoils what it has shown: the replies are as with one in memory", async () => {

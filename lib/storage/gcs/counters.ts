@@ -1,5 +1,5 @@
 /**
- * What the store counts for `stats store`.
+ * What the store counts for `stats gcs`.
  *
  * @module
  */

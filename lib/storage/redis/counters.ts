@@ -1,4 +1,4 @@
-/** What is counted for `stats store`. */
+/** What is counted for `stats redis`. */
 export class Counters {
   reconnects = 0;
   timeouts = 0;

@@ -28,9 +28,10 @@ async function mistakesIn(place: Place, name: string, sends: readonly string[]) 
   for (let n = 0; n < 1000; n++) memory.store.swap(bytesOf("k"), "any", itemOf(""));
   memory.store.swap(bytesOf("k"), "any", null);
   const store = await place.store({ prefix: `${name}/` });
-  await using gcs = new Harness({ store: () => store, clock: place.clock }, true);
+  await using gcs = new Harness({ context: { store, clock: place.clock } }, true);
   const wanted = await replies(memory.port, sends);
   const received = await replies(gcs.port, sends);
+  await store.close();
   return wanted.flatMap((reply, n) =>
     reply === received[n] ? [] : [{ name, sent: sends[n], wanted: reply, reply: received[n] }]
   );
