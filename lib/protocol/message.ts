@@ -134,8 +134,7 @@ export type Word =
   | "DELETED"
   | "TOUCHED"
   | "OK"
-  | "RESET"
-  | "END";
+  | "RESET";
 
 /** What a retrieval shows of an item. */
 export interface Valued {
@@ -198,7 +197,6 @@ export const replies = {
   touched: word("TOUCHED"),
   ok: word("OK"),
   reset: word("RESET"),
-  end: word("END"),
   miss: { kind: "miss", last: false },
   lastMiss: { kind: "miss", last: true },
   close: { kind: "close" },

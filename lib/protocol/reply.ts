@@ -22,13 +22,12 @@ const words = Object.fromEntries(
     "TOUCHED",
     "OK",
     "RESET",
-    "END",
   ] as const)
     .map((word) => [word, bytesOf(`${word}\r\n`)]),
 ) as Record<Word, Uint8Array>;
 
 const VALUE = bytesOf("VALUE ");
-const END = words.END;
+const END = bytesOf("END\r\n");
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** A reply that is written at once: all but a dump, which comes in parts, and the closing. */
