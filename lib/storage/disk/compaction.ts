@@ -6,7 +6,7 @@
  */
 
 import { messageOf, type StoreError } from "../../errors.ts";
-import { type Files, removeIfThere } from "./files.ts";
+import type { Files } from "./files.ts";
 import type { KeyHash } from "./hash.ts";
 import type { Log } from "./log.ts";
 import type { Placements } from "./placements.ts";
@@ -16,9 +16,15 @@ import { SegmentReader, Step } from "./segment_reader.ts";
 import type { Syncer } from "./sync.ts";
 
 /** Bytes that are read at a time. */
-const BLOCK = 1 << 17;
-/** Milliseconds of the loop's time that one slice takes at most. */
-const SLICE = 1;
+const BLOCK = 1 << 20;
+/**
+ * Milliseconds of the loop's time that one slice takes: less than what a busy loop's turn takes by
+ * itself, so that nobody who meets a slice waits twice as long.
+ */
+const SLICE = 0.25;
+/** The clock is asked after so many bytes, of which a record counts as more than it has. */
+const CLOCK_BYTES = 1 << 15;
+const RECORD_COST = 1 << 12;
 /** A pause is at most so many times as long as the slice before it. */
 const REST = 3;
 /** Segments may be so many times the live bytes, and one more, before some are given up. */
@@ -270,43 +276,54 @@ export class Compactor {
   private async empty(segment: Segment, evict: boolean): Promise<boolean> {
     const { log, syncer, placements } = this.options;
     const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK);
-    let began = performance.now();
-    log.writeOut();
-    for (let n = 1;; n++) {
-      const step = reader.step();
-      const over = step !== Step.record || n % 32 === 0 && performance.now() - began > SLICE;
-      if (step === Step.record) this.move(segment, reader, evict);
-      if (over) {
-        try {
-          log.writeOut();
-        } catch (error) {
-          this.options.pardon();
-          throw error;
-        }
-        // Items that were dropped without a tombstone are dropped for good.
-        placements.settle();
-        if (step === Step.bad) {
-          segment.damaged = true;
-          this.options.say(
-            `Cannot compact '${segment.path}': the record at offset ${reader.offset} is damaged`,
-          );
-          return false;
-        }
-        if (step === Step.end) break;
-        const { offset } = reader;
-        if (step === Step.more) await reader.fillLater();
-        await this.rest(performance.now() - began, offset);
-        const refused = this.options.refused();
-        if (refused !== undefined) throw refused;
-        if (this.stopping) return false;
-        if (segment.id < this.flushSegment) return true;
-        began = performance.now();
+    // What comes back of each byte that is read, and so what others may write meanwhile.
+    const gain = Math.max(WORTH, 1 - segment.live / segment.length);
+    for (;;) {
+      const began = performance.now();
+      const from = reader.next;
+      log.writeOut();
+      const step = this.slice(segment, reader, evict, began + SLICE);
+      try {
         log.writeOut();
+      } catch (error) {
+        this.options.pardon();
+        throw error;
       }
+      // Items that were dropped without a tombstone are dropped for good.
+      placements.settle();
+      if (step === Step.bad) {
+        segment.damaged = true;
+        this.options.say(
+          `Cannot compact '${segment.path}': the record at offset ${reader.offset} is damaged`,
+        );
+        return false;
+      }
+      if (step === Step.end) break;
+      const took = performance.now() - began;
+      if (step === Step.more) await reader.fillLater();
+      this.pay((reader.next - from) * gain);
+      await this.rest(took);
+      const refused = this.options.refused();
+      if (refused !== undefined) throw refused;
+      if (this.stopping) return false;
+      if (segment.id < this.flushSegment) return true;
     }
     // Dead records are dead because of newer ones: those must be safe before the old ones go.
     await syncer.until(log.written);
     return true;
+  }
+
+  /** Moves records until `deadline`, or the end of what was read; gives the reader's last step. */
+  private slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
+    for (let unchecked = 0;;) {
+      const step = reader.step();
+      if (step !== Step.record) return step;
+      this.move(segment, reader, evict);
+      unchecked += RECORD_COST + reader.record.size;
+      if (unchecked < CLOCK_BYTES) continue;
+      unchecked = 0;
+      if (performance.now() >= deadline) return step;
+    }
   }
 
   private move(segment: Segment, reader: SegmentReader, evict: boolean): void {
@@ -374,9 +391,8 @@ export class Compactor {
     }
   }
 
-  /** Lets the others have the loop; for longer if nobody waits for compaction. */
-  private async rest(milliseconds: number, offset: number): Promise<void> {
-    this.pay(Math.max(BLOCK, offset >>> 9));
+  /** Lets the others have the loop, after a slice of so long; for longer if nobody waits. */
+  private async rest(milliseconds: number): Promise<void> {
     const { log, placements, segmentBytes } = this.options;
     // The nearer writers come to being held up, the shorter the rests.
     const least = TOLERATED * placements.live + segmentBytes;
@@ -413,8 +429,8 @@ export class Compactor {
       this.freed += segment.length + segment.hintBytes;
       this.count++;
       segment.remove();
-      removeIfThere(files, segment.hintPath);
-      removeIfThere(files, segment.path);
+      await files.removeLater(segment.hintPath);
+      await files.removeLater(segment.path);
     }
     const first = log.segments[0];
     if (first === undefined || first.id > this.flushSegment) placements.flushed = undefined;

@@ -40,6 +40,11 @@ export interface Files {
   list(directory: string): string[];
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /**
+   * Removes a file, unless it is gone already, without holding up the loop: to give back what a large
+   * file takes is many milliseconds' work.
+   */
+  removeLater(path: string): Promise<void>;
   /** A second name for a file; throws `EXDEV` where that is not possible. */
   link(from: string, to: string): void;
   /** Resolves when new, renamed and removed names are on the medium. */
@@ -110,6 +115,10 @@ export const systemFiles: Files = {
   list: (directory) => fs.readdirSync(directory),
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),
+  removeLater: (path) =>
+    new Promise((resolve, reject) =>
+      fs.unlink(path, (error) => error && error.code !== "ENOENT" ? reject(error) : resolve())
+    ),
   link: (from, to) => fs.linkSync(from, to),
   async syncDirectory(directory) {
     const fd = fs.openSync(directory, "r");

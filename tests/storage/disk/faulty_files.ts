@@ -201,6 +201,13 @@ export class FaultyFiles implements Files {
     this.nameChanges.push({ unset: path });
   }
 
+  async removeLater(path: string): Promise<void> {
+    const { life } = this;
+    await this.later();
+    if (life !== this.life) throw systemError("EIO", "remove");
+    if (this.names.has(path)) this.remove(path);
+  }
+
   link(from: string, to: string): void {
     const inode = this.inode(from);
     this.names.set(to, inode);
