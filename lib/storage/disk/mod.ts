@@ -12,5 +12,6 @@ export {
   repairDirectory,
   type RepairReport,
 } from "./check.ts";
+export type { Fsync } from "./commits.ts";
 export type { DamagedPart } from "./salvage.ts";
-export { type DiskOptions, type Fsync, openDiskStore } from "./store.ts";
+export { type DiskOptions, openDiskStore } from "./store.ts";

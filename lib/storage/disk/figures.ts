@@ -1,0 +1,58 @@
+/**
+ * What `stats disk` tells of the parts of a store.
+ *
+ * @module
+ */
+
+import type { StoreInfo } from "../store.ts";
+import type { RecordCache } from "./cache.ts";
+import type { Commits } from "./commits.ts";
+import type { Compactor } from "./compaction.ts";
+import type { Log } from "./log.ts";
+import type { Placements } from "./placements.ts";
+import type { RecordReads } from "./reads.ts";
+
+/** The parts that have something to tell. */
+export interface Parts {
+  readonly log: Log;
+  readonly placements: Placements;
+  readonly cache: RecordCache;
+  readonly commits: Commits;
+  readonly compactor: Compactor;
+  /** Everything that reads records. */
+  readonly readers: readonly RecordReads[];
+  /** Reads so far, and how many of them the cache has answered. */
+  readonly reads: number;
+  readonly hits: number;
+}
+
+/** Their figures, by the names that the README and monitoring know. */
+export function figuresOf(parts: Parts): StoreInfo["own"] {
+  const { log, placements, cache, compactor, readers } = parts;
+  const { behind, syncer } = parts.commits;
+  const sum = (of: (reads: RecordReads) => number) =>
+    readers.reduce((total, one) => total + of(one), 0);
+  return [
+    ["segments", log.segments.length],
+    ["log_bytes", log.total],
+    ["live_bytes", placements.live],
+    ["dead_bytes", Math.max(0, log.total - placements.live)],
+    ["index_bytes", placements.index.memory()],
+    ["index_load", placements.index.load().toFixed(3)],
+    ["cache_bytes", cache.memory],
+    ["cache_hits", parts.hits],
+    ["reads", parts.reads],
+    ["slow_reads", sum((one) => one.slow)],
+    ["damaged_reads", sum((one) => one.damaged)],
+    ["syncs", syncer.count],
+    ["last_sync", Math.floor(syncer.lastEnd / 1000)],
+    ["last_sync_ms", syncer.lastMilliseconds.toFixed(3)],
+    ["unsynced_bytes", log.written - syncer.synced],
+    ["behind", behind ? 1 : 0],
+    ["compactions", compactor.count],
+    ["compaction_moved_bytes", compactor.moved],
+    ["compaction_freed_bytes", compactor.freed],
+    ["compacting", compactor.busy ? 1 : 0],
+    ["sequence", log.sequence],
+  ];
+}
