@@ -21,7 +21,7 @@ const BLOCK = 1 << 20;
  * Milliseconds of the loop's time that one slice takes: less than what a busy loop's turn takes by
  * itself, so that nobody who meets a slice waits twice as long.
  */
-const SLICE = 0.25;
+const SLICE = 0.15;
 /** The clock is asked after so many bytes, of which a record counts as more than it has. */
 const CLOCK_BYTES = 1 << 15;
 const RECORD_COST = 1 << 12;
