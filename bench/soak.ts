@@ -2,130 +2,53 @@
  * Mixed load on a disk store for as long as you like: is what is read what was stored, does memory stay
  * flat, does the directory stay within its bounds, and how long do others wait while compaction runs?
  *
- *     deno run -A bench/soak.ts [--minutes 2] [--megabytes 2000] [--memory 64] [--dir DIR]
+ *     deno task soak [--duration 2m] [--values 2g] [--memory 64m] …
  *
  * Prints a row every ten seconds, and ends with exit code 1 if a value was wrong.
  *
  * @module
  */
 
-import { parseArgs } from "@std/cli";
+import { helpText, type Manual } from "../lib/cli/help.ts";
+import { choice, duration, flag, size, text } from "../lib/cli/option.ts";
+import { parseOptions } from "../lib/cli/parse.ts";
+import { run } from "../lib/cli/run.ts";
 import { systemClock } from "../lib/clock.ts";
-import { type Fsync, openDiskStore } from "../lib/storage/disk/mod.ts";
+import { Exit } from "../lib/errors.ts";
+import { openDiskStore } from "../lib/storage/disk/mod.ts";
+import type { Store } from "../lib/storage/store.ts";
+import { itemOf, resident } from "./disk/item.ts";
 
-const args = parseArgs(Deno.args, {
-  string: ["dir", "fsync"],
-  default: { minutes: 2, megabytes: 2000, memory: 64, fsync: "everysec" },
-});
-const minutes = Number(args.minutes);
+const soakOptions = {
+  duration: duration({ flags: "--duration", min: 100, default: 120_000, help: "how long" }),
+  values: size({ flags: "--values", min: 1000, default: 2 * 2 ** 30, help: "all values, about" }),
+  memory: size({ flags: "--memory", unit: "m", default: 64 * 2 ** 20, help: "the cache" }),
+  fsync: choice({
+    flags: "--fsync",
+    of: ["always", "everysec", "no"],
+    default: "everysec",
+    help: "the store's",
+  }),
+  dir: text({ flags: "--dir", value: "DIR", help: "a directory that stays, instead of a new one" }),
+  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
+};
+
+const manual: Manual = {
+  usage: "deno task soak [options]",
+  about: "Puts mixed load on a disk store and checks every answer.",
+};
+
 const CONNECTIONS = 20;
+/** Calls that a connection makes before it waits for their commit. */
+const BATCH = 10;
+/** The mean of the values' sizes in bytes. */
 const VALUE = 1000;
-const KEYS = Math.floor(Number(args.megabytes) * 1e6 / VALUE);
-const directory = args.dir ?? await Deno.makeTempDir({ prefix: "kvs-soak-" });
+/** How many of the calls are sets. */
+const SETS = 0.3;
+/** How often a row is printed, in milliseconds. */
+const INTERVAL = 10_000;
 
-const store = await openDiskStore({
-  directory,
-  fsync: args.fsync as Fsync,
-  clock: systemClock,
-  memoryLimit: Number(args.memory) << 20,
-  log: (line) => console.log(`  (${line})`),
-});
-
-/** The last version that was stored under each key; 0 for none. */
-const versions = new Uint32Array(KEYS);
-const encoder = new TextEncoder();
-const value = new Uint8Array(2 * VALUE);
-const words = new DataView(value.buffer);
-let operations = 0;
-let wrong = 0;
-/** Milliseconds that batches took while compaction ran, and while it did not. */
-let waits: { busy: number[]; idle: number[] } = { busy: [], idle: [] };
-
-function own(name: string): number {
-  return Number(new Map(store.info().own).get(name));
-}
-
-const busy = { at: 0, is: false };
-function compacting(now: number): boolean {
-  if (now - busy.at > 5) Object.assign(busy, { at: now, is: own("compacting") === 1 });
-  return busy.is;
-}
-
-function sizeOf(index: number, version: number): number {
-  return 16 + (index * 31 + version * 17) % (2 * VALUE - 32);
-}
-
-async function set(index: number): Promise<void> {
-  const version = versions[index] = (versions[index] + 1) >>> 0;
-  words.setUint32(0, index);
-  words.setUint32(4, version);
-  const size = sizeOf(index, version);
-  await store.swap(encoder.encode(`key:${index}`), "any", {
-    value: value.subarray(0, size),
-    flags: version,
-    exptime: 0,
-    cas: 0n,
-    stale: false,
-    won: false,
-    fetched: false,
-    accessed: 0,
-  });
-}
-
-async function get(index: number): Promise<void> {
-  const version = versions[index];
-  const read = store.read(encoder.encode(`key:${index}`));
-  // What a read gives at once is valid until somebody waits.
-  const item = read instanceof Promise ? await read : read;
-  // Another connection may have stored a newer one while this one waited.
-  if (versions[index] !== version) return;
-  if (item === undefined) {
-    if (version !== 0) wrong++;
-    return;
-  }
-  const view = new DataView(item.value.buffer, item.value.byteOffset, item.value.byteLength);
-  const right = view.getUint32(0) === index && view.getUint32(4) === version &&
-    item.value.length === sizeOf(index, version) && item.flags === version;
-  if (!right) wrong++;
-}
-
-let next = 0;
-let stop = false;
-
-async function connection(seed: number): Promise<void> {
-  let state = seed;
-  // A linear congruential generator: each connection has its own, repeatable keys.
-  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
-  while (!stop) {
-    const began = performance.now();
-    // Until all keys are there each batch adds some, and mixes in others afterwards.
-    if (next < KEYS) {
-      for (let n = 0; n < 10 && next < KEYS; n++) await set(next++);
-    } else {
-      for (let n = 0; n < 10; n++) {
-        const index = Math.floor(random() ** 2 * KEYS);
-        await (random() < 0.3 ? set(index) : get(index));
-      }
-    }
-    await store.commit();
-    const now = performance.now();
-    (compacting(now) ? waits.busy : waits.idle).push(now - began);
-    operations += 10;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-function percentile(all: number[], share: number): string {
-  if (all.length === 0) return "-";
-  all.sort((a, b) => a - b);
-  return all[Math.min(all.length - 1, Math.floor(all.length * share))].toFixed(2);
-}
-
-function row(cells: readonly string[]): void {
-  console.log(cells.map((cell) => cell.padStart(10)).join(""));
-}
-
-row([
+const COLUMNS = [
   "seconds",
   "ops/s",
   "items",
@@ -138,36 +61,163 @@ row([
   "p99 comp.",
   "max ms",
   "wrong",
-]);
-const began = Date.now();
-const loops = Array.from({ length: CONNECTIONS }, (_, i) => connection(i + 1));
-let last = Date.now();
-while (Date.now() - began < minutes * 60_000) {
-  await new Promise((resolve) => setTimeout(resolve, Math.min(10_000, minutes * 60_000)));
-  const pages = Number(Deno.readTextFileSync("/proc/self/statm").split(" ")[1]);
-  const now = Date.now();
-  const all = [percentile(waits.idle, 0.5), percentile(waits.idle, 0.99)];
-  const compacted = percentile(waits.busy, 0.99);
-  row([
-    ((now - began) / 1000).toFixed(0),
-    (operations / (now - last) * 1000).toFixed(0),
-    String(store.info().items),
-    (pages * 4096 / 1e6).toFixed(0),
-    (own("log_bytes") / own("live_bytes")).toFixed(2),
-    String(own("segments")),
-    String(own("compactions")),
-    ...all,
-    compacted,
-    Math.max(waits.busy.at(-1) ?? 0, waits.idle.at(-1) ?? 0).toFixed(1),
-    String(wrong),
-  ]);
-  waits = { busy: [], idle: [] };
+];
+
+/** Connections that change keys of a store, and know what was stored last under each. */
+class Soak {
+  stopped = false;
   operations = 0;
-  last = now;
+  wrong = 0;
+  /** Milliseconds that batches took while compaction ran, and while it did not. */
+  waits: { busy: number[]; idle: number[] } = { busy: [], idle: [] };
+
+  /** The last version that was stored under each key; 0 for none. */
+  readonly #versions: Uint32Array;
+  readonly #value = new Uint8Array(2 * VALUE);
+  readonly #words = new DataView(this.#value.buffer);
+  readonly #encoder = new TextEncoder();
+  #next = 0;
+  #compacting = { at: 0, is: false };
+
+  constructor(private readonly store: Store, private readonly keys: number) {
+    this.#versions = new Uint32Array(keys);
+  }
+
+  /** A figure of `stats disk`. */
+  own(name: string): number {
+    return Number(new Map(this.store.info().own).get(name));
+  }
+
+  /** Sets and gets, until it is stopped. */
+  async connection(seed: number): Promise<void> {
+    let state = seed;
+    // A linear congruential generator: each connection has its own, repeatable keys.
+    const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+    while (!this.stopped) {
+      const began = performance.now();
+      if (this.#next < this.keys) {
+        for (let n = 0; n < BATCH && this.#next < this.keys; n++) await this.#set(this.#next++);
+      } else {
+        for (let n = 0; n < BATCH; n++) {
+          const index = Math.floor(random() ** 2 * this.keys);
+          await (random() < SETS ? this.#set(index) : this.#get(index));
+        }
+      }
+      await this.store.commit();
+      const now = performance.now();
+      (this.#isCompacting(now) ? this.waits.busy : this.waits.idle).push(now - began);
+      this.operations += BATCH;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #set(index: number): Promise<void> {
+    const version = this.#versions[index] = (this.#versions[index]! + 1) >>> 0;
+    this.#words.setUint32(0, index);
+    this.#words.setUint32(4, version);
+    const value = this.#value.subarray(0, sizeOf(index, version));
+    await this.store.swap(this.#keyOf(index), "any", itemOf(value, version));
+  }
+
+  async #get(index: number): Promise<void> {
+    const version = this.#versions[index]!;
+    const read = this.store.read(this.#keyOf(index));
+    // What a read gives at once is valid until somebody waits.
+    const item = read instanceof Promise ? await read : read;
+    // Another connection may have stored a newer one while this one waited.
+    if (this.#versions[index] !== version) return;
+    if (item === undefined) {
+      if (version !== 0) this.wrong++;
+      return;
+    }
+    const view = new DataView(item.value.buffer, item.value.byteOffset, item.value.byteLength);
+    const right = view.getUint32(0) === index && view.getUint32(4) === version &&
+      item.value.length === sizeOf(index, version) && item.flags === version;
+    if (!right) this.wrong++;
+  }
+
+  #keyOf(index: number): Uint8Array {
+    return this.#encoder.encode(`key:${index}`);
+  }
+
+  /** Asked for every some milliseconds only: the figures cost more than a batch. */
+  #isCompacting(now: number): boolean {
+    if (now - this.#compacting.at > 5) {
+      this.#compacting = { at: now, is: this.own("compacting") === 1 };
+    }
+    return this.#compacting.is;
+  }
 }
-stop = true;
-await Promise.all(loops);
-await store.close();
-if (args.dir === undefined) await Deno.remove(directory, { recursive: true });
-console.log(wrong === 0 ? "every value read was the one stored last" : `${wrong} wrong values`);
-Deno.exit(wrong === 0 ? 0 : 1);
+
+function sizeOf(index: number, version: number): number {
+  return 16 + (index * 31 + version * 17) % (2 * VALUE - 32);
+}
+
+function percentile(sorted: readonly number[], share: number): string {
+  if (sorted.length === 0) return "-";
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(2);
+}
+
+function printRow(cells: readonly string[]): void {
+  console.log(cells.map((cell) => cell.padStart(10)).join(""));
+}
+
+/** What has come since the last row. */
+function report(soak: Soak, store: Store, seconds: number, since: number): void {
+  const { busy, idle } = soak.waits;
+  for (const waits of [busy, idle]) waits.sort((a, b) => a - b);
+  printRow([
+    seconds.toFixed(0),
+    (soak.operations / since).toFixed(0),
+    String(store.info().items),
+    (resident() / 1e6).toFixed(0),
+    (soak.own("log_bytes") / soak.own("live_bytes")).toFixed(2),
+    String(soak.own("segments")),
+    String(soak.own("compactions")),
+    percentile(idle, 0.5),
+    percentile(idle, 0.99),
+    percentile(busy, 0.99),
+    Math.max(busy.at(-1) ?? 0, idle.at(-1) ?? 0).toFixed(1),
+    String(soak.wrong),
+  ]);
+  soak.waits = { busy: [], idle: [] };
+  soak.operations = 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { options } = parseOptions(soakOptions, args);
+  if (options.help) {
+    console.log(helpText(manual, soakOptions).trimEnd());
+    return Exit.ok;
+  }
+  const { values, memory, fsync, dir } = options;
+  await using stack = new AsyncDisposableStack();
+  const directory = dir ?? await Deno.makeTempDir({ prefix: "kvs-soak-" });
+  if (dir === undefined) stack.defer(() => Deno.remove(directory, { recursive: true }));
+  const store = await openDiskStore({
+    directory,
+    fsync,
+    clock: systemClock,
+    memoryLimit: memory,
+    log: (line) => console.log(`  (${line})`),
+  });
+  stack.defer(() => store.close());
+  const soak = new Soak(store, Math.ceil(values / VALUE));
+  printRow(COLUMNS);
+  const began = Date.now();
+  const end = began + options.duration;
+  const connections = Array.from({ length: CONNECTIONS }, (_, i) => soak.connection(i + 1));
+  for (let last = began; last < end;) {
+    await new Promise((resolve) => setTimeout(resolve, Math.min(INTERVAL, end - last)));
+    const now = Date.now();
+    report(soak, store, (now - began) / 1000, (now - last) / 1000);
+    last = now;
+  }
+  soak.stopped = true;
+  await Promise.all(connections);
+  const { wrong } = soak;
+  console.log(wrong === 0 ? "every value read was the one stored last" : `${wrong} wrong values`);
+  return wrong === 0 ? Exit.ok : Exit.no;
+}
+
+if (import.meta.main) await run("soak", main);

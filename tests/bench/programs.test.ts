@@ -73,6 +73,37 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "bench-disk measures starts, and latency with and without compaction",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run(
+      "disk.ts",
+      ...["--parts", "starts,compaction", "--keys", "1000", "--compacted-keys", "2000"],
+      ...["--max-disk", "20m", "--rate", "500", "--seconds", "100ms"],
+    );
+    assertEquals(code, 0, err);
+    assertEquals(out.match(/^start with 1000 keys +\d+\.\d\d s$/gm)?.length, 3, out);
+    const loads = out.match(/^.*no compaction .*$|^.*, compaction .*$/gm)!;
+    assertEquals(loads.length, 4, out);
+    for (const load of loads) assertEquals(load.split(/ +/).at(-1), "0", "errors in: " + load);
+    assert(/divided by p99 without: \d+\.\d\d at the rate/.test(out), out);
+  },
+});
+
+Deno.test({
+  name: "soak checks what it reads, and says so",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run(
+      "soak.ts",
+      ...["--duration", "300ms", "--values", "100k", "--memory", "1m"],
+    );
+    assertEquals(code, 0, err);
+    assertEquals(out.trimEnd().split("\n").at(-1), "every value read was the one stored last");
+  },
+});
+
 Deno.test("bench and compare say what is wrong with their options, with 64", async () => {
   for (
     const [script, args, message] of [
@@ -82,6 +113,8 @@ Deno.test("bench and compare say what is wrong with their options, with 64", asy
         "bench: --stores takes memory, everysec, always, no, ",
       ],
       ["throughput.ts", ["--connections", "0"], "bench: --connections takes whole numbers "],
+      ["disk.ts", ["--parts", "floppy"], "bench-disk: --parts takes calls, starts, "],
+      ["soak.ts", ["--fsync", "sometimes"], "soak: --fsync takes "],
       ["compare.ts", ["--stores", "floppy"], "compare: --stores takes memcached, memory, "],
       ["compare.ts", ["--calls", "x"], "compare: --calls takes whole numbers of at least 1, "],
     ] as const
