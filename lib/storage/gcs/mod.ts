@@ -34,7 +34,6 @@ import { Gate } from "./gate.ts";
 import { Hints, nothing, type State } from "./hints.ts";
 import type { Stored } from "./metadata.ts";
 import { greatestPrefix, keyOf, nameOf, textOf } from "./name.ts";
-import type { Step } from "./plan.ts";
 import { Transport } from "./transport.ts";
 import { Writer } from "./writer.ts";
 
@@ -114,6 +113,8 @@ function isPrefix(prefix: string): boolean {
 }
 
 class GcsStore implements Store {
+  /** Each key has a queue of its own: {@linkcode Writer}. */
+  readonly ordered = true;
   readonly #bucket: Bucket;
   readonly #epoch: Epoch;
   readonly #hints: Hints;
@@ -183,19 +184,11 @@ class GcsStore implements Store {
   }
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
-    return this.#change(key, { expected, next });
+    return this.#writer.do(textOf(key), { expected, next }, this.#begin());
   }
 
-  async update(key: Uint8Array, change: Change): Promise<bigint> {
-    return await this.#change(key, { change }) as bigint;
-  }
-
-  async #change(key: Uint8Array, step: Step): Promise<Swapped> {
-    const until = this.#begin();
-    const text = textOf(key);
-    const ready = this.#epoch.ready(until);
-    if (ready !== undefined) await ready;
-    return await this.#writer.do(text, step, until);
+  update(key: Uint8Array, change: Change): Promise<bigint> {
+    return this.#writer.do(textOf(key), { change }, this.#begin()) as Promise<bigint>;
   }
 
   /** A swap is answered when its object is written. */

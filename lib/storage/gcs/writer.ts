@@ -100,7 +100,11 @@ export class Writer {
       Math.max(0, until - performance.now()),
     );
     queue.waiting.push(task);
-    if (!queue.running) void this.#run(queue);
+    if (!queue.running) {
+      queue.running = true;
+      // What else comes for the key in this turn, from a pipeline, goes along.
+      queueMicrotask(() => void this.#run(queue));
+    }
     return promise;
   }
 
@@ -112,7 +116,6 @@ export class Writer {
   }
 
   async #run(queue: Queue): Promise<void> {
-    queue.running = true;
     while (queue.waiting.length > 0) {
       const batch: Task[] = [];
       try {
@@ -151,6 +154,13 @@ export class Writer {
       }
       if (batch.length === 0) return;
       const until = batch.reduce((latest, task) => Math.max(latest, task.until), 0);
+      const epochKnown = this.epoch.ready(until);
+      if (epochKnown !== undefined) {
+        queue.trouble = "the flush epoch could not be read";
+        await epochKnown;
+        queue.trouble = "";
+        continue;
+      }
       if (state === undefined && expectsNothing(batch[0].step)) state = nothing;
       if (state === undefined || this.#lacksValue(state, batch)) {
         state = await this.#read(key, name, batch, until);

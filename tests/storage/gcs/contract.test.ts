@@ -11,7 +11,7 @@ testContract("gcs", async () => {
     open: (clock) => openGcsStore({ bucket: "bucket", endpoint, clock, log }),
     [Symbol.asyncDispose]: () => emulator[Symbol.asyncDispose](),
   };
-});
+}, { ordered: true });
 
 const bucket = Deno.env.get("KVS_TEST_BUCKET");
 if (bucket === undefined) {
@@ -20,7 +20,7 @@ if (bucket === undefined) {
     ignore: true,
     fn: () => {},
   });
-} else testContract("gcs bucket", () => onRealBucket(bucket));
+} else testContract("gcs bucket", () => onRealBucket(bucket), { ordered: true });
 
 /** Each test has a prefix of its own in the bucket, which is emptied after it. */
 function onRealBucket(bucket: string): Harness {

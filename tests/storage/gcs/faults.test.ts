@@ -244,6 +244,36 @@ Deno.test("gcs faults: without the epoch no command begins", async () => {
   assertEquals(await commands.get(store, "k"), "v");
 });
 
+Deno.test("gcs faults: changes that nobody waits for keep their order through all of them", async () => {
+  await using place = await Place.open({ writeLatency: [0, 5] });
+  const store = await place.store({ timeout: 5000 });
+  const { faults } = place.emulator;
+  const append = (i: number) => commands.append(store, "k", `${i} `);
+  const troubles: Fault[] = [
+    { what: 503, operations: ["insert"], times: 2 },
+    { what: "reset", operations: ["insert"], times: 1, after: true },
+    { what: 429, operations: ["insert"], times: 1 },
+    { what: "stall", name: "meta/epoch", times: 3 },
+  ];
+  for (const trouble of troubles) {
+    await commands.set(store, "k", "");
+    if (trouble.name === "meta/epoch") {
+      // The changes begin when the epoch is known again, and come meanwhile.
+      faults.add(trouble);
+      await sleep(1100);
+    } else faults.add(trouble);
+    const made: Promise<boolean>[] = [];
+    for (let i = 0; i < 40; i++) {
+      made.push(append(i));
+      if (i % 10 === 9) await sleep(20);
+    }
+    assertEquals(new Set(await Promise.all(made)), new Set([true]));
+    const expected = made.map((_, i) => `${i} `).join("");
+    assertEquals(await commands.get(store, "k"), expected, `${trouble.what}`);
+    faults.clear();
+  }
+});
+
 Deno.test("gcs faults: a bucket that goes away is an error at once, and no miss", async () => {
   await using place = await Place.open();
   const store = await place.store();
