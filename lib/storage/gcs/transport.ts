@@ -1,57 +1,69 @@
 /**
- * One HTTP request and its answer: authentication, concurrency and a time limit. No retries here.
+ * One HTTP request and its answer: authentication, connections and a time limit. No retries here.
  *
- * The bodies of requests are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
- * kept-alive connection dies, unless it cannot know whether the body can be had once more. A write
- * that is sent twice in silence would meet its own condition.
+ * `fetch` would do it too, but sends a request again by itself when a kept-alive connection dies (a
+ * write that is sent twice in silence meets its own condition), unless its body is a `Blob` or stream,
+ * and takes three times the CPU.
  *
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { messageOf, StoreError } from "../../errors.ts";
+import { type Address, Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Gate } from "./gate.ts";
-
-/** An answer with its whole body. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: Uint8Array<ArrayBuffer>;
-}
+import type { Answer } from "./response.ts";
 
 /** A request. */
 export interface Request {
-  readonly method: "GET" | "HEAD" | "POST" | "DELETE";
-  /** Path and query, after the endpoint. */
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Path and query, after the endpoint, in ASCII. */
   readonly path: string;
   readonly contentType?: string;
-  readonly body?: Blob;
+  readonly body?: Uint8Array;
 }
 
-/** No whole answer came: what was asked may have been done, or may yet be done. */
+/** No whole answer came. */
 export class Unanswered extends Error {
   override name = "Unanswered";
 
-  constructor(readonly kind: "broken" | "silent", message: string) {
+  /** @param sent whether what was asked may have been done, or may yet be done. */
+  constructor(readonly kind: "broken" | "silent", readonly sent: boolean, message: string) {
     super(message);
   }
 }
 
+/** A connection that has had nothing to do for so long is ended, in milliseconds. */
+const idleAtMost = 60_000;
+
 /** Sends requests to one endpoint. */
 export class Transport {
-  readonly #client: Deno.HttpClient;
-  readonly #running = new Set<AbortController>();
+  readonly #address: Address;
+  readonly #host: string;
+  /** Connections that wait for a request, those used last at the end. */
+  #free: Connection[] = [];
+  /** Give up what is under way. */
+  readonly #running = new Set<() => void>();
+  readonly #sweeper: ReturnType<typeof setInterval>;
+  #closed = false;
 
-  /** @param concurrency how many connections are kept alive. */
+  /** @param endpoint such as `https://storage.googleapis.com`. */
   constructor(
-    readonly endpoint: string,
-    concurrency: number,
+    endpoint: string,
     readonly credentials: Credentials | undefined,
     readonly counters: Counters,
   ) {
-    // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
-    this.#client = Deno.createHttpClient({ http2: false, poolMaxIdlePerHost: concurrency });
+    const { protocol, hostname, port, host } = new URL(endpoint);
+    const tls = protocol === "https:";
+    this.#address = {
+      hostname: hostname.replace(/^\[|\]$/g, ""),
+      port: port === "" ? tls ? 443 : 80 : Number(port),
+      tls,
+    };
+    this.#host = host;
+    this.#sweeper = setInterval(() => this.#sweep(), idleAtMost / 4);
   }
 
   /**
@@ -72,7 +84,7 @@ export class Transport {
     if (gate !== undefined && !gate.tryEnter()) await gate.enter(until);
     try {
       const rest = Math.min(limit, until - performance.now());
-      if (rest <= 0) throw new Unanswered("silent", "no answer came in time");
+      if (rest <= 0) throw new Unanswered("silent", false, "no answer came in time");
       const answer = await this.#once(request, rest);
       if (answer.status !== 401 || this.credentials === undefined) return answer;
       this.credentials.renew();
@@ -84,44 +96,73 @@ export class Transport {
 
   /** Ends what is under way, and the connections. */
   close(): void {
-    for (const controller of this.#running) controller.abort();
-    this.#client.close();
+    this.#closed = true;
+    clearInterval(this.#sweeper);
+    for (const giveUp of this.#running) giveUp();
+    for (const connection of this.#free.splice(0)) connection.close();
   }
 
   async #once(request: Request, limit: number): Promise<Answer> {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), limit);
-    this.#running.add(controller);
+    const { signal } = controller;
+    let connection: Connection | undefined;
+    let sent = false;
+    const giveUp = () => {
+      controller.abort();
+      connection?.close();
+    };
+    const timer = setTimeout(giveUp, limit);
+    this.#running.add(giveUp);
     try {
-      const headers: Record<string, string> = { "accept-encoding": "identity" };
-      if (this.credentials !== undefined) {
-        headers.authorization = await this.credentials.authorization(controller.signal);
-      }
-      if (request.contentType !== undefined) headers["content-type"] = request.contentType;
+      const authorization = await this.credentials?.authorization(signal);
+      connection = this.#take() ?? await Connection.to(this.#address, signal);
+      signal.throwIfAborted();
       this.counters.requests++;
-      const response = await fetch(this.endpoint + request.path, {
-        method: request.method,
-        headers,
-        body: request.body,
-        redirect: "manual",
-        client: this.#client,
-        signal: controller.signal,
-      });
-      const body = new Uint8Array(await response.arrayBuffer());
-      return { status: response.status, headers: response.headers, body };
+      sent = true;
+      const answer = await connection.send(this.#headOf(request, authorization), request.body);
+      this.#give(connection);
+      return answer;
     } catch (error) {
+      connection?.close();
       if (error instanceof StoreError) throw error;
-      if (controller.signal.aborted) throw new Unanswered("silent", "no answer came in time");
-      throw new Unanswered("broken", reasonOf(error));
+      if (signal.aborted) throw new Unanswered("silent", sent, "no answer came in time");
+      throw new Unanswered("broken", sent, messageOf(error).split("\n")[0]);
     } finally {
       clearTimeout(timer);
-      this.#running.delete(controller);
+      this.#running.delete(giveUp);
     }
   }
-}
 
-/** The last cause is what the system said; what `fetch` says before that names the address only. */
-function reasonOf(error: unknown): string {
-  while (error instanceof Error && error.cause instanceof Error) error = error.cause;
-  return messageOf(error).split("\n")[0].replace(/^error sending request for url \([^)]*\): /, "");
+  #headOf({ method, path, contentType, body }: Request, authorization: string | undefined): Buffer {
+    let head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nuser-agent: kvs\r\n` +
+      "accept-encoding: identity\r\n";
+    if (authorization !== undefined) head += `authorization: ${authorization}\r\n`;
+    if (contentType !== undefined) head += `content-type: ${contentType}\r\n`;
+    if (body !== undefined) head += `content-length: ${body.length}\r\n`;
+    return Buffer.from(`${head}\r\n`, "latin1");
+  }
+
+  #take(): Connection | undefined {
+    for (let last = this.#free.pop(); last !== undefined; last = this.#free.pop()) {
+      if (last.isFree) return last;
+    }
+    return undefined;
+  }
+
+  #give(connection: Connection): void {
+    if (this.#closed) return connection.close();
+    if (!connection.isFree) return;
+    connection.idleSince = performance.now();
+    this.#free.push(connection);
+  }
+
+  #sweep(): void {
+    const since = performance.now() - idleAtMost;
+    const [kept, ended]: [Connection[], Connection[]] = [[], []];
+    for (const connection of this.#free) {
+      (connection.isFree && connection.idleSince > since ? kept : ended).push(connection);
+    }
+    this.#free = kept;
+    for (const connection of ended) connection.close();
+  }
 }
