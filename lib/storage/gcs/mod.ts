@@ -29,6 +29,7 @@ import { Bucket } from "./bucket.ts";
 import { Census } from "./census.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
 import { Hints, nothing, type State } from "./hints.ts";
@@ -82,16 +83,18 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
     );
   }
   const counters = new Counters();
+  const deadlines = new Deadlines();
   let transport: Transport | undefined;
   try {
     const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
-    transport = new Transport(address, credentials, counters);
-    const store = new GcsStore(options, prefix, transport, counters);
+    transport = new Transport(address, credentials, deadlines, counters);
+    const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
     return store;
   } catch (error) {
     transport?.close();
+    deadlines.end();
     if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
     throw error;
   }
@@ -128,12 +131,13 @@ class GcsStore implements Store {
     readonly options: GcsStoreOptions,
     readonly prefix: string,
     readonly transport: Transport,
+    readonly deadlines: Deadlines,
     readonly counters: Counters,
   ) {
     const { clock, log, concurrency = 256 } = options;
     this.#timeout = options.timeout ?? 30_000;
     this.#cacheTtl = options.cacheTtl ?? 0;
-    const gate = new Gate(concurrency, greatestWaiting);
+    const gate = new Gate(concurrency, greatestWaiting, deadlines);
     // Three tries fit into the time that a command has.
     const attempt = this.#timeout / 3;
     this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
@@ -147,6 +151,7 @@ class GcsStore implements Store {
       this.#epoch,
       this.#hints,
       clock,
+      deadlines,
       counters,
       (name, before, after) => this.#census.change(name, before, after),
     );
@@ -255,6 +260,7 @@ class GcsStore implements Store {
     this.#epoch.stop();
     await this.#census.stop();
     this.transport.close();
+    this.deadlines.end();
   }
 
   /** Begins a call; gives the time when it is too late for its answer. */

@@ -13,6 +13,7 @@ import { messageOf, StoreError } from "../../errors.ts";
 import { type Address, Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "./credentials.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Gate } from "./gate.ts";
 import type { Answer } from "./response.ts";
 
@@ -44,8 +45,6 @@ export class Transport {
   readonly #host: string;
   /** Connections that wait for a request, those used last at the end. */
   #free: Connection[] = [];
-  /** Give up what is under way. */
-  readonly #running = new Set<() => void>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   #closed = false;
 
@@ -53,6 +52,7 @@ export class Transport {
   constructor(
     endpoint: string,
     readonly credentials: Credentials | undefined,
+    readonly deadlines: Deadlines,
     readonly counters: Counters,
   ) {
     const { protocol, hostname, port, host } = new URL(endpoint);
@@ -94,15 +94,15 @@ export class Transport {
     }
   }
 
-  /** Ends what is under way, and the connections. */
+  /** Ends the connections that nobody uses; who uses one has a deadline. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#sweeper);
-    for (const giveUp of this.#running) giveUp();
     for (const connection of this.#free.splice(0)) connection.close();
   }
 
   async #once(request: Request, limit: number): Promise<Answer> {
+    if (this.#closed) throw new StoreError("The bucket store is closed");
     const controller = new AbortController();
     const { signal } = controller;
     let connection: Connection | undefined;
@@ -111,8 +111,7 @@ export class Transport {
       controller.abort();
       connection?.close();
     };
-    const timer = setTimeout(giveUp, limit);
-    this.#running.add(giveUp);
+    const deadline = this.deadlines.set(performance.now() + limit, giveUp);
     try {
       const authorization = await this.credentials?.authorization(signal);
       connection = this.#take() ?? await Connection.to(this.#address, signal);
@@ -128,8 +127,7 @@ export class Transport {
       if (signal.aborted) throw new Unanswered("silent", sent, "no answer came in time");
       throw new Unanswered("broken", sent, messageOf(error).split("\n")[0]);
     } finally {
-      clearTimeout(timer);
-      this.#running.delete(giveUp);
+      this.deadlines.clear(deadline);
     }
   }
 
