@@ -37,6 +37,8 @@ export interface Particulars {
   readonly greatest?: number;
   /** Whether it keeps the order of a key's changes that nobody waits for. */
   readonly ordered?: boolean;
+  /** Whether a library of the store's keeps connections that outlive a test. */
+  readonly lingers?: boolean;
 }
 
 const plain: Omit<NewItem, "value"> = {
@@ -101,6 +103,8 @@ export function testContract(
     Deno.test({
       name: `${name} store: ${sentence}${ignore ? ` (skipped: ${ignore})` : ""}`,
       ignore: ignore !== undefined,
+      sanitizeOps: !particulars.lingers,
+      sanitizeResources: !particulars.lingers,
       fn: async () => {
         await using place = await harness();
         const clock = new AdjustableClock();

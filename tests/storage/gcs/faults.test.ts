@@ -1,6 +1,7 @@
 /** Faults in the middle of everything: what was answered holds, and what cannot be known is not told. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
@@ -185,10 +186,14 @@ Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, th
   place.emulator.faults.add({ what: "stall", probability: 0.002 });
   const keys = ["a", "b", "c"];
   for (const key of keys) while (await attempt(commands.set(stores[0], key, "0")) === "error");
-  while (await attempt(commands.set(stores[0], "list", "")) === "error");
+  for (const key of ["list", "cas"]) {
+    while (await attempt(commands.set(stores[0], key, "")) === "error");
+  }
   const told: Record<string, number[]> = { a: [], b: [], c: [] };
   const failed: Record<string, number> = { a: 0, b: 0, c: 0 };
   const appended = { told: [] as string[], failed: [] as string[] };
+  const winners = new Map<string, number>();
+  const won = (race: string) => winners.set(race, (winners.get(race) ?? 0) + 1);
   const end = performance.now() + 1500;
   await Promise.all(
     stores.flatMap((store: Store, server) =>
@@ -201,6 +206,14 @@ Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, th
           const entry = `${server}:${connection}:${round}`;
           const outcome = await attempt(commands.append(store, "list", `${entry} `));
           appended[outcome === true ? "told" : "failed"].push(entry);
+          // All race for what the next round of the race has as its key or its unique.
+          const race = `add:${Math.floor(round / 2)}`;
+          if (await attempt(commands.add(store, race, "mine")) === true) won(race);
+          const seen = await attempt(Promise.resolve(store.read(bytesOf("cas"))));
+          if (seen !== "error" && seen !== undefined) {
+            const next = await attempt(commands.cas(store, "cas", seen.cas, entry));
+            if (typeof next === "bigint") won(`cas:${seen.cas}`);
+          }
           const own = `own:${server}:${connection}`;
           const written = await attempt(commands.set(store, own, `${round}`));
           const read = await attempt(commands.get(store, own));
@@ -217,6 +230,8 @@ Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, th
     assert(number >= least && number <= most, `${key} is ${number}, not ${least} to ${most}`);
     assert(told[key].length > 0);
   }
+  for (const [race, count] of winners) assertEquals(count, 1, `${race} was won more than once`);
+  for (const kind of ["add:", "cas:"]) assert(winners.keys().some((race) => race.startsWith(kind)));
   const list = (await commands.get(stores[0], "list"))!.trimEnd().split(" ");
   assertEquals(new Set(list).size, list.length, "nothing is appended twice");
   const possible = new Set([...appended.told, ...appended.failed]);
