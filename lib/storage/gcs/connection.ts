@@ -46,18 +46,22 @@ export class Connection {
    */
   static async to({ hostname, port, tls }: Address, signal: AbortSignal): Promise<Connection> {
     const tcp = await Deno.connect({ hostname, port, signal });
-    if (signal.aborted) {
-      tcp.close();
-      throw signal.reason;
-    }
-    tcp.setNoDelay();
-    if (!tls) return new Connection(tcp);
-    const end = () => tcp.close();
+    let conn: Deno.Conn = tcp;
+    const end = () => closeQuietly(conn);
     signal.addEventListener("abort", end);
     try {
-      const conn = await Deno.startTls(tcp, { hostname, alpnProtocols: ["http/1.1"] });
-      await conn.handshake();
+      signal.throwIfAborted();
+      tcp.setNoDelay();
+      if (tls) {
+        const secure = await Deno.startTls(tcp, { hostname, alpnProtocols: ["http/1.1"] });
+        conn = secure;
+        await secure.handshake();
+      }
+      signal.throwIfAborted();
       return new Connection(conn);
+    } catch (error) {
+      end();
+      throw error;
     } finally {
       signal.removeEventListener("abort", end);
     }
@@ -84,11 +88,7 @@ export class Connection {
   close(error: unknown = new Error("the connection was given up")): void {
     if (!this.#open) return;
     this.#open = false;
-    try {
-      this.#conn.close();
-    } catch {
-      // It was closed before.
-    }
+    closeQuietly(this.#conn);
     this.#exchange?.reject(error);
     this.#exchange = undefined;
   }
@@ -139,5 +139,13 @@ export class Connection {
     // Who answers before it has the whole request cannot take another.
     if (!this.#reader.keepsAlive || this.#writing) this.close();
     resolve(answer);
+  }
+}
+
+function closeQuietly(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch {
+    // It was closed before, or is another's now.
   }
 }

@@ -80,6 +80,30 @@ Deno.test("gcs connection: who gives it up gets an error, and the service sees i
   while (await ends.service.read(received) !== null);
 });
 
+for (const tls of [false, true]) {
+  Deno.test(`gcs connection: is given up while it is made (${tls ? "TLS" : "TCP"})`, async () => {
+    // It takes connections and says nothing.
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const accepting = listener.accept();
+    const controller = new AbortController();
+    const { port } = listener.addr;
+    const address = { hostname: "127.0.0.1", port, tls };
+    const making = Connection.to(address, controller.signal);
+    if (tls) {
+      using service = await accepting;
+      // The first of the handshake is there, so the rest is waited for.
+      await service.read(new Uint8Array(1));
+      controller.abort();
+      await assertRejects(() => making);
+    } else {
+      controller.abort();
+      await assertRejects(() => making);
+      await Deno.connect(address).then((conn) => conn.close());
+      (await accepting).close();
+    }
+  });
+}
+
 /** A service that speaks TLS with a certificate of an authority of its own. */
 class TlsService implements AsyncDisposable {
   readonly authority: string;
