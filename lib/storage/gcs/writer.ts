@@ -158,9 +158,7 @@ export class Writer {
       const until = batch.reduce((latest, task) => Math.max(latest, task.until), 0);
       const epochKnown = this.epoch.ready(until);
       if (epochKnown !== undefined) {
-        queue.trouble = "the flush epoch could not be read";
         await epochKnown;
-        queue.trouble = "";
         continue;
       }
       if (state === undefined && expectsNothing(batch[0].step)) state = nothing;
