@@ -142,7 +142,7 @@ class GcsStore implements Store {
     const attempt = this.#timeout / 3;
     this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
     const onReading = () => this.#census.seeFlush();
-    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, onReading);
+    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, onReading);
     this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
     this.#census = new Census(this.#bucket, prefix, this.#epoch, clock, counters, log);
     this.#writer = new Writer(
