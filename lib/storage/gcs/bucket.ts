@@ -13,8 +13,7 @@ import { StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { Gate } from "./gate.ts";
 import { type Stored, storedOf } from "./metadata.ts";
-import type { Answer } from "./response.ts";
-import { type Request, type Transport, Unanswered } from "./transport.ts";
+import { type Answer, type Request, type Transport, Unanswered } from "./transport.ts";
 
 /** The service refused what no retry would mend: a right, a bucket that is not there, a bad request. */
 export class Refused extends StoreError {
@@ -108,7 +107,7 @@ export class Bucket {
     }
     const { headers, body: value } = answer;
     const generation = headers.get("x-goog-generation");
-    if (generation === undefined) {
+    if (generation === null) {
       throw new Refused("The answer is not Cloud Storage's: it has no x-goog-generation");
     }
     const metadata = (key: string) => headers.get(`x-goog-meta-${key}`);
@@ -153,6 +152,7 @@ export class Bucket {
         `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
     );
     const tail = bytesOf(`\r\n--${boundary}--\r\n`);
+    // One part: each part of a `Blob` costs as much as half a request.
     const body = new Uint8Array(head.length + content.length + tail.length);
     body.set(head);
     body.set(content, head.length);
@@ -281,8 +281,8 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /**
- * A name in the XML API's path, where slashes are not encoded, unless somebody on the way might take
- * its `.` and `..` away.
+ * A name in the XML API's path, where slashes are not encoded, unless `fetch` would take its `.` and
+ * `..` away.
  */
 function pathOf(object: string): string {
   const path = encodeURIComponent(object);

@@ -66,7 +66,7 @@ const greatestHint = 1024;
  * @throws {ExitError} where an option is wrong or the bucket cannot be used.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
-  const { bucket, prefix = "kvs/", endpoint } = options;
+  const { bucket, prefix = "kvs/", endpoint, concurrency = 256 } = options;
   if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
     throw new ExitError(`--bucket takes the name of a bucket, not '${bucket}'`, Exit.usage);
   }
@@ -88,7 +88,7 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   try {
     const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
-    transport = new Transport(address, credentials, deadlines, counters);
+    transport = new Transport(address, concurrency, credentials, deadlines, counters);
     const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
     return store;

@@ -1,21 +1,28 @@
 /**
  * One HTTP request and its answer: authentication, connections and a time limit. No retries here.
  *
- * `fetch` would do it too, but sends a request again by itself when a kept-alive connection dies (a
- * write that is sent twice in silence meets its own condition), unless its body is a `Blob` or stream,
- * and takes three times the CPU.
+ * The bodies of writes are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
+ * kept-alive connection dies, unless it cannot know whether the body can be had once more. A write
+ * that is sent twice in silence would meet its own condition.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { messageOf, StoreError } from "../../errors.ts";
-import { type Address, Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Gate } from "./gate.ts";
-import type { Answer } from "./response.ts";
+
+/** How `fetch` says that it came to no connection. Without these words it may have sent the request. */
+const couldNotConnect = "client error (Connect)";
+
+/** An answer with its whole body. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
 
 /** A request. */
 export interface Request {
@@ -23,7 +30,7 @@ export interface Request {
   /** Path and query, after the endpoint, in ASCII. */
   readonly path: string;
   readonly contentType?: string;
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array<ArrayBuffer>;
 }
 
 /** No whole answer came. */
@@ -36,34 +43,24 @@ export class Unanswered extends Error {
   }
 }
 
-/** A connection that has had nothing to do for so long is ended, in milliseconds. */
-const idleAtMost = 60_000;
-
 /** Sends requests to one endpoint. */
 export class Transport {
-  readonly #address: Address;
-  readonly #host: string;
-  /** Connections that wait for a request, those used last at the end. */
-  #free: Connection[] = [];
-  readonly #sweeper: ReturnType<typeof setInterval>;
+  readonly #client: Deno.HttpClient;
   #closed = false;
 
-  /** @param endpoint such as `https://storage.googleapis.com`. */
+  /**
+   * @param endpoint such as `https://storage.googleapis.com`.
+   * @param concurrency how many connections are kept alive.
+   */
   constructor(
-    endpoint: string,
+    readonly endpoint: string,
+    concurrency: number,
     readonly credentials: Credentials | undefined,
     readonly deadlines: Deadlines,
     readonly counters: Counters,
   ) {
-    const { protocol, hostname, port, host } = new URL(endpoint);
-    const tls = protocol === "https:";
-    this.#address = {
-      hostname: hostname.replace(/^\[|\]$/g, ""),
-      port: port === "" ? tls ? 443 : 80 : Number(port),
-      tls,
-    };
-    this.#host = host;
-    this.#sweeper = setInterval(() => this.#sweep(), idleAtMost / 4);
+    // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
+    this.#client = Deno.createHttpClient({ http2: false, poolMaxIdlePerHost: concurrency });
   }
 
   /**
@@ -94,73 +91,50 @@ export class Transport {
     }
   }
 
-  /** Ends the connections that nobody uses; who uses one has a deadline. */
+  /** Ends the connections; what is under way has a deadline. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#sweeper);
-    for (const connection of this.#free.splice(0)) connection.close();
+    this.#client.close();
   }
 
   async #once(request: Request, limit: number): Promise<Answer> {
     if (this.#closed) throw new StoreError("The bucket store is closed");
+    const { method, path, contentType, body } = request;
     const controller = new AbortController();
     const { signal } = controller;
-    let connection: Connection | undefined;
     let sent = false;
-    const giveUp = () => {
-      controller.abort();
-      connection?.close();
-    };
-    const deadline = this.deadlines.set(performance.now() + limit, giveUp);
+    const deadline = this.deadlines.set(performance.now() + limit, () => controller.abort());
     try {
-      const authorization = await this.credentials?.authorization(signal);
-      connection = this.#take() ?? await Connection.to(this.#address, signal);
-      signal.throwIfAborted();
+      const headers: Record<string, string> = { "accept-encoding": "identity" };
+      if (this.credentials !== undefined) {
+        headers.authorization = await this.credentials.authorization(signal);
+      }
+      if (contentType !== undefined) headers["content-type"] = contentType;
       this.counters.requests++;
       sent = true;
-      const answer = await connection.send(this.#headOf(request, authorization), request.body);
-      this.#give(connection);
-      return answer;
+      const response = await fetch(this.endpoint + path, {
+        method,
+        headers,
+        body: method === "GET" ? undefined : new Blob(body === undefined ? [] : [body]),
+        redirect: "manual",
+        client: this.#client,
+        signal,
+      });
+      const content = new Uint8Array(await response.arrayBuffer());
+      return { status: response.status, headers: response.headers, body: content };
     } catch (error) {
-      connection?.close();
       if (error instanceof StoreError) throw error;
       if (signal.aborted) throw new Unanswered("silent", sent, "no answer came in time");
-      throw new Unanswered("broken", sent, messageOf(error).split("\n")[0]);
+      const reason = reasonOf(error);
+      throw new Unanswered("broken", sent && !reason.startsWith(couldNotConnect), reason);
     } finally {
       this.deadlines.clear(deadline);
     }
   }
+}
 
-  #headOf({ method, path, contentType, body }: Request, authorization: string | undefined): Buffer {
-    let head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\nuser-agent: kvs\r\n` +
-      "accept-encoding: identity\r\n";
-    if (authorization !== undefined) head += `authorization: ${authorization}\r\n`;
-    if (contentType !== undefined) head += `content-type: ${contentType}\r\n`;
-    if (body !== undefined) head += `content-length: ${body.length}\r\n`;
-    return Buffer.from(`${head}\r\n`, "latin1");
-  }
-
-  #take(): Connection | undefined {
-    for (let last = this.#free.pop(); last !== undefined; last = this.#free.pop()) {
-      if (last.isFree) return last;
-    }
-    return undefined;
-  }
-
-  #give(connection: Connection): void {
-    if (this.#closed) return connection.close();
-    if (!connection.isFree) return;
-    connection.idleSince = performance.now();
-    this.#free.push(connection);
-  }
-
-  #sweep(): void {
-    const since = performance.now() - idleAtMost;
-    const [kept, ended]: [Connection[], Connection[]] = [[], []];
-    for (const connection of this.#free) {
-      (connection.isFree && connection.idleSince > since ? kept : ended).push(connection);
-    }
-    this.#free = kept;
-    for (const connection of ended) connection.close();
-  }
+/** The last cause is what the system said; what `fetch` says before that names the address only. */
+function reasonOf(error: unknown): string {
+  while (error instanceof Error && error.cause instanceof Error) error = error.cause;
+  return messageOf(error).split("\n")[0].replace(/^error sending request for url \([^)]*\): /, "");
 }
