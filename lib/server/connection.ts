@@ -42,7 +42,7 @@ export class Connection {
   active: number;
   private readonly parser: Parser;
   private readonly out = new ByteBuffer(2048);
-  private readonly window = new Window();
+  private readonly window: Window;
   /** Replies in `out`: what a commit that fails must take back. */
   private uncommitted = 0;
   /** Whether the retrieval that was answered last has more keys. */
@@ -62,6 +62,7 @@ export class Connection {
     private readonly ticker: Ticker,
   ) {
     this.parser = new Parser(context.limits);
+    this.window = new Window(context.store.ordered ?? false);
     this.active = ticker.ticks;
   }
 

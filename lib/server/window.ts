@@ -17,8 +17,9 @@ export interface Pending {
 /**
  * Requests of one connection that were given to the store together and are answered in order.
  *
- * Requests on different keys wait side by side, and so do reads of one key. A request on a key that
- * another one changes waits for that; a request on no single key waits for all, and all for it.
+ * Requests on different keys wait side by side, and so do reads of one key, and changes of one key
+ * where the store keeps their order. Any other request on a key that is in hand waits for that; a
+ * request on no single key waits for all, and all for it.
  */
 export class Window {
   private readonly pending: Pending[] = [];
@@ -30,6 +31,9 @@ export class Window {
   /** Retrievals at once: fewer where values are large, for together they must fit in memory. */
   private mostRetrievals = FIRST_RETRIEVALS;
 
+  /** @param ordered whether the store keeps the order of a key's changes itself. */
+  constructor(private readonly ordered: boolean) {}
+
   get isEmpty(): boolean {
     return this.pending.length === 0;
   }
@@ -40,7 +44,8 @@ export class Window {
     if (this.closed || this.pending.length >= MOST || !("key" in request)) return false;
     if (isRetrieval(request) && this.retrievals >= this.mostRetrievals) return false;
     const changed = this.keys.get(binaryString(request.key));
-    return changed === undefined || (!changed && request.op === "get");
+    if (changed === undefined) return true;
+    return request.op === "get" ? !changed : changed && this.ordered;
   }
 
   add(request: Request, reply: Reply | Promise<Reply>): void {

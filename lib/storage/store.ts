@@ -26,7 +26,8 @@
  *     unique, and meta's `E` flag sets it.
  *  8. `version` changes with every successful swap on the key, also where `cas` does not.
  *  9. Calls on one key take effect in the order in which they were made, if each is made after the
- *     one before has its result. Calls on different keys have no order among them.
+ *     one before has its result. Calls on different keys have no order among them. (Point 15 has
+ *     more of those that are not waited for.)
  * 10. Effects are visible to later calls at once; `commit` says when they may be answered. Where it
  *     fails, all that was not committed is undone, whoever did it: who waits between a swap and its
  *     commit sees by {@linkcode Store.lastLoss} that somebody else's commit failed meanwhile.
@@ -40,6 +41,11 @@
  *     has it only where it can do better than that loop (a bucket that takes one write a second to
  *     one object puts many changes into one upload); {@linkcode update} of `update.ts` is the loop,
  *     and takes the store's own way where there is one.
+ * 15. Where a store is {@linkcode Store.ordered}, its swaps and updates of one key take effect in the
+ *     order in which they were made, and have their results in that order, also if none is waited
+ *     for; one that fails changes nothing of it. Reads are not among them: a read that must see a
+ *     change is made when that has its result, and so is a change that a read must not see. A store
+ *     is so only if that lets it do better (put them into one upload), and then has `update`.
  *
  * @module
  */
@@ -156,6 +162,9 @@ export interface Store {
    * @returns the cas unique of what the change stored, 0 where it deleted or left things as they are.
    */
   update?(key: Uint8Array, change: Change): Awaitable<bigint>;
+
+  /** Whether swaps and updates of one key may be made together, and keep their order: point 15. */
+  readonly ordered?: boolean;
 
   /**
    * The one durability point: when it is done, all swaps so far are as safe as the store's setting

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { frame, misfit } from "./frames.ts";
+import { AdjustableClock } from "../../lib/clock.ts";
+import { StoreError } from "../../lib/errors.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
+import { OrderedStore, SlowStore } from "./wrapped_store.ts";
 
 /** The bytes of a text in pieces that end at these places, which count round and round. */
 function cutAt(text: string, lengths: readonly number[]): string[] {
@@ -86,4 +89,69 @@ Deno.test("a pipeline: of noreply alone is answered by no write", async () => {
   const socket = new ScriptedSocket(["set a 0 0 1 noreply\r\nx\r\n"]);
   await harness.serve(socket);
   assertEquals(socket.writes, 0);
+});
+
+/** A server on a slow store that keeps the order of a key's changes, or does not. */
+function onSlowStore<Kind extends SlowStore>(
+  kind: new (clock: AdjustableClock, delay: () => number) => Kind,
+): { harness: Harness; store: Kind } {
+  const clock = new AdjustableClock();
+  const store = new kind(clock, () => 2);
+  return { harness: new Harness({ clock, store: () => store }), store };
+}
+
+const hundred = Array.from({ length: 100 }, (_, i) => i);
+
+Deno.test("a pipeline: changes of one key are made together where the store keeps their order", async () => {
+  for (const [kind, together] of [[OrderedStore, 100], [SlowStore, 1]] as const) {
+    const { harness, store } = onSlowStore<SlowStore>(kind);
+    await using _ = harness;
+    const sets = hundred.map((i) => `set k ${i} 0 1\r\nx\r\n`).join("");
+    assertEquals(
+      await harness.exchange([`${sets}get k\r\n`]),
+      `${"STORED\r\n".repeat(100)}VALUE k 99 1\r\nx\r\nEND\r\n`,
+    );
+    assertEquals(store.mostPending, together);
+  }
+});
+
+Deno.test("a pipeline: changes with noreply are made together likewise, and the read after sees them", async () => {
+  const { harness, store } = onSlowStore(OrderedStore);
+  await using _ = harness;
+  const appends = hundred.map((i) => `append k 0 0 3 noreply\r\n ${10 + i % 90}\r\n`).join("");
+  const grown = hundred.map((i) => ` ${10 + i % 90}`).join("");
+  assertEquals(
+    await harness.exchange([`set k 0 0 0 noreply\r\n\r\n${appends}get k\r\n`]),
+    `VALUE k 0 300\r\n${grown}\r\nEND\r\n`,
+  );
+  assertEquals(store.mostPending, 101);
+});
+
+Deno.test("a pipeline: a read waits for the changes before it, and the changes after it wait for it", async () => {
+  const { harness } = onSlowStore(OrderedStore);
+  await using _ = harness;
+  const sent = hundred.map((i) => `set k ${i} 0 1\r\nx\r\nget k k\r\n`).join("");
+  const expected = hundred.map((i) => `STORED\r\n${`VALUE k ${i} 1\r\nx\r\n`.repeat(2)}END\r\n`)
+    .join("");
+  assertEquals(await harness.exchange([sent]), expected);
+});
+
+Deno.test("a pipeline: one change that fails is an error for itself alone", async () => {
+  const { harness, store } = onSlowStore(OrderedStore);
+  await using _ = harness;
+  store.failing = (item) => item?.flags === 3 ? new StoreError("No room for a three") : undefined;
+  const sets = [1, 2, 3, 4].map((i) => `set k ${i} 0 1\r\nx\r\n`).join("");
+  assertEquals(
+    await harness.exchange([`${sets}get k\r\n`]),
+    "STORED\r\nSTORED\r\nSERVER_ERROR No room for a three\r\nSTORED\r\n" +
+      "VALUE k 4 1\r\nx\r\nEND\r\n",
+  );
+});
+
+Deno.test("a pipeline: no more changes of one key wait at once than of many", async () => {
+  const { harness, store } = onSlowStore(OrderedStore);
+  await using _ = harness;
+  const sent = "set k 0 0 1 noreply\r\nx\r\n".repeat(600);
+  assertEquals(await harness.exchange([`${sent}get k\r\n`]), "VALUE k 0 1\r\nx\r\nEND\r\n");
+  assertEquals(store.mostPending, 256);
 });

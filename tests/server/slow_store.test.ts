@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { frame } from "./frames.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
-import { ForgetfulStore, SlowStore, type WrappedStore } from "./wrapped_store.ts";
+import { ForgetfulStore, OrderedStore, SlowStore, type WrappedStore } from "./wrapped_store.ts";
 
 /** A request that shows and expects no unique: those count up in the order of effects. */
 const blind = frame.filter((sent) => !/^(gets|gats|cas)/.test(sent));
@@ -26,9 +26,11 @@ Deno.test("a slow store: gets the same replies in the same order as one in memor
       fc.array(fc.option(fc.nat(3), { nil: undefined }), { minLength: 1, maxLength: 20 }),
       async (frames, delays) => {
         let i = 0;
-        const slow = (clock: AdjustableClock) =>
-          new SlowStore(clock, () => delays[i++ % delays.length]);
-        assertEquals(await repliesOf(slow, frames), await repliesOf(undefined, frames));
+        const delay = () => delays[i++ % delays.length];
+        const expected = await repliesOf(undefined, frames);
+        for (const kind of [SlowStore, OrderedStore]) {
+          assertEquals(await repliesOf((clock) => new kind(clock, delay), frames), expected);
+        }
       },
     ),
     { numRuns: 60 },

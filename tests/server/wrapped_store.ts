@@ -5,6 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
 import type {
   Awaitable,
+  Change,
   Expected,
   Item,
   Listed,
@@ -13,12 +14,13 @@ import type {
   StoreInfo,
   Swapped,
 } from "../../lib/storage/store.ts";
+import { update } from "../../lib/storage/update.ts";
 
 /** A store in memory behind another, which a test changes a part of. */
 export class WrappedStore implements Store {
   protected readonly memory: Store;
 
-  constructor(clock: Clock) {
+  constructor(protected readonly clock: Clock) {
     this.memory = openMemoryStore({ clock, log: () => {}, limit: 0, evict: true });
   }
 
@@ -78,7 +80,7 @@ export class SlowStore extends WrappedStore {
     return this.later(() => this.memory.flush(at) as void);
   }
 
-  private later<T>(run: () => T): Awaitable<T> {
+  protected later<T>(run: () => T): Awaitable<T> {
     const turns = this.delay();
     if (turns === undefined) return run();
     this.mostPending = Math.max(this.mostPending, ++this.pending);
@@ -87,6 +89,39 @@ export class SlowStore extends WrappedStore {
       this.pending--;
       return run();
     })();
+  }
+}
+
+/** A slow store that keeps the order of a key's changes, though it does not wait for their results. */
+export class OrderedStore extends SlowStore {
+  readonly ordered = true;
+  /** What a swap fails with, where the test wants it to. */
+  failing: (next: NewItem | null) => Error | undefined = () => undefined;
+  private readonly last = new Map<string, Promise<unknown>>();
+
+  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    return this.inTurn(key, () => {
+      const failure = this.failing(next);
+      if (failure !== undefined) throw failure;
+      return this.memory.swap(key, expected, next) as Swapped;
+    });
+  }
+
+  update(key: Uint8Array, change: Change): Awaitable<bigint> {
+    return this.inTurn(key, () => update(this.memory, this.clock, key, change) as bigint);
+  }
+
+  private inTurn<T>(key: Uint8Array, run: () => T): Promise<T> {
+    const text = binaryString(key);
+    const before = this.last.get(text);
+    const waited = this.later(() => {});
+    const done = (async () => {
+      await waited;
+      await before;
+      return run();
+    })();
+    this.last.set(text, done.catch(() => {}));
+    return done;
   }
 }
 

@@ -35,6 +35,10 @@ export interface Particulars {
   readonly flushSeen?: number;
   /** The greatest value tried, in bytes. */
   readonly greatest?: number;
+  /** Whether it keeps the order of a key's changes that nobody waits for. */
+  readonly ordered?: boolean;
+  /** Whether a library of the store's keeps connections that outlive a test. */
+  readonly lingers?: boolean;
 }
 
 const plain: Omit<NewItem, "value"> = {
@@ -50,6 +54,10 @@ const plain: Omit<NewItem, "value"> = {
 /** An item for a swap. */
 export function itemOf(value: string | Uint8Array, more: Partial<NewItem> = {}): NewItem {
   return { ...plain, value: typeof value === "string" ? bytesOf(value) : value, ...more };
+}
+
+function textOf(value: Uint8Array): string {
+  return new TextDecoder().decode(value);
 }
 
 /** A copy of what a read gives, absent if it has expired: what a command would see. */
@@ -95,6 +103,8 @@ export function testContract(
     Deno.test({
       name: `${name} store: ${sentence}${ignore ? ` (skipped: ${ignore})` : ""}`,
       ignore: ignore !== undefined,
+      sanitizeOps: !particulars.lingers,
+      sanitizeResources: !particulars.lingers,
       fn: async () => {
         await using place = await harness();
         const clock = new AdjustableClock();
@@ -444,6 +454,67 @@ export function testContract(
     await assertRejects(async () => await store.swap(k, "any", itemOf("w")), Error, "closed");
     await assertRejects(async () => await store.read(k), Error, "closed");
   }, particulars.forgets);
+
+  point("15. says whether it keeps the order of changes that are not waited for", async (use) => {
+    assertEquals(use.store.ordered ?? false, particulars.ordered ?? false);
+    assert(!use.store.ordered || use.store.update !== undefined);
+    await use.store.commit();
+  });
+
+  const unordered = particulars.ordered ? undefined : "it does not say that it is ordered";
+
+  point("15. does what is made together with one key in its order", async (use) => {
+    const { store } = use;
+    const append = (more: string) =>
+      store.update!(k, (item) => item && itemOf(`${textOf(item.value)}${more}`));
+    const settled: number[] = [];
+    const together = [
+      store.swap(k, "any", itemOf("a")),
+      append("b"),
+      store.swap(k, "absent", itemOf("no")),
+      append("c"),
+      store.swap(k, "any", null),
+      store.swap(k, "any", null),
+      append("lost"),
+      store.swap(k, { cas: 1n }, itemOf("no")),
+      store.swap(k, "absent", itemOf("d")),
+      append("e"),
+      store.swap(k, "any", itemOf("f")),
+      append("g"),
+    ].map(async (made, i) => {
+      const result = await made;
+      settled.push(i);
+      return typeof result === "bigint" && result !== 0n ? "stored" : result;
+    });
+    assertEquals(
+      await Promise.all(together),
+      // deno-fmt-ignore
+      ["stored", "stored", "exists", "stored", 0n, "absent", 0n, "absent", "stored", "stored", "stored", "stored"],
+    );
+    assertEquals(settled, together.map((_, i) => i));
+    assertEquals(textOf((await use.get())!.value), "fg");
+  }, unordered);
+
+  point("15. does hundreds of changes of many keys in each key's order", async (use) => {
+    const { store } = use;
+    const keys = ["a", "b", "c"].map(bytesOf);
+    await Promise.all(keys.map((key) => store.swap(key, "any", itemOf(""))));
+    const numbers = Array.from({ length: 200 }, (_, i) => `${i} `);
+    const made: Promise<unknown>[] = [];
+    for (const [i, number] of numbers.entries()) {
+      for (const key of keys) {
+        made.push(
+          store.update!(key, (item) => itemOf(`${textOf(item!.value)}${number}`)) as Promise<
+            bigint
+          >,
+        );
+      }
+      // Some come while others are under way.
+      if (i % 40 === 39) await made[made.length - 100];
+    }
+    await Promise.all(made);
+    for (const key of keys) assertEquals(textOf((await use.get(key))!.value), numbers.join(""));
+  }, unordered);
 
   point("5. and 10. is one store to two servers", async (use) => {
     const one = use.store;

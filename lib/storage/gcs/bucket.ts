@@ -42,12 +42,12 @@ export interface Page {
 
 /**
  * What became of a write: done, with the new generation (empty after a delete); not done, because the
- * condition does not hold or the service's limits are reached; or nobody knows.
+ * condition does not hold, the service's limits are reached or it cannot be reached; or nobody knows.
  */
 export type Outcome =
   | { readonly kind: "done"; readonly generation: string }
   | { readonly kind: "conflict" }
-  | { readonly kind: "limited" | "unclear"; readonly trouble: string };
+  | { readonly kind: "limited" | "unsent" | "unclear"; readonly trouble: string };
 
 /** A write that is ready to be tried, any number of times. */
 export type Write = (until: number) => Promise<Outcome>;
@@ -161,7 +161,7 @@ export class Bucket {
       method: "POST",
       path: `${this.#upload}&name=${encodeURIComponent(object)}&ifGenerationMatch=${replaces}`,
       contentType: `multipart/related; boundary=${boundary}`,
-      body: new Blob([body]),
+      body,
     };
     return {
       send: (until) => this.#write(request, until, this.gate),
@@ -174,7 +174,6 @@ export class Bucket {
     const request: Request = {
       method: "DELETE",
       path: `${this.#objects}/${encodeURIComponent(object)}?ifGenerationMatch=${generation}`,
-      body: new Blob([]),
     };
     return (until) => this.#write(request, until, beside ? undefined : this.gate);
   }
@@ -200,7 +199,9 @@ export class Bucket {
 
   async #write(request: Request, until: number, gate: Gate | undefined): Promise<Outcome> {
     const answer = await this.#try(request, until, gate);
-    if ("trouble" in answer) return { kind: "unclear", trouble: answer.trouble };
+    if ("trouble" in answer) {
+      return { kind: answer.sent ? "unclear" : "unsent", trouble: answer.trouble };
+    }
     const { status } = answer;
     if (status === 200) {
       return { kind: "done", generation: (JSON.parse(textOf(answer)) as Resource).generation };
@@ -219,13 +220,13 @@ export class Bucket {
     request: Request,
     until: number,
     gate: Gate | undefined,
-  ): Promise<Answer | { readonly trouble: string }> {
+  ): Promise<Answer | { readonly trouble: string; readonly sent: boolean }> {
     try {
       return await this.transport.send(request, gate, until, this.attempt);
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       this.counters[error.kind]++;
-      return { trouble: error.message };
+      return { trouble: error.message, sent: error.sent };
     }
   }
 

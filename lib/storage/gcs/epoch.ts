@@ -6,8 +6,9 @@
  */
 
 import type { Clock } from "../../clock.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf, StoreError } from "../../errors.ts";
 import { backoff, type Bucket, Refused, sleep } from "./bucket.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
 import { newToken } from "./metadata.ts";
 
 /** How often the object is read, in milliseconds. */
@@ -22,6 +23,9 @@ const settled = greatestAge + 100;
 /** How many readings may be under way at once while the service is slow. */
 const greatestReadings = 4;
 
+/** How many commands may wait for a reading. */
+const greatestWaiting = 65_536;
+
 /** What the object says. */
 interface Content {
   readonly epoch: number;
@@ -31,6 +35,7 @@ interface Content {
 interface Waiter {
   /** The reading must have been sent then or later. */
   readonly since: number;
+  readonly deadline: Deadline;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -50,7 +55,7 @@ export class Epoch {
   #lastSent = -Infinity;
   #readings = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #waiters: Waiter[] = [];
+  readonly #waiters = new Set<Waiter>();
   /** Why the last reading came to nothing. */
   #trouble: unknown;
   #flushes: Flush[] = [];
@@ -61,6 +66,7 @@ export class Epoch {
     readonly bucket: Bucket,
     readonly object: string,
     readonly clock: Clock,
+    readonly deadlines: Deadlines,
     readonly onReading: () => void,
   ) {}
 
@@ -89,20 +95,24 @@ export class Epoch {
    * is young enough, or by the next one.
    *
    * @param until when it is too late, as `performance.now()` tells time.
+   * @throws {StoreError} when it is too late, or too many wait.
    */
   ready(until: number): Promise<void> | undefined {
     const now = performance.now();
     const since = now - greatestAge;
     if (this.#readAt >= since) return undefined;
+    if (this.#waiters.size >= greatestWaiting) {
+      throw new StoreError("Too many requests are waiting for the bucket");
+    }
     if (this.#lastSent < now - interval / 5) this.#tick();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+    const deadline = this.deadlines.set(until, () => {
+      this.#waiters.delete(waiter);
       reject(this.#trouble ?? this.bucket.late("the flush epoch could not be read"));
-    }, Math.max(0, until - now));
-    const waiter: Waiter = { since, resolve, reject };
-    this.#waiters.push(waiter);
-    return promise.finally(() => clearTimeout(timer));
+    });
+    const waiter: Waiter = { since, deadline, resolve, reject };
+    this.#waiters.add(waiter);
+    return promise;
   }
 
   /**
@@ -174,7 +184,7 @@ export class Epoch {
       this.#trouble = error;
       // What only took too long goes on until the waiters' own time is up.
       if (!(error instanceof Refused)) return;
-      for (const { reject } of this.#waiters.splice(0)) reject(error);
+      for (const { reject } of this.#released(Infinity)) reject(error);
     });
   }
 
@@ -192,10 +202,17 @@ export class Epoch {
       this.#readings--;
     }
     this.onReading();
-    const ready = this.#waiters.filter(({ since }) => since <= this.#readAt);
-    if (ready.length === 0) return;
-    this.#waiters = this.#waiters.filter(({ since }) => since > this.#readAt);
-    for (const { resolve } of ready) resolve();
+    for (const { resolve } of this.#released(this.#readAt)) resolve();
+  }
+
+  /** Those for whom a reading is young enough that was sent at a time; they wait no longer. */
+  *#released(readAt: number): Iterable<Waiter> {
+    for (const waiter of this.#waiters) {
+      if (waiter.since > readAt) continue;
+      this.#waiters.delete(waiter);
+      this.deadlines.clear(waiter.deadline);
+      yield waiter;
+    }
   }
 
   async #fetch(until: number): Promise<{ content: Content; generation: string }> {

@@ -5,6 +5,7 @@
  */
 
 import { StoreError } from "../../errors.ts";
+import type { Deadlines } from "./deadlines.ts";
 
 interface Waiter {
   readonly enter: () => void;
@@ -22,7 +23,7 @@ export class Gate {
    * @param width how many may be under way at once.
    * @param greatest how many may wait; one more is refused, so that memory stays bounded.
    */
-  constructor(readonly width: number, readonly greatest: number) {
+  constructor(readonly width: number, readonly greatest: number, readonly deadlines: Deadlines) {
     this.#free = width;
   }
 
@@ -52,15 +53,15 @@ export class Gate {
     const waiter: Waiter = {
       waiting: true,
       enter: () => {
-        clearTimeout(timer);
+        this.deadlines.clear(deadline);
         resolve();
       },
     };
-    const timer = setTimeout(() => {
+    const deadline = this.deadlines.set(until, () => {
       waiter.waiting = false;
       this.#waiting--;
       reject(new StoreError("The bucket is too slow for the requests that wait for it"));
-    }, Math.max(0, until - performance.now()));
+    });
     this.#waiting++;
     this.#queue.push(waiter);
     return promise;

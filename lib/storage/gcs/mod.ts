@@ -29,12 +29,12 @@ import { Bucket } from "./bucket.ts";
 import { Census } from "./census.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "./credentials.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
 import { Hints, nothing, type State } from "./hints.ts";
 import type { Stored } from "./metadata.ts";
 import { greatestPrefix, keyOf, nameOf, textOf } from "./name.ts";
-import type { Step } from "./plan.ts";
 import { Transport } from "./transport.ts";
 import { Writer } from "./writer.ts";
 
@@ -83,16 +83,18 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
     );
   }
   const counters = new Counters();
+  const deadlines = new Deadlines();
   let transport: Transport | undefined;
   try {
     const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
-    transport = new Transport(address, concurrency, credentials, counters);
-    const store = new GcsStore(options, prefix, transport, counters);
+    transport = new Transport(address, concurrency, credentials, deadlines, counters);
+    const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
     return store;
   } catch (error) {
     transport?.close();
+    deadlines.end();
     if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
     throw error;
   }
@@ -114,6 +116,8 @@ function isPrefix(prefix: string): boolean {
 }
 
 class GcsStore implements Store {
+  /** Each key has a queue of its own: {@linkcode Writer}. */
+  readonly ordered = true;
   readonly #bucket: Bucket;
   readonly #epoch: Epoch;
   readonly #hints: Hints;
@@ -127,17 +131,18 @@ class GcsStore implements Store {
     readonly options: GcsStoreOptions,
     readonly prefix: string,
     readonly transport: Transport,
+    readonly deadlines: Deadlines,
     readonly counters: Counters,
   ) {
     const { clock, log, concurrency = 256 } = options;
     this.#timeout = options.timeout ?? 30_000;
     this.#cacheTtl = options.cacheTtl ?? 0;
-    const gate = new Gate(concurrency, greatestWaiting);
+    const gate = new Gate(concurrency, greatestWaiting, deadlines);
     // Three tries fit into the time that a command has.
     const attempt = this.#timeout / 3;
     this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
     const onReading = () => this.#census.seeFlush();
-    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, onReading);
+    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, onReading);
     this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
     this.#census = new Census(this.#bucket, prefix, this.#epoch, clock, counters, log);
     this.#writer = new Writer(
@@ -146,6 +151,7 @@ class GcsStore implements Store {
       this.#epoch,
       this.#hints,
       clock,
+      deadlines,
       counters,
       (name, before, after) => this.#census.change(name, before, after),
     );
@@ -183,19 +189,11 @@ class GcsStore implements Store {
   }
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
-    return this.#change(key, { expected, next });
+    return this.#writer.do(textOf(key), { expected, next }, this.#begin());
   }
 
-  async update(key: Uint8Array, change: Change): Promise<bigint> {
-    return await this.#change(key, { change }) as bigint;
-  }
-
-  async #change(key: Uint8Array, step: Step): Promise<Swapped> {
-    const until = this.#begin();
-    const text = textOf(key);
-    const ready = this.#epoch.ready(until);
-    if (ready !== undefined) await ready;
-    return await this.#writer.do(text, step, until);
+  update(key: Uint8Array, change: Change): Promise<bigint> {
+    return this.#writer.do(textOf(key), { change }, this.#begin()) as Promise<bigint>;
   }
 
   /** A swap is answered when its object is written. */
@@ -262,6 +260,7 @@ class GcsStore implements Store {
     this.#epoch.stop();
     await this.#census.stop();
     this.transport.close();
+    this.deadlines.end();
   }
 
   /** Begins a call; gives the time when it is too late for its answer. */

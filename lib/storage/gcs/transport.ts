@@ -1,7 +1,7 @@
 /**
- * One HTTP request and its answer: authentication, concurrency and a time limit. No retries here.
+ * One HTTP request and its answer: authentication, connections and a time limit. No retries here.
  *
- * The bodies of requests are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
+ * The bodies of writes are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
  * kept-alive connection dies, unless it cannot know whether the body can be had once more. A write
  * that is sent twice in silence would meet its own condition.
  *
@@ -11,7 +11,11 @@
 import { messageOf, StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "./credentials.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Gate } from "./gate.ts";
+
+/** How `fetch` says that it came to no connection. Without these words it may have sent the request. */
+const couldNotConnect = "client error (Connect)";
 
 /** An answer with its whole body. */
 export interface Answer {
@@ -22,18 +26,19 @@ export interface Answer {
 
 /** A request. */
 export interface Request {
-  readonly method: "GET" | "HEAD" | "POST" | "DELETE";
-  /** Path and query, after the endpoint. */
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Path and query, after the endpoint, in ASCII. */
   readonly path: string;
   readonly contentType?: string;
-  readonly body?: Blob;
+  readonly body?: Uint8Array<ArrayBuffer>;
 }
 
-/** No whole answer came: what was asked may have been done, or may yet be done. */
+/** No whole answer came. */
 export class Unanswered extends Error {
   override name = "Unanswered";
 
-  constructor(readonly kind: "broken" | "silent", message: string) {
+  /** @param sent whether what was asked may have been done, or may yet be done. */
+  constructor(readonly kind: "broken" | "silent", readonly sent: boolean, message: string) {
     super(message);
   }
 }
@@ -41,13 +46,17 @@ export class Unanswered extends Error {
 /** Sends requests to one endpoint. */
 export class Transport {
   readonly #client: Deno.HttpClient;
-  readonly #running = new Set<AbortController>();
+  #closed = false;
 
-  /** @param concurrency how many connections are kept alive. */
+  /**
+   * @param endpoint such as `https://storage.googleapis.com`.
+   * @param concurrency how many connections are kept alive.
+   */
   constructor(
     readonly endpoint: string,
     concurrency: number,
     readonly credentials: Credentials | undefined,
+    readonly deadlines: Deadlines,
     readonly counters: Counters,
   ) {
     // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
@@ -72,7 +81,7 @@ export class Transport {
     if (gate !== undefined && !gate.tryEnter()) await gate.enter(until);
     try {
       const rest = Math.min(limit, until - performance.now());
-      if (rest <= 0) throw new Unanswered("silent", "no answer came in time");
+      if (rest <= 0) throw new Unanswered("silent", false, "no answer came in time");
       const answer = await this.#once(request, rest);
       if (answer.status !== 401 || this.credentials === undefined) return answer;
       this.credentials.renew();
@@ -82,40 +91,44 @@ export class Transport {
     }
   }
 
-  /** Ends what is under way, and the connections. */
+  /** Ends the connections; what is under way has a deadline. */
   close(): void {
-    for (const controller of this.#running) controller.abort();
+    this.#closed = true;
     this.#client.close();
   }
 
   async #once(request: Request, limit: number): Promise<Answer> {
+    if (this.#closed) throw new StoreError("The bucket store is closed");
+    const { method, path, contentType, body } = request;
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), limit);
-    this.#running.add(controller);
+    const { signal } = controller;
+    let sent = false;
+    const deadline = this.deadlines.set(performance.now() + limit, () => controller.abort());
     try {
       const headers: Record<string, string> = { "accept-encoding": "identity" };
       if (this.credentials !== undefined) {
-        headers.authorization = await this.credentials.authorization(controller.signal);
+        headers.authorization = await this.credentials.authorization(signal);
       }
-      if (request.contentType !== undefined) headers["content-type"] = request.contentType;
+      if (contentType !== undefined) headers["content-type"] = contentType;
       this.counters.requests++;
-      const response = await fetch(this.endpoint + request.path, {
-        method: request.method,
+      sent = true;
+      const response = await fetch(this.endpoint + path, {
+        method,
         headers,
-        body: request.body,
+        body: method === "GET" ? undefined : new Blob(body === undefined ? [] : [body]),
         redirect: "manual",
         client: this.#client,
-        signal: controller.signal,
+        signal,
       });
-      const body = new Uint8Array(await response.arrayBuffer());
-      return { status: response.status, headers: response.headers, body };
+      const content = new Uint8Array(await response.arrayBuffer());
+      return { status: response.status, headers: response.headers, body: content };
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      if (controller.signal.aborted) throw new Unanswered("silent", "no answer came in time");
-      throw new Unanswered("broken", reasonOf(error));
+      if (signal.aborted) throw new Unanswered("silent", sent, "no answer came in time");
+      const reason = reasonOf(error);
+      throw new Unanswered("broken", sent && !reason.startsWith(couldNotConnect), reason);
     } finally {
-      clearTimeout(timer);
-      this.#running.delete(controller);
+      this.deadlines.clear(deadline);
     }
   }
 }

@@ -14,6 +14,7 @@ import { StoreError } from "../../errors.ts";
 import { isExpired, type Swapped } from "../store.ts";
 import { type Bucket, sleep } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Epoch } from "./epoch.ts";
 import { type Hints, nothing, type State } from "./hints.ts";
 import { newUnique, type Stored } from "./metadata.ts";
@@ -52,6 +53,7 @@ export class Writer {
     readonly epoch: Epoch,
     readonly hints: Hints,
     readonly clock: Clock,
+    readonly deadlines: Deadlines,
     readonly counters: Counters,
     readonly observer: Observer,
   ) {
@@ -87,7 +89,7 @@ export class Writer {
     const task = new Task(step, until, (answer) => {
       if (!task.open) return;
       task.open = false;
-      clearTimeout(timer);
+      this.deadlines.clear(deadline);
       this.#bytes -= size;
       if (--this.#waiting === 0) this.#idle?.();
       if (answer instanceof StoreError) reject(answer);
@@ -95,12 +97,16 @@ export class Writer {
     });
     const queue = this.#queues.get(key) ?? new Queue(key);
     this.#queues.set(key, queue);
-    const timer = setTimeout(
+    const deadline = this.deadlines.set(
+      until,
       () => task.settle(this.bucket.late(queue.trouble)),
-      Math.max(0, until - performance.now()),
     );
     queue.waiting.push(task);
-    if (!queue.running) void this.#run(queue);
+    if (!queue.running) {
+      queue.running = true;
+      // What else comes for the key in this turn, from a pipeline, goes along.
+      queueMicrotask(() => void this.#run(queue));
+    }
     return promise;
   }
 
@@ -112,7 +118,6 @@ export class Writer {
   }
 
   async #run(queue: Queue): Promise<void> {
-    queue.running = true;
     while (queue.waiting.length > 0) {
       const batch: Task[] = [];
       try {
@@ -151,6 +156,11 @@ export class Writer {
       }
       if (batch.length === 0) return;
       const until = batch.reduce((latest, task) => Math.max(latest, task.until), 0);
+      const epochKnown = this.epoch.ready(until);
+      if (epochKnown !== undefined) {
+        await epochKnown;
+        continue;
+      }
       if (state === undefined && expectsNothing(batch[0].step)) state = nothing;
       if (state === undefined || this.#lacksValue(state, batch)) {
         state = await this.#read(key, name, batch, until);

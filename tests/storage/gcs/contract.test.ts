@@ -1,6 +1,7 @@
 import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
-import { type Harness, testContract } from "../contract.ts";
+import { testContract } from "../contract.ts";
 import { Emulator } from "./emulator/mod.ts";
+import { noRealBucket, RealPlace } from "./real_bucket.ts";
 
 const log = () => {};
 
@@ -11,25 +12,12 @@ testContract("gcs", async () => {
     open: (clock) => openGcsStore({ bucket: "bucket", endpoint, clock, log }),
     [Symbol.asyncDispose]: () => emulator[Symbol.asyncDispose](),
   };
-});
+}, { ordered: true });
 
-const bucket = Deno.env.get("KVS_TEST_BUCKET");
-if (bucket === undefined) {
+if (noRealBucket) {
   Deno.test({
-    name: "gcs bucket: the contract on a real bucket (skipped: KVS_TEST_BUCKET names none)",
+    name: `gcs bucket: the contract on a real bucket (skipped: ${noRealBucket})`,
     ignore: true,
     fn: () => {},
   });
-} else testContract("gcs bucket", () => onRealBucket(bucket));
-
-/** Each test has a prefix of its own in the bucket, which is emptied after it. */
-function onRealBucket(bucket: string): Harness {
-  const prefix = `kvs-test/${crypto.randomUUID()}/`;
-  return {
-    open: (clock) => openGcsStore({ bucket, prefix, clock, log }),
-    async [Symbol.asyncDispose]() {
-      const { Storage } = await import("@google-cloud/storage");
-      await new Storage().bucket(bucket).deleteFiles({ prefix, force: true });
-    },
-  };
-}
+} else testContract("gcs bucket", () => new RealPlace(), { ordered: true, lingers: true });

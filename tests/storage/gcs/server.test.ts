@@ -41,6 +41,25 @@ Deno.test("gcs server: the keys of one get are read side by side", async () => {
   assert(place.emulator.connections - before > 50);
 });
 
+Deno.test("gcs server: what one connection pipelines on one key goes out together", async () => {
+  await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store });
+  const hundred = Array.from({ length: 100 }, (_, i) => i);
+  for (const noreply of ["", " noreply"]) {
+    const before = figure(store, "uploads");
+    const sets = hundred.map((i) => `set k ${i} 0 1${noreply}\r\n0\r\n`).join("");
+    const increments = hundred.map(() => `incr k 1${noreply}\r\n`).join("");
+    const stored = "STORED\r\n".repeat(100);
+    const counted = hundred.map((i) => `${i + 1}\r\n`).join("");
+    assertEquals(
+      await harness.exchange([`${sets}${increments}get k\r\n`]),
+      `${noreply ? "" : stored + counted}VALUE k 99 3\r\n100\r\nEND\r\n`,
+    );
+    assertEquals(figure(store, "uploads") - before, 1);
+  }
+});
+
 Deno.test("gcs server: what is pipelined behind a flush is not flushed", async () => {
   await using place = await Place.open();
   const store = await place.store();

@@ -20,6 +20,9 @@ import { getXml } from "./xml_api.ts";
 
 export type { Fault, Operation };
 
+/** How late a timer comes on average, in milliseconds: answers take as long as they are told to. */
+const timersLate = 1;
+
 /** How the emulated service is. */
 export interface EmulatorOptions {
   /** The port on 127.0.0.1; 0, the default, takes a free one. */
@@ -132,10 +135,10 @@ export class Emulator implements AsyncDisposable {
     }
     if (latency === 0) return this.#answer(request, route);
     // The effect falls anywhere between request and answer.
-    const before = latency * Math.random();
-    await sleep(before);
+    const due = performance.now() + latency - timersLate;
+    await sleep(latency * Math.random() - timersLate);
     const response = this.#answer(request, route);
-    await sleep(latency - before);
+    await sleep(due - performance.now());
     return response;
   }
 

@@ -1,0 +1,56 @@
+/**
+ * Times by which something must have happened, watched by one timer: a timer for each would cost more
+ * than much of what it watches.
+ *
+ * @module
+ */
+
+/** How much later than its time a deadline may be noticed, in milliseconds. */
+const grain = 20;
+
+/** What is to be done at a time. */
+export interface Deadline {
+  /** As `performance.now()` tells time. */
+  readonly at: number;
+  readonly late: () => void;
+}
+
+/** Calls what is late. */
+export class Deadlines {
+  readonly #waiting = new Set<Deadline>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  /** Calls `late` when the time `at` has come and the deadline was not cleared before. */
+  set(at: number, late: () => void): Deadline {
+    const deadline = { at, late };
+    this.#waiting.add(deadline);
+    this.#timer ??= setInterval(() => this.#tick(), grain);
+    return deadline;
+  }
+
+  clear(deadline: Deadline): void {
+    this.#waiting.delete(deadline);
+  }
+
+  /** Calls all there are: their time is up. */
+  end(): void {
+    this.#callUntil(Infinity);
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #tick(): void {
+    this.#callUntil(performance.now());
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #callUntil(time: number): void {
+    for (const deadline of this.#waiting) {
+      if (deadline.at > time) continue;
+      this.#waiting.delete(deadline);
+      deadline.late();
+    }
+  }
+}

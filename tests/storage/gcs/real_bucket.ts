@@ -1,0 +1,40 @@
+/**
+ * A bucket of the real service, where `KVS_TEST_BUCKET` names one: what the tests write into it has a
+ * prefix of its own, and is deleted after them. Credentials are the application default ones; the
+ * account needs roles/storage.objectUser. `KVS_TEST_GCS_ENDPOINT` names another endpoint.
+ *
+ * @module
+ */
+
+import { IdempotencyStrategy, Storage } from "@google-cloud/storage";
+import type { Clock } from "../../../lib/clock.ts";
+import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
+import type { Store } from "../../../lib/storage/store.ts";
+
+const bucket = Deno.env.get("KVS_TEST_BUCKET");
+const endpoint = Deno.env.get("KVS_TEST_GCS_ENDPOINT");
+
+/** Why tests on a real bucket are skipped, if they are. */
+export const noRealBucket = bucket ? undefined : "KVS_TEST_BUCKET names none";
+
+/** A part of the bucket, emptied at its end. */
+export class RealPlace implements AsyncDisposable {
+  readonly #prefix = `kvs-test/${crypto.randomUUID()}/`;
+
+  /** Opens a store; with a name in a place of its own. */
+  open(clock: Clock, name = ""): Promise<Store> {
+    const prefix = this.#prefix + name;
+    return openGcsStore({ bucket: bucket!, endpoint, prefix, clock, log: console.error });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const storage = new Storage({
+      projectId: "kvs",
+      apiEndpoint: endpoint,
+      useAuthWithCustomEndpoint: true,
+      // What was written a moment ago is deleted a second later.
+      retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
+    });
+    await storage.bucket(bucket!).deleteFiles({ prefix: this.#prefix, force: true });
+  }
+}
