@@ -16,16 +16,7 @@ Makes kvs on Google Cloud. The settings are those of infra/kvs.env; each can com
 TEXT
 }
 
-for argument in "$@"; do
-  case $argument in
-    --dry-run) dry_run=true ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) usage_error "create.sh takes --dry-run or --help, not '$argument'." ;;
-  esac
-done
+read_flags "--dry-run" "$@"
 
 begin
 stage_release
@@ -51,8 +42,7 @@ done
 if ((${#missing[@]} == 0)); then
   echo "= all ${#apis[@]} APIs are enabled"
 else
-  run services enable "${missing[@]}"
-  changes=$((changes + 1))
+  change services enable "${missing[@]}"
 fi
 
 step "What exists already"
@@ -66,7 +56,7 @@ case $KVS_STORE/$KVS_REDIS_KIND in
   gcs/*) parts+=(data-role) ;;
   redis/instance)
     kinds+=(redis-instance secret)
-    parts+=(peering secret-role secret-version)
+    parts+=(peering secret-role)
     ;;
   redis/cluster) kinds+=(redis-cluster connection-policy) ;;
 esac
@@ -130,13 +120,10 @@ upload_release
 if [[ $KVS_STORE == gcs ]]; then
   # A store overwrites all the time: kept versions or soft-deleted objects would be paid for and never read.
   step "Bucket of the items: uniform access, never public, in the servers' region, no copies of what was overwritten"
-  if exists bucket "$KVS_BUCKET"; then
-    echo "= bucket $KVS_BUCKET is there"
-  else
-    ensure bucket "$KVS_BUCKET" storage buckets create "$data_bucket" "--location=$KVS_REGION" \
-      --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
-    run storage buckets update "$data_bucket" --no-versioning "--lifecycle-file=$infra/lifecycle.json"
-  fi
+  ensure bucket "$KVS_BUCKET" storage buckets create "$data_bucket" "--location=$KVS_REGION" \
+    --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
+  [[ ${found[bucket/$KVS_BUCKET]} == Delete ]] ||
+    change storage buckets update "$data_bucket" --no-versioning "--lifecycle-file=$infra/lifecycle.json"
   ensure data-role "roles/storage.objectUser serviceAccount:$server_email" storage buckets add-iam-policy-binding \
     "$data_bucket" "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
 fi
@@ -172,12 +159,7 @@ if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/instance ]]; then
   step "Secret: the URL with the AUTH string, for the servers' account only"
   ensure secret "$redis_secret" secrets create "$redis_secret" --replication-policy=user-managed \
     "--locations=$KVS_REGION"
-  if exists secret-version enabled; then
-    echo "= secret $redis_secret has its value"
-  else
-    store_redis_url
-    changes=$((changes + 1))
-  fi
+  store_redis_url
   ensure secret-role "roles/secretmanager.secretAccessor serviceAccount:$server_email" secrets add-iam-policy-binding \
     "$redis_secret" "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
 elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
@@ -223,24 +205,23 @@ else
   running=${found[group/$group]:-}
   if [[ -n $running ]]; then
     echo "= group $group is there"
+    [[ ${running#*$'\t'} == "$KVS_SERVER_COUNT" ]] ||
+      change compute instance-groups managed resize "$group" "--region=$KVS_REGION" "--size=$KVS_SERVER_COUNT"
   else
     create_template
     ensure group "$group" compute instance-groups managed create "$group" "--region=$KVS_REGION" \
       "--size=$KVS_SERVER_COUNT" "--template=$template" "--base-instance-name=$server" \
-      "--health-check=projects/$KVS_PROJECT/global/healthChecks/$health_check" --initial-delay=120 \
+      "--health-check=projects/$KVS_PROJECT/global/healthChecks/$health_check" --initial-delay=300 \
       --update-policy-type=opportunistic
   fi
 
   step "Load balancer: one address inside the network, connections spread over the servers that answer"
-  if exists backend "$backend"; then
-    echo "= backend $backend is there"
-  else
-    ensure backend "$backend" compute backend-services create "$backend" "--region=$KVS_REGION" \
-      --load-balancing-scheme=INTERNAL --protocol=TCP "--health-checks=$health_check" --global-health-checks \
-      --connection-draining-timeout=30
-    run compute backend-services add-backend "$backend" "--region=$KVS_REGION" \
+  ensure backend "$backend" compute backend-services create "$backend" "--region=$KVS_REGION" \
+    --load-balancing-scheme=INTERNAL --protocol=TCP "--health-checks=$health_check" --global-health-checks \
+    --connection-draining-timeout=30
+  [[ ${found[backend/$backend]} == "$group" ]] ||
+    change compute backend-services add-backend "$backend" "--region=$KVS_REGION" \
       "--instance-group=$group" "--instance-group-region=$KVS_REGION"
-  fi
   ensure forwarding-rule "$forwarding_rule" compute forwarding-rules create "$forwarding_rule" \
     "--region=$KVS_REGION" --load-balancing-scheme=INTERNAL "--network=$network" "--subnet=$subnet" \
     "--address=$address" --ip-protocol=TCP "--ports=$KVS_PORT" \
@@ -267,23 +248,23 @@ if ((changes == 0)); then
   running=${found[group/$group]:-${found[instance/$server]:-}}
   [[ $running == *"$deployment"* ]] ||
     echo "The executables or options here are not those that run: infra/deploy.sh brings them there."
-else
-  step "Waiting until the servers answer (at most $KVS_READY_TIMEOUT s)"
-  if [[ $KVS_STORE == disk ]]; then
-    members="$server $KVS_ZONE"
-  else
-    group_members
-    members=$answer
-  fi
-  while read -r name zone; do
-    # An older server keeps its deployment until deploy.sh comes: it need not be waited for.
-    [[ ${found[instance/$name]:-yes} == yes ]] || continue
-    wait_ready "$name" "$zone" ||
-      fail "Server $name does not answer: $state"$'\n'"$(where_to_look "$name" "$zone")"
-    echo "= $name answers"
-  done <<<"$members"
-  echo "Done: $changes changes."
 fi
+step "Waiting until the servers answer (at most $KVS_READY_TIMEOUT s)"
+if [[ $KVS_STORE == disk ]]; then
+  members="$server $KVS_ZONE"
+else
+  group_members "$KVS_SERVER_COUNT"
+  members=$answer
+fi
+while read -r name zone; do
+  # An older server keeps its deployment until deploy.sh comes: it need not be waited for.
+  known=${found[instance/$name]:-}
+  [[ -z $known || $known == yes || $known == *"$deployment" ]] || continue
+  wait_ready "$name" "$zone" ||
+    fail "Server $name does not answer: $state"$'\n'"$(where_to_look "$name" "$zone")"
+  echo "= $name answers"
+done <<<"$members"
+((changes == 0)) || echo "Done: $changes changes."
 cat <<TEXT
 
 kvs listens at $server_ip:$KVS_PORT inside network $network. Try it from the client VM:

@@ -16,16 +16,7 @@ Brings bin/kvs-server, bin/kvs-client and the options of infra/kvs.env onto the 
 TEXT
 }
 
-for argument in "$@"; do
-  case $argument in
-    --dry-run) dry_run=true ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) usage_error "deploy.sh takes --dry-run or --help, not '$argument'." ;;
-  esac
-done
+read_flags "--dry-run" "$@"
 
 begin
 stage_release
@@ -39,7 +30,7 @@ fi
 if $dry_run; then
   found[instance/$server]="$KVS_ZONE RUNNING OLD"
   found[instance/$client]="$KVS_ZONE RUNNING OLD"
-  found[group/$group]=$group-OLD
+  found[group/$group]=$group-OLD$'\t'$KVS_SERVER_COUNT
   found[address/$address]=ADDRESS
 fi
 if [[ $KVS_STORE == disk ]]; then
@@ -49,7 +40,11 @@ else
 fi
 
 upload_release
-[[ $KVS_STORE != redis ]] || find_redis
+if [[ $KVS_STORE == redis ]]; then find_redis; fi
+if needs_redis_secret; then
+  step "Secret: the AUTH string that Redis has now, which may have changed"
+  store_redis_url
+fi
 server_ip=${found[address/$address]}
 stage_deployment
 
@@ -58,6 +53,14 @@ runs() {
   local -a known
   read -ra known <<<"${found[instance/$1]:-}"
   echo "${known[2]:-}"
+}
+
+# runs_already VM ZONE: says so, where the VM has done what it was told.
+runs_already() {
+  $dry_run || wait_ready "$1" "$2" ||
+    fail "$1 was told deployment $deployment already and does not answer: $state. To let it try again:" \
+      "gcloud compute instances reset $1 --zone=$2 --project=$KVS_PROJECT"$'\n'"$(where_to_look "$1" "$2")"
+  echo "= $1 runs deployment $deployment already"
 }
 
 # tell VM ZONE: gives the VM its new orders, which it follows at once; waits for its answer.
@@ -82,7 +85,7 @@ remember() {
 # update_vm VM ZONE: tells one VM, and takes it back where its server does not answer.
 update_vm() {
   if [[ $(runs "$1") == "$deployment" ]]; then
-    echo "= $1 runs deployment $deployment already"
+    runs_already "$1" "$2"
     return
   fi
   remember "$1" "$2"
@@ -119,15 +122,16 @@ balanced() {
 }
 
 update_group() {
-  local old=${found[group/$group]} name zone members updated=()
+  local old size name zone members updated=()
+  read -r old size <<<"${found[group/$group]}"
+  group_members "$size"
+  members=$answer
   if [[ $old == "$group-$deployment" ]]; then
-    echo "= group $group runs deployment $deployment already"
+    while read -r name zone; do runs_already "$name" "$zone"; done <<<"$members"
     return
   fi
   create_template
   run compute instance-groups managed set-instance-template "$group" "--region=$KVS_REGION" "--template=$template"
-  group_members
-  members=$answer
   while read -r name zone; do
     updated+=("$name $zone")
     refresh "$name"

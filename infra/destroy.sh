@@ -20,27 +20,18 @@ TEXT
 
 data=false
 yes=false
-for argument in "$@"; do
-  case $argument in
-    --data) data=true ;;
-    --yes) yes=true ;;
-    --dry-run) dry_run=true ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) usage_error "destroy.sh takes --data, --yes, --dry-run or --help, not '$argument'." ;;
-  esac
-done
+read_flags "--data --yes --dry-run" "$@"
 
 begin
 # shellcheck disable=SC2034 # read by failed()
 when_failed="What was removed so far is gone. Once that is settled, run infra/destroy.sh again: it goes on from here."
 
+data_role="roles/storage.objectUser serviceAccount:$server_email"
+secret_role="roles/secretmanager.secretAccessor serviceAccount:$server_email"
 take_stock_of_apis
 take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
   backend forwarding-rule service-account bucket redis-instance redis-cluster connection-policy secret project-role
-$dry_run || take_stock peering
+$dry_run || take_stock peering data-role secret-role
 if $dry_run; then
   for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
     "health-check/$health_check" "instance/$server" "instance/$client" "disk/$data_disk" \
@@ -48,7 +39,7 @@ if $dry_run; then
     "connection-policy/$redis_policy" "peering/servicenetworking-googleapis-com" "secret/$redis_secret" \
     "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
     "service-account/$client_email" "address/$address" "address/$services_range" "subnet/$subnet" \
-    "network/$network" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
+    "network/$network" "data-role/$data_role" "secret-role/$secret_role" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
     "firewall-rule/$KVS_NAME-ssh" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
     found[$thing]=yes
   done
@@ -120,7 +111,11 @@ remove_items bucket "$KVS_BUCKET" storage rm --recursive "$data_bucket"
 for rule in clients health ssh; do
   remove firewall-rule "$KVS_NAME-$rule" compute firewall-rules delete "$KVS_NAME-$rule"
 done
-# A deleted account's roles would stay in the project's policy as roles of nobody.
+# A deleted account's roles would stay where they are as roles of nobody, which a new account of its name has not.
+$data || remove data-role "$data_role" storage buckets remove-iam-policy-binding "$data_bucket" \
+  "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
+! $redis_stays || remove secret-role "$secret_role" secrets remove-iam-policy-binding "$redis_secret" \
+  "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
 for email in "$server_email" "$client_email"; do
   for key in "${!found[@]}"; do
     [[ $key == "project-role/"*" serviceAccount:$email" ]] || continue

@@ -1,21 +1,22 @@
 #!/bin/sh
 # @NAME@: this header, the program and the runtime it needs, in one file. The first start unpacks them
 # into a cache directory, every start replaces this shell by the program.
-# compile.ts fills in what stands between at signs and appends the two, gzipped.
+# compile.ts fills in what stands between at signs and appends the files, each gzipped.
 
 runtime=deno-@RUNTIME_HASH@
-program=@NAME@-@PROGRAM_HASH@.js
+program=@NAME@-@PROGRAM_HASH@
 
+# payload START SIZE: the bytes there behind this header.
 payload() {
-  tail -n +@PAYLOAD_LINE@ "$0"
+  tail -n +@PAYLOAD_LINE@ "$0" | tail -c +"$1" | head -c "$2"
 }
 
 # True for a directory that only this user can write to: what lies there will be run.
 private() {
-  (umask 077 && mkdir -p "$1") 2>/dev/null || return 1
-  # shellcheck disable=SC2012,SC2046 # mode and owner have no portable command but ls, and hold no blanks
-  set -- $(ls -ldn "$1" | cut -d ' ' -f 1-4)
-  [ "$3" = "$(id -u)" ] || return 1
+  [ -d "$1" ] || (umask 077 && mkdir -p "$1") 2>/dev/null || return 1
+  # shellcheck disable=SC2012,SC2046 # mode and owner have no portable command but ls
+  set -- $(ls -ldn "$1")
+  [ "$3" = "$user" ] || return 1
   case $1 in
     d????-??-*) return 0 ;;
     *) return 1 ;;
@@ -33,37 +34,46 @@ place() {
   return "$placed"
 } 2>/dev/null
 
+# Each file of the program, and where it stands; the one that is started comes last.
 unpack() {
-  payload | head -c @PROGRAM_SIZE@ | place "$1/$program" || return 1
-  [ -x "$1/$runtime" ] && return 0
-  payload | tail -c +@RUNTIME_START@ | place "$1/$runtime" || return 1
+  cache=$1
+  mkdir -p "$cache/$program" || return 1
+  set -- @FILES@
+  while [ $# -gt 0 ]; do
+    payload "$2" "$3" | place "$cache/$program/$1" || return 1
+    shift 3
+  done
+  [ -x "$cache/$runtime" ] && return 0
+  payload @RUNTIME_START@ @RUNTIME_SIZE@ | place "$cache/$runtime" || return 1
   # A file system may be mounted so that nothing on it runs.
-  "$1/$runtime" --version >/dev/null 2>&1 </dev/null && return 0
-  rm -f "$1/$runtime" "$1/$program"
+  "$cache/$runtime" --version >/dev/null 2>&1 </dev/null && return 0
+  rm -rf "${cache:?}/$runtime" "${cache:?}/$program"
   return 1
-}
+} 2>/dev/null
 
-# Removes what other versions of this program have left, but not what another start is writing.
+# Removes what other versions of this program have left, but not what another start is writing. A program
+# that still runs has loaded what it needs.
 tidy() {
-  for old in "$1"/deno-* "$1/@NAME@"-*.js; do
+  for old in "$1"/deno-* "$1/@NAME@"-*; do
     case ${old##*/} in
       "$runtime" | "$program" | *.[0-9]*) ;;
-      *) rm -f "$old" ;;
+      *) rm -rf "$old" ;;
     esac
   done
 }
 
 ready() {
   [ -n "$1" ] && private "$1" || return 1
-  [ -x "$1/$runtime" ] && [ -f "$1/$program" ] && return 0
+  [ -x "$1/$runtime" ] && [ -f "$1/$program/main.js" ] && return 0
   unpack "$1" && tidy "$1"
 }
 
+user=$(id -u)
 for directory in \
   "${CACHE_DIRECTORY:+${CACHE_DIRECTORY%%:*}/runtime}" \
   "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/kvs}" \
   "${HOME:+$HOME/.cache/kvs}" \
-  "${TMPDIR:-/tmp}/kvs-$(id -u)" \
+  "${TMPDIR:-/tmp}/kvs-$user" \
   ""; do
   ready "$directory" && break
 done
@@ -77,4 +87,4 @@ fi
 # for a project around the cache directory.
 export DENO_DIR="$directory/code" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 exec "$directory/$runtime" run --no-config --no-lock --no-remote --no-npm --cached-only \
-  @PERMISSIONS@ "$directory/$program" "$@"
+  @PERMISSIONS@ "$directory/$program/main.js" "$@"

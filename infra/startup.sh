@@ -46,13 +46,14 @@ json_value() {
   sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1
 }
 
-# Curl with the VM's own token, which goes through a pipe: command lines can be read by every user.
+# Curl with the VM's own token, which goes through a pipe: command lines can be read by every user. What is refused
+# is asked for again for five minutes: a role that was given just now takes its time to be known everywhere.
 curl_google() {
   local token
   token=$(curl -sf --retry 5 -H 'Metadata-Flavor: Google' \
     "$METADATA/instance/service-accounts/default/token" | tr , '\n' | json_value access_token)
   printf 'header = "Authorization: Bearer %s"\n' "$token" |
-    curl -sSf --retry 5 --retry-connrefused --config - "$@"
+    curl -sSf --retry 60 --retry-all-errors --retry-delay "${KVS_RETRY_SECONDS:-5}" --retry-max-time 300 --config - "$@"
 }
 
 # fetch FILE DIRECTORY: brings one file of the release.
@@ -73,7 +74,7 @@ redis_url() {
   fi
   secret=$(attribute kvs-redis-secret)
   [[ -n $secret ]] || return 0
-  curl_google "https://secretmanager.googleapis.com/v1/$secret/versions/latest:access" | json_value data | base64 -d
+  curl_google "https://secretmanager.googleapis.com/v1/$secret:access" | json_value data | base64 -d
 }
 
 # --- programs -----------------------------------------------------------------------------------
@@ -83,7 +84,6 @@ install_release() {
   local staged file
   local -a files=(kvs-client)
   [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-server.service)
-  [[ -n ${KVS_SOURCE:-} ]] || files+=(kvs-update.service)
   mkdir -p "$PROGRAMS/releases"
   staged=$(mktemp -d "$PROGRAMS/releases/.new.XXXXXX")
   chmod 0755 "$staged"
@@ -116,6 +116,14 @@ install_release() {
     mv "$staged" "$program"
     say "release $release is in $program"
   fi
+}
+
+# Removes what is there of other releases than the one that runs and the one before it.
+prune_releases() {
+  local directory
+  for directory in "$PROGRAMS"/releases/* "$PROGRAMS"/releases/.new.*; do
+    [[ $directory == "$program" || $directory == "$before" ]] || rm -rf "$directory"
+  done
 }
 
 # --- disk ---------------------------------------------------------------------------------------
@@ -189,6 +197,16 @@ activate() {
   systemctl restart kvs-server.service
 }
 
+# Whether a server that did not start at once comes up after all: systemd goes on trying, and what it lacks may be a
+# role that is not known everywhere yet.
+comes_up() {
+  local end=$((SECONDS + 300))
+  until answers; do
+    if ((SECONDS >= end)) || systemctl is-failed --quiet kvs-server.service; then return 1; fi
+    sleep 5
+  done
+}
+
 # Whether the server runs and answers, with the environment that its own probe reads.
 answers() {
   systemctl is-active --quiet kvs-server.service || return 1
@@ -201,12 +219,11 @@ answers() {
 }
 
 run_server() {
-  local before changed=false problem
+  local changed=false problem
   id -u kvs >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
   mount_data_disk
 
-  before=$(readlink "$PROGRAMS/current" || true)
   attribute kvs-redis-ca >"$staging/ca"
   if [[ -s $staging/ca ]] && put "$CONFIGURATION/redis-ca.pem" 0644 <"$staging/ca"; then changed=true; fi
   stage_environment
@@ -218,7 +235,7 @@ run_server() {
     say "nothing to change: the server runs and answers"
     return
   fi
-  if activate "$program"; then
+  if activate "$program" || { [[ -z $before ]] && comes_up; }; then
     say "the server answers"
     return
   fi
@@ -254,6 +271,31 @@ watch() {
   bash "$staging/startup.sh"
 }
 
+# Before all else that may fail, so that new orders mend what old ones broke.
+install_watch() {
+  mkdir -p "$PROGRAMS"
+  put "$PROGRAMS/startup.sh" 0755 <"$0" || true
+  if put /etc/systemd/system/kvs-update.service 0644; then systemctl daemon-reload; fi <<UNIT
+[Unit]
+Description=Brings kvs up to date when the metadata of this virtual machine changes
+Wants=network-online.target
+After=network-online.target google-startup-scripts.service
+
+[Service]
+Type=exec
+ExecStart=$PROGRAMS/startup.sh --watch
+# Ends after each change, so that the next one is met by the new script.
+Restart=always
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl enable --quiet kvs-update.service
+  # It starts after this script, so waiting for it here would never end.
+  systemctl start --no-block kvs-update.service
+}
+
 metadata_etag() {
   local etag
   etag=$(curl -sf -m 330 -D - -o /dev/null -H 'Metadata-Flavor: Google' "$METADATA/instance/attributes/$1" |
@@ -287,19 +329,14 @@ role=$(attribute kvs-role)
 trap 'report "failed: line $LINENO of the startup script"' ERR
 
 mkdir -p "$CONFIGURATION"
+if [[ -z ${KVS_SOURCE:-} ]]; then install_watch; fi
+before=$(readlink "$PROGRAMS/current" || true)
 install_release
 case ${role:-server} in
   client) set_up_client ;;
   server) run_server ;;
   *) give_up "kvs-role takes server or client, not '$role'" ;;
 esac
+prune_releases
 ln -sfn "$PROGRAMS/current/kvs-client" /usr/local/bin/kvs-client
-
-if [[ -z ${KVS_SOURCE:-} ]]; then
-  put "$PROGRAMS/startup.sh" 0755 <"$0" || true
-  if put /etc/systemd/system/kvs-update.service 0644 <"$program/kvs-update.service"; then systemctl daemon-reload; fi
-  systemctl enable --quiet kvs-update.service
-  # It starts after this script, so waiting for it here would never end.
-  systemctl start --no-block kvs-update.service
-fi
 report ready

@@ -4,16 +4,15 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-case ${1:-} in
-  "") ;;
-  -h | --help)
-    echo "Usage: [KVS_PROJECT=demo] [...] infra/status.sh"
-    echo "Says which VMs, disks, buckets and Redis there are, what runs on them, and whether the servers answer."
-    exit
-    ;;
-  *) usage_error "status.sh takes --help, not '$1'." ;;
-esac
+usage() {
+  cat <<'TEXT'
+Usage: [KVS_PROJECT=demo] [...] infra/status.sh
 
+Says which VMs, disks, buckets and Redis there are, what runs on them, and whether the servers answer.
+TEXT
+}
+
+read_flags "" "$@"
 begin
 take_stock_of_apis
 take_stock network address disk instance group backend bucket redis-instance redis-cluster
@@ -26,6 +25,7 @@ fi
 line() { printf '%-12s %-28s %s\n' "$@"; }
 
 ill=0
+look=()
 line address "$address" "${found[address/$address]:-missing}:$KVS_PORT"
 servers=0
 for key in "${!found[@]}"; do
@@ -33,12 +33,18 @@ for key in "${!found[@]}"; do
   name=${key#instance/}
   read -r zone status deployment <<<"${found[$key]}"
   state=$(vm_state "$name" "$zone")
-  [[ $state == "$deployment ready" ]] || ill=$((ill + 1))
+  if [[ $state != "$deployment ready" ]]; then
+    ill=$((ill + 1))
+    look+=("$name $zone")
+  fi
   [[ $name == "$client" ]] || servers=$((servers + 1))
   line vm "$name" "$zone $status, deployment $deployment, says: ${state:-nothing yet}"
 done
 ((servers > 0)) || { line vm "$server" "missing" && ill=$((ill + 1)); }
-if exists group "$group"; then line group "$group" "template ${found[group/$group]}"; fi
+if exists group "$group"; then
+  read -r template size <<<"${found[group/$group]}"
+  line group "$group" "$size servers, template $template"
+fi
 if exists backend "$backend"; then
   ask "" compute backend-services get-health "$backend" "--region=$KVS_REGION" --flatten="status.healthStatus[]" \
     "--format=value(status.healthStatus.instance.basename(),status.healthStatus.healthState)"
@@ -61,7 +67,7 @@ done
 
 if ((ill > 0)); then
   echo "Not all is well."
-  where_to_look "$server" "$KVS_ZONE"
+  for name in "${look[@]}"; do where_to_look "${name% *}" "${name#* }"; done
   exit 1
 fi
 echo "All is well."

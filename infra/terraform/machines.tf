@@ -96,7 +96,7 @@ resource "google_compute_region_instance_group_manager" "servers" {
   }
   auto_healing_policies {
     health_check      = google_compute_health_check.kvs[0].id
-    initial_delay_sec = 120
+    initial_delay_sec = 300
   }
   # New orders are metadata, which the VMs take over without a restart.
   update_policy {

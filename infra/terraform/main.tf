@@ -33,7 +33,6 @@ locals {
     "kvs-client"         = "${var.bin}/kvs-client"
     "kvs-ready"          = "${path.module}/../kvs-ready"
     "kvs-server.service" = "${path.module}/../kvs-server.service"
-    "kvs-update.service" = "${path.module}/../kvs-update.service"
   }
   sums    = join("", [for name, file in local.release_files : "${filesha256(file)}  ${name}\n"])
   release = substr(sha256(local.sums), 0, 16)
@@ -53,6 +52,7 @@ locals {
     ],
     var.store == "disk" ? ["KVS_DATA_DIR=/var/lib/kvs/data"] : [],
     var.store == "gcs" ? ["KVS_BUCKET=${google_storage_bucket.data[0].name}"] : [],
+    var.store == "redis" ? ["KVS_REDIS_VERIFY=ca"] : [],
     local.redis_cluster ? [
       "KVS_REDIS_CLUSTER=true",
       "KVS_REDIS_URL=rediss://${google_redis_cluster.kvs[0].discovery_endpoints[0].address}:${google_redis_cluster.kvs[0].discovery_endpoints[0].port}",
@@ -61,7 +61,8 @@ locals {
   ))
 
   startup_script = file("${path.module}/../startup.sh")
-  deployment     = substr(sha256("${local.release}${local.options}${local.redis_ca}${local.startup_script}"), 0, 16)
+  redis_secret   = try(google_secret_manager_secret_version.redis_url[0].name, "")
+  deployment     = substr(sha256("${local.release}${local.options}${local.redis_ca}${local.redis_secret}${local.startup_script}"), 0, 16)
 
   common_metadata = {
     kvs-deployment          = local.deployment
@@ -77,7 +78,7 @@ locals {
     local.common_metadata,
     { kvs-role = "server", kvs-options = local.options },
     var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
-    local.redis_instance ? { kvs-redis-secret = google_secret_manager_secret.redis_url[0].id } : {},
+    local.redis_instance ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )
 

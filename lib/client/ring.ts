@@ -7,7 +7,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import process from "node:process";
 import { type Address, DEFAULT_PORT } from "./address.ts";
 
 const POINTS_PER_SERVER = 160;
@@ -20,6 +20,8 @@ export class Ring {
   readonly #points: Uint32Array;
   /** The server of each point, by its place in the list. */
   readonly #servers: Uint16Array;
+  /** Not imported: that takes a client as long as all the rest of its start, and one server has no ring. */
+  readonly #crypto = process.getBuiltinModule("node:crypto");
 
   constructor(servers: readonly Address[]) {
     const points: { at: number; server: number }[] = [];
@@ -28,7 +30,7 @@ export class Ring {
       const name = server.port === DEFAULT_PORT ? server.host : `${server.host}:${server.port}`;
       const hashes = hashesOf(server.weight / total, servers.length);
       for (let i = 0; i < hashes; i++) {
-        const hash = md5(`${name}-${i}`);
+        const hash = this.#md5(`${name}-${i}`);
         for (let j = 0; j < POINTS_PER_HASH; j++) {
           points.push({ at: hash.readUInt32LE(4 * j), server: index });
         }
@@ -41,7 +43,7 @@ export class Ring {
 
   /** The place in the list of the server that has a key. */
   serverOf(key: string | Uint8Array): number {
-    const hash = md5(key).readUInt32LE(0);
+    const hash = this.#md5(key).readUInt32LE(0);
     const points = this.#points;
     let low = 0;
     let high = points.length;
@@ -52,6 +54,10 @@ export class Ring {
     }
     return this.#servers[low === points.length ? 0 : low]!;
   }
+
+  #md5(text: string | Uint8Array) {
+    return this.#crypto.createHash("md5").update(text).digest();
+  }
 }
 
 /** How many hashes a server gets for its share, in the single precision of libmemcached. */
@@ -59,8 +65,4 @@ function hashesOf(share: number, servers: number): number {
   const { fround } = Math;
   const perServer = fround(fround(fround(share) * POINTS_PER_SERVER) / POINTS_PER_HASH);
   return Math.floor(fround(fround(perServer * servers) + fround(1e-10)));
-}
-
-function md5(text: string | Uint8Array) {
-  return createHash("md5").update(text).digest();
 }

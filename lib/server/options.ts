@@ -20,7 +20,7 @@ import {
   text,
 } from "../cli/option.ts";
 import { Exit, ExitError } from "../errors.ts";
-import { fsyncNames, storeNames } from "../storage/open.ts";
+import { fsyncNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 
 const MIB = 2 ** 20;
 
@@ -85,6 +85,13 @@ export const serverOptions = {
     flags: "--redis-ca",
     value: "FILE",
     help: "redis: trust these certificates (PEM) instead of the machine's",
+  }),
+  redisVerify: choice({
+    flags: "--redis-verify",
+    of: redisVerifyNames,
+    default: "full",
+    help:
+      "redis: with TLS, check its certificate in full, or only that one of --redis-ca signed it",
   }),
   bucket: text({ flags: "--bucket", value: "NAME", help: "gcs: the bucket" }),
   gcsEndpoint: text({

@@ -14,6 +14,12 @@ export const storeNames = ["disk", "gcs", "redis", "memory"] as const;
 /** When the disk store makes its writes safe from a power loss. */
 export const fsyncNames = ["always", "everysec", "no"] as const;
 
+/**
+ * What of Redis's certificate is checked: all, or only who signed it. Memorystore signs with an authority
+ * of its own for each Redis, and its certificates need not name the address that it is reached by.
+ */
+export const redisVerifyNames = ["full", "ca"] as const;
+
 /** The options of all stores, as the command line gives them. */
 export interface StoreChoice extends StoreOptions {
   readonly store: typeof storeNames[number];
@@ -33,6 +39,7 @@ export interface StoreChoice extends StoreOptions {
   readonly redisCluster: boolean;
   /** File of certificates in PEM that TLS to Redis trusts. */
   readonly redisCa?: string;
+  readonly redisVerify: typeof redisVerifyNames[number];
   readonly bucket?: string;
   readonly gcsEndpoint?: string;
   /** Requests to Cloud Storage at once. */
@@ -59,6 +66,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         cluster: choice.redisCluster,
         prefix: choice.prefix ?? "",
         ca: choice.redisCa === undefined ? undefined : readCertificates(choice.redisCa),
+        anyName: choice.redisVerify === "ca",
       });
     }
     case "disk": {

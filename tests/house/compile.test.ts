@@ -1,6 +1,7 @@
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
-import { RedisServer } from "../storage/redis/servers.ts";
+import { freePort, RedisServer } from "../storage/redis/servers.ts";
 
 /** The user that owns nothing. */
 const NOBODY = { uid: 65534, gid: 65534 };
@@ -27,9 +28,7 @@ Deno.test.beforeAll(async () => {
   await Deno.chmod(scratch, 0o755);
   bin = `${scratch}/bin`;
   warm = `${scratch}/warm`;
-  const built = await finish(
-    new Deno.Command("deno", { args: ["task", "compile", "--out", bin], ...PIPED }).spawn(),
-  );
+  const built = await compile(["--out", bin]);
   assertEquals(built.code, 0, built.stderr);
 });
 
@@ -44,6 +43,12 @@ async function finish(process: Deno.ChildProcess, input = ""): Promise<Outcome> 
   const { code, stdout, stderr } = await process.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Runs `deno task compile` with these options. */
+function compile(options: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const args = ["task", "--quiet", "compile", ...options];
+  return finish(new Deno.Command("deno", { args, env, ...PIPED }).spawn());
 }
 
 /** Starts a program with no environment but a path and a cache directory, unless `options` say so. */
@@ -180,6 +185,33 @@ Deno.test("exit codes and complaints come through", async () => {
   assertEquals((await finish(start(`${bin}/kvs-server`, ["--store", "tape"]))).code, 64);
 });
 
+Deno.test("deno compile, where it has its runtime, is told the target and the permissions of the tasks", async () => {
+  const out = `${scratch}/compiled`;
+  // A runtime that is here is not fetched. With this one the results are the right files, but no programs.
+  const env = { DENORT_BIN: Deno.execPath() };
+  const built = await compile(["--out", out, "--target", "aarch64-unknown-linux-gnu"], env);
+  assertEquals([built.code, built.stderr], [0, ""]);
+  const allowed: Record<string, string[]> = {
+    "kvs-server": ["env", "net", "read", "sys", "write"],
+    "kvs-client": ["env", "net", "read", "write"],
+  };
+  for (const [name, permissions] of Object.entries(allowed)) {
+    const said = latin1(await Deno.readFile(`${out}/${name}`)).match(/"permissions":(\{[^}]*\})/);
+    const told = JSON.parse(said![1]);
+    const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
+    assertEquals(kinds.filter((kind) => told[`allow_${kind}`] !== null), permissions, name);
+    assertEquals(told.prompt, false);
+  }
+  const { code } = await finish(start("sha256sum", ["-c", "SHA256SUMS"], { cwd: out }));
+  assertEquals(code, 0);
+});
+
+Deno.test("a target that cannot be built for is refused, with the reason", async () => {
+  const wrong = await compile(["--out", `${scratch}/none`, "--target", "sparc-sun-solaris"]);
+  assertEquals(wrong.code, 64);
+  assertStringIncludes(wrong.stderr, "it is one of x86_64-unknown-linux-gnu, aarch64");
+});
+
 Deno.test("a program runs from any directory, by its path or by PATH", async () => {
   assertEquals((await runClient(["--version"], { cwd: "/" })).code, 0);
   const env = { PATH: `${bin}:/usr/bin:/bin`, XDG_CACHE_HOME: warm };
@@ -203,12 +235,34 @@ Deno.test("twelve first starts at once all succeed, and leave one copy behind", 
 Deno.test("a new version takes the place of the old one in the cache", async () => {
   const cache = `${scratch}/upgrade`;
   await Deno.mkdir(`${cache}/kvs`, { recursive: true });
-  await Deno.writeTextFile(`${cache}/kvs/kvs-client-0123456789abcdef.js`, "");
+  await Deno.writeTextFile(`${cache}/kvs/kvs-client-0123456789abcdef`, "");
   await Deno.writeTextFile(`${cache}/kvs/deno-0123456789abcdef`, "");
   const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: cache };
   assertEquals((await runClient(["--version"], { env })).code, 0);
   if (await selfExtracting()) {
     assertEquals([...(await unpacked(`${cache}/kvs`)).values()], [1, 1]);
+  }
+});
+
+Deno.test("a server goes on when a new version has cleared it away", async () => {
+  if (!await selfExtracting()) return;
+  await using redis = await new RedisServer().start();
+  await using emulator = await Emulator.start();
+  const stores = {
+    disk: ["--data-dir", `${scratch}/cleared`],
+    redis: ["--redis-url", redis.url],
+    gcs: ["--bucket", "bucket", "--gcs-endpoint", emulator.endpoint],
+  };
+  for (const [store, options] of Object.entries(stores)) {
+    const cache = `${scratch}/cleared-${store}`;
+    await using server = await Server.start(["--store", store, ...options], {
+      XDG_CACHE_HOME: cache,
+    });
+    await Deno.remove(`${cache}/kvs`, { recursive: true });
+    assertEquals((await server.client(["set", "key", "value"])).code, 0);
+    assertEquals((await server.client(["get", "key"])).stdout, "value\n", store);
+    assertEquals((await server.client(["keys"])).stdout, "key\n", store);
+    assertEquals(await server.terminate(), 0);
   }
 });
 
@@ -237,49 +291,92 @@ Deno.test("a user without a home runs it from a read-only directory", ROOT_ONLY,
   await Deno.chmod(bin, 0o755);
 });
 
-Deno.test("a root with a C library and a shell's basic tools is enough", ROOT_ONLY, async () => {
-  const root = `${scratch}/root`;
-  const tools = ["sh", "chmod", "cut", "gzip", "head", "id", "ls", "mkdir", "mv", "rm", "tail"];
-  const script = `
-    set -e
-    mkdir -p ${root}/bin ${root}/dev ${root}/tmp
-    for tool in ${tools.join(" ")}; do
-      path=$(command -v $tool)
-      cp -L "$path" ${root}/bin/$tool
-      ldd "$path" ${Deno.execPath()}
-    done | grep -o '/[^ :]*\\.so[^ :]*' | sort -u | while read -r library; do
-      mkdir -p "${root}$(dirname "$library")"
-      cp -L "$library" "${root}$library"
-    done
-    mknod -m 666 ${root}/dev/null c 1 3
-    # All that the runtime asks of /proc; a container may not mount one.
-    mkdir -p ${root}/proc/self
-    ln -s /bin/kvs-server ${root}/proc/self/exe
-    cp ${bin}/kvs-client ${bin}/kvs-server ${root}/bin
-    for program in kvs-client kvs-server; do
-      PATH=/bin $(command -v chroot) ${root} /bin/$program --version
-    done
-  `;
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+/** Copies the programs into a root file system and runs them there. */
+const TRY_IN_ROOT = `
+  mknod -m 666 $root/dev/null c 1 3
+  # All that the runtime asks of /proc; a container may not mount one.
+  mkdir -p $root/proc/self
+  ln -s /bin/kvs-server $root/proc/self/exe
+  cp $bin/kvs-client $bin/kvs-server $root/bin/
+  chroot=$(command -v chroot)
+  inside() { PATH=/bin:/usr/bin "$chroot" $root "$@"; }
+  for program in deno node npm; do
+    ! inside /bin/sh -c "command -v $program" || exit 1
+  done
+  inside /bin/kvs-client --version
+  (PATH=/bin:/usr/bin exec "$chroot" $root /bin/kvs-server --port $port --data-dir /tmp/data) >$root.log 2>&1 &
+  server=$!
+  trap 'kill $server 2>/dev/null' EXIT
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    ! inside /bin/kvs-client --servers 127.0.0.1:$port set key value 2>$root.error || break
+    sleep 1
+  done
+  inside /bin/kvs-client --servers 127.0.0.1:$port get key
+  kill $server
+  wait $server
+  trap - EXIT
+`;
+
+/** Runs a script that makes a bare `$root`, then the programs in that. */
+async function tryInRoot(name: string, make: string): Promise<void> {
+  const port = String(freePort());
+  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", root: `${scratch}/${name}`, bin, port };
+  const script = `set -e\n${make}\n${TRY_IN_ROOT}`;
   const { code, stdout, stderr } = await finish(start("sh", ["-c", script], { env }));
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^kvs.* \d.*\nkvs.* \d.*\n$/);
+  assertMatch(stdout, /^kvs-client \d\S*\nvalue\n$/);
+}
+
+Deno.test("a root with a C library and a shell's basic tools is enough", ROOT_ONLY, async () => {
+  const tools = ["sh", "chmod", "gzip", "head", "id", "ls", "mkdir", "mv", "rm", "tail"];
+  await tryInRoot(
+    "bare",
+    `mkdir -p $root/bin $root/dev $root/tmp
+    for tool in ${tools.join(" ")}; do
+      path=$(command -v $tool)
+      cp -L "$path" $root/bin/$tool
+      ldd "$path" ${Deno.execPath()}
+    done | grep -o '/[^ :]*\\.so[^ :]*' | sort -u | while read -r library; do
+      mkdir -p "$root$(dirname "$library")"
+      cp -L "$library" "$root$library"
+    done`,
+  );
 });
+
+const withDebootstrap = Deno.env.get("KVS_TEST_DEBOOTSTRAP") === "1";
+if (!withDebootstrap) {
+  console.error("the programs are not tried in a fresh Debian: that takes KVS_TEST_DEBOOTSTRAP=1");
+}
+
+Deno.test({
+  name: "so is what debootstrap calls a minimal Debian",
+  ignore: ROOT_ONLY.ignore || !withDebootstrap,
+}, () =>
+  tryInRoot(
+    "debian",
+    `debootstrap --variant=minbase bookworm $root >$root.log 2>&1 || { cat $root.log >&2; exit 1; }
+    rm -f $root/dev/null`,
+  ));
 
 async function selfExtracting(): Promise<boolean> {
   using file = await Deno.open(`${bin}/kvs-client`);
   const start = new Uint8Array(2);
   await file.read(start);
-  return new TextDecoder().decode(start) === "#!";
+  return latin1(start) === "#!";
+}
+
+/** Each byte as a character. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 /** How many copies of each thing lie unpacked in a directory: none where nothing must be unpacked. */
 async function unpacked(directory: string): Promise<Map<string, number>> {
   const copies = new Map<string, number>();
   if (!await selfExtracting()) return copies;
-  for await (const { name, isFile } of Deno.readDir(directory)) {
+  for await (const { name } of Deno.readDir(directory)) {
     const prefix = name.slice(0, name.lastIndexOf("-"));
-    if (isFile) copies.set(prefix, (copies.get(prefix) ?? 0) + 1);
+    if (name.includes("-")) copies.set(prefix, (copies.get(prefix) ?? 0) + 1);
   }
   assert(copies.size > 0);
   return copies;

@@ -15,7 +15,6 @@ import { storageApi } from "./storage.ts";
 export type Json = any;
 
 export const PROJECT = "demo";
-export const AUTH_STRING = "5e0a9d3c-auth-string-of-the-demo-redis";
 export const CA_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nZGVtbw==\n-----END CERTIFICATE-----";
 
 /** A request as it came in, for tests to look at. */
@@ -144,6 +143,8 @@ export class Cloud implements AsyncDisposable {
   readonly states = new Map<string, string>();
   readonly apis = new Set<string>(["serviceusage"]);
   readonly requests: Recorded[] = [];
+  /** The password of Redis, which can be made anew. */
+  authString = "5e0a9d3c-auth-string-of-the-demo-redis";
   /** Whether the server of a VM with this metadata answers. */
   answers: (vm: string, metadata: Record<string, string>) => boolean = () => true;
   /** Paths that the stand-in does not know; a test that leaves any here has asked for too much. */

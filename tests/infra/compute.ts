@@ -44,9 +44,13 @@ function hindrance(cloud: Cloud, vm: Json, orders: Record<string, string>): stri
   if (!objects(cloud, bucket).some((it) => it.name === sums)) return `no ${sums}`;
   const secret = orders["kvs-redis-secret"];
   if (secret) {
+    const [holder] = secret.split("/versions/");
     const may = scoped("cloud-platform") &&
-      cloud.grants(secret, member, "roles/secretmanager.secretAccessor");
-    if (!may || cloud.list(`${secret}/versions`).length === 0) return `may not read ${secret}`;
+      cloud.grants(holder, member, "roles/secretmanager.secretAccessor");
+    if (!may || !cloud.resources.has(secret)) return `may not read ${secret}`;
+    if (!atob(cloud.get(secret).payload.data).includes(`:${cloud.authString}@`)) {
+      return "Redis does not take the password";
+    }
   }
   const data = orders["kvs-options"]?.match(/^KVS_BUCKET=(.*)$/m)?.[1];
   if (data) {
@@ -104,7 +108,14 @@ function addGroup(cloud: Cloud, region: string, path: string, document: Json): v
     name: document.name,
     selfLink: document.instanceGroup,
   });
-  for (let index = 0; index < document.targetSize; index++) {
+  resize(cloud, region, document, Number(document.targetSize));
+}
+
+/** Makes VMs until a group has its size, or takes the last ones away. */
+function resize(cloud: Cloud, region: string, document: Json, size: number): void {
+  document.targetSize = size;
+  for (const path of document.members.splice(size)) cloud.delete(path);
+  for (let index = document.members.length; index < size; index++) {
     const zone = `${region}-${ZONES[index % ZONES.length]}`;
     const name = `${document.baseInstanceName}-${"abcdefgh"[index].repeat(4)}`;
     addInstance(cloud, zone, instanceFrom(cloud, document.instanceTemplate, name));
@@ -163,7 +174,14 @@ function remove(cloud: Cloud, scope: string, path: string): Json {
 }
 
 /** The verbs that scripts use on one resource: `instances/kvs-server/setMetadata`. */
-function act(cloud: Cloud, scope: string, path: string, verb: string, body: Json): Json {
+function act(
+  cloud: Cloud,
+  scope: string,
+  path: string,
+  verb: string,
+  body: Json,
+  query: URLSearchParams,
+): Json {
   const document = cloud.get(path);
   switch (verb) {
     case "setMetadata":
@@ -180,6 +198,9 @@ function act(cloud: Cloud, scope: string, path: string, verb: string, body: Json
         member.metadata = structuredClone(cloud.get(document.instanceTemplate).properties.metadata);
         follow(cloud, relative(link));
       }
+      return operation(scope, path);
+    case "resize":
+      resize(cloud, scope.split("/")[1], document, Number(query.get("size")));
       return operation(scope, path);
     case "listManagedInstances":
       return {
@@ -226,7 +247,11 @@ function aggregated(cloud: Cloud, collection: string): Json {
   return { items };
 }
 
-export function computeApi(cloud: Cloud, { method, path, body }: Recorded): Json {
+export function computeApi(
+  cloud: Cloud,
+  { method, path, body }: Recorded,
+  { query }: { query: URLSearchParams },
+): Json {
   if (!cloud.apis.has("compute")) {
     throw new ApiError(
       403,
@@ -253,7 +278,7 @@ export function computeApi(cloud: Cloud, { method, path, body }: Recorded): Json
     if (method === "POST") return insert(cloud, scope, collection, body);
     return undefined;
   }
-  if (verb !== undefined) return act(cloud, scope, `${target}/${name}`, verb, body);
+  if (verb !== undefined) return act(cloud, scope, `${target}/${name}`, verb, body, query);
   if (method === "GET") return cloud.get(`${target}/${name}`);
   if (method === "DELETE") return remove(cloud, scope, `${target}/${name}`);
   if (method === "PATCH" || method === "PUT") {

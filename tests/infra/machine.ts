@@ -5,7 +5,8 @@ import type { Result, Sandbox } from "./sandbox.ts";
 export interface Surroundings {
   attributes: Record<string, string>;
   release: { name: string; files: Record<string, string> };
-  secret?: string;
+  /** Values of Secret Manager by the names of their versions. */
+  secrets?: Record<string, string>;
 }
 
 export class Machine implements AsyncDisposable {
@@ -13,6 +14,8 @@ export class Machine implements AsyncDisposable {
   /** What the VM has said of itself last. */
   state = "";
   release: Surroundings["release"];
+  /** How many of its requests are refused yet: roles take their time to be known. */
+  refusals = 0;
 
   private etag = 1;
   private changed = Promise.withResolvers<void>();
@@ -52,7 +55,7 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
   }
 
   startup(): Promise<Result> {
-    return this.sandbox.run(`bash ${this.sandbox.shared}/startup.sh`);
+    return this.sandbox.run(`bash ${this.sandbox.shared}/startup.sh`, { KVS_RETRY_SECONDS: "1" });
   }
 
   change(attributes: Record<string, string>): void {
@@ -83,14 +86,19 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
     if (request.headers.get("authorization") !== `Bearer ${this.token}`) {
       return new Response(null, { status: 401 });
     }
+    if (this.refusals > 0) {
+      this.refusals--;
+      return new Response(null, { status: 403 });
+    }
     const object = pathname.match(/^\/storage\/demo-kvs-bin\/releases\/([^/]+)\/(.+)$/);
     if (object?.[1] === this.release.name && this.release.files[object[2]] !== undefined) {
       return new Response(this.release.files[object[2]]);
     }
-    if (this.given.secret && pathname.endsWith("/versions/latest:access")) {
-      return new Response(
-        JSON.stringify({ name: "1", payload: { data: btoa(this.given.secret) } }, null, 2),
-      );
+    const version = pathname.match(/^\/secretmanager\/v1\/(.+):access$/)?.[1] ?? "";
+    const secret = this.given.secrets?.[version];
+    if (secret !== undefined) {
+      const document = { name: version, payload: { data: btoa(secret) } };
+      return new Response(JSON.stringify(document, null, 2));
     }
     return new Response(null, { status: 404 });
   }

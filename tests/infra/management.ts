@@ -2,7 +2,6 @@
 
 import {
   ApiError,
-  AUTH_STRING,
   CA_CERTIFICATE,
   type Cloud,
   type Json,
@@ -97,7 +96,13 @@ function secrets(
       clientSpecifiedPayloadChecksum: payload.dataCrc32c !== undefined,
     });
   }
-  if (name.endsWith("/versions")) return { versions: cloud.list(name) };
+  if (name.endsWith("/versions")) return { versions: cloud.list(name).reverse() };
+  if (verb === "access") {
+    const version = name.endsWith("/latest")
+      ? cloud.list(name.slice(0, -"/latest".length)).at(-1)
+      : cloud.get(name);
+    return { name: version.name, payload: version.payload };
+  }
   if (method === "GET") return cloud.get(name);
   if (method === "DELETE") {
     for (const version of cloud.list(`${name}/versions`)) cloud.resources.delete(version.name);
@@ -132,7 +137,7 @@ function redis(
   }
   if (name.endsWith("/authString")) {
     cloud.get(name.slice(0, -"/authString".length));
-    return { authString: AUTH_STRING };
+    return { authString: cloud.authString };
   }
   if (name.endsWith("/certificateAuthority")) {
     cloud.get(name.slice(0, -"/certificateAuthority".length));

@@ -83,6 +83,11 @@ export class Deployment implements AsyncDisposable {
     await Deno.writeTextFile(`${this.bin}/SHA256SUMS`, sums);
   }
 
+  /** The same deployment with other settings. */
+  with(settings: Record<string, string>): Deployment {
+    return new Deployment(this.cloud, this.bin, { ...this.settings, ...settings });
+  }
+
   run(script: string, args: string[] = [], input?: string): Promise<Outcome> {
     return execute(script, args, {
       PATH: Deno.env.get("PATH")!,

@@ -41,7 +41,7 @@ async function releaseFiles(server: string): Promise<Record<string, string>> {
     "kvs-server": server,
     "kvs-client": "#!/bin/sh\necho client\n",
   };
-  for (const name of ["kvs-ready", "kvs-server.service", "kvs-update.service"]) {
+  for (const name of ["kvs-ready", "kvs-server.service"]) {
     files[name] = await Deno.readTextFile(`${ROOT}infra/${name}`);
   }
   let sums = "";
@@ -168,13 +168,18 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
       "kvs-release": release,
       "kvs-bin-bucket": "demo-kvs-bin",
       "kvs-options": `KVS_STORE=redis\nKVS_PORT=${port}`,
-      "kvs-redis-secret": "projects/demo/secrets/kvs-redis-url",
+      "kvs-redis-secret": "projects/demo/secrets/kvs-redis-url/versions/1",
       "kvs-redis-ca": "-----BEGIN CERTIFICATE-----\nZGVtbw==\n-----END CERTIFICATE-----",
       "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
     },
     release: { name: release, files },
-    secret: "rediss://:open-sesame@10.200.0.4:6378",
+    secrets: {
+      "projects/demo/secrets/kvs-redis-url/versions/1": "rediss://:open-sesame@10.200.0.4:6378",
+      "projects/demo/secrets/kvs-redis-url/versions/2": "rediss://:rotated@10.200.0.4:6378",
+    },
   });
+  // The account's role is a minute old.
+  google.refusals = 2;
   const { code, text } = await google.startup();
   assertEquals(code, 0, text);
   assertEquals(await ask(port), "VERSION from-bucket");
@@ -193,6 +198,16 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
     "/etc/kvs/kvs-server.env",
   );
 
+  google.change({
+    "kvs-deployment": "d2",
+    "kvs-redis-secret": "projects/demo/secrets/kvs-redis-url/versions/2",
+  });
+  await google.reaches("d2 ready");
+  assertStringIncludes(
+    (await sandbox.run("cat /etc/kvs/kvs-server.env")).text,
+    "KVS_REDIS_URL=rediss://:rotated@10.200.0.4:6378\n",
+  );
+
   // The bucket's content is held to the metadata's word.
   google.release.files = await releaseFiles(serverProgram("somebody's"));
   await sandbox.run("rm -r /opt/kvs/releases");
@@ -200,7 +215,7 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
   assertEquals(tampered.code, 1, tampered.text);
   assertEquals(
     google.state,
-    `d1 failed: the sums of release ${release} are not what its name says`,
+    `d2 failed: the sums of release ${release} are not what its name says`,
   );
 });
 
@@ -226,10 +241,43 @@ test("a change of the metadata brings the VM up to date, and says so", async () 
   const { code, text } = await google.startup();
   assertEquals(code, 0, text);
   assertEquals(await ask(port), "VERSION one");
-  google.release = await release("two");
-  google.change({ "kvs-deployment": "d2", "kvs-release": google.release.name });
+  const two = google.release = await release("two");
+  google.change({ "kvs-deployment": "d2", "kvs-release": two.name });
   await google.reaches("d2 ready");
   assertEquals(await ask(port), "VERSION two");
+
+  const three = google.release = await release("three");
+  google.change({ "kvs-deployment": "d3", "kvs-release": three.name });
+  assertEquals((await google.startup()).code, 0);
+  assertEquals(await ask(port), "VERSION three");
+  const { text: left } = await sandbox.run("ls -A /opt/kvs/releases");
+  assertEquals(left.trim().split("\n"), [two.name, three.name].sort());
+});
+
+test("a VM whose first orders could not be carried out takes the next", async () => {
+  await using sandbox = await Sandbox.start();
+  const files = await releaseFiles(serverProgram("late"));
+  const release = (await sha256(files.SHA256SUMS)).slice(0, 16);
+  const port = freePort();
+  await using google = await Machine.start(sandbox, {
+    attributes: {
+      "kvs-role": "server",
+      "kvs-deployment": "d1",
+      "kvs-release": release,
+      "kvs-bin-bucket": "demo-kvs-bin",
+      "kvs-options": `KVS_STORE=memory\nnonsense\n`,
+      "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
+    },
+    release: { name: release, files },
+  });
+  assertEquals((await google.startup()).code, 1);
+  assertEquals(google.state, "d1 failed: kvs-options takes lines NAME=VALUE, nothing else");
+  google.change({
+    "kvs-deployment": "d2",
+    "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}`,
+  });
+  await google.reaches("d2 ready");
+  assertEquals(await ask(port), "VERSION late");
 });
 
 test("the client's machine gets the client and the servers' address, and no server", async () => {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { createInterface } from "node:readline";
 import process from "node:process";
 import { isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
@@ -37,6 +36,8 @@ async function readAll(call: Call): Promise<number> {
 }
 
 async function interact(call: Call): Promise<number> {
+  // Loaded here alone: other commands would wait for it as long as for all the rest of their start.
+  const { createInterface } = await import("node:readline");
   const path = historyPath();
   const editor = createInterface({
     input: process.stdin,

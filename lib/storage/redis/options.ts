@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ConnectionOptions } from "node:tls";
 import type { RedisOptions } from "ioredis";
 import { Exit, ExitError } from "../../errors.ts";
 import type { StoreOptions } from "../store.ts";
@@ -24,6 +25,8 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly timeout?: number;
   /** Certificates in PEM that TLS trusts, instead of the machine's. */
   readonly ca?: string;
+  /** Whether what `ca` has signed is trusted whatever host it names. */
+  readonly anyName?: boolean;
 }
 
 /** Where to connect, and how. */
@@ -38,7 +41,7 @@ export interface Target {
  * @throws {ExitError} where one is not what it has to be
  */
 export function targetOf(options: RedisStoreOptions): Target {
-  const { urls, cluster, ca } = options;
+  const { urls, cluster, ca, anyName } = options;
   if (urls.length === 0) throw wrong("", "it is missing");
   if (urls.length > 1 && !cluster) {
     throw wrong(urls.join(","), "several addresses need --redis-cluster");
@@ -57,9 +60,16 @@ export function targetOf(options: RedisStoreOptions): Target {
       ...(named.user !== "" && { username: named.user }),
       ...(named.password !== "" && { password: named.password }),
       ...(first.db !== 0 && { db: first.db }),
-      ...(first.secure && { tls: ca === undefined ? {} : { ca } }),
+      ...(first.secure && { tls: trust(ca, anyName) }),
     },
   };
+}
+
+function trust(ca: string | undefined, anyName = false): ConnectionOptions {
+  if (!anyName) return ca === undefined ? {} : { ca };
+  // Among the machine's authorities are those of the whole world.
+  if (ca === undefined) throw new ExitError("--redis-verify ca needs --redis-ca FILE", Exit.usage);
+  return { ca, checkServerIdentity: () => undefined };
 }
 
 interface Parsed extends Address {

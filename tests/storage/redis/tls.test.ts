@@ -10,32 +10,39 @@ async function openssl(directory: string, ...args: string[]): Promise<void> {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
+/** A Redis on TLS, whose certificate names what `names` says. */
+async function tlsServer(directory: string, names: string) {
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  await openssl(
+    directory,
+    ...["req", "-x509", ...key, "-days", "2", "-subj", "/CN=test authority"],
+    ...["-keyout", "ca.key", "-out", "ca.crt"],
+  );
+  await openssl(
+    directory,
+    ...["req", ...key, "-subj", "/CN=redis", "-keyout", "redis.key", "-out", "redis.csr"],
+  );
+  await Deno.writeTextFile(`${directory}/extensions`, names);
+  await openssl(
+    directory,
+    ...["x509", "-req", "-in", "redis.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"],
+    ...["-CAcreateserial", "-extfile", "extensions", "-out", "redis.crt"],
+  );
+  const port = freePort();
+  const server = await new RedisServer([
+    ...["--tls-port", `${port}`, "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", `${directory}/redis.crt`, "--tls-key-file", `${directory}/redis.key`],
+    ...["--tls-ca-cert-file", `${directory}/ca.crt`],
+  ]).start();
+  return { server, port, ca: await Deno.readTextFile(`${directory}/ca.crt`) };
+}
+
 redisTest("rediss:// speaks TLS, and trusts only the authority that it is given", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvs-redis-tls-" });
   try {
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    await openssl(
-      directory,
-      ...["req", "-x509", ...key, "-days", "2", "-subj", "/CN=test authority"],
-      ...["-keyout", "ca.key", "-out", "ca.crt"],
-    );
-    await openssl(
-      directory,
-      ...["req", ...key, "-subj", "/CN=redis", "-keyout", "redis.key", "-out", "redis.csr"],
-    );
-    await Deno.writeTextFile(`${directory}/san`, "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
-    await openssl(
-      directory,
-      ...["x509", "-req", "-in", "redis.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"],
-      ...["-CAcreateserial", "-extfile", "san", "-out", "redis.crt"],
-    );
-    const port = freePort();
-    await using server = await new RedisServer([
-      ...["--tls-port", `${port}`, "--tls-auth-clients", "no"],
-      ...["--tls-cert-file", `${directory}/redis.crt`, "--tls-key-file", `${directory}/redis.key`],
-      ...["--tls-ca-cert-file", `${directory}/ca.crt`],
-    ]).start();
-    const ca = await Deno.readTextFile(`${directory}/ca.crt`);
+    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1\n";
+    const { server, port, ca } = await tlsServer(directory, names);
+    await using _ = server;
     const k = bytesOf("k");
     for (const host of ["localhost", "127.0.0.1"]) {
       await using store = await using(openOn(server, { urls: [`rediss://${host}:${port}`], ca }));
@@ -50,3 +57,36 @@ redisTest("rediss:// speaks TLS, and trusts only the authority that it is given"
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+redisTest(
+  "a certificate that names no host is taken where only its authority is to be checked",
+  async () => {
+    const directory = await Deno.makeTempDir({ prefix: "kvs-redis-tls-" });
+    try {
+      const { server, port, ca } = await tlsServer(directory, "basicConstraints=CA:FALSE\n");
+      await using _ = server;
+      const k = bytesOf("k");
+      const urls = [`rediss://127.0.0.1:${port}`];
+      {
+        await using strict = await using(openOn(server, { urls, ca }));
+        const error = await Promise.resolve(strict.read(k)).catch((error) => error);
+        assert(error instanceof StoreError && /does not match/.test(error.message), `${error}`);
+      }
+      await using store = await using(openOn(server, { urls, ca, anyName: true }));
+      assertEquals(typeof await store.swap(k, "any", itemOf(bytesOf("v"))), "bigint");
+
+      const other = await Deno.makeTempDir({ dir: directory });
+      await openssl(
+        other,
+        ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=another authority"],
+        ...["-keyout", "ca.key", "-out", "ca.crt", "-days", "2"],
+      );
+      const wrong = await Deno.readTextFile(`${other}/ca.crt`);
+      await using stranger = await using(openOn(server, { urls, ca: wrong, anyName: true }));
+      const error = await Promise.resolve(stranger.read(k)).catch((error) => error);
+      assert(error instanceof StoreError && /certificate|issuer/i.test(error.message), `${error}`);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);

@@ -1,0 +1,126 @@
+# The virtual machines: what they are told, how they are made, and whether they are ready.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
+
+# the address that clients are told
+server_ip=
+
+# The server's options as lines of an environment file. No secret may be among them: whoever sees the VM reads them.
+server_options() {
+  echo "KVS_STORE=$KVS_STORE"
+  echo "KVS_LISTEN=0.0.0.0"
+  echo "KVS_PORT=$KVS_PORT"
+  case $KVS_STORE/$KVS_REDIS_KIND in
+    disk/*) echo "KVS_DATA_DIR=/var/lib/kvs/data" ;;
+    gcs/*) echo "KVS_BUCKET=$KVS_BUCKET" ;;
+    redis/*)
+      # Its authority is for this Redis alone; its certificate need not name the address.
+      echo "KVS_REDIS_VERIFY=ca"
+      [[ $KVS_REDIS_KIND == instance ]] || printf '%s\n' "KVS_REDIS_CLUSTER=true" "KVS_REDIS_URL=$redis_url"
+      ;;
+  esac
+  local setting
+  for setting in $KVS_SERVER_ENV; do echo "$setting"; done
+}
+
+# Writes what the VMs are told, and names it by its content, so that a VM can say what it runs.
+stage_deployment() {
+  options=$(server_options)
+  deployment=DEPLOYMENT
+  $dry_run && return
+  deployment=$( (
+    echo "$release $options $redis_secret_version"
+    cat "$infra/startup.sh"
+    [[ $KVS_STORE != redis ]] || cat "$work/redis-ca.pem"
+  ) | sha256sum | cut -c 1-16)
+}
+
+# vm_metadata server|client: arguments that tell a VM its release and options. `^|^` makes | separate the entries.
+vm_metadata() {
+  local entries="^|^kvs-role=$1|kvs-deployment=$deployment|kvs-release=$release|kvs-bin-bucket=$KVS_BIN_BUCKET"
+  local attachments="startup-script=$infra/startup.sh"
+  if [[ $1 == server ]]; then
+    entries+="|kvs-options=$options"
+    [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk"
+    needs_redis_secret && entries+="|kvs-redis-secret=projects/$KVS_PROJECT/secrets/$redis_secret/versions/$redis_secret_version"
+    [[ $KVS_STORE != redis ]] || attachments+=",kvs-redis-ca=$work/redis-ca.pem"
+  else
+    entries+="|kvs-servers=$server_ip:$KVS_PORT"
+  fi
+  entries+="|enable-oslogin=TRUE|block-project-ssh-keys=TRUE|enable-guest-attributes=TRUE|serial-port-enable=FALSE"
+  metadata=("--metadata=$entries" "--metadata-from-file=$attachments")
+}
+
+# What an API scope lets a token do is cut down further by the account's roles. Secret Manager takes no narrower
+# scope than cloud-platform, so with a Redis password the roles alone bound the servers.
+server_scopes() {
+  local base=https://www.googleapis.com/auth
+  case $KVS_STORE in
+    disk) echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write" ;;
+    gcs) echo "$base/devstorage.read_write,$base/logging.write,$base/monitoring.write" ;;
+    redis)
+      if needs_redis_secret; then echo "$base/cloud-platform"; else
+        echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write"
+      fi
+      ;;
+  esac
+}
+
+# The flags that every machine has: no address outside, a measured boot, nothing of the default account.
+machine=(
+  "--image-project=$KVS_IMAGE_PROJECT" "--image-family=$KVS_IMAGE_FAMILY"
+  --boot-disk-size=10GB --boot-disk-type=pd-balanced
+  --shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring
+)
+
+create_template() {
+  template=$group-$deployment
+  vm_metadata server
+  ensure template "$template" compute instance-templates create "$template" \
+    "--machine-type=$KVS_MACHINE_TYPE" "${machine[@]}" \
+    "--region=$KVS_REGION" "--network-interface=subnet=$subnet,no-address" \
+    "--service-account=$server_email" "--scopes=$(server_scopes)" "${metadata[@]}"
+}
+
+# --- is it ready? ----------------------------------------------------------------------------------------
+
+# A VM's startup script says in its guest attributes which deployment it runs and whether the server answers:
+# nobody needs a shell on the VM to know.
+vm_state() {
+  gcloud_ compute instances get-guest-attributes "$1" "--zone=$2" --query-path=kvs/state \
+    "--format=value(value)" 2>/dev/null </dev/null || true
+}
+
+# wait_ready VM ZONE: true when the VM runs `deployment`; `state` holds its last word.
+wait_ready() {
+  local end=$((SECONDS + KVS_READY_TIMEOUT))
+  while ((SECONDS < end)); do
+    state=$(vm_state "$1" "$2")
+    case $state in
+      "$deployment ready") return 0 ;;
+      "$deployment failed"*) return 1 ;;
+    esac
+    sleep "${KVS_POLL_SECONDS:-5}"
+  done
+  state="no answer within $KVS_READY_TIMEOUT s (last word: '$state')"
+  return 1
+}
+
+# group_members SIZE: lines "NAME ZONE" of the group's VMs, once it has as many.
+group_members() {
+  local end=$((SECONDS + KVS_READY_TIMEOUT))
+  while :; do
+    ask "$group-XXXX $KVS_ZONE" compute instance-groups managed list-instances "$group" "--region=$KVS_REGION" \
+      "--filter=NOT currentAction:DELETING" \
+      "--format=value(instance.basename(),instance.scope(zones).segment(0))"
+    if $dry_run || (($(grep -c . <<<"$answer") == $1)); then return; fi
+    ((SECONDS < end)) ||
+      fail "Group $group has not the $1 servers that it should have. Why: gcloud compute instance-groups managed" \
+        "list-errors $group --region=$KVS_REGION --project=$KVS_PROJECT"
+    sleep "${KVS_POLL_SECONDS:-5}"
+  done
+}
+
+where_to_look() {
+  echo "Its log: gcloud compute ssh $1 --zone=$2 --project=$KVS_PROJECT --tunnel-through-iap --command='sudo journalctl -u google-startup-scripts -u kvs-server -n 100'"
+}

@@ -1,0 +1,120 @@
+# What exists already, and making what does not.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
+
+# All that can exist, one list command a kind; `value` is what is remembered of each.
+declare -A listing=(
+  [network]="compute networks list --format=value(name)"
+  [subnet]="compute networks subnets list --format=value(name)"
+  [firewall-rule]="compute firewall-rules list --format=value(name)"
+  [address]="compute addresses list --format=value(name,address)"
+  [disk]="compute disks list --format=value(name)"
+  [snapshot-schedule]="compute resource-policies list --format=value(name)"
+  [instance]="compute instances list --format=value(name,zone.basename(),status,metadata.items.kvs-deployment)"
+  [template]="compute instance-templates list --format=value(name)"
+  [group]="compute instance-groups managed list --format=value(name,instanceTemplate.basename(),targetSize)"
+  [health-check]="compute health-checks list --format=value(name)"
+  [backend]="compute backend-services list --format=value(name,backends[0].group.basename())"
+  [forwarding-rule]="compute forwarding-rules list --format=value(name)"
+  [service-account]="iam service-accounts list --format=value(email)"
+  [bucket]="storage buckets list --format=value(name,lifecycle_config.rule[0].action.type)"
+  [redis-instance]="redis instances list --format=value(name.basename(),host,port,state)"
+  [redis-cluster]="redis clusters list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"
+  [connection-policy]="network-connectivity service-connection-policies list --format=value(name.basename())"
+  [secret]="secrets list --format=value(name.basename())"
+  [project-role]="projects get-iam-policy $KVS_PROJECT --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  # parts of the things above
+  [peering]="compute networks peerings list --flatten=peerings[] --format=value(peerings.name)"
+  [bin-role]="storage buckets get-iam-policy gs://$KVS_BIN_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [data-role]="storage buckets get-iam-policy gs://$KVS_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [secret-role]="secrets get-iam-policy $KVS_NAME-redis-url --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+)
+
+# What a part belongs to: without it there is nothing to list.
+whole_of() {
+  case $1 in
+    peering) echo "network/$network" ;;
+    bin-role) echo "bucket/$KVS_BIN_BUCKET" ;;
+    data-role) echo "bucket/$KVS_BUCKET" ;;
+    secret-role) echo "secret/$redis_secret" ;;
+  esac
+}
+
+# The API that a list command needs; nothing of that kind exists where it is not enabled.
+api_of() {
+  case $1 in
+    service-account) echo iam ;;
+    bucket | bin-role | data-role) echo storage ;;
+    redis-*) echo redis ;;
+    connection-policy) echo networkconnectivity ;;
+    secret*) echo secretmanager ;;
+    project-role) echo cloudresourcemanager ;;
+    *) echo compute ;;
+  esac
+}
+
+list_command() {
+  local -a words
+  read -ra words <<<"${listing[$1]}"
+  case $1 in
+    redis-* | connection-policy) words+=("--region=$KVS_REGION") ;;
+    snapshot-schedule | subnet) words+=("--filter=region:$KVS_REGION") ;;
+    peering) words+=("--network=$network") ;;
+  esac
+  printf '%s\n' "${words[@]}"
+}
+
+declare -A found=()
+
+# Learns what exists of these kinds: found[kind/name] holds what is known of it; of roles, found[kind/role member].
+take_stock() {
+  local kind name rest whole
+  local -a words asked=()
+  for kind in "$@"; do
+    whole=$(whole_of "$kind")
+    [[ -z $whole || -n ${found[$whole]:-} ]] || continue
+    mapfile -t words < <(list_command "$kind")
+    if $dry_run; then
+      print_command "${words[@]}"
+      continue
+    fi
+    [[ -n ${found[api/$(api_of "$kind")]:-} ]] || continue
+    asked+=("$kind")
+    # All lists at once: each gcloud waits for the network most of its time.
+    (attempt "$work/list.$kind" "$work/error.$kind" "${words[@]}" || touch "$work/failed.$kind") &
+  done
+  wait
+  for kind in "${asked[@]}"; do
+    if [[ -e $work/failed.$kind ]]; then
+      mapfile -t words < <(list_command "$kind")
+      failed "$(<"$work/error.$kind")" "${words[@]}"
+    fi
+    while IFS=$'\t' read -r name rest; do
+      [[ $kind != *-role ]] || name+=" $rest"
+      [[ -z $name ]] || found[$kind/$name]=${rest:-yes}
+    done <"$work/list.$kind"
+  done
+}
+
+take_stock_of_apis() {
+  local api
+  ask "" services list --enabled "--format=value(config.name)"
+  for api in $answer; do found[api/${api%.googleapis.com}]=yes; done
+}
+
+exists() {
+  [[ -n ${found[$1/$2]:-} ]]
+}
+
+# ensure KIND NAME COMMAND…: runs the command unless there is a KIND called NAME.
+ensure() {
+  local kind=$1 name=$2
+  shift 2
+  if exists "$kind" "$name"; then
+    echo "= $kind $name is there"
+  else
+    change "$@"
+    found[$kind/$name]=yes
+  fi
+}
+
