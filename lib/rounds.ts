@@ -6,8 +6,8 @@
  * ready since: of some hundreds of connections that always have something to read, those that waited
  * longest would go on waiting, for many seconds.
  *
- * So when that many reads complete at a time, connections that were served do not read again before
- * all others that are ready have been served. Up to 128 connections nothing of this is needed, and
+ * So when that many complete at a time, connections that were served do not read again before all
+ * others that are ready have been served. Up to 128 connections nothing of this is needed, and
  * nothing is done.
  *
  * @module
@@ -15,11 +15,13 @@
 
 /** So many operations the event loop carries out at a time. */
 const BUDGET = 128;
-/** From so many reads at a time on others may be left over: writes share the budget. */
+/** From so many that complete at a time on, others may be left over. */
 const CROWD = BUDGET / 2;
+/** So many begin to read together: whatever is ready and left over is looked at each time. */
+const GROUP = 4 * BUDGET;
 /**
  * The event loop looks for what has become ready at least once in 61 turns (tokio's event interval).
- * When no read completes for more than twice that, none is ready.
+ * When nothing completes for more than twice that, nothing is ready.
  */
 const QUIET_TURNS = 130;
 
@@ -27,8 +29,8 @@ const QUIET_TURNS = 130;
 export class Rounds {
   /** Connections that take part. */
   private members = 0;
-  /** Reads that have completed at this time. */
-  private completed = 0;
+  /** Reads and writes that have completed at this time. */
+  private completions = 0;
   /** Whether those that were served wait for the next round. */
   private holding = false;
   private held: (() => void)[] = [];
@@ -49,33 +51,40 @@ export class Rounds {
     return new Promise((resolve) => this.held.push(resolve));
   }
 
-  /** A read has completed. */
-  served(): void {
-    if (this.members <= BUDGET || this.completed++ > 0) return;
-    // All reads that complete at one time go on before this does.
-    queueMicrotask(() => this.count());
+  /** A read or a write has completed. */
+  completed(): void {
+    if (this.members <= BUDGET || this.completions++ > 0) return;
+    // All that complete at one time go on before this does.
+    queueMicrotask(this.count);
   }
 
-  private count(): void {
-    const crowded = this.completed >= CROWD;
-    this.completed = 0;
+  private readonly count = (): void => {
+    const crowded = this.completions >= CROWD;
+    this.completions = 0;
     this.quietTurns = 0;
-    if (!crowded) return this.begin();
+    if (crowded) this.hold();
+    else this.proceed();
+  };
+
+  private hold(): void {
     this.holding = true;
     if (this.watching) return;
     this.watching = true;
-    setImmediate(() => this.watch());
+    setImmediate(this.watch);
   }
 
-  /** Begins the next round, also where the last ready ones were a crowd. */
-  private watch(): void {
-    if (this.holding && ++this.quietTurns >= QUIET_TURNS) this.begin();
+  /** Goes on also where the last ready ones were a crowd. */
+  private readonly watch = (): void => {
+    if (this.holding && ++this.quietTurns >= QUIET_TURNS) this.proceed();
     this.watching = this.holding;
-    if (this.watching) setImmediate(() => this.watch());
-  }
+    if (this.watching) setImmediate(this.watch);
+  };
 
-  private begin(): void {
-    this.holding = false;
-    for (const proceed of this.held.splice(0)) proceed();
+  /** Nothing is ready: those that have waited longest may read. */
+  private proceed(): void {
+    this.quietTurns = 0;
+    const group = this.held.splice(0, GROUP);
+    this.holding = this.held.length > 0;
+    for (const resolve of group) resolve();
   }
 }

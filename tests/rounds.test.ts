@@ -10,7 +10,7 @@ function rounds(members: number): Rounds {
 
 /** Lets so many reads complete at one time. */
 async function serve(all: Rounds, reads: number): Promise<void> {
-  for (let i = 0; i < reads; i++) all.served();
+  for (let i = 0; i < reads; i++) all.completed();
   await Promise.resolve();
 }
 
