@@ -83,6 +83,7 @@ ${
     escape(command)
   }</code>.</p>
 <h2>How far the figures can be trusted</h2>
+${limitTexts(comparison).map((text) => `<p>${escape(text)}</p>`).join("\n")}
 <p>${escape(ceilingText(comparison))}</p>
 <p>${escape(othersText(comparison))}</p>
 </body>
@@ -104,6 +105,16 @@ ${svg}
     }</div></details>
 </figure>`;
   }).join("\n");
+}
+
+/** What the time limit has cut short, where it has. */
+export function limitTexts({ calls, limit }: Comparison): string[] {
+  const cut = calls.filter((row) => row.answered < row.calls).length;
+  if (cut === 0) return [];
+  return [
+    `No number of calls was given more than ${limit} s (--limit). Where fewer were answered than asked for ` +
+    `(${cut} of ${calls.length}), the table says how many, and the chart shows no bar.`,
+  ];
 }
 
 /** What the load generator can do by itself, and where that was the limit. */
