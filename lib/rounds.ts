@@ -31,6 +31,8 @@ export class Rounds {
   private members = 0;
   /** Reads and writes that have completed at this time. */
   private completions = 0;
+  /** Whether there is a read among them. */
+  private hasRead = false;
   /** Whether those that were served wait for the next round. */
   private holding = false;
   private held: (() => void)[] = [];
@@ -51,19 +53,32 @@ export class Rounds {
     return new Promise((resolve) => this.held.push(resolve));
   }
 
-  /** A read or a write has completed. */
-  completed(): void {
-    if (this.members <= BUDGET || this.completions++ > 0) return;
+  /** A read has completed. */
+  readDone(): void {
+    if (this.members <= BUDGET) return;
+    this.hasRead = true;
+    this.add();
+  }
+
+  /** A write has completed. */
+  writeDone(): void {
+    if (this.members > BUDGET) this.add();
+  }
+
+  private add(): void {
     // All that complete at one time go on before this does.
-    queueMicrotask(this.count);
+    if (this.completions++ === 0) queueMicrotask(this.count);
   }
 
   private readonly count = (): void => {
     const crowded = this.completions >= CROWD;
+    // Most writes complete at once, so that a few of them say nothing of what is ready.
+    const last = !crowded && this.hasRead;
     this.completions = 0;
+    this.hasRead = false;
     this.quietTurns = 0;
     if (crowded) this.hold();
-    else this.proceed();
+    else if (last) this.proceed();
   };
 
   private hold(): void {

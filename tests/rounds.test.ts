@@ -10,7 +10,7 @@ function rounds(members: number): Rounds {
 
 /** Lets so many reads complete at one time. */
 async function serve(all: Rounds, reads: number): Promise<void> {
-  for (let i = 0; i < reads; i++) all.completed();
+  for (let i = 0; i < reads; i++) all.readDone();
   await Promise.resolve();
 }
 
@@ -38,6 +38,23 @@ Deno.test("a round: those that were served in a crowd wait until all that were r
   assertEquals(all.next(), undefined);
   await Promise.all([first, second]);
   assertEquals(order, ["first", "second"]);
+});
+
+Deno.test("a round: a few writes say nothing of who is ready, many do", async () => {
+  const all = rounds(300);
+  await serve(all, 128);
+  let waits = true;
+  const turn = all.next()?.then(() => waits = false);
+  all.writeDone();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert(waits);
+  await serve(all, 1);
+  await turn;
+
+  for (let i = 0; i < 128; i++) all.writeDone();
+  await Promise.resolve();
+  assert(all.next() !== undefined);
 });
 
 Deno.test("a round: one that ends with a crowd ends all the same", async () => {

@@ -216,7 +216,7 @@ export class Connection implements Disposable {
       const turn = rounds.next();
       if (turn !== undefined) await turn;
       const length = await socket.read(memory);
-      rounds.completed();
+      rounds.readDone();
       if (length === null) {
         return this.#fail(
           new UnreachableError(`${addressText(this.address)} closed the connection`),
@@ -256,7 +256,7 @@ export class Connection implements Disposable {
         const bytes = out.view();
         for (let at = 0; at < bytes.length;) {
           at += await this.#socket!.write(at === 0 ? bytes : bytes.subarray(at));
-          rounds.completed();
+          rounds.writeDone();
         }
         out.clear(KEPT_WRITE_BUFFER);
       }

@@ -99,7 +99,7 @@ export class Connection {
       const turn = rounds.next();
       if (turn !== undefined) await turn;
       const count = await this.socket.read(this.parser.room());
-      rounds.completed();
+      rounds.readDone();
       this.reading = false;
       if (count === null) return { done: true, value: undefined };
       this.active = this.surroundings.ticks;
@@ -270,7 +270,7 @@ export class Connection {
     const bytes = out.view();
     this.context.counters.bytes_written += bytes.length;
     let written = await this.socket.write(bytes);
-    this.surroundings.rounds.completed();
+    this.surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.socket.write(bytes.subarray(written));
     out.clear(KEPT);
     this.uncommitted = 0;
