@@ -25,7 +25,11 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align
 .wide td:last-child:not(.figures td) { font: .8rem ui-monospace, monospace }
 .wide { overflow-x: auto } code { font-size: .85em; overflow-wrap: anywhere }
 summary { cursor: pointer; color: var(--faint) }
-@media print { body { max-width: none; margin: 0 } details > * { display: block } }
+@media print {
+  body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt } .faint, figcaption { color: #444 }
+  figure { margin: .6rem 0 } figure svg { max-height: 6.6cm } table, figcaption { font-size: 8.5pt } th, td { padding: .1rem .7rem } summary { display: none }
+  h1, h2 { break-after: avoid } tr { break-inside: avoid }
+}
 `;
 
 /** From this share of the machine on, other processes make the figures doubtful. */
