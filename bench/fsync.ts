@@ -15,7 +15,7 @@ import { loadOptions, runBench } from "./front.ts";
 import type { Measurement } from "./generator.ts";
 import { versionOf } from "./machine.ts";
 import { measure, median, noiseText } from "./measure.ts";
-import { denoScript, type Server, startServer } from "./processes.ts";
+import { denoScript, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const benchOptions = {
@@ -64,24 +64,23 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
     throw new ExitError("redis-server is not installed", Exit.unavailable);
   }
   const { connections, valueSize, keys, seconds, rounds } = options;
+  const workload = { operation: "set", connections, pipeline: 1, valueSize, keys } as const;
   const rows: Row[] = [];
   const progress = new Progress();
   for (const fsync of POLICIES) {
+    const directory = await Deno.makeTempDir({ prefix: "kvs-fsync-", dir: options.dir });
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => Deno.remove(directory, { recursive: true }));
+    const kvs = stack.use(await startServer((port) => kvsOn(port, directory, fsync)));
+    const redis = stack.use(await startServer((port) => redisOn(port, directory, fsync)));
     const found: Record<Row["server"], Measurement[]> = { kvs: [], redis: [] };
     for (let round = 1; round <= rounds; round++) {
-      for (const name of SERVERS) {
-        progress.show(() => `${fsync}, round ${round} of ${rounds}: ${name}`);
-        // Each round begins with an empty directory, so that no server pays for rounds before.
-        const directory = await Deno.makeTempDir({ prefix: "kvs-fsync-", dir: options.dir });
-        await using stack = new AsyncDisposableStack();
-        stack.defer(() => Deno.remove(directory, { recursive: true }));
-        const { port, pid } = stack.use(await startOn(directory, name, fsync));
-        const protocol = name === "redis" ? { protocol: "redis" as const } : {};
-        const workload = { operation: "set", connections, pipeline: 1, valueSize, keys } as const;
-        found[name].push(
-          await measure({ ...workload, ...protocol, port, pid, seconds: seconds / 1000 }),
-        );
-      }
+      progress.show(() => `${fsync}, round ${round} of ${rounds}`);
+      const task = { ...workload, seconds: seconds / 1000 };
+      found.kvs.push(await measure({ ...task, port: kvs.port, pid: kvs.pid }));
+      found.redis.push(
+        await measure({ ...task, protocol: "redis", port: redis.port, pid: redis.pid }),
+      );
     }
     const rate = (m: Measurement) => m.operations / m.seconds;
     for (const server of SERVERS) {
@@ -100,15 +99,21 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
   return rows;
 }
 
-function startOn(directory: string, name: Row["server"], fsync: Row["fsync"]): Promise<Server> {
-  return startServer((port) =>
-    name === "kvs"
-      ? denoScript("server.ts", "-p", `${port}`, "--data-dir", directory, "--fsync", fsync)
-      : [
-        ...["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--dir", directory],
-        ...["--save", "", "--appendonly", "yes", "--appendfsync", fsync],
-      ] as [string, ...string[]]
+function kvsOn(port: number, directory: string, fsync: string): [string, ...string[]] {
+  return denoScript(
+    "server.ts",
+    "-p",
+    `${port}`,
+    "--data-dir",
+    `${directory}/kvs`,
+    "--fsync",
+    fsync,
   );
+}
+
+function redisOn(port: number, directory: string, fsync: string): [string, ...string[]] {
+  const place = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", directory];
+  return ["redis-server", ...place, "--save", "", "--appendonly", "yes", "--appendfsync", fsync];
 }
 
 function text(rows: readonly Row[], options: BenchOptions): string {
