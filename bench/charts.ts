@@ -42,7 +42,11 @@ const LOOKS: Record<ContestantId | "echo", Look> = {
   memory: { color: "#c98500", symbol: "rect", dash: "solid" },
   no: { color: "#3a9bd9", symbol: "triangle", dash: "solid" },
   everysec: { color: "#0072b2", symbol: "diamond", dash: "solid" },
-  always: { color: "#009e73", symbol: "roundRect", dash: "solid" },
+  always: {
+    color: "#009e73",
+    symbol: "path://M0,2L2,0L5,3L8,0L10,2L7,5L10,8L8,10L5,7L2,10L0,8L3,5Z",
+    dash: "solid",
+  },
   redis: { color: "#d55e00", symbol: "path://M0,0L10,0L5,9Z", dash: "solid" },
   gcs: { color: "#cc79a7", symbol: "path://M0,3H3V0H6V3H9V6H6V9H3V6H0Z", dash: "solid" },
   echo: { color: "#7f7f7f", symbol: "rect", dash: "dotted" },

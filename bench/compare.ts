@@ -18,19 +18,33 @@ import { Progress } from "../lib/load/progress.ts";
 import { chartsOf, standalone } from "./charts.ts";
 import {
   type CallKind,
+  type CallRow,
   type ClientRow,
   type Comparison,
   fill,
   measureCalls,
   measureClients,
 } from "./comparison.ts";
-import { type ContestantId, CONTESTANTS, startContestants } from "./contestants.ts";
+import {
+  type ContestantId,
+  CONTESTANTS,
+  startContestants,
+  withoutPasswords,
+} from "./contestants.ts";
 import { keyOf } from "./frames.ts";
 import { chosen, numbers } from "./lists.ts";
 import { describeMachine } from "./machine.ts";
-import { ceilingText, othersText, pageOf } from "./page.ts";
+import { ceilingText, limitTexts, othersText, pageOf } from "./page.ts";
 import { echoScript, startServer, watchOthers } from "./processes.ts";
-import { callTable, clientTable, csvOf, latencyText, rateText, type Table } from "./tables.ts";
+import {
+  callTable,
+  clientTable,
+  csvOf,
+  latencyText,
+  rateText,
+  type Table,
+  textOf,
+} from "./tables.ts";
 
 const ids = Object.keys(CONTESTANTS) as ContestantId[];
 
@@ -53,7 +67,7 @@ const compareOptions = {
     flags: "--limit",
     min: 10,
     default: 300_000,
-    help: "how long a number of calls may take; what has been answered by then is reported",
+    help: "how long each number of calls may take; what has been answered by then is reported",
   }),
   valueSize: integer({
     flags: "--value-size",
@@ -99,7 +113,8 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(helpText(manual, compareOptions).trimEnd());
     return Exit.ok;
   }
-  const comparison = await compare(options, ["deno task compare", ...args].join(" "));
+  const command = withoutPasswords(["deno task compare", ...args].join(" "));
+  const comparison = await compare(options, command);
   await write(options.out, comparison);
   console.log(summary(comparison));
   console.log(`\n${options.out}/index.html`);
@@ -140,12 +155,16 @@ async function compare(
   const others = watchOthers([...processes, echoServer].map(({ pid }) => pid));
 
   // Store after store within a number of calls, so that what else the machine does hits all alike.
-  const calls = [];
+  const calls: CallRow[] = [];
   for (const count of counts) {
     for (const kind of ["set", "get", "set one key"] satisfies CallKind[]) {
       for (const target of targets) {
-        progress.show(() => `${target.label}: ${kind}, ${count} calls`);
-        calls.push(await measureCalls(target, kind, count, valueSize, limit));
+        const row = await measureCalls(target, {
+          ...{ kind, calls: count, valueSize, limit, stored: storedBy(target.id, calls) },
+          advance: (answered) =>
+            progress.show(() => `${target.label}: ${kind}, ${answered} of ${count} calls`),
+        });
+        calls.push(row);
       }
     }
   }
@@ -164,6 +183,7 @@ async function compare(
     machine,
     command,
     valueSize,
+    limit: limit / 1000,
     contestants: contestants.map(({ id, label, command, note }) => ({ id, label, command, note })),
     leftOut,
     calls,
@@ -171,6 +191,12 @@ async function compare(
     ceiling,
     othersShare: others(),
   };
+}
+
+/** How many keys a server has: as many as the longest row of its sets. */
+function storedBy(id: ContestantId, calls: readonly CallRow[]): number {
+  const sets = calls.filter(({ contestant, kind }) => contestant === id && kind === "set");
+  return Math.max(1, ...sets.map(({ answered, refused }) => answered - refused));
 }
 
 /** Nobody gets more out of a server than the generator gets out of the one that does nothing. */
@@ -197,22 +223,17 @@ async function write(directory: string, comparison: Comparison): Promise<void> {
 /** The tables, for the terminal. */
 function summary(comparison: Comparison): string {
   const { leftOut } = comparison;
+  const titled = (title: string, [head, ...rows]: Table) =>
+    textOf([[title, ...head!.slice(1)], ...rows]);
   return [
     ...(["set", "get", "set one key"] satisfies CallKind[]).map((kind) =>
-      textOf(kind, callTable(comparison, kind))
+      titled(kind, callTable(comparison, kind))
     ),
-    textOf("requests a second", clientTable(comparison, rateText)),
-    textOf("99th percentile, ms", clientTable(comparison, latencyText)),
+    titled("requests a second", clientTable(comparison, rateText)),
+    titled("99th percentile, ms", clientTable(comparison, latencyText)),
     ...leftOut.map(({ label, reason }) => `${label} is left out: ${reason}`),
+    ...limitTexts(comparison),
     ceilingText(comparison),
     othersText(comparison),
   ].join("\n\n");
-}
-
-function textOf(title: string, [head, ...rows]: Table): string {
-  const table = [[title, ...head!.slice(1)], ...rows];
-  const widths = head!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table.map((row) =>
-    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
-  ).join("\n");
 }

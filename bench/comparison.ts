@@ -21,7 +21,7 @@ export interface CallRow {
   readonly contestant: ContestantId;
   readonly kind: CallKind;
   readonly calls: number;
-  /** Those that were answered; fewer than `calls` where the time limit or the server ended it. */
+  /** Those that were answered; fewer than `calls` where the time limit or a lost server ended it. */
   readonly answered: number;
   /** Those that were answered with an error, or with nothing where there should be something. */
   readonly refused: number;
@@ -49,6 +49,8 @@ export interface Comparison {
   readonly command: string;
   /** Bytes. */
   readonly valueSize: number;
+  /** How long one number of calls might take, in seconds. */
+  readonly limit: number;
   readonly contestants: readonly {
     readonly id: ContestantId;
     readonly label: string;
@@ -77,13 +79,24 @@ const TIMEOUT = 120_000;
 /** How many clients set one and the same key at once. */
 const ONE_KEY_CONNECTIONS = 100;
 
-/** Makes so many calls; none begins after `limit` milliseconds. */
+/** So many calls of one kind, and what is known of the server. */
+export interface CallTask {
+  readonly kind: CallKind;
+  readonly calls: number;
+  /** Bytes. */
+  readonly valueSize: number;
+  /** No call begins after so many milliseconds. */
+  readonly limit: number;
+  /** How many keys gets may ask for. */
+  readonly stored: number;
+  /** Is told how many calls were answered. */
+  readonly advance: (answered: number) => void;
+}
+
+/** Makes calls. */
 export async function measureCalls(
   { id, port }: Target & { readonly id: ContestantId },
-  kind: CallKind,
-  calls: number,
-  valueSize: number,
-  limit: number,
+  { kind, calls, valueSize, limit, stored, advance }: CallTask,
 ): Promise<CallRow> {
   await using stack = new AsyncDisposableStack();
   const clients = Array.from({ length: kind === "set one key" ? ONE_KEY_CONNECTIONS : 1 }, () => {
@@ -94,7 +107,7 @@ export async function measureCalls(
   const callOf = {
     "set": (client: Client, index: number) => client.set(keyOf(index), value),
     "get": async (client: Client, index: number) => {
-      if (await client.get(keyOf(index)) === undefined) throw new Error("the key was set");
+      if (await client.get(keyOf(index % stored)) === undefined) throw new Error("the key was set");
     },
     "set one key": (client: Client) => client.set("one-key", value),
   }[kind];
@@ -111,7 +124,7 @@ export async function measureCalls(
         if (error instanceof UnreachableError) return;
         refused++;
       }
-      answered++;
+      advance(++answered);
     }
   }));
   const seconds = (performance.now() - start) / 1000;

@@ -47,6 +47,9 @@ export interface Backends {
 
 type Command = [string, ...string[]];
 
+/** Keys in a Redis or a bucket that others use may meet no key of theirs. */
+const LEFT_BEHIND = "kvs-compare";
+
 /**
  * Starts all that can be reached; they, and what they need, end with `stack`. `processes` are all
  * that were started.
@@ -85,13 +88,18 @@ export async function startContestants(
           ]
           : denoScript("server.ts", "-p", `${port}`, ...args)
       );
-      const command = server.command.replaceAll(directory, "DIR");
+      const command = withoutPasswords(server.command.replaceAll(directory, "DIR"));
       contestants.push({ id, label: labelOf(id, backends), server, command, note });
     } catch (error) {
       leftOut.push({ label: CONTESTANTS[id], reason: messageOf(error) });
     }
   }
   return { contestants, leftOut, processes };
+}
+
+/** A text for a report, in which URLs keep their passwords to themselves. */
+export function withoutPasswords(text: string): string {
+  return text.replaceAll(/(rediss?:\/\/[^\s/:@]*:)[^\s/]*(?=@)/g, "$1…");
 }
 
 function labelOf(id: ContestantId, { bucket }: Backends): string {
@@ -126,7 +134,11 @@ async function behind(
       };
     case "redis": {
       if (redisUrl !== undefined) {
-        return { arguments: ["--store", "redis", "--redis-url", redisUrl], note: redisUrl };
+        const prefix = `${LEFT_BEHIND}:`;
+        return {
+          arguments: ["--store", "redis", "--redis-url", redisUrl, "--prefix", prefix],
+          note: `${withoutPasswords(redisUrl)}; what was stored is left there under '${prefix}'`,
+        };
       }
       const version = await versionOf(["redis-server", "--version"]);
       if (version === undefined) throw new Error("redis-server is not installed: see --redis-url");
@@ -143,11 +155,11 @@ async function behind(
     case "gcs": {
       if (bucket !== undefined) {
         const endpoint = gcsEndpoint === undefined ? [] : ["--gcs-endpoint", gcsEndpoint];
+        const prefix = `${LEFT_BEHIND}/`;
         return {
-          arguments: ["--store", "gcs", "--bucket", bucket, ...endpoint],
-          note: gcsEndpoint === undefined
-            ? `bucket ${bucket}`
-            : `bucket ${bucket} at ${gcsEndpoint}`,
+          arguments: ["--store", "gcs", "--bucket", bucket, "--prefix", prefix, ...endpoint],
+          note: `bucket ${bucket}${gcsEndpoint === undefined ? "" : ` at ${gcsEndpoint}`}; ` +
+            `what was stored is left there under '${prefix}'`,
         };
       }
       const emulator = await start((port) => denoScript("bench/gcs_emulator.ts", `${port}`));

@@ -1,7 +1,7 @@
 /**
- * What the disk store costs: time a call, memory a key, starts, compaction, syncs.
+ * What the disk store costs: time a call, memory a key, starts, compaction.
  *
- *     deno task bench-disk [--parts calls,starts,compaction,fsync] [--keys 1000000] …
+ *     deno task bench-disk [--parts calls,starts,compaction] [--keys 1000000] …
  *
  * @module
  */
@@ -13,12 +13,11 @@ import { run } from "../lib/cli/run.ts";
 import { Exit } from "../lib/errors.ts";
 import { measureCalls } from "./disk/calls.ts";
 import { measureCompaction } from "./disk/compaction.ts";
-import { measureFsync } from "./disk/fsync.ts";
 import { lead } from "./disk/life.ts";
 import { chosen } from "./lists.ts";
 import { describeMachine, machineText } from "./machine.ts";
 
-const PARTS = ["calls", "starts", "compaction", "fsync"] as const;
+const PARTS = ["calls", "starts", "compaction"] as const;
 
 const benchOptions = {
   parts: list({ flags: "--parts", default: PARTS, help: "what is measured" }),
@@ -52,7 +51,7 @@ const benchOptions = {
     default: 0,
     help: "compaction: the server's; small segments for a short run",
   }),
-  seconds: duration({ flags: "--seconds", min: 100, default: 10_000, help: "of one measurement" }),
+  seconds: duration({ flags: "--seconds", min: 100, default: 10_000, help: "of one load" }),
   dir: text({ flags: "--dir", value: "DIR", help: "where, instead of the system's own place" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
@@ -72,7 +71,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const parts = chosen("parts", options.parts, PARTS);
   const { keys, valueSize, rate, connections, maxDisk } = options;
-  const seconds = options.seconds / 1000;
   console.log(machineText(await describeMachine({})));
   for (const part of parts) {
     console.log(`\n${part}`);
@@ -94,13 +92,11 @@ async function main(args: readonly string[]): Promise<number> {
           break;
         case "compaction":
           await measureCompaction({
-            ...{ directory, rate, connections, seconds, maxDisk },
+            ...{ directory, rate, connections, maxDisk },
+            seconds: options.seconds / 1000,
             keys: options.compactedKeys,
             valueSize: COMPACTED_VALUE,
           });
-          break;
-        case "fsync":
-          await measureFsync(directory, seconds);
           break;
       }
     } finally {

@@ -17,6 +17,8 @@ export interface Workload {
   readonly keys: number;
   /** Requests that are sent in one write, and answered before the next. */
   readonly pipeline: number;
+  /** What the server speaks, if not memcached's protocol. */
+  readonly protocol?: "redis";
 }
 
 /** What goes over the wire. All requests of a workload have one length, and so have all replies. */
@@ -45,10 +47,10 @@ export function echoAnswers(
 const STRIDE = 7919;
 
 /** Encodes a workload. */
-export function framesOf({ operation, valueSize, keys, pipeline }: Workload): Frames {
+export function framesOf(workload: Workload): Frames {
+  const { operation, valueSize, keys, pipeline, protocol } = workload;
   const value = "v".repeat(valueSize);
-  const request = (key: string) =>
-    operation === "get" ? `get ${key}\r\n` : `set ${key} 0 0 ${valueSize}\r\n${value}\r\n`;
+  const { request, reply } = (protocol === "redis" ? redis : memcached)(operation, value);
   const batches: Uint8Array<ArrayBuffer>[] = [];
   for (let i = 0; i < keys; i += pipeline) {
     let text = "";
@@ -58,12 +60,34 @@ export function framesOf({ operation, valueSize, keys, pipeline }: Workload): Fr
   return {
     batches,
     requestLength: request(keyOf(0)).length,
-    reply: bytesOf(
-      operation === "get"
-        ? `VALUE ${keyOf(0)} 0 ${valueSize}\r\n${value}\r\nEND\r\n`
-        : "STORED\r\n",
-    ),
+    reply: bytesOf(reply),
   };
+}
+
+interface Dialect {
+  request(key: string): string;
+  readonly reply: string;
+}
+
+function memcached(operation: Operation, value: string): Dialect {
+  const { length } = value;
+  return operation === "get"
+    ? {
+      request: (key) => `get ${key}\r\n`,
+      reply: `VALUE ${keyOf(0)} 0 ${length}\r\n${value}\r\nEND\r\n`,
+    }
+    : { request: (key) => `set ${key} 0 0 ${length}\r\n${value}\r\n`, reply: "STORED\r\n" };
+}
+
+/** RESP, which Redis speaks: a command is an array of strings, each after its length. */
+function redis(operation: Operation, value: string): Dialect {
+  const string = (text: string) => `$${text.length}\r\n${text}\r\n`;
+  return operation === "get"
+    ? { request: (key) => `*2\r\n${string("GET")}${string(key)}`, reply: string(value) }
+    : {
+      request: (key) => `*3\r\n${string("SET")}${string(key)}${string(value)}`,
+      reply: "+OK\r\n",
+    };
 }
 
 /** The key of a place; all have the same length. */

@@ -10,15 +10,13 @@
 import process from "node:process";
 import { bytesOf } from "../lib/bytes.ts";
 import { systemClock } from "../lib/clock.ts";
-import { helpText, type Manual } from "../lib/cli/help.ts";
-import { duration, flag, integer, list } from "../lib/cli/option.ts";
-import { parseOptions, type Values } from "../lib/cli/parse.ts";
-import { run } from "../lib/cli/run.ts";
-import { Exit } from "../lib/errors.ts";
+import { duration, integer, list } from "../lib/cli/option.ts";
+import type { Values } from "../lib/cli/parse.ts";
 import { openGcsStore } from "../lib/storage/gcs/mod.ts";
 import type { NewItem, Store } from "../lib/storage/store.ts";
-import { describeMachine, machineText } from "./machine.ts";
+import { runBench } from "./front.ts";
 import { denoScript, startServer } from "./processes.ts";
+import { textOf } from "./tables.ts";
 
 const benchOptions = {
   connections: list({ flags: "--connections", default: ["64", "256"], help: "how many at once" }),
@@ -34,13 +32,6 @@ const benchOptions = {
     default: ["45", "90"],
     help: "the same of writes",
   }),
-  json: flag({ flags: "--json", help: "print JSON" }),
-  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
-};
-
-const manual: Manual = {
-  usage: "deno run -A bench/gcs.ts [options]",
-  about: "Measures the Google Cloud Storage store against the emulator on this machine.",
 };
 
 /** What one measurement gave. */
@@ -137,12 +128,7 @@ async function measureAll(store: Store, options: Values<typeof benchOptions>): P
   return rows;
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(benchOptions, args);
-  if (options.help) {
-    console.log(helpText(manual, benchOptions).trimEnd());
-    return Exit.ok;
-  }
+async function measureEmulated(options: Values<typeof benchOptions>): Promise<Row[]> {
   await using emulator = await startServer((port) =>
     denoScript(
       "tests/storage/gcs/emulator/main.ts",
@@ -159,13 +145,25 @@ async function main(args: readonly string[]): Promise<number> {
   });
   const rows = await measureAll(store, options);
   await store.close();
-  const machine = await describeMachine({});
-  if (options.json) console.log(JSON.stringify({ machine, rows }, undefined, 2));
-  else {
-    console.log(machineText(machine));
-    console.table(rows);
-  }
-  return Exit.ok;
+  return rows;
 }
 
-if (import.meta.main) await run("bench", main);
+function text(rows: readonly Row[]): string {
+  return textOf([
+    ["op", "conns", "ops/s", "of ceiling", "CPU µs/op", "median, ms", "p99, ms"],
+    ...rows.map((row) => Object.values(row).map(String)),
+  ]);
+}
+
+if (import.meta.main) {
+  await runBench({
+    manual: {
+      usage: "deno run -A bench/gcs.ts [options]",
+      about: "Measures the Google Cloud Storage store against the emulator on this machine.",
+    },
+    options: benchOptions,
+    programs: {},
+    measure: measureEmulated,
+    text,
+  });
+}

@@ -25,7 +25,11 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align
 .wide td:last-child:not(.figures td) { font: .8rem ui-monospace, monospace }
 .wide { overflow-x: auto } code { font-size: .85em; overflow-wrap: anywhere }
 summary { cursor: pointer; color: var(--faint) }
-@media print { body { max-width: none; margin: 0 } details > * { display: block } }
+@media print {
+  body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt } .faint, figcaption { color: #444 }
+  figure { margin: .6rem 0 } figure svg { max-height: 6.6cm } table, figcaption { font-size: 8.5pt } th, td { padding: .1rem .7rem } summary { display: none }
+  h1, h2 { break-after: avoid } tr { break-inside: avoid }
+}
 `;
 
 /** From this share of the machine on, other processes make the figures doubtful. */
@@ -83,6 +87,7 @@ ${
     escape(command)
   }</code>.</p>
 <h2>How far the figures can be trusted</h2>
+${limitTexts(comparison).map((text) => `<p>${escape(text)}</p>`).join("\n")}
 <p>${escape(ceilingText(comparison))}</p>
 <p>${escape(othersText(comparison))}</p>
 </body>
@@ -104,6 +109,16 @@ ${svg}
     }</div></details>
 </figure>`;
   }).join("\n");
+}
+
+/** What the time limit has cut short, where it has. */
+export function limitTexts({ calls, limit }: Comparison): string[] {
+  const cut = calls.filter((row) => row.answered < row.calls).length;
+  if (cut === 0) return [];
+  return [
+    `No number of calls was given more than ${limit} s (--limit). Where fewer were answered than asked for ` +
+    `(${cut} of ${calls.length}), the table says how many, and the chart shows no bar.`,
+  ];
 }
 
 /** What the load generator can do by itself, and where that was the limit. */

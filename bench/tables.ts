@@ -9,6 +9,14 @@ import type { CallKind, ClientRow, Comparison } from "./comparison.ts";
 /** A table: the first row names the columns. */
 export type Table = readonly (readonly string[])[];
 
+/** A table as text: its first column to the left, the others to the right. */
+export function textOf(table: Table): string {
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return table.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
+  ).join("\n");
+}
+
 /** Seconds by contestant and number of calls. */
 export function callTable({ contestants, calls }: Comparison, kind: CallKind): Table {
   const rows = calls.filter((row) => row.kind === kind);

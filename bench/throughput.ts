@@ -7,17 +7,17 @@
  * @module
  */
 
-import { helpText, type Manual } from "../lib/cli/help.ts";
-import { duration, flag, integer, list } from "../lib/cli/option.ts";
-import { parseOptions, type Values } from "../lib/cli/parse.ts";
-import { run } from "../lib/cli/run.ts";
-import { Exit, messageOf } from "../lib/errors.ts";
-import { keyOf, type Operation } from "./frames.ts";
+import { list } from "../lib/cli/option.ts";
+import type { Values } from "../lib/cli/parse.ts";
+import { messageOf } from "../lib/errors.ts";
 import { Progress } from "../lib/load/progress.ts";
+import { keyOf, type Operation } from "./frames.ts";
+import { loadOptions, runBench } from "./front.ts";
 import type { Measurement, Task } from "./generator.ts";
 import { chosen, numbers } from "./lists.ts";
-import { describeMachine, type Machine, machineText } from "./machine.ts";
+import { measure, median, noiseText } from "./measure.ts";
 import { denoScript, echoScript, type Server, startServer } from "./processes.ts";
+import { textOf } from "./tables.ts";
 
 /** The store, or for the disk its `--fsync`. */
 const STORES = ["memory", "everysec", "always", "no"];
@@ -27,25 +27,10 @@ const benchOptions = {
   operations: list({ flags: "--operations", default: ["get", "set"], help: "get, set" }),
   connections: list({ flags: "--connections", default: ["1", "50"], help: "how many at once" }),
   pipelines: list({ flags: "--pipelines", default: ["1", "16"], help: "requests in one write" }),
-  valueSize: integer({ flags: "--value-size", min: 1, default: 100, help: "bytes of a value" }),
-  keys: integer({ flags: "--keys", min: 1, default: 10_000, help: "how many different keys" }),
-  seconds: duration({ flags: "--seconds", min: 100, default: 1000, help: "of one measurement" }),
-  rounds: integer({
-    flags: "--rounds",
-    min: 1,
-    default: 3,
-    help: "measurements of each server, in turn with the others; the median is shown",
-  }),
-  json: flag({ flags: "--json", help: "print JSON" }),
-  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
+  ...loadOptions,
 };
 
 type BenchOptions = Values<typeof benchOptions>;
-
-const manual: Manual = {
-  usage: "deno task bench [options]",
-  about: "Measures kvs against memcached -t 1 on this machine.",
-};
 
 /** What one server did under one workload: the medians over the rounds. */
 interface Row {
@@ -70,23 +55,18 @@ const BASELINE = "memcached";
 const ECHO = "echo";
 /** From this share of the time on the generator counts as the limit. */
 const LIMIT = 0.9;
-/** From this share of the machine on other processes make throughput doubtful. */
-const NOISE = 0.1;
-const WARM_UP_SECONDS = 0.4;
 
-if (import.meta.main) await run("bench", main);
-
-async function main(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(benchOptions, args);
-  if (options.help) {
-    console.log(helpText(manual, benchOptions).trimEnd());
-    return Exit.ok;
-  }
-  const machine = await describeMachine({ memcached: ["memcached", "-V"] });
-  const rows = await measureAll(options);
-  if (options.json) console.log(JSON.stringify({ machine, options, rows }, null, 2));
-  else console.log(table(options, machine, rows));
-  return Exit.ok;
+if (import.meta.main) {
+  await runBench({
+    manual: {
+      usage: "deno task bench [options]",
+      about: "Measures kvs against memcached -t 1 on this machine.",
+    },
+    options: benchOptions,
+    programs: { memcached: ["memcached", "-V"] },
+    measure: measureAll,
+    text,
+  });
 }
 
 async function measureAll(options: BenchOptions): Promise<Row[]> {
@@ -114,7 +94,7 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
   return rows;
 }
 
-type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds">;
+type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds" | "protocol">;
 
 function commandsOf(
   { stores, valueSize }: BenchOptions,
@@ -153,13 +133,7 @@ async function measureInTurn(
   for (let round = 1; round <= rounds; round++) {
     for (const [name, { port, pid }] of servers) {
       progress.show(() => `${shapeText(shape)}, round ${round} of ${rounds}: ${name}`);
-      const task: Task = {
-        ...shape,
-        port,
-        pid,
-        warmUpSeconds: WARM_UP_SECONDS,
-        seconds: seconds / 1000,
-      };
+      const task = { ...shape, port, pid, seconds: seconds / 1000 };
       found.getOrInsertComputed(name, () => []).push(await measure(task));
     }
   }
@@ -185,68 +159,32 @@ async function measureInTurn(
   });
 }
 
-async function measure(task: Task): Promise<Measurement> {
-  const [program, ...args] = denoScript("bench/generator.ts", JSON.stringify(task));
-  const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-function table(options: BenchOptions, machine: Machine, rows: readonly Row[]): string {
+function text(rows: readonly Row[], options: BenchOptions): string {
   const { rounds, seconds, valueSize, keys } = options;
-  const lines = [
-    machineText(machine),
+  const number = (figure: number | undefined) => figure?.toFixed(2) ?? "";
+  const table = [
+    [
+      ...["server", "op", "conns", "pipeline", "ops/s", "× memcached"],
+      ...["CPU µs/op", "× memcached", "generator"],
+    ],
+    ...rows.map((row) => [
+      ...[row.server, row.operation, `${row.connections}`, `${row.pipeline}`],
+      ...[Math.round(row.operationsPerSecond).toLocaleString("en"), number(row.throughputRatio)],
+      ...[row.cpuMicroseconds.toFixed(2), number(row.cpuRatio)],
+      `${row.generatorBusy >= LIMIT ? "* " : ""}${Math.round(row.generatorBusy * 100)} %`,
+    ]),
+  ];
+  return [
     `${valueSize} B values, ${keys} keys; the median of ${rounds} rounds of ${seconds / 1000} s`,
     "",
-    [
-      "op ",
-      "conns",
-      "pipeline",
-      "server".padEnd(18),
-      "    ops/s",
-      "× memcached",
-      "CPU µs/op",
-      "× memcached",
-      "generator",
-    ].join("  "),
-  ];
-  for (const row of rows) {
-    lines.push([
-      row.operation,
-      String(row.connections).padStart(5),
-      String(row.pipeline).padStart(8),
-      row.server.padEnd(18),
-      Math.round(row.operationsPerSecond).toLocaleString("en").padStart(9),
-      (row.throughputRatio?.toFixed(2) ?? "").padStart(11),
-      row.cpuMicroseconds.toFixed(2).padStart(9),
-      (row.cpuRatio?.toFixed(2) ?? "").padStart(11),
-      `${Math.round(row.generatorBusy * 100)} %`.padStart(6) +
-      (row.generatorBusy >= LIMIT ? " *" : ""),
-    ].join("  "));
-  }
-  lines.push(
+    textOf(table),
     "",
     `${ECHO} counts bytes and answers with the same ones: what the generator can do at most.`,
     "generator: how much of the time it was busy; * it, and not the server, was the limit.",
-  );
-  const noise = median(rows.map((row) => row.othersShare));
-  if (noise >= NOISE) {
-    lines.push(
-      `Other processes took ${
-        Math.round(noise * 100)
-      } % of this machine: operations a second are ` +
-        "too few and vary; CPU time an operation holds.",
-    );
-  }
-  return lines.join("\n");
+    ...noiseText(rows.map((row) => row.othersShare)),
+  ].join("\n");
 }
 
 function shapeText({ operation, connections, pipeline }: Shape): string {
   return `${operation}, ${connections} connections, pipeline ${pipeline}`;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -13,6 +13,7 @@ import {
   type ResponseOf,
   ResponseParser,
 } from "../protocol/response.ts";
+import { Rounds } from "../rounds.ts";
 import { type Address, addressText } from "./address.ts";
 import {
   errorOf,
@@ -57,6 +58,9 @@ const READ_BUFFER = 16 * 1024;
 const KEPT_WRITE_BUFFER = 64 * 1024;
 /** The timer runs this often in the time that a reply may take. */
 const TICKS = 4;
+
+/** Of all connections of this thread. */
+const rounds = new Rounds();
 
 /**
  * One TCP or Unix socket connection. It begins to connect when it is made; requests may be made at
@@ -192,7 +196,8 @@ export class Connection implements Disposable {
       }
       if (this.#failure !== undefined) return this.#socket.close();
       void this.#write();
-      await this.#read(this.#socket);
+      rounds.join();
+      await this.#read(this.#socket).finally(() => rounds.leave());
     } catch (error) {
       const what = this.#socket === undefined ? "cannot reach" : "lost the connection to";
       this.#fail(
@@ -208,7 +213,10 @@ export class Connection implements Disposable {
     const parser = this.#parser;
     const inFlight = this.#inFlight;
     while (true) {
+      const turn = rounds.next();
+      if (turn !== undefined) await turn;
       const length = await socket.read(memory);
+      rounds.readDone();
       if (length === null) {
         return this.#fail(
           new UnreachableError(`${addressText(this.address)} closed the connection`),
@@ -248,6 +256,7 @@ export class Connection implements Disposable {
         const bytes = out.view();
         for (let at = 0; at < bytes.length;) {
           at += await this.#socket!.write(at === 0 ? bytes : bytes.subarray(at));
+          rounds.writeDone();
         }
         out.clear(KEPT_WRITE_BUFFER);
       }

@@ -182,10 +182,7 @@ async function linesOf(
   return { keys: lines.keys, ...(lines.values ? { values: lines.values } : {}) };
 }
 
-/**
- * A thread of Deno's carries out some 128 reads and writes at a time, the latest ones first, so that
- * of thousands of connections that all have something to read some would wait for seconds.
- */
+/** The fewer clients a thread has, the closer together are the latencies of thousands of them. */
 function threadsFor(clients: number): number {
   return Math.min(16, Math.ceil(clients / 500));
 }

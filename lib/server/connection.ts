@@ -17,6 +17,7 @@ import {
   encodeReply,
   type Whole,
 } from "../protocol/reply.ts";
+import type { Rounds } from "../rounds.ts";
 import { Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
@@ -26,9 +27,11 @@ export interface Socket {
   close(): void;
 }
 
-/** Counts time for all connections, coarsely: asking the clock at each read would cost more. */
-export interface Ticker {
+/** What all connections of a server have in common. */
+export interface Surroundings {
+  /** Seconds, counted coarsely: asking the clock at each read would cost more. */
   readonly ticks: number;
+  readonly rounds: Rounds;
 }
 
 /** Replies go out when this many bytes of them wait: a slow reader costs no more memory. */
@@ -59,15 +62,17 @@ export class Connection {
   constructor(
     private readonly socket: Socket,
     private readonly context: Context,
-    private readonly ticker: Ticker,
+    private readonly surroundings: Surroundings,
   ) {
     this.parser = new Parser(context.limits);
     this.window = new Window(context.store.ordered ?? false);
-    this.active = ticker.ticks;
+    this.active = surroundings.ticks;
   }
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
+    const { rounds } = this.surroundings;
+    rounds.join();
     try {
       for await (const count of this) {
         this.parser.added(count);
@@ -82,18 +87,23 @@ export class Connection {
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.context.log(`connection ended: ${failureText(error)}`);
     } finally {
+      rounds.leave();
       this.close();
     }
   }
 
   /** The lengths of the chunks that the client sends, each put where the parser wants it. */
   [Symbol.asyncIterator](): AsyncIterator<number> {
+    const { rounds } = this.surroundings;
     const next = async (): Promise<IteratorResult<number>> => {
       this.reading = true;
+      const turn = rounds.next();
+      if (turn !== undefined) await turn;
       const count = await this.socket.read(this.parser.room());
+      rounds.readDone();
       this.reading = false;
       if (count === null) return { done: true, value: undefined };
-      this.active = this.ticker.ticks;
+      this.active = this.surroundings.ticks;
       this.context.counters.bytes_read += count;
       return { done: false, value: count };
     };
@@ -261,6 +271,7 @@ export class Connection {
     const bytes = out.view();
     this.context.counters.bytes_written += bytes.length;
     let written = await this.socket.write(bytes);
+    this.surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.socket.write(bytes.subarray(written));
     out.clear(KEPT);
     this.uncommitted = 0;

@@ -12,6 +12,8 @@ export interface Addresses {
   readonly port: number;
   /** Host names or addresses, each perhaps with a port of its own. */
   readonly hosts: readonly string[];
+  /** How many connections may wait to be accepted; the system may allow fewer. */
+  readonly backlog: number;
   /** Path of a Unix socket, which takes the place of TCP. */
   readonly socketPath?: string;
   /** Permission bits of the Unix socket. */
@@ -31,11 +33,11 @@ export interface Listening {
  * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
-  const { socketPath, socketMode, port, hosts } = addresses;
+  const { socketPath, socketMode, port, hosts, backlog } = addresses;
   if (socketPath !== undefined) return [await listenUnix(socketPath, socketMode)];
   const open: Listening[] = [];
   try {
-    if (port !== 0) { for (const host of hosts) open.push(listenTcp(host, port)); }
+    if (port !== 0) { for (const host of hosts) open.push(listenTcp(host, port, backlog)); }
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;
@@ -43,12 +45,12 @@ export async function listen(addresses: Addresses): Promise<Listening[]> {
   return open;
 }
 
-function listenTcp(host: string, port: number): Listening {
+function listenTcp(host: string, port: number, backlog: number): Listening {
   const own = /^(\[[^\]]+\]|[^:]+):(\d+)$/.exec(host);
   const hostname = (own?.[1] ?? host).replace(/^\[(.*)\]$/, "$1");
   const wanted = Number(own?.[2] ?? Math.max(port, 0));
   try {
-    const listener = Deno.listen({ hostname, port: wanted });
+    const listener = Deno.listen({ hostname, port: wanted, tcpBacklog: backlog });
     const bound = listener.addr as Deno.NetAddr;
     const shown = bound.hostname.includes(":") ? `[${bound.hostname}]` : bound.hostname;
     return { listener, address: `${shown}:${bound.port}` };

@@ -148,6 +148,13 @@ export const serverOptions = {
     default: 1024,
     help: "most connections at once",
   }),
+  backlog: integer({
+    flags: "-b, --listen-backlog",
+    min: 1,
+    max: 2 ** 31 - 1,
+    default: 1024,
+    help: "connections that may wait to be accepted; the system may allow fewer",
+  }),
   idleTimeout: duration({
     flags: "--idle-timeout",
     default: 0,
@@ -166,7 +173,6 @@ export const serverOptions = {
   user: ignored({ flags: "-u, --user", value: "NAME" }),
   udpPort: ignored({ flags: "-U, --udp-port", value: "N" }),
   extended: ignored({ flags: "-o, --extended", value: "LIST" }),
-  backlog: ignored({ flags: "-b, --listen-backlog", value: "N" }),
   factor: ignored({ flags: "-f, --slab-growth-factor", value: "N" }),
   minimum: ignored({ flags: "-n, --slab-min-size", value: "N" }),
   largePages: ignored({ flags: "-L, --enable-largepages" }),

@@ -60,6 +60,7 @@ async function listenAndServe(options: Options, log: (line: string) => void): Pr
     const listening = await listen({
       port: options.port,
       hosts: options.listen,
+      backlog: options.backlog,
       socketPath: options.unixSocket,
       socketMode: mode,
     });

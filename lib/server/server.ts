@@ -7,7 +7,8 @@
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import type { Figure } from "../protocol/message.ts";
-import { Connection } from "./connection.ts";
+import { Rounds } from "../rounds.ts";
+import { Connection, type Surroundings } from "./connection.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
@@ -30,9 +31,10 @@ interface Ends {
 }
 
 /** Serves connections from any number of listeners. */
-export class Server {
+export class Server implements Surroundings {
   /** Seconds since the start. */
   ticks = 0;
+  readonly rounds = new Rounds();
   private readonly listeners: Deno.Listener[] = [];
   private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;

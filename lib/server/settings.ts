@@ -27,6 +27,7 @@ export function settingsOf(options: Options): Figure[] {
     ["num_threads", 1],
     ["detail_enabled", "no"],
     ["cas_enabled", "yes"],
+    ["tcp_backlog", options.backlog],
     ["binding_protocol", "ascii"],
     ["auth_enabled_sasl", "no"],
     ["auth_enabled_ascii", "no"],

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Comparison } from "../../bench/comparison.ts";
+import { versionOf } from "../../bench/machine.ts";
 import { outline } from "./xml.ts";
 
 const linuxOnly = { ignore: Deno.build.os !== "linux" };
@@ -32,6 +33,22 @@ Deno.test({
         assert(row.operationsPerSecond > 0 && row.cpuMicroseconds > 0, `${operation} ${server}`);
       }
     }
+  },
+});
+
+Deno.test({
+  name: "bench-fsync sets kvs beside Redis under each policy",
+  ignore: linuxOnly.ignore || await versionOf(["redis-server", "--version"]) === undefined,
+  async fn() {
+    const args = ["--connections", "3", "--keys", "100", "--seconds", "100ms", "--rounds", "1"];
+    const { code, out, err } = await run("fsync.ts", ...args, "--json");
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    assertEquals(
+      rows.map(({ fsync, server }: Record<string, string>) => `${fsync} ${server}`),
+      ["always", "everysec", "no"].flatMap((fsync) => [`${fsync} kvs`, `${fsync} redis`]),
+    );
+    for (const { setsPerSecond } of rows) assert(setsPerSecond > 0);
   },
 });
 

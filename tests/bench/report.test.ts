@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { chartsOf, standalone } from "../../bench/charts.ts";
 import type { Comparison } from "../../bench/comparison.ts";
+import { withoutPasswords } from "../../bench/contestants.ts";
 import { pageOf } from "../../bench/page.ts";
 import { csvOf } from "../../bench/tables.ts";
 import { outline } from "./xml.ts";
@@ -15,6 +16,7 @@ const comparison: Comparison = {
   },
   command: "deno task compare",
   valueSize: 100,
+  limit: 300,
   contestants: [
     { id: "memcached", label: "memcached", command: "memcached -p 1", note: "the yardstick" },
     { id: "always", label: "kvs disk, fsync always", command: "deno run server.ts", note: "safe" },
@@ -94,6 +96,7 @@ Deno.test("the page is whole by itself and shows every row, what was left out an
       "2 × a &lt;fast&gt; &amp; small one",
       "kvs 1, memcached 2",
       "3.000 (750 answered) (2 refused)",
+      "more than 300 s (--limit)",
       "9,000 *",
       "12,000 a second with 1",
       "Left out: kvs redis, for redis-server is not installed.",
@@ -107,4 +110,12 @@ Deno.test("the comma-separated values have a line a figure, all with as many fie
   const lines = csvOf(comparison).trimEnd().split("\r\n");
   assertEquals(lines.length, 1 + comparison.calls.length + 3 + 1);
   assertEquals(new Set(lines.map((line) => line.split(",").length)), new Set([11]));
+});
+
+Deno.test("a report keeps passwords to itself", () => {
+  assertEquals(
+    withoutPasswords("--redis-url redis://:p@ss@a:1,rediss://u:pw@b/2 --out x"),
+    "--redis-url redis://:…@a:1,rediss://u:…@b/2 --out x",
+  );
+  assertEquals(withoutPasswords("redis://127.0.0.1:6379"), "redis://127.0.0.1:6379");
 });

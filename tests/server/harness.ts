@@ -11,6 +11,7 @@ import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import type { Context } from "../../lib/commands/context.ts";
 import { Counters } from "../../lib/observe/counters.ts";
+import { Rounds } from "../../lib/rounds.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
@@ -119,7 +120,7 @@ export class Harness implements AsyncDisposable {
 
   /** Serves a client to its end. */
   serve(socket: Socket): Promise<void> {
-    return new Connection(socket, this.context, { ticks: 0 }).serve();
+    return new Connection(socket, this.context, { ticks: 0, rounds: new Rounds() }).serve();
   }
 
   /** Moves the clock. */

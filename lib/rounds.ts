@@ -1,0 +1,105 @@
+/**
+ * Fair turns at reading for the connections of one thread.
+ *
+ * Deno's event loop carries out 128 socket operations at a time (the budget of a tokio task). What
+ * is ready beyond that has to wait, and is taken up the latest first and behind all that has become
+ * ready since: of some hundreds of connections that always have something to read, those that waited
+ * longest would go on waiting, for many seconds.
+ *
+ * So when that many complete at a time, connections that were served do not read again before all
+ * others that are ready have been served. Up to 128 connections nothing of this is needed, and
+ * nothing is done.
+ *
+ * @module
+ */
+
+/** So many operations the event loop carries out at a time. */
+const BUDGET = 128;
+/** From so many that complete at a time on, others may be left over. */
+const CROWD = BUDGET / 2;
+/** So many begin to read together: whatever is ready and left over is looked at each time. */
+const GROUP = 4 * BUDGET;
+/**
+ * The event loop looks for what has become ready at least once in 61 turns (tokio's event interval).
+ * When nothing completes for more than twice that, nothing is ready.
+ */
+const QUIET_TURNS = 130;
+
+/** The round in which connections read. */
+export class Rounds {
+  /** Connections that take part. */
+  private members = 0;
+  /** Reads and writes that have completed at this time. */
+  private completions = 0;
+  /** Whether there is a read among them. */
+  private hasRead = false;
+  /** Whether those that were served wait for the next round. */
+  private holding = false;
+  private held: (() => void)[] = [];
+  private quietTurns = 0;
+  private watching = false;
+
+  join(): void {
+    this.members++;
+  }
+
+  leave(): void {
+    this.members--;
+  }
+
+  /** What to wait for before the next read; nothing as long as there is no crowd. */
+  next(): Promise<void> | undefined {
+    if (!this.holding) return undefined;
+    return new Promise((resolve) => this.held.push(resolve));
+  }
+
+  /** A read has completed. */
+  readDone(): void {
+    if (this.members <= BUDGET) return;
+    this.hasRead = true;
+    this.add();
+  }
+
+  /** A write has completed. */
+  writeDone(): void {
+    if (this.members > BUDGET) this.add();
+  }
+
+  private add(): void {
+    // All that complete at one time go on before this does.
+    if (this.completions++ === 0) queueMicrotask(this.count);
+  }
+
+  private readonly count = (): void => {
+    const crowded = this.completions >= CROWD;
+    // Most writes complete at once, so that a few of them say nothing of what is ready.
+    const last = !crowded && this.hasRead;
+    this.completions = 0;
+    this.hasRead = false;
+    this.quietTurns = 0;
+    if (crowded) this.hold();
+    else if (last) this.proceed();
+  };
+
+  private hold(): void {
+    this.holding = true;
+    if (this.watching) return;
+    this.watching = true;
+    setImmediate(this.watch);
+  }
+
+  /** Goes on also where the last ready ones were a crowd. */
+  private readonly watch = (): void => {
+    if (this.holding && ++this.quietTurns >= QUIET_TURNS) this.proceed();
+    this.watching = this.holding;
+    if (this.watching) setImmediate(this.watch);
+  };
+
+  /** Nothing is ready: those that have waited longest may read. */
+  private proceed(): void {
+    this.quietTurns = 0;
+    const group = this.held.splice(0, GROUP);
+    this.holding = this.held.length > 0;
+    for (const resolve of group) resolve();
+  }
+}

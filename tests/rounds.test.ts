@@ -1,0 +1,74 @@
+import { assert, assertEquals } from "@std/assert";
+import { Rounds } from "../lib/rounds.ts";
+
+/** Rounds with so many members. */
+function rounds(members: number): Rounds {
+  const all = new Rounds();
+  for (let i = 0; i < members; i++) all.join();
+  return all;
+}
+
+/** Lets so many reads complete at one time. */
+async function serve(all: Rounds, reads: number): Promise<void> {
+  for (let i = 0; i < reads; i++) all.readDone();
+  await Promise.resolve();
+}
+
+Deno.test("a round: nobody waits among 128 connections, however many are ready", async () => {
+  const all = rounds(128);
+  await serve(all, 128);
+  assertEquals(all.next(), undefined);
+});
+
+Deno.test("a round: nobody waits among many connections of which few are ready", async () => {
+  const all = rounds(5000);
+  for (let i = 0; i < 10; i++) await serve(all, 50);
+  assertEquals(all.next(), undefined);
+});
+
+Deno.test("a round: those that were served in a crowd wait until all that were ready are", async () => {
+  const all = rounds(300);
+  await serve(all, 128);
+  const order: string[] = [];
+  const first = all.next()?.then(() => order.push("first"));
+  await serve(all, 128);
+  const second = all.next()?.then(() => order.push("second"));
+  assertEquals(order, []);
+  await serve(all, 44);
+  assertEquals(all.next(), undefined);
+  await Promise.all([first, second]);
+  assertEquals(order, ["first", "second"]);
+});
+
+Deno.test("a round: a few writes say nothing of who is ready, many do", async () => {
+  const all = rounds(300);
+  await serve(all, 128);
+  let waits = true;
+  const turn = all.next()?.then(() => waits = false);
+  all.writeDone();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert(waits);
+  await serve(all, 1);
+  await turn;
+
+  for (let i = 0; i < 128; i++) all.writeDone();
+  await Promise.resolve();
+  assert(all.next() !== undefined);
+});
+
+Deno.test("a round: one that ends with a crowd ends all the same", async () => {
+  const all = rounds(300);
+  await serve(all, 128);
+  const turn = all.next();
+  assert(turn !== undefined);
+  await turn;
+  assertEquals(all.next(), undefined);
+});
+
+Deno.test("a round: nobody waits when so many have left that there is no crowd", async () => {
+  const all = rounds(300);
+  for (let i = 0; i < 200; i++) all.leave();
+  await serve(all, 100);
+  assertEquals(all.next(), undefined);
+});
