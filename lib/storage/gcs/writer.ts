@@ -149,18 +149,15 @@ export class Writer {
     let fresh = false;
     for (;;) {
       await this.#keepPace(queue);
-      batch.splice(0, batch.length, ...batch.filter((task) => task.open));
       if (queue.waiting.length > 0) {
         batch.push(...queue.waiting.splice(0));
         fresh = false;
+        const epochKnown = this.epoch.ready(latest(batch));
+        if (epochKnown !== undefined) await epochKnown;
       }
+      batch.splice(0, batch.length, ...batch.filter((task) => task.open));
       if (batch.length === 0) return;
-      const until = batch.reduce((latest, task) => Math.max(latest, task.until), 0);
-      const epochKnown = this.epoch.ready(until);
-      if (epochKnown !== undefined) {
-        await epochKnown;
-        continue;
-      }
+      const until = latest(batch);
       if (state === undefined && expectsNothing(batch[0].step)) state = nothing;
       if (state === undefined || this.#lacksValue(state, batch)) {
         state = await this.#read(key, name, batch, until);
@@ -249,6 +246,11 @@ export class Writer {
       if (!queue.running && !this.#isRemembered(queue)) this.#queues.delete(key);
     }
   }
+}
+
+/** When it is too late for all of them. */
+function latest(batch: readonly Task[]): number {
+  return batch.reduce((latest, task) => Math.max(latest, task.until), 0);
 }
 
 function answer(batch: readonly Task[], answers: readonly Swapped[]): void {
