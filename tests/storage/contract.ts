@@ -37,7 +37,7 @@ export interface Particulars {
   readonly greatest?: number;
   /** Whether it keeps the order of a key's changes that nobody waits for. */
   readonly ordered?: boolean;
-  /** Whether a library of the store's keeps connections that outlive a test. */
+  /** Whether a library of the store's keeps connections or timers that outlive a test. */
   readonly lingers?: boolean;
 }
 
