@@ -16,6 +16,8 @@ readonly METADATA=http://metadata.google.internal/computeMetadata/v1
 readonly CONFIGURATION=/etc/kvs
 readonly PROGRAMS=/opt/kvs
 readonly ENVIRONMENT=$CONFIGURATION/kvs-server.env
+# Seconds that a server may take until it answers, before this script says that it does not.
+readonly READY_TIMEOUT=${KVS_READY_TIMEOUT:-600}
 
 say() { echo "kvs: $*" >&2; }
 
@@ -194,7 +196,7 @@ activate() {
   systemctl daemon-reload
   systemctl enable --quiet kvs-server.service
   systemctl reset-failed kvs-server.service 2>/dev/null || true
-  systemctl restart kvs-server.service
+  timeout "$READY_TIMEOUT" systemctl restart kvs-server.service
 }
 
 # Whether a server that did not start at once comes up after all: systemd goes on trying, and what it lacks may be a
@@ -207,14 +209,19 @@ comes_up() {
   done
 }
 
+# Whether systemd has it started, or is about to: at a boot after a crash it may be reading its data.
+is_up() {
+  [[ $(systemctl is-active kvs-server.service) == @(active|activating) ]]
+}
+
 # Whether the server runs and answers, with the environment that its own probe reads.
 answers() {
-  systemctl is-active --quiet kvs-server.service || return 1
+  is_up || return 1
   (
     while IFS='=' read -r name value; do
       case $name in KVS_LISTEN | KVS_PORT) export "$name=$value" ;; esac
     done <"$ENVIRONMENT"
-    KVS_READY_TIMEOUT=${KVS_READY_TIMEOUT:-600} "$PROGRAMS/current/kvs-ready"
+    KVS_READY_TIMEOUT=$READY_TIMEOUT "$PROGRAMS/current/kvs-ready"
   )
 }
 
@@ -231,9 +238,13 @@ run_server() {
   if put "$ENVIRONMENT" 0600 <"$staging/environment"; then changed=true; fi
 
   if [[ $before == "$program" ]] && ! $changed &&
-    cmp -s "$program/kvs-server.service" /etc/systemd/system/kvs-server.service && answers; then
-    say "nothing to change: the server runs and answers"
-    return
+    cmp -s "$program/kvs-server.service" /etc/systemd/system/kvs-server.service; then
+    if answers; then
+      say "nothing to change: the server runs and answers"
+      return
+    fi
+    # What it has read so far would be lost with a restart.
+    ! is_up || give_up "the server does not answer yet: journalctl -u kvs-server tells how far it is"
   fi
   if activate "$program" || { [[ -z $before ]] && comes_up; }; then
     say "the server answers"

@@ -48,7 +48,7 @@ case $verb in
     stop
     start
     ;;
-  is-active) running ;;
+  is-active) if running; then echo active; else echo inactive && exit 3; fi ;;
   start) running || start ;;
   stop) stop ;;
 esac
