@@ -255,6 +255,11 @@ if [[ $KVS_STORE == disk ]]; then
 else
   group_members "$KVS_SERVER_COUNT"
   members=$answer
+  # New VMs of an older group run what that runs, until deploy.sh comes.
+  if [[ -n $running ]]; then
+    deployment=${running%%$'\t'*}
+    deployment=${deployment#"$group-"}
+  fi
 fi
 while read -r name zone; do
   # An older server keeps its deployment until deploy.sh comes: it need not be waited for.

@@ -59,8 +59,8 @@ remedy() {
       ;;
     *PERMISSION_DENIED* | *"does not have permission"* | *"ermission denied"* | *"equired "*permission* | *forbidden* | *"HTTPError 403"*)
       echo "The account '$(gcloud config get-value account 2>/dev/null)' may not do this in project $KVS_PROJECT." \
-        "roles/owner may; so may roles/editor with roles/resourcemanager.projectIamAdmin, roles/secretmanager.admin" \
-        "and roles/servicenetworking.networksAdmin."
+        "roles/owner may; so may roles/editor with roles/resourcemanager.projectIamAdmin, roles/storage.admin," \
+        "roles/secretmanager.admin and roles/servicenetworking.networksAdmin."
       ;;
     *"not found"* | *NOT_FOUND*)
       echo "Is '$KVS_PROJECT' the right project, and '$KVS_REGION' / '$KVS_ZONE' a region and zone of Google's? 'gcloud projects list' tells."

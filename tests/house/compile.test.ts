@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
+import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
 import { freePort, RedisServer } from "../storage/redis/servers.ts";
 
 /** The user that owns nothing. */
@@ -341,6 +342,36 @@ Deno.test("a root with a C library and a shell's basic tools is enough", ROOT_ON
       cp -L "$library" "$root$library"
     done`,
   );
+});
+
+const noMachine = obstacle();
+if (noMachine) {
+  console.error(`the programs are not tried on a machine of their own: that ${noMachine}`);
+}
+
+Deno.test({
+  name: "infra/startup.sh makes a machine that serves with them",
+  ignore: noMachine !== undefined,
+}, async () => {
+  await using machine = await Sandbox.start(await systemdObstacle() ? undefined : "systemd");
+  const source = `${machine.shared}/source`;
+  const port = freePort();
+  await Deno.mkdir(source);
+  for (const name of ["kvs-server", "kvs-client", "SHA256SUMS"]) {
+    await Deno.copyFile(`${bin}/${name}`, `${source}/${name}`);
+  }
+  for (const name of ["kvs-ready", "kvs-server.service", "startup.sh"]) {
+    await Deno.copyFile(new URL(`../../infra/${name}`, import.meta.url), `${source}/${name}`);
+  }
+  const options = ["KVS_STORE=disk", "KVS_DATA_DIR=/var/lib/kvs/data", `KVS_PORT=${port}`];
+  await Deno.writeTextFile(`${source}/kvs-options`, options.join("\n"));
+  const { code, text } = await machine.run(`bash ${source}/startup.sh`, { KVS_SOURCE: source });
+  assertEquals(code, 0, text);
+  const used = await machine.run(
+    `export KVS_SERVERS=127.0.0.1:${port}; kvs-client set key value; systemctl restart kvs-server.service; ` +
+      "kvs-client get key; systemctl stop kvs-server.service",
+  );
+  assertEquals(used.text, "value\n");
 });
 
 const withDebootstrap = Deno.env.get("KVS_TEST_DEBOOTSTRAP") === "1";

@@ -231,6 +231,7 @@ export class Cloud implements AsyncDisposable {
     }
     this.resources.delete(path);
     this.policies.delete(path);
+    this.states.delete(path);
   }
 
   /** Documents whose path is `prefix` and one more name. */
