@@ -6,9 +6,10 @@
 
 import { print } from "../cli/terminal.ts";
 import type { Manual } from "../cli/help.ts";
-import { choice, duration, flag, integer, list, text } from "../cli/option.ts";
+import { choice, duration, flag, integer, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
+import { serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import { countOf } from "./count.ts";
 import { parseSizes, sizes } from "./distribution.ts";
@@ -22,12 +23,7 @@ import type { Plan } from "./runner.ts";
 
 /** The options of multiclient. */
 export const multiclientOptions = {
-  servers: list({
-    flags: "-s, --server, --servers",
-    default: ["127.0.0.1:11211"],
-    value: "SERVER,…",
-    help: "host:port, host:port:weight or unix:/path; keys are spread over several by ketama",
-  }),
+  servers: serversOption,
   requests: integer({
     flags: "--requests",
     min: 1,

@@ -7,14 +7,17 @@
 import { duration, flag, integer, list, text } from "../../cli/option.ts";
 import type { Values } from "../../cli/parse.ts";
 
+/** Which servers, for every program that is a client. */
+export const serversOption = list({
+  flags: "-s, --server, --servers",
+  default: ["127.0.0.1:11211"],
+  value: "SERVER,…",
+  help: "host:port, host:port:weight or unix:/path; keys are spread over several by ketama",
+});
+
 /** The table. The lower ones belong to some commands only, which name them. */
 export const clientOptions = {
-  servers: list({
-    flags: "-s, --servers",
-    default: ["127.0.0.1:11211"],
-    value: "SERVER,…",
-    help: "host:port, host:port:weight or unix:/path; keys are spread over several by ketama",
-  }),
+  servers: serversOption,
   timeout: duration({
     flags: "--timeout",
     min: 1,
