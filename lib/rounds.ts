@@ -29,6 +29,8 @@ const QUIET_TURNS = 130;
 export class Rounds {
   /** Connections that take part. */
   private members = 0;
+  /** Reads under way: their connections wait for their clients, or are ready and left over. */
+  private reading = 0;
   /** Reads and writes that have completed at this time. */
   private completions = 0;
   /** Whether there is a read among them. */
@@ -49,13 +51,17 @@ export class Rounds {
 
   /** What to wait for before the next read; nothing as long as there is no crowd. */
   next(): Promise<void> | undefined {
-    if (!this.holding) return undefined;
+    if (!this.holding) {
+      this.reading++;
+      return undefined;
+    }
     return new Promise((resolve) => this.held.push(resolve));
   }
 
-  /** A read has completed. */
+  /** A read has ended, well or not. */
   readDone(): void {
-    if (this.members <= BUDGET) return;
+    this.reading--;
+    if (this.members <= BUDGET && !this.holding) return;
     this.hasRead = true;
     this.add();
   }
@@ -71,7 +77,8 @@ export class Rounds {
   }
 
   private readonly count = (): void => {
-    const crowded = this.completions >= CROWD;
+    // Where no read is under way nobody is left over.
+    const crowded = this.completions >= CROWD && this.reading > 0;
     // Most writes complete at once, so that a few of them say nothing of what is ready.
     const last = !crowded && this.hasRead;
     this.completions = 0;
@@ -95,10 +102,11 @@ export class Rounds {
     if (this.watching) setImmediate(this.watch);
   };
 
-  /** Nothing is ready: those that have waited longest may read. */
+  /** Nobody is left over: those that have waited longest may read. */
   private proceed(): void {
     this.quietTurns = 0;
     const group = this.held.splice(0, GROUP);
+    this.reading += group.length;
     this.holding = this.held.length > 0;
     for (const resolve of group) resolve();
   }

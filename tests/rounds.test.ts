@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { Rounds } from "../lib/rounds.ts";
 
-/** Rounds with so many members. */
+/** Rounds with so many members, each of which reads. */
 function rounds(members: number): Rounds {
   const all = new Rounds();
-  for (let i = 0; i < members; i++) all.join();
+  for (let i = 0; i < members; i++) {
+    all.join();
+    all.next();
+  }
   return all;
 }
 
@@ -38,6 +41,16 @@ Deno.test("a round: those that were served in a crowd wait until all that were r
   assertEquals(all.next(), undefined);
   await Promise.all([first, second]);
   assertEquals(order, ["first", "second"]);
+});
+
+Deno.test("a round: where all have been served nobody waits for more to come", async () => {
+  const all = rounds(200);
+  await serve(all, 128);
+  const turn = all.next();
+  assert(turn !== undefined);
+  await serve(all, 72);
+  assertEquals(all.next(), undefined);
+  await turn;
 });
 
 Deno.test("a round: a few writes say nothing of who is ready, many do", async () => {

@@ -215,8 +215,12 @@ export class Connection implements Disposable {
     while (true) {
       const turn = rounds.next();
       if (turn !== undefined) await turn;
-      const length = await socket.read(memory);
-      rounds.readDone();
+      let length: number | null;
+      try {
+        length = await socket.read(memory);
+      } finally {
+        rounds.readDone();
+      }
       if (length === null) {
         return this.#fail(
           new UnreachableError(`${addressText(this.address)} closed the connection`),

@@ -99,8 +99,12 @@ export class Connection {
       this.reading = true;
       const turn = rounds.next();
       if (turn !== undefined) await turn;
-      const count = await this.socket.read(this.parser.room());
-      rounds.readDone();
+      let count: number | null;
+      try {
+        count = await this.socket.read(this.parser.room());
+      } finally {
+        rounds.readDone();
+      }
       this.reading = false;
       if (count === null) return { done: true, value: undefined };
       this.active = this.surroundings.ticks;
