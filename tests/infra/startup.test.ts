@@ -51,6 +51,16 @@ async function releaseFiles(server: string): Promise<Record<string, string>> {
   return { ...files, SHA256SUMS: sums };
 }
 
+/** What the metadata of a new server's VM say, but for its options. */
+function firstOrders(release: string): Record<string, string> {
+  return {
+    "kvs-role": "server",
+    "kvs-deployment": "d1",
+    "kvs-release": release,
+    "kvs-bin-bucket": "demo-kvs-bin",
+  };
+}
+
 async function ask(port: number): Promise<string> {
   using conn = await Deno.connect({ port, hostname: "127.0.0.1" });
   await conn.write(new TextEncoder().encode("version\r\n"));
@@ -163,10 +173,7 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
   const port = freePort();
   await using google = await Machine.start(sandbox, {
     attributes: {
-      "kvs-role": "server",
-      "kvs-deployment": "d1",
-      "kvs-release": release,
-      "kvs-bin-bucket": "demo-kvs-bin",
+      ...firstOrders(release),
       "kvs-options": `KVS_STORE=redis\nKVS_PORT=${port}`,
       "kvs-redis-secret": "projects/demo/secrets/kvs-redis-url/versions/1",
       "kvs-redis-ca": "-----BEGIN CERTIFICATE-----\nZGVtbw==\n-----END CERTIFICATE-----",
@@ -229,10 +236,7 @@ test("a change of the metadata brings the VM up to date, and says so", async () 
   const port = freePort();
   await using google = await Machine.start(sandbox, {
     attributes: {
-      "kvs-role": "server",
-      "kvs-deployment": "d1",
-      "kvs-release": one.name,
-      "kvs-bin-bucket": "demo-kvs-bin",
+      ...firstOrders(one.name),
       "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}`,
       "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
     },
@@ -261,10 +265,7 @@ test("a VM whose first orders could not be carried out takes the next", async ()
   const port = freePort();
   await using google = await Machine.start(sandbox, {
     attributes: {
-      "kvs-role": "server",
-      "kvs-deployment": "d1",
-      "kvs-release": release,
-      "kvs-bin-bucket": "demo-kvs-bin",
+      ...firstOrders(release),
       "kvs-options": `KVS_STORE=memory\nnonsense\n`,
       "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
     },
