@@ -8,10 +8,9 @@
  */
 
 import { ensureDir } from "@std/fs";
-import { helpText, type Manual } from "../lib/cli/help.ts";
+import type { Manual } from "../lib/cli/help.ts";
 import { duration, flag, integer, list, text } from "../lib/cli/option.ts";
-import { parseOptions, type Values } from "../lib/cli/parse.ts";
-import { run } from "../lib/cli/run.ts";
+import type { Values } from "../lib/cli/parse.ts";
 import { Exit, ExitError } from "../lib/errors.ts";
 import { GENERATOR_LIMIT } from "../lib/load/load.ts";
 import { Progress } from "../lib/load/progress.ts";
@@ -32,6 +31,7 @@ import {
   withoutPasswords,
 } from "./contestants.ts";
 import { keyOf } from "./frames.ts";
+import { runProgram } from "./front.ts";
 import { chosen, numbers } from "./lists.ts";
 import { describeMachine } from "./machine.ts";
 import { ceilingText, limitTexts, othersText, pageOf } from "./page.ts";
@@ -96,7 +96,6 @@ const compareOptions = {
     default: "comparison",
     help: "where the report goes: index.html, *.svg, comparison.csv, comparison.json",
   }),
-  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 
 const manual: Manual = {
@@ -105,15 +104,10 @@ const manual: Manual = {
   notes: `Stores: ${ids.join(", ")} (no, everysec and always are the disk's --fsync).`,
 };
 
-if (import.meta.main) await run("compare", main);
+if (import.meta.main) await runProgram("compare", manual, compareOptions, main);
 
-async function main(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(compareOptions, args);
-  if (options.help) {
-    console.log(helpText(manual, compareOptions).trimEnd());
-    return Exit.ok;
-  }
-  const command = withoutPasswords(["deno task compare", ...args].join(" "));
+async function main(options: Values<typeof compareOptions>): Promise<number> {
+  const command = withoutPasswords(["deno task compare", ...Deno.args].join(" "));
   const comparison = await compare(options, command);
   await write(options.out, comparison);
   console.log(summary(comparison));

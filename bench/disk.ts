@@ -6,14 +6,14 @@
  * @module
  */
 
-import { helpText, type Manual } from "../lib/cli/help.ts";
-import { duration, flag, integer, list, size, text } from "../lib/cli/option.ts";
-import { parseOptions } from "../lib/cli/parse.ts";
-import { run } from "../lib/cli/run.ts";
+import type { Manual } from "../lib/cli/help.ts";
+import { duration, integer, list, size, text } from "../lib/cli/option.ts";
+import type { Values } from "../lib/cli/parse.ts";
 import { Exit } from "../lib/errors.ts";
 import { measureCalls } from "./disk/calls.ts";
 import { measureCompaction } from "./disk/compaction.ts";
 import { lead } from "./disk/life.ts";
+import { runProgram } from "./front.ts";
 import { chosen } from "./lists.ts";
 import { describeMachine, machineText } from "./machine.ts";
 
@@ -53,7 +53,6 @@ const benchOptions = {
   }),
   seconds: duration({ flags: "--seconds", min: 100, default: 10_000, help: "of one load" }),
   dir: text({ flags: "--dir", value: "DIR", help: "where, instead of the system's own place" }),
-  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 
 const manual: Manual = {
@@ -63,12 +62,7 @@ const manual: Manual = {
 
 const COMPACTED_VALUE = 1000;
 
-async function main(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(benchOptions, args);
-  if (options.help) {
-    console.log(helpText(manual, benchOptions).trimEnd());
-    return Exit.ok;
-  }
+async function main(options: Values<typeof benchOptions>): Promise<number> {
   const parts = chosen("parts", options.parts, PARTS);
   const { keys, valueSize, rate, connections, maxDisk } = options;
   console.log(machineText(await describeMachine({})));
@@ -106,4 +100,4 @@ async function main(args: readonly string[]): Promise<number> {
   return Exit.ok;
 }
 
-if (import.meta.main) await run("bench-disk", main);
+if (import.meta.main) await runProgram("bench-disk", manual, benchOptions, main);

@@ -11,8 +11,8 @@ import { run } from "../lib/cli/run.ts";
 import { Exit } from "../lib/errors.ts";
 import { describeMachine, machineText } from "./machine.ts";
 
-const frontOptions = {
-  json: flag({ flags: "--json", help: "print JSON" }),
+const jsonOption = { json: flag({ flags: "--json", help: "print JSON" }) };
+const helpOption = {
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 
@@ -41,14 +41,10 @@ export interface Bench<S extends Spec, Row> {
 
 /** Runs a bench from the command line, and ends the process. */
 export async function runBench<const S extends Spec, Row>(bench: Bench<S, Row>): Promise<never> {
-  const { manual, options: own, programs } = bench;
-  return await run("bench", async (args) => {
-    const spec = { ...own, ...frontOptions };
-    const options = parseOptions(spec, args).options as Values<S> & Values<typeof frontOptions>;
-    if (options.help) {
-      console.log(helpText(manual, spec).trimEnd());
-      return Exit.ok;
-    }
+  const { manual, programs } = bench;
+  const spec = { ...bench.options, ...jsonOption };
+  return await runProgram("bench", manual, spec, async (given) => {
+    const options = given as Values<S> & Values<typeof jsonOption>;
     const machine = await describeMachine(programs);
     const rows = await bench.measure(options);
     console.log(
@@ -56,6 +52,22 @@ export async function runBench<const S extends Spec, Row>(bench: Bench<S, Row>):
         ? JSON.stringify({ machine, options, rows }, null, 2)
         : `${machineText(machine)}\n\n${bench.text(rows, options)}`,
     );
+    return Exit.ok;
+  });
+}
+
+/** Runs what takes options and no words, and ends the process with the exit code that it gives. */
+export async function runProgram<const S extends Spec>(
+  name: string,
+  manual: Manual,
+  own: S,
+  main: (options: Values<S>) => Promise<number>,
+): Promise<never> {
+  return await run(name, async (args) => {
+    const spec = { ...own, ...helpOption };
+    const options = parseOptions(spec, args).options as Values<S> & Values<typeof helpOption>;
+    if (!options.help) return await main(options);
+    console.log(helpText(manual, spec).trimEnd());
     return Exit.ok;
   });
 }

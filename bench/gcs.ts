@@ -13,8 +13,9 @@ import { systemClock } from "../lib/clock.ts";
 import { duration, integer, list } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
 import { openGcsStore } from "../lib/storage/gcs/mod.ts";
-import type { NewItem, Store } from "../lib/storage/store.ts";
+import type { Store } from "../lib/storage/store.ts";
 import { runBench } from "./front.ts";
+import { itemOf } from "./item.ts";
 import { denoScript, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
@@ -93,20 +94,8 @@ function meanOf(quantiles: readonly string[]): number {
   return (sum - ends) / (points.length - 1);
 }
 
-function itemOf(size: number): NewItem {
-  const marks = { stale: false, won: false, fetched: false };
-  return {
-    value: new Uint8Array(size).fill(120),
-    flags: 0,
-    exptime: 0,
-    cas: 0n,
-    accessed: 0,
-    ...marks,
-  };
-}
-
 async function measureAll(store: Store, options: Values<typeof benchOptions>): Promise<Row[]> {
-  const item = itemOf(options.valueSize);
+  const item = itemOf(new Uint8Array(options.valueSize).fill(120));
   const rows: Row[] = [];
   const reads = meanOf(options.readLatency);
   const writes = meanOf(options.writeLatency);

@@ -9,7 +9,7 @@ import { denoScript } from "./processes.ts";
 
 /** How long the generator goes on before the clock runs. */
 export const WARM_UP_SECONDS = 0.4;
-/** From this share of the machine on other processes make throughput doubtful. */
+/** From this share of the machine on other processes make throughput and latency doubtful. */
 export const NOISE = 0.1;
 
 /** Lets a generator in a process of its own do a task. */

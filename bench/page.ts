@@ -6,6 +6,7 @@
 
 import type { Chart } from "./charts.ts";
 import type { CallKind, Comparison } from "./comparison.ts";
+import { NOISE } from "./measure.ts";
 import { callTable, clientTable, latencyText, rateText, type Table } from "./tables.ts";
 
 const STYLE = `
@@ -31,9 +32,6 @@ summary { cursor: pointer; color: var(--faint) }
   h1, h2 { break-after: avoid } tr { break-inside: avoid }
 }
 `;
-
-/** From this share of the machine on, other processes make the figures doubtful. */
-const NOISE = 0.1;
 
 const NOTES: Record<string, string> = {
   "set":

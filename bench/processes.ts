@@ -80,6 +80,12 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
 }
 
+/** Resident memory of this process, in bytes. */
+export function residentBytes(): number {
+  const pages = Deno.readTextFileSync("/proc/self/statm").split(" ")[1];
+  return Number(pages) * PAGE;
+}
+
 /** How long this thread has run or wanted to run, in seconds. */
 export function busySeconds(): number {
   const [running, waiting] = Deno.readTextFileSync("/proc/self/schedstat").split(" ");
@@ -111,6 +117,8 @@ export function watchOthers(pids: readonly number[]): () => number {
 
 /** `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Deno runs on. */
 const CLOCK_TICKS = 100;
+/** Bytes of a page of memory, on every x64 Linux. */
+const PAGE = 4096;
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

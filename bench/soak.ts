@@ -9,15 +9,16 @@
  * @module
  */
 
-import { helpText, type Manual } from "../lib/cli/help.ts";
-import { choice, duration, flag, size, text } from "../lib/cli/option.ts";
-import { parseOptions } from "../lib/cli/parse.ts";
-import { run } from "../lib/cli/run.ts";
+import type { Manual } from "../lib/cli/help.ts";
+import { choice, duration, size, text } from "../lib/cli/option.ts";
+import type { Values } from "../lib/cli/parse.ts";
 import { systemClock } from "../lib/clock.ts";
 import { Exit } from "../lib/errors.ts";
 import { openDiskStore } from "../lib/storage/disk/mod.ts";
 import type { Store } from "../lib/storage/store.ts";
-import { itemOf, resident } from "./disk/item.ts";
+import { runProgram } from "./front.ts";
+import { itemOf } from "./item.ts";
+import { residentBytes } from "./processes.ts";
 
 const soakOptions = {
   duration: duration({ flags: "--duration", min: 100, default: 120_000, help: "how long" }),
@@ -30,7 +31,6 @@ const soakOptions = {
     help: "the store's",
   }),
   dir: text({ flags: "--dir", value: "DIR", help: "a directory that stays, instead of a new one" }),
-  help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 
 const manual: Manual = {
@@ -170,7 +170,7 @@ function report(soak: Soak, store: Store, seconds: number, since: number): void 
     seconds.toFixed(0),
     (soak.operations / since).toFixed(0),
     String(store.info().items),
-    (resident() / 1e6).toFixed(0),
+    (residentBytes() / 1e6).toFixed(0),
     (soak.own("log_bytes") / soak.own("live_bytes")).toFixed(2),
     String(soak.own("segments")),
     String(soak.own("compactions")),
@@ -184,12 +184,7 @@ function report(soak: Soak, store: Store, seconds: number, since: number): void 
   soak.operations = 0;
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(soakOptions, args);
-  if (options.help) {
-    console.log(helpText(manual, soakOptions).trimEnd());
-    return Exit.ok;
-  }
+async function main(options: Values<typeof soakOptions>): Promise<number> {
   const { values, memory, fsync, dir } = options;
   await using stack = new AsyncDisposableStack();
   const directory = dir ?? await Deno.makeTempDir({ prefix: "kvs-soak-" });
@@ -220,4 +215,4 @@ async function main(args: readonly string[]): Promise<number> {
   return wrong === 0 ? Exit.ok : Exit.no;
 }
 
-if (import.meta.main) await run("soak", main);
+if (import.meta.main) await runProgram("soak", manual, soakOptions, main);

@@ -17,6 +17,11 @@ export function textOf(table: Table): string {
   ).join("\n");
 }
 
+/** One figure with its unit, as a line under others. */
+export function figureText(name: string, figure: string): string {
+  return `${name.padEnd(46)} ${figure}`;
+}
+
 /** Seconds by contestant and number of calls. */
 export function callTable({ contestants, calls }: Comparison, kind: CallKind): Table {
   const rows = calls.filter((row) => row.kind === kind);

@@ -7,7 +7,9 @@
 import { systemClock } from "../../lib/clock.ts";
 import { type DiskOptions, openDiskStore } from "../../lib/storage/disk/mod.ts";
 import type { Store } from "../../lib/storage/store.ts";
-import { itemOf, keyOf, printRow } from "./item.ts";
+import { itemOf } from "../item.ts";
+import { figureText } from "../tables.ts";
+import { keyOf } from "./key.ts";
 
 const KEYS = 100_000;
 /** Rounds before the one that counts, for the code to get warm. */
@@ -63,5 +65,5 @@ function repeat(_: string, count: number, call: (i: number) => void): void {
 function time(name: string, count: number, call: (i: number) => void): void {
   const began = performance.now();
   repeat(name, count, call);
-  printRow(name, `${((performance.now() - began) / count * 1e6).toFixed(0)} ns`);
+  console.log(figureText(name, `${((performance.now() - began) / count * 1e6).toFixed(0)} ns`));
 }

@@ -10,6 +10,7 @@ import { Histogram } from "../../lib/load/histogram.ts";
 import { Lines } from "../../lib/load/lines.ts";
 import { runLoad } from "../../lib/load/load.ts";
 import type { Plan } from "../../lib/load/runner.ts";
+import { keyOf } from "../frames.ts";
 import { denoScript, startServer } from "../processes.ts";
 
 /** What is measured. */
@@ -102,10 +103,6 @@ class Measured {
     ]);
     return p99;
   }
-}
-
-function keyOf(index: number): string {
-  return `key:${String(index).padStart(10, "0")}`;
 }
 
 async function fill(client: Client, keys: number, valueSize: number): Promise<void> {

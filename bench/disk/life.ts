@@ -8,8 +8,10 @@
 import { systemClock } from "../../lib/clock.ts";
 import { type DiskOptions, openDiskStore } from "../../lib/storage/disk/mod.ts";
 import type { Store } from "../../lib/storage/store.ts";
-import { denoScript } from "../processes.ts";
-import { itemOf, keyOf, printRow, resident } from "./item.ts";
+import { itemOf } from "../item.ts";
+import { denoScript, residentBytes } from "../processes.ts";
+import { figureText } from "../tables.ts";
+import { keyOf } from "./key.ts";
 
 /** What a process is to do. */
 export interface Life {
@@ -35,13 +37,13 @@ async function live({ directory, what, end, keys, valueSize }: Life): Promise<vo
     memoryLimit: 64 << 20,
     log: (line) => console.log(`  (${line})`),
   };
-  const before = resident();
+  const before = residentBytes();
   const began = performance.now();
   const store = await openDiskStore(options);
   const opening = (performance.now() - began) / 1000;
   const item = itemOf(new Uint8Array(valueSize));
   if (what === "fill") await fill(store, keys, item);
-  else printRow(`start with ${store.info().items} keys`, `${opening.toFixed(2)} s`);
+  else console.log(figureText(`start with ${store.info().items} keys`, `${opening.toFixed(2)} s`));
   await printMemory(store, before);
   if (end === "kill") {
     store.swap(keyOf(0), "any", item);
@@ -63,8 +65,8 @@ async function fill(store: Store, keys: number, item: ReturnType<typeof itemOf>)
     if (i % 10_000 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   const seconds = (performance.now() - began) / 1000;
-  printRow(`filled with ${keys} keys, a second`, (keys / seconds).toFixed(0));
-  printRow("longest batch of 100 swaps", `${longest.toFixed(1)} ms`);
+  console.log(figureText(`filled with ${keys} keys, a second`, (keys / seconds).toFixed(0)));
+  console.log(figureText("longest batch of 100 swaps", `${longest.toFixed(1)} ms`));
 }
 
 /** Resident memory beyond an empty store's and the cache, once garbage has been collected. */
@@ -74,10 +76,12 @@ async function printMemory(store: Store, before: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const own = new Map(store.info().own);
-  const used = resident() - before - Number(own.get("cache_bytes"));
+  const used = residentBytes() - before - Number(own.get("cache_bytes"));
   const { items } = store.info();
-  printRow("  memory a key, beyond the cache", `${(used / items).toFixed(1)} B`);
-  printRow("  of that the index", `${(Number(own.get("index_bytes")) / items).toFixed(1)} B`);
+  console.log(figureText("  memory a key, beyond the cache", `${(used / items).toFixed(1)} B`));
+  console.log(
+    figureText("  of that the index", `${(Number(own.get("index_bytes")) / items).toFixed(1)} B`),
+  );
 }
 
 if (import.meta.main) await live(JSON.parse(Deno.args[0]!));

@@ -1,5 +1,5 @@
 /**
- * One HTTP request and its answer: authentication, connections and a time limit. No retries here.
+ * One HTTP request and its answer: authentication, concurrency and a time limit. No retries here.
  *
  * The bodies of writes are `Blob`s, also empty ones: `fetch` sends a request again by itself when a
  * kept-alive connection dies, unless it cannot know whether the body can be had once more. A write
