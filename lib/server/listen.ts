@@ -30,14 +30,21 @@ export interface Listening {
 /**
  * Opens all listeners.
  *
- * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
+ * @throws {ExitError} 71, in one line, where an address cannot be listened on, and 64 where there is
+ *   none; none is open then.
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
   const { socketPath, socketMode, port, hosts, backlog } = addresses;
   if (socketPath !== undefined) return [await listenUnix(socketPath, socketMode)];
+  if (port === 0) {
+    throw new ExitError(
+      "--port 0 leaves nothing to listen on but a --unix-socket; -1 takes any free port",
+      Exit.usage,
+    );
+  }
   const open: Listening[] = [];
   try {
-    if (port !== 0) { for (const host of hosts) open.push(listenTcp(host, port, backlog)); }
+    for (const host of hosts) open.push(listenTcp(host, port, backlog));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;

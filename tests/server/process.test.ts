@@ -151,6 +151,15 @@ Deno.test("a Unix socket is listened on, with the permissions asked for, and not
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("a server that would listen nowhere says so, with exit code 64", async () => {
+  assertEquals(await runServer("--store", "memory", "-p", "0"), {
+    code: 64,
+    stdout: "",
+    stderr:
+      "kvs-server: --port 0 leaves nothing to listen on but a --unix-socket; -1 takes any free port\n",
+  });
+});
+
 Deno.test("a Unix socket that a running server listens on is not taken from it", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/kvs.sock`;
