@@ -66,19 +66,22 @@ export class Bucket {
 
   /**
    * @param gate limits the requests for commands.
-   * @param attempt how long one try may take, in milliseconds.
    */
   constructor(
     readonly name: string,
     readonly transport: Transport,
     readonly gate: Gate,
     readonly counters: Counters,
-    readonly attempt: number,
   ) {
     const bucket = encodeURIComponent(name);
     this.#objects = `/storage/v1/b/${bucket}/o`;
     this.#upload = `/upload/storage/v1/b/${bucket}/o?uploadType=multipart&fields=generation`;
     this.#xml = `/${bucket}/`;
+  }
+
+  /** How long one try may take, in milliseconds. */
+  get attempt(): number {
+    return this.transport.attempt;
   }
 
   /**
@@ -106,11 +109,11 @@ export class Bucket {
       return { stored: storedOfResource(JSON.parse(textOf(answer))), value: undefined };
     }
     const { headers, body: value } = answer;
-    const generation = headers.get("x-goog-generation");
-    if (generation === null) {
+    const generation = headers["x-goog-generation"];
+    if (typeof generation !== "string") {
       throw new Refused("The answer is not Cloud Storage's: it has no x-goog-generation");
     }
-    const metadata = (key: string) => headers.get(`x-goog-meta-${key}`);
+    const metadata = (key: string) => headers[`x-goog-meta-${key}`]?.toString();
     return { stored: storedOf(generation, value.length, metadata), value };
   }
 
@@ -222,7 +225,7 @@ export class Bucket {
     gate: Gate | undefined,
   ): Promise<Answer | { readonly trouble: string; readonly sent: boolean }> {
     try {
-      return await this.transport.send(request, gate, until, this.attempt);
+      return await this.transport.send(request, gate, until);
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       this.counters[error.kind]++;
@@ -281,8 +284,8 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /**
- * A name in the XML API's path, where slashes are not encoded, unless `fetch` would take its `.` and
- * `..` away.
+ * A name in the XML API's path, where slashes are not encoded, unless somebody on the way might take
+ * its `.` and `..` away.
  */
 function pathOf(object: string): string {
   const path = encodeURIComponent(object);

@@ -38,15 +38,13 @@ export class Credentials {
   }
 
   /**
-   * The header's value.
+   * The header's value, at once where it is known.
    *
    * @throws {StoreError} where a new token is needed and cannot be had.
    */
-  async authorization(signal?: AbortSignal): Promise<string> {
+  authorization(): string | Promise<string> {
     if (this.#header !== undefined && performance.now() < this.#until) return this.#header;
-    this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
-    if (signal === undefined) return await this.#asking;
-    return await Promise.race([this.#asking, aborted(signal)]);
+    return this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
   }
 
   /** The service no longer takes the token: the next request gets a new one. */
@@ -74,10 +72,4 @@ async function newClient(): Promise<AuthClient> {
   const { Storage } = await import("@google-cloud/storage");
   // Objects need no project. Left to look for one, the library may ask a service that refuses.
   return new Storage({ projectId: "kvs" }).authClient;
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }

@@ -53,6 +53,9 @@ export interface GcsStoreOptions extends StoreOptions {
   readonly cacheTtl?: number;
 }
 
+/** How long a command may take, in milliseconds, where nothing else is said. */
+const usualTimeout = 30_000;
+
 /** How many requests may wait for their turn. */
 const greatestWaiting = 65_536;
 
@@ -66,7 +69,7 @@ const greatestHint = 1024;
  * @throws {ExitError} where an option is wrong or the bucket cannot be used.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
-  const { bucket, prefix = "kvs/", endpoint, concurrency = 256 } = options;
+  const { bucket, prefix = "kvs/", endpoint, timeout = usualTimeout } = options;
   if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
     throw new ExitError(`--bucket takes the name of a bucket, not '${bucket}'`, Exit.usage);
   }
@@ -88,12 +91,13 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   try {
     const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
-    transport = new Transport(address, concurrency, credentials, deadlines, counters);
+    // Three tries fit into the time that a command has.
+    transport = new Transport(address, timeout / 3, credentials, deadlines, counters);
     const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
     return store;
   } catch (error) {
-    transport?.close();
+    await transport?.close();
     deadlines.end();
     if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
     throw error;
@@ -135,12 +139,10 @@ class GcsStore implements Store {
     readonly counters: Counters,
   ) {
     const { clock, log, concurrency = 256 } = options;
-    this.#timeout = options.timeout ?? 30_000;
+    this.#timeout = options.timeout ?? usualTimeout;
     this.#cacheTtl = options.cacheTtl ?? 0;
     const gate = new Gate(concurrency, greatestWaiting, deadlines);
-    // Three tries fit into the time that a command has.
-    const attempt = this.#timeout / 3;
-    this.#bucket = new Bucket(options.bucket, transport, gate, counters, attempt);
+    this.#bucket = new Bucket(options.bucket, transport, gate, counters);
     const onReading = () => this.#census.seeFlush();
     this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, onReading);
     this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
@@ -259,7 +261,7 @@ class GcsStore implements Store {
     await this.#writer.close();
     this.#epoch.stop();
     await this.#census.stop();
-    this.transport.close();
+    await this.transport.close();
     this.deadlines.end();
   }
 

@@ -8,6 +8,7 @@ import { figure, Place, sleep, until } from "./open.ts";
 Deno.test("gcs figures: items are counted by a listing at start and by what changes after", async () => {
   await using place = await Place.open();
   const one = await place.store();
+  await until(() => figure(one, "listings") === 1);
   for (let i = 0; i < 1500; i++) await commands.set(one, `k${i}`, "12345");
   const two = await place.store();
   await until(() => figure(two, "listings") === 1);

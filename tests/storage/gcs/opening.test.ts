@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Exit, ExitError, StoreError } from "../../../lib/errors.ts";
 import type { GcsStoreOptions } from "../../../lib/storage/gcs/mod.ts";
+import { Account, allRights, guarded, testCredentials } from "./account.ts";
 import * as commands from "./commands.ts";
 import { Place, sleep } from "./open.ts";
 
@@ -41,7 +42,7 @@ Deno.test("gcs opening: a service that does not answer is told in time, with wha
   const options = { endpoint: `http://127.0.0.1:${closed.addr.port}`, timeout: 500 };
   closed.close();
   const { message, code } = await refusal(place, options);
-  assert(/did not answer in time: .*refused/.test(message), message);
+  assert(/did not answer in time: .*ECONNREFUSED/.test(message), message);
   assertEquals(code, Exit.unavailable);
   place.emulator.faults.add({ what: "stall" });
   assert((await refusal(place, { timeout: 500 })).message.includes("did not answer in time"));
@@ -61,47 +62,8 @@ Deno.test("gcs opening: prefixes keep caches in one bucket apart", async () => {
   assertEquals(await commands.get(two, "k"), "1");
 });
 
-const all = ["get", "create", "delete", "list"].map((right) => `storage.objects.${right}`);
-
-/** An account of the emulator's, in the environment for the time of a test. */
-class Account implements Disposable {
-  static readonly address = "kvs@project.iam.gserviceaccount.com";
-  readonly #directory = Deno.makeTempDirSync();
-
-  constructor(place: Place, address = Account.address) {
-    const [file, token] = ["credentials.json", "token"].map((name) => `${this.#directory}/${name}`);
-    Deno.writeTextFileSync(token, address);
-    Deno.writeTextFileSync(
-      file,
-      JSON.stringify({
-        type: "external_account",
-        audience:
-          "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p",
-        subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
-        token_url: `${place.emulator.endpoint}/token`,
-        credential_source: { file: token },
-      }),
-    );
-    Deno.env.set("GOOGLE_APPLICATION_CREDENTIALS", file);
-  }
-
-  [Symbol.dispose](): void {
-    Deno.env.delete("GOOGLE_APPLICATION_CREDENTIALS");
-    Deno.removeSync(this.#directory, { recursive: true });
-  }
-}
-
-/** The credentials library keeps connections of its own. */
-function testCredentials(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
-}
-
-function guarded(rights: readonly string[], lifetime = 3600): Promise<Place> {
-  return Place.open({ auth: { lifetime, accounts: { [Account.address]: rights } } });
-}
-
 testCredentials("gcs credentials: an account's are found, kept and renewed", async () => {
-  await using place = await guarded(all);
+  await using place = await guarded(allRights);
   using _account = new Account(place);
   const store = await place.store();
   await commands.set(store, "k", "v");
@@ -115,7 +77,7 @@ testCredentials("gcs credentials: an account's are found, kept and renewed", asy
 testCredentials(
   "gcs credentials: without any, and with wrong ones, the line at start says so",
   async () => {
-    await using place = await guarded(all);
+    await using place = await guarded(allRights);
     const { message } = await refusal(place, {});
     assert(
       message.startsWith("The bucket 'bucket' does not take the credentials: Anonymous"),
@@ -153,7 +115,7 @@ testCredentials(
 testCredentials(
   "gcs credentials: when they expire for good the reply says so, until they work again",
   async () => {
-    await using place = await guarded(all, 1);
+    await using place = await guarded(allRights, 1);
     using _account = new Account(place);
     const store = await place.store({ timeout: 2000 });
     await commands.set(store, "k", "v");

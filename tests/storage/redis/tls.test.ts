@@ -1,37 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
+import { makeCertificate, openssl } from "../certificates.ts";
 import { itemOf } from "../contract.ts";
 import { freePort, RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
-async function openssl(directory: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command("openssl", { args, cwd: directory }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
 /** A Redis on TLS, whose certificate names what `names` says. */
 async function tlsServer(directory: string, names: string) {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  await openssl(
-    directory,
-    ...["req", "-x509", ...key, "-days", "2", "-subj", "/CN=test authority"],
-    ...["-keyout", "ca.key", "-out", "ca.crt"],
-  );
-  await openssl(
-    directory,
-    ...["req", ...key, "-subj", "/CN=redis", "-keyout", "redis.key", "-out", "redis.csr"],
-  );
-  await Deno.writeTextFile(`${directory}/extensions`, names);
-  await openssl(
-    directory,
-    ...["x509", "-req", "-in", "redis.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"],
-    ...["-CAcreateserial", "-extfile", "extensions", "-out", "redis.crt"],
-  );
+  await makeCertificate(directory, names);
   const port = freePort();
   const server = await new RedisServer([
     ...["--tls-port", `${port}`, "--tls-auth-clients", "no"],
-    ...["--tls-cert-file", `${directory}/redis.crt`, "--tls-key-file", `${directory}/redis.key`],
+    ...["--tls-cert-file", `${directory}/server.crt`, "--tls-key-file", `${directory}/server.key`],
     ...["--tls-ca-cert-file", `${directory}/ca.crt`],
   ]).start();
   return { server, port, ca: await Deno.readTextFile(`${directory}/ca.crt`) };
@@ -40,7 +21,7 @@ async function tlsServer(directory: string, names: string) {
 redisTest("rediss:// speaks TLS, and trusts only the authority that it is given", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvs-redis-tls-" });
   try {
-    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1\n";
+    const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
     const { server, port, ca } = await tlsServer(directory, names);
     await using _ = server;
     const k = bytesOf("k");
@@ -63,7 +44,7 @@ redisTest(
   async () => {
     const directory = await Deno.makeTempDir({ prefix: "kvs-redis-tls-" });
     try {
-      const { server, port, ca } = await tlsServer(directory, "basicConstraints=CA:FALSE\n");
+      const { server, port, ca } = await tlsServer(directory, "basicConstraints=CA:FALSE");
       await using _ = server;
       const k = bytesOf("k");
       const urls = [`rediss://127.0.0.1:${port}`];
