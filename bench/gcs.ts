@@ -2,7 +2,7 @@
  * The Google Cloud Storage store against the emulator, which runs in a process of its own and is as
  * slow as the service: operations a second and the store's CPU time an operation.
  *
- *     deno run -A bench/gcs.ts [--connections 64,256] [--seconds 3] …
+ *     deno run -A bench/gcs.ts [--connections 64,256,512] [--seconds 3] …
  *
  * @module
  */
@@ -20,7 +20,11 @@ import { denoScript, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const benchOptions = {
-  connections: list({ flags: "--connections", default: ["64", "256"], help: "how many at once" }),
+  connections: list({
+    flags: "--connections",
+    default: ["64", "256", "512"],
+    help: "how many at once",
+  }),
   seconds: duration({ flags: "--seconds", min: 100, default: 3000, help: "of one measurement" }),
   valueSize: integer({ flags: "--value-size", min: 0, default: 100, help: "bytes of a value" }),
   readLatency: list({
@@ -131,6 +135,7 @@ async function measureEmulated(options: Values<typeof benchOptions>): Promise<Ro
     log: console.error,
     bucket: "bench",
     endpoint: `http://127.0.0.1:${emulator.port}`,
+    concurrency: Math.max(...options.connections.map(Number)),
   });
   const rows = await measureAll(store, options);
   await store.close();
