@@ -9,7 +9,7 @@
  */
 
 import type { Socket } from "node:net";
-import { buildConnector, type Dispatcher, Pool } from "undici";
+import { buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from "undici";
 import { messageOf, StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "./credentials.ts";
@@ -18,6 +18,9 @@ import type { Gate } from "./gate.ts";
 
 /** A connection that has had nothing to do for so long is ended, in milliseconds. */
 const idleAtMost = 60_000;
+
+/** The environment's names for a proxy, as curl and Google's own libraries know them. */
+const proxyNames = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
 /** An answer with its whole body. */
 export interface Answer {
@@ -48,7 +51,7 @@ export class Unanswered extends Error {
 
 /** Sends requests to one endpoint. */
 export class Transport {
-  readonly #pool: Pool;
+  readonly #dispatcher: Dispatcher;
   #closed = false;
 
   /**
@@ -56,7 +59,7 @@ export class Transport {
    * @param attempt how long a request may take once it is under way, in milliseconds.
    */
   constructor(
-    endpoint: string,
+    readonly endpoint: string,
     readonly attempt: number,
     readonly credentials: Credentials | undefined,
     readonly deadlines: Deadlines,
@@ -78,13 +81,16 @@ export class Transport {
         () => socket.destroy(new Error("no connection came about in time")),
       );
     };
-    this.#pool = new Pool(endpoint, {
+    const options = {
       allowH2,
       connect,
       keepAliveTimeout: idleAtMost,
       headersTimeout: 0,
       bodyTimeout: 0,
-    });
+    };
+    this.#dispatcher = proxyNames.some((name) => Deno.env.get(name))
+      ? new EnvHttpProxyAgent(options)
+      : new Pool(endpoint, options);
   }
 
   /**
@@ -113,7 +119,7 @@ export class Transport {
   /** Ends the connections, and what is under way on them. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool.destroy();
+    await this.#dispatcher.destroy();
   }
 
   async #once({ method, path, contentType, body }: Request, late: number): Promise<Answer> {
@@ -131,7 +137,7 @@ export class Transport {
       }
       if (contentType !== undefined) headers["content-type"] = contentType;
       this.counters.requests++;
-      this.#pool.dispatch({ method, path, headers, body }, exchange);
+      this.#dispatcher.dispatch({ origin: this.endpoint, method, path, headers, body }, exchange);
       return await exchange.answer;
     } finally {
       this.deadlines.clear(deadline);

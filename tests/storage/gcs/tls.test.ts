@@ -46,34 +46,128 @@ class Front implements AsyncDisposable {
   }
 }
 
-testCredentials(
-  "gcs tls: a server speaks it, and trusts only the authorities that it knows",
-  async () => {
-    await using place = await guarded(allRights);
-    using _account = new Account(place);
+/** An HTTP proxy that lets through what asks for a tunnel (RFC 9110, section 9.3.6). */
+class Proxy implements AsyncDisposable {
+  /** Where tunnels were asked for to. */
+  readonly asked: string[] = [];
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #conns = new Set<Deno.Conn>();
+  readonly #serving = this.#serve();
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  async #serve(): Promise<void> {
+    for await (const conn of this.#listener) void this.#tunnel(conn).catch(() => {});
+  }
+
+  async #tunnel(conn: Deno.Conn): Promise<void> {
+    this.#conns.add(conn);
+    const buffer = new Uint8Array(4096);
+    let head = "";
+    while (!head.includes("\r\n\r\n")) {
+      const count = await conn.read(buffer);
+      if (count === null) return;
+      head += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    const [method, target] = head.split(" ");
+    assertEquals(method, "CONNECT");
+    this.asked.push(target);
+    const behind = await Deno.connect({ port: Number(target.split(":")[1]) });
+    this.#conns.add(behind);
+    await conn.write(new TextEncoder().encode("HTTP/1.1 200 Connected\r\n\r\n"));
+    await Promise.all([
+      conn.readable.pipeTo(behind.writable),
+      behind.readable.pipeTo(conn.writable),
+    ]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#serving;
+    for (const conn of this.#conns) {
+      try {
+        conn.close();
+      } catch {
+        // Its pipe has closed it.
+      }
+    }
+  }
+}
+
+/** A guarded emulator behind TLS, and what a server needs to be told to use it. */
+class Service implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly front: Front;
+  /** The environment of a server that trusts it. */
+  readonly trust: Record<string, string>;
+  /** Where it is. */
+  address = "";
+
+  private constructor(place: Place, directory: string) {
+    this.#stack.use(place);
+    this.#stack.use(new Account(place));
+    this.front = this.#stack.use(new Front(place, directory));
+    this.trust = { DENO_CERT: `${directory}/ca.crt` };
+  }
+
+  static async start(): Promise<Service> {
     const directory = await Deno.makeTempDir({ prefix: "kvs-gcs-tls-" });
     await makeCertificate(directory, "subjectAltName=DNS:localhost");
-    await using front = new Front(place, directory);
-    const port = await front.listen();
-    const store = (host: string) => [
+    const service = new Service(await guarded(allRights), directory);
+    service.address = `localhost:${await service.front.listen()}`;
+    return service;
+  }
+
+  get options(): string[] {
+    return [
       ...["-p", "-1", "--store", "gcs", "--bucket", "bucket", "--store-timeout", "3s"],
-      ...["--gcs-endpoint", `https://${host}:${port}`],
+      ...["--gcs-endpoint", `https://${this.address}`],
     ];
+  }
 
-    const stranger = await runServer(...store("localhost"));
-    assertEquals(stranger.code, 69);
-    assert(/certificate|issuer/i.test(stranger.stderr), stranger.stderr);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
 
-    const trust = { DENO_CERT: `${directory}/ca.crt` };
-    await using server = await ServerProcess.start(store("localhost"), trust);
-    const value = "v".repeat(300_000);
+testCredentials("gcs tls: a server trusts only the authorities that it knows", async () => {
+  await using service = await Service.start();
+  const stranger = await runServer(...service.options);
+  assertEquals(stranger.code, 69);
+  assert(/certificate|issuer/i.test(stranger.stderr), stranger.stderr);
+
+  await using server = await ServerProcess.start(service.options, service.trust);
+  const value = "v".repeat(300_000);
+  assertEquals(
+    await exchangeWith(
+      server.port,
+      `set k 7 0 300000\r\n${value}\r\nget k\r\ndelete k\r\nget k\r\n`,
+    ),
+    `STORED\r\nVALUE k 7 300000\r\n${value}\r\nEND\r\nDELETED\r\nEND\r\n`,
+  );
+  assertEquals([...service.front.protocols], ["http/1.1"]);
+});
+
+testCredentials("gcs tls: a server takes the proxy that its environment names", async () => {
+  await using service = await Service.start();
+  await using proxy = new Proxy();
+  const proxied = { ...service.trust, HTTPS_PROXY: proxy.url };
+  {
+    await using server = await ServerProcess.start(service.options, proxied);
     assertEquals(
-      await exchangeWith(
-        server.port,
-        `set k 7 0 300000\r\n${value}\r\nget k\r\ndelete k\r\nget k\r\n`,
-      ),
-      `STORED\r\nVALUE k 7 300000\r\n${value}\r\nEND\r\nDELETED\r\nEND\r\n`,
+      await exchangeWith(server.port, "set k 7 0 1\r\nx\r\nget k\r\n"),
+      "STORED\r\nVALUE k 7 1\r\nx\r\nEND\r\n",
     );
-    assertEquals([...front.protocols], ["http/1.1"]);
-  },
-);
+    assert(proxy.asked.includes(service.address), `${proxy.asked}`);
+  }
+  proxy.asked.length = 0;
+  const direct = { ...proxied, NO_PROXY: "localhost" };
+  await using server = await ServerProcess.start(service.options, direct);
+  assertEquals(
+    await exchangeWith(server.port, "get k\r\n"),
+    "VALUE k 7 1\r\nx\r\nEND\r\n",
+  );
+  assert(!proxy.asked.includes(service.address), `${proxy.asked}`);
+});
