@@ -35,6 +35,7 @@ const BELOW: Record<string, string[]> = {
 const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/gcs/",
   "ioredis": "lib/storage/redis/",
+  "undici": "lib/storage/gcs/",
   "echarts": "bench/",
   "fast-check": "tests/",
   "memcache-client": "tests/clients/",
