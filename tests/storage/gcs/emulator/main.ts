@@ -1,8 +1,8 @@
 /**
- * The emulator as a program of its own, so that a measurement does not pay for it.
+ * The emulator as a program of its own: to try the store, and to measure it without paying for this.
  *
- *     deno run --allow-net tests/storage/gcs/emulator/main.ts --port 4443 --bucket bucket \
- *       --mutation-interval 1000 --read-latency 25,50 --write-latency 45,90
+ *     deno task emulator --port 4443 --bucket bucket --mutation-interval 1000 \
+ *       --read-latency 25,50 --write-latency 45,90
  *
  * It prints its endpoint when it is ready, and ends with SIGTERM or SIGINT.
  *
