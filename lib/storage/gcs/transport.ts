@@ -3,7 +3,7 @@
  *
  * undici carries them. `fetch` would, but sends a request again by itself when a kept-alive connection
  * dies: a write that is sent twice in silence meets its own condition. What undici has begun to send
- * it never sends again, says when it begins, and takes half the CPU.
+ * it never sends again, says when it begins, and takes half the CPU for a write.
  *
  * @module
  */
