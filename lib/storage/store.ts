@@ -77,6 +77,17 @@ export interface Attributes {
   readonly accessed: number;
 }
 
+/** The attributes of an item that has nothing special: it never expires, and no client asked for more. */
+export const plain: Attributes = {
+  flags: 0,
+  exptime: 0,
+  cas: 0n,
+  stale: false,
+  won: false,
+  fetched: false,
+  accessed: 0,
+};
+
 /** An item to be stored. */
 export interface NewItem extends Attributes {
   readonly value: Uint8Array;

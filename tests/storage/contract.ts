@@ -16,6 +16,7 @@ import {
   type Item,
   type Listed,
   type NewItem,
+  plain,
   type Store,
 } from "../../lib/storage/store.ts";
 
@@ -40,16 +41,6 @@ export interface Particulars {
   /** Whether a library of the store's keeps connections or timers that outlive a test. */
   readonly lingers?: boolean;
 }
-
-const plain: Omit<NewItem, "value"> = {
-  flags: 0,
-  exptime: 0,
-  cas: 0n,
-  stale: false,
-  won: false,
-  fetched: false,
-  accessed: 0,
-};
 
 /** An item for a swap. */
 export function itemOf(value: string | Uint8Array, more: Partial<NewItem> = {}): NewItem {

@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../../clock.ts";
-import type { NewItem } from "../store.ts";
+import { type NewItem, plain } from "../store.ts";
 import { backoff, type Bucket, type Insert, sleep } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
@@ -152,16 +152,8 @@ export class Uploader {
   }
 }
 
-/** What lies in the place of an item that was deleted, with an expiry in the past. */
-const grave: Omit<NewItem, "exptime"> = {
-  value: new Uint8Array(0),
-  flags: 0,
-  cas: 0n,
-  stale: false,
-  won: false,
-  fetched: false,
-  accessed: 0,
-};
+/** What lies in the place of an item that was deleted, once it has an expiry in the past. */
+const grave: NewItem = { ...plain, value: new Uint8Array(0) };
 
 function stateAfter(final: NewItem | null, marks: Marks, generation: string): State {
   if (final === null) return nothing;
