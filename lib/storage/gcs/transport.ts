@@ -22,6 +22,9 @@ const idleAtMost = 60_000;
 /** The environment's names for a proxy, as curl and Google's own libraries know them. */
 const proxyNames = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
+/** What is said of a request that had no answer when its time was up. */
+const tooLate = "no answer came in time";
+
 /** An answer with its whole body. */
 export interface Answer {
   readonly status: number;
@@ -106,7 +109,7 @@ export class Transport {
     try {
       const now = performance.now();
       const late = Math.min(now + this.attempt, until);
-      if (late <= now) throw new Unanswered("silent", false, "no answer came in time");
+      if (late <= now) throw new Unanswered("silent", false, tooLate);
       const answer = await this.#once(request, late);
       if (answer.status !== 401 || this.credentials === undefined) return answer;
       this.credentials.renew();
@@ -151,7 +154,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: Unanswered) => void;
   #controller: Dispatcher.DispatchController | undefined;
-  #late = false;
+  /** Why nobody waits any longer. */
+  #givenUp: Unanswered | undefined;
   #status = 0;
   #headers: Answer["headers"] = {};
   readonly #parts: Uint8Array[] = [];
@@ -170,14 +174,14 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** Waits no longer. */
   giveUp(): void {
-    this.#late = true;
-    this.#reject(new Unanswered("silent", this.#isSent, "no answer came in time"));
-    this.#controller?.abort(new Error("no answer came in time"));
+    this.#givenUp = new Unanswered("silent", this.#isSent, tooLate);
+    this.#reject(this.#givenUp);
+    this.#controller?.abort(this.#givenUp);
   }
 
   /** The request is about to be written to a connection. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#late) controller.abort(new Error("the time was up before there was a connection"));
+    if (this.#givenUp !== undefined) controller.abort(this.#givenUp);
     else this.#controller = controller;
   }
 

@@ -18,11 +18,16 @@ const post: Request = {
 
 /** A transport, and a server that says what it got. */
 class Pair implements AsyncDisposable {
-  readonly got: HttpRequest[] = [];
   readonly deadlines = new Deadlines();
   readonly transport: Transport;
 
-  private constructor(endpoint: string, attempt: number, readonly server?: HttpServer) {
+  /** @param got what has come to the server. */
+  private constructor(
+    endpoint: string,
+    attempt: number,
+    readonly server?: HttpServer,
+    readonly got: HttpRequest[] = [],
+  ) {
     this.transport = new Transport(endpoint, attempt, undefined, this.deadlines, new Counters());
   }
 
@@ -32,8 +37,7 @@ class Pair implements AsyncDisposable {
       got.push(request);
       return handler(request);
     });
-    const pair = new Pair(`http://127.0.0.1:${server.port}`, attempt, server);
-    return Object.assign(pair, { got });
+    return new Pair(`http://127.0.0.1:${server.port}`, attempt, server, got);
   }
 
   /** A transport to a place where no server of ours is. */
