@@ -7,6 +7,8 @@
  * bucket, with the rights that their account has, and say in their guest attributes whether the server answers.
  */
 
+import { openssl } from "../certificates.ts";
+import { TunnelProxy } from "../tunnel_proxy.ts";
 import { computeApi } from "./compute.ts";
 import { managementApi } from "./management.ts";
 import { storageApi } from "./storage.ts";
@@ -79,8 +81,8 @@ const APIS: Record<string, Api> = {
  * meant for an API that the stand-in does not have ends here too, and not at Google.
  */
 class Proxy implements AsyncDisposable {
-  private readonly listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   private readonly server: Deno.HttpServer<Deno.NetAddr>;
+  private readonly tunnels = new TunnelProxy(() => this.server.addr.port);
 
   constructor(readonly certificate: string, handler: Deno.ServeHandler) {
     this.server = Deno.serve({
@@ -90,46 +92,27 @@ class Proxy implements AsyncDisposable {
       key: Deno.readTextFileSync(`${certificate}.key`),
       onListen() {},
     }, handler);
-    this.accept();
   }
 
   /** Makes a certificate for the one API that needs this way. */
   static async certificate(directory: string): Promise<string> {
     const file = `${directory}/certificate.pem`;
     const host = "servicenetworking.googleapis.com";
-    const { success } = await new Deno.Command("openssl", {
-      args: [
-        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-        ...["-keyout", `${file}.key`, "-out", file, "-days", "2", "-subj", `/CN=${host}`],
-        ...["-addext", `subjectAltName=DNS:${host}`],
-      ],
-      stderr: "null",
-    }).output();
-    if (!success) throw new Error("Cannot make a certificate with openssl");
+    await openssl(
+      directory,
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+      ...["-keyout", `${file}.key`, "-out", file, "-days", "2", "-subj", `/CN=${host}`],
+      ...["-addext", `subjectAltName=DNS:${host}`],
+    );
     return file;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.listener.addr as Deno.NetAddr).port}`;
-  }
-
-  private async accept(): Promise<void> {
-    for await (const conn of this.listener) this.tunnel(conn).catch(() => {});
-  }
-
-  private async tunnel(conn: Deno.Conn): Promise<void> {
-    // gcloud sends no byte of the tunnel before it has the answer
-    await conn.read(new Uint8Array(4096));
-    const inside = await Deno.connect({ port: this.server.addr.port });
-    await conn.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
-    await Promise.all([
-      conn.readable.pipeTo(inside.writable),
-      inside.readable.pipeTo(conn.writable),
-    ]);
+    return this.tunnels.url;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.listener.close();
+    await this.tunnels[Symbol.asyncDispose]();
     await this.server.shutdown();
   }
 }

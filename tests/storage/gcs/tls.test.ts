@@ -3,9 +3,10 @@
 import { assert, assertEquals } from "@std/assert";
 import net from "node:net";
 import tls from "node:tls";
+import { makeCertificate } from "../../certificates.ts";
 import { runServer, ServerProcess } from "../../server/process.ts";
 import { exchangeWith } from "../../server/wire.ts";
-import { makeCertificate } from "../certificates.ts";
+import { TunnelProxy } from "../../tunnel_proxy.ts";
 import { Account, allRights, guarded, testCredentials } from "./account.ts";
 import type { Place } from "./open.ts";
 
@@ -43,56 +44,6 @@ class Front implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
     await Deno.remove(this.directory, { recursive: true });
-  }
-}
-
-/** An HTTP proxy that lets through what asks for a tunnel (RFC 9110, section 9.3.6). */
-class Proxy implements AsyncDisposable {
-  /** Where tunnels were asked for to. */
-  readonly asked: string[] = [];
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #conns = new Set<Deno.Conn>();
-  readonly #serving = this.#serve();
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#listener.addr.port}`;
-  }
-
-  async #serve(): Promise<void> {
-    for await (const conn of this.#listener) void this.#tunnel(conn).catch(() => {});
-  }
-
-  async #tunnel(conn: Deno.Conn): Promise<void> {
-    this.#conns.add(conn);
-    const buffer = new Uint8Array(4096);
-    let head = "";
-    while (!head.includes("\r\n\r\n")) {
-      const count = await conn.read(buffer);
-      if (count === null) return;
-      head += new TextDecoder().decode(buffer.subarray(0, count));
-    }
-    const [method, target] = head.split(" ");
-    assertEquals(method, "CONNECT");
-    this.asked.push(target);
-    const behind = await Deno.connect({ port: Number(target.split(":")[1]) });
-    this.#conns.add(behind);
-    await conn.write(new TextEncoder().encode("HTTP/1.1 200 Connected\r\n\r\n"));
-    await Promise.all([
-      conn.readable.pipeTo(behind.writable),
-      behind.readable.pipeTo(conn.writable),
-    ]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    await this.#serving;
-    for (const conn of this.#conns) {
-      try {
-        conn.close();
-      } catch {
-        // Its pipe has closed it.
-      }
-    }
   }
 }
 
@@ -152,7 +103,7 @@ testCredentials("gcs tls: a server trusts only the authorities that it knows", a
 
 testCredentials("gcs tls: a server takes the proxy that its environment names", async () => {
   await using service = await Service.start();
-  await using proxy = new Proxy();
+  await using proxy = new TunnelProxy((target) => Number(target.split(":")[1]));
   const proxied = { ...service.trust, HTTPS_PROXY: proxy.url };
   {
     await using server = await ServerProcess.start(service.options, proxied);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
-import { makeCertificate, openssl } from "../certificates.ts";
+import { makeCertificate, openssl } from "../../certificates.ts";
 import { itemOf } from "../contract.ts";
 import { freePort, RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
