@@ -19,8 +19,8 @@ import {
   writeMetaSet,
   writeStore,
   writeTouch,
-} from "../protocol/request.ts";
-import type { Expect, Response, ResponseOf, Value } from "../protocol/response.ts";
+} from "../protocol/text/format_request.ts";
+import type { Expect, Response, ResponseOf, Value } from "../protocol/text/parse_reply.ts";
 import { type Address, addressText, parseAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";

@@ -6,13 +6,13 @@
 
 import { ByteBuffer } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
-import { writeLine, writeStore } from "../protocol/request.ts";
+import { writeLine, writeStore } from "../protocol/text/format_request.ts";
 import {
   type Expect,
   type Response,
   type ResponseOf,
   ResponseParser,
-} from "../protocol/response.ts";
+} from "../protocol/text/parse_reply.ts";
 import { Rounds } from "../rounds.ts";
 import { type Address, addressText } from "./address.ts";
 import {

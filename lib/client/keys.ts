@@ -5,7 +5,7 @@
  */
 
 import { bytesOf } from "../bytes.ts";
-import { writeLine } from "../protocol/request.ts";
+import { writeLine } from "../protocol/text/format_request.ts";
 import type { Address } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";

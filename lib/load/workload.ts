@@ -6,8 +6,8 @@
 
 import { binaryString, ByteBuffer } from "../bytes.ts";
 import { TimeoutError, type UnreachableError, UnreadableError } from "../client/errors.ts";
-import { writeGet, writeStore } from "../protocol/request.ts";
-import type { Response } from "../protocol/response.ts";
+import { writeGet, writeStore } from "../protocol/text/format_request.ts";
+import type { Response } from "../protocol/text/parse_reply.ts";
 import type { CheckedContent, Content } from "./content.ts";
 import type { Picker } from "./distribution.ts";
 import type { Ledger, Write } from "./ledger.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
 import { Client } from "../../lib/client/client.ts";
 import { RequestError, ServerError } from "../../lib/client/errors.ts";
-import { KeyError } from "../../lib/protocol/request.ts";
+import { KeyError } from "../../lib/protocol/text/format_request.ts";
 import { memcachedMissing, startMemcached } from "./servers.ts";
 
 function test(name: string, body: (client: Client) => Promise<void>): void {

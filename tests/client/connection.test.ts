@@ -4,7 +4,7 @@ import { parseAddress } from "../../lib/client/address.ts";
 import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
 import { RequestError, TimeoutError, UnreachableError } from "../../lib/client/errors.ts";
-import { writeGet, writeLine } from "../../lib/protocol/request.ts";
+import { writeGet, writeLine } from "../../lib/protocol/text/format_request.ts";
 
 /** A server that answers what it reads as `answer` says, and hangs up where that says null. */
 function listen(answer: (read: string, connection: number) => string | null) {

@@ -7,7 +7,7 @@
 import { binaryString } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import { isTextKey } from "../../protocol/request.ts";
+import { isTextKey } from "../../protocol/text/format_request.ts";
 import type { Client } from "../client.ts";
 import { RequestError } from "../errors.ts";
 import type { KeyEntry } from "../keys.ts";

@@ -8,7 +8,7 @@ import { helpText, type Manual } from "../../cli/help.ts";
 import { type Parsed, parseOptions, suggestion } from "../../cli/parse.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { KeyError } from "../../protocol/request.ts";
+import { KeyError } from "../../protocol/text/format_request.ts";
 import type { Client } from "../client.ts";
 import { RequestError, ServerError, UnreachableError } from "../errors.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";

@@ -7,7 +7,7 @@
 import { bytesOf } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import type { Response } from "../../protocol/response.ts";
+import type { Response } from "../../protocol/text/parse_reply.ts";
 import type { Command } from "./command.ts";
 import { bytesField } from "./item_line.ts";
 

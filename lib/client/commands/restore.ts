@@ -6,7 +6,7 @@
 
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
-import { KeyError } from "../../protocol/request.ts";
+import { KeyError } from "../../protocol/text/format_request.ts";
 import { RELATIVE_EXPTIME } from "../client.ts";
 import { RequestError, ServerError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";

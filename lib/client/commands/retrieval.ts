@@ -7,7 +7,7 @@
 import { binaryString, bytesOf } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import type { Value } from "../../protocol/response.ts";
+import type { Value } from "../../protocol/text/parse_reply.ts";
 import type { Call, Command } from "./command.ts";
 import { bytesField } from "./item_line.ts";
 

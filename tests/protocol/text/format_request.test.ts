@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { binaryString, ByteBuffer, bytesOf } from "../../lib/bytes.ts";
+import { binaryString, ByteBuffer, bytesOf } from "../../../lib/bytes.ts";
 import {
   expectationOf,
   isTextKey,
@@ -12,7 +12,7 @@ import {
   writeMetaSet,
   writeStore,
   writeTouch,
-} from "../../lib/protocol/request.ts";
+} from "../../../lib/protocol/text/format_request.ts";
 
 function written(write: (out: ByteBuffer) => void): string {
   const out = new ByteBuffer(4);

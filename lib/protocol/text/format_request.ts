@@ -6,9 +6,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import { MAX_KEY, type StorageOp } from "./message.ts";
-import type { Expect } from "./response.ts";
+import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import { MAX_KEY, type StorageOp } from "../message.ts";
+import type { Expect } from "./parse_reply.ts";
 
 /** A key: 1 to 250 bytes, or a text of that many bytes in UTF-8. */
 export type Key = string | Uint8Array;

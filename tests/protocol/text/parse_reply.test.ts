@@ -1,7 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { binaryString, bytesOf, bytesOfBinaryString } from "../../lib/bytes.ts";
-import { type Expect, type Response, ResponseParser, Value } from "../../lib/protocol/response.ts";
+import { binaryString, bytesOf, bytesOfBinaryString } from "../../../lib/bytes.ts";
+import {
+  type Expect,
+  type Response,
+  ResponseParser,
+  Value,
+} from "../../../lib/protocol/text/parse_reply.ts";
 
 /** Reads replies out of pieces, and fails when bytes are left over. */
 function read(pieces: Uint8Array[], expected: readonly Expect[]): Response[] {

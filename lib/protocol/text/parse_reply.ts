@@ -7,7 +7,7 @@
  * @module
  */
 
-import { ByteBuffer } from "../bytes.ts";
+import { ByteBuffer } from "../../bytes.ts";
 
 /** The shape of the reply to a request. Any of them may instead be one line that says an error. */
 export type Expect =
@@ -88,7 +88,7 @@ const WORDS = [
  *
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { bytesOf } from "../bytes.ts";
+ * import { bytesOf } from "../../bytes.ts";
  *
  * const parser = new ResponseParser();
  * parser.push(bytesOf("STORED\r\nVALUE k 0 5\r\nhe"));
