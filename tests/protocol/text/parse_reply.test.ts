@@ -3,46 +3,37 @@ import fc from "fast-check";
 import { binaryString, bytesOf, bytesOfBinaryString } from "../../../lib/bytes.ts";
 import {
   type Expect,
-  type Response,
-  ResponseParser,
+  type Reply,
+  type ReplyReader,
   Value,
-} from "../../../lib/protocol/text/parse_reply.ts";
+} from "../../../lib/protocol/client_dialect.ts";
+import { LineReader } from "../../../lib/protocol/line_reader.ts";
+import { checkEverySplit, checkJunk, cut, OPAQUE, readAll, readOne } from "../read_replies.ts";
 
-/** Reads replies out of pieces, and fails when bytes are left over. */
-function read(pieces: Uint8Array[], expected: readonly Expect[]): Response[] {
-  const parser = new ResponseParser();
-  const replies: Response[] = [];
-  for (const piece of pieces) {
-    // As a connection does: the memory is used again for the next piece.
-    const memory = piece.slice();
-    parser.push(memory);
-    while (replies.length < expected.length) {
-      const reply = parser.next(expected[replies.length]!);
-      if (reply === undefined) break;
-      replies.push(reply);
-    }
-    assertEquals(parser.pending, false);
-    memory.fill(0x58);
-  }
-  return replies;
-}
-
-function readOne(text: string, expect: Expect): Response | undefined {
-  return read([bytesOf(text)], [expect])[0];
-}
+const newReader = (): ReplyReader => new LineReader();
+const read = (text: string, expect: Expect) => readOne(newReader, bytesOf(text), expect);
 
 const value = (key: string, flags: number, text: string, cas = 0n) =>
   new Value(key, flags, bytesOf(text), cas);
 
-const transcript: readonly [text: string, expect: Expect, reply: Response][] = [
-  ["STORED\r\n", "line", { kind: "line", line: "STORED" }],
-  ["NOT_STORED\r\n", "line", { kind: "line", line: "NOT_STORED" }],
-  ["18446744073709551615\r\n", "line", { kind: "line", line: "18446744073709551615" }],
+const transcript: readonly [text: string, expect: Expect, reply: Reply][] = [
+  ["STORED\r\n", "stored", { kind: "status", status: "done" }],
+  ["NOT_STORED\r\n", "stored", { kind: "status", status: "not stored" }],
+  ["EXISTS\r\n", "stored", { kind: "status", status: "exists" }],
+  ["NOT_FOUND\r\n", "stored", { kind: "status", status: "not found" }],
+  ["DELETED\r\n", "deleted", { kind: "status", status: "done" }],
+  ["NOT_FOUND\r\n", "deleted", { kind: "status", status: "not found" }],
+  ["TOUCHED\r\n", "touched", { kind: "status", status: "done" }],
+  ["OK\r\n", "done", { kind: "status", status: "done" }],
+  ["18446744073709551615\r\n", "number", { kind: "number", number: 18446744073709551615n }],
+  ["99 \r\n", "number", { kind: "number", number: 99n }],
+  ["NOT_FOUND\r\n", "number", { kind: "number", number: undefined }],
+  ["VERSION 1.6.18\r\n", "version", { kind: "text", text: "1.6.18" }],
   ["VERSION 1.6.18\r\n", "line", { kind: "line", line: "VERSION 1.6.18" }],
   ["END\r\n", "values", { kind: "values", values: [] }],
   [
     "VALUE k 4294967295 5\r\nhello\r\nEND\r\n",
-    "values",
+    "value",
     { kind: "values", values: [value("k", 4294967295, "hello")] },
   ],
   [
@@ -53,7 +44,7 @@ const transcript: readonly [text: string, expect: Expect, reply: Response][] = [
       values: [value("a", 0, "", 18446744073709551615n), value("a", 1, "END\r\nVA", 2n)],
     },
   ],
-  ["ERROR\r\n", "line", { kind: "error", line: "ERROR" }],
+  ["ERROR\r\n", "stored", { kind: "error", line: "ERROR" }],
   [
     "SERVER_ERROR out of memory\r\n",
     "values",
@@ -65,30 +56,21 @@ const transcript: readonly [text: string, expect: Expect, reply: Response][] = [
     "list",
     { kind: "lines", lines: ["STAT pid 1", "STAT version 1.6.18"], last: true },
   ],
+  [
+    "STAT pid 1\r\nSTAT slab_reassign_last\r\nEND\r\n",
+    "stats",
+    { kind: "stats", entries: [["pid", "1"], ["slab_reassign_last", ""]] },
+  ],
   ["RESET\r\n", "list", { kind: "line", line: "RESET" }],
-  ["END\r\n", "list", { kind: "lines", lines: [], last: true }],
-  ["HD f1 t-1\r\n", "meta", { kind: "meta", line: "HD f1 t-1" }],
-  ["EN\r\n", "meta", { kind: "meta", line: "EN" }],
-  ["VA 3 f1\r\na\r\n\r\n", "meta", { kind: "meta", line: "VA 3 f1", value: bytesOf("a\r\n") }],
-  ["VA 0\r\n\r\n", "meta", { kind: "meta", line: "VA 0", value: bytesOf("") }],
+  ["RESET\r\n", "stats", { kind: "stats", entries: [["RESET", ""]] }],
+  ["END\r\n", "stats", { kind: "stats", entries: [] }],
 ];
 
-Deno.test("each reply is read for what it is", () => {
-  for (const [text, expect, reply] of transcript) assertEquals(readOne(text, expect), reply);
+Deno.test("a text reply is read for what it is, however its bytes are split", () => {
+  checkEverySplit(newReader, transcript.map(([text, ...rest]) => [bytesOf(text), ...rest]));
 });
 
-Deno.test("replies are the same wherever their bytes are split in two", () => {
-  const bytes = bytesOf(transcript.map(([text]) => text).join(""));
-  const expected = transcript.map(([, expect]) => expect);
-  const replies = transcript.map(([, , reply]) => reply);
-  for (let i = 0; i <= bytes.length; i++) {
-    assertEquals(read([bytes.subarray(0, i), bytes.subarray(i)], expected), replies);
-  }
-  const single = Array.from(bytes, (_, i) => bytes.subarray(i, i + 1));
-  assertEquals(read(single, expected), replies);
-});
-
-Deno.test("values of any bytes come through any split", () => {
+Deno.test("values of any bytes come through any split of a text reply", () => {
   const item = fc.record({
     key: fc.uint8Array({ minLength: 1, maxLength: 20 })
       .map((bytes) => binaryString(bytes.map((byte) => byte <= 32 ? 33 : byte))),
@@ -103,14 +85,7 @@ Deno.test("values of any bytes come through any split", () => {
       const text = items.map(({ key, flags, value, cas }) =>
         `VALUE ${key} ${flags} ${value.length} ${cas}\r\n${binaryString(value)}\r\n`
       ).join("") + "END\r\n";
-      const bytes = bytesOfBinaryString(text);
-      const pieces: Uint8Array[] = [];
-      for (let at = 0, i = 0; at < bytes.length; i++) {
-        const size = sizes[i % sizes.length]!;
-        pieces.push(bytes.subarray(at, at + size));
-        at += size;
-      }
-      const [reply] = read(pieces, ["values"]);
+      const [reply] = readAll(newReader, cut(bytesOfBinaryString(text), sizes), ["values"]);
       assert(reply?.kind === "values");
       assertEquals(
         reply.values.map(({ key, flags, value, cas }) => ({ key, flags, value, cas })),
@@ -120,52 +95,49 @@ Deno.test("values of any bytes come through any split", () => {
   ));
 });
 
-Deno.test("no bytes make the parser throw, and what it keeps is bounded", () => {
-  const word = fc.constantFrom(
-    "VALUE k 0 5",
-    "VALUE ",
-    "VA 3",
-    "STAT a b",
-    "END",
-    "\r\n",
-    "\n",
-    " ",
-    "9",
+Deno.test("no bytes make the reader of lines throw or stand still", () => {
+  checkJunk(
+    newReader,
+    [
+      ...["VALUE k 0 5", "VALUE ", "VA 3", "VA 3 kYQ== b c5", "MN", "HD", "STAT a b", "END", "EN"],
+      ...["\r\n", "\n", " ", "9", "ERROR", "NOT_FOUND"],
+    ].map(bytesOf),
+    [
+      ...["value", "values", "stored", "number", "version", "stats", "line", "list", "dump"],
+      ...["mg", "mgs", "ms", "md", "mt", "ma", "mn", "meta", "end", "mechanisms"],
+    ] as Expect[],
   );
-  const junk = fc.oneof(word.map(bytesOf), fc.uint8Array({ maxLength: 40 }));
-  const expect = fc.constantFrom<Expect>("line", "values", "list", "meta", "dump");
-  fc.assert(fc.property(fc.array(junk), expect, (pieces, expect) => {
-    const parser = new ResponseParser();
-    for (const piece of pieces) {
-      parser.push(piece);
-      for (let reply = parser.next(expect); reply; reply = parser.next(expect)) {
-        if (reply.kind === "unreadable") return;
-      }
-    }
-  }));
 });
 
-Deno.test("a dump is given in parts, with or without OK, with LF or CRLF", () => {
-  const parser = new ResponseParser();
-  parser.push(bytesOf("OK\r\nkey=a exp=-1 \nkey=b exp=1"));
-  assertEquals(parser.next("dump"), { kind: "lines", lines: ["key=a exp=-1 "], last: false });
-  assertEquals(parser.next("dump"), undefined);
-  parser.push(bytesOf("23\r\nkey=c exp=-1\nEND\r\n"));
-  assertEquals(parser.next("dump"), {
+Deno.test("a dump is returned in parts, with or without OK, with LF or CRLF", () => {
+  const reader = newReader();
+  reader.push(bytesOf("OK\r\nkey=a exp=-1 \nkey=b exp=1"));
+  assertEquals(reader.next("dump", OPAQUE), {
+    kind: "lines",
+    lines: ["key=a exp=-1 "],
+    last: false,
+  });
+  assertEquals(reader.next("dump", OPAQUE), undefined);
+  reader.push(bytesOf("23\r\nkey=c exp=-1\nEND\r\n"));
+  assertEquals(reader.next("dump", OPAQUE), {
     kind: "lines",
     lines: ["key=b exp=123", "key=c exp=-1"],
     last: true,
   });
-  assertEquals(readOne("mg a\r\nEN\r\n", "dump"), { kind: "lines", lines: ["mg a"], last: true });
-  assertEquals(readOne("BUSY currently processing crawler request\r\n", "dump"), {
+  assertEquals(read("mg a\r\nEN\r\n", "dump"), { kind: "lines", lines: ["mg a"], last: true });
+  assertEquals(read("BUSY currently processing crawler request\r\n", "dump"), {
     kind: "error",
     line: "BUSY currently processing crawler request",
   });
 });
 
-Deno.test("what is no reply to the request is called unreadable", () => {
+Deno.test("what is no text reply to the request is called unreadable", () => {
   const cases: [text: string, expect: Expect, reason: string][] = [
     ["STORED\r\n", "values", 'the line "STORED"'],
+    ["DELETED\r\n", "stored", 'the line "DELETED"'],
+    ["HD\r\n", "stored", 'the line "HD"'],
+    ["-1\r\n", "number", 'the line "-1"'],
+    ["1.6.18\r\n", "version", 'the line "1.6.18"'],
     ["VALUE k 0 -1\r\n", "values", 'the line "VALUE k 0 -1"'],
     ["VALUE k x 1\r\n", "values", 'the line "VALUE k x 1"'],
     ["VALUE k 4294967296 1\r\n", "values", 'the line "VALUE k 4294967296 1"'],
@@ -173,13 +145,32 @@ Deno.test("what is no reply to the request is called unreadable", () => {
     ["VALUE k 0 1 x\r\n", "values", 'the line "VALUE k 0 1 x"'],
     ["VALUE k 0 1073741825\r\n", "values", 'the line "VALUE k 0 1073741825"'],
     ["VALUE k 0 1\r\nab\r", "values", "a value longer than announced"],
-    ["VA 9999999999 k\r\n", "meta", 'the line "VA 9999999999 k"'],
     ["STAT a b\r\nSTORED\r\n", "list", 'the line "STORED"'],
-    ["x".repeat(20_000), "line", "a line of more than 16384 bytes"],
+    ["x".repeat(20_000), "stored", "a line of more than 16384 bytes"],
+    ["OK\r\n", "mechanisms", "a reply in lines where one to 'mechanisms' is expected"],
   ];
   for (const [text, expect, reason] of cases) {
-    const parser = new ResponseParser();
-    parser.push(bytesOf(text));
-    assertEquals(parser.next(expect), { kind: "unreadable", reason });
+    assertEquals(read(text, expect), { kind: "unreadable", reason });
   }
+});
+
+Deno.test("a list without end is given up at 64 MiB", () => {
+  const reader = newReader();
+  const lines = bytesOf(`STAT name ${"x".repeat(10_000)}\r\n`.repeat(100));
+  let reply: Reply | undefined;
+  for (let sent = 0; reply === undefined && sent < 100; sent++) {
+    reader.push(lines);
+    reply = reader.next("stats", OPAQUE);
+  }
+  assertEquals(reply, { kind: "unreadable", reason: "a list of more than 67108864 bytes" });
+});
+
+Deno.test("an announced length alone takes no memory", () => {
+  const before = Deno.memoryUsage().rss;
+  for (let i = 0; i < 100; i++) {
+    const each = newReader();
+    each.push(bytesOf("VALUE k 0 1073741824\r\nx"));
+    assertEquals(each.next("value", OPAQUE), undefined);
+  }
+  assert(Deno.memoryUsage().rss - before < 500 * 2 ** 20);
 });
