@@ -70,8 +70,8 @@ const KEYS_PER_GET = 100;
  * ```
  *
  * Every method may reject with {@linkcode UnreachableError} (also {@linkcode TimeoutError}),
- * {@linkcode ServerError}, {@linkcode RequestError}, or {@linkcode KeyError} for a key that cannot
- * be sent.
+ * {@linkcode ServerError}, {@linkcode RequestError}, {@linkcode KeyError} for a key that cannot be
+ * sent, or `RangeError` for a number that is out of bounds.
  */
 export class Client implements Disposable {
   readonly servers: readonly Address[];
@@ -131,6 +131,7 @@ export class Client implements Disposable {
     keys: readonly Key[],
     { verb = "get", exptime }: { verb?: "get" | "gets"; exptime?: number } = {},
   ): Promise<Map<string, Value>> {
+    if (exptime !== undefined) checkExptime(exptime);
     const asked: GetVerb = exptime === undefined ? verb : verb === "get" ? "gat" : "gats";
     const requests: Promise<ReplyOf<"values">>[] = [];
     for (const group of this.#groups(keys)) {
@@ -200,6 +201,7 @@ export class Client implements Disposable {
 
   /** Changes when an item expires; false if there is none. */
   async touch(key: Key, exptime: number): Promise<boolean> {
+    checkExptime(exptime);
     const { status } = await this.#ask(
       key,
       (requests, out, opaque) => requests.touch(out, opaque, key, exptime),
@@ -313,6 +315,7 @@ export class Client implements Disposable {
   }
 
   async #get(verb: GetVerb, key: Key, exptime: number): Promise<Value | undefined> {
+    checkExptime(exptime);
     const { values } = await this.#ask(
       key,
       (requests, out, opaque) => requests.get(out, opaque, verb, key, exptime),
@@ -337,6 +340,8 @@ export class Client implements Disposable {
     unique = 0n,
   ): Promise<ReplyOf<"stored">> {
     const bytes = typeof value === "string" ? bytesOf(value) : value;
+    checkFlags(flags);
+    checkExptime(exptime);
     return this.#ask(
       key,
       (requests, out, opaque) =>
@@ -349,9 +354,13 @@ export class Client implements Disposable {
     key: Key,
     delta: number | bigint,
   ): Promise<bigint | undefined> {
+    const added = BigInt(delta);
+    if (added < 0n || added >= 2n ** 64n) {
+      throw new RangeError(`a delta has 64 bits and no sign, received ${delta}`);
+    }
     const { number } = await this.#ask(
       key,
-      (requests, out, opaque) => requests.arithmetic(out, opaque, verb, key, BigInt(delta)),
+      (requests, out, opaque) => requests.arithmetic(out, opaque, verb, key, added),
     );
     return number;
   }
@@ -425,4 +434,16 @@ export class Client implements Disposable {
     if (open !== undefined && !open.closed) return open;
     return this.#connections[server] = new Connection(this.servers[server]!, this.#options);
   }
+}
+
+/** @throws {RangeError} for what is no number of 32 bits. */
+function checkFlags(flags: number): void {
+  if (Number.isInteger(flags) && flags >= 0 && flags <= 0xffffffff) return;
+  throw new RangeError(`flags have 32 bits and no sign, received ${flags}`);
+}
+
+/** @throws {RangeError} for what is no whole number of seconds. */
+function checkExptime(exptime: number): void {
+  if (Number.isSafeInteger(exptime)) return;
+  throw new RangeError(`an exptime is a whole number of seconds, received ${exptime}`);
 }

@@ -254,7 +254,8 @@ for (const { name, protocol, ignore, start } of dialects) {
         "replace n 9",
         "delete n",
         "delete n",
-        "raw get n",
+        "set é v",
+        "raw get é",
         "stats settings --json",
         "--protocol text get n",
       ];
@@ -266,8 +267,9 @@ for (const { name, protocol, ignore, start } of dialects) {
           '{"key":"n","value":"5","flags":7,"cas":"1"}',
         ].join(),
       );
-      assertEquals(printed.slice(1, 5), ['{"key":"none","value":null}', "57", "56", "END"]);
-      assertEquals(Number(JSON.parse(printed[5]!)[server.address].maxconns) > 0, true);
+      assertEquals(printed.slice(1, 4), ['{"key":"none","value":null}', "57", "56"]);
+      assertEquals(printed.slice(4, 7), ["VALUE é 0 1", "v", "END"]);
+      assertEquals(Number(JSON.parse(printed[7]!)[server.address].maxconns) > 0, true);
       assertEquals([code, stderr.split("\n")], [64, [
         "not stored: there is a value: n",
         "not found: n",

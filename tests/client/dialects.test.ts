@@ -142,6 +142,17 @@ test("a key that no dialect can send is refused before anything is sent", async 
   assertEquals(await client.get("x".repeat(250)), undefined);
 });
 
+test("a number that a dialect would cut is refused before anything is sent", async (client) => {
+  await assertRejects(() => client.set("k", "v", { flags: -1 }), RangeError, "flags have 32 bits");
+  await assertRejects(() => client.set("k", "v", { flags: 2 ** 32 }), RangeError, "flags have");
+  await assertRejects(() => client.set("k", "v", { exptime: 1.5 }), RangeError, "an exptime is");
+  await assertRejects(() => client.touch("k", NaN), RangeError, "an exptime is a whole number");
+  await assertRejects(() => client.gat(0.5, "k"), RangeError, "an exptime is a whole number");
+  await assertRejects(() => client.incr("k", -1), RangeError, "a delta has 64 bits and no sign");
+  await assertRejects(() => client.decr("k", 2n ** 64n), RangeError, "a delta has 64 bits");
+  assertEquals(await client.get("k"), undefined);
+});
+
 test("a server says what it counts and who it is, and empties itself", async (client, server) => {
   const [address] = (await client.version()).keys();
   assertEquals(address, server.address);
