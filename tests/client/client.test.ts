@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
 import { Client } from "../../lib/client/client.ts";
 import { RequestError, ServerError } from "../../lib/client/errors.ts";
-import { KeyError } from "../../lib/protocol/request.ts";
+import { KeyError } from "../../lib/protocol/key.ts";
 import { memcachedMissing, startMemcached } from "./servers.ts";
 
 function test(name: string, body: (client: Client) => Promise<void>): void {
@@ -75,14 +75,6 @@ test("a key that cannot be sent is refused before anything is sent", async (clie
   await assertRejects(() => client.get("a b"), KeyError, "a key may not hold spaces");
   await assertRejects(() => client.set("", "v"), KeyError, "a key has at least one byte");
   await client.set("k", "v");
-});
-
-test("keys of any bytes go by the meta commands", async (client) => {
-  const key = bytesOf("a b\r\n\0");
-  assertEquals(await client.getBinary(key), undefined);
-  assertEquals(await client.setBinary(key, bytesOf("v"), { flags: 7 }), true);
-  assertEquals(await client.setBinary(key, bytesOf("w"), { absent: true }), false);
-  assertEquals(await client.getBinary(key), { value: bytesOf("v"), flags: 7 });
 });
 
 test("all keys are listed with their times of expiry", async (client) => {

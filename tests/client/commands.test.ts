@@ -240,7 +240,13 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
       "counts s), received 'soon'",
     ],
     [["incr", "k", "x"], "incr: N takes a whole number of 64 bits, received 'x'"],
-    [["get", "a b"], "a key may not hold spaces, line ends or NUL"],
+    [["get", ""], "a key has at least one byte"],
+    [["get", "--base64", "a b"], "--base64 takes keys in base64, received 'a b'"],
+    [["stats", "--base64"], "stats does not take --base64"],
+    [
+      ["--protocol", "udp", "get", "k"],
+      "--protocol takes one of text, meta, binary, received 'udp'",
+    ],
     [
       ["--servers", "a:b", "get", "k"],
       "--servers: a server is host:port, host:port:weight or " +

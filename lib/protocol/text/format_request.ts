@@ -1,119 +1,85 @@
 /**
- * What a client asks: requests to bytes, in the text protocol, and the meta commands for the keys
- * that the text protocol cannot name.
+ * What a client asks in the classic commands of the text protocol.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import { MAX_KEY, type StorageOp } from "./message.ts";
-import type { Expect } from "./response.ts";
-
-/** A key: 1 to 250 bytes, or a text of that many bytes in UTF-8. */
-export type Key = string | Uint8Array;
-
-/** Why a key cannot be sent. */
-export class KeyError extends RangeError {
-  override name = "KeyError";
-}
+import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import type { Expect, GetVerb, RequestWriter, StoreVerb } from "../client_dialect.ts";
+import { checkKeyLength, endsWord, isTextKey, type Key, KeyError } from "../key.ts";
 
 const SPACE = 0x20;
+const MINUS = 0x2d;
 
-/** The bytes that end a word or a line of the text protocol, and NUL, at which some servers stop. */
-function endsWord(byte: number): boolean {
-  return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0;
-}
+/** The classic commands. Keys that the text protocol cannot name are refused. */
+export const textRequests: RequestWriter = {
+  get(out, _opaque, verb, key, exptime) {
+    writeGet(out, verb, exptime);
+    writeKey(out, key);
+    endLine(out);
+    return "value";
+  },
+  getMany(out, _opaque, verb, keys, exptime) {
+    writeGet(out, verb, exptime);
+    for (const key of keys) writeKey(out, key);
+    endLine(out);
+    return "values";
+  },
+  store(out, _opaque, verb, key, value, flags, exptime, unique) {
+    writeStore(out, verb, key, value, flags, exptime, unique);
+    return "stored";
+  },
+  delete(out, _opaque, key) {
+    out.ascii("delete");
+    writeKey(out, key);
+    endLine(out);
+    return "deleted";
+  },
+  arithmetic(out, _opaque, verb, key, delta) {
+    out.ascii(verb);
+    writeKey(out, key);
+    out.ascii(` ${delta}`);
+    endLine(out);
+    return "number";
+  },
+  touch(out, _opaque, key, exptime) {
+    out.ascii("touch");
+    writeKey(out, key);
+    writeInteger(out, exptime);
+    endLine(out);
+    return "touched";
+  },
+  flushAll(out, _opaque, delay) {
+    writeLine(out, delay === 0 ? "flush_all" : `flush_all ${delay}`);
+    return "done";
+  },
+  version(out) {
+    writeLine(out, "version");
+    return "version";
+  },
+  noop(out) {
+    // The text protocol has none; this one costs the server next to nothing.
+    writeLine(out, "version");
+    return "version";
+  },
+  stats(out, _opaque, group) {
+    writeLine(out, group === undefined ? "stats" : `stats ${group}`);
+    return "stats";
+  },
+  verbosity(out, _opaque, level) {
+    writeLine(out, `verbosity ${level}`);
+    return "done";
+  },
+  quit(out) {
+    writeLine(out, "quit");
+    return "end";
+  },
+};
 
-/** Whether the text protocol can name a key. The others need {@linkcode writeMetaGet}. */
-export function isTextKey(key: Uint8Array): boolean {
-  return key.length > 0 && key.length <= MAX_KEY && !key.some(endsWord);
-}
-
-/** `get key…`, `gets key…`, `gat exptime key…`, `gats exptime key…` */
-export function writeGet(
-  out: ByteBuffer,
-  verb: "get" | "gets" | "gat" | "gats",
-  keys: readonly Key[],
-  exptime = 0,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  if (verb === "gat" || verb === "gats") writeInteger(out, exptime);
-  for (const key of keys) writeKey(out, key, start);
-  endLine(out);
-}
-
-/** `set key flags exptime length`, its data block, and for `cas` the unique. */
-export function writeStore(
-  out: ByteBuffer,
-  verb: StorageOp,
-  key: Key,
-  value: Uint8Array,
-  flags: number,
-  exptime: number,
-  cas?: bigint,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  writeKey(out, key, start);
-  writeInteger(out, flags);
-  writeInteger(out, exptime);
-  writeInteger(out, value.length);
-  if (cas !== undefined) out.ascii(` ${cas}`);
-  endLine(out);
-  out.append(value);
-  endLine(out);
-}
-
-/** `delete key` */
-export function writeDelete(out: ByteBuffer, key: Key): void {
-  const start = out.length;
-  out.ascii("delete");
-  writeKey(out, key, start);
-  endLine(out);
-}
-
-/** `touch key exptime` */
-export function writeTouch(out: ByteBuffer, key: Key, exptime: number): void {
-  const start = out.length;
-  out.ascii("touch");
-  writeKey(out, key, start);
-  writeInteger(out, exptime);
-  endLine(out);
-}
-
-/** `incr key delta`, `decr key delta` */
-export function writeArithmetic(
-  out: ByteBuffer,
-  verb: "incr" | "decr",
-  key: Key,
-  delta: bigint,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  writeKey(out, key, start);
-  out.ascii(` ${delta}`);
-  endLine(out);
-}
-
-/** `mg <base64> b f v`: reads a key of any bytes. */
-export function writeMetaGet(out: ByteBuffer, key: Uint8Array): void {
-  out.ascii(`mg ${base64(key)} b f v\r\n`);
-}
-
-/** `ms <base64> length b F… T…`: stores under a key of any bytes; `mode` is `S` or `E` for add. */
-export function writeMetaSet(
-  out: ByteBuffer,
-  key: Uint8Array,
-  value: Uint8Array,
-  flags: number,
-  exptime: number,
-  mode: "S" | "E",
-): void {
-  out.ascii(`ms ${base64(key)} ${value.length} b F${flags} T${exptime} M${mode}\r\n`);
-  out.append(value);
-  endLine(out);
+/** `set auth 0 0 length` and `user password`: how a client logs in where there is an auth file. */
+export function writeLogin(out: ByteBuffer, user: string, password: string): "stored" {
+  writeStore(out, "set", "auth", bytesOf(`${user} ${password}`), 0, 0, 0n);
+  return "stored";
 }
 
 /** A line as it is, which must hold no line end. */
@@ -123,7 +89,9 @@ export function writeLine(out: ByteBuffer, line: string): void {
 }
 
 /** The shape of the reply to a line that a person typed. */
-export function expectationOf(line: string): Expect {
+export function expectationOf(
+  line: string,
+): Extract<Expect, "values" | "list" | "meta" | "dump" | "line"> {
   const [command, subcommand] = line.trim().split(/ +/);
   switch (command) {
     case "get":
@@ -147,9 +115,36 @@ export function expectationOf(line: string): Expect {
   }
 }
 
-/** Writes a space and a key. A key that cannot be sent takes back what was written since `start`. */
-function writeKey(out: ByteBuffer, key: Key, start: number): void {
-  if (typeof key !== "string") return writeKeyBytes(out, key, start);
+/** `get`, `gets`, `gat exptime`, `gats exptime` */
+function writeGet(out: ByteBuffer, verb: GetVerb, exptime: number): void {
+  out.ascii(verb);
+  if (verb === "gat" || verb === "gats") writeInteger(out, exptime);
+}
+
+/** `set key flags exptime length`, its data block, and for `cas` the unique. */
+function writeStore(
+  out: ByteBuffer,
+  verb: StoreVerb,
+  key: Key,
+  value: Uint8Array,
+  flags: number,
+  exptime: number,
+  unique: bigint,
+): void {
+  out.ascii(verb);
+  writeKey(out, key);
+  writeInteger(out, flags);
+  writeInteger(out, exptime);
+  writeInteger(out, value.length);
+  if (verb === "cas") out.ascii(` ${unique}`);
+  endLine(out);
+  out.append(value);
+  endLine(out);
+}
+
+/** Writes a space and a key. */
+export function writeKey(out: ByteBuffer, key: Key): void {
+  if (typeof key !== "string") return writeKeyBytes(out, key);
   const length = key.length;
   out.reserve(length + 1);
   const bytes = out.bytes;
@@ -157,49 +152,34 @@ function writeKey(out: ByteBuffer, key: Key, start: number): void {
   bytes[at++] = SPACE;
   for (let i = 0; i < length; i++) {
     const code = key.charCodeAt(i);
-    if (code > 0x7f || endsWord(code)) return writeKeyBytes(out, bytesOf(key), start);
+    if (code > 0x7f || endsWord(code)) return writeKeyBytes(out, bytesOf(key));
     bytes[at++] = code;
   }
-  if (length === 0 || length > MAX_KEY) refuseKey(out, length, start);
+  checkKeyLength(length);
   out.length = at;
 }
 
-function writeKeyBytes(out: ByteBuffer, key: Uint8Array, start: number): void {
-  if (!isTextKey(key)) refuseKey(out, key.length, start);
+function writeKeyBytes(out: ByteBuffer, key: Uint8Array): void {
+  if (!isTextKey(key)) {
+    checkKeyLength(key.length);
+    throw new KeyError("a key may not hold spaces, line ends or NUL");
+  }
   out.byte(SPACE);
   out.append(key);
 }
 
-function refuseKey(out: ByteBuffer, length: number, start: number): never {
-  out.length = start;
-  checkKeyLength(length);
-  throw new KeyError("a key may not hold spaces, line ends or NUL");
-}
-
-/** @throws {KeyError} for a key that is empty or too long. */
-export function checkKeyLength(length: number): void {
-  if (length === 0) throw new KeyError("a key has at least one byte");
-  if (length > MAX_KEY) {
-    throw new KeyError(`a key has at most ${MAX_KEY} bytes, this one has ${length}`);
-  }
-}
-
-function writeInteger(out: ByteBuffer, value: number): void {
+/** Writes a space and an integer. */
+export function writeInteger(out: ByteBuffer, value: number): void {
   out.byte(SPACE);
   if (value < 0) {
-    out.byte(0x2d);
+    out.byte(MINUS);
     value = -value;
   }
   out.decimal(value);
 }
 
-function endLine(out: ByteBuffer): void {
+export function endLine(out: ByteBuffer): void {
   out.reserve(2);
   out.bytes[out.length++] = 0x0d;
   out.bytes[out.length++] = 0x0a;
-}
-
-function base64(key: Uint8Array): string {
-  checkKeyLength(key.length);
-  return Buffer.from(key).toString("base64");
 }
