@@ -6,7 +6,7 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
-import type { Figure } from "../protocol/message.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import { Rounds } from "../rounds.ts";
 import { Connection, type Surroundings } from "./connection.ts";
 

@@ -1,4 +1,4 @@
-import type { Figure } from "../protocol/message.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import type { Options } from "./serve.ts";
 
 /**
