@@ -1,5 +1,5 @@
 import { type Arithmetic, replies, type Reply } from "../protocol/message.ts";
-import type { Awaitable } from "../storage/store.ts";
+import type { Awaitable, Batch, Updated } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 
@@ -8,28 +8,34 @@ const PLUS = 0x2b;
 const ZERO = 0x30;
 const MODULUS = 1n << 64n;
 
+type Outcome = bigint | "missing" | "not a number";
+
 /**
  * `incr` and `decr`: unsigned numbers of 64 bits in decimal digits. Up wraps at 2^64, down stops at
  * 0. Where the number gets shorter the value keeps its length, padded with spaces (memcached,
  * `do_add_delta`; `doc/protocol.txt`, "Increment/Decrement").
  */
-export function addDelta(request: Arithmetic, context: Context): Awaitable<Reply> {
+export function addDelta(
+  request: Arithmetic,
+  context: Context,
+  batch: Batch,
+): Awaitable<Reply> {
   const { op, key, delta } = request;
-  let outcome: bigint | "missing" | "not a number" = "missing";
-  const answer = (): Reply => {
+  const answer = ({ result: outcome }: Updated<Outcome>): Reply => {
     count(op, outcome !== "missing", context);
     if (outcome === "missing") return replies.notFound;
     if (outcome === "not a number") return replies.notANumber;
     return { kind: "number", value: outcome };
   };
-  const done = update(context.store, context.clock, key, (item) => {
-    outcome = item === undefined ? "missing" : numberIn(item.value) ?? "not a number";
-    if (item === undefined || typeof outcome === "string") return undefined;
-    if (op === "incr") outcome = (outcome + delta) % MODULUS;
-    else outcome = outcome > delta ? outcome - delta : 0n;
-    return { ...item, value: digits(outcome, item.value.length), cas: 0n };
-  });
-  return done instanceof Promise ? done.then(answer) : answer();
+  const done = update<Outcome>(context.store, context.clock, key, (item) => {
+    if (item === undefined) return { next: undefined, result: "missing" };
+    const number = numberIn(item.value);
+    if (number === undefined) return { next: undefined, result: "not a number" };
+    const down = number > delta ? number - delta : 0n;
+    const result = op === "incr" ? (number + delta) % MODULUS : down;
+    return { next: { ...item, value: digits(result, item.value.length), cas: 0n }, result };
+  }, batch);
+  return done instanceof Promise ? done.then(answer) : answer(done);
 }
 
 function count(op: "incr" | "decr", hit: boolean, { counters }: Context): void {

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Figure } from "../protocol/message.ts";
 import type { Limits } from "../protocol/limits.ts";
-import type { Store } from "../storage/store.ts";
+import type { Store } from "../storage/contract.ts";
 
 /** What commands work on: the store, and what the server knows of itself. */
 export interface Context {

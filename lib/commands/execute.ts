@@ -16,7 +16,7 @@ import {
   serverError,
   type Shutdown,
 } from "../protocol/message.ts";
-import type { Awaitable } from "../storage/store.ts";
+import type { Awaitable, Batch } from "../storage/contract.ts";
 import { addDelta } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { flushAll, remove, touch } from "./removal.ts";
@@ -24,7 +24,7 @@ import { get, getAndTouch } from "./retrieval.ts";
 import { stats } from "./stats.ts";
 import { add, compareAndSwap, extend, refuse, replace, set } from "./storage.ts";
 
-type Command<R> = (request: R, context: Context) => Awaitable<Reply>;
+type Command<R> = (request: R, context: Context, batch: Batch) => Awaitable<Reply>;
 
 const commands: { readonly [Op in Request["op"]]: Command<Extract<Request, { op: Op }>> } = {
   get,
@@ -52,9 +52,9 @@ const commands: { readonly [Op in Request["op"]]: Command<Extract<Request, { op:
 };
 
 /** Runs a request. */
-export function execute(request: Request, context: Context): Awaitable<Reply> {
+export function execute(request: Request, context: Context, batch: Batch): Awaitable<Reply> {
   try {
-    const reply = (commands[request.op] as Command<Request>)(request, context);
+    const reply = (commands[request.op] as Command<Request>)(request, context, batch);
     return reply instanceof Promise ? reply.catch((error) => failure(error, context)) : reply;
   } catch (error) {
     return failure(error, context);

@@ -7,7 +7,7 @@
 
 import { cpuUsage } from "../observe/process.ts";
 import { type Figure, replies, type Reply, type Stats } from "../protocol/message.ts";
-import type { Awaitable, Listed, Store, StoreInfo } from "../storage/store.ts";
+import type { Awaitable, Listed, Store, StoreInfo } from "../storage/contract.ts";
 import type { Context } from "./context.ts";
 
 /** The one class that kvs's items are in, for the tools that list keys class by class. */

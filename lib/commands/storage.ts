@@ -1,23 +1,22 @@
 import { replies, type Reply, type Storage, type TooLarge } from "../protocol/message.ts";
 import { fits } from "../protocol/limits.ts";
-import type { Awaitable, NewItem, Swapped } from "../storage/store.ts";
-import { update } from "../storage/update.ts";
+import {
+  type Awaitable,
+  type Batch,
+  type NewItem,
+  plain,
+  type Swapped,
+  type Updated,
+} from "../storage/contract.ts";
+import { overwrite, update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "./exptime.ts";
 
 /** The item that a storage command brings. */
 function itemOf(request: Storage, now: number): NewItem {
   const { value, flags } = request;
-  return {
-    value,
-    flags,
-    exptime: expiryOf(request.exptime, now),
-    cas: 0n,
-    stale: false,
-    won: false,
-    fetched: false,
-    accessed: Math.floor(now / 1000),
-  };
+  const exptime = expiryOf(request.exptime, now);
+  return { ...plain, value, flags, exptime, accessed: Math.floor(now / 1000) };
 }
 
 function stored(context: Context): Reply {
@@ -25,26 +24,26 @@ function stored(context: Context): Reply {
   return replies.stored;
 }
 
-/** `set`: one swap, whatever is there. */
-export function set(request: Storage, context: Context): Awaitable<Reply> {
+/** `set`: one swap, whatever is there; refused for want of room, it leaves nothing there. */
+export function set(request: Storage, context: Context, batch: Batch): Awaitable<Reply> {
   context.counters.cmd_set++;
   const item = itemOf(request, context.clock.now());
-  const swapped = context.store.swap(request.key, "any", item);
+  const swapped = overwrite(context.store, request.key, item, batch);
   return swapped instanceof Promise ? swapped.then(() => stored(context)) : stored(context);
 }
 
 /** `add`: one swap that expects nothing there. */
-export function add(request: Storage, context: Context): Awaitable<Reply> {
+export function add(request: Storage, context: Context, batch: Batch): Awaitable<Reply> {
   context.counters.cmd_set++;
   const item = itemOf(request, context.clock.now());
   const answer = (swapped: Swapped) =>
     typeof swapped === "bigint" ? stored(context) : replies.notStored;
-  const swapped = context.store.swap(request.key, "absent", item);
+  const swapped = context.store.swap(request.key, "absent", item, batch);
   return swapped instanceof Promise ? swapped.then(answer) : answer(swapped);
 }
 
 /** `cas`: one swap that expects the unique which the client has seen. */
-export function compareAndSwap(request: Storage, context: Context): Awaitable<Reply> {
+export function compareAndSwap(request: Storage, context: Context, batch: Batch): Awaitable<Reply> {
   const { counters } = context;
   counters.cmd_set++;
   const item = itemOf(request, context.clock.now());
@@ -60,19 +59,19 @@ export function compareAndSwap(request: Storage, context: Context): Awaitable<Re
     counters.cas_hits++;
     return stored(context);
   };
-  const swapped = context.store.swap(request.key, { cas: request.cas }, item);
+  const swapped = context.store.swap(request.key, { cas: request.cas }, item, batch);
   return swapped instanceof Promise ? swapped.then(answer) : answer(swapped);
 }
 
 /** `replace`: a new item where there is one. */
-export function replace(request: Storage, context: Context): Awaitable<Reply> {
+export function replace(request: Storage, context: Context, batch: Batch): Awaitable<Reply> {
   const item = itemOf(request, context.clock.now());
-  return change(request, context, () => item);
+  return change(request, context, batch, () => item);
 }
 
 /** `append` and `prepend`: the value longer, the rest of the item as it was, under a new unique. */
-export function extend(request: Storage, context: Context): Awaitable<Reply> {
-  return change(request, context, (item) => {
+export function extend(request: Storage, context: Context, batch: Batch): Awaitable<Reply> {
+  return change(request, context, batch, (item) => {
     const length = item.value.length + request.value.length;
     if (!fits(request.key.length, length, item.flags, context.limits)) return undefined;
     const value = new Uint8Array(length);
@@ -89,11 +88,15 @@ export function extend(request: Storage, context: Context): Awaitable<Reply> {
 function change(
   request: Storage,
   context: Context,
+  batch: Batch,
   make: (item: NewItem) => NewItem | undefined,
 ): Awaitable<Reply> {
   context.counters.cmd_set++;
-  const answer = (cas: bigint) => cas === 0n ? replies.notStored : stored(context);
-  const done = update(context.store, context.clock, request.key, (item) => item && make(item));
+  const answer = ({ cas }: Updated<void>) => cas === 0n ? replies.notStored : stored(context);
+  const { store, clock } = context;
+  const done = update(store, clock, request.key, (item) => {
+    return { next: item && make(item), result: undefined };
+  }, batch);
   return done instanceof Promise ? done.then(answer) : answer(done);
 }
 
@@ -101,9 +104,9 @@ function change(
  * An item over the limit. A client that gave a key a new value must not read the old one, so a
  * refused `set` deletes it; the other commands leave it (memcached, `process_update_command`).
  */
-export function refuse(request: TooLarge, context: Context): Awaitable<Reply> {
+export function refuse(request: TooLarge, context: Context, batch: Batch): Awaitable<Reply> {
   context.counters.store_too_large++;
   if (request.command !== "set") return replies.tooLarge;
-  const swapped = context.store.swap(request.key, "any", null);
+  const swapped = context.store.swap(request.key, "any", null, batch);
   return swapped instanceof Promise ? swapped.then(() => replies.tooLarge) : replies.tooLarge;
 }

@@ -6,7 +6,6 @@
 
 import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
-import type { StoreError } from "../errors.ts";
 import { execute, failure } from "../commands/execute.ts";
 import type { Reply, Request } from "../protocol/message.ts";
 import { Parser } from "../protocol/parser.ts";
@@ -17,6 +16,7 @@ import {
   encodeReply,
   type Whole,
 } from "../protocol/reply.ts";
+import { Batch } from "../storage/contract.ts";
 import type { Rounds } from "../rounds.ts";
 import { Window } from "./window.ts";
 
@@ -52,8 +52,10 @@ export class Connection {
   private inRetrieval = false;
   /** Whether that retrieval ended with an error, so that its other keys get no answer. */
   private spoiled = false;
-  /** The store's last loss when the replies in `out` began. */
-  private lossBefore: StoreError | undefined;
+  /** What the store notes of the requests that were read in one go. */
+  private readonly batch = new Batch();
+  /** Whether requests that were begun have no reply in `out` yet: the batch is theirs too. */
+  private settling = false;
   private reading = false;
   /** Whether the connection ends with this batch: the client has left, or the server wants it. */
   private ending = false;
@@ -76,7 +78,7 @@ export class Connection {
     try {
       for await (const count of this) {
         this.parser.added(count);
-        this.lossBefore = this.context.store.lastLoss;
+        this.batch.seconds = Math.floor(this.context.clock.now() / 1000);
         const running = this.run();
         if (running !== undefined) await running;
         const flushing = this.flush();
@@ -140,7 +142,7 @@ export class Connection {
     while (!this.left) {
       const request = this.parser.next();
       if (request === undefined) return undefined;
-      const reply = execute(request, this.context);
+      const reply = execute(request, this.context, this.batch);
       if (reply instanceof Promise || reply.kind === "dump") return this.runOn(request, reply);
       this.answer(request, reply);
       if (this.out.length >= HIGH_WATER) return this.flush()?.then(() => this.run());
@@ -160,7 +162,7 @@ export class Connection {
       if (next === undefined) break;
       if (!window.admits(next)) await this.settle();
       request = next;
-      reply = execute(next, this.context);
+      reply = execute(next, this.context, this.batch);
     }
     await this.settle();
   }
@@ -170,6 +172,7 @@ export class Connection {
     const pending = this.window.take();
     let retrievals = 0;
     let bytes = 0;
+    this.settling = true;
     for (const { request, reply } of pending) {
       const before = this.out.length;
       this.answer(request, await reply as Whole);
@@ -179,6 +182,7 @@ export class Connection {
       }
       if (this.out.length >= HIGH_WATER) await this.flush();
     }
+    this.settling = false;
     this.window.learn(retrievals, bytes);
   }
 
@@ -231,18 +235,15 @@ export class Connection {
 
   /** Sends a part of a listing when all that it shows is safe. */
   private async show(): Promise<void> {
-    await this.context.store.commit();
+    await this.context.store.commit(this.batch);
     await this.write();
   }
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   private flush(): Promise<void> | undefined {
     const { store } = this.context;
-    const { lossBefore } = this;
-    this.lossBefore = store.lastLoss;
     try {
-      if (store.lastLoss !== lossBefore) throw store.lastLoss;
-      const committed = store.commit();
+      const committed = store.commit(this.batch);
       if (committed instanceof Promise) {
         return committed.catch((error) => this.takeBack(error)).then(() => this.send());
       }
@@ -254,13 +255,13 @@ export class Connection {
 
   /** Lets the replies go, where there are any. */
   private send(): Promise<void> | undefined {
+    if (!this.settling && this.window.isEmpty) this.batch.clear();
     return this.out.length > 0 ? this.write() : undefined;
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
   private takeBack(error: unknown): void {
     const reply = failure(error, this.context);
-    this.lossBefore = this.context.store.lastLoss;
     this.out.clear();
     let owed = this.uncommitted;
     if (this.inRetrieval && !this.spoiled) {
