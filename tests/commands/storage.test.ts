@@ -1,3 +1,7 @@
+import { assertEquals } from "@std/assert";
+import { AdjustableClock } from "../../lib/clock.ts";
+import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { Harness } from "../server/harness.ts";
 import { rules, type Step } from "./rules.ts";
 
 const FORMAT = "CLIENT_ERROR bad command line format\r\n";
@@ -180,4 +184,35 @@ rules("item size", {
     [setOf("k".repeat(250), 0, 1_048_267), "STORED\r\n"],
     [setOf("k".repeat(250), 0, 1_048_268), TOO_LARGE],
   ],
+});
+
+const full = () => {
+  const clock = new AdjustableClock();
+  const store = openMemoryStore({ clock, log: () => {}, limit: 1000, evict: false });
+  return new Harness({ clock, store: () => store });
+};
+const NO_ROOM = "SERVER_ERROR out of memory storing object\r\n";
+
+Deno.test("storage: after a set that was refused for want of room a get misses", async () => {
+  await using harness = full();
+  assertEquals(
+    await harness.exchange([
+      "set k 0 0 1\r\na\r\nset l 0 0 1\r\na\r\n",
+      `set k 0 0 2000\r\n${"x".repeat(2000)}\r\nget k\r\nget l\r\n`,
+    ]),
+    `STORED\r\nSTORED\r\n${NO_ROOM}END\r\nVALUE l 0 1\r\na\r\nEND\r\n`,
+  );
+});
+
+Deno.test("storage: what another command was refused for want of room stays as it was", async () => {
+  await using harness = full();
+  const value = "x".repeat(2000);
+  assertEquals(
+    await harness.exchange([
+      "set k 0 0 1\r\na\r\n",
+      ...["replace", "append", "prepend"].map((command) => `${command} k 0 0 2000\r\n${value}\r\n`),
+      `cas k 0 0 2000 1\r\n${value}\r\nget k\r\n`,
+    ]),
+    `STORED\r\n${NO_ROOM.repeat(4)}VALUE k 0 1\r\na\r\nEND\r\n`,
+  );
 });

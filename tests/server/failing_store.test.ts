@@ -108,9 +108,9 @@ test("a commit that fails in the middle of a get ends the get once", async (stor
   // Two values reach the size at which replies are sent; the third commit is the one that fails.
   const done = store.commits;
   const commit = store.commit.bind(store);
-  store.commit = () => {
+  store.commit = (batch) => {
     store.commitFailure = store.commits === done + 1 ? failure : undefined;
-    return commit();
+    return commit(batch);
   };
   assertEquals(
     await harness.exchange(["get a b c d e\r\nget a none\r\nversion\r\n"]),

@@ -15,7 +15,7 @@ import { Rounds } from "../../lib/rounds.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
-import type { Store } from "../../lib/storage/store.ts";
+import type { Store } from "../../lib/storage/contract.ts";
 
 /** What `version` answers in tests. */
 export const VERSION = "1.6.45 kvs-test";

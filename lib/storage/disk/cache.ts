@@ -9,13 +9,20 @@
  * @module
  */
 
-import { RECORD_HEADER } from "./record.ts";
+import { RECORD_HEADER, State } from "./record.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
 /** Set in the prefix's second word when the record was read. */
 const READ = 0x80000000;
 const WAYS = 8;
+
+/** What is known of accesses to an item. */
+export interface Access {
+  readonly fetched: boolean;
+  /** Seconds since 1970. */
+  readonly accessed: number;
+}
 
 interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -32,25 +39,38 @@ export class RecordCache {
   longs: BigUint64Array = new BigUint64Array(0);
   at = 0;
 
-  private readonly chunkBytes: number;
-  private readonly chunkUnits: number;
-  private readonly chunkCount: number;
-  private readonly chunks: Chunk[] = [];
+  private chunkBytes = 0;
+  private chunkUnits = 0;
+  private chunkCount = 0;
+  private chunks: Chunk[] = [];
   private current = -1;
   /** Pairs of the hash's second word and the place (chunk * units + offset in units + 1); 0 is free. */
-  private readonly table: Uint32Array;
-  private readonly buckets: number;
+  private table = new Uint32Array(0);
+  private buckets = 0;
   /** Where the search for a way to give up begins. */
   private hand = 0;
 
   /** @param limit bytes for everything; too few for a chunk or two is no cache */
   constructor(limit: number) {
-    this.buckets = Math.floor(limit / 16 / (WAYS * 8));
-    this.table = new Uint32Array(this.buckets * WAYS * 2);
+    this.resize(limit);
+  }
+
+  /**
+   * Forgets everything, and keeps within another limit from here on.
+   *
+   * @throws {RangeError} where there is no memory for that; nothing has changed then
+   */
+  resize(limit: number): void {
+    const buckets = Math.floor(limit / 16 / (WAYS * 8));
+    this.table = new Uint32Array(buckets * WAYS * 2);
+    this.buckets = buckets;
     const room = limit - this.table.byteLength;
-    this.chunkBytes = Math.min(1 << 20, Math.max(1 << 14, room >>> 5)) & ~7;
+    this.chunkBytes = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32))) & ~7;
     this.chunkUnits = this.chunkBytes / 8;
     this.chunkCount = Math.floor(room / this.chunkBytes);
+    this.chunks = [];
+    this.current = -1;
+    this.hand = 0;
     if (this.chunkCount < 2) this.buckets = 0;
   }
 
@@ -64,8 +84,8 @@ export class RecordCache {
     return this.table.byteLength + this.chunks.length * this.chunkBytes;
   }
 
-  /** Whether the key's record is here; it counts as read. */
-  find(a: number, b: number, key: Uint8Array): boolean {
+  /** Whether the key's record is here; unless that is a peek, it gets a second round. */
+  find(a: number, b: number, key: Uint8Array, peek = false): boolean {
     const { table } = this;
     if (this.buckets === 0) return false;
     const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
@@ -83,7 +103,7 @@ export class RecordCache {
       let i = 0;
       while (i < length && bytes[from + i] === key[i]) i++;
       if (i !== length) continue;
-      words[(at >>> 2) + 1] |= READ;
+      if (!peek) words[(at >>> 2) + 1] |= READ;
       this.bytes = bytes;
       this.words = words;
       this.longs = chunk.longs;
@@ -93,11 +113,36 @@ export class RecordCache {
     return false;
   }
 
-  /** Takes in a record, in the place of the key's last one. */
-  insert(a: number, b: number, from: Uint8Array, at: number, size: number): void {
+  /** Notes an access in the record that was found or taken in last, for as long as it is here. */
+  access(seconds: number): void {
+    const { words, at } = this;
+    words[(at >>> 2) + 1] |= State.fetched << 16;
+    words[(at >>> 2) + 10] = seconds;
+  }
+
+  /** What is known of accesses to the record with that sequence number, where it is here. */
+  accessOf(a: number, b: number, sequence: number): Access | undefined {
+    const { table } = this;
+    if (this.buckets === 0) return undefined;
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (table[way] !== b || table[way + 1] === 0) continue;
+      const place = table[way + 1] - 1;
+      const index = Math.floor(place / this.chunkUnits);
+      const { words } = this.chunks[index];
+      const w = (place - index * this.chunkUnits) * 2 + PREFIX / 4;
+      if (words[w - 2] !== a || words[w + 4] + words[w + 5] * 4294967296 !== sequence) continue;
+      const fetched = (words[w + 1] >>> 16 & State.fetched) !== 0;
+      return { fetched, accessed: words[w + 10] };
+    }
+    return undefined;
+  }
+
+  /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
+  insert(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
     if (size > this.longest) {
       this.forget(a, b);
-      return;
+      return false;
     }
     const needed = size + PREFIX;
     let chunk = this.chunks[this.current];
@@ -110,6 +155,11 @@ export class RecordCache {
     chunk.words[(to >>> 2) + 1] = size >>> 3;
     chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
     this.point(a, b, this.current * this.chunkUnits + (to >>> 3) + 1);
+    this.bytes = chunk.bytes;
+    this.words = chunk.words;
+    this.longs = chunk.longs;
+    this.at = to + PREFIX;
+    return true;
   }
 
   /** Drops the key's record, if it is here. */

@@ -7,10 +7,10 @@
 
 import { messageOf, type StoreError } from "../../errors.ts";
 import type { Files } from "./files.ts";
-import type { KeyHash } from "./hash.ts";
+import type { KeyHash } from "../hash.ts";
 import type { Log } from "./log.ts";
 import type { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER } from "./record.ts";
+import { Kind, RECORD_HEADER, type RecordReader } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentReader, Step } from "./segment_reader.ts";
 import type { Syncer } from "./sync.ts";
@@ -55,6 +55,8 @@ export interface CompactorOptions {
   readonly evict: boolean;
   readonly now: () => number;
   readonly say: (line: string) => void;
+  /** Told of each item that is thrown out to make room, before it is forgotten. */
+  readonly evicted: ((record: RecordReader, a: number, b: number) => void) | undefined;
   /** Drops a key's record from the cache. */
   readonly forget: (a: number, b: number) => void;
   /** Takes segments off the manifest. */
@@ -65,8 +67,6 @@ export interface CompactorOptions {
   readonly flushAt: () => number;
   /** Why writes are refused, if they are. */
   readonly refused: () => StoreError | undefined;
-  /** The bytes that were lost just now were compaction's own. */
-  readonly pardon: () => void;
 }
 
 /** Compaction, and everything else that depends on how much room there is. */
@@ -283,12 +283,7 @@ export class Compactor {
       const from = reader.next;
       log.writeOut();
       const step = this.slice(segment, reader, evict, began + SLICE);
-      try {
-        log.writeOut();
-      } catch (error) {
-        this.options.pardon();
-        throw error;
-      }
+      log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
       if (step === Step.bad) {
@@ -364,7 +359,10 @@ export class Compactor {
         return;
       }
       if (dead) this.reclaimed++;
-      else this.evictions++;
+      else {
+        this.evictions++;
+        this.options.evicted?.(record, a, b);
+      }
       placements.drop(a, b, c);
       forget(a, b);
       guarded = segment.id;

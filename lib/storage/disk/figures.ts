@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StoreInfo } from "../store.ts";
+import type { StoreInfo } from "../contract.ts";
 import type { RecordCache } from "./cache.ts";
 import type { Commits } from "./commits.ts";
 import type { Compactor } from "./compaction.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { StoreError } from "../../errors.ts";
+import type { Batch } from "../contract.ts";
 import type { Log } from "./log.ts";
 import type { Placements } from "./placements.ts";
 import { Kind } from "./record.ts";
@@ -19,8 +20,8 @@ export interface FlushOptions {
   readonly now: () => number;
   /** Why writes are refused, if they are. */
   readonly refused: () => StoreError | undefined;
-  /** What all items are has been changed, by a record that is written. */
-  readonly changed: () => void;
+  /** What all items are has been changed, for that batch, by a record that is written. */
+  readonly changed: (batch?: Batch) => void;
   /** Everything before that segment is dead. */
   readonly flushed: (segment: Segment) => void;
 }
@@ -39,14 +40,13 @@ export class Flushes {
   }
 
   /** Flushes now, or notes that it is to be done at `at`. */
-  flush(at: number): void {
+  flush(at: number, batch: Batch): void {
     const { log, now, changed } = this.options;
-    if (at <= now()) return this.flushNow();
+    if (at <= now()) return this.flushNow(batch);
     log.writeOut();
     this.append(Kind.flushToCome, at);
-    log.writeOut();
     this.at = at;
-    changed();
+    changed(batch);
   }
 
   /** Does what was to come, if its moment has. */
@@ -60,21 +60,28 @@ export class Flushes {
     this.through = log.sequence;
   }
 
-  private flushNow(): void {
+  private flushNow(batch?: Batch): void {
     const { log, placements, changed, flushed } = this.options;
     log.writeOut();
     this.append(Kind.flush, 0);
     const { active } = log;
-    log.writeOut();
     placements.clear();
     this.at = 0;
     this.through = log.sequence;
-    changed();
+    changed(batch);
     flushed(active!);
   }
 
+  /** Writes a record that speaks of all keys; nothing else is pending. */
   private append(kind: number, time: number): void {
     const { log } = this.options;
     log.append(kind, 0, NOTHING, NOTHING, 0, ++log.sequence, 0n, time, 0, 0, 0, 0, 0);
+    try {
+      log.writeOut();
+    } catch (error) {
+      // Until it is cut off on the medium too, it may come into force.
+      this.options.changed();
+      throw error;
+    }
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Expected, NewItem, Swapped } from "../store.ts";
+import type { Expected, NewItem, Swapped } from "../contract.ts";
 import type { RecordCache } from "./cache.ts";
 import type { Log } from "./log.ts";
 import type { Placements } from "./placements.ts";
@@ -18,7 +18,8 @@ export class Found {
   /** Memory of its own: the value to be stored may be what another read has given. */
   readonly records = new RecordReads();
 
-  private sequence = 0;
+  /** The item's sequence number. */
+  sequence = 0;
   private cas = 0n;
   private time = 0;
 

@@ -59,6 +59,8 @@ export class Log {
   readonly pending = new RecordBuffer(1 << 16);
   /** The greatest sequence number in use. */
   sequence: number;
+  /** The greatest sequence number of which the record, if there is one, is written. */
+  writtenSequence: number;
   /** Where the last record that was appended begins in its segment, and in {@linkcode pending}. */
   offset = 0;
   pendingAt = 0;
@@ -77,6 +79,9 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** Told when everything that was pending is written. */
+  onWritten: () => void = () => {};
+
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
 
@@ -96,7 +101,7 @@ export class Log {
 
   constructor(private readonly start: LogStart) {
     this.segments = start.segments;
-    this.sequence = start.sequence;
+    this.sequence = this.writtenSequence = start.sequence;
     this.next = start.next;
     this.end = start.end;
     this.dataEnd = this.marked = start.end;
@@ -247,7 +252,9 @@ export class Log {
     if (this.pendingData) this.dataEnd = active.base + active.length;
     this.pendingData = false;
     pending.clear();
+    this.writtenSequence = this.sequence;
     this.start.placements.settle();
+    this.onWritten();
   }
 
   /** Ends the active segment; the next record begins another. */

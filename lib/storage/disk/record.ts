@@ -13,7 +13,7 @@ export const RECORD_HEADER = 48;
 export const Kind = { item: 1, tombstone: 2, flush: 3, flushToCome: 4, marker: 5 } as const;
 
 /** Bits of an item's state. */
-export const State = { stale: 1, won: 2, fetched: 4 } as const;
+export const State = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
 
 /** The greatest time that is kept, in milliseconds; far enough, and exact in a double. */
 const LAST_TIME = 2 ** 48 - 1;

@@ -15,7 +15,7 @@ import {
   removeIfThere,
   replaceFile,
 } from "./files.ts";
-import { KeyHash } from "./hash.ts";
+import { KeyHash } from "../hash.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "./hint.ts";
 import { offsetOf } from "./key_index.ts";
 import { cannotOpen } from "./lock.ts";

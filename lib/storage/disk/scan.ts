@@ -8,8 +8,9 @@
  */
 
 import { StoreError } from "../../errors.ts";
-import { isExpired, type Listed } from "../store.ts";
-import type { KeyHash } from "./hash.ts";
+import { type Awaitable, isExpired, type Listed } from "../contract.ts";
+import type { Access, RecordCache } from "./cache.ts";
+import type { KeyHash } from "../hash.ts";
 import type { Log } from "./log.ts";
 import type { Placements } from "./placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader, State } from "./record.ts";
@@ -19,12 +20,22 @@ import { SegmentReader, Step } from "./segment_reader.ts";
 /** Bytes that are read and looked through in one go. */
 const BLOCK = 1 << 17;
 
-/** Lists items in groups. `now` gives milliseconds since 1970. */
+/** What a listing works on. */
+export interface ScanOptions {
+  readonly log: Log;
+  readonly placements: Placements;
+  /** Knows of accesses that the log does not tell. */
+  readonly cache: RecordCache;
+  readonly hash: KeyHash;
+  /** The time in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Waits until the log may be shown up to a position. */
+  readonly until: (position: number) => Awaitable<void>;
+}
+
+/** Lists items in groups. */
 export async function* scanLog(
-  log: Log,
-  placements: Placements,
-  hash: KeyHash,
-  now: () => number,
+  { log, placements, cache, hash, now, until }: ScanOptions,
 ): AsyncGenerator<readonly Listed[]> {
   log.writeOut();
   const { index } = placements;
@@ -38,6 +49,7 @@ export async function* scanLog(
   };
   placements.watchers.add(watcher);
   try {
+    await until(log.written);
     for (const [segment, { end, displaced }] of left) {
       if (segment.live > 0 || displaced.size > 0) {
         const reader = new SegmentReader(segment.file, segment.seed, end, BLOCK);
@@ -61,7 +73,8 @@ export async function* scanLog(
             hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
             const alive = index.find(hash.a, hash.b, hash.c) && placements.segment === segment &&
                 placements.offset === offset || displaced.has(offset);
-            if (alive && !isExpired({ exptime: record.time }, now())) group.push(listedOf(record));
+            if (!alive || isExpired({ exptime: record.time }, now())) continue;
+            group.push(listedOf(record, cache.accessOf(hash.a, hash.b, record.sequence)));
           }
         }
       }
@@ -74,7 +87,8 @@ export async function* scanLog(
   }
 }
 
-function listedOf(record: RecordReader): Listed {
+/** A record's item without its value, with what is known of accesses beyond what it tells. */
+export function listedOf(record: RecordReader, access?: Access): Listed {
   const { state } = record;
   return {
     key: record.key().slice(),
@@ -84,7 +98,8 @@ function listedOf(record: RecordReader): Listed {
     cas: record.cas,
     stale: (state & State.stale) !== 0,
     won: (state & State.won) !== 0,
-    fetched: (state & State.fetched) !== 0,
-    accessed: record.accessed,
+    fetched: access?.fetched ?? (state & State.fetched) !== 0,
+    accessed: access?.accessed ?? record.accessed,
+    binaryKey: (state & State.binaryKey) !== 0,
   };
 }

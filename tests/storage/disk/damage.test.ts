@@ -7,15 +7,15 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { ExitError } from "../../../lib/errors.ts";
 import { checkDirectory, openDiskStore, repairDirectory } from "../../../lib/storage/disk/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 2000);
 const clock = { now: () => 1_800_000_000_000 };
 
-function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
-  return openDiskStore({
+function open(files: FaultyFiles, said: string[] = []): Promise<Caller> {
+  return callerOf(openDiskStore({
     directory: "d",
     files: files.mount(),
     clock,
@@ -23,10 +23,10 @@ function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
     memoryLimit: 0,
     segmentBytes: 1024,
     log: (line) => said.push(line),
-  });
+  }));
 }
 
-async function everything(store: Store): Promise<Map<string, string>> {
+async function everything(store: Caller): Promise<Map<string, string>> {
   const all = new Map<string, string>();
   for await (const group of store.scan()) {
     for (const { key } of group) all.set(binaryString(key), "");

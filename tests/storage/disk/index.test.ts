@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { RecordCache } from "../../../lib/storage/disk/cache.ts";
-import { KeyHash } from "../../../lib/storage/disk/hash.ts";
+import { KeyHash } from "../../../lib/storage/hash.ts";
 import {
   ENDLESS,
   KeyIndex,

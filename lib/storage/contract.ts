@@ -12,15 +12,15 @@
  *     any bytes. Flags are 32 bits. All come back as they were given.
  *  2. `key`, `next` and `next.value` belong to the caller and stay unchanged until the result is
  *     there; a store that needs them longer (a retry after a timeout, say) copies them.
- *  3. What `read` gives at once belongs to the store: it is valid until the caller next calls the
- *     store or waits, and who keeps it longer copies it. What it gives by a promise is the caller's.
+ *  3. What `read` returns plain belongs to the store: it is valid until the caller next calls the
+ *     store or waits, and who keeps it longer copies it. What it returns by a promise is the caller's.
  *  4. A result is a plain value where the store has it at hand, a promise where it must wait. Errors
  *     come as {@linkcode StoreError}, thrown or as a rejection. After an error the item is what it
  *     was before or what it was to become, nothing else; a later read tells which.
  *  5. `swap` is atomic against every other swap on that key, also through other servers on the same
  *     data. Of several swaps that expect the same state one succeeds.
  *  6. An item whose `exptime` has come, and one that was flushed, is absent to `swap`. `read` may
- *     still give an expired item (the caller checks {@linkcode isExpired}), never a flushed one.
+ *     still return an expired item (the caller checks {@linkcode isExpired}), never a flushed one.
  *  7. `next.cas` 0 asks for a new cas unique, one that this key has never had, not before a restart
  *     and not through another server. Any other `next.cas` is taken as it is: a touch keeps the
  *     unique, and meta's `E` flag sets it.
@@ -28,14 +28,16 @@
  *  9. Calls on one key take effect in the order in which they were made, if each is made after the
  *     one before has its result. Calls on different keys have no order among them. (Point 15 has
  *     more of those that are not waited for.)
- * 10. Effects are visible to later calls at once; `commit` says when they may be answered. Where it
- *     fails, all that was not committed is undone, whoever did it: who waits between a swap and its
- *     commit sees by {@linkcode Store.lastLoss} that somebody else's commit failed meanwhile.
+ * 10. Effects are visible to later calls immediately; `commit` says when they may be answered. Every
+ *     call names its {@linkcode Batch}, and any number of batches are under way concurrently. What
+ *     could not be kept is undone, and fails the batches that depend on it, which changed it or saw
+ *     it: also those that have not yet called `commit`. It fails no other.
  * 11. `flush(now)` makes everything stored before absent and nothing stored after it. `flush(later)`
  *     does so at that moment, to all that is stored until then; a new flush replaces a pending one.
  *     Both take the same time for any number of items, and hold over a restart.
- * 12. `scan` gives each item that is there all the while once, and those that come or go meanwhile
- *     once or not at all. It leaves out expired and flushed items and holds up nobody.
+ * 12. `scan` lists each item that is there all the while once, and those that come or go meanwhile
+ *     once or not at all. It leaves out expired and flushed items and holds up nobody. It shows
+ *     nothing that its store could not answer a read with.
  * 13. After `close` everything acknowledged is where the store keeps it, and nothing is open.
  * 14. `update` is a read, a change and a swap in one, made again until the swap succeeds. A store
  *     has it only where it can do better than that loop (a bucket that takes one write a second to
@@ -46,6 +48,11 @@
  *     for; one that fails changes nothing of it. Reads are not among them: a read that must see a
  *     change is made when that has its result, and so is a change that a read must not see. A store
  *     is so only if that lets it do better (put them into one upload), and then has `update`.
+ * 16. A read that is no peek is an access: from then on the item is `fetched`, and `accessed` at
+ *     {@linkcode Batch.seconds}, in later reads, listings and updates. The read itself shows what was
+ *     so before it. An access writes nothing, so a store forgets it at a restart, and may forget it
+ *     when it runs out of room to remember it. An item that takes the place of another starts anew,
+ *     with the marks that it brings.
  *
  * @module
  */
@@ -58,6 +65,32 @@ export type Awaitable<T> = T | Promise<T>;
 
 /** What tells one state of a key from every other, to its store alone. */
 export type Version = number | bigint | string;
+
+/**
+ * What one connection has in hand: the requests that it read in one go, up to their commit.
+ *
+ * The connection owns the object, names it in each call, and uses it again for its next requests. The
+ * store writes into it what the replies depend on. {@linkcode Store.commit} may be called several
+ * times: each covers what was done with the batch until then.
+ */
+export class Batch {
+  /**
+   * The position in the store's log that must be kept before the replies leave; 0 where they depend
+   * on nothing. The store's alone.
+   */
+  position = 0;
+  /** Why something that this batch changed or saw is undone. Every commit fails with it. */
+  loss: StoreError | undefined;
+
+  /** @param seconds the time of its accesses, in whole seconds since 1970; coarse, set by the owner */
+  constructor(public seconds = 0) {}
+
+  /** Makes the batch ready for the next requests, when all of those before it are answered. */
+  clear(): void {
+    this.position = 0;
+    this.loss = undefined;
+  }
+}
 
 /** An item's attributes: everything but its value. */
 export interface Attributes {
@@ -73,8 +106,10 @@ export interface Attributes {
   readonly won: boolean;
   /** Whether the item was read since it was stored, where that is known. */
   readonly fetched: boolean;
-  /** When it was last stored, touched or (where the store keeps that) read, in seconds since 1970. */
+  /** When it was last stored, touched or read, in seconds since 1970: point 16. */
   readonly accessed: number;
+  /** Meta protocol: the item was stored under a key in base64, and shows its key so. */
+  readonly binaryKey: boolean;
 }
 
 /** The attributes of an item that has nothing special: it never expires, and no client asked for more. */
@@ -86,6 +121,7 @@ export const plain: Attributes = {
   won: false,
   fetched: false,
   accessed: 0,
+  binaryKey: false,
 };
 
 /** An item to be stored. */
@@ -118,16 +154,31 @@ export type Expected =
  */
 export type Swapped = bigint | "exists" | "absent";
 
+/** What a {@linkcode Change} makes of an item. */
+export interface Changed<R> {
+  /** The item to put there, `null` to delete what is there, `undefined` to leave all as it is. */
+  readonly next: NewItem | null | undefined;
+  /** What came of the command. Shares no memory with the item. */
+  readonly result: R;
+}
+
 /**
- * What an {@linkcode Store.update} makes of the item that is there (`undefined` where there is
- * nothing, or something expired or flushed): the item to put in its place, `null` to delete it, or
- * `undefined` to leave all as it is.
+ * What an update makes of the item that is there (`undefined` where there is nothing, or something
+ * expired or flushed).
  *
  * It may be called several times, each time with a newer state; only the last call counts, and it is
- * made before the result is there. So it does nothing but compute: what it keeps for the reply it
- * overwrites at each call. The item is valid during the call only; the result may share its value.
+ * made before the result is there. So it does nothing but compute. The item is valid during the call
+ * only; `next` may share its value.
  */
-export type Change = (item: Item | undefined) => NewItem | null | undefined;
+export type Change<R> = (item: Item | undefined) => Changed<R>;
+
+/** What came of an update. */
+export interface Updated<R> {
+  /** The cas unique of what was stored, 0 where the change deleted or left all as it was. */
+  readonly cas: bigint;
+  /** The result of the change that counts. */
+  readonly result: R;
+}
 
 /** An item without its value, as a listing shows it. */
 export interface Listed extends Attributes {
@@ -156,45 +207,60 @@ export interface StoreInfo {
 
 /** Where items are kept. The module's text is the contract. */
 export interface Store {
-  /** The item, `undefined` where there is none. */
-  read(key: Uint8Array): Awaitable<Item | undefined>;
+  /**
+   * The item, `undefined` where there is none.
+   *
+   * @param peek whether the read is no access: point 16
+   */
+  read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined>;
 
   /** Puts `next` in the place of what is `expected`; `null` deletes. */
   swap(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
+    batch: Batch,
   ): Awaitable<Swapped>;
 
   /**
    * Reads the item, changes it and swaps it, as often as it takes; the result counts once it is
    * there. Call {@linkcode update} of `update.ts`, which serves all stores.
    *
-   * @returns the cas unique of what the change stored, 0 where it deleted or left things as they are.
+   * @param counts whether its read is an access: point 16
    */
-  update?(key: Uint8Array, change: Change): Awaitable<bigint>;
+  update?<R>(
+    key: Uint8Array,
+    change: Change<R>,
+    batch: Batch,
+    counts?: boolean,
+  ): Awaitable<Updated<R>>;
 
   /** Whether swaps and updates of one key may be made together, and keep their order: point 15. */
   readonly ordered?: boolean;
 
   /**
-   * The one durability point: when it is done, all swaps so far are as safe as the store's setting
-   * promises, and so is everything that reads have shown. No reply leaves before.
+   * The one durability point: when it is done, all that the batch has changed so far is as safe as
+   * the store's setting promises, and so is everything that its reads have shown. No reply leaves
+   * before. Fails with {@linkcode Batch.loss} where something of that is undone.
    */
-  commit(): Awaitable<void>;
-
-  /** The error by which uncommitted effects were undone last, another one each time. */
-  readonly lastLoss?: StoreError | undefined;
+  commit(batch: Batch): Awaitable<void>;
 
   /**
    * Makes all items absent that were stored before `at`.
    *
    * @param at milliseconds since 1970; what is not in the future means now.
    */
-  flush(at: number): Awaitable<void>;
+  flush(at: number, batch: Batch): Awaitable<void>;
 
   /** Lists the items in groups of any size, in no order. */
   scan(): AsyncIterable<readonly Listed[]>;
+
+  /**
+   * Sets the bytes of memory that items may take; what is over is given up by and by.
+   *
+   * @returns whether the store can do that
+   */
+  limitMemory?(bytes: number): boolean;
 
   /** Figures at hand; never a search. */
   info(): StoreInfo;
@@ -209,6 +275,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Says one line to the operator: what happened, and what follows from it. */
   readonly log: (line: string) => void;
+  /** Told of each item that is thrown out to make room. The item is valid during the call only. */
+  readonly onEvicted?: (item: Listed) => void;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */
