@@ -9,6 +9,7 @@ import type { Context } from "../commands/context.ts";
 import type { Figure } from "../protocol/message.ts";
 import { Rounds } from "../rounds.ts";
 import { Connection, type Surroundings } from "./connection.ts";
+import type { Protocol } from "./endpoint.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
@@ -21,6 +22,11 @@ const ACCEPT_PAUSE = 100;
 export interface Policy {
   /** Close connections that have been silent for so long, in seconds; 0 for never. */
   readonly idleTimeout: number;
+  /**
+   * Whether a connection too many is told so and closed (memcached's `maxconns_fast`). Otherwise it waits
+   * in the system's queue until another one ends.
+   */
+  readonly rejects?: boolean;
 }
 
 /** Who a connection is, for `stats conns`. */
@@ -35,12 +41,22 @@ export class Server implements Surroundings {
   /** Seconds since the start. */
   ticks = 0;
   readonly rounds = new Rounds();
-  private readonly listeners: Deno.Listener[] = [];
+  /** The listeners and the numbers under which `stats conns` shows them. */
+  private readonly listeners = new Map<Deno.Listener, number>();
   private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
+  /** The last number that a listener or connection was given, as memcached's are file descriptors. */
+  private numbers = 0;
+  /** Resolves when a connection has ended, where somebody waits for that. */
+  private room: PromiseWithResolvers<void> | undefined;
+  /** How often, and for how many milliseconds, no connection was accepted for want of room. */
+  private readonly disabled = { count: 0, time: 0 };
+
+  private readonly rejects: boolean;
 
   constructor(private readonly context: Context, private readonly policy: Policy) {
+    this.rejects = policy.rejects ?? true;
     this.timer = setInterval(() => this.tick(), 1000);
   }
 
@@ -49,9 +65,26 @@ export class Server implements Surroundings {
     return this.connections.size;
   }
 
-  /** The lines of memcached's `stats conns`, under the number of the connection. */
+  /** Whether connections are accepted: not while one has no room and is not rejected either. */
+  get isAccepting(): boolean {
+    return this.room === undefined;
+  }
+
+  /** How often no connection was accepted for want of room, and for how many milliseconds. */
+  get listenDisabled(): { readonly count: number; readonly time: number } {
+    return this.disabled;
+  }
+
+  /** The lines of memcached's `stats conns`, under the number of the listener or connection. */
   describe(): Figure[] {
     const figures: Figure[] = [];
+    for (const [{ addr }, number] of this.listeners) {
+      figures.push(
+        [`${number}:addr`, addressOf(addr)],
+        [`${number}:state`, "conn_listening"],
+        [`${number}:secs_since_last_cmd`, this.ticks],
+      );
+    }
     for (const [connection, { number, addr, listenAddr }] of this.connections) {
       figures.push(
         [`${number}:addr`, addr],
@@ -64,11 +97,12 @@ export class Server implements Surroundings {
   }
 
   /** Accepts connections until the server ends. Never rejects. */
-  async accept(listener: Deno.Listener): Promise<void> {
-    this.listeners.push(listener);
+  async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
+    this.listeners.set(listener, ++this.numbers);
     while (!this.draining) {
       try {
-        for await (const conn of listener) this.admit(conn);
+        if (!this.rejects && this.isFull) await this.untilRoom();
+        else this.admit(await listener.accept(), protocol);
       } catch (error) {
         if (this.draining) return;
         this.context.log(`cannot accept a connection: ${error}`);
@@ -84,7 +118,8 @@ export class Server implements Surroundings {
   async drain(): Promise<void> {
     this.draining = true;
     clearInterval(this.timer);
-    for (const listener of this.listeners) listener.close();
+    for (const listener of this.listeners.keys()) listener.close();
+    this.room?.resolve();
     for (const connection of this.connections.keys()) connection.end();
     const deadline = Date.now() + DRAIN_TIME;
     while (this.connections.size > 0 && Date.now() < deadline) {
@@ -93,9 +128,26 @@ export class Server implements Surroundings {
     for (const connection of this.connections.keys()) connection.close();
   }
 
-  private admit(conn: Deno.Conn): void {
-    const { counters, maxConnections } = this.context;
-    if (this.connections.size >= maxConnections) {
+  private get isFull(): boolean {
+    return this.connections.size >= this.context.maxConnections;
+  }
+
+  /** Waits until a connection has ended, or the server ends. */
+  private async untilRoom(): Promise<void> {
+    const start = performance.now();
+    if (this.room === undefined) {
+      this.room = Promise.withResolvers();
+      this.disabled.count++;
+    }
+    await this.room.promise;
+    if (this.room === undefined) return;
+    this.room = undefined;
+    this.disabled.time += performance.now() - start;
+  }
+
+  private admit(conn: Deno.Conn, _protocol: Protocol): void {
+    const { counters } = this.context;
+    if (this.isFull) {
       counters.rejected_connections++;
       conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
       return;
@@ -105,11 +157,14 @@ export class Server implements Surroundings {
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
     const connection = new Connection(conn, this.context, this);
     this.connections.set(connection, {
-      number: counters.total_connections,
+      number: ++this.numbers,
       addr: addressOf(conn.remoteAddr),
       listenAddr: addressOf(conn.localAddr),
     });
-    connection.serve().finally(() => this.connections.delete(connection));
+    connection.serve().finally(() => {
+      this.connections.delete(connection);
+      this.room?.resolve();
+    });
   }
 
   private tick(): void {
@@ -126,7 +181,9 @@ export class Server implements Surroundings {
 
 function addressOf(addr: Deno.Addr): string {
   if (addr.transport !== "tcp") return `unix:${"path" in addr ? addr.path ?? "" : ""}`;
-  return addr.hostname.includes(":")
-    ? `tcp6:[${addr.hostname}]:${addr.port}`
-    : `tcp:${addr.hostname}:${addr.port}`;
+  // A socket for all of IPv6 sees IPv4 addresses in this form.
+  const hostname = addr.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  return hostname.includes(":")
+    ? `tcp6:[${hostname}]:${addr.port}`
+    : `tcp:${hostname}:${addr.port}`;
 }
