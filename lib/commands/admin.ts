@@ -12,6 +12,8 @@ import type { Context } from "./context.ts";
 import type { Session } from "./session.ts";
 
 const MIB = 2 ** 20;
+/** memcached's `MAX_VERBOSITY_LEVEL`. */
+const MAX_VERBOSITY = 2;
 /** `cache_memlimit` takes megabytes; fewer are too few, and so many must be meant as bytes. */
 const MIN_MEGABYTES = 8;
 const MAX_MEGABYTES = 1_000_000_000;
@@ -19,10 +21,11 @@ const MAX_MEGABYTES = 1_000_000_000;
 /** `lru_crawler metadump` and `mgdump`: a listing of all keys. */
 export function dump(request: Request, outcome: Outcome, _: Session, context: Context): void {
   const [name, classes] = request.words;
-  const format = "metadump".startsWith(name) ? "metadump" : "mgdump";
+  const format = name === "metadump" ? "metadump" : "mgdump";
   if (!context.allowDump) {
     return outcome.fail(refused(`${format === "metadump" ? "metadump" : "key dump"} not allowed`));
   }
+  if (!context.live.lruCrawler) return outcome.fail(badRequest("lru crawler disabled"));
   const chosen = listSlabClass(classes);
   if (chosen === undefined) return outcome.fail(failures.badClass);
   context.counters.lru_crawler_starts++;
@@ -34,12 +37,34 @@ export function dump(request: Request, outcome: Outcome, _: Session, context: Co
 async function* nothing(): AsyncGenerator<never> {}
 
 /** What memcached's LRU crawler is told. kvs's stores look for expired items themselves. */
-export function crawl(request: Request, outcome: Outcome): void {
-  const [name, classes] = request.words;
-  if (name === "crawl" && listSlabClass(classes) === undefined) {
-    return outcome.fail(failures.badClass);
-  }
+export function crawl(
+  request: Request,
+  outcome: Outcome,
+  _: Session,
+  { live }: Context,
+): void {
+  const [name, argument] = request.words;
   outcome.code = "ok";
+  switch (name) {
+    case "crawl":
+      if (!live.lruCrawler) outcome.fail(badRequest("lru crawler disabled"));
+      else if (listSlabClass(argument) === undefined) outcome.fail(failures.badClass);
+      break;
+    case "enable":
+      // Its thread runs from the start, as it does in memcached.
+      if (live.lruCrawler) outcome.fail(refused("failed to start lru crawler thread"));
+      live.lruCrawler = true;
+      break;
+    case "disable":
+      live.lruCrawler = false;
+      break;
+    case "sleep":
+      live.lruCrawlerSleep = Number(argument);
+      break;
+    case "tocrawl":
+      live.lruCrawlerToCrawl = Number(argument);
+      break;
+  }
 }
 
 /** `watch`: the connection becomes a stream of what happens. */
@@ -70,7 +95,7 @@ export function verbosity(
   _: Session,
   context: Context,
 ): void {
-  context.setVerbosity(request.number);
+  context.live.verbosity = Math.min(request.number, MAX_VERBOSITY);
   outcome.code = "ok";
 }
 
@@ -92,6 +117,7 @@ export function memoryLimit(
   if (context.store.limitMemory?.(megabytes * MIB) !== true) {
     return outcome.fail(failures.memoryLimitFailed);
   }
+  context.live.memoryLimit = megabytes * MIB;
   outcome.code = "ok";
 }
 

@@ -12,6 +12,20 @@ export interface Users {
   check(user: Uint8Array, password: Uint8Array): boolean;
 }
 
+/** What commands change while the server runs, beside the items. */
+export interface Live {
+  /** How much is logged (`verbosity`). */
+  verbosity: number;
+  /** Bytes of memory for values (`cache_memlimit`). */
+  memoryLimit: number;
+  /** Seconds from the start to the time that the last `flush_all` holds for; 0 where there was none. */
+  oldestLive: number;
+  /** What `lru_crawler enable`, `sleep` and `tocrawl` said; kvs has no such thread. */
+  lruCrawler: boolean;
+  lruCrawlerSleep: number;
+  lruCrawlerToCrawl: number;
+}
+
 /** What commands work on: the store, and what the server knows of itself. */
 export interface Context {
   readonly store: Store;
@@ -40,10 +54,15 @@ export interface Context {
   readonly debugClock: AdjustableClock | undefined;
   /** Ends the server, where `shutdown` is allowed (memcached's `-A`). */
   readonly shutdown: (() => void) | undefined;
-  /** Sets how much is said on standard error. */
-  readonly setVerbosity: (level: number) => void;
+  /** What commands change while the server runs. */
+  readonly live: Live;
   /** Whether connections are closed that have been silent for long. */
   readonly closesIdle: boolean;
+  /** Whether connections are accepted, and how often and for how many milliseconds they were not. */
+  readonly accepting: () => {
+    readonly now: boolean;
+    readonly disabled: { readonly count: number; readonly time: number };
+  };
   /** How many connections are open now. */
   readonly connections: () => number;
   /** The lines of `stats conns`. */
@@ -51,7 +70,9 @@ export interface Context {
   /** Most connections at once. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */
-  readonly settings: () => readonly Figure[];
+  readonly settings: readonly Figure[];
+  /** Whether `stats sizes` counts (memcached's `track_sizes`). */
+  readonly trackSizes: boolean;
   /** When the server started, in milliseconds since 1970. */
   readonly started: number;
   /** Says one line to the operator. */

@@ -139,5 +139,6 @@ export function flush(
   const now = context.clock.now();
   outcome.code = "ok";
   const at = request.exptime > 0 ? expiryOf(request.exptime, now) : now;
+  context.live.oldestLive = Math.max(0, Math.floor((at - context.started) / 1000));
   return context.store.flush(at, session.batch);
 }

@@ -7,6 +7,7 @@
 
 import { cpuUsage } from "../observe/process.ts";
 import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
+import { itemSize } from "../protocol/limits.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Listed, Store, StoreInfo } from "../storage/contract.ts";
 import { CLASS, MAX_CLASS } from "./classes.ts";
@@ -15,6 +16,8 @@ import type { Session } from "./session.ts";
 
 /** memcached ends a `cachedump` at this many bytes of reply. */
 const MAX_CACHEDUMP = 2 * 1024 * 1024;
+/** The width of a step of `stats sizes`, in bytes. */
+const SIZE_STEP = 32;
 /** What a line of a `cachedump` takes beside its key, in bytes, about. */
 const CACHEDUMP_LINE = 32;
 
@@ -28,13 +31,13 @@ type Stats = (
 const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["reset", reset],
   ["detail", detail],
-  ["settings", (context, outcome) => tell(outcome, context.settings())],
+  ["settings", (context, outcome) => tell(outcome, context.settings)],
   ["cachedump", cachedump],
   ["conns", (context, outcome) => tell(outcome, context.describeConnections())],
   ["extstore", (_, outcome) => tell(outcome, [])],
   ["items", (context, outcome) => tell(outcome, items(context))],
   ["slabs", (context, outcome) => tell(outcome, slabs(context))],
-  ["sizes", (_, outcome) => tell(outcome, [["sizes_status", "disabled"]])],
+  ["sizes", sizes],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -97,6 +100,7 @@ function general(context: Context): Figure[] {
   const { counters, clock, watchers } = context;
   const info = infoOf(context);
   const cpu = cpuUsage();
+  const accepting = context.accepting();
   const now = clock.now();
   return [
     ["pid", Deno.pid],
@@ -142,8 +146,9 @@ function general(context: Context): Figure[] {
     ["bytes_read", counters.bytes_read],
     ["bytes_written", counters.bytes_written],
     ["limit_maxbytes", info.limit],
-    ["accepting_conns", 1],
-    ...zeros("listen_disabled_num", "time_in_listen_disabled_us"),
+    ["accepting_conns", accepting.now ? 1 : 0],
+    ["listen_disabled_num", accepting.disabled.count],
+    ["time_in_listen_disabled_us", Math.round(accepting.disabled.time * 1000)],
     ["threads", 1],
     ...zeros("conn_yields", "hash_power_level", "hash_bytes", "hash_is_expanding"),
     ...zeros("slab_reassign_rescues", "slab_reassign_chunk_rescues"),
@@ -223,6 +228,24 @@ function slabs({ store, counters }: Context): Figure[] {
     figure("touch_hits", counters.touch_hits),
   ];
   return [...used, ["active_slabs", info.items === 0 ? 0 : 1], ["total_malloced", info.bytes]];
+}
+
+/** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */
+function sizes(context: Context, outcome: Outcome): Promise<void> | void {
+  if (!context.trackSizes) return tell(outcome, [["sizes_status", "disabled"]]);
+  return countSizes(context.store, outcome);
+}
+
+async function countSizes(store: Store, outcome: Outcome): Promise<void> {
+  const counts = new Map<number, number>();
+  for await (const group of store.scan()) {
+    for (const { key, size, flags } of group) {
+      const step = Math.ceil(itemSize(key.length, size, flags) / SIZE_STEP) * SIZE_STEP;
+      counts.set(step, (counts.get(step) ?? 0) + 1);
+    }
+  }
+  const steps = [...counts].sort(([a], [b]) => a - b);
+  tell(outcome, steps.map(([step, count]) => [String(step), count]));
 }
 
 function cachedump(

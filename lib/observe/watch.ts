@@ -43,6 +43,18 @@ const MAX_WATCHERS = 20;
 /** Lines that wait for one watcher, in bytes, at most (memcached's `logger_buf_size` for watchers). */
 const MAX_WAITING = 256 * 1024;
 
+/** What is told of an item that was thrown out. */
+export interface Evicted {
+  readonly key: Uint8Array;
+  readonly fetched: boolean;
+  /** In milliseconds since 1970; 0 for never. */
+  readonly exptime: number;
+  /** In seconds since 1970. */
+  readonly accessed: number;
+  /** The length of the value in bytes. */
+  readonly size: number;
+}
+
 /** All watchers of a server. */
 export class Watchers {
   /** The kinds that somebody watches, as a sum of {@linkcode Kind}s; 0 for none. */
@@ -105,8 +117,12 @@ export class Watchers {
     );
   }
 
-  /** `eviction`: an item was thrown out to make room. `ttl` is -1 for ever; times in seconds. */
-  evict(key: Uint8Array, fetched: boolean, ttl: number, age: number, size: number): void {
+  /** `eviction`: an item was thrown out to make room. `now` in milliseconds since 1970. */
+  evicted(item: Evicted, now: number): void {
+    if ((this.kinds & Kind.evictions) === 0) return;
+    const { key, fetched, exptime, accessed, size } = item;
+    const ttl = exptime === 0 ? -1 : Math.max(0, Math.ceil((exptime - now) / 1000));
+    const age = Math.max(0, Math.floor(now / 1000) - accessed);
     this.#publish(
       Kind.evictions,
       `type=eviction key=${uri(key)} fetch=${fetched ? "yes" : "no"} ttl=${ttl} la=${age} ` +

@@ -27,10 +27,11 @@ export interface Socket {
 export interface Surroundings {
   /** Seconds, counted coarsely: asking the clock at each read would cost more. */
   readonly ticks: number;
-  /** The second since 1970, as coarse. */
-  readonly seconds: number;
   readonly rounds: Rounds;
 }
+
+/** Why a connection ended, in memcached's words. */
+export type CloseReason = "error" | "normal" | "idle_timeout" | "shutdown";
 
 /** What a connection is by the listener that it came by. */
 export interface Origin {
@@ -71,17 +72,23 @@ export class Connection {
   #inRetrieval = false;
   /** Whether that retrieval ended with an error, so that its other keys get no answer. */
   #spoiled = false;
+  /** Whether requests that were begun have no reply in `out` yet: the batch is theirs too. */
+  #settling = false;
   #reading = false;
   /** Whether the connection ends with this batch: the client has left, or the server wants it. */
   #ending = false;
   #left = false;
+  /** Whether it receives a stream of what happens. */
+  #watching = false;
+  /** Why it ended, for those who watch. */
+  closeReason: CloseReason = "normal";
 
   constructor(socket: Socket, context: Context, surroundings: Surroundings, origin: Origin) {
     this.#socket = socket;
     this.#context = context;
     this.#surroundings = surroundings;
     this.#protocols = origin.protocols;
-    this.#session = new Session(origin.id, context.users === undefined);
+    this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
     this.#window = new Window(context.store.ordered ?? false);
     this.active = surroundings.ticks;
   }
@@ -95,7 +102,7 @@ export class Connection {
         this.#input.added(count);
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
-        this.#session.batch.seconds = this.#surroundings.seconds;
+        this.#session.batch.seconds = Math.floor(this.#context.clock.now() / 1000);
         const running = this.#run(this.#dialect);
         if (running !== undefined) await running;
         const flushing = this.#flush();
@@ -103,6 +110,7 @@ export class Connection {
         if (this.#ending) break;
       }
     } catch (error) {
+      this.closeReason = "error";
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
@@ -133,14 +141,11 @@ export class Connection {
     return { next };
   }
 
-  /** Whether the connection waits for its client. */
-  get isReading(): boolean {
-    return this.#reading;
-  }
-
-  /** Whether the client has begun a request and not ended it. */
-  get isInRequest(): boolean {
-    return this.#input.held > 0;
+  /** What the connection does, in memcached's word for it (`stats conns`). */
+  get state(): string {
+    if (this.#watching) return "conn_watch";
+    if (!this.#reading) return "conn_parse_cmd";
+    return this.#input.held > 0 ? "conn_nread" : "conn_read";
   }
 
   /** Ends the connection: immediately if it waits for the client, else when its batch is answered. */
@@ -216,6 +221,7 @@ export class Connection {
     const pending = this.#window.take();
     let retrievals = 0;
     let bytes = 0;
+    this.#settling = true;
     for (const { request, outcome, running } of pending) {
       if (running !== undefined) await running;
       const before = this.#out.length;
@@ -227,6 +233,7 @@ export class Connection {
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
+    this.#settling = false;
     this.#window.learn(retrievals, bytes);
   }
 
@@ -283,6 +290,7 @@ export class Connection {
     this.#input.drop();
     this.#out.ascii("OK\r\n");
     await this.#write();
+    this.#watching = true;
     const gone = this.#passOver().finally(() => stream.close());
     try {
       this.#reading = true;
@@ -317,7 +325,7 @@ export class Connection {
   /** Sends a part of a listing when all that it shows is safe. */
   async #show(): Promise<void> {
     await this.#context.store.commit(this.#session.batch);
-    this.#session.batch.clear();
+    this.#clearBatch();
     await this.#write();
   }
 
@@ -328,20 +336,22 @@ export class Connection {
     try {
       const committed = store.commit(batch);
       if (committed instanceof Promise) {
-        return committed.catch((error) => this.#takeBack(error)).then(() => {
-          batch.clear();
-          return this.#send();
-        });
+        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
       }
     } catch (error) {
       this.#takeBack(error);
     }
-    batch.clear();
     return this.#send();
+  }
+
+  /** The next requests begin with nothing to depend on, when all before them are answered. */
+  #clearBatch(): void {
+    if (!this.#settling && this.#window.isEmpty) this.#session.batch.clear();
   }
 
   /** Lets the replies go, where there are any. */
   #send(): Promise<void> | undefined {
+    this.#clearBatch();
     if (this.#out.length > 0) return this.#write();
     this.#owed.length = 0;
     return undefined;

@@ -11,6 +11,8 @@ import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import type { Context } from "../../lib/commands/context.ts";
 import { Counters } from "../../lib/observe/counters.ts";
+import { PrefixCounts } from "../../lib/observe/prefixes.ts";
+import { Watchers } from "../../lib/observe/watch.ts";
 import { Rounds } from "../../lib/rounds.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
@@ -90,7 +92,25 @@ export class Harness implements AsyncDisposable {
       version: VERSION,
       allowFlush: true,
       allowDump: true,
+      allowWatch: true,
+      usesCas: true,
+      users: undefined,
+      sasl: false,
+      debugClock: undefined,
       shutdown: undefined,
+      watchers: new Watchers(),
+      prefixes: new PrefixCounts(":", false),
+      trackSizes: false,
+      closesIdle: (options.idleTimeout ?? 0) > 0,
+      live: {
+        verbosity: 0,
+        memoryLimit: 2 ** 26,
+        oldestLive: 0,
+        lruCrawler: true,
+        lruCrawlerSleep: 100,
+        lruCrawlerToCrawl: 0,
+      },
+      accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
       connections: () => this.listening?.server.size ?? 1,
       describeConnections: () => this.listening?.server.describe() ?? [],
       maxConnections: 100,
@@ -120,7 +140,8 @@ export class Harness implements AsyncDisposable {
 
   /** Serves a client to its end. */
   serve(socket: Socket): Promise<void> {
-    return new Connection(socket, this.context, { ticks: 0, rounds: new Rounds() }).serve();
+    const surroundings = { ticks: 0, rounds: new Rounds() };
+    return new Connection(socket, this.context, surroundings, { id: 1, protocols: "auto" }).serve();
   }
 
   /** Moves the clock. */

@@ -15,7 +15,7 @@ export class ServerProcess implements AsyncDisposable {
 
   private constructor(args: readonly string[], env: Record<string, string>) {
     this.child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `${root}server.ts`, ...args],
+      args: ["run", "-A", "--quiet", "--no-check", `${root}server.ts`, ...args],
       cwd: root,
       env,
       stdin: "null",
@@ -83,7 +83,7 @@ export async function runServer(
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `${root}server.ts`, ...args],
+    args: ["run", "-A", "--quiet", "--no-check", `${root}server.ts`, ...args],
     cwd: root,
     stdin: "null",
   }).output();

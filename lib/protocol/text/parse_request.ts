@@ -201,33 +201,33 @@ function memoryLimit(tokens: Tokens, request: Request): Verdict {
   return "ready";
 }
 
-/** What the LRU crawler does in memcached: here only its listings and its sweep have work to do. */
+const crawlerCommands = [
+  ["enable", 2],
+  ["disable", 2],
+  ["crawl", 3],
+  ["metadump", 3],
+  ["mgdump", 3],
+  ["tocrawl", 3],
+  ["sleep", 3],
+] as const;
+
+/** What the LRU crawler does in memcached: here only its listings have work to do. */
 function crawler(tokens: Tokens, request: Request): Verdict {
   request.clear("crawl", tokens.bytes);
   request.noreply = tokens.hasNoreply;
-  const command = tokens.count > 1 ? tokens.textOf(1) : "";
-  if (tokens.count === 2) {
-    return isStart(command, "enable", "disable")
-      ? "ready"
-      : refuse(request, failures.unknownCommand);
-  }
-  if (tokens.count !== 3) return refuse(request, failures.unknownCommand);
+  const word = tokens.count > 1 ? tokens.textOf(1) : "";
+  const name = crawlerCommands.find(([name, words]) =>
+    words === tokens.count && isStart(word, name)
+  )?.[0];
+  if (name === undefined) return refuse(request, failures.unknownCommand);
+  request.words = [name, ...tokens.textsFrom(2)];
+  if (name === "metadump" || name === "mgdump") request.op = "dump";
+  if (name !== "tocrawl" && name !== "sleep") return "ready";
   const argument = tokens.unsigned32(2);
-  request.words = tokens.textsFrom(1);
-  if (isStart(command, "crawl")) return "ready";
-  if (isStart(command, "metadump", "mgdump")) {
-    request.op = "dump";
-    return "ready";
-  }
-  if (isStart(command, "tocrawl")) {
-    return argument < 0 ? refuse(request, failures.badFormat) : "ready";
-  }
-  if (isStart(command, "sleep")) {
-    if (argument < 0) return refuse(request, failures.badFormat);
-    if (argument <= 1_000_000) return "ready";
-    return refuse(request, badRequest("sleep must be one second or less"));
-  }
-  return refuse(request, failures.unknownCommand);
+  if (argument < 0) return refuse(request, failures.badFormat);
+  return name === "sleep" && argument > 1_000_000
+    ? refuse(request, badRequest("sleep must be one second or less"))
+    : "ready";
 }
 
 function lru(tokens: Tokens, request: Request): Verdict {
