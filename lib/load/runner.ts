@@ -25,7 +25,8 @@ export interface Plan {
   readonly thread: number;
   readonly threads: number;
   readonly servers: readonly string[];
-  readonly protocol: Protocol;
+  /** Which dialect they speak (text). */
+  readonly protocol?: Protocol;
   /** How long a reply may take, in milliseconds. */
   readonly timeout: number;
   readonly clients: number;
@@ -67,7 +68,7 @@ export class Runner implements Disposable {
   #active: number;
 
   constructor(readonly plan: Plan) {
-    const { servers, protocol, clients, pipeline, timeout } = plan;
+    const { servers, protocol = "text", clients, pipeline, timeout } = plan;
     const addresses = servers.map(parseAddress);
     const surroundings: Surroundings = {
       servers: addresses,
@@ -133,7 +134,7 @@ export class Runner implements Disposable {
 }
 
 function workloadOf(plan: Plan, tally: Tally): Workload {
-  const { seed, thread, getRatio, protocol, run } = plan;
+  const { seed, thread, getRatio, protocol = "text", run } = plan;
   const keys = new Lines(plan.keys);
   const random = new Random(seed, thread);
   const sizes = parseSizes(plan.valueSizes)!;

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { bytesOf } from "../../lib/bytes.ts";
 import { Client } from "../../lib/client/client.ts";
 import { RequestError, ServerError } from "../../lib/client/errors.ts";
 import { KeyError } from "../../lib/protocol/key.ts";

@@ -15,7 +15,6 @@ async function reportOn(behaviour: Behaviour, change: Partial<Plan> = {}): Promi
     await runLoad({
       threads: 1,
       servers: [server.address],
-      protocol: "text",
       timeout: 10_000,
       clients: 5,
       pipeline: 3,
