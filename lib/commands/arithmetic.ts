@@ -60,6 +60,7 @@ export function arithmetic(
 function changeOf(request: Request, context: Context, item: Item | undefined): Changed<Result> {
   const now = context.clock.now();
   if (item === undefined) return request.vivifies ? vivified(request, now) : notFound;
+  if (item.value.length === 0) return notNumeric;
   if (request.compares && (!context.usesCas || item.cas !== request.cas)) return exists;
   const before = numberIn(item.value);
   if (before === undefined) return notNumeric;

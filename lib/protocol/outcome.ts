@@ -27,6 +27,8 @@ export type FailureCode =
   | "refused"
   | "busy"
   | "badClass"
+  | "sameClass"
+  | "noSpare"
   | "memoryLimitTooSmall"
   | "memoryLimitFailed"
   | "shutdownNotEnabled"
@@ -71,7 +73,9 @@ export const failures = {
   wrongPassword: failure("wrongPassword", "authentication failure"),
   busy: failure("busy", "currently processing crawler request"),
   badClass: failure("badClass", "invalid class id"),
-  refused: failure("refused"),
+  badClasses: failure("badClass", "invalid src or dst class id"),
+  sameClass: failure("sameClass", "src and dst class are identical"),
+  noSpare: failure("noSpare", "source class has no spare pages"),
   memoryLimitTooSmall: failure("memoryLimitTooSmall", "cannot set maxbytes to less than 8m"),
   memoryLimitInBytes: failure("memoryLimitFailed", "input value is megabytes not bytes"),
   memoryLimitFailed: failure("memoryLimitFailed", "out of bounds or unable to adjust"),

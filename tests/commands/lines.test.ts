@@ -105,7 +105,9 @@ rules("line", {
     ["set \x00\x01\x7f\x80\xff\t\r. 0 0 1\r\na\r\n", "STORED\r\n"],
     ["get \x00\x01\x7f\x80\xff\t\r.\r\n", "VALUE \x00\x01\x7f\x80\xff\t\r. 0 1\r\na\r\nEND\r\n"],
   ],
-  "bytes of the binary protocol are no text command": [["\x80\x00\x00\r\n", "ERROR\r\n"]],
+  "bytes of the binary protocol are no text command": [
+    ["version\r\n\x80\x00\x00\r\n", "VERSION 1.6.45 kvs-test\r\nERROR\r\n"],
+  ],
   "what stands before quit is answered and what follows is not run": [
     ["set k 0 0 1\r\na\r\nquit\r\nset k 0 0 1\r\nb\r\n", "STORED\r\n"],
     ["get k\r\n", "VALUE k 0 1\r\na\r\nEND\r\n"],

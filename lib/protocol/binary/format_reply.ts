@@ -37,6 +37,8 @@ const statuses: { readonly [Code in FailureCode]: number } = {
   refused: Status.notSupported,
   busy: Status.busy,
   badClass: Status.invalidArguments,
+  sameClass: Status.invalidArguments,
+  noSpare: Status.invalidArguments,
   memoryLimitTooSmall: Status.invalidArguments,
   memoryLimitFailed: Status.invalidArguments,
   shutdownNotEnabled: Status.notSupported,

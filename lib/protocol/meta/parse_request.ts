@@ -49,6 +49,8 @@ const MAX_BASE64 = 336;
 const INT32_MAX = 0x7fffffff;
 
 const badToken = badRequest("bad token in command line format");
+const badDelta = badRequest("invalid numeric delta value");
+const badInitial = badRequest("invalid numeric initial value");
 const duplicateFlag = badRequest("duplicate flag");
 const invalidFlag = badRequest("invalid flag");
 const tooManyFlags = badRequest("options flags are too long");
@@ -105,7 +107,7 @@ function store(tokens: Tokens, request: Request): Verdict {
   begin("store", tokens, request);
   const length = tokens.unsigned(2);
   // Without a length nobody knows where the value ends: what follows is read as commands.
-  if (length < 0 || length > INT32_MAX - 2 || hasForeignFlag(tokens)) {
+  if (length < 0 || length > INT32_MAX - 2 || hasForeignWord(tokens, 3)) {
     return refuse(request, failures.badFormat);
   }
   const failure = readFlags(tokens, 3, request) ?? storeMode(request);
@@ -119,8 +121,8 @@ function store(tokens: Tokens, request: Request): Verdict {
 }
 
 /** Whether what should be a flag is none: memcached then does not look at the line any further. */
-function hasForeignFlag({ bytes, count, at }: Tokens): boolean {
-  for (let i = 3; i < count; i++) {
+function hasForeignWord({ bytes, count, at }: Tokens, first: number): boolean {
+  for (let i = first; i < count; i++) {
     const letter = bytes[at[2 * i]];
     if (!(letter >= 0x41 && letter <= 0x7a) && !(letter >= 0x30 && letter <= 0x39)) return true;
   }
@@ -160,6 +162,7 @@ function remove(tokens: Tokens, request: Request): Verdict {
 
 function arithmetic(tokens: Tokens, request: Request): Verdict {
   begin("arithmetic", tokens, request);
+  if (hasForeignWord(tokens, 2)) return refuse(request, failures.badFormat);
   if (readFlags(tokens, 2, request) !== undefined) return refuse(request, badArithmeticFlag);
   switch (mode) {
     case 0:
@@ -201,7 +204,7 @@ function readFlags(tokens: Tokens, first: number, request: Request): Failure | u
     request.flagsStart = at[2 * first];
     request.flagsEnd = tokens.lastEnd;
   }
-  if (tokens.lengthOf(1) > MAX_BASE64) return failures.badFormat;
+  if (tokens.lengthOf(1) > MAX_BASE64 || hasForeignWord(tokens, first)) return failures.badFormat;
   if (count > MAX_WORDS) return tooManyFlags;
   let failure: Failure | undefined;
   for (let i = first; i < count; i++) {
@@ -209,7 +212,8 @@ function readFlags(tokens: Tokens, first: number, request: Request): Failure | u
     if (isRepeated(letter)) return duplicateFlag;
     const found = readFlag(tokens, i, letter, request);
     if (found === invalidFlag) return invalidFlag;
-    failure = found ?? failure;
+    // The last one counts, but for one of a flag that has no words of its own.
+    failure = found === failures.badFormat ? failure ?? found : found ?? failure;
   }
   if (request.decodedKey.length === 0 && tokens.lengthOf(1) > MAX_KEY) {
     return failure ?? failures.badFormat;
@@ -333,7 +337,9 @@ function readUnsigned64(
   request: Request,
 ): Failure | undefined {
   const value = tokens.unsigned64(token, 1);
-  if (value === undefined) return badToken;
+  if (value === undefined) {
+    return letter === Flag.delta ? badDelta : letter === Flag.initial ? badInitial : badToken;
+  }
   if (letter === Flag.compare) {
     request.compares = true;
     request.cas = value;

@@ -211,7 +211,7 @@ function findIndented(bytes: Uint8Array, start: number, end: number) {
 }
 
 function unknown(bytes: Uint8Array, request: Request): Verdict {
-  if (tokens.count > 1 && isHttp()) {
+  if (isHttp()) {
     request.clear("quit", bytes);
     request.noreply = request.closes = true;
     return "ready";

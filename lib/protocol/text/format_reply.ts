@@ -39,6 +39,8 @@ const failureWords: { readonly [Word in FailureCode]: string } = {
   refused: "ERROR",
   busy: "BUSY",
   badClass: "BADCLASS",
+  sameClass: "SAME",
+  noSpare: "NOSPARE",
   memoryLimitTooSmall: "MEMLIMIT_TOO_SMALL",
   memoryLimitFailed: "MEMLIMIT_ADJUST_FAILED",
   shutdownNotEnabled: "SERVER_ERROR:",

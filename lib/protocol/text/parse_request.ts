@@ -14,6 +14,8 @@ import type { Tokens } from "./tokens.ts";
 
 const SPACE = 0x20;
 const INT32_MAX = 0x7fffffff;
+/** memcached has slab classes up to this one. */
+const MAX_SLAB_CLASS = 63;
 
 /** The rows of the classic commands. */
 export const textRows: readonly Row[] = [
@@ -265,13 +267,18 @@ function slabs(tokens: Tokens, request: Request): Verdict {
   request.noreply = tokens.hasNoreply;
   const command = tokens.count > 1 ? tokens.textOf(1) : "";
   if (tokens.count === 4 && isStart(command, "reassign")) {
-    if (tokens.signed32(2) === undefined || tokens.signed32(3) === undefined) {
-      return refuse(request, failures.badFormat);
-    }
-    return refuse(request, badRequest("slab reassignment disabled"));
+    return refuse(request, reassign(tokens.signed32(2), tokens.signed32(3)));
   }
   if (tokens.count >= 3 && isStart(command, "automove")) return automove(tokens, request);
   return refuse(request, failures.unknownCommand);
+}
+
+/** Why no page of memory goes from one slab class to another: there are no pages. */
+function reassign(from: number | undefined, to: number | undefined): Failure {
+  if (from === undefined || to === undefined) return failures.badFormat;
+  if (from === to) return failures.sameClass;
+  const isClass = (id: number) => id >= 1 && id <= MAX_SLAB_CLASS;
+  return (from === -1 || isClass(from)) && isClass(to) ? failures.noSpare : failures.badClasses;
 }
 
 function automove(tokens: Tokens, request: Request): Verdict {

@@ -12,6 +12,7 @@ import { bytesOf } from "../../bytes.ts";
 const MAX_TOKENS = 24;
 const SPACE = 0x20;
 const MINUS = 0x2d;
+const PLUS = 0x2b;
 const INT32_MAX = 0x7fffffff;
 const INT64_MAX = 0x7fffffffffffffffn;
 const UINT64_MAX = 0xffffffffffffffffn;
@@ -138,22 +139,26 @@ export class Tokens {
   }
 
   /**
-   * The low 32 bits, as a signed number, of a decimal number of 64 bits, perhaps negative; `undefined` for
-   * anything else. So memcached reads the exptime of storage commands.
+   * The low 32 bits, as a signed number, of a decimal number of 64 bits, perhaps with a sign; `undefined`
+   * for anything else. So memcached reads the exptime of storage commands.
    */
   truncated32(token: number): number | undefined {
-    const value = this.signed32(token);
+    const value = this.signed32(token, this.#plusAt(token));
     if (value !== undefined) return value;
     const big = this.#big(token, true);
     if (big === undefined || big > INT64_MAX || big < -INT64_MAX) return undefined;
     return Number(BigInt.asIntN(32, big));
   }
 
-  /** The low 32 bits of an unsigned decimal number of 64 bits; -1 for anything else. */
+  /**
+   * The low 32 bits of an unsigned decimal number of 64 bits, perhaps with a plus; -1 for anything else. So
+   * memcached reads the flags of storage commands.
+   */
   lowUnsigned32(token: number): number {
-    const value = this.unsigned(token);
+    const plus = this.#plusAt(token);
+    const value = this.unsigned(token, plus);
     if (value >= 0) return value % 0x100000000;
-    const big = this.#big(token, false);
+    const big = this.#big(token, false, plus);
     return big === undefined || big > UINT64_MAX ? -1 : Number(BigInt.asUintN(32, big));
   }
 
@@ -163,6 +168,11 @@ export class Tokens {
     if (value >= 0) return BigInt(value);
     const big = this.#big(token, false, skip);
     return big === undefined || big > UINT64_MAX ? undefined : big;
+  }
+
+  /** 1 where a word begins with a plus. */
+  #plusAt(token: number): number {
+    return this.bytes[this.at[2 * token]] === PLUS ? 1 : 0;
   }
 
   #big(token: number, signed: boolean, skip = 0): bigint | undefined {
