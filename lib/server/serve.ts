@@ -10,8 +10,8 @@ import type { Context } from "../commands/context.ts";
 import { Counters } from "../observe/counters.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
 import { Watchers } from "../observe/watch.ts";
-import type { Listed } from "../storage/contract.ts";
-import { openStore, placeOf } from "../storage/open.ts";
+import type { Listed, Store } from "../storage/contract.ts";
+import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
@@ -72,8 +72,8 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   const watchers = new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
   const choice = { ...configuration, evict: evicts(configuration), clock, log, onEvicted };
-  if (signals.reason !== undefined) return Exit.ok;
-  const store = await openStore(choice);
+  const store = await openUnlessStopped(choice, signals);
+  if (store === undefined) return Exit.ok;
   try {
     // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
     if (signals.reason !== undefined) return Exit.ok;
@@ -146,6 +146,22 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
     await store.close();
   }
   return Exit.ok;
+}
+
+/**
+ * Opens the store. A store on disk is opened to its end whatever is asked for, as only then it is as the next
+ * start needs it; one elsewhere may be out of reach for long, and is not waited for when the server is to stop.
+ */
+async function openUnlessStopped(
+  choice: StoreChoice,
+  signals: Signals,
+): Promise<Store | undefined> {
+  if (signals.reason !== undefined) return undefined;
+  const opening = openStore(choice);
+  if (choice.store === "disk") return await opening;
+  const store = await Promise.race([opening, signals.stopped.then(() => undefined)]);
+  if (store === undefined) opening.then((late) => late.close()).catch(() => {});
+  return store;
 }
 
 /** Says a line on standard error. Nobody may read it any more: that ends no server. */

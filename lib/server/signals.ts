@@ -27,9 +27,10 @@ export class Signals {
   #reload: (() => void) | undefined;
 
   constructor() {
+    // Deno catches SIGHUP from the first listener on, and ends the process where none is for that signal.
     this.#listeners = [
-      ...STOPPING.map((signal): [Deno.Signal, () => void] => [signal, () => this.stop(signal)]),
       ["SIGHUP", () => this.#reload?.()],
+      ...STOPPING.map((signal): [Deno.Signal, () => void] => [signal, () => this.stop(signal)]),
     ];
     this.listen();
   }
