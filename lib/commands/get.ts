@@ -89,7 +89,11 @@ export function getAndChange(
     : showChanged(request, outcome, session, context, done.cas, done.result);
 }
 
-function changeOf(request: Request, item: Item | undefined, now: number): Changed<Seen | undefined> {
+function changeOf(
+  request: Request,
+  item: Item | undefined,
+  now: number,
+): Changed<Seen | undefined> {
   if (item === undefined) {
     return request.vivifies ? vivified(request, now) : { next: undefined, result: undefined };
   }

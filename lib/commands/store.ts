@@ -50,7 +50,13 @@ function storeAs(
   }
   const item = itemOf(request, request.exptime, session, context);
   if (compares && (invalidates || !context.usesCas)) {
-    return change(request, outcome, session, context, (old) => comparedItem(request, context, old, item));
+    return change(
+      request,
+      outcome,
+      session,
+      context,
+      (old) => comparedItem(request, context, old, item),
+    );
   }
   if (mode === "replace" && !compares) {
     return change(

@@ -88,7 +88,9 @@ export class Watchers {
     const clsid = status === "found" ? 1 : 0;
     this.#publish(
       Kind.fetchers,
-      `type=item_get key=${uri(key)} status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
+      `type=item_get key=${
+        uri(key)
+      } status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
     );
   }
 

@@ -155,22 +155,47 @@ export class Request {
   clear(op: Op, bytes: Uint8Array): void {
     this.op = op;
     this.bytes = bytes;
-    this.keyStart = this.keyEnd = this.valueStart = this.valueEnd = 0;
+    this.keyStart =
+      this.keyEnd =
+      this.valueStart =
+      this.valueEnd =
+        0;
     this.decodedKey = NO_BYTES;
     this.binaryKey = false;
     this.mode = "set";
-    this.flags = this.exptime = this.vivifyExptime = this.recacheTime = 0;
-    this.touches = this.vivifies = this.recaches = this.competes = false;
-    this.compares = this.invalidates = this.empties = this.peeks = this.dropsOld = false;
+    this.flags =
+      this.exptime =
+      this.vivifyExptime =
+      this.recacheTime =
+        0;
+    this.touches =
+      this.vivifies =
+      this.recaches =
+      this.competes =
+        false;
+    this.compares =
+      this.invalidates =
+      this.empties =
+      this.peeks =
+      this.dropsOld =
+        false;
     this.cas = this.newCas = this.initial = 0n;
     this.decrements = false;
     this.delta = 1n;
-    this.hasMore = this.noreply = this.quiet = this.closes = false;
+    this.hasMore =
+      this.noreply =
+      this.quiet =
+      this.closes =
+        false;
     this.failure = undefined;
     this.words = NO_WORDS;
     this.number = 0;
     this.wantsValue = true;
-    this.wantsCas = this.wantsTimes = this.isMeta = this.isBinary = false;
+    this.wantsCas =
+      this.wantsTimes =
+      this.isMeta =
+      this.isBinary =
+        false;
     this.flagsStart = this.flagsEnd = 0;
     this.opcode = this.opaque = 0;
   }

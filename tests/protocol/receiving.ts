@@ -86,7 +86,9 @@ export function requestsIn(dialect: () => Dialect, sent: string): Asked[] {
   const byteByByte = new Receiver(dialect());
   const step = Math.ceil(sent.length / 2000);
   const found: Asked[] = [];
-  for (let i = 0; i < sent.length; i += step) found.push(...byteByByte.feed(sent.slice(i, i + step)));
+  for (let i = 0; i < sent.length; i += step) {
+    found.push(...byteByByte.feed(sent.slice(i, i + step)));
+  }
   assertEquals(found, whole, "requests depend on how their bytes are cut");
   return whole;
 }

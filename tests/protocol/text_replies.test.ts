@@ -78,7 +78,8 @@ const rules: Record<string, [sent: string, outcome: Partial<Outcome>, bytes: str
 };
 
 for (const [rule, [sent, outcome, bytes]] of Object.entries(rules)) {
-  Deno.test(`text replies: ${rule}`, () => assertEquals(replyTo(newDialect(), sent, outcome), bytes));
+  Deno.test(`text replies: ${rule}`, () =>
+    assertEquals(replyTo(newDialect(), sent, outcome), bytes));
 }
 
 function dumped(format: "metadump" | "mgdump", items: readonly Entry[]): string {
