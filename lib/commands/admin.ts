@@ -169,6 +169,11 @@ export function quit(_: Request, outcome: Outcome): void {
   outcome.code = "ok";
 }
 
+/** What is not worth an answer. */
+export function hangUp(_: Request, outcome: Outcome): void {
+  outcome.code = "silent";
+}
+
 /** What could not be read. */
 export function malformed(request: Request, outcome: Outcome): void {
   outcome.fail(request.failure ?? failures.unknownCommand);

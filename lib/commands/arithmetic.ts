@@ -10,7 +10,7 @@ import { type Changed, type Item, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "./exptime.ts";
-import { ttlOf } from "./get.ts";
+import { tellLookup, ttlOf } from "./get.ts";
 import type { Session } from "./session.ts";
 
 const SPACE = 0x20;
@@ -44,6 +44,18 @@ function nothing(code: Result["code"]): Changed<Result> {
  * `doc/protocol.txt`, "Increment/Decrement").
  */
 export function arithmetic(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const telling = tellLookup(request, session, context);
+  return telling instanceof Promise
+    ? telling.then(() => change(request, outcome, session, context))
+    : change(request, outcome, session, context);
+}
+
+function change(
   request: Request,
   outcome: Outcome,
   session: Session,

@@ -56,6 +56,8 @@ export interface Context {
   readonly shutdown: (() => void) | undefined;
   /** What commands change while the server runs. */
   readonly live: Live;
+  /** Requests that a connection runs before the others have a turn (memcached's `-R`). */
+  readonly requestsPerTurn: number;
   /** Whether connections are closed that have been silent for long. */
   readonly closesIdle: boolean;
   /** Whether connections are accepted, and how often and for how many milliseconds they were not. */

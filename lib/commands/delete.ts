@@ -11,6 +11,7 @@ import type { Changed, Item, Swapped } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "./exptime.ts";
+import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
 
 type Deleted = "deleted" | "notFound" | "exists";
@@ -26,6 +27,10 @@ export function remove(
 ): Promise<void> | void {
   const { store, prefixes, watchers } = context;
   if (prefixes.enabled) prefixes.delete(request.key);
+  const telling = tellLookup(request, session, context);
+  if (telling !== undefined) {
+    return telling.then(() => removeBySteps(request, outcome, session, context));
+  }
   if (
     request.invalidates || request.empties || (watchers.kinds & Kind.deletions) !== 0 ||
     (request.compares && !context.usesCas)

@@ -208,6 +208,25 @@ function note(
   watchers.get(request.key, status, session.id, item?.value.length ?? 0);
 }
 
+/**
+ * Tells those who watch fetchers that a key is looked up for a change, as memcached does before each of
+ * them. Costs a read, and only where somebody watches.
+ */
+export function tellLookup(
+  request: Request,
+  session: Session,
+  { store, clock, watchers }: Context,
+): Promise<void> | void {
+  if ((watchers.kinds & Kind.fetchers) === 0) return;
+  const tell = (item: Item | undefined) => {
+    const isThere = item !== undefined && !isExpired(item, clock.now());
+    const size = isThere ? item.value.length : 0;
+    watchers.get(request.key, isThere ? "found" : "not_found", session.id, size);
+  };
+  const found = store.read(request.key, session.batch, true);
+  return found instanceof Promise ? found.then(tell) : tell(found);
+}
+
 /** Whole seconds that an item lives on, -1 for ever. `exptime` and `now` in milliseconds. */
 export function ttlOf(exptime: number, now: number): number {
   return exptime === 0 ? -1 : Math.max(0, Math.ceil((exptime - now) / 1000));

@@ -16,6 +16,9 @@ import type { Session } from "./session.ts";
 
 /** memcached ends a `cachedump` at this many bytes of reply. */
 const MAX_CACHEDUMP = 2 * 1024 * 1024;
+/** The least size of a chunk, and the size of a page, of memcached's slabs, in bytes. */
+const MIN_CHUNK = 96;
+const PAGE = 1024 * 1024;
 /** The width of a step of `stats sizes`, in bytes. */
 const SIZE_STEP = 32;
 /** What a line of a `cachedump` takes beside its key, in bytes, about. */
@@ -102,7 +105,7 @@ function general(context: Context): Figure[] {
   const cpu = cpuUsage();
   const accepting = context.accepting();
   const now = clock.now();
-  return [
+  return withoutUnused(context, [
     ["pid", Deno.pid],
     ["uptime", Math.floor((now - context.started) / 1000)],
     ["time", Math.floor(now / 1000)],
@@ -150,7 +153,8 @@ function general(context: Context): Figure[] {
     ["listen_disabled_num", accepting.disabled.count],
     ["time_in_listen_disabled_us", Math.round(accepting.disabled.time * 1000)],
     ["threads", 1],
-    ...zeros("conn_yields", "hash_power_level", "hash_bytes", "hash_is_expanding"),
+    ["conn_yields", counters.conn_yields],
+    ...zeros("hash_power_level", "hash_bytes", "hash_is_expanding"),
     ...zeros("slab_reassign_rescues", "slab_reassign_chunk_rescues"),
     ...zeros("slab_reassign_inline_reclaim", "slab_reassign_busy_items"),
     ...zeros("slab_reassign_busy_deletes", "slab_reassign_busy_nomem"),
@@ -172,7 +176,49 @@ function general(context: Context): Figure[] {
     ["reclaimed", info.reclaimed],
     ...zeros("crawler_reclaimed", "crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
     ...zeros("moves_to_warm", "moves_within_lru", "direct_reclaims", "lru_bumps_dropped"),
-  ];
+  ]);
+}
+
+/** Figures that memcached leaves out where a setting says that it does without the thing. */
+const unused: { readonly [setting: string]: readonly string[] } = {
+  slab_reassign: [
+    "slab_reassign_rescues",
+    "slab_reassign_chunk_rescues",
+    "slab_reassign_inline_reclaim",
+    "slab_reassign_busy_items",
+    "slab_reassign_busy_deletes",
+    "slab_reassign_busy_nomem",
+    "slab_reassign_last_busy_status",
+    "slab_reassign_running",
+    "slabs_moved",
+  ],
+  lru_crawler: ["lru_crawler_running", "lru_crawler_starts"],
+  lru_maintainer_thread: [
+    "lru_maintainer_juggles",
+    "number_hot",
+    "number_warm",
+    "number_cold",
+    "age_hot",
+    "age_warm",
+    "evicted_active",
+    "moves_to_cold",
+    "moves_to_warm",
+    "moves_within_lru",
+    "direct_reclaims",
+    "hits_to_hot",
+    "hits_to_warm",
+    "hits_to_cold",
+    "hits_to_temp",
+    "lru_bumps_dropped",
+  ],
+};
+
+function withoutUnused({ settings }: Context, figures: readonly Figure[]): Figure[] {
+  const left = new Set<string>();
+  for (const [setting, value] of settings) {
+    if (value === "no" && setting in unused) { for (const name of unused[setting]) left.add(name); }
+  }
+  return figures.filter(([name]) => !left.has(name));
 }
 
 /** memcached counts idle connections that it closed only where it closes any. */
@@ -204,30 +250,37 @@ function items(context: Context): Figure[] {
     ["hits_to_cold", context.counters.get_hits],
     ...zeros("hits_to_temp"),
   ];
-  return figures.map(([name, value]) => [`items:${CLASS}:${name}`, value]);
+  return withoutUnused(context, figures)
+    .map(([name, value]) => [`items:${CLASS}:${name}`, value]);
 }
 
+/** One class, whose chunks are as large as its items are on the average. */
 function slabs({ store, counters }: Context): Figure[] {
-  const info = store.info();
-  const figure = (name: string, value: number): Figure => [`${CLASS}:${name}`, value];
-  const used = info.items === 0 ? [] : [
-    figure("chunk_size", 1),
-    figure("chunks_per_page", info.bytes),
-    figure("total_pages", 1),
-    figure("total_chunks", info.bytes),
-    figure("used_chunks", info.bytes),
-    figure("free_chunks", 0),
-    figure("free_chunks_end", 0),
-    figure("get_hits", counters.get_hits),
-    figure("cmd_set", counters.cmd_set),
-    figure("delete_hits", counters.delete_hits),
-    figure("incr_hits", counters.incr_hits),
-    figure("decr_hits", counters.decr_hits),
-    figure("cas_hits", counters.cas_hits),
-    figure("cas_badval", counters.cas_badval),
-    figure("touch_hits", counters.touch_hits),
+  const { items, bytes } = store.info();
+  const chunk = Math.max(MIN_CHUNK, Math.ceil(bytes / Math.max(items, 1) / 8) * 8 + 8);
+  const perPage = Math.max(1, Math.floor(PAGE / chunk));
+  const pages = Math.max(1, Math.ceil(items / perPage));
+  const figures: Figure[] = [
+    ["chunk_size", chunk],
+    ["chunks_per_page", perPage],
+    ["total_pages", pages],
+    ["total_chunks", pages * perPage],
+    ["used_chunks", items],
+    ["free_chunks", pages * perPage - items],
+    ["free_chunks_end", 0],
+    ["get_hits", counters.get_hits],
+    ["cmd_set", counters.cmd_set],
+    ["delete_hits", counters.delete_hits],
+    ["incr_hits", counters.incr_hits],
+    ["decr_hits", counters.decr_hits],
+    ["cas_hits", counters.cas_hits],
+    ["cas_badval", counters.cas_badval],
+    ["touch_hits", counters.touch_hits],
   ];
-  return [...used, ["active_slabs", info.items === 0 ? 0 : 1], ["total_malloced", info.bytes]];
+  const used: Figure[] = items === 0
+    ? []
+    : figures.map(([name, value]) => [`${CLASS}:${name}`, value]);
+  return [...used, ["active_slabs", items === 0 ? 0 : 1], ["total_malloced", bytes]];
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */

@@ -13,6 +13,7 @@ import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "./exptime.ts";
+import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
 
 /** What may come of a store. */
@@ -28,6 +29,19 @@ export function store(
   const { counters, prefixes } = context;
   counters.cmd_set++;
   if (prefixes.enabled) prefixes.set(request.key);
+  const telling = tellLookup(request, session, context);
+  if (telling !== undefined) {
+    return telling.then(() => storeOrDrop(request, outcome, session, context));
+  }
+  return storeOrDrop(request, outcome, session, context);
+}
+
+function storeOrDrop(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
   if (!request.dropsOld) return storeAs(request, outcome, session, context);
   try {
     const done = storeAs(request, outcome, session, context);

@@ -10,6 +10,7 @@ import type { Op } from "../protocol/request.ts";
 import {
   crawl,
   dump,
+  hangUp,
   malformed,
   memoryLimit,
   moveClock,
@@ -74,5 +75,6 @@ export const commands: { readonly [Name in Op]: Row } = {
   mechanisms: row("none", mechanisms, true),
   shutdown: row("none", shutdown),
   quit: row("none", quit, true),
+  hangUp: row("none", hangUp, true),
   malformed: row("none", malformed, true),
 };

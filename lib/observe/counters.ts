@@ -43,6 +43,8 @@ export class Counters {
   total_connections = 0;
   rejected_connections = 0;
   idle_kicks = 0;
+  /** Turns that connections gave up for others after so many requests (`-R`). */
+  conn_yields = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
   /** What the store had counted at the last reset: it counts on, and what is told begins anew. */

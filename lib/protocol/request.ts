@@ -47,6 +47,8 @@ export type Op =
   | "mechanisms"
   | "shutdown"
   | "quit"
+  /** What is not worth an answer: the connection ends. */
+  | "hangUp"
   /** What cannot be a request: {@linkcode Request.failure} says why. */
   | "malformed";
 
@@ -198,6 +200,12 @@ export class Request {
         false;
     this.flagsStart = this.flagsEnd = 0;
     this.opcode = this.opaque = 0;
+  }
+
+  /** Makes it the end of the connection, without an answer. */
+  hangUp(bytes: Uint8Array): void {
+    this.clear("hangUp", bytes);
+    this.noreply = this.closes = true;
   }
 
   /** Makes it a malformed one. What it has of a reply's wishes (opaque, noreply) stays. */

@@ -177,9 +177,12 @@ export class Connection {
 
   /** Runs all requests that are complete; without a promise as long as the store needs none. */
   #run(dialect: Dialect): Promise<void> | undefined {
+    const { requestsPerTurn } = this.#context;
+    let turns = 0;
     while (!this.#left) {
       const request = this.#request;
       const outcome = this.#outcome;
+      if (turns++ === requestsPerTurn) return this.#yield().then(() => this.#run(dialect));
       if (!dialect.next(this.#input, request)) return undefined;
       const running = execute(request, outcome, this.#session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
@@ -192,6 +195,12 @@ export class Connection {
       if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
     }
     return undefined;
+  }
+
+  /** Lets others have a turn. */
+  #yield(): Promise<void> {
+    this.#context.counters.conn_yields++;
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
@@ -239,7 +248,10 @@ export class Connection {
 
   /** Puts what came of a request among the replies that go out. */
   #answer(dialect: Dialect, request: Request, outcome: Outcome): void {
-    if (outcome.closes) this.#left = this.#ending = true;
+    if (outcome.closes) {
+      this.#left = this.#ending = true;
+      if (request.op !== "quit") this.closeReason = "error";
+    }
     if (request.noreply) return;
     const hasMore = request.hasMore;
     this.#inRetrieval = hasMore;

@@ -110,6 +110,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       users,
       sasl: configuration.sasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
+      requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
       closesIdle: configuration.idleTimeout > 0,
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,

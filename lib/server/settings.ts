@@ -76,7 +76,7 @@ export function settingsOf(
     ["num_threads_per_udp", 1],
     ["stat_key_prefix", prefixDelimiter(configuration)],
     ["detail_enabled", yes(prefixes.enabled)],
-    ["reqs_per_event", configuration.requestsPerEvent],
+    ["reqs_per_event", configuration.requestsPerEvent ?? 20],
     ["cas_enabled", yes(!configuration.disableCas)],
     ["tcp_backlog", configuration.backlog],
     ["binding_protocol", PROTOCOL_NAMES[configuration.protocol]],

@@ -227,7 +227,7 @@ class MemoryStore implements Store {
     this.items.delete(name);
     this.bytes -= sizeOf(name, entry);
     if (entry.version > this.flushed) this.count--;
-    if (isExpired(entry, this.options.clock.now())) this.reclaimed++;
+    if (this.isDead(entry)) this.reclaimed++;
   }
 
   /** Throws out the oldest unused items until `more` bytes fit, but never `keep` itself. */

@@ -88,7 +88,7 @@ const rules: Record<string, [sent: string, requests: Asked[]]> = {
   ],
   "HTTP ends the connection": [
     "POST / HTTP/1.1\r\n",
-    [{ op: "quit", noreply: true, closes: true }],
+    [{ op: "hangUp", noreply: true, closes: true }],
   ],
 };
 
@@ -135,6 +135,6 @@ Deno.test("text requests: the line of a retrieval ends somewhere too, and the co
     asked = receiver.feed("a".repeat(100_000));
     sent += 100_000;
   }
-  assertEquals(asked, [{ op: "quit", noreply: true, closes: true }]);
+  assertEquals(asked, [{ op: "hangUp", noreply: true, closes: true }]);
   assert(sent <= 17 * 2 ** 20);
 });

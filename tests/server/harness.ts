@@ -101,6 +101,7 @@ export class Harness implements AsyncDisposable {
       watchers: new Watchers(),
       prefixes: new PrefixCounts(":", false),
       trackSizes: false,
+      requestsPerTurn: Infinity,
       closesIdle: (options.idleTimeout ?? 0) > 0,
       live: {
         verbosity: 0,

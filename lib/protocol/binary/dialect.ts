@@ -12,7 +12,7 @@ import type { Failure, Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeBinary, encodeFailure } from "./format_reply.ts";
 import { HEADER_LENGTH, Magic } from "./frame.ts";
-import { bodyLengthAt, parseFrame, readLogin } from "./parse_request.ts";
+import { bodyLengthAt, parseFrame, readLogin, readWords } from "./parse_request.ts";
 
 const TWO_32 = 2 ** 32;
 const NO_BYTES = new Uint8Array(0);
@@ -38,8 +38,7 @@ export class BinaryDialect implements Dialect {
     const { bytes, start } = input;
     if (bytes[start] !== Magic.request) {
       input.drop();
-      request.clear("quit", bytes);
-      request.noreply = request.closes = true;
+      request.hangUp(bytes);
       return true;
     }
     const length = HEADER_LENGTH + bodyLengthAt(bytes, start);
@@ -62,6 +61,7 @@ export class BinaryDialect implements Dialect {
       this.#needed = HEADER_LENGTH;
       input.start = start + length;
       if (request.op === "login") readLogin(request);
+      else if (request.op === "stats") readWords(request);
       return true;
     }
     return this.#beginToPassOver(input, request, length);

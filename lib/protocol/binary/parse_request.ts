@@ -202,6 +202,11 @@ function uint64(bytes: Uint8Array, at: number): bigint {
   return low === 0 ? 0n : BigInt(low);
 }
 
+/** Reads the words of a whole request for statistics, which stand in its key. */
+export function readWords(request: Request): void {
+  request.words = binaryString(request.key).split(" ").filter((word) => word !== "");
+}
+
 const PLAIN = bytesOf("PLAIN");
 
 /**

@@ -174,8 +174,7 @@ export class LineDialect implements Dialect {
     if (length <= MAX_LINE) return false;
     if (length <= MAX_RETRIEVAL && isRetrieval(input)) return false;
     input.drop();
-    request.clear("quit", input.bytes);
-    request.noreply = request.closes = true;
+    request.hangUp(input.bytes);
     return true;
   }
 }
@@ -212,8 +211,7 @@ function findIndented(bytes: Uint8Array, start: number, end: number) {
 
 function unknown(bytes: Uint8Array, request: Request): Verdict {
   if (isHttp()) {
-    request.clear("quit", bytes);
-    request.noreply = request.closes = true;
+    request.hangUp(bytes);
     return "ready";
   }
   malformed(request, bytes, failures.unknownCommand);

@@ -99,8 +99,7 @@ export class LoginDialect implements Dialect {
 
 function hangUp(input: ReceiveBuffer, request: Request): true {
   input.drop();
-  request.clear("quit", input.bytes);
-  request.noreply = request.closes = true;
+  request.hangUp(input.bytes);
   return true;
 }
 
