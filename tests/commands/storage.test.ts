@@ -94,7 +94,7 @@ rules("storage", {
   ],
   "flags and exptime that are no numbers have a bad format, and the value is passed over": each(
     (command, unique) =>
-      ["-1 0", "x 0", "1.5 0", "0x2 0", "+2 0", "0 x", "0 1.5", "0 0x2", "0 +2", "0 -", "0 --1"]
+      ["-1 0", "x 0", "1.5 0", "0x2 0", "++2 0", "0 x", "0 1.5", "0 0x2", "0 +-2", "0 -", "0 --1"]
         .map((numbers) => [`${command} k ${numbers} 1${unique}\r\na\r\n`, FORMAT]),
   ),
   "a length that is none has a bad format, and what follows is read as commands": each(

@@ -143,9 +143,11 @@ export class Tokens {
    * for anything else. So memcached reads the exptime of storage commands.
    */
   truncated32(token: number): number | undefined {
-    const value = this.signed32(token, this.#plusAt(token));
+    const plus = this.#plusAt(token);
+    if (plus === 1 && this.bytes[this.at[2 * token] + 1] === MINUS) return undefined;
+    const value = this.signed32(token, plus);
     if (value !== undefined) return value;
-    const big = this.#big(token, true);
+    const big = this.#big(token, plus === 0, plus);
     if (big === undefined || big > INT64_MAX || big < -INT64_MAX) return undefined;
     return Number(BigInt.asIntN(32, big));
   }
