@@ -45,7 +45,7 @@ export interface RequestWriter {
     verb: GetVerb,
     key: Key,
     exptime: number,
-  ): "value" | "mg";
+  ): "value" | "mg" | NumberedItems;
   /** Those items of several that are there. */
   getMany(
     out: ByteBuffer,
@@ -53,7 +53,7 @@ export interface RequestWriter {
     verb: GetVerb,
     keys: readonly Key[],
     exptime: number,
-  ): "values" | "mgs";
+  ): "values" | "mgs" | NumberedItems;
   /** `unique` is for `cas`; append and prepend leave the item's flags and exptime as they are. */
   store(
     out: ByteBuffer,
@@ -87,8 +87,20 @@ export interface RequestWriter {
   quit(out: ByteBuffer, opaque: number): "end";
 }
 
-/** The shape of the reply to a request. Any of them may instead be an error. */
-export type Expect =
+/** What the reply to a request looks like. Any of them may instead be an error. */
+export type Expect = Shape | NumberedItems;
+
+/**
+ * Items and `MN`, some of which do not say their keys but bring back the place of the key in the
+ * request as their opaque: memcached repeats a key that came in base64 as the bytes that it is where
+ * the item was stored or changed otherwise, and they may end the line.
+ */
+export interface NumberedItems {
+  readonly keys: readonly Key[];
+}
+
+/** The shapes of replies. */
+export type Shape =
   /** An item or none. */
   | "value"
   /** Items. */
@@ -147,7 +159,7 @@ export type Reply =
   /** What came is no reply to what was asked; nothing after it can be trusted. */
   | { readonly kind: "unreadable"; readonly reason: string };
 
-interface Kinds {
+interface Kinds extends Record<Shape, Reply["kind"]> {
   value: "values";
   values: "values";
   stored: "status";
@@ -174,7 +186,10 @@ interface Kinds {
 }
 
 /** The replies of a shape, where no error is among them. */
-export type ReplyOf<E extends Expect> = Extract<Reply, { kind: Kinds[E] }>;
+export type ReplyOf<E extends Expect> = Extract<
+  Reply,
+  { kind: E extends Shape ? Kinds[E] : "values" }
+>;
 
 /**
  * Bytes to replies, for one connection; the bytes come in pieces of any size.

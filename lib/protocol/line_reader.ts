@@ -38,6 +38,7 @@ export class LineReader implements ReplyReader {
   }
 
   next(expect: Expect): Reply | undefined {
+    if (typeof expect === "object") return this.#meta.next("mgs", expect.keys);
     switch (expect) {
       case "mg":
       case "mgs":

@@ -16,6 +16,7 @@ import {
   noNumberReply,
   type Reply,
   type ReplyReader,
+  type Shape,
   statusReplies,
   unreadable,
   Value,
@@ -30,7 +31,7 @@ const BESIDE_VALUE = 2 ** 16;
 const SHOWN = 40;
 
 /** The opcodes of the frames that a reply of each shape consists of. */
-const OPCODES: Readonly<Partial<Record<Expect, readonly number[]>>> = {
+const OPCODES: Readonly<Partial<Record<Shape, readonly number[]>>> = {
   value: [Opcode.getK, Opcode.gatK],
   values: [Opcode.getKQ, Opcode.gatKQ, Opcode.noop],
   stored: [Opcode.set, Opcode.add, Opcode.replace, Opcode.append, Opcode.prepend],
@@ -93,8 +94,10 @@ export class BinaryReader implements ReplyReader {
   }
 
   next(expect: Expect, opaque: number): Reply | undefined {
-    const opcodes = OPCODES[expect];
-    if (opcodes === undefined) return unreadable(`a frame where '${expect}' is expected`);
+    const opcodes = typeof expect === "string" ? OPCODES[expect] : undefined;
+    if (typeof expect !== "string" || opcodes === undefined) {
+      return unreadable(`a frame where ${JSON.stringify(expect)} is expected`);
+    }
     while (true) {
       if (!this.#inBody) {
         const broken = this.#readHeader(expect, opcodes, opaque);
@@ -110,7 +113,7 @@ export class BinaryReader implements ReplyReader {
   }
 
   /** Reads a header if all of it is there, which begins a body, be it an empty one. */
-  #readHeader(expect: Expect, opcodes: readonly number[], opaque: number): Reply | undefined {
+  #readHeader(expect: Shape, opcodes: readonly number[], opaque: number): Reply | undefined {
     let header = this.#bytes;
     let start = this.#at;
     if (this.#partialLength > 0 || header.length - start < HEADER_LENGTH) {
@@ -144,7 +147,7 @@ export class BinaryReader implements ReplyReader {
     return this.#beginBody(expect, uint32(header, start + Offset.bodyLength));
   }
 
-  #beginBody(expect: Expect, length: number): Reply | undefined {
+  #beginBody(expect: Shape, length: number): Reply | undefined {
     const ofItems = expect === "value" || expect === "values";
     const valued = ofItems && this.#status === Status.ok && this.#opcode !== Opcode.noop;
     const least = valued ? GET_REPLY_EXTRAS : 0;
@@ -172,7 +175,7 @@ export class BinaryReader implements ReplyReader {
   }
 
   /** The reply, when the frame just read is its last one. */
-  #reply(expect: Expect): Reply | undefined {
+  #reply(expect: Shape): Reply | undefined {
     switch (expect) {
       case "values":
         return this.#gathered();
@@ -200,7 +203,7 @@ export class BinaryReader implements ReplyReader {
   }
 
   /** What a status other than `ok` means to who asked. */
-  #failed(expect: Expect): Reply {
+  #failed(expect: Shape): Reply {
     const opcode = this.#opcode;
     switch (this.#status) {
       case Status.notFound:

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { ByteBuffer } from "../../bytes.ts";
-import type { RequestWriter, StoreVerb } from "../client_dialect.ts";
+import type { GetVerb, RequestWriter, StoreVerb } from "../client_dialect.ts";
 import { isTextKey, type Key, keyBytes } from "../key.ts";
 import { endLine, textRequests, writeInteger, writeLine } from "../text/format_request.ts";
 
@@ -26,23 +26,22 @@ const MODES: Readonly<Record<StoreVerb, string>> = {
 /** The meta commands, and for what they do not have the classic ones, which share the connection. */
 export const metaRequests: RequestWriter = {
   get(out, _opaque, verb, key, exptime) {
-    out.ascii("mg");
-    writeMetaKey(out, key);
-    writeGetFlags(out, verb === "gets" || verb === "gats");
-    if (verb === "gat" || verb === "gats") out.ascii(` T${exptime}`);
-    endLine(out);
-    return "mg";
+    const numbered = writeGet(out, verb, key, exptime, 0);
+    if (!numbered) {
+      endLine(out);
+      return "mg";
+    }
+    out.ascii(" q\r\nmn\r\n");
+    return { keys: [key] };
   },
   getMany(out, _opaque, verb, keys, exptime) {
-    for (const key of keys) {
-      out.ascii("mg");
-      writeMetaKey(out, key);
-      writeGetFlags(out, verb === "gets" || verb === "gats");
-      if (verb === "gat" || verb === "gats") out.ascii(` T${exptime}`);
+    let numbered = false;
+    for (let i = 0; i < keys.length; i++) {
+      if (writeGet(out, verb, keys[i]!, exptime, i)) numbered = true;
       out.ascii(" q\r\n");
     }
     writeLine(out, "mn");
-    return "mgs";
+    return numbered ? { keys } : "mgs";
   },
   store(out, _opaque, verb, key, value, flags, exptime, unique) {
     out.ascii("ms");
@@ -126,14 +125,31 @@ export function writeMetaDebug(out: ByteBuffer, key: Key): "meta" {
   return "meta";
 }
 
-/** The key, the flags, the value, and where it is wanted the cas unique. */
-function writeGetFlags(out: ByteBuffer, unique: boolean): void {
-  out.ascii(unique ? " k f c v" : " k f v");
+/**
+ * `mg` that asks for the key, the flags, the value, and where it is wanted the cas unique; for the
+ * place instead of the key where that goes as base64, which it returns.
+ */
+function writeGet(
+  out: ByteBuffer,
+  verb: GetVerb,
+  key: Key,
+  exptime: number,
+  place: number,
+): boolean {
+  out.ascii("mg");
+  const base64 = writeMetaKey(out, key);
+  if (base64) out.ascii(` O${place}`);
+  else out.ascii(" k");
+  out.ascii(verb === "gets" || verb === "gats" ? " f c v" : " f v");
+  if (verb === "gat" || verb === "gats") out.ascii(` T${exptime}`);
+  return base64;
 }
 
-/** Writes a space and a key, and behind one in base64 the flag that says so. */
-function writeMetaKey(out: ByteBuffer, key: Key): void {
-  if (writeKeyAlone(out, key)) out.ascii(BASE64_FLAG);
+/** Writes a space and a key, and behind one in base64, which it returns, the flag that says so. */
+function writeMetaKey(out: ByteBuffer, key: Key): boolean {
+  const base64 = writeKeyAlone(out, key);
+  if (base64) out.ascii(BASE64_FLAG);
+  return base64;
 }
 
 /** Writes a space, a key and the length of a value; the flag of base64 comes behind that. */

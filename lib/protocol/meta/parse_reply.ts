@@ -5,23 +5,25 @@
  */
 
 import { Buffer } from "node:buffer";
+import { binaryString, bytesOf } from "../../bytes.ts";
 import { binaryText } from "../binary_text.ts";
 import {
   ENTRY_COST,
-  type Expect,
   LARGEST_VALUES,
   missReply,
   noNumberReply,
   type Reply,
+  type Shape,
   type StatusName,
   statusReplies,
   unreadable,
   Value,
 } from "../client_dialect.ts";
+import type { Key } from "../key.ts";
 import { isErrorLine, type ReplyLines } from "../text/reply_lines.ts";
 
 /** The shapes of the meta commands. */
-export type MetaExpect = Extract<Expect, "mg" | "mgs" | "ms" | "md" | "mt" | "ma" | "mn" | "meta">;
+export type MetaShape = Extract<Shape, "mg" | "mgs" | "ms" | "md" | "mt" | "ma" | "mn" | "meta">;
 
 const SPACE = 0x20;
 
@@ -43,6 +45,8 @@ export class MetaReplies {
   #key = "";
   #flags = 0;
   #cas = 0n;
+  /** Of the key in the request, where it was numbered; else -1. */
+  #place = -1;
   /** Of the value, in bytes. */
   #length = 0;
 
@@ -56,12 +60,13 @@ export class MetaReplies {
     this.#lines = lines;
   }
 
-  next(expect: MetaExpect): Reply | undefined {
+  /** `keys` are those of {@linkcode NumberedItems}. */
+  next(expect: MetaShape, keys?: readonly Key[]): Reply | undefined {
     switch (expect) {
       case "mg":
         return this.#nextItem();
       case "mgs":
-        return this.#nextItems();
+        return this.#nextItems(keys);
       case "ma":
         return this.#nextNumber();
       case "meta":
@@ -94,7 +99,7 @@ export class MetaReplies {
   }
 
   /** Items until `MN`. Misses are quiet, an error is told when all has been read. */
-  #nextItems(): Reply | undefined {
+  #nextItems(keys: readonly Key[] | undefined): Reply | undefined {
     const lines = this.#lines;
     while (true) {
       if (lines.inValue) {
@@ -107,6 +112,11 @@ export class MetaReplies {
       if (code === "VA") {
         const broken = this.#readHeader();
         if (broken !== undefined) return broken;
+        if (this.#place >= 0) {
+          const key = keys?.[this.#place];
+          if (key === undefined) return lines.unexpected();
+          this.#key = binaryString(typeof key === "string" ? bytesOf(key) : key);
+        }
         this.#size += this.#length + ENTRY_COST;
         if (this.#size > LARGEST_VALUES) {
           return unreadable(`values of more than ${LARGEST_VALUES} bytes`);
@@ -171,7 +181,7 @@ export class MetaReplies {
     return String.fromCharCode(bytes[start]!, bytes[start + 1]!);
   }
 
-  /** Takes `VA length flags…` apart: `k`, `f`, `c` and `b` are what a get asks for. */
+  /** Takes `VA length flags…` apart: `k`, `f`, `c` and `O` are what a get asks for. */
   #readHeader(): Reply | undefined {
     const lines = this.#lines;
     const { bytes, end } = lines;
@@ -181,9 +191,14 @@ export class MetaReplies {
     this.#key = "";
     this.#flags = 0;
     this.#cas = 0n;
+    this.#place = -1;
     let base64 = false;
     while ((at = nextWord(bytes, at, end)) < end) {
       switch (bytes[at]) {
+        case 0x4f: // O
+          this.#place = decimalAt(bytes, at + 1, end);
+          if (this.#place < 0) return lines.unexpected();
+          break;
         case 0x62: // b
           base64 = true;
           break;

@@ -7,12 +7,12 @@
 import { binaryText } from "../binary_text.ts";
 import {
   ENTRY_COST,
-  type Expect,
   LARGEST_LIST,
   LARGEST_VALUES,
   missReply,
   noNumberReply,
   type Reply,
+  type Shape,
   type StatusName,
   statusReplies,
   unreadable,
@@ -21,8 +21,8 @@ import {
 import { isErrorLine, type ReplyLines } from "./reply_lines.ts";
 
 /** The shapes of the text protocol. */
-export type TextExpect = Extract<
-  Expect,
+export type TextShape = Extract<
+  Shape,
   | "value"
   | "values"
   | "stored"
@@ -75,7 +75,7 @@ export class TextReplies {
     this.#lines = lines;
   }
 
-  next(expect: TextExpect): Reply | undefined {
+  next(expect: TextShape): Reply | undefined {
     switch (expect) {
       case "value":
       case "values":

@@ -298,7 +298,7 @@ Deno.test("what is no binary reply to the request is called unreadable", () => {
       "a body of 1048577 bytes with 0 of extras and 0 of key",
     ],
     ["a short number", frame(Opcode.incr, { value: flags(1) }), "number", "a number of 4 bytes"],
-    ["a frame for a line", frame(Opcode.noop), "line", "a frame where 'line' is expected"],
+    ["a frame for a line", frame(Opcode.noop), "line", 'a frame where "line" is expected'],
   ];
   for (const [name, bytes, expect, reason] of cases) {
     const reply = readOne(newReader, bytes, expect);

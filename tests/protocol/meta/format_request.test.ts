@@ -13,11 +13,11 @@ const any = bytesOf("a b\r\n\0");
 const requests: [write: (out: ByteBuffer) => unknown, bytes: string][] = [
   [(out) => meta.get(out, 1, "get", "k", 0), "mg k k f v\r\n"],
   [(out) => meta.get(out, 1, "gets", "é", 0), "mg \xc3\xa9 k f c v\r\n"],
-  [(out) => meta.get(out, 1, "get", any, 0), "mg YSBiDQoA b k f v\r\n"],
+  [(out) => meta.get(out, 1, "get", any, 0), "mg YSBiDQoA b O0 f v q\r\nmn\r\n"],
   [(out) => meta.get(out, 1, "gat", "k", -1), "mg k k f v T-1\r\n"],
   [
     (out) => meta.getMany(out, 1, "gets", ["k", any], 0),
-    "mg k k f c v q\r\nmg YSBiDQoA b k f c v q\r\nmn\r\n",
+    "mg k k f c v q\r\nmg YSBiDQoA b O1 f c v q\r\nmn\r\n",
   ],
   [(out) => meta.getMany(out, 1, "gat", ["k"], 60), "mg k k f v T60 q\r\nmn\r\n"],
   [(out) => meta.store(out, 1, "set", "k", bytesOf("v"), 0, 0, 0n), "ms k 1\r\nv\r\n"],

@@ -50,6 +50,11 @@ const transcript: readonly [text: string, expect: Expect, reply: Reply][] = [
     { kind: "error", line: "SERVER_ERROR out of memory" },
   ],
   ["MN\r\n", "mgs", { kind: "values", values: [] }],
+  [
+    "VA 1 O2 f1\r\nv\r\nVA 1 kk f0\r\nw\r\nMN\r\n",
+    { keys: ["k", "none", bytesOf("a b\r\n")] },
+    { kind: "values", values: [value("a b\r\n", 1, "v"), value("k", 0, "w")] },
+  ],
   ["CLIENT_ERROR bad\r\n", "ms", { kind: "error", line: "CLIENT_ERROR bad" }],
   ["HD f1 t-1\r\n", "meta", { kind: "meta", line: "HD f1 t-1" }],
   ["EN\r\n", "meta", { kind: "meta", line: "EN" }],
@@ -101,6 +106,9 @@ Deno.test("what is no meta reply to the request is called unreadable", () => {
     ["VA 1 k\r\nab\r", "mg", "a value longer than announced"],
     ["VA 1\r\nx\r\n", "ma", 'the number "x"'],
     ["HD\r\n", "mgs", 'the line "HD"'],
+    ["VA 1 O1\r\n", { keys: ["a"] }, 'the line "VA 1 O1"'],
+    ["VA 1 O0\r\n", "mgs", 'the line "VA 1 O0"'],
+    ["VA 1 Ox\r\n", { keys: ["a"] }, 'the line "VA 1 Ox"'],
   ];
   for (const [text, expect, reason] of cases) {
     assertEquals(readOne(newReader, bytesOf(text), expect), { kind: "unreadable", reason });
