@@ -67,15 +67,21 @@ async function main(args: readonly string[]): Promise<number> {
     return Exit.ok;
   }
   const entries = parsePage(await Deno.readTextFile(new URL("memcached.md", import.meta.url)));
+  const stop = new AbortController();
+  // What it has started is of no process group of the terminal's, and would go on.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => stop.abort());
+  }
   const directory = await Deno.makeTempDir({ prefix: "kvs-conformance-" });
   try {
     const version = await putSource(options.source, directory);
     const server = await Deno.realPath(options.server ?? new URL("../..", import.meta.url));
     const build = await prepare(directory, server);
     const fits = compare(entries, build, version);
-    const rows = await runAll(options, build, entries, namesOf(rest, build));
+    const rows = await runAll(options, build, entries, namesOf(rest, build), stop.signal);
     console.log(totalOf(rows));
-    return fits && !rows.some((row) => verdictOf(row) === "failed") ? Exit.ok : Exit.no;
+    const failed = rows.some((row) => verdictOf(row) === "failed");
+    return fits && !failed && !stop.signal.aborted ? Exit.ok : Exit.no;
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
@@ -132,6 +138,7 @@ async function runAll(
   build: Build,
   entries: ReadonlyMap<string, Entry>,
   names: readonly string[] | undefined,
+  stop: AbortSignal,
 ): Promise<Row[]> {
   const stores = storeNames.filter((name) => options.store === "both" || options.store === name);
   const tasks = stores.flatMap((store) =>
@@ -142,11 +149,14 @@ async function runAll(
   const asked = (entry: Entry | undefined, store: StoreName) =>
     options.all || names !== undefined || entry?.stores.includes(store);
   const work = async () => {
-    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
+    while (tasks.length > 0 && !stop.aborted) {
+      const task = tasks.shift()!;
       const { file, store, entry } = task;
       const row: Row = {
         ...task,
-        run: asked(entry, store) ? await runFile(build, file, store, options.limit) : undefined,
+        run: asked(entry, store)
+          ? await runFile(build, file, store, options.limit, stop)
+          : undefined,
       };
       rows.push(row);
       console.log(lineOf(row));

@@ -22,14 +22,15 @@ export interface Run {
 const LEFT = ["memcachetest.", "memcachetest", "mc_restart.", "ports.", "extstore."];
 
 /**
- * Runs a file on a store. Its servers are ended with it, and so is a file that takes longer than `limit`
- * seconds.
+ * Runs a file on a store. Its servers are ended with it. The file is ended when it takes longer than
+ * `limit` seconds, and when `stop` is aborted.
  */
 export async function runFile(
   build: Build,
   file: string,
   store: StoreName,
   limit: number,
+  stop: AbortSignal,
 ): Promise<Run> {
   const scratch = await Deno.makeTempDir({ prefix: "kvs-conformance-" });
   try {
@@ -54,20 +55,25 @@ export async function runFile(
       // Its servers are of its process group, by which they are ended.
       detached: true,
     }).spawn();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
+    let ended: string | undefined;
+    const end = (reason: string) => {
+      ended ??= reason;
       endGroup(child.pid);
-    }, limit * 1000);
+    };
+    const interrupted = () => end("interrupted");
+    if (stop.aborted) interrupted();
+    stop.addEventListener("abort", interrupted);
+    const timer = setTimeout(() => end(`ended after ${limit} seconds`), limit * 1000);
     const { code, signal } = await child.status;
     clearTimeout(timer);
+    stop.removeEventListener("abort", interrupted);
     endGroup(child.pid);
+    endUsersOf(data);
     await removeLeft(child.pid);
     const output = new TextDecoder().decode(await Deno.readFile(`${scratch}/output`));
     const tap = parseTap(output);
-    const broken = late
-      ? `ended after ${limit} seconds`
-      : reasonOf(tap, signal === null ? `code ${code}` : `${signal}`, code === 0);
+    const broken = ended ??
+      reasonOf(tap, signal === null ? `code ${code}` : `${signal}`, code === 0);
     return { tap, broken, seconds: (performance.now() - began) / 1000, output };
   } finally {
     await Deno.remove(scratch, { recursive: true });
@@ -91,6 +97,19 @@ function endGroup(leader: number): void {
     Deno.kill(-leader, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Ends the servers that have left their process group (`-d`): they know the directory of their data. */
+function endUsersOf(data: string): void {
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const environment = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0");
+      if (environment.includes(`SUITE_DATA=${data}`)) Deno.kill(Number(name), "SIGKILL");
+    } catch {
+      // It has ended meanwhile, or is somebody else's.
+    }
   }
 }
 
