@@ -5,12 +5,12 @@
  */
 
 import { crc32 } from "node:zlib";
-import { messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
-import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "./files.ts";
-import { HINT_HEADER, HINT_RECORD, HintBuilder } from "./hint.ts";
-import { ENDLESS, LAST_OFFSET } from "./key_index.ts";
-import type { Placements } from "./placements.ts";
-import { Kind, RecordBuffer, recordSize } from "./record.ts";
+import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
+import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "../fs/files.ts";
+import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
+import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RecordBuffer, recordSize } from "../format/record.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,

@@ -6,7 +6,7 @@
  */
 
 import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, unitsOf } from "./key_index.ts";
-import type { Segment } from "./segment.ts";
+import type { Segment } from "../log/segment.ts";
 
 /** Words of a step that can be taken back: hash, the place before it, the size after it. */
 const STEP = 6;
