@@ -198,12 +198,21 @@ export class Log {
     return size;
   }
 
-  /** Appends a sync marker that speaks of what was synced. */
+  /**
+   * Appends a sync marker that speaks of what was synced.
+   *
+   * @throws {StoreError} as {@linkcode append} does
+   */
   mark(): void {
     const position = this.markerDue;
+    if (this.active === undefined) {
+      this.markerDue = 0;
+      return;
+    }
+    // Behind a record whose size means "to the segment's end" nothing may be written.
+    const active = this.full ? this.roll() : this.active;
+    const { pending } = this;
     this.markerDue = 0;
-    const { active, pending } = this;
-    if (active === undefined) return;
     this.marked = position;
     let i = this.segments.length - 1;
     while (i > 0 && this.segments[i].base > position) i--;
