@@ -138,7 +138,8 @@ class MemoryStore implements Store {
       this.remove(name, entry);
       return 0n;
     }
-    this.makeRoom(sizeOf(name, next) - (entry === undefined ? 0 : sizeOf(name, entry)), name);
+    const size = sizeOf(name, next);
+    this.makeRoom(size, size - (entry === undefined ? 0 : sizeOf(name, entry)), name);
     if (entry !== undefined) {
       this.bytes -= sizeOf(name, entry);
       this.count--;
@@ -230,12 +231,16 @@ class MemoryStore implements Store {
     if (this.isDead(entry)) this.reclaimed++;
   }
 
-  /** Throws out the oldest unused items until `more` bytes fit, but never `keep` itself. */
-  private makeRoom(more: number, keep: string): void {
+  /**
+   * Throws out the oldest unused items until an item of `size` bytes fits, which takes `more` bytes
+   * than what is there of `keep`; never `keep` itself.
+   */
+  private makeRoom(size: number, more: number, keep: string): void {
     const { limit } = this;
     if (limit === 0 || this.bytes + more <= limit) return;
-    if (!this.options.evict || more > limit) {
-      throw new OutOfSpaceError(`no room for ${more} bytes under the limit of ${limit} bytes`);
+    // What can never fit is not worth anybody's item.
+    if (!this.options.evict || size > limit) {
+      throw new OutOfSpaceError(`no room for ${size} bytes under the limit of ${limit} bytes`);
     }
     this.evict(limit - more, Math.max(limit, this.bytes) - more, keep);
   }

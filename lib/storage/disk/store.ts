@@ -18,23 +18,23 @@ import {
   type StoreOptions,
   type Swapped,
 } from "../contract.ts";
-import { RecordCache } from "./cache.ts";
-import { Compactor } from "./compaction.ts";
-import { Catalog } from "./catalog.ts";
-import { Commits, type Fsync } from "./commits.ts";
-import { type Files, type Held, systemFiles } from "./files.ts";
+import { RecordCache } from "./read/cache.ts";
+import { Compactor } from "./upkeep/compaction.ts";
+import { Catalog } from "./log/catalog.ts";
+import { Commits, type Fsync } from "./log/commits.ts";
+import { type Files, type Held, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
-import { Flushes } from "./flushes.ts";
-import { Found } from "./found.ts";
+import { Flushes } from "./log/flushes.ts";
+import { Found } from "./read/found.ts";
 import { KeyHash } from "../hash.ts";
-import { cannotOpen } from "./lock.ts";
-import { LARGEST_SEGMENT, Log } from "./log.ts";
-import { Placements } from "./placements.ts";
-import { Kind, type RecordReader, recordSize, State } from "./record.ts";
-import { RecordReads } from "./reads.ts";
-import { FOLLOWED_CAS, recover, type Recovered } from "./recovery.ts";
-import { listedOf, scanLog } from "./scan.ts";
-import type { Segment } from "./segment.ts";
+import { cannotOpen } from "./fs/lock.ts";
+import { LARGEST_SEGMENT, Log } from "./log/log.ts";
+import { Placements } from "./index/placements.ts";
+import { Kind, type RecordReader, recordSize, State } from "./format/record.ts";
+import { RecordReads } from "./read/reads.ts";
+import { FOLLOWED_CAS, recover, type Recovered } from "./upkeep/recovery.ts";
+import { listedOf, scanLog } from "./read/scan.ts";
+import type { Segment } from "./log/segment.ts";
 
 /** How the disk store is opened. */
 export interface DiskOptions extends StoreOptions {

@@ -1,5 +1,5 @@
 import { type DiskOptions, type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import { type Files, systemFiles } from "../../../lib/storage/disk/files.ts";
+import { type Files, systemFiles } from "../../../lib/storage/disk/fs/files.ts";
 import { testContract } from "../contract.ts";
 
 const single = "a data directory belongs to one server, by a lock";

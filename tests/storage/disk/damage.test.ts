@@ -226,3 +226,25 @@ Deno.test("a directory in another format is refused and not touched", async () =
     assertEquals(place.list("d").sort(), names);
   }
 });
+
+Deno.test("a file that was cut at any length is repaired, and keeps what is whole before the cut", async () => {
+  const { files } = await sample();
+  const whole = placed(files);
+  const before = await open(whole);
+  const all = await everything(before);
+  await before.close();
+  const name = whole.list("d").filter((one) => one.endsWith(".log")).sort()[0];
+  const bytes = whole.content(`d/${name}`).slice();
+  for (let length = 0; length < bytes.length; length++) {
+    const place = placed(new Map(whole.list("d").map((one) => [one, whole.content(`d/${one}`)])));
+    place.place(`d/${name}`, bytes.subarray(0, length));
+    const error = await assertRejects(() => open(place), ExitError);
+    assertMatch(error.message, /--repair/, `cut at ${length}`);
+    await repairDirectory({ directory: "d", files: place });
+    const after = await open(place);
+    const left = await everything(after);
+    await after.close();
+    assert(left.size > 0 && left.size <= all.size, `cut at ${length}: ${textOf(left)}`);
+    assertEquals((await checkDirectory({ directory: "d", files: place })).damaged, []);
+  }
+});

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import type { Files } from "../../../lib/storage/disk/files.ts";
+import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";

@@ -6,6 +6,7 @@ import { AdjustableClock } from "../../../lib/clock.ts";
 import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
@@ -198,6 +199,38 @@ withStore("at max-disk with evict each item that goes is told of", {
   assertEquals(gone.length, evictions);
   assertEquals(new Set(gone).size, evictions);
   assert(gone.includes("k0"));
+});
+
+withStore("at max-disk with evict an item that can never fit is refused, and nothing goes for it", {
+  maxDisk: 20 * SEGMENT,
+  evict: true,
+}, async (use) => {
+  for (let i = 0; i < 500; i++) await use.set(`k${i}`, "x".repeat(200));
+  await assertRejects(
+    async () => await use.set("large", "x".repeat(20 * SEGMENT)),
+    OutOfSpaceError,
+  );
+  assertEquals(use.store.info().items, 500);
+  assertEquals(use.store.info().evictions, 0);
+});
+
+withStore("the room of a record of 32 MiB and more comes back when it is overwritten", {
+  fsync: "always",
+  segmentBytes: 1 << 16,
+}, async (use) => {
+  const value = "x".repeat(33 << 20);
+  for (let i = 0; i < 4; i++) {
+    await use.set("large", value);
+    // What was synced is marked in the log, with the next tick if nothing else is written.
+    const before = use.own("log_bytes");
+    while (use.own("log_bytes") === before) await turn();
+    assertEquals(use.own("live_bytes"), recordSize(5, value.length));
+  }
+  while (use.own("log_bytes") > 2 * value.length) await turn();
+  assertEquals(await use.get("large") === value, true);
+  await use.store.swap(bytesOf("large"), "any", null);
+  await use.store.commit();
+  assertEquals(use.store.info().bytes, 0);
 });
 
 withStore("the memory for records is set anew while the store runs", {

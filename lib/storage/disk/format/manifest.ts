@@ -6,9 +6,9 @@
 
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { bytesOf } from "../../bytes.ts";
-import { type Files, replaceFile } from "./files.ts";
-import { FORMAT } from "./segment.ts";
+import { bytesOf } from "../../../bytes.ts";
+import { type Files, replaceFile } from "../fs/files.ts";
+import { FORMAT } from "../log/segment.ts";
 
 /** The manifest's file name. */
 export const MANIFEST = "MANIFEST";

@@ -5,9 +5,9 @@
  */
 
 import { crc32 } from "node:zlib";
-import { bytesOf } from "../../bytes.ts";
-import { FORMAT } from "./segment.ts";
-import { placeHigh, placeLow } from "./key_index.ts";
+import { bytesOf } from "../../../bytes.ts";
+import { FORMAT } from "../log/segment.ts";
+import { placeHigh, placeLow } from "../index/key_index.ts";
 
 /** Words before the first record. */
 export const HINT_HEADER = 48;

@@ -5,12 +5,12 @@
  */
 
 import { crc32 } from "node:zlib";
-import { messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
-import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "./files.ts";
-import { HINT_HEADER, HINT_RECORD, HintBuilder } from "./hint.ts";
-import { ENDLESS, LAST_OFFSET } from "./key_index.ts";
-import type { Placements } from "./placements.ts";
-import { Kind, RecordBuffer, recordSize } from "./record.ts";
+import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
+import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "../fs/files.ts";
+import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
+import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RecordBuffer, recordSize } from "../format/record.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -198,12 +198,21 @@ export class Log {
     return size;
   }
 
-  /** Appends a sync marker that speaks of what was synced. */
+  /**
+   * Appends a sync marker that speaks of what was synced.
+   *
+   * @throws {StoreError} as {@linkcode append} does
+   */
   mark(): void {
     const position = this.markerDue;
+    if (this.active === undefined) {
+      this.markerDue = 0;
+      return;
+    }
+    // Behind a record whose size means "to the segment's end" nothing may be written.
+    const active = this.full ? this.roll() : this.active;
+    const { pending } = this;
     this.markerDue = 0;
-    const { active, pending } = this;
-    if (active === undefined) return;
     this.marked = position;
     let i = this.segments.length - 1;
     while (i > 0 && this.segments[i].base > position) i--;

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { StoreError } from "../../errors.ts";
-import type { Batch } from "../contract.ts";
+import type { StoreError } from "../../../errors.ts";
+import type { Batch } from "../../contract.ts";
 import type { Log } from "./log.ts";
-import type { Placements } from "./placements.ts";
-import { Kind } from "./record.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind } from "../format/record.ts";
 import type { Segment } from "./segment.ts";
 
 const NOTHING = new Uint8Array(0);

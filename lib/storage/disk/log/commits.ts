@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { StoreError } from "../../errors.ts";
-import type { Awaitable, Batch } from "../contract.ts";
-import type { Files } from "./files.ts";
+import type { StoreError } from "../../../errors.ts";
+import type { Awaitable, Batch } from "../../contract.ts";
+import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
 import { Syncer } from "./sync.ts";

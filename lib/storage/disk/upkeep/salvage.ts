@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type DataFile, readFully } from "./files.ts";
-import { RECORD_HEADER, RecordReader } from "./record.ts";
+import { type DataFile, readFully } from "../fs/files.ts";
+import { RECORD_HEADER, RecordReader } from "../format/record.ts";
 
 /**
  * The whole records from an offset on, wherever they begin. Each is valid until the next is asked for.

@@ -5,9 +5,9 @@
  */
 
 import { crc32 } from "node:zlib";
-import { bytesOf, equalBytes } from "../../bytes.ts";
-import type { DataFile } from "./files.ts";
-import { segmentSeed } from "./record.ts";
+import { bytesOf, equalBytes } from "../../../bytes.ts";
+import type { DataFile } from "../fs/files.ts";
+import { segmentSeed } from "../format/record.ts";
 
 /** The format of everything in the directory. */
 export const FORMAT = 1;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { equalBytes } from "../../bytes.ts";
-import { Exit, type ExitError, messageOf } from "../../errors.ts";
+import { equalBytes } from "../../../bytes.ts";
+import { Exit, type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
   type DataFile,
@@ -14,14 +14,14 @@ import {
   readWhole,
   removeIfThere,
   replaceFile,
-} from "./files.ts";
-import { KeyHash } from "../hash.ts";
-import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "./hint.ts";
-import { offsetOf } from "./key_index.ts";
-import { cannotOpen } from "./lock.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
-import { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER, segmentSeed } from "./record.ts";
+} from "../fs/files.ts";
+import { KeyHash } from "../../hash.ts";
+import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
+import { offsetOf } from "../index/key_index.ts";
+import { cannotOpen } from "../fs/lock.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Placements } from "../index/placements.ts";
+import { Kind, RECORD_HEADER, segmentSeed } from "../format/record.ts";
 import {
   decodeSegmentHeader,
   ExpiryTimes,
@@ -31,9 +31,9 @@ import {
   type SegmentHeader,
   segmentName,
   segmentOfName,
-} from "./segment.ts";
+} from "../log/segment.ts";
 import { wholeRecords } from "./salvage.ts";
-import { checksumOf, SegmentReader, Step } from "./segment_reader.ts";
+import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
 
 /** How far the sequence jumps where acknowledged uniques may have been lost. */
 export const SEQUENCE_GAP = 2 ** 30;

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { RECORD_HEADER, State } from "./record.ts";
+import { RECORD_HEADER, State } from "../format/record.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;

@@ -5,15 +5,15 @@
  * @module
  */
 
-import { messageOf, type StoreError } from "../../errors.ts";
-import type { Files } from "./files.ts";
-import type { KeyHash } from "../hash.ts";
-import type { Log } from "./log.ts";
-import type { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER, type RecordReader } from "./record.ts";
-import type { Segment } from "./segment.ts";
-import { SegmentReader, Step } from "./segment_reader.ts";
-import type { Syncer } from "./sync.ts";
+import { messageOf, type StoreError } from "../../../errors.ts";
+import type { Files } from "../fs/files.ts";
+import type { KeyHash } from "../../hash.ts";
+import type { Log } from "../log/log.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
+import { type Segment, SEGMENT_HEADER } from "../log/segment.ts";
+import { SegmentReader, Step } from "../read/segment_reader.ts";
+import type { Syncer } from "../log/sync.ts";
 
 /** Bytes that are read at a time. */
 const BLOCK = 1 << 20;
@@ -119,8 +119,12 @@ export class Compactor {
     return this.options.log.footprint + bytes <= (deletes ? this.lastCeiling : this.ceiling);
   }
 
-  /** Gives up what it takes to write so many bytes; gives whether that was possible. */
+  /** Gives up what it takes to write so many bytes; returns whether that was possible. */
   async makeRoom(bytes: number, deletes: boolean): Promise<boolean> {
+    this.measure();
+    // What does not fit into an empty log either is not worth anybody's item.
+    const ceiling = deletes ? this.lastCeiling : this.ceiling;
+    if (bytes + SEGMENT_HEADER > ceiling) return false;
     this.waiting++;
     try {
       for (;;) {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../../errors.ts";
-import type { Files } from "./files.ts";
+import { messageOf, StoreError } from "../../../errors.ts";
+import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
 

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Files, replaceFile } from "./files.ts";
+import { type Files, replaceFile } from "../fs/files.ts";
 import { type Log, writeError } from "./log.ts";
-import { writeManifest } from "./manifest.ts";
-import type { Placements } from "./placements.ts";
-import { SEQUENCE_GAP } from "./recovery.ts";
+import { writeManifest } from "../format/manifest.ts";
+import type { Placements } from "../index/placements.ts";
+import { SEQUENCE_GAP } from "../upkeep/recovery.ts";
 import type { Segment } from "./segment.ts";
 
 /** The directory's list of sealed segments. */

@@ -6,7 +6,8 @@
  */
 
 import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, unitsOf } from "./key_index.ts";
-import type { Segment } from "./segment.ts";
+import type { Segment } from "../log/segment.ts";
+import { assert } from "../../../errors.ts";
 
 /** Words of a step that can be taken back: hash, the place before it, the size after it. */
 const STEP = 6;
@@ -55,7 +56,10 @@ export class Placements {
   get size(): number {
     const { high, low } = this.index;
     const units = unitsOf(high, low);
-    return units === ENDLESS ? this.segment.length - offsetOf(low) : units * 8;
+    if (units !== ENDLESS) return units * 8;
+    const size = this.segment.length - offsetOf(low);
+    assert(size >= ENDLESS * 8, "a record whose size is its segment's end is written and last");
+    return size;
   }
 
   /** Points a key at a record that was appended. */
@@ -65,8 +69,7 @@ export class Placements {
     const had = index.set(a, b, c, high, placeLow(offset, size));
     if (had) this.leave(true);
     this.step(a, b, c, had, size);
-    segment.live += size;
-    this.live += size;
+    this.account(segment, size);
   }
 
   /** Takes a key out, for a tombstone that was appended; gives whether it was there. */
@@ -83,9 +86,7 @@ export class Placements {
     if (index.set(a, b, c, high, low)) this.leave(false);
     index.high = high;
     index.low = low;
-    const { segment, size } = this;
-    segment.live += size;
-    this.live += size;
+    this.account(this.segment, this.size);
   }
 
   /** {@linkcode drop} while the log is replayed. */
@@ -119,25 +120,28 @@ export class Placements {
       const size = steps[at + 5];
       if (size > 0) {
         index.find(a, b, c);
-        this.segment.live -= size;
-        this.live -= size;
+        this.account(this.segment, -size);
       }
       if (high === 0) {
         index.remove(a, b, c);
       } else {
         index.set(a, b, c, high, steps[at + 4]);
         index.find(a, b, c);
-        this.segment.live += this.size;
-        this.live += this.size;
+        this.account(this.segment, this.size);
       }
       told(a, b);
     }
   }
 
+  private account(segment: Segment, size: number): void {
+    segment.live += size;
+    this.live += size;
+    assert(segment.live >= 0 && this.live >= 0, "live bytes are not negative");
+  }
+
   private leave(replaced: boolean): void {
-    const { segment, size } = this;
-    segment.live -= size;
-    this.live -= size;
+    const { segment } = this;
+    this.account(segment, -this.size);
     if (replaced && this.watchers.size > 0) {
       for (const watcher of this.watchers) watcher(segment, this.offset);
     }

@@ -7,14 +7,14 @@
  * @module
  */
 
-import { StoreError } from "../../errors.ts";
-import { type Awaitable, isExpired, type Listed } from "../contract.ts";
+import { StoreError } from "../../../errors.ts";
+import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
-import type { KeyHash } from "../hash.ts";
-import type { Log } from "./log.ts";
-import type { Placements } from "./placements.ts";
-import { Kind, RECORD_HEADER, type RecordReader, State } from "./record.ts";
-import type { Segment } from "./segment.ts";
+import type { KeyHash } from "../../hash.ts";
+import type { Log } from "../log/log.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RECORD_HEADER, type RecordReader, State } from "../format/record.ts";
+import type { Segment } from "../log/segment.ts";
 import { SegmentReader, Step } from "./segment_reader.ts";
 
 /** Bytes that are read and looked through in one go. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Expected, NewItem, Swapped } from "../contract.ts";
+import type { Expected, NewItem, Swapped } from "../../contract.ts";
 import type { RecordCache } from "./cache.ts";
-import type { Log } from "./log.ts";
-import type { Placements } from "./placements.ts";
+import type { Log } from "../log/log.ts";
+import type { Placements } from "../index/placements.ts";
 import { RecordReads } from "./reads.ts";
-import type { RecordReader } from "./record.ts";
+import type { RecordReader } from "../format/record.ts";
 
 const TWO_32 = 2 ** 32;
 

@@ -42,8 +42,9 @@ export class RecordBuffer {
   private words: Uint32Array;
   private longs: BigUint64Array;
 
+  /** @param initial bytes of memory at the beginning */
   constructor(private readonly initial: number) {
-    this.bytes = new Uint8Array(initial);
+    this.bytes = new Uint8Array((initial + 7) & ~7);
     this.words = new Uint32Array(this.bytes.buffer);
     this.longs = new BigUint64Array(this.bytes.buffer);
   }
@@ -114,7 +115,7 @@ export class RecordBuffer {
   clear(): void {
     this.length = 0;
     if (this.bytes.length > Math.max(1 << 20, this.initial)) {
-      this.bytes = new Uint8Array(this.initial);
+      this.bytes = new Uint8Array((this.initial + 7) & ~7);
       this.words = new Uint32Array(this.bytes.buffer);
       this.longs = new BigUint64Array(this.bytes.buffer);
     }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../../errors.ts";
-import { readFully, readFullyLater } from "./files.ts";
-import { RecordReader } from "./record.ts";
-import type { Segment } from "./segment.ts";
+import { messageOf, StoreError } from "../../../errors.ts";
+import { readFully, readFullyLater } from "../fs/files.ts";
+import { RecordReader } from "../format/record.ts";
+import type { Segment } from "../log/segment.ts";
 
 /** Records up to this many bytes are read at once, if reading at once has been fast. */
 const READ_AT_ONCE = 1 << 16;

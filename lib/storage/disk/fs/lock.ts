@@ -4,8 +4,8 @@
  * @module
  */
 
-import { bytesOf } from "../../bytes.ts";
-import { Exit, ExitError, messageOf } from "../../errors.ts";
+import { bytesOf } from "../../../bytes.ts";
+import { Exit, ExitError, messageOf } from "../../../errors.ts";
 
 /**
  * Locks a directory.

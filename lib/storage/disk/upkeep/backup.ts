@@ -6,7 +6,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { Exit, ExitError, messageOf } from "../../errors.ts";
+import { Exit, ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
   type DataFile,
@@ -17,9 +17,9 @@ import {
   removeIfThere,
   systemFiles,
   writeFully,
-} from "./files.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
-import { Kind, segmentSeed } from "./record.ts";
+} from "../fs/files.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Kind, segmentSeed } from "../format/record.ts";
 import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
 import { wholeRecords } from "./salvage.ts";
 import {
@@ -28,8 +28,8 @@ import {
   SEGMENT_HEADER,
   segmentName,
   segmentOfName,
-} from "./segment.ts";
-import { SegmentReader, Step } from "./segment_reader.ts";
+} from "../log/segment.ts";
+import { SegmentReader, Step } from "../read/segment_reader.ts";
 
 /** What a copy is made of, and where. */
 export interface BackupOptions {

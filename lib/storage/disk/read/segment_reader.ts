@@ -5,9 +5,9 @@
  */
 
 import { crc32 } from "node:zlib";
-import { type DataFile, readFully, readFullyLater } from "./files.ts";
-import { RecordReader } from "./record.ts";
-import { SEGMENT_HEADER } from "./segment.ts";
+import { type DataFile, readFully, readFullyLater } from "../fs/files.ts";
+import { RecordReader } from "../format/record.ts";
+import { SEGMENT_HEADER } from "../log/segment.ts";
 
 /** What {@linkcode SegmentReader.step} came upon. */
 export const Step = { record: 0, more: 1, end: 2, bad: 3 } as const;

@@ -6,8 +6,8 @@
  */
 
 import { crc32 } from "node:zlib";
-import { equalBytes } from "../../bytes.ts";
-import { ExitError, messageOf } from "../../errors.ts";
+import { equalBytes } from "../../../bytes.ts";
+import { ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
   type DataFile,
@@ -18,11 +18,11 @@ import {
   removeIfThere,
   replaceFile,
   systemFiles,
-} from "./files.ts";
-import { readHint } from "./hint.ts";
-import { cannotOpen } from "./lock.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "./manifest.ts";
-import { Kind, RecordBuffer, segmentSeed } from "./record.ts";
+} from "../fs/files.ts";
+import { readHint } from "../format/hint.ts";
+import { cannotOpen } from "../fs/lock.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
 import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
 import { type DamagedPart, salvage } from "./salvage.ts";
 import {
@@ -33,8 +33,8 @@ import {
   SEGMENT_HEADER,
   segmentName,
   segmentOfName,
-} from "./segment.ts";
-import { checksumOf } from "./segment_reader.ts";
+} from "../log/segment.ts";
+import { checksumOf } from "../read/segment_reader.ts";
 
 /** What a check or repair works on. */
 export interface CheckOptions {
