@@ -160,7 +160,7 @@ function general(context: Context): Figure[] {
     ...zeros("slab_reassign_busy_deletes", "slab_reassign_busy_nomem"),
     ["slab_reassign_last_busy_status", "none"],
     ...zeros("slab_reassign_running", "slabs_moved"),
-    ...zeros("lru_crawler_running"),
+    ["lru_crawler_running", context.crawls.isRunning ? 1 : 0],
     ["lru_crawler_starts", counters.lru_crawler_starts],
     ...zeros("lru_maintainer_juggles", "malloc_fails", "log_worker_dropped"),
     ["log_worker_written", watchers.written],
@@ -174,7 +174,8 @@ function general(context: Context): Figure[] {
     ...zeros("slab_global_page_pool", "expired_unfetched", "evicted_unfetched", "evicted_active"),
     ["evictions", info.evictions],
     ["reclaimed", info.reclaimed],
-    ...zeros("crawler_reclaimed", "crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
+    ["crawler_reclaimed", context.crawls.reclaimed],
+    ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
     ...zeros("moves_to_warm", "moves_within_lru", "direct_reclaims", "lru_bumps_dropped"),
   ]);
 }
@@ -244,7 +245,8 @@ function items(context: Context): Figure[] {
     ["outofmemory", context.counters.store_no_memory],
     ...zeros("tailrepairs"),
     ["reclaimed", info.reclaimed],
-    ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active", "crawler_reclaimed"),
+    ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active"),
+    ["crawler_reclaimed", context.crawls.reclaimed],
     ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold", "moves_to_warm"),
     ...zeros("moves_within_lru", "direct_reclaims", "hits_to_hot", "hits_to_warm"),
     ["hits_to_cold", context.counters.get_hits],
