@@ -10,8 +10,6 @@ import type { Store } from "../storage/contract.ts";
 /** The searches of one server. */
 export class Crawls {
   #running = false;
-  /** Expired items that were found. */
-  reclaimed = 0;
 
   /** Whether one is under way. */
   get isRunning(): boolean {
@@ -23,7 +21,6 @@ export class Crawls {
     if (store.removeExpired === undefined) return;
     this.#running = true;
     store.removeExpired()
-      .then((found) => this.reclaimed += found)
       .catch((error) => log(`the search for expired items failed: ${messageOf(error)}`))
       .finally(() => this.#running = false);
   }

@@ -109,7 +109,7 @@ function general(context: Context): Figure[] {
     ["pid", Deno.pid],
     ["uptime", Math.floor((now - context.started) / 1000)],
     ["time", Math.floor(now / 1000)],
-    ["version", context.version.replaceAll(" ", "-")],
+    ["version", context.version],
     ["libevent", "none"],
     ["pointer_size", 64],
     ["rusage_user", (cpu.user / 1e6).toFixed(6)],
@@ -174,7 +174,7 @@ function general(context: Context): Figure[] {
     ...zeros("slab_global_page_pool", "expired_unfetched", "evicted_unfetched", "evicted_active"),
     ["evictions", info.evictions],
     ["reclaimed", info.reclaimed],
-    ["crawler_reclaimed", context.crawls.reclaimed],
+    ["crawler_reclaimed", info.reclaimed],
     ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
     ...zeros("moves_to_warm", "moves_within_lru", "direct_reclaims", "lru_bumps_dropped"),
   ]);
@@ -246,7 +246,7 @@ function items(context: Context): Figure[] {
     ...zeros("tailrepairs"),
     ["reclaimed", info.reclaimed],
     ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active"),
-    ["crawler_reclaimed", context.crawls.reclaimed],
+    ["crawler_reclaimed", info.reclaimed],
     ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold", "moves_to_warm"),
     ...zeros("moves_within_lru", "direct_reclaims", "hits_to_hot", "hits_to_warm"),
     ["hits_to_cold", context.counters.get_hits],
@@ -257,8 +257,11 @@ function items(context: Context): Figure[] {
 }
 
 /** One class, whose chunks are as large as its items are on the average. */
-function slabs({ store, counters }: Context): Figure[] {
-  const { items, bytes } = store.info();
+function slabs(context: Context): Figure[] {
+  const { counters } = context;
+  const { items, bytes } = context.store.info();
+  // memcached keeps the pages of a class whose items are gone.
+  const isUsed = items > 0 || counters.total_items > 0;
   const chunk = Math.max(MIN_CHUNK, Math.ceil(bytes / Math.max(items, 1) / 8) * 8 + 8);
   const perPage = Math.max(1, Math.floor(PAGE / chunk));
   const pages = Math.max(1, Math.ceil(items / perPage));
@@ -279,10 +282,8 @@ function slabs({ store, counters }: Context): Figure[] {
     ["cas_badval", counters.cas_badval],
     ["touch_hits", counters.touch_hits],
   ];
-  const used: Figure[] = items === 0
-    ? []
-    : figures.map(([name, value]) => [`${CLASS}:${name}`, value]);
-  return [...used, ["active_slabs", items === 0 ? 0 : 1], ["total_malloced", bytes]];
+  const used: Figure[] = isUsed ? figures.map(([name, value]) => [`${CLASS}:${name}`, value]) : [];
+  return [...used, ["active_slabs", isUsed ? 1 : 0], ["total_malloced", bytes]];
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */

@@ -100,7 +100,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       log,
       counters: new Counters(),
       limits: { itemSize: configuration.maxItemSize },
-      version: `${MEMCACHED_VERSION} kvs-${VERSION}`,
+      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
       crawls: new Crawls(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,

@@ -21,7 +21,7 @@ import { openMemoryStore } from "../../lib/storage/memory.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 
 /** What `version` answers in tests. */
-export const VERSION = "1.6.45 kvs-test";
+export const VERSION = "1.6.45-kvs-test";
 
 /** What a test may want otherwise. */
 export interface HarnessOptions {
