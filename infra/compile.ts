@@ -18,6 +18,8 @@ interface Program {
   entry: string;
   /** The flags that say what it may do. */
   permissions: string[];
+  /** Whether it is a server, which the end of its terminal does not end. */
+  isServer: boolean;
 }
 
 const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
@@ -34,8 +36,8 @@ async function programs(): Promise<Program[]> {
   const permissions = (task: string): string[] =>
     tasks[task].command.match(/--(no-prompt|allow-\S+)/g);
   return [
-    { name: "kvs-server", entry: "server.ts", permissions: permissions("start") },
-    { name: "kvs-client", entry: "client.ts", permissions: permissions("client") },
+    { name: "kvs-server", entry: "server.ts", permissions: permissions("start"), isServer: true },
+    { name: "kvs-client", entry: "client.ts", permissions: permissions("client"), isServer: false },
   ];
 }
 
@@ -83,6 +85,7 @@ async function header(program: Program, files: Packed[], runtime: Packed): Promi
   const values: Record<string, string | number> = {
     NAME: program.name,
     PERMISSIONS: program.permissions.join(" "),
+    ENDING: program.isServer ? "INT TERM USR1" : "HUP INT TERM USR1",
     PAYLOAD_LINE: template.split("\n").length,
     PROGRAM_HASH: hash(files.map((file) => file.hash).join()).slice(0, HASH_LENGTH),
     FILES: places.join(" "),
@@ -159,7 +162,7 @@ const missing = await runtimeMissing(target);
 if (missing === undefined) {
   for (const { name, entry, permissions } of toBuild) {
     // The lock names packages of the tests too.
-    const flags = ["--target", target, "--exclude-unused-npm", ...permissions];
+    const flags = ["--quiet", "--target", target, "--exclude-unused-npm", ...permissions];
     await deno("compile", ...flags, "-o", `${out}/${name}`, entry);
   }
 } else if (target === Deno.build.target) {

@@ -3,6 +3,11 @@
 # into a cache directory, every start replaces this shell by the program.
 # compile.ts fills in what stands between at signs and appends the files, each gzipped.
 
+# What ends this shell. A server is told by SIGHUP to reload, which must not end it before it listens to that:
+# what is ignored here stays ignored.
+ending="@ENDING@"
+[ "${ending#HUP}" != "$ending" ] || trap '' HUP
+
 runtime=deno-@RUNTIME_HASH@
 program=@NAME@-@PROGRAM_HASH@
 
@@ -26,11 +31,12 @@ private() {
 # Writes standard input to a file that appears whole or not at all, however many starts do so at once.
 place() {
   staged=$1.$$
-  trap 'rm -f "$staged"; exit 143' HUP INT TERM
+  # shellcheck disable=SC2086 # a list of signals
+  trap 'rm -f "$staged"; exit 143' $ending
   gzip -dc >"$staged" && chmod 700 "$staged" && mv -f "$staged" "$1"
   placed=$?
   rm -f "$staged"
-  trap - HUP INT TERM
+  trap - $ending
   return "$placed"
 } 2>/dev/null
 
@@ -86,5 +92,5 @@ fi
 # The runtime keeps its compiled code in DENO_DIR, and must look neither for newer versions of itself nor
 # for a project around the cache directory.
 export DENO_DIR="$directory/code" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
-exec "$directory/$runtime" run --no-config --no-lock --no-remote --no-npm --cached-only \
+exec "$directory/$runtime" run --quiet --no-config --no-lock --no-remote --no-npm --cached-only \
   @PERMISSIONS@ "$directory/$program/main.js" "$@"

@@ -8,6 +8,8 @@ import { environmentName, type Spec } from "./parse.ts";
 
 /** What a program's `--help` says besides its options. */
 export interface Manual {
+  /** A line before everything else. */
+  readonly title?: string;
   /** How it is called: `"kvs-server [options]"`. */
   readonly usage: string;
   /** What it is, in a sentence or a few. */
@@ -24,16 +26,18 @@ const INDENT = 30;
 /**
  * The help text of a program, at most 100 columns wide, ending in a line end.
  *
- * Options that are ignored are named in one line; of the others each shows its value, what it
+ * Options that are ignored are named in one line, those that are refused in another; of the others each shows its value, what it
  * does, its environment variable and its default.
  */
 export function helpText(manual: Manual, spec: Spec): string {
   const parts = [`Usage: ${manual.usage}`, wrap(manual.about, 0)];
+  if (manual.title !== undefined) parts.unshift(manual.title);
   if (manual.commands !== undefined) {
     parts.push(["Commands:", ...manual.commands.map(([call, help]) => row(call, help))].join("\n"));
   }
   const options = Object.values(spec);
-  const lines = options.filter((option) => !option.ignored).map((option) => {
+  const working = options.filter(({ ignored, refusal }) => !ignored && refusal === undefined);
+  const lines = working.map((option) => {
     const flags = option.flags.startsWith("--") ? `    ${option.flags}` : option.flags;
     const origins = [
       ...(option.lineOnly ? [] : [environmentName(option)]),
@@ -48,6 +52,12 @@ export function helpText(manual: Manual, spec: Spec): string {
   const ignored = options.filter((option) => option.ignored).map((option) => option.flags);
   if (ignored.length > 0) {
     parts.push(wrap(`Accepted as memcached's own, and ignored: ${ignored.join("; ")}`, 0));
+  }
+  const refused = options.filter(({ refusal }) => refusal !== undefined);
+  if (refused.length > 0) {
+    parts.push(
+      wrap(`memcached's own, and refused: ${refused.map(({ flags }) => flags).join("; ")}`, 0),
+    );
   }
   if (manual.notes !== undefined) parts.push(manual.notes.trimEnd());
   return parts.join("\n\n") + "\n";

@@ -29,8 +29,10 @@ export interface Option<T> {
   readonly takes: string;
   /** It is taken from the command line alone, not from the environment or a configuration file. */
   readonly lineOnly?: boolean;
-  /** It is accepted because memcached has it, and does nothing. */
+  /** It is accepted because memcached has it, and changes nothing that a client can notice. */
   readonly ignored?: boolean;
+  /** Why it is refused although memcached has it: the end of a sentence that begins with its name. */
+  readonly refusal?: string;
   /**
    * The value that a text stands for, or `undefined` where it stands for none. `before` is what the
    * same option gave earlier on the same command line.
@@ -148,6 +150,21 @@ function durationText(milliseconds: number): string {
   return milliseconds === 0 ? "0" : `${milliseconds}ms`;
 }
 
+/** A decimal number greater than `above`. */
+export function decimal<const D extends number | undefined = undefined>(
+  declared: Declared & { default?: D; above: number },
+): Option<number | D> {
+  const { above } = declared;
+  return {
+    value: "N",
+    ...declared,
+    takes: `a number greater than ${above}`,
+    default: declared.default as D,
+    shown: declared.default?.toString(),
+    read: (text) => /^\d*\.?\d+$/.test(text) && Number(text) > above ? Number(text) : undefined,
+  };
+}
+
 /** One of a few words. */
 export function choice<const C extends string, D extends C | undefined = undefined>(
   declared: Declared & { of: readonly C[]; default?: D },
@@ -205,27 +222,25 @@ export function list<const D extends readonly string[] = []>(
   };
 }
 
-/** An option of {@linkcode ignored}, told apart in the type, as its value is nobody's business. */
-export interface Ignored extends Option<true> {
-  readonly ignored: true;
+/**
+ * An option that memcached has and kvs has no use for. Its value is checked, for `-t 0` is as wrong here as
+ * it is there, and it is reported as ignored.
+ */
+export function ignored<T>(option: Option<T>): Option<T> & { readonly ignored: true } {
+  return { ...option, lineOnly: true, ignored: true };
 }
 
-/**
- * An option that memcached has and kvs has no use for. It is read with its value, where `value`
- * says that it has one, and reported as ignored. With `min` the value must be a number of at least
- * that: `-t 0` is as wrong here as it is there.
- */
-export function ignored(declared: { flags: string; value?: string; min?: number }): Ignored {
-  const { flags, value, min } = declared;
+/** An option that memcached has and kvs must refuse: to ignore it would break a promise. */
+export function refused(
+  declared: { flags: string; value?: string; refusal: string },
+): Option<undefined> & { readonly refusal: string } {
   return {
-    flags,
-    ...(value === undefined ? {} : { value }),
-    help: "ignored",
-    takes: min === undefined ? "a value" : `a whole number of at least ${min}`,
-    default: true,
+    ...declared,
+    help: "refused",
+    takes: "nothing",
+    default: undefined,
     lineOnly: true,
-    ignored: true,
-    read: (text) => min === undefined || Number(text) >= min ? true : undefined,
+    read: () => undefined,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { Exit, ExitError, messageOf } from "../errors.ts";
-import type { Ignored, Option } from "./option.ts";
+import type { Option } from "./option.ts";
 
 /** A program's options, by the names its code uses. */
 // deno-lint-ignore no-explicit-any -- options of all types stand side by side in one table
@@ -13,8 +13,7 @@ export type Spec = Readonly<Record<string, Option<any>>>;
 
 /** The values of a {@linkcode Spec}. */
 export type Values<S extends Spec> = {
-  readonly [K in keyof S as S[K] extends Ignored ? never : K]: S[K] extends Option<infer T> ? T
-    : never;
+  readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never;
 };
 
 /** What {@linkcode parseOptions} gives. */
@@ -84,8 +83,7 @@ export function parseOptions<const S extends Spec>(
     let givens = line.options.get(key) ?? [];
     if (givens.length === 0) givens = fromEnvironment(key);
     if (givens.length === 0) givens = config.get(key) ?? [];
-    const value = valueOf(option, givens);
-    if (!option.ignored) options[key] = value;
+    options[key] = valueOf(option, givens);
   }
   return {
     options: options as Values<S>,
@@ -118,6 +116,7 @@ interface Given {
 function valueOf<T>(option: Option<T>, givens: readonly Given[]): T {
   let value: T | undefined;
   for (const { as, text } of givens) {
+    if (option.refusal !== undefined) throw usage(`${as}: ${option.refusal}`);
     value = option.read(text, value);
     if (value === undefined) throw usage(`${as} takes ${option.takes}, received '${text}'`);
   }

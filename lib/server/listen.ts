@@ -1,50 +1,51 @@
 /**
- * Addresses to listeners.
+ * Endpoints to listeners.
  *
  * @module
  */
 
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { Endpoint, Protocol } from "./endpoint.ts";
 
 /** Where a server listens. */
 export interface Addresses {
-  /** TCP port; 0 for none, -1 for any free one. */
-  readonly port: number;
-  /** Host names or addresses, each perhaps with a port of its own. */
-  readonly hosts: readonly string[];
+  /** TCP endpoints; none where a Unix socket takes their place or TCP is off. */
+  readonly endpoints: readonly Endpoint[];
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
-  /** Path of a Unix socket, which takes the place of TCP. */
-  readonly socketPath?: string;
-  /** Permission bits of the Unix socket. */
-  readonly socketMode: number;
+  readonly socket?: UnixSocket;
 }
 
-/** A listener and its address in words. */
+/** A Unix socket to listen on. */
+export interface UnixSocket {
+  readonly path: string;
+  /** Its permission bits. */
+  readonly mode: number;
+  readonly protocol: Protocol;
+}
+
+/** A listener and what is known of it. */
 export interface Listening {
   readonly listener: Deno.Listener;
   /** `127.0.0.1:11211` or the path. */
   readonly address: string;
+  /** The dialects of the connections that come by it. */
+  readonly protocol: Protocol;
 }
 
 /**
  * Opens all listeners.
  *
- * @throws {ExitError} 71, in one line, where an address cannot be listened on, and 64 where there is
- *   none; none is open then.
+ * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
-  const { socketPath, socketMode, port, hosts, backlog } = addresses;
-  if (socketPath !== undefined) return [await listenUnix(socketPath, socketMode)];
-  if (port === 0) {
-    throw new ExitError(
-      "--port 0 leaves nothing to listen on but a --unix-socket; -1 takes any free port",
-      Exit.usage,
-    );
-  }
+  const { socket, endpoints, backlog } = addresses;
+  if (socket !== undefined) return [await listenUnix(socket)];
   const open: Listening[] = [];
   try {
-    for (const host of hosts) open.push(listenTcp(host, port, backlog));
+    // A socket for all of IPv6 goes before one for all of IPv4, which it may stand for.
+    const ordered = endpoints.toSorted((a, b) => Number(b.host === "::") - Number(a.host === "::"));
+    for (const endpoint of ordered) open.push(...await listenTcp(endpoint, backlog, open));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;
@@ -52,29 +53,90 @@ export async function listen(addresses: Addresses): Promise<Listening[]> {
   return open;
 }
 
-function listenTcp(host: string, port: number, backlog: number): Listening {
-  const own = /^(\[[^\]]+\]|[^:]+):(\d+)$/.exec(host);
-  const hostname = (own?.[1] ?? host).replace(/^\[(.*)\]$/, "$1");
-  const wanted = Number(own?.[2] ?? Math.max(port, 0));
+/**
+ * Writes which ports are listened on, as memcached does for who started it with `-p -1`: a line `TCP INET:
+ * 11211` or `TCP INET6: 11211` a listener. The file appears whole or not at all.
+ */
+export function writePortFile(path: string, listening: readonly Listening[]): void {
+  const lines = listening.map(({ listener: { addr } }) => {
+    if (addr.transport !== "tcp") return "";
+    return `TCP ${addr.hostname.includes(":") ? "INET6" : "INET"}: ${addr.port}\n`;
+  });
+  Deno.writeTextFileSync(`${path}.lck`, lines.join(""));
+  Deno.renameSync(`${path}.lck`, path);
+}
+
+/**
+ * Listens on every address that an endpoint stands for, all with one port. As in memcached one of them is
+ * enough: a machine may know a name by addresses that it does not have.
+ *
+ * @param open what is listened on already. A socket for all of IPv6 takes IPv4 as well where the system
+ * does so by itself, and then no second one can be bound for the same port.
+ */
+async function listenTcp(
+  { host, port, protocol }: Endpoint,
+  backlog: number,
+  open: readonly Listening[],
+): Promise<Listening[]> {
+  const listening: Listening[] = [];
+  let problem: unknown;
+  let bound = port;
+  for (const hostname of await addressesOf(host)) {
+    try {
+      const listener = Deno.listen({ hostname, port: bound, tcpBacklog: backlog });
+      bound = listener.addr.port;
+      listening.push({ listener, address: textOf(listener.addr), protocol });
+    } catch (error) {
+      if (isCovered(hostname, bound, protocol, [...open, ...listening])) return listening;
+      problem ??= error;
+    }
+  }
+  if (listening.length === 0) throw cannotListen(textOf({ hostname: host ?? "*", port }), problem);
+  return listening;
+}
+
+/** Whether an IPv4 address is listened on by a socket for all of IPv6. */
+function isCovered(
+  hostname: string,
+  port: number,
+  protocol: Protocol,
+  open: readonly Listening[],
+): boolean {
+  return !hostname.includes(":") && open.some((other) => {
+    const addr = other.listener.addr as Deno.NetAddr;
+    return addr.hostname === "::" && addr.port === port && other.protocol === protocol;
+  });
+}
+
+/** The addresses of a host; where it is every address of the machine, those of IPv6 first. */
+async function addressesOf(host: string | undefined): Promise<readonly string[]> {
+  if (host === undefined) return ["::", "0.0.0.0"];
+  if (/^[\d.]+$/.test(host) || host.includes(":")) return [host];
+  const { lookup } = await import("node:dns/promises");
   try {
-    const listener = Deno.listen({ hostname, port: wanted, tcpBacklog: backlog });
-    const bound = listener.addr as Deno.NetAddr;
-    const shown = bound.hostname.includes(":") ? `[${bound.hostname}]` : bound.hostname;
-    return { listener, address: `${shown}:${bound.port}` };
-  } catch (error) {
-    throw new ExitError(`cannot listen on ${hostname}:${wanted}: ${reason(error)}`, Exit.os);
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch {
+    throw new ExitError(`cannot listen on ${host}: no address is known by that name`, Exit.os);
   }
 }
 
-async function listenUnix(path: string, mode: number): Promise<Listening> {
+function textOf({ hostname, port }: { hostname: string; port: number }): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+async function listenUnix({ path, mode, protocol }: UnixSocket): Promise<Listening> {
   try {
     await removeStale(path);
     const listener = Deno.listen({ transport: "unix", path });
     Deno.chmodSync(path, mode);
-    return { listener, address: path };
+    return { listener, address: path, protocol };
   } catch (error) {
-    throw new ExitError(`cannot listen on ${path}: ${reason(error)}`, Exit.os);
+    throw cannotListen(path, error);
   }
+}
+
+function cannotListen(where: string, error: unknown): ExitError {
+  return new ExitError(`cannot listen on ${where}: ${reason(error)}`, Exit.os);
 }
 
 /**

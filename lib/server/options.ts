@@ -11,16 +11,19 @@ import type { Manual } from "../cli/help.ts";
 import {
   choice,
   count,
+  decimal,
   duration,
   flag,
   ignored,
   integer,
   list,
+  refused,
   size,
   text,
 } from "../cli/option.ts";
-import { Exit, ExitError } from "../errors.ts";
 import { fsyncNames, redisVerifyNames, storeNames } from "../storage/open.ts";
+import { MEMCACHED_VERSION, VERSION } from "../version.ts";
+import { protocolNames } from "./endpoint.ts";
 
 const MIB = 2 ** 20;
 
@@ -37,26 +40,52 @@ export const serverOptions = {
     flags: "-l, --listen",
     default: ["127.0.0.1"],
     value: "HOST[:PORT],…",
-    help: "addresses to listen on",
+    help:
+      "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
+      "protocol of its connections",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
     value: "PATH",
     help: "listen on this Unix socket instead of TCP",
   }),
-  unixMask: text({
-    flags: "-a, --unix-mask",
-    value: "MODE",
-    default: "700",
-    help: "permissions of the Unix socket, in octal",
+  unixMask: {
+    ...text({ flags: "-a, --unix-mask", value: "MODE", help: "permissions of the Unix socket" }),
+    default: 0o700,
+    shown: "700",
+    takes: "permissions in octal, such as 700",
+    read: (text: string) => /^[0-7]{1,4}$/.test(text) ? parseInt(text, 8) : undefined,
+  },
+  protocol: choice({
+    flags: "-B, --protocol",
+    of: protocolNames,
+    help: "the protocol of all connections, or auto: by their first byte (auto; ascii with -Y, " +
+      "binary with -S)",
+  }),
+  authFile: text({
+    flags: "-Y, --auth-file",
+    value: "FILE",
+    help: "connections must log in as a user of this file, a line user:password each",
+  }),
+  sasl: flag({
+    flags: "-S, --enable-sasl",
+    help: "they log in by SASL PLAIN in the binary protocol; the users are those of -Y",
   }),
   store: choice({
     flags: "--store",
     of: storeNames,
-    default: "disk",
-    help: "where items are kept",
+    help: "where items are kept (disk)",
   }),
-  dataDir: text({ flags: "--data-dir", value: "DIR", default: "./data", help: "disk: where" }),
+  dataDir: text({
+    flags: "--data-dir",
+    value: "DIR",
+    help: "disk: where (./data)",
+  }),
+  memoryFile: text({
+    flags: "-e, --memory-file",
+    value: "FILE",
+    help: "as --store disk --data-dir FILE: what memcached saves at a stop, kvs saves all the time",
+  }),
   fsync: choice({
     flags: "--fsync",
     of: fsyncNames,
@@ -160,28 +189,61 @@ export const serverOptions = {
     default: 0,
     help: "close connections that were silent for so long; 0 for never",
   }),
+  disableCas: flag({ flags: "-C, --disable-cas", help: "every cas unique is 0" }),
+  prefixDelimiter: text({
+    flags: "-D",
+    value: "CHAR",
+    lineOnly: true,
+    help: "what ends the prefix of a key for stats detail, which is on from the start (:)",
+  }),
   enableShutdown: flag({ flags: "-A, --enable-shutdown", help: "allow the shutdown command" }),
   disableFlushAll: flag({ flags: "-F, --disable-flush-all", help: "forbid flush_all" }),
   disableDumping: flag({ flags: "-X, --disable-dumping", help: "forbid listings of keys" }),
+  disableWatch: flag({ flags: "-W, --disable-watch", help: "forbid watch" }),
+  daemon: flag({
+    flags: "-d, --daemon",
+    lineOnly: true,
+    help: "run in the background; only where the program may start programs (deno run -A)",
+  }),
   pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
   verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
+  extended: list({
+    flags: "-o, --extended",
+    value: "WORD[=VALUE],…",
+    help:
+      "memcached's extended options, such as idle_timeout=SECONDS, track_sizes, no_maxconns_fast",
+  }),
+  requestsPerEvent: integer({
+    flags: "-R, --max-reqs-per-event",
+    min: 1,
+    help:
+      "requests that a connection runs before the others have a turn; without it as many as it sent",
+  }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "show the version and end" }),
+  license: flag({ flags: "-i, --license", lineOnly: true, help: "show the licence and end" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
-  threads: ignored({ flags: "-t, --threads", value: "N", min: 1 }),
-  requestsPerEvent: ignored({ flags: "-R, --max-reqs-per-event", value: "N", min: 1 }),
-  user: ignored({ flags: "-u, --user", value: "NAME" }),
-  udpPort: ignored({ flags: "-U, --udp-port", value: "N" }),
-  extended: ignored({ flags: "-o, --extended", value: "LIST" }),
-  factor: ignored({ flags: "-f, --slab-growth-factor", value: "N" }),
-  minimum: ignored({ flags: "-n, --slab-min-size", value: "N" }),
-  largePages: ignored({ flags: "-L, --enable-largepages" }),
-  lockMemory: ignored({ flags: "-k, --lock-memory" }),
-  coreFiles: ignored({ flags: "-r, --enable-coredumps" }),
+  udpPort: ignored({
+    ...integer({ flags: "-U, --udp-port", min: 0, max: 0, default: 0, help: "" }),
+    takes: "0 alone, as kvs serves no UDP",
+  }),
+  threads: ignored(integer({ flags: "-t, --threads", min: 1, help: "" })),
+  napiIds: ignored(integer({ flags: "-N, --napi-ids", min: 1, help: "" })),
+  user: ignored(text({ flags: "-u, --user", value: "NAME", help: "" })),
+  factor: ignored(
+    decimal({ flags: "-f, --slab-growth-factor", above: 1, default: 1.25, help: "" }),
+  ),
+  chunkSize: ignored(integer({ flags: "-n, --slab-min-size", min: 1, default: 48, help: "" })),
+  largePages: ignored(flag({ flags: "-L, --enable-largepages", help: "" })),
+  lockMemory: ignored(flag({ flags: "-k, --lock-memory", help: "" })),
+  coreFiles: ignored(flag({ flags: "-r, --enable-coredumps", help: "" })),
+  ssl: refused({ flags: "-Z, --enable-ssl", refusal: "kvs has no TLS; put a TLS proxy before it" }),
 } as const;
 
 /** What `--help` says. */
 export const serverManual: Manual = {
+  // Harnesses read memcached's version here.
+  title: `memcached ${MEMCACHED_VERSION} (kvs ${VERSION})`,
   usage: "kvs-server [options] [command]",
   about:
     "A memcached server that keeps what it is told: on disk, in a Google Cloud Storage bucket, " +
@@ -191,14 +253,3 @@ export const serverManual: Manual = {
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
   ],
 };
-
-/** Permission bits from their octal text. */
-export function modeOf(mask: string): number {
-  if (!/^[0-7]{1,4}$/.test(mask)) {
-    throw new ExitError(
-      `option --unix-mask: received '${mask}', takes permissions in octal, such as 700`,
-      Exit.usage,
-    );
-  }
-  return parseInt(mask, 8);
-}

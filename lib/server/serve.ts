@@ -1,46 +1,61 @@
 /**
- * A server from its options to its end.
+ * A server from its configuration to its end.
  *
  * @module
  */
 
-import type { Values } from "../cli/parse.ts";
-import { systemClock } from "../clock.ts";
-import type { Context } from "../commands/context.ts";
+import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { Context } from "../commands/context.ts";
+import { Crawls } from "../commands/crawls.ts";
 import { Counters } from "../observe/counters.ts";
-import { openStore, placeOf } from "../storage/open.ts";
+import { PrefixCounts } from "../observe/prefixes.ts";
+import { Watchers } from "../observe/watch.ts";
+import type { Listed, Store } from "../storage/contract.ts";
+import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
-import { listen } from "./listen.ts";
+import type { Configuration } from "./configuration.ts";
+import { tellForeground } from "./daemon.ts";
+import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { modeOf, type serverOptions } from "./options.ts";
+import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
-import { evicts, settingsOf } from "./settings.ts";
+import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
+import { closeInspector, type Signals } from "./signals.ts";
+import { Users } from "./users.ts";
 
-/** The server's options, read. */
-export type Options = Values<typeof serverOptions>;
+/** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
+const TEST_CLOCK = "KVS_TEST_CLOCK";
+/** Where memcached, and so kvs, writes the ports that it listens on. */
+const PORT_FILE = "MEMCACHED_PORT_FILENAME";
 
 /** Runs a command on the data directory, or serves until a signal or `shutdown`. */
 export async function serve(
-  options: Options,
+  configuration: Configuration,
   rest: readonly string[],
   ignored: readonly string[],
+  signals: Signals,
 ): Promise<number> {
   const [command, ...operands] = rest;
   const [target, ...surplus] = operands;
   if (surplus.length > 0 || (target !== undefined && command !== "backup")) {
     throw new ExitError(`unexpected argument '${operands.at(-1)}'`, Exit.usage);
   }
-  const log = (line: string) => console.error(`kvs-server: ${line}`);
-  if (options.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
-  if (options.repair) await repair(options.dataDir, log);
+  await closeInspector();
+  if (configuration.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
+  // What is done to a directory may be interrupted at any point, as any program.
+  if (configuration.repair || command !== undefined) signals.release();
+  if (configuration.repair) {
+    await repair(configuration.dataDir, log);
+    signals.listen();
+  }
   switch (command) {
     case undefined:
-      return await listenAndServe(options, log);
+      return await listenAndServe(configuration, signals);
     case "check":
-      return await check(options.dataDir);
+      return await check(configuration.dataDir);
     case "backup":
-      return await backup(options.dataDir, target);
+      return await backup(configuration.dataDir, target);
     default:
       throw new ExitError(
         `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
@@ -49,66 +64,122 @@ export async function serve(
   }
 }
 
-async function listenAndServe(options: Options, log: (line: string) => void): Promise<number> {
-  const mode = modeOf(options.unixMask);
-  const stop = Promise.withResolvers<void>();
-  const release = onSignals(stop.resolve);
-  const clock = systemClock;
-  const choice = { ...options, evict: evicts(options), clock, log };
-  const store = await openStore(choice);
+async function listenAndServe(configuration: Configuration, signals: Signals): Promise<number> {
+  const { authFile, pidFile } = configuration;
+  const users = authFile === undefined ? undefined : new Users(authFile);
+  signals.onReload(() => reload(users));
+  const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
+  const clock = debugClock ?? systemClock;
+  const watchers = new Watchers();
+  const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
+  const choice = { ...configuration, evict: evicts(configuration), clock, log, onEvicted };
+  const store = await openUnlessStopped(choice, signals);
+  if (store === undefined) return Exit.ok;
   try {
+    // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
+    if (signals.reason !== undefined) return Exit.ok;
     const listening = await listen({
-      port: options.port,
-      hosts: options.listen,
-      backlog: options.backlog,
-      socketPath: options.unixSocket,
-      socketMode: mode,
+      endpoints: configuration.endpoints,
+      backlog: configuration.backlog,
+      socket: configuration.unixSocket === undefined ? undefined : {
+        path: configuration.unixSocket,
+        mode: configuration.unixMask,
+        protocol: configuration.protocol,
+      },
     });
+    const live = liveSettings(configuration);
+    const prefixes = new PrefixCounts(
+      prefixDelimiter(configuration),
+      configuration.prefixDelimiter !== undefined,
+    );
     const context: Context = {
       store,
-      storeName: options.store,
+      storeName: configuration.store,
       clock,
+      debugClock,
       log,
       counters: new Counters(),
-      limits: { itemSize: options.maxItemSize },
-      version: `${MEMCACHED_VERSION} kvs-${VERSION}`,
-      allowFlush: !options.disableFlushAll,
-      allowDump: !options.disableDumping,
-      shutdown: options.enableShutdown ? stop.resolve : undefined,
+      limits: { itemSize: configuration.maxItemSize },
+      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
+      crawls: new Crawls(),
+      allowFlush: !configuration.disableFlushAll,
+      allowDump: !configuration.disableDumping,
+      allowWatch: !configuration.disableWatch,
+      usesCas: !configuration.disableCas,
+      trackSizes: configuration.extended.trackSizes,
+      prefixes,
+      watchers,
+      users,
+      sasl: configuration.sasl,
+      shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
+      requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
+      closesIdle: configuration.idleTimeout > 0,
+      accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
       describeConnections: () => server.describe(),
-      maxConnections: options.connLimit,
-      settings: settingsOf(options),
+      maxConnections: configuration.connLimit,
+      live,
+      get settings() {
+        return settingsOf(configuration, live, prefixes);
+      },
       started: clock.now(),
     };
-    const server = new Server(context, { idleTimeout: Math.ceil(options.idleTimeout / 1000) });
-    for (const { listener } of listening) server.accept(listener);
-    if (options.pidFile !== undefined) writePidFile(options.pidFile);
+    const server = new Server(context, {
+      idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
+      rejects: configuration.extended.maxconnsFast,
+    });
+    for (const { listener, protocol } of listening) server.accept(listener, protocol);
+    const portFile = Deno.env.get(PORT_FILE);
+    if (portFile && configuration.unixSocket === undefined) {
+      try {
+        writePortFile(portFile, listening);
+      } catch (error) {
+        log(`cannot write ${PORT_FILE} '${portFile}': ${messageOf(error)}`);
+      }
+    }
+    if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ");
     log(`listening on ${where}, items kept ${placeOf(choice)}`);
-    await stop.promise;
+    tellForeground();
+    const reason = await signals.stopped;
+    if (configuration.verbose > 0) log(`stopping: ${reason}`);
     await server.drain();
-    if (options.pidFile !== undefined) Deno.removeSync(options.pidFile);
+    if (pidFile !== undefined) removePidFile(pidFile, log);
   } finally {
     await store.close();
-    release();
   }
   return Exit.ok;
 }
 
-/** Calls `stop` on SIGINT and SIGTERM, which may come more than once. Gives what ends that. */
-function onSignals(stop: () => void): () => void {
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
-  return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, stop);
-  };
+/**
+ * Opens the store. A store on disk is opened to its end whatever is asked for, as only then it is as the next
+ * start needs it; one elsewhere may be out of reach for long, and is not waited for when the server is to stop.
+ */
+async function openUnlessStopped(
+  choice: StoreChoice,
+  signals: Signals,
+): Promise<Store | undefined> {
+  if (signals.reason !== undefined) return undefined;
+  const opening = openStore(choice);
+  if (choice.store === "disk") return await opening;
+  const store = await Promise.race([opening, signals.stopped.then(() => undefined)]);
+  if (store === undefined) opening.then((late) => late.close()).catch(() => {});
+  return store;
 }
 
-function writePidFile(path: string): void {
+/** Says a line on standard error. Nobody may read it any more: that ends no server. */
+function log(line: string): void {
   try {
-    Deno.writeTextFileSync(path, `${Deno.pid}\n`);
-  } catch (error) {
-    throw new ExitError(`cannot write --pidfile '${path}': ${messageOf(error)}`, Exit.cannotCreate);
+    console.error(`kvs-server: ${line}`);
+  } catch {
+    // There is nobody to tell.
   }
+}
+
+/** What SIGHUP does: the user file is read again. */
+function reload(users: Users | undefined): void {
+  if (users === undefined) return;
+  const problem = users.reload();
+  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`);
+  else log(`the users stay as they are: ${problem}`);
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { helpText } from "../../lib/cli/help.ts";
-import { flag, ignored, integer, size } from "../../lib/cli/option.ts";
+import { flag, ignored, integer, refused, size, text } from "../../lib/cli/option.ts";
 
 Deno.test("the help names each option with its value, variable and default", () => {
   const spec = {
@@ -11,10 +11,12 @@ Deno.test("the help names each option with its value, variable and default", () 
         "something is deleted or expires",
     }),
     help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text" }),
-    threads: ignored({ flags: "-t, --threads", value: "N" }),
-    user: ignored({ flags: "-u, --user", value: "NAME" }),
+    threads: ignored(integer({ flags: "-t, --threads", help: "" })),
+    user: ignored(text({ flags: "-u, --user", help: "" })),
+    ssl: refused({ flags: "-Z, --enable-ssl", refusal: "not yet" }),
   };
   const manual = {
+    title: "kvs 1.2.3",
     usage: "kvs [options] COMMAND",
     about: "A server.",
     commands: [["get KEY", "print it"]] as const,
@@ -23,6 +25,8 @@ Deno.test("the help names each option with its value, variable and default", () 
   assertEquals(
     helpText(manual, spec),
     `\
+kvs 1.2.3
+
 Usage: kvs [options] COMMAND
 
 A server.
@@ -37,6 +41,8 @@ Options:
   -h, --help                  show this text
 
 Accepted as memcached's own, and ignored: -t, --threads; -u, --user
+
+memcached's own, and refused: -Z, --enable-ssl
 
 That is all.
 `,

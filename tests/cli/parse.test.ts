@@ -23,8 +23,8 @@ const spec = {
   store: choice({ flags: "--store", of: ["disk", "memory"], default: "disk", help: "store" }),
   shutdown: flag({ flags: "-A, --enable-shutdown", help: "allow shutdown" }),
   verbose: count({ flags: "-v, --verbose", help: "say more" }),
-  threads: ignored({ flags: "-t, --threads", value: "N", min: 1 }),
-  largePages: ignored({ flags: "-L, --enable-largepages" }),
+  threads: ignored(integer({ flags: "-t, --threads", min: 1, default: 4, help: "" })),
+  largePages: ignored(flag({ flags: "-L, --enable-largepages", help: "" })),
 };
 
 function parse(args: string[], env: Record<string, string> = {}, config?: string) {
@@ -44,6 +44,8 @@ const defaults = {
   store: "disk",
   shutdown: false,
   verbose: 0,
+  threads: 4,
+  largePages: false,
 } as const;
 
 Deno.test("an option that nobody gives has its default", () => {
@@ -77,7 +79,7 @@ const read: [line: string, options: Partial<Record<keyof typeof defaults, unknow
   ["--store memory", { store: "memory" }],
   ["-l a,b", { listen: ["a", "b"] }],
   ["-l a -l b,c", { listen: ["a", "b", "c"] }],
-  ["-t 4 -L", {}],
+  ["-t 4 -L", { threads: 4, largePages: true }],
 ];
 for (const [line, options] of read) {
   Deno.test(`the command line '${line}' is read as getopt reads it`, () => {

@@ -4,6 +4,24 @@ const root = new URL("../../", import.meta.url).pathname;
 /** What a server says when it serves. */
 const READY = /listening on (.+), items kept/;
 
+/** How a server is started, where that is not the usual way. */
+export interface Start {
+  readonly env?: Record<string, string>;
+  /** A command that runs it: `["unshare", "--pid"]`. */
+  readonly through?: readonly string[];
+  /** Whether Deno keeps its own messages to itself. */
+  readonly quiet?: boolean;
+}
+
+/** The command that starts a server. */
+export function commandOf(
+  args: readonly string[],
+  { through = [], quiet = true }: Start,
+): string[] {
+  const flags = ["-A", "--no-check", ...quiet ? ["--quiet"] : []];
+  return [...through, Deno.execPath(), "run", ...flags, `${root}server.ts`, ...args];
+}
+
 /** A server that runs, killed when it is disposed of if it has not ended by then. */
 export class ServerProcess implements AsyncDisposable {
   /** What it has said on standard error so far. */
@@ -12,12 +30,14 @@ export class ServerProcess implements AsyncDisposable {
   private readonly reading: Promise<void>;
   private readonly ended: Promise<Deno.CommandStatus>;
   private readonly ready = Promise.withResolvers<string>();
+  private readonly waiting: { what: RegExp; heard: PromiseWithResolvers<void> }[] = [];
 
-  private constructor(args: readonly string[], env: Record<string, string>) {
-    this.child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `${root}server.ts`, ...args],
+  private constructor(args: readonly string[], start: Start) {
+    const [program, ...rest] = commandOf(args, start);
+    this.child = new Deno.Command(program!, {
+      args: rest,
       cwd: root,
-      env,
+      env: start.env,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -30,9 +50,17 @@ export class ServerProcess implements AsyncDisposable {
   static async start(
     args: readonly string[],
     env: Record<string, string> = {},
+    start: Start = {},
   ): Promise<ServerProcess> {
-    const server = new ServerProcess(args, env);
+    const server = new ServerProcess(args, { env, ...start });
     server.address = await server.ready.promise;
+    return server;
+  }
+
+  /** Starts a server that may end before it serves. */
+  static spawn(args: readonly string[], start: Start = {}): ServerProcess {
+    const server = new ServerProcess(args, start);
+    server.ready.promise.catch(() => {});
     return server;
   }
 
@@ -49,6 +77,14 @@ export class ServerProcess implements AsyncDisposable {
 
   kill(signal: Deno.Signal): void {
     this.child.kill(signal);
+  }
+
+  /** Waits until it has said something that matches. */
+  async says(what: RegExp): Promise<void> {
+    if (what.test(this.said)) return;
+    const heard = Promise.withResolvers<void>();
+    this.waiting.push({ what, heard });
+    await heard.promise;
   }
 
   /** Waits until it has ended, and gives its exit code. */
@@ -73,8 +109,12 @@ export class ServerProcess implements AsyncDisposable {
       this.said += decoder.decode(bytes, { stream: true });
       const address = READY.exec(this.said)?.[1];
       if (address !== undefined) this.ready.resolve(address);
+      for (const { what, heard } of this.waiting) if (what.test(this.said)) heard.resolve();
     }
     this.ready.reject(new Error(`the server did not start: ${this.said}`));
+    for (const { what, heard } of this.waiting) {
+      heard.reject(new Error(`the server never said ${what}: ${this.said}`));
+    }
   }
 }
 
@@ -82,8 +122,9 @@ export class ServerProcess implements AsyncDisposable {
 export async function runServer(
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `${root}server.ts`, ...args],
+  const [program, ...rest] = commandOf(args, {});
+  const { code, stdout, stderr } = await new Deno.Command(program!, {
+    args: rest,
     cwd: root,
     stdin: "null",
   }).output();
