@@ -5,23 +5,20 @@ import { binaryString, bytesOf } from "../../lib/bytes.ts";
 import { Client } from "../../lib/client/client.ts";
 import { RequestError, ServerError, UnreachableError } from "../../lib/client/errors.ts";
 import { KeyError } from "../../lib/protocol/key.ts";
-import { dialects, kvsTakesAnyKey, type RunningServer, startKvs } from "./servers.ts";
+import { dialects, type RunningServer } from "./servers.ts";
 
 function test(
   title: string,
   body: (client: Client, server: RunningServer, longestKey: number) => Promise<void>,
   { anyKeys = false } = {},
 ): void {
-  for (const { name, protocol, ignore, start } of dialects) {
-    const missing = anyKeys && start === startKvs && !kvsTakesAnyKey;
+  for (const { name, protocol, ignore, longestKey, start } of dialects) {
     Deno.test({
-      name: `${title} (${name}${missing ? ", skipped: it takes no such keys yet" : ""})`,
-      ignore: ignore || missing,
+      name: `${title} (${name})`,
+      ignore,
       fn: async () => {
         await using server = await start();
         using client = new Client({ servers: [server.address], protocol, anyKeys });
-        // memcached 1.6.18 takes no more than 250 letters of base64.
-        const longestKey = protocol === "binary" || start === startKvs ? 250 : 186;
         await body(client, server, longestKey);
       },
     });
