@@ -28,9 +28,9 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function connect(options: ClientValues): Client {
-  const { servers, timeout } = options;
+  const { servers, protocol, timeout } = options;
   try {
-    return new Client({ servers, timeout, ...credentials(options) });
+    return new Client({ servers, protocol, timeout, anyKeys: true, ...credentials(options) });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ExitError(`--servers: ${messageOf(error)}`, Exit.usage);

@@ -13,7 +13,7 @@ import { systemClock } from "../lib/clock.ts";
 import { duration, integer, list } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
 import { openGcsStore } from "../lib/storage/gcs/mod.ts";
-import type { Store } from "../lib/storage/store.ts";
+import { Batch, type Store } from "../lib/storage/contract.ts";
 import { runBench } from "./front.ts";
 import { itemOf } from "./item.ts";
 import { denoScript, startServer } from "./processes.ts";
@@ -100,20 +100,21 @@ function meanOf(quantiles: readonly string[]): number {
 
 async function measureAll(store: Store, options: Values<typeof benchOptions>): Promise<Row[]> {
   const item = itemOf(new Uint8Array(options.valueSize).fill(120));
+  const batch = new Batch();
   const rows: Row[] = [];
   const reads = meanOf(options.readLatency);
   const writes = meanOf(options.writeLatency);
   let stored = 0;
   for (const connections of options.connections.map(Number)) {
-    const set = () => Promise.resolve(store.swap(bytesOf(`key:${stored++}`), "any", item));
+    const set = () => Promise.resolve(store.swap(bytesOf(`key:${stored++}`), "any", item, batch));
     rows.push(await measure("set", connections, options.seconds, writes, set));
-    const get = async (round: number) => await store.read(bytesOf(`key:${round % stored}`));
+    const get = async (round: number) => await store.read(bytesOf(`key:${round % stored}`), batch);
     rows.push(await measure("get", connections, options.seconds, reads, get));
   }
   const getMany = (round: number) =>
     Promise.all(
       Array.from({ length: MULTIGET }, (_, i) =>
-        store.read(bytesOf(`key:${(round * MULTIGET + i) % stored}`))),
+        store.read(bytesOf(`key:${(round * MULTIGET + i) % stored}`), batch)),
     );
   // It takes as long as the slowest of so many.
   const slowest = Number(options.readLatency.at(-1));

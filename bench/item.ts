@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type NewItem, plain } from "../lib/storage/store.ts";
+import { type NewItem, plain } from "../lib/storage/contract.ts";
 
 /** An item that never expires. */
 export function itemOf(value: Uint8Array, flags = 0): NewItem {

@@ -15,7 +15,7 @@ import type { Values } from "../lib/cli/parse.ts";
 import { systemClock } from "../lib/clock.ts";
 import { Exit } from "../lib/errors.ts";
 import { openDiskStore } from "../lib/storage/disk/mod.ts";
-import type { Store } from "../lib/storage/store.ts";
+import { Batch, type Store } from "../lib/storage/contract.ts";
 import { runProgram } from "./front.ts";
 import { itemOf } from "./item.ts";
 import { residentBytes } from "./processes.ts";
@@ -75,6 +75,7 @@ class Soak {
   readonly #versions: Uint32Array;
   readonly #value = new Uint8Array(2 * VALUE);
   readonly #words = new DataView(this.#value.buffer);
+  readonly #batch = new Batch();
   readonly #encoder = new TextEncoder();
   #next = 0;
   #compacting = { at: 0, is: false };
@@ -103,7 +104,7 @@ class Soak {
           await (random() < SETS ? this.#set(index) : this.#get(index));
         }
       }
-      await this.store.commit();
+      await this.store.commit(this.#batch);
       const now = performance.now();
       (this.#isCompacting(now) ? this.waits.busy : this.waits.idle).push(now - began);
       this.operations += BATCH;
@@ -116,12 +117,12 @@ class Soak {
     this.#words.setUint32(0, index);
     this.#words.setUint32(4, version);
     const value = this.#value.subarray(0, sizeOf(index, version));
-    await this.store.swap(this.#keyOf(index), "any", itemOf(value, version));
+    await this.store.swap(this.#keyOf(index), "any", itemOf(value, version), this.#batch);
   }
 
   async #get(index: number): Promise<void> {
     const version = this.#versions[index]!;
-    const read = this.store.read(this.#keyOf(index));
+    const read = this.store.read(this.#keyOf(index), this.#batch);
     // What a read gives at once is valid until somebody waits.
     const item = read instanceof Promise ? await read : read;
     // Another connection may have stored a newer one while this one waited.

@@ -76,6 +76,15 @@ export class ByteBuffer {
     this.length += bytes.length;
   }
 
+  /** Writes the bytes from `start` to `end`: few, for which a loop is the fastest. */
+  appendPart(bytes: Uint8Array, start: number, end: number): void {
+    this.reserve(end - start);
+    const to = this.bytes;
+    let at = this.length;
+    for (let i = start; i < end; i++) to[at++] = bytes[i];
+    this.length = at;
+  }
+
   /** Writes a text of ASCII characters. */
   ascii(text: string): void {
     this.reserve(text.length);

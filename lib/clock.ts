@@ -13,12 +13,24 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = { now: Date.now };
 
-/** A clock that can be moved: for tests, and for memcached's `debugtime`. */
+/** A clock that can be moved and stopped: for tests, and for memcached's `debugtime`. */
 export class AdjustableClock implements Clock {
   /** How far this clock is ahead of the machine's, in milliseconds. */
   offset = 0;
+  /** When it was stopped, in milliseconds since 1970 without the offset. */
+  #stopped: number | undefined;
 
   now(): number {
-    return Date.now() + this.offset;
+    return (this.#stopped ?? Date.now()) + this.offset;
+  }
+
+  /** Stops it. */
+  pause(): void {
+    this.#stopped ??= Date.now();
+  }
+
+  /** Lets it go on with the machine's time. */
+  resume(): void {
+    this.#stopped = undefined;
   }
 }

@@ -53,6 +53,11 @@ export const Exit = {
   cannotCreate: 73,
 } as const;
 
+/** Ends what is under way where something does not hold that always must: that is a bug. */
+export function assert(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new Error(`broken invariant: ${what}`);
+}
+
 /** What to tell a person about anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -6,7 +6,7 @@
 
 import { systemClock } from "../../lib/clock.ts";
 import { type DiskOptions, openDiskStore } from "../../lib/storage/disk/mod.ts";
-import type { Store } from "../../lib/storage/store.ts";
+import { Batch, type Store } from "../../lib/storage/contract.ts";
 import { itemOf } from "../item.ts";
 import { figureText } from "../tables.ts";
 import { keyOf } from "./key.ts";
@@ -32,29 +32,32 @@ export async function measureCalls(directory: string, valueSize: number): Promis
   }
   await store.close();
   const uncached = await openDiskStore({ ...options, memoryLimit: 0 });
-  time("read from the page cache", 300_000, (i) => void uncached.read(keyOf(i % KEYS)));
+  time("read from the page cache", 300_000, (i) => void uncached.read(keyOf(i % KEYS), batch));
   await uncached.close();
 }
+
+/** The one caller. */
+const batch = new Batch();
 
 type Loop = (name: string, count: number, call: (i: number) => void) => void;
 
 function callAll(store: Store, valueSize: number, loop: Loop): void {
   const item = itemOf(new Uint8Array(valueSize));
   loop("swap, commit after each 16", 1_000_000, (i) => {
-    store.swap(keyOf(i % KEYS), "any", item);
-    if (i % 16 === 15) store.commit();
+    store.swap(keyOf(i % KEYS), "any", item, batch);
+    if (i % 16 === 15) store.commit(batch);
   });
   loop("swap, commit after each", 300_000, (i) => {
-    store.swap(keyOf(i % KEYS), "any", item);
-    store.commit();
+    store.swap(keyOf(i % KEYS), "any", item, batch);
+    store.commit(batch);
   });
-  loop("read from the cache", 1_000_000, (i) => void store.read(keyOf(i % KEYS)));
-  loop("read of nothing", 1_000_000, (i) => void store.read(keyOf(1e9 + i)));
+  loop("read from the cache", 1_000_000, (i) => void store.read(keyOf(i % KEYS), batch));
+  loop("read of nothing", 1_000_000, (i) => void store.read(keyOf(1e9 + i), batch));
   loop("read and swap (touch)", 300_000, (i) => {
-    const read = store.read(keyOf(i % KEYS));
+    const read = store.read(keyOf(i % KEYS), batch);
     if (read === undefined || read instanceof Promise) return;
-    store.swap(keyOf(i % KEYS), read, { ...read, exptime: 0 });
-    if (i % 16 === 15) store.commit();
+    store.swap(keyOf(i % KEYS), read, { ...read, exptime: 0 }, batch);
+    if (i % 16 === 15) store.commit(batch);
   });
 }
 

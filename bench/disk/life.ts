@@ -7,7 +7,7 @@
 
 import { systemClock } from "../../lib/clock.ts";
 import { type DiskOptions, openDiskStore } from "../../lib/storage/disk/mod.ts";
-import type { Store } from "../../lib/storage/store.ts";
+import { Batch, type Store } from "../../lib/storage/contract.ts";
 import { itemOf } from "../item.ts";
 import { denoScript, residentBytes } from "../processes.ts";
 import { figureText } from "../tables.ts";
@@ -46,20 +46,23 @@ async function live({ directory, what, end, keys, valueSize }: Life): Promise<vo
   else console.log(figureText(`start with ${store.info().items} keys`, `${opening.toFixed(2)} s`));
   await printMemory(store, before);
   if (end === "kill") {
-    store.swap(keyOf(0), "any", item);
-    store.commit();
+    store.swap(keyOf(0), "any", item, batch);
+    store.commit(batch);
     Deno.kill(Deno.pid, "SIGKILL");
   }
   await store.close();
 }
+
+/** The one caller. */
+const batch = new Batch();
 
 async function fill(store: Store, keys: number, item: ReturnType<typeof itemOf>): Promise<void> {
   let longest = 0;
   const began = performance.now();
   for (let i = 0; i < keys;) {
     const turn = performance.now();
-    for (let n = 0; n < 100 && i < keys; n++) store.swap(keyOf(i++), "any", item);
-    const waiting = store.commit();
+    for (let n = 0; n < 100 && i < keys; n++) store.swap(keyOf(i++), "any", item, batch);
+    const waiting = store.commit(batch);
     longest = Math.max(longest, performance.now() - turn);
     if (waiting !== undefined) await waiting;
     if (i % 10_000 === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -5,32 +5,33 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import type { StorageOp } from "../protocol/message.ts";
-import {
-  checkKeyLength,
-  expectationOf,
-  isTextKey,
-  type Key,
-  writeArithmetic,
-  writeDelete,
-  writeGet,
-  writeLine,
-  writeMetaGet,
-  writeMetaSet,
-  writeStore,
-  writeTouch,
-} from "../protocol/request.ts";
-import type { Expect, Response, ResponseOf, Value } from "../protocol/response.ts";
+import type {
+  Expect,
+  GetVerb,
+  ReplyOf,
+  RequestWriter,
+  StoreVerb,
+  Value,
+} from "../protocol/client_dialect.ts";
+import { isTextKey, type Key, keyBytes } from "../protocol/key.ts";
+import { metaRequests } from "../protocol/meta/format_request.ts";
+import { expectationOf } from "../protocol/text/format_request.ts";
 import { type Address, addressText, parseAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";
 import { type KeyEntry, listKeys } from "./keys.ts";
+import { MetaCommands } from "./meta.ts";
 import { Ring } from "./ring.ts";
 
 /** Where a {@linkcode Client} finds its servers, and how it treats them. */
 export interface ClientOptions extends ConnectionOptions {
   /** As {@linkcode parseAddress} reads them (`127.0.0.1:11211`). */
   readonly servers?: readonly string[];
+  /**
+   * Over text, a key that the text protocol cannot name goes by the meta commands (memcached 1.6)
+   * instead of being refused. Over meta and binary keys may be of any bytes anyway.
+   */
+  readonly anyKeys?: boolean;
 }
 
 /** What is kept with a value. */
@@ -44,10 +45,13 @@ export interface StoreOptions {
   readonly exptime?: number;
 }
 
+/** The reply to a line of the text protocol. */
+export type RawReply = ReplyOf<"line" | "list" | "values" | "meta" | "dump">;
+
 /** Up to so many seconds an exptime counts from now, above it from 1970. */
 export const RELATIVE_EXPTIME = 30 * 24 * 60 * 60;
 
-/** The most keys in one line, so that no server has to hold a line of any length. */
+/** The most keys in one request, so that no server has to hold a line of any length. */
 const KEYS_PER_GET = 100;
 
 /**
@@ -55,8 +59,8 @@ const KEYS_PER_GET = 100;
  * them by {@linkcode Ring ketama}. Connections are opened when they are first needed. When one is
  * lost, its requests in flight are rejected and not sent again; the next request opens a new one.
  *
- * Keys are bytes or text (sent as UTF-8) of 1 to 250 bytes without spaces; values are bytes or
- * text.
+ * Keys are bytes or text (sent as UTF-8) of 1 to 250 bytes, over text without spaces and line ends;
+ * values are bytes or text. Text, meta and binary return the same and fail alike.
  *
  * ```ts ignore
  * using client = new Client({ servers: ["127.0.0.1:11211"] });
@@ -71,9 +75,24 @@ const KEYS_PER_GET = 100;
  */
 export class Client implements Disposable {
   readonly servers: readonly Address[];
-  readonly #options: ConnectionOptions;
+  readonly #options: ClientOptions;
   readonly #connections: (Connection | undefined)[];
   readonly #ring: Ring | undefined;
+  /** Connections whose servers are known to take meta commands. */
+  readonly #metaKnown = new WeakSet<Connection>();
+
+  /**
+   * What only meta commands can do, over text and meta.
+   *
+   * ```ts ignore
+   * const item = await client.meta.get("page", { vivify: 30, recache: 10 });
+   * if (item?.won) await client.meta.set("page", render(), { exptime: 300 });
+   * ```
+   */
+  readonly meta: MetaCommands = new MetaCommands((key, write) => {
+    if (this.#options.protocol !== "binary") return this.#askByMeta(key, write);
+    return Promise.reject(new RequestError("meta commands need the protocol meta, or text"));
+  });
 
   /** @throws {RangeError} for a server's address that cannot be read. */
   constructor({ servers = ["127.0.0.1:11211"], ...options }: ClientOptions = {}) {
@@ -85,32 +104,43 @@ export class Client implements Disposable {
   }
 
   /** The item under a key, if there is one. */
-  async get(key: Key): Promise<Value | undefined> {
-    return (await this.#request(key, "values", (out) => writeGet(out, "get", [key]))).values[0];
+  get(key: Key): Promise<Value | undefined> {
+    return this.#get("get", key, 0);
   }
 
   /** The item under a key with its cas unique, for {@linkcode cas}. */
-  async gets(key: Key): Promise<Value | undefined> {
-    return (await this.#request(key, "values", (out) => writeGet(out, "gets", [key]))).values[0];
+  gets(key: Key): Promise<Value | undefined> {
+    return this.#get("gets", key, 0);
   }
 
   /** The item under a key, which from now on expires as `exptime` says. */
-  async gat(exptime: number, key: Key): Promise<Value | undefined> {
-    const write = (out: ByteBuffer) => writeGet(out, "gat", [key], exptime);
-    return (await this.#request(key, "values", write)).values[0];
+  gat(exptime: number, key: Key): Promise<Value | undefined> {
+    return this.#get("gat", key, exptime);
   }
 
-  /** The items under those of the keys that have one, by {@linkcode Value.key their keys' bytes}. */
+  /** Like {@linkcode gat}, with the item's cas unique. */
+  gats(exptime: number, key: Key): Promise<Value | undefined> {
+    return this.#get("gats", key, exptime);
+  }
+
+  /**
+   * The items under those of the keys that have one, by {@linkcode Value.key their keys' bytes}. With
+   * `exptime` they expire from now on as it says.
+   */
   async getMany(
     keys: readonly Key[],
-    { verb = "get" }: { verb?: "get" | "gets" } = {},
+    { verb = "get", exptime }: { verb?: "get" | "gets"; exptime?: number } = {},
   ): Promise<Map<string, Value>> {
-    const requests: Promise<ResponseOf<"values">>[] = [];
-    for (const [server, group] of this.#byServer(keys)) {
+    const asked: GetVerb = exptime === undefined ? verb : verb === "get" ? "gat" : "gats";
+    const requests: Promise<ReplyOf<"values">>[] = [];
+    for (const group of this.#groups(keys)) {
       for (let i = 0; i < group.length; i += KEYS_PER_GET) {
         const part = group.slice(i, i + KEYS_PER_GET);
         requests.push(
-          this.#connection(server).request("values", (out) => writeGet(out, verb, part)),
+          this.#ask(
+            part[0]!,
+            (requests, out, opaque) => requests.getMany(out, opaque, asked, part, exptime ?? 0),
+          ),
         );
       }
     }
@@ -123,8 +153,8 @@ export class Client implements Disposable {
 
   /** Stores a value, whatever there was before. */
   async set(key: Key, value: Uint8Array | string, options?: StoreOptions): Promise<void> {
-    const line = await this.#store("set", key, value, options);
-    if (line !== "STORED") throw new RequestError(line);
+    const { status } = await this.#store("set", key, value, options);
+    if (status !== "done") throw new RequestError(status);
   }
 
   /** Stores a value where there is none; false if there is one. */
@@ -154,61 +184,91 @@ export class Client implements Disposable {
     unique: bigint,
     options?: StoreOptions,
   ): Promise<"stored" | "exists" | "not found"> {
-    const line = await this.#store("cas", key, value, options, unique);
-    return line === "STORED" ? "stored" : line === "EXISTS" ? "exists" : "not found";
+    const { status } = await this.#store("cas", key, value, options, unique);
+    return status === "done" ? "stored" : status === "exists" ? "exists" : "not found";
   }
 
-  /** Adds to a number and gives the sum, modulo 2^64; `undefined` if there is no item. */
+  /** Adds to a number and returns the sum, modulo 2^64; `undefined` if there is no item. */
   incr(key: Key, delta: number | bigint = 1): Promise<bigint | undefined> {
     return this.#arithmetic("incr", key, delta);
   }
 
-  /** Takes away from a number, down to 0, and gives the rest; `undefined` if there is no item. */
+  /** Takes away from a number, down to 0, and returns the rest; `undefined` if there is no item. */
   decr(key: Key, delta: number | bigint = 1): Promise<bigint | undefined> {
     return this.#arithmetic("decr", key, delta);
   }
 
   /** Changes when an item expires; false if there is none. */
   async touch(key: Key, exptime: number): Promise<boolean> {
-    const { line } = await this.#request(key, "line", (out) => writeTouch(out, key, exptime));
-    return line === "TOUCHED";
+    const { status } = await this.#ask(
+      key,
+      (requests, out, opaque) => requests.touch(out, opaque, key, exptime),
+    );
+    return status === "done";
   }
 
   /** Deletes an item; false if there was none. */
   async delete(key: Key): Promise<boolean> {
-    const { line } = await this.#request(key, "line", (out) => writeDelete(out, key));
-    return line === "DELETED";
+    const { status } = await this.#ask(
+      key,
+      (requests, out, opaque) => requests.delete(out, opaque, key),
+    );
+    return status === "done";
   }
 
-  /** Deletes all items of all servers, at once or in `delay` seconds. */
+  /** Deletes all items of all servers, immediately or in `delay` seconds. */
   async flushAll(delay = 0): Promise<void> {
-    await this.#onEach("line", delay === 0 ? "flush_all" : `flush_all ${delay}`);
+    await this.#onEach((requests, out, opaque) => requests.flushAll(out, opaque, delay));
   }
 
   /** What each server counts, by its address: `stats`, or `stats settings` and the like. */
   async stats(group?: string): Promise<Map<string, Map<string, string>>> {
-    const replies = await this.#onEach("list", group === undefined ? "stats" : `stats ${group}`);
-    return new Map(
-      replies.map(([server, reply]) => {
-        const lines = reply.kind === "line" ? [reply.line] : reply.lines;
-        return [server, new Map(lines.map(nameAndValue))];
-      }),
+    const replies = await this.#onEach((requests, out, opaque) =>
+      requests.stats(out, opaque, group)
     );
+    return new Map(replies.map(([server, { entries }]) => [server, new Map(entries)]));
   }
 
   /** The version of each server, by its address. */
   async version(): Promise<Map<string, string>> {
-    const replies = await this.#onEach("line", "version");
-    return new Map(replies.map(([server, { line }]) => [server, line.replace(/^VERSION /, "")]));
+    const replies = await this.#onEach((requests, out, opaque) => requests.version(out, opaque));
+    return new Map(replies.map(([server, { text }]) => [server, text]));
+  }
+
+  /** Asks each server for no more than an answer. */
+  async noop(): Promise<void> {
+    await this.#onEach((requests, out, opaque) => requests.noop(out, opaque));
+  }
+
+  /**
+   * Sets how much each server logs, 0 to 2 and more.
+   *
+   * @throws {RequestError} over binary: memcached does not carry that out, and loses its place in the
+   * stream of requests.
+   */
+  async verbosity(level: number): Promise<void> {
+    if (this.#options.protocol === "binary") {
+      throw new RequestError("verbosity needs the protocol text, or meta");
+    }
+    await this.#onEach((requests, out, opaque) => requests.verbosity(out, opaque, level));
+  }
+
+  /** Ends each open connection by asking its server to close it, after all that was asked before. */
+  async quit(): Promise<void> {
+    await Promise.all(
+      this.#connections.filter((connection) => connection?.closed === false).map((connection) =>
+        connection!.request((requests, out, opaque) => requests.quit(out, opaque))
+      ),
+    );
   }
 
   /** How long each server takes to answer over an open connection, in milliseconds, by its address. */
   async ping(): Promise<Map<string, number>> {
-    await this.version();
+    await this.noop();
     const took = new Map<string, number>();
     for (const [index, address] of this.servers.entries()) {
       const start = performance.now();
-      await this.#connection(index).request("line", (out) => writeLine(out, "version"));
+      await this.#connection(index).request((requests, out, opaque) => requests.noop(out, opaque));
       took.set(addressText(address), performance.now() - start);
     }
     return took;
@@ -227,43 +287,20 @@ export class Client implements Disposable {
   }
 
   /** Sends a line of the text protocol as it is, to the first server. */
-  async raw(line: string): Promise<Response> {
-    const expect = expectationOf(line);
-    if (expect !== "dump") {
-      return await this.#connection(0).request(expect, (out) => writeLine(out, line));
+  async raw(line: string): Promise<RawReply> {
+    if (this.#options.protocol === "binary") {
+      using lines = new Client({
+        ...this.#options,
+        servers: [addressText(this.servers[0]!)],
+        protocol: "text",
+      });
+      return await lines.raw(line);
     }
+    const expect = expectationOf(line);
+    if (expect !== "dump") return await this.#connection(0).line(line, expect);
     const lines: string[] = [];
     await this.#connection(0).dump(line, (part) => lines.push(...part));
     return { kind: "lines", lines, last: true };
-  }
-
-  /** Like {@linkcode get} for a key of any bytes, by the meta commands (memcached 1.6). */
-  async getBinary(key: Uint8Array): Promise<{ value: Uint8Array; flags: number } | undefined> {
-    checkKeyLength(key.length);
-    await this.#needMeta(key);
-    const { line, value } = await this.#request(key, "meta", (out) => writeMetaGet(out, key));
-    if (value === undefined) return undefined;
-    return { value, flags: Number(/ f(\d+)/.exec(line)?.[1] ?? 0) };
-  }
-
-  /**
-   * Like {@linkcode set}, or {@linkcode add} with `absent`, for a key of any bytes; one that the
-   * text protocol cannot name goes by the meta commands (memcached 1.6). False if `absent` kept it
-   * from being stored.
-   */
-  async setBinary(
-    key: Uint8Array,
-    value: Uint8Array,
-    { flags = 0, exptime = 0, absent = false }: StoreOptions & { absent?: boolean } = {},
-  ): Promise<boolean> {
-    if (isTextKey(key)) {
-      return await this.#stored(absent ? "add" : "set", key, value, { flags, exptime });
-    }
-    checkKeyLength(key.length);
-    await this.#needMeta(key);
-    const mode = absent ? "E" : "S";
-    const write = (out: ByteBuffer) => writeMetaSet(out, key, value, flags, exptime, mode);
-    return (await this.#request(key, "meta", write)).line.startsWith("HD");
   }
 
   /** Closes the connections; requests in flight are rejected. */
@@ -275,26 +312,36 @@ export class Client implements Disposable {
     this.close();
   }
 
+  async #get(verb: GetVerb, key: Key, exptime: number): Promise<Value | undefined> {
+    const { values } = await this.#ask(
+      key,
+      (requests, out, opaque) => requests.get(out, opaque, verb, key, exptime),
+    );
+    return values[0];
+  }
+
   async #stored(
-    verb: StorageOp,
+    verb: StoreVerb,
     key: Key,
     value: Uint8Array | string,
     options?: StoreOptions,
   ): Promise<boolean> {
-    return await this.#store(verb, key, value, options) === "STORED";
+    return (await this.#store(verb, key, value, options)).status === "done";
   }
 
-  async #store(
-    verb: StorageOp,
+  #store(
+    verb: StoreVerb,
     key: Key,
     value: Uint8Array | string,
-    options?: StoreOptions,
-    cas?: bigint,
-  ): Promise<string> {
+    { flags = 0, exptime = 0 }: StoreOptions = {},
+    unique = 0n,
+  ): Promise<ReplyOf<"stored">> {
     const bytes = typeof value === "string" ? bytesOf(value) : value;
-    const write = (out: ByteBuffer) =>
-      writeStore(out, verb, key, bytes, options?.flags ?? 0, options?.exptime ?? 0, cas);
-    return (await this.#request(key, "line", write)).line;
+    return this.#ask(
+      key,
+      (requests, out, opaque) =>
+        requests.store(out, opaque, verb, key, bytes, flags, exptime, unique),
+    );
   }
 
   async #arithmetic(
@@ -302,50 +349,75 @@ export class Client implements Disposable {
     key: Key,
     delta: number | bigint,
   ): Promise<bigint | undefined> {
-    const write = (out: ByteBuffer) => writeArithmetic(out, verb, key, BigInt(delta));
-    const { line } = await this.#request(key, "line", write);
-    return line === "NOT_FOUND" ? undefined : BigInt(line.trimEnd());
+    const { number } = await this.#ask(
+      key,
+      (requests, out, opaque) => requests.arithmetic(out, opaque, verb, key, BigInt(delta)),
+    );
+    return number;
+  }
+
+  /** Makes a request about a key, in the dialect that can name it, to the server that has it. */
+  #ask<E extends Expect>(
+    key: Key,
+    write: (requests: RequestWriter, out: ByteBuffer, opaque: number) => E,
+  ): Promise<ReplyOf<E>> {
+    return this.#needsMeta(key)
+      ? this.#askByMeta(key, (out, opaque) => write(metaRequests, out, opaque))
+      : this.#connection(this.#serverOf(key)).request(write);
+  }
+
+  #needsMeta(key: Key): boolean {
+    const { protocol = "text", anyKeys = false } = this.#options;
+    return protocol === "text" && anyKeys && !isTextKey(key);
   }
 
   /** A server without meta commands would take a value for commands: it is asked first. */
-  async #needMeta(key: Key): Promise<void> {
-    try {
-      await this.#request(key, "meta", (out) => writeLine(out, "mn"));
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      const message =
-        `the key needs meta commands, which the server does not know (${error.message})`;
-      throw new RequestError(message);
-    }
-  }
-
-  #request<E extends Exclude<Expect, "dump">>(
+  async #askByMeta<E extends Expect>(
     key: Key,
-    expect: E,
-    write: (out: ByteBuffer) => void,
-  ): Promise<ResponseOf<E>> {
-    return this.#connection(this.#ring?.serverOf(key) ?? 0).request(expect, write);
+    write: (out: ByteBuffer, opaque: number) => E,
+  ): Promise<ReplyOf<E>> {
+    const connection = this.#connection(this.#serverOf(key));
+    if (!this.#metaKnown.has(connection)) {
+      // Before that, so that a key that nobody can send does not need a server.
+      keyBytes(key);
+      try {
+        await connection.request((_, out, opaque) => metaRequests.noop(out, opaque));
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        const message =
+          `this needs meta commands, which the server does not know (${error.message})`;
+        throw new RequestError(message);
+      }
+      this.#metaKnown.add(connection);
+    }
+    return await connection.request((_, out, opaque) => write(out, opaque));
   }
 
-  async #onEach<E extends Exclude<Expect, "dump">>(
-    expect: E,
-    line: string,
-  ): Promise<[server: string, reply: ResponseOf<E>][]> {
+  async #onEach<E extends Expect>(
+    write: (requests: RequestWriter, out: ByteBuffer, opaque: number) => E,
+  ): Promise<[server: string, reply: ReplyOf<E>][]> {
     return await Promise.all(
       this.servers.map(async (address, server) =>
-        [
-          addressText(address),
-          await this.#connection(server).request(expect, (out) => writeLine(out, line)),
-        ] as [string, ResponseOf<E>]
+        [addressText(address), await this.#connection(server).request(write)] as [
+          string,
+          ReplyOf<E>,
+        ]
       ),
     );
   }
 
-  #byServer(keys: readonly Key[]): Map<number, readonly Key[]> {
+  #serverOf(key: Key): number {
+    return this.#ring?.serverOf(key) ?? 0;
+  }
+
+  /** Keys that one request can ask for: of one server, and named by one dialect. */
+  #groups(keys: readonly Key[]): Iterable<readonly Key[]> {
     const ring = this.#ring;
-    return ring === undefined
-      ? new Map([[0, keys]])
-      : Map.groupBy(keys, (key) => ring.serverOf(key));
+    if (ring === undefined && !keys.some((key) => this.#needsMeta(key))) return [keys];
+    return Map.groupBy(
+      keys,
+      (key) => 2 * this.#serverOf(key) + (this.#needsMeta(key) ? 1 : 0),
+    ).values();
   }
 
   #connection(server: number): Connection {
@@ -353,10 +425,4 @@ export class Client implements Disposable {
     if (open !== undefined && !open.closed) return open;
     return this.#connections[server] = new Connection(this.servers[server]!, this.#options);
   }
-}
-
-/** `STAT name value` */
-function nameAndValue(line: string): [name: string, value: string] {
-  const [, name = line, value = ""] = /^\S+ (\S+) ?(.*)$/.exec(line) ?? [];
-  return [name, value];
 }

@@ -6,13 +6,18 @@
 
 import { ByteBuffer } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
-import { writeLine, writeStore } from "../protocol/request.ts";
 import {
+  type ClientDialect,
   type Expect,
-  type Response,
-  type ResponseOf,
-  ResponseParser,
-} from "../protocol/response.ts";
+  type Protocol,
+  type Reply,
+  type ReplyOf,
+  type ReplyReader,
+  type RequestWriter,
+  statusReplies,
+} from "../protocol/client_dialect.ts";
+import { clientDialects } from "../protocol/client_dialects.ts";
+import { writeLine } from "../protocol/text/format_request.ts";
 import { Rounds } from "../rounds.ts";
 import { type Address, addressText } from "./address.ts";
 import {
@@ -22,26 +27,29 @@ import {
   UnreachableError,
   UnreadableError,
 } from "./errors.ts";
+import { type Credentials, logIn } from "./login.ts";
 import { Queue } from "./queue.ts";
+
+export type { Credentials };
 
 /** How a {@linkcode Connection} behaves. */
 export interface ConnectionOptions {
   /** How long a reply may take, in milliseconds (5000). It may be a quarter more. */
   readonly timeout?: number;
-  /** For a server with an auth file (memcached's `-Y`). */
+  /** Which of memcached's dialects it speaks (text). */
+  readonly protocol?: Protocol;
+  /** For a server with an auth file (memcached's `-Y`), or with SASL (`-S`) over binary. */
   readonly credentials?: Credentials;
-}
-
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
 }
 
 /** Who waits for a reply. One object may wait again and again, also several times at once. */
 export interface Waiting {
+  /** What {@linkcode RequestWriter} said that the reply looks like. */
   readonly expect: Expect;
-  /** Gets the reply, the server's error lines among them; of a dump each part. */
-  resolve(response: Response): void;
+  /** The one that its request was written with. */
+  readonly opaque: number;
+  /** Takes the reply, the server's errors among them; of a dump each part. */
+  resolve(reply: Reply): void;
   /** Learns that no reply will come. */
   reject(error: UnreachableError | RequestError): void;
 }
@@ -72,14 +80,20 @@ const rounds = new Rounds();
  *
  * ```ts ignore
  * using connection = new Connection(parseAddress("127.0.0.1:11211"));
- * const reply = await connection.request("values", (out) => writeGet(out, "get", ["key"]));
+ * const reply = await connection.request((requests, out, opaque) =>
+ *   requests.get(out, opaque, "get", "key", 0)
+ * );
  * ```
  */
 export class Connection implements Disposable {
   readonly #options: ConnectionOptions;
-  readonly #parser = new ResponseParser();
+  readonly #dialect: ClientDialect;
+  readonly #reader: ReplyReader;
   readonly #inFlight = new Queue<InFlight>();
   #socket: Deno.Conn | undefined;
+  /** Whether requests may be sent: it is connected, and has logged in. */
+  #ready = false;
+  #opaque = 0;
   #failure: UnreachableError | RequestError | undefined;
 
   /** What is to be written next, and the memory of what is being written. */
@@ -94,7 +108,8 @@ export class Connection implements Disposable {
 
   constructor(readonly address: Address, options: ConnectionOptions = {}) {
     this.#options = options;
-    if (options.credentials !== undefined) this.#authenticate(options.credentials);
+    this.#dialect = clientDialects[options.protocol ?? "text"];
+    this.#reader = this.#dialect.newReader();
     void this.#run();
   }
 
@@ -109,43 +124,54 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Makes a request; `write` writes its bytes, one whole request, and may throw before it has
-   * written any.
+   * Makes a request; `write` writes its bytes, one whole request, by the connection's own dialect or
+   * by one that shares it, and returns what the reply looks like. If it throws, nothing is sent.
    *
    * @returns the reply; the server's error lines reject as {@linkcode ServerError} and
    * {@linkcode RequestError}, all else as {@linkcode UnreachableError} or {@linkcode TimeoutError}.
    */
-  request<E extends Exclude<Expect, "dump">>(
-    expect: E,
-    write: (out: ByteBuffer) => void,
-  ): Promise<ResponseOf<E>> {
+  request<E extends Expect>(
+    write: (requests: RequestWriter, out: ByteBuffer, opaque: number) => E,
+  ): Promise<ReplyOf<E>> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
-      write(this.#out);
+      const opaque = this.#nextOpaque();
       this.#await({
-        expect,
-        resolve: (response) =>
-          response.kind === "error"
-            ? reject(errorOf(response.line))
-            : resolve(response as ResponseOf<E>),
+        expect: this.#append(write, opaque),
+        opaque,
+        resolve: (reply) =>
+          reply.kind === "error" ? reject(errorOf(reply.line)) : resolve(reply as ReplyOf<E>),
         reject,
       });
     });
   }
 
+  /** Sends a line of the text protocol as it is, over text or meta. `expect` says what comes back. */
+  line<E extends "line" | "list" | "values" | "meta">(
+    line: string,
+    expect: E,
+  ): Promise<ReplyOf<E>> {
+    return this.request((_, out) => {
+      writeLine(out, line);
+      return expect;
+    });
+  }
+
   /**
-   * Asks for a dump (`lru_crawler metadump all`), which may be longer than memory: `each` gets its
-   * lines as they come.
+   * Asks for a dump (`lru_crawler metadump all`) over text or meta, which may be longer than memory:
+   * `each` takes its lines as they come.
    */
   dump(line: string, each: (lines: readonly string[]) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure);
+      const opaque = this.#nextOpaque();
       writeLine(this.#out, line);
       this.#await({
         expect: "dump",
-        resolve(response) {
-          if (response.kind === "error") return reject(errorOf(response.line));
-          const { lines, last } = response as ResponseOf<"dump">;
+        opaque,
+        resolve(reply) {
+          if (reply.kind === "error") return reject(errorOf(reply.line));
+          const { lines, last } = reply as ReplyOf<"dump">;
           each(lines);
           if (last) resolve();
         },
@@ -156,7 +182,7 @@ export class Connection implements Disposable {
 
   /**
    * Sends a request whose bytes are ready, for who makes a great many of them: no promise is made.
-   * `frame` is copied.
+   * `frame` is copied; it must carry the opaque that `waiting` names.
    */
   send(frame: Uint8Array, waiting: Waiting): void {
     if (this.#failure !== undefined) return waiting.reject(this.#failure);
@@ -179,7 +205,7 @@ export class Connection implements Disposable {
       this.#onTick,
       Math.max(1, (this.#options.timeout ?? 5000) / TICKS),
     );
-    if (this.#flushScheduled || this.#writing || this.#socket === undefined) return;
+    if (this.#flushScheduled || this.#writing || !this.#ready) return;
     this.#flushScheduled = true;
     queueMicrotask(this.#flush);
   }
@@ -195,6 +221,9 @@ export class Connection implements Disposable {
         this.#socket = socket;
       }
       if (this.#failure !== undefined) return this.#socket.close();
+      await this.#logIn(this.#socket);
+      if (this.#failure !== undefined) return;
+      this.#ready = true;
       void this.#write();
       rounds.join();
       await this.#read(this.#socket).finally(() => rounds.leave());
@@ -210,7 +239,7 @@ export class Connection implements Disposable {
 
   async #read(socket: Deno.Conn): Promise<void> {
     const memory = new Uint8Array(READ_BUFFER);
-    const parser = this.#parser;
+    const reader = this.#reader;
     const inFlight = this.#inFlight;
     while (true) {
       const turn = rounds.next();
@@ -222,20 +251,24 @@ export class Connection implements Disposable {
         rounds.readDone();
       }
       if (length === null) {
+        if (inFlight.peek()?.waiting.expect === "end") {
+          inFlight.shift()!.waiting.resolve(statusReplies.done);
+        }
         return this.#fail(
           new UnreachableError(`${addressText(this.address)} closed the connection`),
         );
       }
-      parser.push(memory.subarray(0, length));
+      reader.push(memory.subarray(0, length));
       for (let head = inFlight.peek(); head !== undefined; head = inFlight.peek()) {
-        const response = parser.next(head.waiting.expect);
-        if (response === undefined) break;
-        if (response.kind === "unreadable") return this.#distrust(response.reason);
-        if (response.kind === "lines" && !response.last) head.tick = this.#tick;
+        const { expect, opaque } = head.waiting;
+        const reply = reader.next(expect, opaque);
+        if (reply === undefined) break;
+        if (reply.kind === "unreadable") return this.#distrust(reply.reason);
+        if (reply.kind === "lines" && !reply.last) head.tick = this.#tick;
         else inFlight.shift();
-        head.waiting.resolve(response);
+        head.waiting.resolve(reply);
       }
-      if (parser.pending && this.#failure === undefined) {
+      if (reader.pending && this.#failure === undefined) {
         return this.#distrust("a reply that nobody asked for");
       }
     }
@@ -294,20 +327,38 @@ export class Connection implements Disposable {
     }
   };
 
-  #authenticate({ user, password }: Credentials): void {
-    const token = new TextEncoder().encode(`${user} ${password}`);
-    writeStore(this.#out, "set", "auth", token, 0, 0);
-    this.#await({
-      expect: "line",
-      resolve: (response) => {
-        if (response.kind === "line" && response.line === "STORED") return;
-        const answer = response.kind === "error" || response.kind === "line" ? response.line : "";
-        this.#fail(
-          new RequestError(`${addressText(this.address)} refuses user '${user}': ${answer}`),
-        );
-      },
-      reject: () => {},
-    });
+  /** Nothing but the login is on the connection while it goes on. */
+  async #logIn(socket: Deno.Conn): Promise<void> {
+    const { credentials } = this.#options;
+    if (credentials === undefined) return;
+    try {
+      await logIn(socket, this.#dialect, this.#reader, credentials);
+    } catch (error) {
+      const server = addressText(this.address);
+      if (error instanceof UnreadableError) return this.#distrust(error.message);
+      if (!(error instanceof RequestError)) throw error;
+      this.#fail(
+        new RequestError(`${server} refuses user '${credentials.user}': ${error.message}`),
+      );
+    }
+  }
+
+  #nextOpaque(): number {
+    return this.#opaque = (this.#opaque + 1) >>> 0;
+  }
+
+  #append<E extends Expect>(
+    write: (requests: RequestWriter, out: ByteBuffer, opaque: number) => E,
+    opaque: number,
+  ): E {
+    const out = this.#out;
+    const start = out.length;
+    try {
+      return write(this.#dialect.requests, out, opaque);
+    } catch (error) {
+      out.length = start;
+      throw error;
+    }
   }
 
   #fail(error: UnreachableError | RequestError): void {

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { bytesOf } from "../bytes.ts";
-import { writeLine } from "../protocol/request.ts";
+import { bytesOfBinaryString } from "../bytes.ts";
 import type { Address } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";
@@ -34,7 +33,8 @@ export async function* listKeys(
   address: Address,
   options: ConnectionOptions,
 ): AsyncGenerator<readonly KeyEntry[], void, void> {
-  using connection = new Connection(address, options);
+  // The binary protocol lists no keys.
+  using connection = new Connection(address, { ...options, protocol: "text" });
   const spool = new KeySpool();
   const take = (lines: readonly string[]) => {
     for (const line of lines) spool.push(metadumpEntry(line));
@@ -53,14 +53,11 @@ export async function* listKeys(
 }
 
 async function* listByClass(connection: Connection): AsyncGenerator<readonly KeyEntry[]> {
-  const items = await connection.request("list", (out) => writeLine(out, "stats items"));
+  const items = await connection.line("stats items", "list");
   if (items.kind === "line") throw new RequestError(items.line);
   const classes = new Set(items.lines.map((line) => /^STAT items:(\d+):/.exec(line)?.[1]));
   for (const id of classes) {
-    const dump = await connection.request(
-      "list",
-      (out) => writeLine(out, `stats cachedump ${id} 0`),
-    );
+    const dump = await connection.line(`stats cachedump ${id} 0`, "list");
     if (dump.kind === "line") throw new RequestError(dump.line);
     yield dump.lines.map(cachedumpEntry);
   }
@@ -68,25 +65,31 @@ async function* listByClass(connection: Connection): AsyncGenerator<readonly Key
 
 /** `key=a%20b exp=-1 la=1700000000 …` */
 function metadumpEntry(line: string): KeyEntry {
-  const match = /^key=(\S*) exp=(-?\d+)/.exec(line);
+  const match = /^key=(\S{1,750}) exp=(-?\d+)/.exec(line);
   if (match === null) throw new RequestError(`not a line of a metadump: ${line}`);
   return { key: percentDecoded(match[1]!), expires: Math.max(0, Number(match[2])) };
 }
 
-/** `ITEM key [5 b; 1700000000 s]` */
+/** `ITEM key [5 b; 1700000000 s]`; a key that came by the binary protocol may hold spaces. */
 function cachedumpEntry(line: string): KeyEntry {
-  const match = /^ITEM (\S+) \[\d+ b; (\d+) s\]/.exec(line);
+  const match = /^ITEM (.+) \[\d+ b; (\d+) s\]$/s.exec(line);
   if (match === null) throw new RequestError(`not a line of a cachedump: ${line}`);
-  return { key: bytesOf(match[1]!), expires: Number(match[2]) };
+  return { key: bytesOfBinaryString(match[1]!), expires: Number(match[2]) };
 }
 
-/** The bytes that a text with `%20` and the like stands for, be they UTF-8 or not. */
+/**
+ * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not.
+ *
+ * @throws {RequestError} where what follows a `%` is no number.
+ */
 function percentDecoded(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   let length = 0;
   for (let i = 0; i < text.length; i++) {
     if (text[i] === "%") {
-      bytes[length++] = parseInt(text.slice(i + 1, i + 3), 16);
+      const digits = text.slice(i + 1, i + 3);
+      if (!/^[\da-f]{2}$/i.test(digits)) throw new RequestError(`not a key of a metadump: ${text}`);
+      bytes[length++] = parseInt(digits, 16);
       i += 2;
     } else {
       bytes[length++] = text.charCodeAt(i);

@@ -1,43 +1,135 @@
-import { type Arithmetic, replies, type Reply } from "../protocol/message.ts";
-import type { Awaitable } from "../storage/store.ts";
+/**
+ * Numbers: `incr`, `decr`, `ma`, and binary's.
+ *
+ * @module
+ */
+
+import { failures, type Outcome } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
+import { type Changed, type Item, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
+import { expiryOf } from "./exptime.ts";
+import { tellLookup, ttlOf } from "./get.ts";
+import type { Session } from "./session.ts";
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
 const ZERO = 0x30;
 const MODULUS = 1n << 64n;
+/** Digits of 2^64 - 1. */
+const MAX_DIGITS = 20;
 
-/**
- * `incr` and `decr`: unsigned numbers of 64 bits in decimal digits. Up wraps at 2^64, down stops at
- * 0. Where the number gets shorter the value keeps its length, padded with spaces (memcached,
- * `do_add_delta`; `doc/protocol.txt`, "Increment/Decrement").
- */
-export function addDelta(request: Arithmetic, context: Context): Awaitable<Reply> {
-  const { op, key, delta } = request;
-  let outcome: bigint | "missing" | "not a number" = "missing";
-  const answer = (): Reply => {
-    count(op, outcome !== "missing", context);
-    if (outcome === "missing") return replies.notFound;
-    if (outcome === "not a number") return replies.notANumber;
-    return { kind: "number", value: outcome };
-  };
-  const done = update(context.store, context.clock, key, (item) => {
-    outcome = item === undefined ? "missing" : numberIn(item.value) ?? "not a number";
-    if (item === undefined || typeof outcome === "string") return undefined;
-    if (op === "incr") outcome = (outcome + delta) % MODULUS;
-    else outcome = outcome > delta ? outcome - delta : 0n;
-    return { ...item, value: digits(outcome, item.value.length), cas: 0n };
-  });
-  return done instanceof Promise ? done.then(answer) : answer();
+/** What came of the arithmetic. */
+interface Result {
+  readonly code: "number" | "notFound" | "exists" | "notNumeric";
+  readonly number: bigint;
+  readonly created: boolean;
+  readonly exptimeBefore: number;
+  readonly exptime: number;
 }
 
-function count(op: "incr" | "decr", hit: boolean, { counters }: Context): void {
-  if (op === "incr") {
-    if (hit) counters.incr_hits++;
-    else counters.incr_misses++;
-  } else if (hit) counters.decr_hits++;
-  else counters.decr_misses++;
+const notFound = nothing("notFound");
+const exists = nothing("exists");
+const notNumeric = nothing("notNumeric");
+
+function nothing(code: Result["code"]): Changed<Result> {
+  const result = { code, number: 0n, created: false, exptimeBefore: 0, exptime: 0 };
+  return { next: undefined, result };
+}
+
+/**
+ * Unsigned numbers of 64 bits in decimal digits. Up wraps at 2^64, down stops at 0. Where the number
+ * gets shorter the value keeps its length, padded with spaces (memcached, `do_add_delta`;
+ * `doc/protocol.txt`, "Increment/Decrement").
+ */
+export function arithmetic(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const telling = tellLookup(request, session, context);
+  return telling instanceof Promise
+    ? telling.then(() => change(request, outcome, session, context))
+    : change(request, outcome, session, context);
+}
+
+function change(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const { store, clock } = context;
+  const change = (item: Item | undefined) => changeOf(request, context, item);
+  const done = update(store, clock, request.key, change, session.batch);
+  return done instanceof Promise
+    ? done.then(({ cas, result }) => tell(request, outcome, context, cas, result))
+    : tell(request, outcome, context, done.cas, done.result);
+}
+
+function changeOf(request: Request, context: Context, item: Item | undefined): Changed<Result> {
+  const now = context.clock.now();
+  if (item === undefined) return request.vivifies ? vivified(request, now) : notFound;
+  if (item.value.length === 0) return notNumeric;
+  if (request.compares && (!context.usesCas || item.cas !== request.cas)) return exists;
+  const before = numberIn(item.value);
+  if (before === undefined) return notNumeric;
+  const { delta } = request;
+  const number = request.decrements
+    ? before > delta ? before - delta : 0n
+    : (before + delta) % MODULUS;
+  const exptime = request.touches ? expiryOf(request.exptime, now) : item.exptime;
+  return {
+    next: { ...item, value: digits(number, item.value.length), cas: request.newCas, exptime },
+    result: { code: "number", number, created: false, exptimeBefore: item.exptime, exptime },
+  };
+}
+
+function vivified(request: Request, now: number): Changed<Result> {
+  const exptime = expiryOf(request.touches ? request.exptime : request.vivifyExptime, now);
+  const number = request.initial;
+  return {
+    next: {
+      ...plain,
+      value: digits(number, 0),
+      exptime,
+      cas: request.newCas,
+      binaryKey: request.binaryKey,
+      accessed: Math.floor(now / 1000),
+    },
+    result: { code: "number", number, created: true, exptimeBefore: 0, exptime },
+  };
+}
+
+function tell(
+  request: Request,
+  outcome: Outcome,
+  context: Context,
+  cas: bigint,
+  result: Result,
+): void {
+  const { code, created } = result;
+  if (code === "notNumeric") return outcome.fail(failures.notNumeric);
+  outcome.code = code;
+  if (code === "exists") return;
+  if (!created) count(request.decrements, code === "number", context);
+  outcome.created = created;
+  outcome.number = result.number;
+  outcome.cas = context.usesCas ? cas : 0n;
+  if (!request.wantsTimes) return;
+  const now = context.clock.now();
+  outcome.ttl = ttlOf(result.exptime, now);
+  outcome.ttlBefore = ttlOf(result.exptimeBefore, now);
+}
+
+function count(decrements: boolean, hit: boolean, { counters }: Context): void {
+  if (decrements) {
+    if (hit) counters.decr_hits++;
+    else counters.decr_misses++;
+  } else if (hit) counters.incr_hits++;
+  else counters.incr_misses++;
 }
 
 /**
@@ -49,14 +141,16 @@ function numberIn(value: Uint8Array): bigint | undefined {
   while (isBlank(value[i])) i++;
   if (value[i] === PLUS) i++;
   const start = i;
+  while (value[i] === ZERO) i++;
+  const significant = i;
   let number = 0n;
   for (; i < value.length && !isBlank(value[i]); i++) {
     const digit = value[i] - ZERO;
-    if (digit < 0 || digit > 9) return undefined;
+    // A value may be long: what is no number of 64 bits is known as such after a few digits.
+    if (digit < 0 || digit > 9 || i - significant >= MAX_DIGITS) return undefined;
     number = number * 10n + BigInt(digit);
-    if (number >= MODULUS) return undefined;
   }
-  return i === start ? undefined : number;
+  return i === start || number >= MODULUS ? undefined : number;
 }
 
 /** What C's `isspace` says: a space, and tab to carriage return. */

@@ -1,8 +1,31 @@
-import type { Clock } from "../clock.ts";
+import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { Figure } from "../protocol/message.ts";
+import type { PrefixCounts } from "../observe/prefixes.ts";
+import type { Watchers } from "../observe/watch.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import type { Limits } from "../protocol/limits.ts";
-import type { Store } from "../storage/store.ts";
+import type { Store } from "../storage/contract.ts";
+import type { Crawls } from "./crawls.ts";
+
+/** Who may log in. */
+export interface Users {
+  /** Whether this is the user's password; takes as long for a user that is not there. */
+  check(user: Uint8Array, password: Uint8Array): boolean;
+}
+
+/** What commands change while the server runs, beside the items. */
+export interface Live {
+  /** How much is logged (`verbosity`). */
+  verbosity: number;
+  /** Bytes of memory for values (`cache_memlimit`). */
+  memoryLimit: number;
+  /** Seconds from the start to the time that the last `flush_all` holds for; 0 where there was none. */
+  oldestLive: number;
+  /** What `lru_crawler enable`, `sleep` and `tocrawl` said; kvs has no such thread. */
+  lruCrawler: boolean;
+  lruCrawlerSleep: number;
+  lruCrawlerToCrawl: number;
+}
 
 /** What commands work on: the store, and what the server knows of itself. */
 export interface Context {
@@ -11,15 +34,40 @@ export interface Context {
   readonly storeName: string;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly watchers: Watchers;
+  readonly prefixes: PrefixCounts;
   readonly limits: Limits;
   /** What `version` answers. */
   readonly version: string;
+  /** The search for expired items that `lru_crawler crawl` begins. */
+  readonly crawls: Crawls;
   /** Whether `flush_all` is allowed (memcached's `-F` forbids it). */
   readonly allowFlush: boolean;
   /** Whether listings of keys are allowed (memcached's `-X` forbids them). */
   readonly allowDump: boolean;
+  /** Whether `watch` is allowed (memcached's `-W` forbids it). */
+  readonly allowWatch: boolean;
+  /** Whether items have cas uniques for clients (memcached's `-C` takes them away). */
+  readonly usesCas: boolean;
+  /** Who may log in; `undefined` where everybody may do everything. */
+  readonly users: Users | undefined;
+  /** Whether clients of the binary protocol may log in by SASL (memcached's `-S`). */
+  readonly sasl: boolean;
+  /** A clock that `debugtime` moves: for tests only. */
+  readonly debugClock: AdjustableClock | undefined;
   /** Ends the server, where `shutdown` is allowed (memcached's `-A`). */
   readonly shutdown: (() => void) | undefined;
+  /** What commands change while the server runs. */
+  readonly live: Live;
+  /** Requests that a connection runs before the others have a turn (memcached's `-R`). */
+  readonly requestsPerTurn: number;
+  /** Whether connections are closed that have been silent for long. */
+  readonly closesIdle: boolean;
+  /** Whether connections are accepted, and how often and for how many milliseconds they were not. */
+  readonly accepting: () => {
+    readonly now: boolean;
+    readonly disabled: { readonly count: number; readonly time: number };
+  };
   /** How many connections are open now. */
   readonly connections: () => number;
   /** The lines of `stats conns`. */
@@ -28,6 +76,8 @@ export interface Context {
   readonly maxConnections: number;
   /** The lines of `stats settings`. */
   readonly settings: readonly Figure[];
+  /** Whether `stats sizes` counts (memcached's `track_sizes`). */
+  readonly trackSizes: boolean;
   /** When the server started, in milliseconds since 1970. */
   readonly started: number;
   /** Says one line to the operator. */

@@ -1,96 +1,57 @@
 /**
- * A request to its reply: one row a command.
+ * A request to its outcome.
  *
- * Results stay plain where the store's are. What a store throws becomes the reply of that request
- * alone; nothing is thrown from here.
+ * Outcomes stay plain where the store's results are. What a store throws becomes the outcome of that
+ * request alone; nothing is thrown from here.
  *
  * @module
  */
 
 import { messageOf, OutOfSpaceError, StoreError } from "../errors.ts";
-import {
-  type Dump,
-  replies,
-  type Reply,
-  type Request,
-  serverError,
-  type Shutdown,
-} from "../protocol/message.ts";
-import type { Awaitable } from "../storage/store.ts";
-import { addDelta } from "./arithmetic.ts";
+import { type Failure, failures, type Outcome, storeFailed } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
-import { flushAll, remove, touch } from "./removal.ts";
-import { get, getAndTouch } from "./retrieval.ts";
-import { stats } from "./stats.ts";
-import { add, compareAndSwap, extend, refuse, replace, set } from "./storage.ts";
+import type { Session } from "./session.ts";
+import { commands } from "./table.ts";
 
-type Command<R> = (request: R, context: Context) => Awaitable<Reply>;
-
-const commands: { readonly [Op in Request["op"]]: Command<Extract<Request, { op: Op }>> } = {
-  get,
-  gat: getAndTouch,
-  set,
-  add,
-  replace,
-  append: extend,
-  prepend: extend,
-  cas: compareAndSwap,
-  too_large: refuse,
-  incr: addDelta,
-  decr: addDelta,
-  delete: remove,
-  touch,
-  flush_all: flushAll,
-  dump,
-  stats,
-  version: (_, context) => ({ kind: "version", version: context.version }),
-  verbosity: () => replies.ok,
-  crawler: () => replies.ok,
-  quit: () => replies.close,
-  shutdown,
-  malformed: (request) => request.reply,
-};
-
-/** Runs a request. */
-export function execute(request: Request, context: Context): Awaitable<Reply> {
+/** Runs a request. A promise only where the store must be waited for; it never rejects. */
+export function execute(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | undefined {
+  const row = commands[request.op];
+  outcome.closes = request.closes;
+  if (!session.authenticated && (!row.open || isUnknownFrame(request))) {
+    outcome.fail(failures.unauthenticated);
+    outcome.closes ||= request.isBinary;
+    return undefined;
+  }
   try {
-    const reply = (commands[request.op] as Command<Request>)(request, context);
-    return reply instanceof Promise ? reply.catch((error) => failure(error, context)) : reply;
+    const running = row.run(request, outcome, session, context);
+    if (!(running instanceof Promise)) return undefined;
+    return running.catch((error) => outcome.fail(failureOf(error, context)));
   } catch (error) {
-    return failure(error, context);
+    outcome.fail(failureOf(error, context));
+    return undefined;
   }
 }
 
-type Failure = Extract<Reply, { kind: "error" }>;
+/** Not even which opcodes there are is told to strangers, as in memcached. */
+function isUnknownFrame(request: Request): boolean {
+  return request.isBinary && request.op === "malformed" && !request.closes;
+}
 
-/** The reply to a request that the store, or a bug, made fail. */
-export function failure(error: unknown, context: Context): Failure {
+/** What a request is answered that the store, or a bug, made fail. */
+export function failureOf(error: unknown, context: Context): Failure {
   if (error instanceof OutOfSpaceError) {
     context.counters.store_no_memory++;
-    return replies.outOfMemory;
+    return failures.outOfMemory;
   }
   if (!(error instanceof StoreError)) {
     context.log(`internal error: ${error instanceof Error ? error.stack : error}`);
-    return serverError("internal error");
+    return failures.internal;
   }
-  return serverError(messageOf(error));
-}
-
-function dump(request: Dump, context: Context): Reply {
-  const { format } = request;
-  if (!context.allowDump) {
-    const what = format === "metadump" ? "metadump" : "key dump";
-    return { kind: "error", line: `ERROR ${what} not allowed` };
-  }
-  context.counters.lru_crawler_starts++;
-  return { kind: "dump", format, items: context.store.scan() };
-}
-
-function shutdown(request: Shutdown, context: Context): Reply {
-  if (context.shutdown === undefined) {
-    return { kind: "error", line: "SERVER_ERROR: shutdown not enabled" };
-  }
-  if (!request.isMode) return { kind: "error", line: "CLIENT_ERROR invalid shutdown mode" };
-  context.shutdown();
-  return replies.close;
+  return storeFailed(messageOf(error));
 }

@@ -6,49 +6,86 @@
  */
 
 import { cpuUsage } from "../observe/process.ts";
-import { type Figure, replies, type Reply, type Stats } from "../protocol/message.ts";
-import type { Awaitable, Listed, Store, StoreInfo } from "../storage/store.ts";
+import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
+import { itemSize } from "../protocol/limits.ts";
+import type { Request } from "../protocol/request.ts";
+import type { Listed, Store, StoreInfo } from "../storage/contract.ts";
+import { CLASS, MAX_CLASS } from "./classes.ts";
 import type { Context } from "./context.ts";
+import type { Session } from "./session.ts";
 
-/** The one class that kvs's items are in, for the tools that list keys class by class. */
-const CLASS = 1;
-/** memcached has slab classes up to this one. */
-const MAX_CLASS = 63;
 /** memcached ends a `cachedump` at this many bytes of reply. */
 const MAX_CACHEDUMP = 2 * 1024 * 1024;
+/** The least size of a chunk, and the size of a page, of memcached's slabs, in bytes. */
+const MIN_CHUNK = 96;
+const PAGE = 1024 * 1024;
+/** The width of a step of `stats sizes`, in bytes. */
+const SIZE_STEP = 32;
 /** What a line of a `cachedump` takes beside its key, in bytes, about. */
 const CACHEDUMP_LINE = 32;
 
-/** The commands of `stats`. A name may be cut short, as in memcached: `stats set` is `settings`. */
-const commands: ReadonlyArray<
-  readonly [name: string, run: (context: Context, words: readonly string[]) => Awaitable<Reply>]
-> = [
+type Stats = (
+  context: Context,
+  outcome: Outcome,
+  words: readonly string[],
+) => Promise<void> | void;
+
+/** The commands of `stats`. */
+const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["reset", reset],
-  ["settings", (context) => figures(context.settings)],
+  ["detail", detail],
+  ["settings", (context, outcome) => tell(outcome, context.settings)],
   ["cachedump", cachedump],
-  ["conns", (context) => figures(context.describeConnections())],
-  ["items", (context) => figures(items(context))],
-  ["slabs", (context) => figures(slabs(context))],
-  ["sizes", () => figures([["sizes_status", "disabled"]])],
-  ["extstore", () => figures([])],
+  ["conns", (context, outcome) => tell(outcome, context.describeConnections())],
+  ["extstore", (_, outcome) => tell(outcome, [])],
+  ["items", (context, outcome) => tell(outcome, items(context))],
+  ["slabs", (context, outcome) => tell(outcome, slabs(context))],
+  ["sizes", sizes],
 ];
+/** These names may be cut short, as in memcached: `stats set` is `settings`. */
+const MAY_BE_CUT = 6;
 
 /** Runs `stats` and what may stand behind it. */
-export function stats(request: Stats, context: Context): Awaitable<Reply> {
+export function stats(
+  request: Request,
+  outcome: Outcome,
+  _: Session,
+  context: Context,
+): Promise<void> | void {
   const [name, ...words] = request.words;
-  if (name === undefined) return figures(general(context));
-  if (name === context.storeName) return figures(context.store.info().own);
-  const row = commands.find(([full]) => name.length >= 3 && full.startsWith(name));
-  return row === undefined ? replies.unknown : row[1](context, words);
+  if (name === undefined) return tell(outcome, general(context));
+  if (name === context.storeName) return tell(outcome, context.store.info().own);
+  const row = commands.find(([full], i) => i < MAY_BE_CUT ? full.startsWith(name) : full === name);
+  return row === undefined
+    ? outcome.fail(failures.unknownCommand)
+    : row[1](context, outcome, words);
 }
 
-function figures(figures: readonly Figure[]): Reply {
-  return { kind: "figures", figures };
+function tell(outcome: Outcome, figures: readonly Figure[]): void {
+  outcome.code = "figures";
+  outcome.figures = figures;
 }
 
-function reset(context: Context): Reply {
+function reset(context: Context, outcome: Outcome): void {
   context.counters.reset(context.store.info());
-  return replies.reset;
+  context.prefixes.clear();
+  outcome.code = "reset";
+}
+
+/** Counts by prefix: `on`, `off`, `dump`. */
+function detail(
+  { prefixes, allowDump }: Context,
+  outcome: Outcome,
+  [what = ""]: readonly string[],
+): void {
+  if (!allowDump) return outcome.fail(badRequest("stats detail not allowed"));
+  outcome.code = "ok";
+  if (what !== "" && "on".startsWith(what)) prefixes.enabled = true;
+  else if (what !== "" && "off".startsWith(what)) prefixes.enabled = false;
+  else if (what !== "" && "dump".startsWith(what)) {
+    outcome.code = "prefixes";
+    outcome.text = prefixes.lines();
+  } else outcome.fail(badRequest("usage: stats detail on|off|dump"));
 }
 
 /** What the store tells of itself, its counts since the last reset. */
@@ -63,15 +100,16 @@ function infoOf({ store, counters: { before } }: Context): StoreInfo {
 }
 
 function general(context: Context): Figure[] {
-  const { counters, clock } = context;
+  const { counters, clock, watchers } = context;
   const info = infoOf(context);
   const cpu = cpuUsage();
+  const accepting = context.accepting();
   const now = clock.now();
-  return [
+  return withoutUnused(context, [
     ["pid", Deno.pid],
     ["uptime", Math.floor((now - context.started) / 1000)],
     ["time", Math.floor(now / 1000)],
-    ["version", context.version.replaceAll(" ", "-")],
+    ["version", context.version],
     ["libevent", "none"],
     ["pointer_size", 64],
     ["rusage_user", (cpu.user / 1e6).toFixed(6)],
@@ -87,7 +125,7 @@ function general(context: Context): Figure[] {
     ["cmd_set", counters.cmd_set],
     ["cmd_flush", counters.cmd_flush],
     ["cmd_touch", counters.cmd_touch],
-    ...zeros("cmd_meta"),
+    ["cmd_meta", counters.cmd_meta],
     ["get_hits", counters.get_hits],
     ["get_misses", counters.get_misses],
     ["get_expired", counters.get_expired],
@@ -105,32 +143,88 @@ function general(context: Context): Figure[] {
     ["touch_misses", counters.touch_misses],
     ["store_too_large", counters.store_too_large],
     ["store_no_memory", counters.store_no_memory],
-    ...zeros("auth_cmds", "auth_errors"),
-    ["idle_kicks", counters.idle_kicks],
+    ["auth_cmds", counters.auth_cmds],
+    ["auth_errors", counters.auth_errors],
+    ...kicks(context),
     ["bytes_read", counters.bytes_read],
     ["bytes_written", counters.bytes_written],
     ["limit_maxbytes", info.limit],
-    ["accepting_conns", 1],
-    ...zeros("listen_disabled_num", "time_in_listen_disabled_us"),
+    ["accepting_conns", accepting.now ? 1 : 0],
+    ["listen_disabled_num", accepting.disabled.count],
+    ["time_in_listen_disabled_us", Math.round(accepting.disabled.time * 1000)],
     ["threads", 1],
-    ...zeros("conn_yields", "hash_power_level", "hash_bytes", "hash_is_expanding"),
+    ["conn_yields", counters.conn_yields],
+    ...zeros("hash_power_level", "hash_bytes", "hash_is_expanding"),
     ...zeros("slab_reassign_rescues", "slab_reassign_chunk_rescues"),
     ...zeros("slab_reassign_inline_reclaim", "slab_reassign_busy_items"),
-    ...zeros("slab_reassign_busy_deletes", "slab_reassign_running", "slabs_moved"),
-    ...zeros("lru_crawler_running"),
+    ...zeros("slab_reassign_busy_deletes", "slab_reassign_busy_nomem"),
+    ["slab_reassign_last_busy_status", "none"],
+    ...zeros("slab_reassign_running", "slabs_moved"),
+    ["lru_crawler_running", context.crawls.isRunning ? 1 : 0],
     ["lru_crawler_starts", counters.lru_crawler_starts],
-    ...zeros("lru_maintainer_juggles", "malloc_fails", "log_worker_dropped", "log_worker_written"),
-    ...zeros("log_watcher_skipped", "log_watcher_sent", "log_watchers", "unexpected_napi_ids"),
-    ...zeros("round_robin_fallback"),
+    ...zeros("lru_maintainer_juggles", "malloc_fails", "log_worker_dropped"),
+    ["log_worker_written", watchers.written],
+    ["log_watcher_skipped", watchers.skipped],
+    ["log_watcher_sent", watchers.sent],
+    ["log_watchers", watchers.count],
+    ...zeros("unexpected_napi_ids", "round_robin_fallback"),
     ["bytes", info.bytes],
     ["curr_items", info.items],
     ["total_items", counters.total_items],
     ...zeros("slab_global_page_pool", "expired_unfetched", "evicted_unfetched", "evicted_active"),
     ["evictions", info.evictions],
     ["reclaimed", info.reclaimed],
-    ...zeros("crawler_reclaimed", "crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
+    ["crawler_reclaimed", info.reclaimed],
+    ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
     ...zeros("moves_to_warm", "moves_within_lru", "direct_reclaims", "lru_bumps_dropped"),
-  ];
+  ]);
+}
+
+/** Figures that memcached leaves out where a setting says that it does without the thing. */
+const unused: { readonly [setting: string]: readonly string[] } = {
+  slab_reassign: [
+    "slab_reassign_rescues",
+    "slab_reassign_chunk_rescues",
+    "slab_reassign_inline_reclaim",
+    "slab_reassign_busy_items",
+    "slab_reassign_busy_deletes",
+    "slab_reassign_busy_nomem",
+    "slab_reassign_last_busy_status",
+    "slab_reassign_running",
+    "slabs_moved",
+  ],
+  lru_crawler: ["lru_crawler_running", "lru_crawler_starts"],
+  lru_maintainer_thread: [
+    "lru_maintainer_juggles",
+    "number_hot",
+    "number_warm",
+    "number_cold",
+    "age_hot",
+    "age_warm",
+    "evicted_active",
+    "moves_to_cold",
+    "moves_to_warm",
+    "moves_within_lru",
+    "direct_reclaims",
+    "hits_to_hot",
+    "hits_to_warm",
+    "hits_to_cold",
+    "hits_to_temp",
+    "lru_bumps_dropped",
+  ],
+};
+
+function withoutUnused({ settings }: Context, figures: readonly Figure[]): Figure[] {
+  const left = new Set<string>();
+  for (const [setting, value] of settings) {
+    if (value === "no" && setting in unused) { for (const name of unused[setting]) left.add(name); }
+  }
+  return figures.filter(([name]) => !left.has(name));
+}
+
+/** memcached counts idle connections that it closed only where it closes any. */
+function kicks({ counters, closesIdle }: Context): Figure[] {
+  return closesIdle ? [["idle_kicks", counters.idle_kicks]] : [];
 }
 
 function zeros(...names: readonly string[]): Figure[] {
@@ -140,65 +234,102 @@ function zeros(...names: readonly string[]): Figure[] {
 function items(context: Context): Figure[] {
   const info = infoOf(context);
   if (info.items === 0) return [];
-  const figure = (name: string, value: number): Figure => [`items:${CLASS}:${name}`, value];
-  return [
-    figure("number", info.items),
-    figure("number_hot", 0),
-    figure("number_warm", 0),
-    figure("number_cold", info.items),
-    figure("mem_requested", info.bytes),
-    figure("evicted", info.evictions),
-    figure("outofmemory", 0),
-    figure("reclaimed", info.reclaimed),
+  const figures: Figure[] = [
+    ["number", info.items],
+    ...zeros("number_hot", "number_warm"),
+    ["number_cold", info.items],
+    ...zeros("age_hot", "age_warm", "age"),
+    ["mem_requested", info.bytes],
+    ["evicted", info.evictions],
+    ...zeros("evicted_nonzero", "evicted_time"),
+    ["outofmemory", context.counters.store_no_memory],
+    ...zeros("tailrepairs"),
+    ["reclaimed", info.reclaimed],
+    ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active"),
+    ["crawler_reclaimed", info.reclaimed],
+    ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold", "moves_to_warm"),
+    ...zeros("moves_within_lru", "direct_reclaims", "hits_to_hot", "hits_to_warm"),
+    ["hits_to_cold", context.counters.get_hits],
+    ...zeros("hits_to_temp"),
   ];
+  return withoutUnused(context, figures)
+    .map(([name, value]) => [`items:${CLASS}:${name}`, value]);
 }
 
-function slabs({ store, counters }: Context): Figure[] {
-  const info = store.info();
-  const figure = (name: string, value: number): Figure => [`${CLASS}:${name}`, value];
-  const used = info.items === 0 ? [] : [
-    figure("chunk_size", 1),
-    figure("chunks_per_page", info.bytes),
-    figure("total_pages", 1),
-    figure("total_chunks", info.bytes),
-    figure("used_chunks", info.bytes),
-    figure("free_chunks", 0),
-    figure("free_chunks_end", 0),
-    figure("get_hits", counters.get_hits),
-    figure("cmd_set", counters.cmd_set),
-    figure("delete_hits", counters.delete_hits),
-    figure("incr_hits", counters.incr_hits),
-    figure("decr_hits", counters.decr_hits),
-    figure("cas_hits", counters.cas_hits),
-    figure("cas_badval", counters.cas_badval),
-    figure("touch_hits", counters.touch_hits),
+/** One class, whose chunks are as large as its items are on the average. */
+function slabs(context: Context): Figure[] {
+  const { counters } = context;
+  const { items, bytes } = context.store.info();
+  // memcached keeps the pages of a class whose items are gone.
+  const isUsed = items > 0 || counters.total_items > 0;
+  const chunk = Math.max(MIN_CHUNK, Math.ceil(bytes / Math.max(items, 1) / 8) * 8 + 8);
+  const perPage = Math.max(1, Math.floor(PAGE / chunk));
+  const pages = Math.max(1, Math.ceil(items / perPage));
+  const figures: Figure[] = [
+    ["chunk_size", chunk],
+    ["chunks_per_page", perPage],
+    ["total_pages", pages],
+    ["total_chunks", pages * perPage],
+    ["used_chunks", items],
+    ["free_chunks", pages * perPage - items],
+    ["free_chunks_end", 0],
+    ["get_hits", counters.get_hits],
+    ["cmd_set", counters.cmd_set],
+    ["delete_hits", counters.delete_hits],
+    ["incr_hits", counters.incr_hits],
+    ["decr_hits", counters.decr_hits],
+    ["cas_hits", counters.cas_hits],
+    ["cas_badval", counters.cas_badval],
+    ["touch_hits", counters.touch_hits],
   ];
-  return [...used, ["active_slabs", info.items === 0 ? 0 : 1], ["total_malloced", info.bytes]];
+  const used: Figure[] = isUsed ? figures.map(([name, value]) => [`${CLASS}:${name}`, value]) : [];
+  return [...used, ["active_slabs", isUsed ? 1 : 0], ["total_malloced", bytes]];
 }
 
-function cachedump(context: Context, words: readonly string[]): Awaitable<Reply> {
-  if (!context.allowDump) return clientError("stats cachedump not allowed");
-  if (words.length < 2) return clientError("bad command line");
+/** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */
+function sizes(context: Context, outcome: Outcome): Promise<void> | void {
+  if (!context.trackSizes) return tell(outcome, [["sizes_status", "disabled"]]);
+  return countSizes(context.store, outcome);
+}
+
+async function countSizes(store: Store, outcome: Outcome): Promise<void> {
+  const counts = new Map<number, number>();
+  for await (const group of store.scan()) {
+    for (const { key, size, flags } of group) {
+      const step = Math.ceil(itemSize(key.length, size, flags) / SIZE_STEP) * SIZE_STEP;
+      counts.set(step, (counts.get(step) ?? 0) + 1);
+    }
+  }
+  const steps = [...counts].sort(([a], [b]) => a - b);
+  tell(outcome, steps.map(([step, count]) => [String(step), count]));
+}
+
+function cachedump(
+  context: Context,
+  outcome: Outcome,
+  words: readonly string[],
+): Promise<void> | void {
+  if (!context.allowDump) return outcome.fail(badRequest("stats cachedump not allowed"));
+  if (words.length < 2) return outcome.fail(badRequest("bad command line"));
   const [id, limit] = words.map((word) => /^\d+$/.test(word) ? Number(word) : NaN);
-  if (Number.isNaN(id) || Number.isNaN(limit)) return clientError("bad command line format");
-  if (id > MAX_CLASS) return clientError("Illegal slab id");
-  if (id !== CLASS) return { kind: "cachedump", items: [] };
-  return listFirst(context.store, limit === 0 ? Infinity : limit);
+  if (Number.isNaN(id) || Number.isNaN(limit)) return outcome.fail(failures.badFormat);
+  if (id > MAX_CLASS) return outcome.fail(badRequest("Illegal slab id"));
+  outcome.code = "entries";
+  outcome.entries = [];
+  if (id === CLASS) return listFirst(context.store, outcome, limit === 0 ? Infinity : limit);
 }
 
-async function listFirst(store: Store, limit: number): Promise<Reply> {
+async function listFirst(store: Store, outcome: Outcome, limit: number): Promise<void> {
   const items: Listed[] = [];
+  outcome.entries = items;
   let bytes = 0;
   for await (const group of store.scan()) {
     for (const item of group) {
+      // The reply has no way to write a key that came in base64: memcached leaves it out too.
+      if (item.binaryKey) continue;
       bytes += item.key.length + CACHEDUMP_LINE;
-      if (items.length >= limit || bytes > MAX_CACHEDUMP) return { kind: "cachedump", items };
+      if (items.length >= limit || bytes > MAX_CACHEDUMP) return;
       items.push({ ...item, key: item.key.slice() });
     }
   }
-  return { kind: "cachedump", items };
-}
-
-function clientError(sentence: string): Reply {
-  return { kind: "error", line: `CLIENT_ERROR ${sentence}` };
 }

@@ -8,8 +8,7 @@ import type { Address } from "../client/address.ts";
 import { Connection, type ConnectionOptions, type Waiting } from "../client/connection.ts";
 import type { UnreachableError } from "../client/errors.ts";
 import type { Ring } from "../client/ring.ts";
-import { writeLine } from "../protocol/request.ts";
-import type { Response } from "../protocol/response.ts";
+import type { Expect, Reply } from "../protocol/client_dialect.ts";
 import type { Write } from "./ledger.ts";
 import type { Pace } from "./pace.ts";
 import type { Command } from "./tally.ts";
@@ -49,7 +48,7 @@ export class LoadClient implements Disposable {
   async connect(): Promise<void> {
     await Promise.all(
       this.surroundings.servers.map((_, server) =>
-        this.#connection(server).request("line", (out) => writeLine(out, "version"))
+        this.#connection(server).request((requests, out, opaque) => requests.noop(out, opaque))
       ),
     );
   }
@@ -60,7 +59,7 @@ export class LoadClient implements Disposable {
     for (let i = 0; i < pipeline; i++) new Slot(this, pace).go(now);
   }
 
-  /** Sends bytes to the server that has the key. */
+  /** Sends a whole request to the server that has the key. */
   send(frame: Uint8Array, key: Uint8Array, slot: Slot): void {
     this.#connection(this.surroundings.ring?.serverOf(key) ?? 0).send(frame, slot);
   }
@@ -79,7 +78,8 @@ export class LoadClient implements Disposable {
 
 /** A place in the pipeline: one request after the other, as the pace has it. */
 export class Slot implements Waiting, Request {
-  expect: "line" | "values" = "line";
+  expect: Expect = "value";
+  opaque = 0;
   command: Command = "get";
   key = 0;
   write: Write | undefined;
@@ -107,15 +107,14 @@ export class Slot implements Waiting, Request {
   #send(): void {
     const { workload } = this.client.surroundings;
     workload.choose(this);
-    this.expect = this.command === "get" ? "values" : "line";
     const frame = workload.prepare(this, this.client.own);
     this.client.send(frame, workload.keyOf(this), this);
   }
 
-  resolve(response: Response): void {
+  resolve(reply: Reply): void {
     const now = performance.now();
     const { client } = this;
-    client.surroundings.workload.answered(this, response, now - this.#due, client.own);
+    client.surroundings.workload.answered(this, reply, now - this.#due, client.own);
     this.go(now);
   }
 

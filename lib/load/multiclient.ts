@@ -9,7 +9,7 @@ import type { Manual } from "../cli/help.ts";
 import { choice, duration, flag, integer, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
-import { serversOption } from "../client/commands/options.ts";
+import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import { countOf } from "./count.ts";
 import { parseSizes, sizes } from "./distribution.ts";
@@ -24,6 +24,7 @@ import type { Plan } from "./runner.ts";
 /** The options of multiclient. */
 export const multiclientOptions = {
   servers: serversOption,
+  protocol: protocolOption,
   requests: integer({
     flags: "--requests",
     min: 1,
@@ -112,7 +113,7 @@ export async function multiclient(
   { options, rest }: Parsed<typeof multiclientOptions>,
 ): Promise<number> {
   const clients = countOf("N", rest, 100, MOST_CLIENTS);
-  const { servers, duration, timeout, getRatio, pipeline, rate, verify, seed } = options;
+  const { servers, protocol, duration, timeout, getRatio, pipeline, rate, verify, seed } = options;
   for (const server of servers) checkAddress(server);
   const { keys, values } = await linesOf(options);
   const threads = options.threads ?? Math.min(threadsFor(clients), keys.count);
@@ -122,6 +123,7 @@ export async function multiclient(
   const plan: Omit<Plan, "thread"> = {
     threads,
     servers,
+    protocol,
     timeout,
     clients,
     pipeline,

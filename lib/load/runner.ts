@@ -6,6 +6,8 @@
 
 import { parseAddress } from "../client/address.ts";
 import { messageOf } from "../errors.ts";
+import type { Protocol } from "../protocol/client_dialect.ts";
+import { clientDialects } from "../protocol/client_dialects.ts";
 import { Ring } from "../client/ring.ts";
 import { FileContent, RandomContent, StampedContent } from "./content.ts";
 import { parseSizes, type Picker, uniform, zipf } from "./distribution.ts";
@@ -23,6 +25,8 @@ export interface Plan {
   readonly thread: number;
   readonly threads: number;
   readonly servers: readonly string[];
+  /** Which dialect they speak (text). */
+  readonly protocol?: Protocol;
   /** How long a reply may take, in milliseconds. */
   readonly timeout: number;
   readonly clients: number;
@@ -64,12 +68,12 @@ export class Runner implements Disposable {
   #active: number;
 
   constructor(readonly plan: Plan) {
-    const { servers, clients, pipeline, timeout } = plan;
+    const { servers, protocol = "text", clients, pipeline, timeout } = plan;
     const addresses = servers.map(parseAddress);
     const surroundings: Surroundings = {
       servers: addresses,
       ring: addresses.length > 1 ? new Ring(addresses) : undefined,
-      connection: { timeout },
+      connection: { protocol, timeout },
       workload: workloadOf(plan, this.tally),
       wake: (slot, due) => this.#alarm.set(slot, due),
       finished: () => {
@@ -130,11 +134,12 @@ export class Runner implements Disposable {
 }
 
 function workloadOf(plan: Plan, tally: Tally): Workload {
-  const { seed, thread, getRatio, run } = plan;
+  const { seed, thread, getRatio, protocol = "text", run } = plan;
   const keys = new Lines(plan.keys);
   const random = new Random(seed, thread);
   const sizes = parseSizes(plan.valueSizes)!;
-  const parts = { keys, getRatio, random, tally, picker: pickerOf(plan, keys.count) };
+  const { requests } = clientDialects[protocol];
+  const parts = { keys, getRatio, random, tally, requests, picker: pickerOf(plan, keys.count) };
   const file = plan.values && new FileContent(new Lines(plan.values));
   if (run === undefined) {
     return new Workload({ ...parts, content: file ?? new RandomContent(sizes, random) });

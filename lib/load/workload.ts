@@ -6,8 +6,7 @@
 
 import { binaryString, ByteBuffer } from "../bytes.ts";
 import { TimeoutError, type UnreachableError, UnreadableError } from "../client/errors.ts";
-import { writeGet, writeStore } from "../protocol/request.ts";
-import type { Response } from "../protocol/response.ts";
+import type { Expect, Reply, RequestWriter } from "../protocol/client_dialect.ts";
 import type { CheckedContent, Content } from "./content.ts";
 import type { Picker } from "./distribution.ts";
 import type { Ledger, Write } from "./ledger.ts";
@@ -19,6 +18,10 @@ import type { Command, Tally } from "./tally.ts";
 export interface Request {
   command: Command;
   key: number;
+  /** What the reply looks like. */
+  expect: Expect;
+  /** What the reply carries, where the dialect has that. */
+  opaque: number;
   /** Of a set that is verified. */
   write: Write | undefined;
   /** Of a get that is verified: the least version that it may bring. */
@@ -37,6 +40,8 @@ export interface WorkloadParts {
   readonly random: Random;
   readonly tally: Tally;
   readonly content: Content;
+  /** The dialect in which it asks. */
+  readonly requests: RequestWriter;
   /** Present where answers are verified; `content` then is what it says. */
   readonly verify?: { readonly ledger: Ledger; readonly content: CheckedContent };
 }
@@ -44,6 +49,7 @@ export interface WorkloadParts {
 /** Chooses requests and judges answers. */
 export class Workload {
   readonly #frame = new ByteBuffer();
+  #opaque = 0;
 
   constructor(private readonly parts: WorkloadParts) {}
 
@@ -61,13 +67,15 @@ export class Workload {
 
   /** The bytes to send, until the next call; `own` holds the client's own sets in flight. */
   prepare(request: Request, own: Map<number, Write>): Uint8Array {
-    const { content, verify } = this.parts;
+    const { content, requests, verify } = this.parts;
     const frame = this.#frame;
     const { key } = request;
+    const opaque = this.#opaque = (this.#opaque + 1) >>> 0;
     frame.clear();
+    request.opaque = opaque;
     if (request.command === "get") {
       request.write = undefined;
-      writeGet(frame, "get", [this.keyOf(request)]);
+      request.expect = requests.get(frame, opaque, "get", this.keyOf(request), 0);
       if (verify !== undefined) {
         request.least = verify.ledger.least(key);
         request.before = own.get(key);
@@ -77,31 +85,31 @@ export class Workload {
     request.write = verify?.ledger.begin(key);
     if (request.write !== undefined) own.set(key, request.write);
     const value = content.value(key, request.write?.version ?? 0);
-    writeStore(frame, "set", this.keyOf(request), value, 0, 0);
+    request.expect = requests.store(frame, opaque, "set", this.keyOf(request), value, 0, 0, 0n);
     return frame.view();
   }
 
   /** An answer has come, so many milliseconds after the request was due. */
-  answered(request: Request, response: Response, latency: number, own: Map<number, Write>): void {
+  answered(request: Request, reply: Reply, latency: number, own: Map<number, Write>): void {
     const { tally } = this.parts;
     const counts = tally.commands[request.command];
     counts.requests++;
     counts.latency.record(latency);
     this.#settle(request, own);
-    if (response.kind === "error") {
-      const { line } = response;
+    if (reply.kind === "error") {
+      const { line } = reply;
       if (line.startsWith("SERVER_ERROR")) tally.error(line);
       else tally.wrongAnswer("refused", () => `${this.#shown(request)} was answered ${line}`);
-    } else if (response.kind === "line") {
-      if (response.line === "STORED") this.#stored(request);
+    } else if (reply.kind === "status") {
+      if (reply.status === "done") this.#stored(request);
       else {
         tally.wrongAnswer(
           "not stored",
-          () => `${this.#shown(request)} was answered ${response.line}`,
+          () => `${this.#shown(request)} was answered '${reply.status}'`,
         );
       }
-    } else if (response.kind === "values") {
-      const [value] = response.values;
+    } else if (reply.kind === "values") {
+      const [value] = reply.values;
       if (value === undefined) counts.misses++;
       else counts.hits++;
       this.#read(request, value?.key, value?.value);

@@ -17,6 +17,7 @@ export class Counters {
   cmd_set = 0;
   cmd_flush = 0;
   cmd_touch = 0;
+  cmd_meta = 0;
   get_hits = 0;
   get_misses = 0;
   get_expired = 0;
@@ -35,11 +36,15 @@ export class Counters {
   store_no_memory = 0;
   /** Items stored since the start. */
   total_items = 0;
+  auth_cmds = 0;
+  auth_errors = 0;
   bytes_read = 0;
   bytes_written = 0;
   total_connections = 0;
   rejected_connections = 0;
   idle_kicks = 0;
+  /** Turns that connections gave up for others after so many requests (`-R`). */
+  conn_yields = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
   /** What the store had counted at the last reset: it counts on, and what is told begins anew. */

@@ -1,205 +1,216 @@
 /**
- * What a client asks: requests to bytes, in the text protocol, and the meta commands for the keys
- * that the text protocol cannot name.
+ * What a client asks, whatever the protocol that it speaks.
+ *
+ * There is one {@linkcode Request} a connection (and one more for each request that waits for its
+ * store). A dialect fills it in place: key and value are offsets into the receive buffer, so that a
+ * request costs no memory. Its bytes stay as they are until the connection reads again; whoever keeps
+ * something of it longer copies it.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import { MAX_KEY, type StorageOp } from "./message.ts";
-import type { Expect } from "./response.ts";
+import type { Failure } from "./outcome.ts";
 
-/** A key: 1 to 250 bytes, or a text of that many bytes in UTF-8. */
-export type Key = string | Uint8Array;
+/** The greatest key, in bytes (memcached's `KEY_MAX_LENGTH`). */
+export const MAX_KEY = 250;
 
-/** Why a key cannot be sent. */
-export class KeyError extends RangeError {
-  override name = "KeyError";
-}
+/** What is asked. The table in `lib/commands/table.ts` has a row for each. */
+export type Op =
+  /** Read one key: `get`, `gets`, a plain `mg`, binary Get and its relatives. */
+  | "get"
+  /** Read one key and change the item: `gat`, `mg` with `T`, `N` or `R`, binary GAT and Touch. */
+  | "getAndChange"
+  | "store"
+  /** A store whose item is over the limit; its value was skipped. */
+  | "tooLarge"
+  | "delete"
+  | "arithmetic"
+  | "touch"
+  /** `me`: what is known of an item, for people. */
+  | "describe"
+  | "flush"
+  /** A listing of all keys: `lru_crawler metadump` and `mgdump`. */
+  | "dump"
+  | "crawl"
+  | "watch"
+  | "stats"
+  | "version"
+  | "verbosity"
+  /** Nothing, to learn that everything before it was done: `mn`, binary Noop. */
+  | "noop"
+  | "memoryLimit"
+  /** A setting of memcached's slabs, LRU or extstore, which kvs does not have. */
+  | "tune"
+  | "refreshCertificates"
+  | "moveClock"
+  | "login"
+  | "mechanisms"
+  | "shutdown"
+  | "quit"
+  /** What is not worth an answer: the connection ends. */
+  | "hangUp"
+  /** What cannot be a request: {@linkcode Request.failure} says why. */
+  | "malformed";
 
-const SPACE = 0x20;
+/** How a value is put in the place of what is there. */
+export type StoreMode = "set" | "add" | "replace" | "append" | "prepend";
 
-/** The bytes that end a word or a line of the text protocol, and NUL, at which some servers stop. */
-function endsWord(byte: number): boolean {
-  return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0;
-}
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS: readonly string[] = [];
 
-/** Whether the text protocol can name a key. The others need {@linkcode writeMetaGet}. */
-export function isTextKey(key: Uint8Array): boolean {
-  return key.length > 0 && key.length <= MAX_KEY && !key.some(endsWord);
-}
+/** One request. Which fields count depends on {@linkcode op}; {@linkcode clear} sets all others. */
+export class Request {
+  op: Op = "malformed";
 
-/** `get key…`, `gets key…`, `gat exptime key…`, `gats exptime key…` */
-export function writeGet(
-  out: ByteBuffer,
-  verb: "get" | "gets" | "gat" | "gats",
-  keys: readonly Key[],
-  exptime = 0,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  if (verb === "gat" || verb === "gats") writeInteger(out, exptime);
-  for (const key of keys) writeKey(out, key, start);
-  endLine(out);
-}
+  /** Where key and value lie, and what the request's own encoder reads again. */
+  bytes: Uint8Array = NO_BYTES;
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  /** A key that does not lie in {@linkcode bytes} as it is (base64); empty for none. */
+  decodedKey: Uint8Array = NO_BYTES;
+  /** Whether the key came in base64: the item remembers it. */
+  binaryKey = false;
 
-/** `set key flags exptime length`, its data block, and for `cas` the unique. */
-export function writeStore(
-  out: ByteBuffer,
-  verb: StorageOp,
-  key: Key,
-  value: Uint8Array,
-  flags: number,
-  exptime: number,
-  cas?: bigint,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  writeKey(out, key, start);
-  writeInteger(out, flags);
-  writeInteger(out, exptime);
-  writeInteger(out, value.length);
-  if (cas !== undefined) out.ascii(` ${cas}`);
-  endLine(out);
-  out.append(value);
-  endLine(out);
-}
+  /** How a value is stored. */
+  mode: StoreMode = "set";
+  /** The client's flags, 32 bits. */
+  flags = 0;
+  /** Seconds as the client gave them: 0, relative, absolute or negative. */
+  exptime = 0;
+  /** Whether {@linkcode exptime} is to become the item's: `gat`, meta's `T`. */
+  touches = false;
+  /** Whether an item is made where none is (meta's `N`, binary arithmetic), and its exptime. */
+  vivifies = false;
+  vivifyExptime = 0;
+  /** Meta's `R`: the first reader of an item with less than {@linkcode recacheTime} seconds wins. */
+  recaches = false;
+  recacheTime = 0;
+  /** Whether readers of a stale item compete for renewing it: meta. */
+  competes = false;
+  /** Whether the item must have the unique {@linkcode cas}. */
+  compares = false;
+  cas = 0n;
+  /** The cas unique that the item is to get; 0 for a new one (meta's `E`). */
+  newCas = 0n;
+  /** Meta's `I`: store in spite of an older unique; delete only by marking as stale. */
+  invalidates = false;
+  /** Meta's `x`: keep the item, without its value. */
+  empties = false;
+  /** Whether a read leaves no trace: meta's `u`. */
+  peeks = false;
+  /** Whether a value refused for its size takes the old one along. */
+  dropsOld = false;
+  /** Arithmetic. */
+  decrements = false;
+  delta = 1n;
+  initial = 0n;
 
-/** `delete key` */
-export function writeDelete(out: ByteBuffer, key: Key): void {
-  const start = out.length;
-  out.ascii("delete");
-  writeKey(out, key, start);
-  endLine(out);
-}
+  /** The request is one of a retrieval of several keys, and not the last. */
+  hasMore = false;
+  /** No answer is wanted, not even an error (the text protocol's `noreply`). */
+  noreply = false;
+  /** An answer that says nothing new is not wanted (meta's `q`, binary's quiet commands). */
+  quiet = false;
+  /** The connection ends after the answer. */
+  closes = false;
 
-/** `touch key exptime` */
-export function writeTouch(out: ByteBuffer, key: Key, exptime: number): void {
-  const start = out.length;
-  out.ascii("touch");
-  writeKey(out, key, start);
-  writeInteger(out, exptime);
-  endLine(out);
-}
+  /** What a malformed request is answered with. */
+  failure: Failure | undefined = undefined;
+  /** Arguments of rare commands. */
+  words: readonly string[] = NO_WORDS;
+  /** A number of rare commands: a verbosity, megabytes, seconds. */
+  number = 0;
 
-/** `incr key delta`, `decr key delta` */
-export function writeArithmetic(
-  out: ByteBuffer,
-  verb: "incr" | "decr",
-  key: Key,
-  delta: bigint,
-): void {
-  const start = out.length;
-  out.ascii(verb);
-  writeKey(out, key, start);
-  out.ascii(` ${delta}`);
-  endLine(out);
-}
+  /** For the encoder: whether a value, a cas unique and times are wanted. */
+  wantsValue = true;
+  wantsCas = false;
+  wantsTimes = false;
+  /** For the encoder of the text protocols: whether it is a meta command, and where its flags are. */
+  isMeta = false;
+  flagsStart = 0;
+  flagsEnd = 0;
+  /** For the encoder of the binary protocol. */
+  isBinary = false;
+  opcode = 0;
+  opaque = 0;
 
-/** `mg <base64> b f v`: reads a key of any bytes. */
-export function writeMetaGet(out: ByteBuffer, key: Uint8Array): void {
-  out.ascii(`mg ${base64(key)} b f v\r\n`);
-}
-
-/** `ms <base64> length b F… T…`: stores under a key of any bytes; `mode` is `S` or `E` for add. */
-export function writeMetaSet(
-  out: ByteBuffer,
-  key: Uint8Array,
-  value: Uint8Array,
-  flags: number,
-  exptime: number,
-  mode: "S" | "E",
-): void {
-  out.ascii(`ms ${base64(key)} ${value.length} b F${flags} T${exptime} M${mode}\r\n`);
-  out.append(value);
-  endLine(out);
-}
-
-/** A line as it is, which must hold no line end. */
-export function writeLine(out: ByteBuffer, line: string): void {
-  out.append(bytesOf(line));
-  endLine(out);
-}
-
-/** The shape of the reply to a line that a person typed. */
-export function expectationOf(line: string): Expect {
-  const [command, subcommand] = line.trim().split(/ +/);
-  switch (command) {
-    case "get":
-    case "gets":
-    case "gat":
-    case "gats":
-      return "values";
-    case "stats":
-      return "list";
-    case "mg":
-    case "ms":
-    case "md":
-    case "ma":
-    case "me":
-    case "mn":
-      return "meta";
-    case "lru_crawler":
-      return subcommand?.endsWith("dump") ? "dump" : "line";
-    default:
-      return "line";
+  /** The key's bytes, as a view. Its length is 0 where the request has none. */
+  get key(): Uint8Array {
+    return this.decodedKey.length > 0
+      ? this.decodedKey
+      : this.bytes.subarray(this.keyStart, this.keyEnd);
   }
-}
 
-/** Writes a space and a key. A key that cannot be sent takes back what was written since `start`. */
-function writeKey(out: ByteBuffer, key: Key, start: number): void {
-  if (typeof key !== "string") return writeKeyBytes(out, key, start);
-  const length = key.length;
-  out.reserve(length + 1);
-  const bytes = out.bytes;
-  let at = out.length;
-  bytes[at++] = SPACE;
-  for (let i = 0; i < length; i++) {
-    const code = key.charCodeAt(i);
-    if (code > 0x7f || endsWord(code)) return writeKeyBytes(out, bytesOf(key), start);
-    bytes[at++] = code;
+  /** The key's length in bytes; 0 where the request is on no single key. */
+  get keyLength(): number {
+    return this.decodedKey.length > 0 ? this.decodedKey.length : this.keyEnd - this.keyStart;
   }
-  if (length === 0 || length > MAX_KEY) refuseKey(out, length, start);
-  out.length = at;
-}
 
-function writeKeyBytes(out: ByteBuffer, key: Uint8Array, start: number): void {
-  if (!isTextKey(key)) refuseKey(out, key.length, start);
-  out.byte(SPACE);
-  out.append(key);
-}
-
-function refuseKey(out: ByteBuffer, length: number, start: number): never {
-  out.length = start;
-  checkKeyLength(length);
-  throw new KeyError("a key may not hold spaces, line ends or NUL");
-}
-
-/** @throws {KeyError} for a key that is empty or too long. */
-export function checkKeyLength(length: number): void {
-  if (length === 0) throw new KeyError("a key has at least one byte");
-  if (length > MAX_KEY) {
-    throw new KeyError(`a key has at most ${MAX_KEY} bytes, this one has ${length}`);
+  /** The value's bytes, as a view. */
+  get value(): Uint8Array {
+    return this.bytes.subarray(this.valueStart, this.valueEnd);
   }
-}
 
-function writeInteger(out: ByteBuffer, value: number): void {
-  out.byte(SPACE);
-  if (value < 0) {
-    out.byte(0x2d);
-    value = -value;
+  /** Makes it a request of that kind in those bytes, with nothing asked for beside it. */
+  clear(op: Op, bytes: Uint8Array): void {
+    this.op = op;
+    this.bytes = bytes;
+    this.keyStart =
+      this.keyEnd =
+      this.valueStart =
+      this.valueEnd =
+        0;
+    this.decodedKey = NO_BYTES;
+    this.binaryKey = false;
+    this.mode = "set";
+    this.flags =
+      this.exptime =
+      this.vivifyExptime =
+      this.recacheTime =
+        0;
+    this.touches =
+      this.vivifies =
+      this.recaches =
+      this.competes =
+        false;
+    this.compares =
+      this.invalidates =
+      this.empties =
+      this.peeks =
+      this.dropsOld =
+        false;
+    this.cas = this.newCas = this.initial = 0n;
+    this.decrements = false;
+    this.delta = 1n;
+    this.hasMore =
+      this.noreply =
+      this.quiet =
+      this.closes =
+        false;
+    this.failure = undefined;
+    this.words = NO_WORDS;
+    this.number = 0;
+    this.wantsValue = true;
+    this.wantsCas =
+      this.wantsTimes =
+      this.isMeta =
+      this.isBinary =
+        false;
+    this.flagsStart = this.flagsEnd = 0;
+    this.opcode = this.opaque = 0;
   }
-  out.decimal(value);
-}
 
-function endLine(out: ByteBuffer): void {
-  out.reserve(2);
-  out.bytes[out.length++] = 0x0d;
-  out.bytes[out.length++] = 0x0a;
-}
+  /** Makes it the end of the connection, without an answer. */
+  hangUp(bytes: Uint8Array): void {
+    this.clear("hangUp", bytes);
+    this.noreply = this.closes = true;
+  }
 
-function base64(key: Uint8Array): string {
-  checkKeyLength(key.length);
-  return Buffer.from(key).toString("base64");
+  /** Makes it a malformed one. What it has of a reply's wishes (opaque, noreply) stays. */
+  refuse(failure: Failure): void {
+    this.op = "malformed";
+    this.failure = failure;
+  }
 }

@@ -6,19 +6,15 @@
 
 import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
-import type { StoreError } from "../errors.ts";
-import { execute, failure } from "../commands/execute.ts";
-import type { Reply, Request } from "../protocol/message.ts";
-import { Parser } from "../protocol/parser.ts";
-import {
-  encodeDumped,
-  encodeDumpEnd,
-  encodeDumpStart,
-  encodeReply,
-  type Whole,
-} from "../protocol/reply.ts";
+import { execute, failureOf } from "../commands/execute.ts";
+import { Session } from "../commands/session.ts";
+import type { Dialect } from "../protocol/dialect.ts";
+import { ReceiveBuffer } from "../protocol/framing.ts";
+import { negotiate, type Protocols } from "../protocol/negotiation.ts";
+import { type Failure, Outcome, refused } from "../protocol/outcome.ts";
+import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
-import { Window } from "./window.ts";
+import { isRetrieval, Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
 export interface Socket {
@@ -34,251 +30,367 @@ export interface Surroundings {
   readonly rounds: Rounds;
 }
 
+/** Why a connection ended, in memcached's words. */
+export type CloseReason = "error" | "normal" | "idle_timeout" | "shutdown";
+
+/** What a connection is by the listener that it came by. */
+export interface Origin {
+  /** Its number, as `stats conns` and `watch` tell it. */
+  readonly id: number;
+  /** The protocols that the listener takes. */
+  readonly protocols: Protocols;
+}
+
 /** Replies go out when this many bytes of them wait: a slow reader costs no more memory. */
 const HIGH_WATER = 256 * 1024;
 /** Memory for replies that a connection keeps between batches, in bytes. */
 const KEPT = 16 * 1024;
+/** What a watcher sends is passed over, so many bytes at a time. */
+const IGNORED = 1024;
 
 /** A connection from its first byte to its last. */
 export class Connection {
   /** The tick at which the last bytes came. */
   active: number;
-  private readonly parser: Parser;
-  private readonly out = new ByteBuffer(2048);
-  private readonly window: Window;
-  /** Replies in `out`: what a commit that fails must take back. */
-  private uncommitted = 0;
+  readonly #socket: Socket;
+  readonly #context: Context;
+  readonly #surroundings: Surroundings;
+  readonly #protocols: Protocols;
+  readonly #session: Session;
+  readonly #input = new ReceiveBuffer();
+  readonly #out = new ByteBuffer(2048);
+  readonly #window: Window;
+  /** The one request and outcome that are filled in place; and more of them, for those that wait. */
+  #request = new Request();
+  #outcome = new Outcome();
+  readonly #spare: { readonly request: Request; readonly outcome: Outcome }[] = [];
+  /** The wire format, once the first byte has told. */
+  #dialect: Dialect | undefined;
+  /** Whose replies are in `out`, or would be if they had any: who is answered if a commit fails. */
+  readonly #owed: number[] = [];
   /** Whether the retrieval that was answered last has more keys. */
-  private inRetrieval = false;
+  #inRetrieval = false;
   /** Whether that retrieval ended with an error, so that its other keys get no answer. */
-  private spoiled = false;
-  /** The store's last loss when the replies in `out` began. */
-  private lossBefore: StoreError | undefined;
-  private reading = false;
+  #spoiled = false;
+  /** Whether requests that were begun have no reply in `out` yet: the batch is theirs too. */
+  #settling = false;
+  #reading = false;
   /** Whether the connection ends with this batch: the client has left, or the server wants it. */
-  private ending = false;
-  private left = false;
+  #ending = false;
+  #left = false;
+  /** Whether it receives a stream of what happens. */
+  #watching = false;
+  /** Why it ended, for those who watch. */
+  closeReason: CloseReason = "normal";
 
-  constructor(
-    private readonly socket: Socket,
-    private readonly context: Context,
-    private readonly surroundings: Surroundings,
-  ) {
-    this.parser = new Parser(context.limits);
-    this.window = new Window(context.store.ordered ?? false);
+  constructor(socket: Socket, context: Context, surroundings: Surroundings, origin: Origin) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#surroundings = surroundings;
+    this.#protocols = origin.protocols;
+    this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
+    this.#window = new Window(context.store.ordered ?? false);
     this.active = surroundings.ticks;
   }
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
-    const { rounds } = this.surroundings;
+    const { rounds } = this.#surroundings;
     rounds.join();
     try {
       for await (const count of this) {
-        this.parser.added(count);
-        this.lossBefore = this.context.store.lastLoss;
-        const running = this.run();
+        this.#input.added(count);
+        this.#dialect ??= this.#chooseDialect();
+        if (this.#dialect === undefined) break;
+        this.#session.batch.seconds = Math.floor(this.#context.clock.now() / 1000);
+        const running = this.#run(this.#dialect);
         if (running !== undefined) await running;
-        const flushing = this.flush();
+        const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
-        if (this.ending) break;
+        if (this.#ending) break;
       }
     } catch (error) {
+      this.closeReason = "error";
       // A client that goes away in the middle is no news.
-      if (!isDisconnect(error)) this.context.log(`connection ended: ${failureText(error)}`);
+      if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
       rounds.leave();
       this.close();
     }
   }
 
-  /** The lengths of the chunks that the client sends, each put where the parser wants it. */
+  /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
   [Symbol.asyncIterator](): AsyncIterator<number> {
-    const { rounds } = this.surroundings;
+    const { rounds } = this.#surroundings;
     const next = async (): Promise<IteratorResult<number>> => {
-      this.reading = true;
+      this.#reading = true;
       const turn = rounds.next();
       if (turn !== undefined) await turn;
       let count: number | null;
       try {
-        count = await this.socket.read(this.parser.room());
+        count = await this.#socket.read(this.#input.room());
       } finally {
         rounds.readDone();
       }
-      this.reading = false;
+      this.#reading = false;
       if (count === null) return { done: true, value: undefined };
-      this.active = this.surroundings.ticks;
-      this.context.counters.bytes_read += count;
+      this.active = this.#surroundings.ticks;
+      this.#context.counters.bytes_read += count;
       return { done: false, value: count };
     };
     return { next };
   }
 
-  /** Whether the connection waits for its client. */
-  get isReading(): boolean {
-    return this.reading;
+  /** What the connection does, in memcached's word for it (`stats conns`). */
+  get state(): string {
+    if (this.#watching) return "conn_watch";
+    if (!this.#reading) return "conn_parse_cmd";
+    return this.#input.held > 0 ? "conn_nread" : "conn_read";
   }
 
-  /** Ends the connection: at once if it waits for the client, else when its batch is answered. */
+  /** Ends the connection: immediately if it waits for the client, else when its batch is answered. */
   end(): void {
-    this.ending = true;
-    if (this.reading) this.close();
+    this.#ending = true;
+    if (this.#reading) this.close();
   }
 
   /** Ends the connection whatever it does. */
   close(): void {
-    this.ending = true;
+    this.#ending = true;
     try {
-      this.socket.close();
+      this.#socket.close();
     } catch {
       // It was closed before.
     }
   }
 
+  #chooseDialect(): Dialect | undefined {
+    const { users, limits, sasl } = this.#context;
+    const protocols = users !== undefined && !sasl ? "ascii" : this.#protocols;
+    return negotiate(
+      this.#input.bytes[this.#input.start],
+      protocols,
+      limits,
+      this.#session.authenticated,
+    );
+  }
+
   /** Runs all requests that are complete; without a promise as long as the store needs none. */
-  private run(): Promise<void> | undefined {
-    while (!this.left) {
-      const request = this.parser.next();
-      if (request === undefined) return undefined;
-      const reply = execute(request, this.context);
-      if (reply instanceof Promise || reply.kind === "dump") return this.runOn(request, reply);
-      this.answer(request, reply);
-      if (this.out.length >= HIGH_WATER) return this.flush()?.then(() => this.run());
+  #run(dialect: Dialect): Promise<void> | undefined {
+    const { requestsPerTurn } = this.#context;
+    let turns = 0;
+    while (!this.#left) {
+      const request = this.#request;
+      const outcome = this.#outcome;
+      if (turns++ === requestsPerTurn) return this.#yield().then(() => this.#run(dialect));
+      if (!dialect.next(this.#input, request)) return undefined;
+      const running = execute(request, outcome, this.#session, this.#context);
+      if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
+        return this.#runOn(dialect, running);
+      }
+      this.#answer(dialect, request, outcome);
+      if (request.op === "login") dialect = this.#afterLogin(dialect);
+      if (this.#out.length < HIGH_WATER) continue;
+      const flushing = this.#flush();
+      if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
     }
     return undefined;
   }
 
+  /** Lets others have a turn. */
+  #yield(): Promise<void> {
+    this.#context.counters.conn_yields++;
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
   /** Runs the rest of a batch from a request on that something must be waited for. */
-  private async runOn(request: Request, reply: Reply | Promise<Reply>): Promise<void> {
-    const { window } = this;
+  async #runOn(dialect: Dialect, running: Promise<void> | undefined): Promise<void> {
+    const window = this.#window;
     for (;;) {
-      if (reply instanceof Promise || !window.isEmpty) window.add(request, reply);
-      else if (reply.kind === "dump") await this.dump(reply);
-      else this.answer(request, reply);
-      if (this.out.length >= HIGH_WATER) await this.flush();
-      const next = this.left ? undefined : this.parser.next();
-      if (next === undefined) break;
-      if (!window.admits(next)) await this.settle();
-      request = next;
-      reply = execute(next, this.context);
+      const request = this.#request;
+      const outcome = this.#outcome;
+      if (running !== undefined || !window.isEmpty) {
+        window.add(request, outcome, running);
+        const spare = this.#spare.pop();
+        this.#request = spare?.request ?? new Request();
+        this.#outcome = spare?.outcome ?? new Outcome();
+      } else if (outcome.code === "dump") await this.#dump(dialect, outcome);
+      else if (outcome.code === "watch") await this.#watch(dialect, outcome);
+      else this.#answer(dialect, request, outcome);
+      if (this.#out.length >= HIGH_WATER) await this.#flush();
+      if (this.#left || !dialect.next(this.#input, this.#request)) break;
+      if (!window.admits(this.#request)) await this.#settle(dialect);
+      running = execute(this.#request, this.#outcome, this.#session, this.#context);
     }
-    await this.settle();
+    await this.#settle(dialect);
   }
 
   /** Waits for the requests in the window and answers them in order. */
-  private async settle(): Promise<void> {
-    const pending = this.window.take();
+  async #settle(dialect: Dialect): Promise<void> {
+    const pending = this.#window.take();
     let retrievals = 0;
     let bytes = 0;
-    for (const { request, reply } of pending) {
-      const before = this.out.length;
-      this.answer(request, await reply as Whole);
-      if ("last" in request) {
+    this.#settling = true;
+    for (const { request, outcome, running } of pending) {
+      if (running !== undefined) await running;
+      const before = this.#out.length;
+      this.#answer(dialect, request, outcome);
+      if (isRetrieval(request)) {
         retrievals++;
-        bytes += this.out.length - before;
+        bytes += this.#out.length - before;
       }
-      if (this.out.length >= HIGH_WATER) await this.flush();
+      this.#spare.push({ request, outcome });
+      if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
-    this.window.learn(retrievals, bytes);
+    this.#settling = false;
+    this.#window.learn(retrievals, bytes);
   }
 
-  /** Puts a reply among those that go out. */
-  private answer(request: Request, reply: Exclude<Reply, { kind: "dump" }>): void {
-    if (reply.kind === "close") {
-      this.left = this.ending = true;
-      return;
+  /** Puts what came of a request among the replies that go out. */
+  #answer(dialect: Dialect, request: Request, outcome: Outcome): void {
+    if (outcome.closes) {
+      this.#left = this.#ending = true;
+      if (request.op !== "quit") this.closeReason = "error";
     }
     if (request.noreply) return;
-    const hasMore = "last" in request && !request.last;
-    this.inRetrieval = hasMore;
-    if (this.spoiled) {
-      this.spoiled = hasMore;
+    const hasMore = request.hasMore;
+    this.#inRetrieval = hasMore;
+    if (this.#spoiled) {
+      this.#spoiled = hasMore;
       return;
     }
-    encodeReply(reply, this.out);
-    if (!hasMore) this.uncommitted++;
-    else if (reply.kind === "error") {
+    dialect.encode(request, outcome, this.#out);
+    if (!hasMore) this.#owed.push(dialect.tag(request));
+    else if (outcome.code === "failed") {
       // An error ends the reply to a retrieval, so its other keys must add nothing to it.
-      this.spoiled = true;
-      this.uncommitted++;
+      this.#spoiled = true;
+      this.#owed.push(0);
     }
+  }
+
+  /** Who has logged in may say more, in the same stream of bytes. */
+  #afterLogin(dialect: Dialect): Dialect {
+    if (!this.#session.authenticated || !dialect.isLogin) return dialect;
+    return this.#dialect = this.#chooseDialect()!;
   }
 
   /** Answers with a listing of keys, part after part. */
-  private async dump({ format, items }: Extract<Reply, { kind: "dump" }>): Promise<void> {
-    const { out } = this;
-    if (out.length > 0) {
-      const line = `ERROR cannot pipeline other commands before ${format}`;
-      encodeReply({ kind: "error", line }, out);
-      this.uncommitted++;
-      return;
-    }
-    encodeDumpStart(out);
+  async #dump(dialect: Dialect, { dumpFormat, dump }: Outcome): Promise<void> {
+    const out = this.#out;
+    if (this.#refusesAfterOthers(dialect, dumpFormat)) return;
+    dialect.beginDump(dumpFormat, out);
     try {
-      for await (const group of items) {
-        encodeDumped(format, group, out);
-        if (out.length >= HIGH_WATER) await this.show();
+      for await (const group of dump!) {
+        dialect.encodeDumped(dumpFormat, group, out);
+        if (out.length >= HIGH_WATER) await this.#show();
       }
-      encodeDumpEnd(format, out);
-      await this.show();
+      dialect.endDump(dumpFormat, out);
+      await this.#show();
     } catch (error) {
       if (isDisconnect(error)) throw error;
       out.clear();
-      encodeReply(failure(error, this.context), out);
-      await this.write();
+      dialect.fail(0, failureOf(error, this.#context), out);
+      await this.#write();
     }
+  }
+
+  /** Sends the lines of a watcher until the client leaves; what it says meanwhile is passed over. */
+  async #watch(dialect: Dialect, { watch }: Outcome): Promise<void> {
+    const stream = watch!;
+    if (this.#refusesAfterOthers(dialect, "watch")) return stream.close();
+    this.#left = this.#ending = true;
+    this.#input.drop();
+    this.#out.ascii("OK\r\n");
+    await this.#write();
+    this.#watching = true;
+    const gone = this.#passOver().finally(() => stream.close());
+    try {
+      this.#reading = true;
+      while (await stream.next(this.#out)) {
+        if (this.#out.length > 0) await this.#write();
+      }
+    } finally {
+      stream.close();
+      this.close();
+      await gone;
+    }
+  }
+
+  async #passOver(): Promise<void> {
+    const ignored = new Uint8Array(IGNORED);
+    try {
+      while (await this.#socket.read(ignored) !== null);
+    } catch (error) {
+      if (!isDisconnect(error)) throw error;
+    }
+  }
+
+  /** Whether a stream cannot begin because other replies must go out first: memcached refuses it. */
+  #refusesAfterOthers(dialect: Dialect, what: string): boolean {
+    if (this.#out.length === 0) return false;
+    const failure = refused(`cannot pipeline other commands before ${what}`);
+    dialect.fail(0, failure, this.#out);
+    this.#owed.push(0);
+    return true;
   }
 
   /** Sends a part of a listing when all that it shows is safe. */
-  private async show(): Promise<void> {
-    await this.context.store.commit();
-    await this.write();
+  async #show(): Promise<void> {
+    await this.#context.store.commit(this.#session.batch);
+    this.#clearBatch();
+    await this.#write();
   }
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
-  private flush(): Promise<void> | undefined {
-    const { store } = this.context;
-    const { lossBefore } = this;
-    this.lossBefore = store.lastLoss;
+  #flush(): Promise<void> | undefined {
+    const { store } = this.#context;
+    const { batch } = this.#session;
     try {
-      if (store.lastLoss !== lossBefore) throw store.lastLoss;
-      const committed = store.commit();
+      const committed = store.commit(batch);
       if (committed instanceof Promise) {
-        return committed.catch((error) => this.takeBack(error)).then(() => this.send());
+        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
       }
     } catch (error) {
-      this.takeBack(error);
+      this.#takeBack(error);
     }
-    return this.send();
+    return this.#send();
+  }
+
+  /** The next requests begin with nothing to depend on, when all before them are answered. */
+  #clearBatch(): void {
+    if (!this.#settling && this.#window.isEmpty) this.#session.batch.clear();
   }
 
   /** Lets the replies go, where there are any. */
-  private send(): Promise<void> | undefined {
-    return this.out.length > 0 ? this.write() : undefined;
+  #send(): Promise<void> | undefined {
+    this.#clearBatch();
+    if (this.#out.length > 0) return this.#write();
+    this.#owed.length = 0;
+    return undefined;
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
-  private takeBack(error: unknown): void {
-    const reply = failure(error, this.context);
-    this.lossBefore = this.context.store.lastLoss;
-    this.out.clear();
-    let owed = this.uncommitted;
-    if (this.inRetrieval && !this.spoiled) {
-      this.spoiled = true;
-      owed++;
+  #takeBack(error: unknown): void {
+    const failure: Failure = failureOf(error, this.#context);
+    const dialect = this.#dialect!;
+    this.#out.clear();
+    for (const tag of this.#owed) if (tag >= 0) dialect.fail(tag, failure, this.#out);
+    this.#owed.length = 0;
+    if (this.#inRetrieval && !this.#spoiled) {
+      this.#spoiled = true;
+      dialect.fail(0, failure, this.#out);
     }
-    for (; owed > 0; owed--) encodeReply(reply, this.out);
   }
 
-  private async write(): Promise<void> {
-    const { out } = this;
+  async #write(): Promise<void> {
+    const out = this.#out;
     const bytes = out.view();
-    this.context.counters.bytes_written += bytes.length;
-    let written = await this.socket.write(bytes);
-    this.surroundings.rounds.writeDone();
-    while (written < bytes.length) written += await this.socket.write(bytes.subarray(written));
+    this.#context.counters.bytes_written += bytes.length;
+    let written = await this.#socket.write(bytes);
+    this.#surroundings.rounds.writeDone();
+    while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
     out.clear(KEPT);
-    this.uncommitted = 0;
+    this.#owed.length = 0;
   }
 }
 

@@ -214,6 +214,12 @@ export const serverOptions = {
     help:
       "memcached's extended options, such as idle_timeout=SECONDS, track_sizes, no_maxconns_fast",
   }),
+  requestsPerEvent: integer({
+    flags: "-R, --max-reqs-per-event",
+    min: 1,
+    help:
+      "requests that a connection runs before the others have a turn; without it as many as it sent",
+  }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "show the version and end" }),
   license: flag({ flags: "-i, --license", lineOnly: true, help: "show the licence and end" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
@@ -222,9 +228,6 @@ export const serverOptions = {
     takes: "0 alone, as kvs serves no UDP",
   }),
   threads: ignored(integer({ flags: "-t, --threads", min: 1, help: "" })),
-  requestsPerEvent: ignored(
-    integer({ flags: "-R, --max-reqs-per-event", min: 1, default: 20, help: "" }),
-  ),
   napiIds: ignored(integer({ flags: "-N, --napi-ids", min: 1, help: "" })),
   user: ignored(text({ flags: "-u, --user", value: "NAME", help: "" })),
   factor: ignored(

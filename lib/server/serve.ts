@@ -6,9 +6,13 @@
 
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { Context } from "../commands/context.ts";
+import { Crawls } from "../commands/crawls.ts";
 import { Counters } from "../observe/counters.ts";
+import { PrefixCounts } from "../observe/prefixes.ts";
+import { Watchers } from "../observe/watch.ts";
+import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
-import type { Store } from "../storage/store.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
@@ -16,8 +20,7 @@ import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
-import type { Service } from "./service.ts";
-import { evicts, LiveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
+import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
 import { Users } from "./users.ts";
 
@@ -67,7 +70,9 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   signals.onReload(() => reload(users));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
-  const choice = { ...configuration, evict: evicts(configuration), clock, log };
+  const watchers = new Watchers();
+  const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
+  const choice = { ...configuration, evict: evicts(configuration), clock, log, onEvicted };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
   try {
@@ -82,8 +87,12 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
         protocol: configuration.protocol,
       },
     });
-    const live = new LiveSettings(configuration);
-    const service: Service = {
+    const live = liveSettings(configuration);
+    const prefixes = new PrefixCounts(
+      prefixDelimiter(configuration),
+      configuration.prefixDelimiter !== undefined,
+    );
+    const context: Context = {
       store,
       storeName: configuration.store,
       clock,
@@ -91,26 +100,31 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       log,
       counters: new Counters(),
       limits: { itemSize: configuration.maxItemSize },
-      version: `${MEMCACHED_VERSION} kvs-${VERSION}`,
+      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
+      crawls: new Crawls(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
       allowWatch: !configuration.disableWatch,
-      hasCas: !configuration.disableCas,
+      usesCas: !configuration.disableCas,
       trackSizes: configuration.extended.trackSizes,
-      prefixDelimiter: prefixDelimiter(configuration),
+      prefixes,
+      watchers,
       users,
       sasl: configuration.sasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
+      requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
+      closesIdle: configuration.idleTimeout > 0,
+      accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
       describeConnections: () => server.describe(),
       maxConnections: configuration.connLimit,
       live,
       get settings() {
-        return settingsOf(configuration, live);
+        return settingsOf(configuration, live, prefixes);
       },
       started: clock.now(),
     };
-    const server = new Server(service, {
+    const server = new Server(context, {
       idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
       rejects: configuration.extended.maxconnsFast,
     });

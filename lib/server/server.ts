@@ -6,9 +6,9 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
-import type { Figure } from "../protocol/message.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import { Rounds } from "../rounds.ts";
-import { Connection, type Surroundings } from "./connection.ts";
+import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -17,6 +17,9 @@ const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
 const DRAIN_TIME = 8000;
 /** How long to wait when the system has no descriptor for another connection, in milliseconds. */
 const ACCEPT_PAUSE = 100;
+
+/** What stands before an IPv4 address that a socket for all of IPv6 sees. */
+const V4_IN_V6 = /^::ffff:(?=\d+\.)/;
 
 /** How a server treats its connections. */
 export interface Policy {
@@ -89,7 +92,7 @@ export class Server implements Surroundings {
       figures.push(
         [`${number}:addr`, addr],
         [`${number}:listen_addr`, listenAddr],
-        [`${number}:state`, connection.isReading ? "conn_read" : "conn_parse_cmd"],
+        [`${number}:state`, connection.state],
         [`${number}:secs_since_last_cmd`, this.ticks - connection.active],
       );
     }
@@ -145,8 +148,8 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
-  private admit(conn: Deno.Conn, _protocol: Protocol): void {
-    const { counters } = this.context;
+  private admit(conn: Deno.Conn, protocols: Protocol): void {
+    const { counters, watchers } = this.context;
     if (this.isFull) {
       counters.rejected_connections++;
       conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
@@ -155,16 +158,38 @@ export class Server implements Surroundings {
     counters.total_connections++;
     // Each batch is one write, so there is nothing to gain from holding small packets back.
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
-    const connection = new Connection(conn, this.context, this);
+    const number = ++this.numbers;
+    const connection = new Connection(conn, this.context, this, { id: number, protocols });
     this.connections.set(connection, {
-      number: ++this.numbers,
+      number,
       addr: addressOf(conn.remoteAddr),
       listenAddr: addressOf(conn.localAddr),
     });
+    if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
     connection.serve().finally(() => {
       this.connections.delete(connection);
+      if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
       this.room?.resolve();
     });
+  }
+
+  /** Tells those who watch connections. */
+  private tell(
+    type: "conn_new" | "conn_close",
+    conn: Deno.Conn,
+    number: number,
+    reason?: CloseReason,
+  ): void {
+    const { remoteAddr } = conn;
+    const [host, port, transport] = remoteAddr.transport === "tcp"
+      ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
+      : ["unix", 0, "local" as const];
+    this.context.watchers.connection(type, host, port, transport, number, reason);
+  }
+
+  private reasonFor(connection: Connection): CloseReason {
+    if (this.draining) return "shutdown";
+    return connection.closeReason;
   }
 
   private tick(): void {
@@ -174,6 +199,7 @@ export class Server implements Surroundings {
     for (const connection of this.connections.keys()) {
       if (this.ticks - connection.active <= idleTimeout) continue;
       this.context.counters.idle_kicks++;
+      connection.closeReason = "idle_timeout";
       connection.close();
     }
   }
@@ -181,8 +207,7 @@ export class Server implements Surroundings {
 
 function addressOf(addr: Deno.Addr): string {
   if (addr.transport !== "tcp") return `unix:${"path" in addr ? addr.path ?? "" : ""}`;
-  // A socket for all of IPv6 sees IPv4 addresses in this form.
-  const hostname = addr.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  const hostname = addr.hostname.replace(V4_IN_V6, "");
   return hostname.includes(":")
     ? `tcp6:[${hostname}]:${addr.port}`
     : `tcp:${hostname}:${addr.port}`;

@@ -5,34 +5,23 @@
  * @module
  */
 
-import type { Figure } from "../protocol/message.ts";
+import type { Live } from "../commands/context.ts";
+import type { PrefixCounts } from "../observe/prefixes.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Protocol } from "./endpoint.ts";
 
-/** What commands change while the server runs. */
-export class LiveSettings {
-  /** How much is logged (`verbosity`). */
-  verbosity: number;
-  /** Bytes of memory for values (`cache_memlimit`). */
-  memoryLimit: number;
-  /** Whether prefixes are counted (`stats detail`). */
-  detail: boolean;
-  /** Seconds from the start to the time that the last `flush_all` holds for; 0 where there was none. */
-  oldestLive = 0;
-  /** What `lru_crawler enable`, `sleep` and `tocrawl` said; kvs has no such thread. */
-  lruCrawler = true;
-  lruCrawlerSleep = 100;
-  lruCrawlerToCrawl = 0;
-
-  constructor({ verbose, memoryLimit, prefixDelimiter, extended }: Configuration) {
-    this.verbosity = verbose;
-    this.memoryLimit = memoryLimit;
-    this.detail = prefixDelimiter !== undefined;
-    const { settings } = extended;
-    this.lruCrawler = settings.get("lru_crawler") !== "no";
-    this.lruCrawlerSleep = Number(settings.get("lru_crawler_sleep") ?? 100);
-    this.lruCrawlerToCrawl = Number(settings.get("lru_crawler_tocrawl") ?? 0);
-  }
+/** What commands may change, as the configuration has it. */
+export function liveSettings({ verbose, memoryLimit, extended }: Configuration): Live {
+  const { settings } = extended;
+  return {
+    verbosity: verbose,
+    memoryLimit,
+    oldestLive: 0,
+    lruCrawler: settings.get("lru_crawler") !== "no",
+    lruCrawlerSleep: Number(settings.get("lru_crawler_sleep") ?? 100),
+    lruCrawlerToCrawl: Number(settings.get("lru_crawler_tocrawl") ?? 0),
+  };
 }
 
 /** memcached's names of the protocols. */
@@ -58,7 +47,11 @@ export function evicts(
 }
 
 /** The lines of `stats settings`. */
-export function settingsOf(configuration: Configuration, live: LiveSettings): Figure[] {
+export function settingsOf(
+  configuration: Configuration,
+  live: Live,
+  prefixes: PrefixCounts,
+): Figure[] {
   const { extended, authFile, sasl } = configuration;
   /** What `-o` said of something that kvs does not have, or memcached's default. */
   const given = (name: string, initial: string | number): Figure => [
@@ -82,8 +75,8 @@ export function settingsOf(configuration: Configuration, live: LiveSettings): Fi
     ["num_threads", 1],
     ["num_threads_per_udp", 1],
     ["stat_key_prefix", prefixDelimiter(configuration)],
-    ["detail_enabled", yes(live.detail)],
-    ["reqs_per_event", configuration.requestsPerEvent],
+    ["detail_enabled", yes(prefixes.enabled)],
+    ["reqs_per_event", configuration.requestsPerEvent ?? 20],
     ["cas_enabled", yes(!configuration.disableCas)],
     ["tcp_backlog", configuration.backlog],
     ["binding_protocol", PROTOCOL_NAMES[configuration.protocol]],

@@ -1,17 +1,20 @@
 import { binaryString } from "../bytes.ts";
-import type { Reply, Request } from "../protocol/message.ts";
+import { commands } from "../commands/table.ts";
+import type { Outcome } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
 
-/** Requests that wait at once, at most. */
+/** Requests that wait concurrently, at most. */
 const MOST = 256;
-/** Retrievals that wait at once as long as nobody knows how large their values are. */
+/** Retrievals that wait concurrently as long as nobody knows how large their values are. */
 const FIRST_RETRIEVALS = 32;
 /** Bytes of values that the retrievals of one window should amount to. */
 const REPLY_BYTES = 4 * 1024 * 1024;
 
-/** A request and the reply that it has, or will have. */
+/** A request, its outcome, and what must be waited for until that is there. */
 export interface Pending {
   readonly request: Request;
-  readonly reply: Reply | Promise<Reply>;
+  readonly outcome: Outcome;
+  readonly running: Promise<void> | undefined;
 }
 
 /**
@@ -22,65 +25,71 @@ export interface Pending {
  * request on no single key waits for all, and all for it.
  */
 export class Window {
-  private readonly pending: Pending[] = [];
+  readonly #pending: Pending[] = [];
   /** The keys in hand, and whether something changes them. */
-  private readonly keys = new Map<string, boolean>();
+  readonly #keys = new Map<string, boolean>();
   /** Whether a request on no single key is in hand. */
-  private closed = false;
-  private retrievals = 0;
-  /** Retrievals at once: fewer where values are large, for together they must fit in memory. */
-  private mostRetrievals = FIRST_RETRIEVALS;
+  #closed = false;
+  #retrievals = 0;
+  /** Retrievals at a time: fewer where values are large, for together they must fit in memory. */
+  #mostRetrievals = FIRST_RETRIEVALS;
+  readonly #ordered: boolean;
 
   /** @param ordered whether the store keeps the order of a key's changes itself. */
-  constructor(private readonly ordered: boolean) {}
+  constructor(ordered: boolean) {
+    this.#ordered = ordered;
+  }
 
   get isEmpty(): boolean {
-    return this.pending.length === 0;
+    return this.#pending.length === 0;
   }
 
   /** Whether a request may be started while the others wait. */
   admits(request: Request): boolean {
     if (this.isEmpty) return true;
-    if (this.closed || this.pending.length >= MOST || !("key" in request)) return false;
-    if (isRetrieval(request) && this.retrievals >= this.mostRetrievals) return false;
-    const changed = this.keys.get(binaryString(request.key));
+    const { access } = commands[request.op];
+    if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
+    if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
+    const changed = this.#keys.get(binaryString(request.key));
     if (changed === undefined) return true;
-    return request.op === "get" ? !changed : changed && this.ordered;
+    return access === "read" ? !changed : changed && this.#ordered;
   }
 
-  add(request: Request, reply: Reply | Promise<Reply>): void {
-    if ("key" in request) {
+  add(request: Request, outcome: Outcome, running: Promise<void> | undefined): void {
+    const { access } = commands[request.op];
+    if (access === "none") this.#closed = true;
+    else {
       const key = binaryString(request.key);
-      this.keys.set(key, this.keys.get(key) || request.op !== "get");
-    } else this.closed = true;
-    if (isRetrieval(request)) this.retrievals++;
-    this.pending.push({ request, reply: reply instanceof Promise ? reply : kept(reply) });
+      this.#keys.set(key, this.#keys.get(key) || access === "write");
+    }
+    if (isRetrieval(request)) this.#retrievals++;
+    if (running === undefined && outcome.code === "value") keep(outcome);
+    this.#pending.push({ request, outcome, running });
   }
 
-  /** Empties the window. The caller waits for the replies, one after the other. */
+  /** Empties the window. The caller waits for the outcomes, one after the other. */
   take(): Pending[] {
-    this.keys.clear();
-    this.retrievals = 0;
-    this.closed = false;
-    return this.pending.splice(0);
+    this.#keys.clear();
+    this.#retrievals = 0;
+    this.#closed = false;
+    return this.#pending.splice(0);
   }
 
   /** Tells how many bytes the replies to `count` retrievals came to. */
   learn(count: number, bytes: number): void {
     if (count === 0) return;
     const fitting = Math.floor(REPLY_BYTES * count / Math.max(bytes, 1));
-    // Larger values may come again: the window opens by steps and closes at once.
-    this.mostRetrievals = Math.max(4, Math.min(MOST, this.mostRetrievals * 2, fitting));
+    // Larger values may come again: the window opens by steps and closes immediately.
+    this.#mostRetrievals = Math.max(4, Math.min(MOST, this.#mostRetrievals * 2, fitting));
   }
 }
 
-function isRetrieval(request: Request): boolean {
-  return "last" in request;
+/** Whether the reply to a request may hold a value. */
+export function isRetrieval(request: Request): boolean {
+  return request.op === "get" || request.op === "getAndChange";
 }
 
-/** A reply that outlives the next call to the store. */
-function kept(reply: Reply): Reply {
-  if (reply.kind !== "value") return reply;
-  const { flags, cas, value } = reply.item;
-  return { ...reply, item: { flags, cas, value: value.slice() } };
+/** Lets an outcome outlive the next call to the store. */
+function keep(outcome: Outcome): void {
+  outcome.item = { ...outcome.item, value: outcome.item.value.slice() };
 }

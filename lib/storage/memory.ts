@@ -11,6 +11,7 @@
 import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { OutOfSpaceError } from "../errors.ts";
 import {
+  type Batch,
   type Expected,
   isExpired,
   type Item,
@@ -20,7 +21,7 @@ import {
   type StoreInfo,
   type StoreOptions,
   type Swapped,
-} from "./store.ts";
+} from "./contract.ts";
 
 /** How the memory store is opened. */
 export interface MemoryOptions extends StoreOptions {
@@ -36,7 +37,14 @@ const OVERHEAD = 48 + 8 + 1 + 2;
 const SWEEP_STEP = 2000;
 
 class Entry implements Item {
+  /** Whether it was used since it was last looked at, which the next to be thrown out is not. */
   used = false;
+  /**
+   * Whether and when there was an access that {@linkcode fetched} and {@linkcode accessed} do not tell:
+   * the reader has this object, and is to see what was so before.
+   */
+  hasAccess = false;
+  lastAccess = 0;
 
   constructor(
     readonly value: Uint8Array,
@@ -47,8 +55,17 @@ class Entry implements Item {
     readonly won: boolean,
     public fetched: boolean,
     public accessed: number,
+    readonly binaryKey: boolean,
     readonly version: number,
   ) {}
+
+  /** Shows the last access. */
+  settle(): void {
+    if (!this.hasAccess) return;
+    this.hasAccess = false;
+    this.fetched = true;
+    this.accessed = this.lastAccess;
+  }
 }
 
 /** Opens an empty store. */
@@ -68,6 +85,8 @@ class MemoryStore implements Store {
   private bytes = 0;
   /** Items that are not flushed. */
   private count = 0;
+  /** Bytes that all items may take; 0 for no limit. */
+  private limit: number;
   private evictions = 0;
   private reclaimed = 0;
   private flushedReads = 0;
@@ -75,11 +94,12 @@ class MemoryStore implements Store {
   private readonly timer: ReturnType<typeof setInterval>;
 
   constructor(private readonly options: MemoryOptions) {
-    this.timer = setInterval(() => this.sweep(), 1000);
+    this.limit = options.limit;
+    this.timer = setInterval(() => this.sweepOn(), 1000);
     this.timer.unref();
   }
 
-  read(key: Uint8Array): Item | undefined {
+  read(key: Uint8Array, batch: Batch, peek = false): Item | undefined {
     this.flushIfDue();
     const name = binaryString(key);
     const entry = this.items.get(name);
@@ -89,11 +109,16 @@ class MemoryStore implements Store {
       this.flushedReads++;
       return undefined;
     }
-    entry.used = true;
+    entry.settle();
+    if (!peek) {
+      entry.used = true;
+      entry.hasAccess = true;
+      entry.lastAccess = batch.seconds;
+    }
     return entry;
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Swapped {
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null, _batch: Batch): Swapped {
     this.flushIfDue();
     const name = binaryString(key);
     let entry = this.items.get(name);
@@ -113,7 +138,8 @@ class MemoryStore implements Store {
       this.remove(name, entry);
       return 0n;
     }
-    this.makeRoom(sizeOf(name, next) - (entry === undefined ? 0 : sizeOf(name, entry)), name);
+    const size = sizeOf(name, next);
+    this.makeRoom(size, size - (entry === undefined ? 0 : sizeOf(name, entry)), name);
     if (entry !== undefined) {
       this.bytes -= sizeOf(name, entry);
       this.count--;
@@ -129,6 +155,7 @@ class MemoryStore implements Store {
       next.won,
       next.fetched,
       next.accessed,
+      next.binaryKey,
       version,
     );
     this.items.set(name, stored);
@@ -137,9 +164,10 @@ class MemoryStore implements Store {
     return cas;
   }
 
-  commit(): void {}
+  /** Nothing is undone here. */
+  commit(_batch: Batch): void {}
 
-  flush(at: number): void {
+  flush(at: number, _batch: Batch): void {
     this.flushIfDue();
     this.flushAt = at;
     this.flushIfDue();
@@ -149,17 +177,7 @@ class MemoryStore implements Store {
     let group: Listed[] = [];
     for (const [name, entry] of this.items) {
       if (this.isDead(entry)) continue;
-      group.push({
-        key: bytesOfBinaryString(name),
-        size: entry.value.length,
-        flags: entry.flags,
-        exptime: entry.exptime,
-        cas: entry.cas,
-        stale: entry.stale,
-        won: entry.won,
-        fetched: entry.fetched,
-        accessed: entry.accessed,
-      });
+      group.push(listedOf(name, entry));
       if (group.length === 256) {
         yield group;
         group = [];
@@ -169,12 +187,31 @@ class MemoryStore implements Store {
     if (group.length > 0) yield group;
   }
 
+  limitMemory(bytes: number): boolean {
+    this.limit = bytes;
+    return true;
+  }
+
+  async removeExpired(): Promise<number> {
+    this.flushIfDue();
+    let found = 0;
+    let looked = 0;
+    for (const [name, entry] of this.items) {
+      if (this.isDead(entry)) {
+        this.remove(name, entry);
+        found++;
+      }
+      if (++looked % SWEEP_STEP === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return found;
+  }
+
   info(): StoreInfo {
     this.flushIfDue();
     return {
       items: this.count,
       bytes: this.bytes,
-      limit: this.options.limit,
+      limit: this.limit,
       evictions: this.evictions,
       reclaimed: this.reclaimed,
       flushedReads: this.flushedReads,
@@ -205,19 +242,33 @@ class MemoryStore implements Store {
     this.items.delete(name);
     this.bytes -= sizeOf(name, entry);
     if (entry.version > this.flushed) this.count--;
-    if (isExpired(entry, this.options.clock.now())) this.reclaimed++;
+    if (this.isDead(entry)) this.reclaimed++;
   }
 
-  /** Throws out the oldest unused items until `more` bytes fit, but never `keep` itself. */
-  private makeRoom(more: number, keep: string): void {
-    const { limit, evict } = this.options;
-    if (limit === 0) return;
-    if (this.bytes + more <= limit) return;
-    if (!evict || more > limit) {
-      throw new OutOfSpaceError(`no room for ${more} bytes under the limit of ${limit} bytes`);
+  /**
+   * Throws out the oldest unused items until an item of `size` bytes fits, which takes `more` bytes
+   * than what is there of `keep`; never `keep` itself.
+   */
+  private makeRoom(size: number, more: number, keep: string): void {
+    const { limit } = this;
+    if (limit === 0 || this.bytes + more <= limit) return;
+    // What can never fit is not worth anybody's item.
+    if (!this.options.evict || size > limit) {
+      throw new OutOfSpaceError(`no room for ${size} bytes under the limit of ${limit} bytes`);
     }
+    this.evict(limit - more, Math.max(limit, this.bytes) - more, keep);
+  }
+
+  /**
+   * Throws out the oldest unused items until those that remain take no more than `wanted` bytes; but
+   * from `enough` bytes on it stops after some steps, so that a limit that was lowered by gigabytes
+   * holds up nobody.
+   */
+  private evict(wanted: number, enough: number, keep: string): void {
+    const { onEvicted } = this.options;
+    let steps = 0;
     for (const [name, entry] of this.items) {
-      if (this.bytes + more <= limit) return;
+      if (this.bytes <= wanted || this.bytes <= enough && ++steps > SWEEP_STEP) return;
       if (name === keep) continue;
       const dead = this.isDead(entry);
       if (entry.used && !dead) {
@@ -226,14 +277,19 @@ class MemoryStore implements Store {
         this.items.set(name, entry);
         continue;
       }
-      if (!dead) this.evictions++;
+      if (!dead) {
+        this.evictions++;
+        onEvicted?.(listedOf(name, entry));
+      }
       this.remove(name, entry);
     }
   }
 
   /** Frees expired and flushed items, some at each call, round and round. */
-  private sweep(): void {
+  private sweepOn(): void {
     this.flushIfDue();
+    const { limit } = this;
+    if (limit !== 0 && this.bytes > limit && this.options.evict) this.evict(limit, this.bytes, "");
     this.sweeping ??= this.items.entries();
     for (let i = 0; i < SWEEP_STEP; i++) {
       const next = this.sweeping.next();
@@ -245,6 +301,22 @@ class MemoryStore implements Store {
       if (this.isDead(entry)) this.remove(name, entry);
     }
   }
+}
+
+function listedOf(name: string, entry: Entry): Listed {
+  entry.settle();
+  return {
+    key: bytesOfBinaryString(name),
+    size: entry.value.length,
+    flags: entry.flags,
+    exptime: entry.exptime,
+    cas: entry.cas,
+    stale: entry.stale,
+    won: entry.won,
+    fetched: entry.fetched,
+    accessed: entry.accessed,
+    binaryKey: entry.binaryKey,
+  };
 }
 
 function sizeOf(name: string, item: NewItem): number {

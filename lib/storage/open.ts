@@ -6,7 +6,7 @@
  */
 
 import { Exit, ExitError } from "../errors.ts";
-import type { Store, StoreOptions } from "./store.ts";
+import type { Store, StoreOptions } from "./contract.ts";
 
 /** The stores there are. */
 export const storeNames = ["disk", "gcs", "redis", "memory"] as const;
@@ -50,11 +50,17 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory.ts");
-      return openMemoryStore({ clock, log, limit: choice.memoryLimit, evict: choice.evict });
+      return openMemoryStore({
+        clock,
+        log,
+        onEvicted,
+        limit: choice.memoryLimit,
+        evict: choice.evict,
+      });
     }
     case "redis": {
       const { openRedisStore } = await import("./redis/mod.ts");
@@ -73,7 +79,16 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       const { openDiskStore } = await import("./disk/mod.ts");
       const { memoryLimit, fsync, maxDisk, evict } = choice;
       const directory = choice.dataDir;
-      return openDiskStore({ clock, log, directory, memoryLimit, fsync, maxDisk, evict });
+      return openDiskStore({
+        clock,
+        log,
+        onEvicted,
+        directory,
+        memoryLimit,
+        fsync,
+        maxDisk,
+        evict,
+      });
     }
     case "gcs": {
       if (choice.bucket === undefined) {

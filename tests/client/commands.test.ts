@@ -1,6 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
-import { memcachedMissing, servers, startKvs, startMemcached } from "./servers.ts";
+import {
+  dialects,
+  kvsTakesAnyKey,
+  memcachedMissing,
+  servers,
+  startKvs,
+  startMemcached,
+} from "./servers.ts";
 
 const client = new URL("../../client.ts", import.meta.url).pathname;
 
@@ -228,6 +235,94 @@ for (const { name, ignore, start } of servers) {
   });
 }
 
+for (const { name, protocol, ignore, start } of dialects) {
+  const options = ["--protocol", protocol];
+
+  Deno.test({
+    name: `every command goes over the protocol that is asked for (${name})`,
+    ignore,
+    fn: async () => {
+      await using server = await start();
+      const lines = [
+        "set n 5 --flags 7 --ttl 1h",
+        "get n none --json",
+        "add n 5",
+        "append n 0",
+        "incr n 7",
+        "decr n",
+        "touch n 0",
+        "replace n 9",
+        "delete n",
+        "delete n",
+        "raw get n",
+        "stats settings --json",
+        "--protocol text get n",
+      ];
+      const { code, stdout, stderr } = await runLines(server.address, lines, ...options);
+      const printed = stdout.split("\n");
+      assertEquals(
+        printed[0]!.replace(/"cas":"\d+"/, '"cas":"1"'),
+        [
+          '{"key":"n","value":"5","flags":7,"cas":"1"}',
+        ].join(),
+      );
+      assertEquals(printed.slice(1, 5), ['{"key":"none","value":null}', "57", "56", "END"]);
+      assertEquals(Number(JSON.parse(printed[5]!)[server.address].maxconns) > 0, true);
+      assertEquals([code, stderr.split("\n")], [64, [
+        "not stored: there is a value: n",
+        "not found: n",
+        "the shell stays with its protocol",
+        "",
+      ]]);
+    },
+  });
+
+  const keysMissing = start === startKvs && !kvsTakesAnyKey;
+  Deno.test({
+    name: `keys of any bytes are listed, dumped and restored (${name}${
+      keysMissing ? ", skipped: it takes no such keys yet" : ""
+    })`,
+    ignore: ignore || keysMissing,
+    fn: async () => {
+      await using server = await start();
+      const every = Uint8Array.from({ length: 180 }, (_, i) => i);
+      const keys = ["plain", "a b", "é", "\r\n", "\0"].map(bytesOf);
+      keys.push(new Uint8Array([0xff, 0x80, 0x20]), every, every.map((byte) => 255 - byte));
+      const ran = (...args: string[]) => run(server.address, [...options, ...args]);
+      const encoded = keys.map((key) => key.toBase64());
+      const sets = encoded.map((key, i) => `set --base64 ${key} v${i} --flags ${i} --ttl 1h`);
+      await runLines(server.address, sets, ...options);
+
+      const plain = await ran("keys");
+      assertEquals(plain.stdout.trimEnd().split("\n").sort(), ["a b", "plain", "é"]);
+      assertEquals(
+        plain.stderr,
+        "keys: 5 more are no line of text: --base64 or --json shows them\n",
+      );
+      const listed = (await ran("keys", "--base64")).stdout.trimEnd().split("\n");
+      assertEquals(listed.toSorted(), encoded.toSorted());
+      const got = await ran("get", "--base64", ...encoded);
+      assertEquals([got.code, got.stdout], [0, keys.map((_, i) => `v${i}\n`).join("")]);
+      assertEquals((await ran("get", "a b")).stdout, "v1\n");
+
+      const dumped = await ran("dump");
+      assertEquals([dumped.code, dumped.stderr], [0, "dumped 8 items\n"]);
+      const lines = dumped.stdout.trimEnd().split("\n").sort();
+      const line = lines.find((line) => line.includes("v5"))!;
+      assertMatch(line, /^\{"keyBase64":"\/4Ag","value":"v5","flags":5,"expires":\d+\}$/);
+      assertEquals((await ran("flush")).code, 0);
+      assertEquals((await ran("dump")).stdout, "");
+      const restored = await run(server.address, [...options, "restore"], { stdin: dumped.stdout });
+      assertEquals([restored.code, restored.stderr], [0, "restored 8 items\n"]);
+      assertEquals((await ran("dump")).stdout.trimEnd().split("\n").sort(), lines);
+      const kept = await run(server.address, [...options, "restore", "--keep"], {
+        stdin: dumped.stdout,
+      });
+      assertEquals(kept.stderr, "restored 0 items, 8 were there already\n");
+    },
+  });
+}
+
 Deno.test("wrong usage is one line on standard error and exit code 64", async () => {
   const cases: [args: string[], message: string][] = [
     [["gett", "k"], "unknown command 'gett'; did you mean 'get'?"],
@@ -240,7 +335,13 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
       "counts s), received 'soon'",
     ],
     [["incr", "k", "x"], "incr: N takes a whole number of 64 bits, received 'x'"],
-    [["get", "a b"], "a key may not hold spaces, line ends or NUL"],
+    [["get", ""], "a key has at least one byte"],
+    [["get", "--base64", "a b"], "--base64 takes keys in base64, received 'a b'"],
+    [["stats", "--base64"], "stats does not take --base64"],
+    [
+      ["--protocol", "udp", "get", "k"],
+      "--protocol takes one of text, meta, binary, received 'udp'",
+    ],
     [
       ["--servers", "a:b", "get", "k"],
       "--servers: a server is host:port, host:port:weight or " +

@@ -4,7 +4,6 @@ import { parseAddress } from "../../lib/client/address.ts";
 import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
 import { RequestError, TimeoutError, UnreachableError } from "../../lib/client/errors.ts";
-import { writeGet, writeLine } from "../../lib/protocol/request.ts";
 
 /** A server that answers what it reads as `answer` says, and hangs up where that says null. */
 function listen(answer: (read: string, connection: number) => string | null) {
@@ -49,7 +48,7 @@ function listen(answer: (read: string, connection: number) => string | null) {
 }
 
 const version = (connection: Connection) =>
-  connection.request("line", (out) => writeLine(out, "version"));
+  connection.request((requests, out, opaque) => requests.version(out, opaque));
 
 Deno.test("requests made in one turn leave in one write and get their replies in order", async () => {
   await using server = listen((read) =>
@@ -58,7 +57,7 @@ Deno.test("requests made in one turn leave in one write and get their replies in
   using connection = new Connection(parseAddress(server.address));
   const asked = Array.from(
     { length: 100 },
-    (_, i) => connection.request("line", (out) => writeGet(out, "get", [`${i}`])),
+    (_, i) => connection.line(`get ${i}`, "line"),
   );
   assertEquals(connection.inFlight, 100);
   const replies = await Promise.all(asked);
@@ -105,7 +104,7 @@ Deno.test("a server that speaks something else is given up", async () => {
   await using server = listen(() => "HTTP/1.1 400 Bad Request\r\n\r\n");
   using connection = new Connection(parseAddress(server.address));
   await assertRejects(
-    () => connection.request("values", (out) => writeGet(out, "get", ["k"])),
+    () => connection.line("get k", "values"),
     UnreachableError,
     `does not speak memcached: the line "HTTP/1.1 400 Bad Request"`,
   );
@@ -135,7 +134,8 @@ Deno.test("who sends ready frames gets each reply without a promise", async () =
   let replies = 0;
   await new Promise<void>((resolve, reject) => {
     const waiting = {
-      expect: "line" as const,
+      expect: "stored" as const,
+      opaque: 0,
       resolve: () => ++replies === 1000 ? resolve() : replies <= 990 && send(),
       reject,
     };
@@ -185,11 +185,11 @@ Deno.test("where metadump is unknown, keys are listed class by class", async () 
 
 Deno.test("a value is not sent by meta commands to a server that has none", async () => {
   await using server = listen(() => "ERROR\r\n");
-  using client = new Client({ servers: [server.address] });
+  using client = new Client({ servers: [server.address], anyKeys: true });
   await assertRejects(
-    () => client.setBinary(bytesOf("a b"), bytesOf("flush_all")),
+    () => client.set("a b", "flush_all"),
     RequestError,
-    "the key needs meta commands, which the server does not know (ERROR)",
+    "this needs meta commands, which the server does not know (ERROR)",
   );
   assertEquals(server.reads, ["mn\r\n"]);
 });

@@ -1,3 +1,4 @@
+import { type Protocol, PROTOCOLS } from "../../lib/protocol/client_dialect.ts";
 import { connectable } from "./connectable.ts";
 
 /** Why the tests against memcached itself are skipped, or false where it is installed. */
@@ -11,9 +12,17 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Starts the machine's memcached on a free port, with more arguments where given. */
 export function startMemcached(...args: string[]): Promise<RunningServer> {
+  return startMemcachedIn({}, ...args);
+}
+
+/** Like {@linkcode startMemcached}, with an environment of its own. */
+export function startMemcachedIn(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<RunningServer> {
   return start("memcached", (port) => {
     return ["-u", "nobody", "-l", "127.0.0.1", "-p", port, "-t", "1", "-m", "32", ...args];
-  });
+  }, env);
 }
 
 /** Starts kvs on a free port, with its items in memory. */
@@ -30,10 +39,39 @@ export const servers = [
   { name: "kvs", ignore: false, start: startKvs },
 ];
 
-async function start(command: string, args: (port: string) => string[]): Promise<RunningServer> {
+/** The dialects that kvs itself speaks; what needs another is left out, and says so. */
+const KVS_SPEAKS: readonly Protocol[] = ["text"];
+
+/** Each server with each dialect, for what must be the same over all of them. */
+export const dialects = PROTOCOLS.flatMap((protocol) => [
+  {
+    name: `${protocol}, memcached${memcachedMissing ? ", skipped: it is not installed" : ""}`,
+    protocol,
+    ignore: memcachedMissing,
+    start: () => startMemcached(),
+  },
+  {
+    name: `${protocol}, kvs${
+      KVS_SPEAKS.includes(protocol) ? "" : ", skipped: it does not speak that yet"
+    }`,
+    protocol,
+    ignore: !KVS_SPEAKS.includes(protocol),
+    start: startKvs,
+  },
+]);
+
+/** Whether kvs takes keys that the text protocol cannot name. */
+export const kvsTakesAnyKey = KVS_SPEAKS.includes("meta");
+
+async function start(
+  command: string,
+  args: (port: string) => string[],
+  env: Record<string, string> = {},
+): Promise<RunningServer> {
   const port = freePort();
   const child = new Deno.Command(command, {
     args: args(String(port)),
+    env,
     stdin: "null",
     stdout: "null",
     stderr: "null",

@@ -67,16 +67,21 @@ rules("listing", {
     ["lru_crawler metadump 1,x\r\n", BAD_CLASS],
   ],
   "what follows it is answered after it": [
-    ["lru_crawler mgdump all\r\nversion\r\n", "OK\r\nEN\r\nVERSION 1.6.45 kvs-test\r\n"],
+    ["lru_crawler mgdump all\r\nversion\r\n", "OK\r\nEN\r\nVERSION 1.6.45-kvs-test\r\n"],
   ],
   "the crawler's other commands have nothing to do": [
-    ["lru_crawler enable\r\n", "OK\r\n"],
+    ["lru_crawler enable\r\n", "ERROR failed to start lru crawler thread\r\n"],
     ["lru_crawler disable\r\n", "OK\r\n"],
+    ["lru_crawler metadump all\r\n", "CLIENT_ERROR lru crawler disabled\r\n"],
+    ["lru_crawler enable\r\n", "OK\r\n"],
     ["lru_crawler sleep 100\r\n", "OK\r\n"],
     ["lru_crawler sleep 1000001\r\n", "CLIENT_ERROR sleep must be one second or less\r\n"],
     ["lru_crawler sleep x\r\n", FORMAT],
     ["lru_crawler tocrawl 100\r\n", "OK\r\n"],
     ["lru_crawler crawl all\r\n", "OK\r\n"],
+    ["lru_crawler crawl 1,5\r\n", "OK\r\n"],
+    ["lru_crawler crawl abc\r\n", "BADCLASS invalid class id\r\n"],
+    ["lru_crawler\r\n", "ERROR\r\n"],
     ["lru_crawler other\r\n", "ERROR\r\n"],
   ],
   "cachedump gives key, length and expiry": [
@@ -108,9 +113,9 @@ Deno.test("listing: it may not follow a reply that waits to be sent", async () =
   const sent = "version\r\nlru_crawler metadump all\r\nlru_crawler mgdump all\r\nversion\r\n";
   assertEquals(
     await harness.exchange([sent]),
-    "VERSION 1.6.45 kvs-test\r\n" +
+    "VERSION 1.6.45-kvs-test\r\n" +
       "ERROR cannot pipeline other commands before metadump\r\n" +
       "ERROR cannot pipeline other commands before mgdump\r\n" +
-      "VERSION 1.6.45 kvs-test\r\n",
+      "VERSION 1.6.45-kvs-test\r\n",
   );
 });

@@ -1,9 +1,13 @@
+import { assertEquals } from "@std/assert";
+import { AdjustableClock } from "../../lib/clock.ts";
+import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { Harness } from "../server/harness.ts";
 import { rules, type Step } from "./rules.ts";
 
 const FORMAT = "CLIENT_ERROR bad command line format\r\n";
 const CHUNK = "CLIENT_ERROR bad data chunk\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
-const VERSION = "VERSION 1.6.45 kvs-test\r\n";
+const VERSION = "VERSION 1.6.45-kvs-test\r\n";
 const NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 /** Each command that carries a value, and what must stand behind its length. */
@@ -90,7 +94,7 @@ rules("storage", {
   ],
   "flags and exptime that are no numbers have a bad format, and the value is passed over": each(
     (command, unique) =>
-      ["-1 0", "x 0", "1.5 0", "0x2 0", "+2 0", "0 x", "0 1.5", "0 0x2", "0 +2", "0 -", "0 --1"]
+      ["-1 0", "x 0", "1.5 0", "0x2 0", "++2 0", "0 x", "0 1.5", "0 0x2", "0 +-2", "0 -", "0 --1"]
         .map((numbers) => [`${command} k ${numbers} 1${unique}\r\na\r\n`, FORMAT]),
   ),
   "a length that is none has a bad format, and what follows is read as commands": each(
@@ -180,4 +184,35 @@ rules("item size", {
     [setOf("k".repeat(250), 0, 1_048_267), "STORED\r\n"],
     [setOf("k".repeat(250), 0, 1_048_268), TOO_LARGE],
   ],
+});
+
+const full = () => {
+  const clock = new AdjustableClock();
+  const store = openMemoryStore({ clock, log: () => {}, limit: 1000, evict: false });
+  return new Harness({ clock, store: () => store });
+};
+const NO_ROOM = "SERVER_ERROR out of memory storing object\r\n";
+
+Deno.test("storage: after a set that was refused for want of room a get misses", async () => {
+  await using harness = full();
+  assertEquals(
+    await harness.exchange([
+      "set k 0 0 1\r\na\r\nset l 0 0 1\r\na\r\n",
+      `set k 0 0 2000\r\n${"x".repeat(2000)}\r\nget k\r\nget l\r\n`,
+    ]),
+    `STORED\r\nSTORED\r\n${NO_ROOM}END\r\nVALUE l 0 1\r\na\r\nEND\r\n`,
+  );
+});
+
+Deno.test("storage: what another command was refused for want of room stays as it was", async () => {
+  await using harness = full();
+  const value = "x".repeat(2000);
+  assertEquals(
+    await harness.exchange([
+      "set k 0 0 1\r\na\r\n",
+      ...["replace", "append", "prepend"].map((command) => `${command} k 0 0 2000\r\n${value}\r\n`),
+      `cas k 0 0 2000 1\r\n${value}\r\nget k\r\n`,
+    ]),
+    `STORED\r\n${NO_ROOM.repeat(4)}VALUE k 0 1\r\na\r\nEND\r\n`,
+  );
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Report } from "../../lib/load/report.ts";
-import { servers, startKvs } from "../client/servers.ts";
+import { dialects, startKvs } from "../client/servers.ts";
 
 const program = new URL("../../multiclient.ts", import.meta.url).pathname;
 const generator = new URL("../../generate.ts", import.meta.url).pathname;
@@ -26,15 +26,17 @@ async function reportOf(address: string, ...args: string[]): Promise<Report> {
   return JSON.parse(out);
 }
 
-for (const { name, ignore, start } of servers) {
+for (const { name, protocol, ignore, start } of dialects) {
   Deno.test({ name: `multiclient on ${name}: every request is counted once`, ignore }, async () => {
     await using server = await start();
-    const report = await reportOf(server.address, "20", "--verify", "--key-count", "50");
+    const args = ["20", "--verify", "--key-count", "50", "--protocol", protocol];
+    const report = await reportOf(server.address, ...args);
     const { get, set } = report.commands;
     assertEquals([report.clients, report.requests], [20, 2000]);
     assertEquals(get!.requests + set!.requests, 2000);
     assertEquals(get!.hits! + get!.misses!, get!.requests);
     assertEquals([report.errors, report.wrong], [{}, {}]);
+    assert(get!.hits! > 100);
   });
 
   Deno.test({
@@ -43,6 +45,7 @@ for (const { name, ignore, start } of servers) {
   }, async () => {
     await using server = await start();
     const args = ["10", "--threads", "2", "--pipeline", "4", "--duration", "300ms"];
+    args.push("--protocol", protocol);
     const report = await reportOf(server.address, ...args, "--verify", "--key-dist", "zipf");
     assertEquals([report.threads, report.errors, report.wrong], [2, {}, {}]);
     const paced = await reportOf(server.address, ...args, "--rate", "1000");

@@ -27,6 +27,7 @@ Deno.test("of 2,000 connections that always ask for something, none is left behi
       new Promise<void>((resolve, reject) => {
         const waiting = {
           expect: "values",
+          opaque: 0,
           resolve: () => each(index) ? connection.send(request, waiting) : resolve(),
           reject,
         } as const;

@@ -10,15 +10,18 @@
 import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import type { Context } from "../../lib/commands/context.ts";
+import { Crawls } from "../../lib/commands/crawls.ts";
 import { Counters } from "../../lib/observe/counters.ts";
+import { PrefixCounts } from "../../lib/observe/prefixes.ts";
+import { Watchers } from "../../lib/observe/watch.ts";
 import { Rounds } from "../../lib/rounds.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
-import type { Store } from "../../lib/storage/store.ts";
+import type { Store } from "../../lib/storage/contract.ts";
 
 /** What `version` answers in tests. */
-export const VERSION = "1.6.45 kvs-test";
+export const VERSION = "1.6.45-kvs-test";
 
 /** What a test may want otherwise. */
 export interface HarnessOptions {
@@ -88,9 +91,29 @@ export class Harness implements AsyncDisposable {
       counters: new Counters(),
       limits: { itemSize: 2 ** 20 },
       version: VERSION,
+      crawls: new Crawls(),
       allowFlush: true,
       allowDump: true,
+      allowWatch: true,
+      usesCas: true,
+      users: undefined,
+      sasl: false,
+      debugClock: undefined,
       shutdown: undefined,
+      watchers: new Watchers(),
+      prefixes: new PrefixCounts(":", false),
+      trackSizes: false,
+      requestsPerTurn: Infinity,
+      closesIdle: (options.idleTimeout ?? 0) > 0,
+      live: {
+        verbosity: 0,
+        memoryLimit: 2 ** 26,
+        oldestLive: 0,
+        lruCrawler: true,
+        lruCrawlerSleep: 100,
+        lruCrawlerToCrawl: 0,
+      },
+      accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
       connections: () => this.listening?.server.size ?? 1,
       describeConnections: () => this.listening?.server.describe() ?? [],
       maxConnections: 100,
@@ -120,7 +143,8 @@ export class Harness implements AsyncDisposable {
 
   /** Serves a client to its end. */
   serve(socket: Socket): Promise<void> {
-    return new Connection(socket, this.context, { ticks: 0, rounds: new Rounds() }).serve();
+    const surroundings = { ticks: 0, rounds: new Rounds() };
+    return new Connection(socket, this.context, surroundings, { id: 1, protocols: "auto" }).serve();
   }
 
   /** Moves the clock. */

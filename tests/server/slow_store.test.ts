@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { AdjustableClock } from "../../lib/clock.ts";
+import type { Batch } from "../../lib/storage/contract.ts";
 import { frame } from "./frames.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
 import { ForgetfulStore, OrderedStore, SlowStore, type WrappedStore } from "./wrapped_store.ts";
@@ -67,8 +68,8 @@ Deno.test("a slow store: a commit that it waits for comes before the replies", a
   const clock = new AdjustableClock();
   const order: string[] = [];
   const store = new class extends SlowStore {
-    override async commit() {
-      await super.commit();
+    override async commit(batch: Batch) {
+      await super.commit(batch);
       order.push("commit");
     }
   }(clock, () => 5);

@@ -5,6 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
 import type {
   Awaitable,
+  Batch,
   Change,
   Expected,
   Item,
@@ -13,7 +14,8 @@ import type {
   Store,
   StoreInfo,
   Swapped,
-} from "../../lib/storage/store.ts";
+  Updated,
+} from "../../lib/storage/contract.ts";
 import { update } from "../../lib/storage/update.ts";
 
 /** A store in memory behind another, which a test changes a part of. */
@@ -24,20 +26,25 @@ export class WrappedStore implements Store {
     this.memory = openMemoryStore({ clock, log: () => {}, limit: 0, evict: true });
   }
 
-  read(key: Uint8Array): Awaitable<Item | undefined> {
-    return this.memory.read(key);
+  read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined> {
+    return this.memory.read(key, batch, peek);
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
-    return this.memory.swap(key, expected, next);
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    return this.memory.swap(key, expected, next, batch);
   }
 
-  commit(): Awaitable<void> {
-    return this.memory.commit();
+  commit(batch: Batch): Awaitable<void> {
+    return this.memory.commit(batch);
   }
 
-  flush(at: number): Awaitable<void> {
-    return this.memory.flush(at);
+  flush(at: number, batch: Batch): Awaitable<void> {
+    return this.memory.flush(at, batch);
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
@@ -64,20 +71,25 @@ export class SlowStore extends WrappedStore {
     super(clock);
   }
 
-  override read(key: Uint8Array): Awaitable<Item | undefined> {
-    return this.later(() => copyOf(this.memory.read(key) as Item | undefined));
+  override read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined> {
+    return this.later(() => copyOf(this.memory.read(key, batch, peek) as Item | undefined));
   }
 
-  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
-    return this.later(() => this.memory.swap(key, expected, next) as Swapped);
+  override swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    return this.later(() => this.memory.swap(key, expected, next, batch) as Swapped);
   }
 
-  override commit(): Awaitable<void> {
-    return this.later(() => this.memory.commit() as void);
+  override commit(batch: Batch): Awaitable<void> {
+    return this.later(() => this.memory.commit(batch) as void);
   }
 
-  override flush(at: number): Awaitable<void> {
-    return this.later(() => this.memory.flush(at) as void);
+  override flush(at: number, batch: Batch): Awaitable<void> {
+    return this.later(() => this.memory.flush(at, batch) as void);
   }
 
   protected later<T>(run: () => T): Awaitable<T> {
@@ -99,16 +111,29 @@ export class OrderedStore extends SlowStore {
   failing: (next: NewItem | null) => Error | undefined = () => undefined;
   private readonly last = new Map<string, Promise<unknown>>();
 
-  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+  override swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     return this.inTurn(key, () => {
       const failure = this.failing(next);
       if (failure !== undefined) throw failure;
-      return this.memory.swap(key, expected, next) as Swapped;
+      return this.memory.swap(key, expected, next, batch) as Swapped;
     });
   }
 
-  update(key: Uint8Array, change: Change): Awaitable<bigint> {
-    return this.inTurn(key, () => update(this.memory, this.clock, key, change) as bigint);
+  update<R>(
+    key: Uint8Array,
+    change: Change<R>,
+    batch: Batch,
+    counts?: boolean,
+  ): Awaitable<Updated<R>> {
+    return this.inTurn(
+      key,
+      () => update(this.memory, this.clock, key, change, batch, counts) as Updated<R>,
+    );
   }
 
   private inTurn<T>(key: Uint8Array, run: () => T): Promise<T> {
@@ -129,20 +154,25 @@ export class OrderedStore extends SlowStore {
 export class ForgetfulStore extends WrappedStore {
   private shown: Uint8Array[] = [];
 
-  override read(key: Uint8Array): Item | undefined {
+  override read(key: Uint8Array, batch: Batch, peek?: boolean): Item | undefined {
     this.spoil();
-    const item = copyOf(this.memory.read(key) as Item | undefined);
+    const item = copyOf(this.memory.read(key, batch, peek) as Item | undefined);
     if (item !== undefined) this.shown.push(item.value);
     return item;
   }
 
-  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
-    const swapped = this.memory.swap(key, expected, next);
+  override swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    const swapped = this.memory.swap(key, expected, next, batch);
     this.spoil();
     return swapped;
   }
 
-  override commit(): void {
+  override commit(_batch: Batch): void {
     this.spoil();
   }
 
@@ -164,16 +194,22 @@ export class FailingStore extends WrappedStore {
     super(clock);
   }
 
-  override read(key: Uint8Array): Awaitable<Item | undefined> {
-    return this.failing(this.failures.get(binaryString(key))) ?? this.memory.read(key);
-  }
-
-  override swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+  override read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined> {
     return this.failing(this.failures.get(binaryString(key))) ??
-      this.memory.swap(key, expected, next);
+      this.memory.read(key, batch, peek);
   }
 
-  override commit(): Awaitable<void> {
+  override swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    return this.failing(this.failures.get(binaryString(key))) ??
+      this.memory.swap(key, expected, next, batch);
+  }
+
+  override commit(_batch: Batch): Awaitable<void> {
     this.commits++;
     return this.failing(this.commitFailure);
   }
@@ -195,6 +231,7 @@ function copyOf(item: Item | undefined): Item | undefined {
     won: item.won,
     fetched: item.fetched,
     accessed: item.accessed,
+    binaryKey: item.binaryKey,
     version: item.version,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The contract of `lib/storage/store.ts` as a suite that runs on every store, by its numbers.
+ * The contract of `lib/storage/contract.ts` as a suite that runs on every store, by its numbers.
  *
  * A new store is one call of {@linkcode testContract}. What a store cannot do is skipped with the
  * reason, never in silence.
@@ -10,7 +10,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { bytesOf, equalBytes } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
+import { StoreError } from "../../lib/errors.ts";
 import {
+  Batch,
   type Expected,
   isExpired,
   type Item,
@@ -18,12 +20,16 @@ import {
   type NewItem,
   plain,
   type Store,
-} from "../../lib/storage/store.ts";
+} from "../../lib/storage/contract.ts";
+import { update } from "../../lib/storage/update.ts";
+import { Caller } from "./caller.ts";
 
 /** A store to be tested, empty when it is opened for the first time. */
 export interface Harness extends AsyncDisposable {
   /** Opens the store on the harness's place, again with what was there, if it has been open. */
   open(clock: AdjustableClock): Promise<Store>;
+  /** Lets all writes fail from here on, or none. */
+  failWrites?(fail: boolean): void;
 }
 
 /** What is particular to a store. */
@@ -32,6 +38,10 @@ export interface Particulars {
   readonly forgets?: string;
   /** Why a second server cannot use the same data, if it cannot. */
   readonly single?: string;
+  /** Why what `swap` has answered is never undone, if it is not. */
+  readonly certain?: string;
+  /** Why it has no memory for accesses, if it has none. */
+  readonly forgetsAccesses?: string;
   /** For how long `flush` may take to be seen by another server, in milliseconds. */
   readonly flushSeen?: number;
   /** The greatest value tried, in bytes. */
@@ -52,14 +62,19 @@ function textOf(value: Uint8Array): string {
 }
 
 /** A copy of what a read gives, absent if it has expired: what a command would see. */
-export async function look(store: Store, key: Uint8Array, now: number): Promise<Item | undefined> {
-  const item = await store.read(key);
+export async function look(
+  store: Caller,
+  key: Uint8Array,
+  now: number,
+): Promise<Item | undefined> {
+  const item = await store.read(key, true);
   if (item === undefined || isExpired(item, now)) return undefined;
-  const { flags, exptime, cas, stale, won, fetched, accessed, version } = item;
-  return { value: item.value.slice(), flags, exptime, cas, stale, won, fetched, accessed, version };
+  const { flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version } = item;
+  const value = item.value.slice();
+  return { value, flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version };
 }
 
-async function listed(store: Store): Promise<Map<string, Listed>> {
+async function listed(store: Caller): Promise<Map<string, Listed>> {
   const all = new Map<string, Listed>();
   for await (const group of store.scan()) {
     for (const one of group) {
@@ -83,10 +98,11 @@ export function testContract(
   function point(
     sentence: string,
     body: (use: {
-      store: Store;
+      store: Caller;
       clock: AdjustableClock;
-      reopen: () => Promise<Store>;
-      second: () => Promise<Store>;
+      reopen: () => Promise<Caller>;
+      second: () => Promise<Caller>;
+      failWrites: (fail: boolean) => void;
       get: (key?: Uint8Array) => Promise<Item | undefined>;
     }) => Promise<void>,
     ignore?: string,
@@ -99,9 +115,9 @@ export function testContract(
       fn: async () => {
         await using place = await harness();
         const clock = new AdjustableClock();
-        const opened: Store[] = [];
+        const opened: Caller[] = [];
         const open = async () => {
-          const store = await place.open(clock);
+          const store = new Caller(await place.open(clock));
           opened.push(store);
           return store;
         };
@@ -110,6 +126,7 @@ export function testContract(
           clock,
           get: (key: Uint8Array = k) => look(use.store, key, clock.now()),
           second: open,
+          failWrites: (fail: boolean) => place.failWrites!(fail),
           reopen: async () => {
             await use.store.close();
             opened.splice(opened.indexOf(use.store), 1);
@@ -137,6 +154,7 @@ export function testContract(
         won: true,
         fetched: true,
         accessed: 1234567,
+        binaryKey: true,
       }),
     );
     await use.store.commit();
@@ -145,6 +163,7 @@ export function testContract(
     assertEquals(item.flags, 0xfedcba98);
     assertEquals(item.exptime, exptime);
     assertEquals([item.stale, item.won, item.fetched, item.accessed], [true, true, true, 1234567]);
+    assertEquals(item.binaryKey, true);
   });
 
   point("1. takes any bytes as keys and tells all of them apart", async (use) => {
@@ -311,6 +330,62 @@ export function testContract(
     assertEquals(typeof await store.swap(k, { cas }, itemOf("by cas")), "bigint");
   });
 
+  point("10. commits each of two batches that overlap by itself", async (use) => {
+    const { store } = use.store;
+    const [one, two] = [new Batch(), new Batch()];
+    const [a, b] = ["a", "b"].map(bytesOf);
+    await store.swap(a, "any", itemOf("one"), one);
+    await store.swap(b, "any", itemOf("two"), two);
+    await store.read(a, two);
+    await store.commit(two);
+    await store.swap(b, "any", itemOf("one again"), one);
+    await store.commit(one);
+    // A batch that has been committed is used again.
+    one.clear();
+    await store.swap(a, "any", itemOf("later"), one);
+    await store.commit(one);
+    assertEquals(textOf((await use.get(a))!.value), "later");
+    assertEquals(textOf((await use.get(b))!.value), "one again");
+  });
+
+  point(
+    "10. a write that is lost fails the batches that changed or saw it, and no other",
+    async (use) => {
+      const { store } = use.store;
+      const [other, gone] = ["other", "gone"].map(bytesOf);
+      await use.store.swap(k, "any", itemOf("old"));
+      await use.store.swap(other, "any", itemOf("old"));
+      await use.store.commit();
+      const [writer, waiting, reader, misser, bystander] = Array.from(
+        { length: 5 },
+        () => new Batch(),
+      );
+      await store.read(other, bystander);
+      // From here to the commit nothing waits: so nobody else can write what is not yet written.
+      store.swap(k, "any", itemOf("new"), writer);
+      store.swap(gone, "any", itemOf("new"), writer);
+      store.swap(gone, "any", null, waiting);
+      const seen = store.read(k, reader) as Item;
+      assertEquals(textOf(seen.value), "new");
+      assertEquals(store.read(gone, misser), undefined);
+      use.failWrites(true);
+      const committed = (async () => await store.commit(writer))();
+      await assertRejects(() => committed, StoreError);
+      use.failWrites(false);
+      for (const batch of [waiting, reader, misser, writer]) {
+        await assertRejects(async () => await store.commit(batch), StoreError);
+      }
+      await store.commit(bystander);
+      assertEquals(textOf((await use.get())!.value), "old");
+      assertEquals(await use.get(gone), undefined);
+      writer.clear();
+      await store.swap(k, "any", itemOf("newer"), writer);
+      await store.commit(writer);
+      assertEquals(textOf((await use.get())!.value), "newer");
+    },
+    particulars.certain,
+  );
+
   point("11. flushes all that was stored before, and nothing after", async (use) => {
     const { store } = use;
     for (let i = 0; i < 30; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("v"));
@@ -421,7 +496,8 @@ export function testContract(
     const exptime = use.clock.now() + 60_000;
     const cas = new Map<number, bigint>();
     for (let i = 0; i < 100; i++) {
-      const item = itemOf(`value ${i}`, { flags: i, exptime: i % 2 ? exptime : 0, stale: i > 50 });
+      const state = { stale: i > 50, binaryKey: i % 3 === 0 };
+      const item = itemOf(`value ${i}`, { flags: i, exptime: i % 2 ? exptime : 0, ...state });
       cas.set(i, await use.store.swap(bytesOf(`k${i}`), "any", item) as bigint);
     }
     for (let i = 0; i < 100; i += 10) await use.store.swap(bytesOf(`k${i}`), "any", null);
@@ -435,6 +511,7 @@ export function testContract(
       assertEquals(item!.value, bytesOf(`value ${i}`));
       assertEquals([item!.flags, item!.cas, item!.stale], [i, cas.get(i)!, i > 50]);
       assertEquals(item!.exptime, i % 2 ? exptime : 0);
+      assertEquals(item!.binaryKey, i % 3 === 0);
     }
   }, particulars.forgets);
 
@@ -446,9 +523,95 @@ export function testContract(
     await assertRejects(async () => await store.read(k), Error, "closed");
   }, particulars.forgets);
 
+  point("14. updates what is there, and says what came of it", async (use) => {
+    const { store } = use.store;
+    const batch = new Batch();
+    const change = (key: Uint8Array, more: string) =>
+      update(store, use.clock, key, (item) => {
+        const text = item === undefined ? more : textOf(item.value) + more;
+        return { next: more === "" ? undefined : itemOf(text), result: text };
+      }, batch);
+    assertEquals(await change(k, ""), { cas: 0n, result: "" });
+    const first = await change(k, "a");
+    assertEquals(first.result, "a");
+    assertEquals((await use.get())!.cas, first.cas);
+    const second = await change(k, "b");
+    assertEquals([second.result, second.cas === first.cas], ["ab", false]);
+    assertEquals(await change(k, ""), { cas: 0n, result: "ab" });
+    const deleted = await update(
+      store,
+      use.clock,
+      k,
+      (item) => ({ next: null, result: item!.flags }),
+      batch,
+    );
+    assertEquals(deleted, { cas: 0n, result: 0 });
+    assertEquals(await use.get(), undefined);
+    const many = await Promise.all(
+      Array.from({ length: 20 }, async () => (await change(k, "x")).result.length),
+    );
+    assertEquals(many.sort((a, b) => a - b), Array.from({ length: 20 }, (_, i) => i + 1));
+    await store.commit(batch);
+  });
+
+  const forgets = particulars.forgetsAccesses;
+
+  point("16. a read makes the item fetched, as later reads and listings show", async (use) => {
+    const { store } = use;
+    const marks = async (read = store.read(k, true)) => {
+      const item = (await read)!;
+      return [item.fetched, item.accessed];
+    };
+    const marksListed = async () => {
+      const item = (await listed(store)).get(k.toString())!;
+      return [item.fetched, item.accessed];
+    };
+    await store.swap(k, "any", itemOf("v", { accessed: 500 }));
+    await store.commit();
+    store.seconds = 1_000_000;
+    assertEquals(await marks(), [false, 500]);
+    assertEquals(await marksListed(), [false, 500]);
+    assertEquals(await marks(store.read(k)), [false, 500]);
+    assertEquals(await marks(), [true, 1_000_000]);
+    assertEquals(await marksListed(), [true, 1_000_000]);
+    store.seconds = 2_000_000;
+    assertEquals(await marks(), [true, 1_000_000]);
+    assertEquals(await marks(store.read(k)), [true, 1_000_000]);
+    assertEquals(await marks(), [true, 2_000_000]);
+    await store.swap(k, "any", itemOf("w", { accessed: 700 }));
+    assertEquals(await marks(), [false, 700]);
+  }, forgets);
+
+  point("16. an update is an access only where it is asked to be", async (use) => {
+    const { clock, store: { store } } = use;
+    const batch = new Batch(3_000_000);
+    const look = (counts?: boolean) =>
+      update(
+        store,
+        clock,
+        k,
+        (item) => ({
+          next: undefined,
+          result: [item!.fetched, item!.accessed],
+        }),
+        batch,
+        counts,
+      );
+    await store.swap(k, "any", itemOf("v", { accessed: 500 }), batch);
+    assertEquals((await look()).result, [false, 500]);
+    assertEquals((await look(true)).result, [false, 500]);
+    assertEquals((await look()).result, [true, 3_000_000]);
+    const exptime = clock.now() + 60_000;
+    const touch = (item: Item | undefined) => ({ next: { ...item!, exptime }, result: undefined });
+    await update(store, clock, k, touch, batch);
+    const touched = (await use.get())!;
+    assertEquals([touched.fetched, touched.accessed, touched.exptime], [true, 3_000_000, exptime]);
+    await store.commit(batch);
+  }, forgets);
+
   point("15. says whether it keeps the order of changes that are not waited for", async (use) => {
-    assertEquals(use.store.ordered ?? false, particulars.ordered ?? false);
-    assert(!use.store.ordered || use.store.update !== undefined);
+    assertEquals(use.store.store.ordered ?? false, particulars.ordered ?? false);
+    assert(!use.store.store.ordered || use.store.store.update !== undefined);
     await use.store.commit();
   });
 
@@ -457,7 +620,10 @@ export function testContract(
   point("15. does what is made together with one key in its order", async (use) => {
     const { store } = use;
     const append = (more: string) =>
-      store.update!(k, (item) => item && itemOf(`${textOf(item.value)}${more}`));
+      store.update(k, (item) => ({
+        next: item && itemOf(`${textOf(item.value)}${more}`),
+        result: undefined,
+      }));
     const settled: number[] = [];
     const together = [
       store.swap(k, "any", itemOf("a")),
@@ -473,7 +639,8 @@ export function testContract(
       store.swap(k, "any", itemOf("f")),
       append("g"),
     ].map(async (made, i) => {
-      const result = await made;
+      const done = await made;
+      const result = typeof done === "object" ? done.cas : done;
       settled.push(i);
       return typeof result === "bigint" && result !== 0n ? "stored" : result;
     });
@@ -495,9 +662,10 @@ export function testContract(
     for (const [i, number] of numbers.entries()) {
       for (const key of keys) {
         made.push(
-          store.update!(key, (item) => itemOf(`${textOf(item!.value)}${number}`)) as Promise<
-            bigint
-          >,
+          store.update(key, (item) => ({
+            next: itemOf(`${textOf(item!.value)}${number}`),
+            result: undefined,
+          })) as Promise<unknown>,
         );
       }
       // Some come while others are under way.

@@ -30,4 +30,4 @@ export interface Call {
 }
 
 /** The options that belong to some commands only. */
-export const OWN_OPTIONS = ["raw", "flags", "ttl", "keep"] as const;
+export const OWN_OPTIONS = ["raw", "flags", "ttl", "base64", "keep"] as const;

@@ -7,7 +7,8 @@
 import { binaryString } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import { isTextKey } from "../../protocol/request.ts";
+import type { Value } from "../../protocol/client_dialect.ts";
+import { isTextKey } from "../../protocol/key.ts";
 import type { Client } from "../client.ts";
 import { RequestError } from "../errors.ts";
 import type { KeyEntry } from "../keys.ts";
@@ -52,18 +53,28 @@ async function dumpBatch(
   entries: readonly KeyEntry[],
   unreadable: (key: Uint8Array, why: string) => void,
 ): Promise<string[]> {
-  const found = await server.getMany(entries.map(({ key }) => key).filter(isTextKey));
+  const found = await readItems(server, entries.map(({ key }) => key), unreadable);
   const lines: string[] = [];
   for (const { key, expires } of entries) {
-    let item: { value: Uint8Array; flags: number } | undefined;
-    try {
-      item = isTextKey(key) ? found.get(binaryString(key)) : await server.getBinary(key);
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      unreadable(key, error.message);
-    }
+    const item = found.get(binaryString(key));
     if (item === undefined) continue;
     lines.push(itemLine({ key, value: item.value, flags: item.flags, expires }));
   }
   return lines;
+}
+
+/** A server that does not know meta commands can still be asked for what text can name. */
+async function readItems(
+  server: Client,
+  keys: readonly Uint8Array[],
+  unreadable: (key: Uint8Array, why: string) => void,
+): Promise<Map<string, Value>> {
+  try {
+    return await server.getMany(keys);
+  } catch (error) {
+    const unnamed = keys.filter((key) => !isTextKey(key));
+    if (!(error instanceof RequestError) || unnamed.length === 0) throw error;
+    for (const key of unnamed) unreadable(key, error.message);
+    return await server.getMany(keys.filter(isTextKey));
+  }
 }

@@ -8,7 +8,7 @@ import { helpText, type Manual } from "../../cli/help.ts";
 import { type Parsed, parseOptions, suggestion } from "../../cli/parse.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { KeyError } from "../../protocol/request.ts";
+import { KeyError } from "../../protocol/key.ts";
 import type { Client } from "../client.ts";
 import { RequestError, ServerError, UnreachableError } from "../errors.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";
@@ -71,6 +71,9 @@ function executeLine(words: readonly string[], json: boolean, client: Client): P
   const parsed = parseOptions(clientOptions, words, new Map());
   if (parsed.rest[0] === "shell" || parsed.given.has("servers")) {
     throw new ExitError("the shell stays with its servers", Exit.usage);
+  }
+  if (parsed.given.has("protocol")) {
+    throw new ExitError("the shell stays with its protocol", Exit.usage);
   }
   const options = parsed.given.has("json") ? parsed.options : { ...parsed.options, json };
   return execute({ ...parsed, options }, client);

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { duration, flag, integer, list, text } from "../../cli/option.ts";
+import { choice, duration, flag, integer, list, text } from "../../cli/option.ts";
 import type { Values } from "../../cli/parse.ts";
+import { PROTOCOLS } from "../../protocol/client_dialect.ts";
 
 /** Which servers, for every program that is a client. */
 export const serversOption = list({
@@ -15,9 +16,18 @@ export const serversOption = list({
   help: "host:port, host:port:weight or unix:/path; keys are spread over several by ketama",
 });
 
+/** How a program speaks, for every program that is a client. */
+export const protocolOption = choice({
+  flags: "--protocol",
+  of: PROTOCOLS,
+  default: "text",
+  help: "which of memcached's dialects to speak",
+});
+
 /** The table. The lower ones belong to some commands only, which name them. */
 export const clientOptions = {
   servers: serversOption,
+  protocol: protocolOption,
   timeout: duration({
     flags: "--timeout",
     min: 1,
@@ -27,7 +37,7 @@ export const clientOptions = {
   user: text({
     flags: "--user",
     value: "NAME",
-    help: "for servers with an auth file; the password is KVS_PASSWORD's or asked for",
+    help: "for servers with an auth file or SASL; the password is KVS_PASSWORD's or asked for",
   }),
   config: text({ flags: "--config", value: "FILE", help: "JSON file of options by long name" }),
   json: flag({ flags: "--json", lineOnly: true, help: "print JSON, one value a line" }),
@@ -48,6 +58,11 @@ export const clientOptions = {
     lineOnly: true,
     default: 0,
     help: "set, add, replace, cas: expire after this time; 0 for never",
+  }),
+  base64: flag({
+    flags: "--base64",
+    lineOnly: true,
+    help: "take KEY as base64 and print keys as base64, for keys of any bytes",
   }),
   keep: flag({ flags: "--keep", lineOnly: true, help: "restore: leave items alone that exist" }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "print the client's version" }),

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { bytesOf } from "../../bytes.ts";
+import { bytesOfBinaryString } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import type { Response } from "../../protocol/response.ts";
+import type { RawReply } from "../client.ts";
 import type { Command } from "./command.ts";
 import { bytesField } from "./item_line.ts";
 
@@ -17,8 +17,7 @@ export const raw: Command = {
   options: [],
   help: "send a line as it is to the first server, and print the reply",
   async run({ args, options, client }) {
-    const response = await client.raw(args.join(" "));
-    for (const line of linesOfResponse(response)) {
+    for (const line of linesOfReply(await client.raw(args.join(" ")))) {
       if (options.json) await print(JSON.stringify(bytesField("line", line)) + "\n");
       else {
         await print(line);
@@ -29,25 +28,22 @@ export const raw: Command = {
   },
 };
 
-/** A response as it came, line by line; a value counts as a line. */
-function linesOfResponse(response: Response): Uint8Array[] {
-  switch (response.kind) {
+/** A reply as it came, line by line; a value counts as a line. */
+function linesOfReply(reply: RawReply): Uint8Array[] {
+  switch (reply.kind) {
     case "values":
       return [
-        ...response.values.flatMap(({ key, flags, value, cas }) => {
+        ...reply.values.flatMap(({ key, flags, value, cas }) => {
           const unique = cas === 0n ? "" : ` ${cas}`;
-          return [bytesOf(`VALUE ${key} ${flags} ${value.length}${unique}`), value];
+          return [bytesOfBinaryString(`VALUE ${key} ${flags} ${value.length}${unique}`), value];
         }),
-        bytesOf("END"),
+        bytesOfBinaryString("END"),
       ];
     case "lines":
-      return [...response.lines, "END"].map(bytesOf);
+      return [...reply.lines, "END"].map(bytesOfBinaryString);
     case "meta":
-      return [bytesOf(response.line), ...(response.value === undefined ? [] : [response.value])];
+      return [bytesOfBinaryString(reply.line), ...(reply.value === undefined ? [] : [reply.value])];
     case "line":
-    case "error":
-      return [bytesOf(response.line)];
-    case "unreadable":
-      return [bytesOf(response.reason)];
+      return [bytesOfBinaryString(reply.line)];
   }
 }

@@ -6,7 +6,7 @@
 
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
-import { KeyError } from "../../protocol/request.ts";
+import { KeyError } from "../../protocol/key.ts";
 import { RELATIVE_EXPTIME } from "../client.ts";
 import { RequestError, ServerError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
@@ -102,9 +102,12 @@ async function store(
   try {
     // A time within 30 days of 1970 would be taken for one that counts from now.
     const exptime = expires === 0 ? 0 : Math.max(expires, RELATIVE_EXPTIME + 1);
-    const absent = options.keep;
-    if (await client.setBinary(key, value, { flags, exptime, absent })) tally.restored++;
-    else tally.kept++;
+    if (!options.keep) await client.set(key, value, { flags, exptime });
+    else if (!await client.add(key, value, { flags, exptime })) {
+      tally.kept++;
+      return;
+    }
+    tally.restored++;
   } catch (error) {
     const refused = error instanceof ServerError || error instanceof RequestError ||
       error instanceof KeyError;

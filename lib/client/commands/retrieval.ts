@@ -7,14 +7,16 @@
 import { binaryString, bytesOf } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
-import type { Value } from "../../protocol/response.ts";
+import type { Value } from "../../protocol/client_dialect.ts";
+import type { Key } from "../../protocol/key.ts";
 import type { Call, Command } from "./command.ts";
 import { bytesField } from "./item_line.ts";
+import { keyField, keyOf } from "./keys.ts";
 
 export const get: Command = {
   takes: "KEY…",
   arguments: [1, Infinity],
-  options: ["raw"],
+  options: ["raw", "base64"],
   help: "print the values, each with a line end behind it",
   run: (call) =>
     retrieve(call, async ({ value }) => {
@@ -26,7 +28,7 @@ export const get: Command = {
 export const gets: Command = {
   takes: "KEY…",
   arguments: [1, Infinity],
-  options: [],
+  options: ["base64"],
   help: "print each value behind its cas unique and a space, for cas",
   run: (call) =>
     retrieve(call, async ({ value, cas }) => {
@@ -40,21 +42,23 @@ async function retrieve(
   { args, options, client }: Call,
   show: (value: Value) => Promise<void>,
 ): Promise<number> {
-  const values = await client.getMany(args, { verb: "gets" });
+  const keys = args.map((text) => keyOf(options, text));
+  const values = await client.getMany(keys, { verb: "gets" });
   let code: number = Exit.ok;
-  for (const key of args) {
-    const value = values.get(binaryString(bytesOf(key)));
+  for (const [i, key] of keys.entries()) {
+    const value = values.get(binaryString(typeof key === "string" ? bytesOf(key) : key));
     if (value === undefined) code = Exit.no;
     if (options.json) await print(jsonLine(key, value));
-    else if (value === undefined) console.error(`not found: ${key}`);
+    else if (value === undefined) console.error(`not found: ${args[i]}`);
     else await show(value);
   }
   return code;
 }
 
-function jsonLine(key: string, item: Value | undefined): string {
-  if (item === undefined) return JSON.stringify({ key, value: null }) + "\n";
+function jsonLine(key: Key, item: Value | undefined): string {
+  if (item === undefined) return JSON.stringify({ ...keyField(key), value: null }) + "\n";
   const { value, flags, cas } = item;
   // A cas unique has more digits than a JSON number keeps in most programs.
-  return JSON.stringify({ key, ...bytesField("value", value), flags, cas: `${cas}` }) + "\n";
+  return JSON.stringify({ ...keyField(key), ...bytesField("value", value), flags, cas: `${cas}` }) +
+    "\n";
 }

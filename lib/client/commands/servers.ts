@@ -7,7 +7,6 @@
 import { isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Command } from "./command.ts";
-import { bytesField } from "./item_line.ts";
 import { milliseconds } from "./storage.ts";
 
 export const stats: Command = {
@@ -77,25 +76,6 @@ export const flush: Command = {
     await client.flushAll(Math.ceil(delay / 1000));
     if (options.json) await print('{"result":"flushed"}\n');
     else if (isTerminal()) await print(paint("green", "flushed") + "\n");
-    return Exit.ok;
-  },
-};
-
-export const keys: Command = {
-  takes: "",
-  arguments: [0, 0],
-  options: [],
-  help: "print all keys, one a line",
-  async run({ options, client }) {
-    const decoder = new TextDecoder();
-    for await (const entries of client.keys()) {
-      const lines = entries.map(({ key, expires }) =>
-        options.json
-          ? JSON.stringify({ ...bytesField("key", key), ...(expires === 0 ? {} : { expires }) })
-          : decoder.decode(key)
-      );
-      if (lines.length > 0) await print(lines.join("\n") + "\n");
-    }
     return Exit.ok;
   },
 };

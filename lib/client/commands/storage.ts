@@ -8,11 +8,13 @@ import { duration } from "../../cli/option.ts";
 import { isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import { type Client, RELATIVE_EXPTIME, type StoreOptions } from "../client.ts";
+import type { Key } from "../../protocol/key.ts";
 import type { Call, Command } from "./command.ts";
+import { keyField, keyOf } from "./keys.ts";
 
 type Store = (
   client: Client,
-  key: string,
+  key: Key,
   value: Uint8Array | string,
   options: StoreOptions,
   rest: readonly string[],
@@ -23,14 +25,15 @@ function storage(help: string, store: Store, takes = "KEY VALUE", own = true): C
   return {
     takes,
     arguments: [count, count],
-    options: own ? ["flags", "ttl"] : [],
+    options: own ? ["flags", "ttl", "base64"] : ["base64"],
     help,
     async run(call) {
       const [key, text, ...rest] = call.args as [string, string, ...string[]];
       const value = text === "-" ? await readStandardInput() : text;
       const { flags, ttl } = call.options;
       const options = { flags, exptime: exptimeOf(ttl) };
-      return report(call, key, "stored", await store(call.client, key, value, options, rest));
+      const stored = await store(call.client, keyOf(call.options, key), value, options, rest);
+      return report(call, key, "stored", stored);
     },
   };
 }
@@ -84,15 +87,18 @@ function arithmetic(verb: "incr" | "decr", help: string): Command {
   return {
     takes: "KEY [N]",
     arguments: [1, 2],
-    options: [],
+    options: ["base64"],
     help,
     async run(call) {
       const [key, delta = "1"] = call.args as [string, string?];
-      const number = await call.client[verb](key, unsigned(verb, "N", delta));
+      const named = keyOf(call.options, key);
+      const number = await call.client[verb](named, unsigned(verb, "N", delta));
       if (number === undefined) return report(call, key, verb, "not found");
       // The digits as they are: a JSON number, though of up to 64 bits.
       await print(
-        call.options.json ? `{"key":${JSON.stringify(key)},"value":${number}}\n` : `${number}\n`,
+        call.options.json
+          ? `${JSON.stringify(keyField(named)).slice(0, -1)},"value":${number}}\n`
+          : `${number}\n`,
       );
       return Exit.ok;
     },
@@ -105,11 +111,12 @@ export const decr = arithmetic("decr", "take N (1) from a number, down to 0, and
 export const touch: Command = {
   takes: "KEY TTL",
   arguments: [2, 2],
-  options: [],
+  options: ["base64"],
   help: "let an item expire after TTL (10, 10s, 5m, 30d); 0 for never",
   async run(call) {
     const [key, ttl] = call.args as [string, string];
-    const touched = await call.client.touch(key, exptimeOf(milliseconds("touch", "TTL", ttl)));
+    const exptime = exptimeOf(milliseconds("touch", "TTL", ttl));
+    const touched = await call.client.touch(keyOf(call.options, key), exptime);
     return report(call, key, "touched", touched ? "touched" : "not found");
   },
 };
@@ -117,10 +124,11 @@ export const touch: Command = {
 export const remove: Command = {
   takes: "KEY…",
   arguments: [1, Infinity],
-  options: [],
+  options: ["base64"],
   help: "delete items",
   async run(call) {
-    const deleted = await Promise.all(call.args.map((key) => call.client.delete(key)));
+    const keys = call.args.map((key) => keyOf(call.options, key));
+    const deleted = await Promise.all(keys.map((key) => call.client.delete(key)));
     let code: number = Exit.ok;
     for (const [i, key] of call.args.entries()) {
       code = Math.max(
@@ -140,8 +148,9 @@ async function report(
   result: string,
 ): Promise<number> {
   const done = result === wanted;
-  if (options.json) await print(JSON.stringify({ key, result }) + "\n");
-  else if (!done) console.error(`${result}: ${key}`);
+  if (options.json) {
+    await print(JSON.stringify({ ...keyField(keyOf(options, key)), result }) + "\n");
+  } else if (!done) console.error(`${result}: ${key}`);
   else if (isTerminal()) await print(paint("green", result) + "\n");
   return done ? Exit.ok : Exit.no;
 }

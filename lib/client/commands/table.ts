@@ -6,10 +6,11 @@
 
 import type { Command } from "./command.ts";
 import { dump } from "./dump.ts";
+import { keys } from "./keys.ts";
 import { raw } from "./raw.ts";
 import { restore } from "./restore.ts";
 import { get, gets } from "./retrieval.ts";
-import { flush, keys, ping, stats, version } from "./servers.ts";
+import { flush, ping, stats, version } from "./servers.ts";
 import { shell } from "./shell.ts";
 import { add, append, cas, decr, incr, prepend, remove, replace, set, touch } from "./storage.ts";
 

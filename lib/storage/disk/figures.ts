@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { StoreInfo } from "../store.ts";
-import type { RecordCache } from "./cache.ts";
-import type { Commits } from "./commits.ts";
-import type { Compactor } from "./compaction.ts";
-import type { Log } from "./log.ts";
-import type { Placements } from "./placements.ts";
-import type { RecordReads } from "./reads.ts";
+import type { StoreInfo } from "../contract.ts";
+import type { RecordCache } from "./read/cache.ts";
+import type { Commits } from "./log/commits.ts";
+import type { Compactor } from "./upkeep/compaction.ts";
+import type { Log } from "./log/log.ts";
+import type { Placements } from "./index/placements.ts";
+import type { RecordReads } from "./read/reads.ts";
 
 /** The parts that have something to tell. */
 export interface Parts {

@@ -4,14 +4,14 @@
  * @module
  */
 
-export { backupDirectory, type BackupOptions, type BackupReport } from "./backup.ts";
+export { backupDirectory, type BackupOptions, type BackupReport } from "./upkeep/backup.ts";
 export {
   checkDirectory,
   type CheckOptions,
   type CheckReport,
   repairDirectory,
   type RepairReport,
-} from "./check.ts";
-export type { Fsync } from "./commits.ts";
-export type { DamagedPart } from "./salvage.ts";
+} from "./upkeep/check.ts";
+export type { Fsync } from "./log/commits.ts";
+export type { DamagedPart } from "./upkeep/salvage.ts";
 export { type DiskOptions, openDiskStore } from "./store.ts";

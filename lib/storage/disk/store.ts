@@ -2,15 +2,13 @@
  * Items on this machine's disk: an index in memory over one append-only log. FORMAT.md says what
  * is in the files.
  *
- * Between what a call gives at once and its `commit`, the caller waits for nothing: so the store
- * knows whose bytes are pending. Before it hands out a promise it writes what is pending.
- *
  * @module
  */
 
 import { messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 import {
   type Awaitable,
+  type Batch,
   type Expected,
   type Item,
   type Listed,
@@ -19,24 +17,24 @@ import {
   type StoreInfo,
   type StoreOptions,
   type Swapped,
-} from "../store.ts";
-import { RecordCache } from "./cache.ts";
-import { Compactor } from "./compaction.ts";
-import { Catalog } from "./catalog.ts";
-import { Commits, type Fsync } from "./commits.ts";
-import { type Files, type Held, systemFiles } from "./files.ts";
+} from "../contract.ts";
+import { RecordCache } from "./read/cache.ts";
+import { Compactor } from "./upkeep/compaction.ts";
+import { Catalog } from "./log/catalog.ts";
+import { Commits, type Fsync } from "./log/commits.ts";
+import { type Files, type Held, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
-import { Flushes } from "./flushes.ts";
-import { Found } from "./found.ts";
-import { KeyHash } from "./hash.ts";
-import { cannotOpen } from "./lock.ts";
-import { LARGEST_SEGMENT, Log } from "./log.ts";
-import { Placements } from "./placements.ts";
-import { Kind, type RecordReader, recordSize, State } from "./record.ts";
-import { RecordReads } from "./reads.ts";
-import { FOLLOWED_CAS, recover, type Recovered } from "./recovery.ts";
-import { scanLog } from "./scan.ts";
-import type { Segment } from "./segment.ts";
+import { Flushes } from "./log/flushes.ts";
+import { Found } from "./read/found.ts";
+import { KeyHash } from "../hash.ts";
+import { cannotOpen } from "./fs/lock.ts";
+import { LARGEST_SEGMENT, Log } from "./log/log.ts";
+import { Placements } from "./index/placements.ts";
+import { Kind, type RecordReader, recordSize, State } from "./format/record.ts";
+import { RecordReads } from "./read/reads.ts";
+import { FOLLOWED_CAS, recover, type Recovered } from "./upkeep/recovery.ts";
+import { listedOf, scanLog } from "./read/scan.ts";
+import type { Segment } from "./log/segment.ts";
 
 /** How the disk store is opened. */
 export interface DiskOptions extends StoreOptions {
@@ -109,6 +107,8 @@ class DiskStore implements Store {
   private hits = 0;
   private reads = 0;
   private flushedReads = 0;
+  /** Flushed items in whose place others were put. */
+  private replacedFlushed = 0;
 
   constructor(
     private readonly options: DiskOptions,
@@ -116,7 +116,7 @@ class DiskStore implements Store {
     private readonly lock: Held,
     start: Recovered,
   ) {
-    const { directory, clock, maxDisk = 0 } = options;
+    const { directory, clock, maxDisk = 0, onEvicted } = options;
     this.hash = new KeyHash(start.hashKey);
     this.placements = start.placements;
     this.cache = new RecordCache(options.memoryLimit);
@@ -138,8 +138,12 @@ class DiskStore implements Store {
       end: start.end,
     });
     this.found = new Found(this.cache, this.placements, this.log);
+    this.log.onWritten = () => this.commits.wrote();
     this.log.onLost = (error) => {
-      this.placements.undo((a, b) => this.cache.forget(a, b));
+      this.placements.undo((a, b) => {
+        this.cache.forget(a, b);
+        this.commits.undone(a, b);
+      });
       this.commits.lost(error);
     };
     this.catalog = new Catalog(files, directory, this.log, this.placements, options.log);
@@ -173,12 +177,13 @@ class DiskStore implements Store {
       evict: options.evict ?? false,
       now: () => clock.now(),
       say: options.log,
+      evicted: onEvicted &&
+        ((record, a, b) => onEvicted(listedOf(record, this.cache.accessOf(a, b, record.sequence)))),
       forget: (a, b) => this.cache.forget(a, b),
       unlist: (segments) => this.catalog.unlist(segments),
       listed: () => this.listAll(),
       flushAt: () => this.flushes.at,
       refused: () => this.refusal,
-      pardon: () => this.commits.pardon(),
     });
     this.compactor.flushSegment = start.flushSegment;
     this.flushes = new Flushes({
@@ -186,7 +191,7 @@ class DiskStore implements Store {
       placements: this.placements,
       now: () => clock.now(),
       refused: () => this.refusal,
-      changed: () => this.commits.allChanged(),
+      changed: (batch) => this.commits.allChanged(batch),
       flushed: (segment) => {
         this.compactor.flushSegment = segment.id;
         this.compactor.wake();
@@ -201,28 +206,24 @@ class DiskStore implements Store {
     this.timer.unref();
   }
 
-  get lastLoss(): StoreError | undefined {
-    return this.commits.lastLoss;
-  }
-
-  read(key: Uint8Array): Awaitable<Item | undefined> {
+  read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
     if (this.closed) throw this.refusal!;
     if (this.flushes.at !== 0) this.flushes.settle();
     const { hash, cache } = this;
     hash.of(key);
     const { a, b, c } = hash;
-    this.commits.saw(a, b);
     this.reads++;
-    if (cache.find(a, b, key)) {
+    if (cache.find(a, b, key, peek)) {
       const { words, at } = cache;
       const w = at >>> 2;
       const sequence = words[w + 4] + words[w + 5] * TWO_32;
       if (sequence > this.flushes.through) {
         this.hits++;
+        this.commits.saw(batch, a, b, sequence);
         const kinds = words[w + 1];
         const from = at + 48 + (kinds & 0xff);
         const state = kinds >>> 16;
-        return {
+        const item = {
           value: cache.bytes.subarray(from, from + words[w + 2]),
           flags: words[w + 3],
           exptime: words[w + 8] + words[w + 9] * TWO_32,
@@ -231,18 +232,27 @@ class DiskStore implements Store {
           won: (state & State.won) !== 0,
           fetched: (state & State.fetched) !== 0,
           accessed: words[w + 10],
+          binaryKey: (state & State.binaryKey) !== 0,
           version: sequence,
         };
+        if (!peek) cache.access(batch.seconds);
+        return item;
       }
     }
     if (!this.placements.index.find(a, b, c)) {
+      this.commits.sawAbsence(batch, a, b);
       if (this.placements.flushed?.remove(a, b, c)) this.flushedReads++;
       return undefined;
     }
-    return this.fetch(key, a, b, c);
+    return this.fetch(key, a, b, c, batch, peek);
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     if (this.refusal !== undefined) throw this.refusal;
     if (this.flushes.at !== 0) this.flushes.settle();
     const { hash } = this;
@@ -251,39 +261,54 @@ class DiskStore implements Store {
     if (expected !== "any" || next === null) {
       if (this.placements.index.find(a, b, c)) {
         const later = this.found.look(key, a, b);
-        if (later !== undefined) return this.swapLater(later, key.slice(), expected, copyOf(next));
+        if (later !== undefined) {
+          return this.swapLater(later, key.slice(), expected, copyOf(next), batch);
+        }
         const refused = this.found.refusal(expected, next, this.options.clock.now());
         if (refused !== undefined) {
-          this.commits.saw(a, b);
+          this.commits.saw(batch, a, b, this.found.sequence);
           return refused;
         }
       } else if (next === null || typeof expected === "object") {
-        this.commits.saw(a, b);
+        this.commits.sawAbsence(batch, a, b);
         return "absent";
       }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
     if (!this.compactor.hasRoom(size, next === null)) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next));
+      return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
     }
-    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
   }
 
-  commit(): Awaitable<void> {
-    return this.commits.commit();
+  commit(batch: Batch): Awaitable<void> {
+    return this.commits.commit(batch);
   }
 
-  flush(at: number): Awaitable<void> {
+  flush(at: number, batch: Batch): Awaitable<void> {
     if (this.refusal !== undefined) throw this.refusal;
     if (this.flushes.at !== 0) this.flushes.settle();
-    this.flushes.flush(at);
+    this.flushes.flush(at, batch);
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
     if (this.closed) throw this.refusal!;
     if (this.flushes.at !== 0) this.flushes.settle();
     this.log.writeOut();
-    return scanLog(this.log, this.placements, this.hash, () => this.options.clock.now());
+    const { log, placements, cache, hash, commits, options } = this;
+    const until = (position: number) =>
+      options.fsync === "always" ? commits.syncer.until(position) : undefined;
+    return scanLog({ log, placements, cache, hash, now: () => options.clock.now(), until });
+  }
+
+  limitMemory(bytes: number): boolean {
+    try {
+      this.cache.resize(bytes);
+      return true;
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
   }
 
   info(): StoreInfo {
@@ -294,7 +319,7 @@ class DiskStore implements Store {
       bytes: due ? 0 : placements.live,
       limit: options.maxDisk ?? 0,
       evictions: compactor.evictions,
-      reclaimed: compactor.reclaimed,
+      reclaimed: compactor.reclaimed + this.replacedFlushed,
       flushedReads: this.flushedReads,
       own: [
         ["directory", options.directory],
@@ -342,22 +367,29 @@ class DiskStore implements Store {
   // -- reading
 
   /** Reads what the index's last answer points at. */
-  private fetch(key: Uint8Array, a: number, b: number, c: number): Awaitable<Item | undefined> {
+  private fetch(
+    key: Uint8Array,
+    a: number,
+    b: number,
+    c: number,
+    batch: Batch,
+    peek: boolean,
+  ): Awaitable<Item | undefined> {
     const { placements, log } = this;
     const { segment, offset, size } = placements;
     if (offset >= segment.length) {
       const from = offset - segment.length;
       const bytes = log.pending.bytes.slice(from, from + size);
       const record = this.records.parse(bytes, segment, offset);
+      this.commits.saw(batch, a, b, record.sequence);
       return record.isOf(key) ? itemOf(record) : undefined;
     }
     const record = this.records.read(segment, offset, size);
     if (record instanceof Promise) {
-      return this.commits.waiting(this.fetchLater(record, key, segment, offset, a, b, c));
+      return this.fetchLater(record, key, segment, offset, a, b, c, batch, peek);
     }
-    if (!record.isOf(key)) return undefined;
-    this.cache.insert(a, b, record.bytes, 0, size);
-    return itemOf(record);
+    this.commits.saw(batch, a, b, record.sequence);
+    return this.taken(record, key, a, b, batch, peek);
   }
 
   private async fetchLater(
@@ -368,15 +400,31 @@ class DiskStore implements Store {
     a: number,
     b: number,
     c: number,
+    batch: Batch,
+    peek: boolean,
   ): Promise<Item | undefined> {
     const record = await later;
     if (!this.isAt(segment, offset, a, b, c)) {
       // Changed, or moved by a compaction, while we waited.
-      const item = await this.read(key);
+      const item = await this.read(key, batch, peek);
       return item === undefined ? undefined : { ...item, value: item.value.slice() };
     }
+    this.commits.saw(batch, a, b, record.sequence);
+    return this.taken(record, key, a, b, batch, peek);
+  }
+
+  /** The item of a record that was read, which the cache takes in. */
+  private taken(
+    record: RecordReader,
+    key: Uint8Array,
+    a: number,
+    b: number,
+    batch: Batch,
+    peek: boolean,
+  ): Item | undefined {
     if (!record.isOf(key)) return undefined;
-    this.cache.insert(a, b, record.bytes, 0, record.size);
+    const kept = this.cache.insert(a, b, record.bytes, record.at, record.size);
+    if (kept && !peek) this.cache.access(batch.seconds);
     return itemOf(record);
   }
 
@@ -394,25 +442,26 @@ class DiskStore implements Store {
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
+    batch: Batch,
   ): Promise<Swapped> {
     const { hash, placements } = this;
     hash.of(key);
     const { a, b, c } = hash;
     const { segment, offset } = placements;
-    const reader = await this.commits.waiting(later);
+    const reader = await later;
     if (this.refusal !== undefined) throw this.refusal;
-    if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next);
+    if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next, batch);
     this.found.take(reader);
     const refused = this.found.refusal(expected, next, this.options.clock.now());
     if (refused !== undefined) {
-      this.commits.saw(a, b);
+      this.commits.saw(batch, a, b, reader.sequence);
       return refused;
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
     if (!this.compactor.hasRoom(size, next === null)) {
-      return await this.swapWithRoom(key, expected, next);
+      return await this.swapWithRoom(key, expected, next, batch);
     }
-    return next === null ? this.bury(key, a, b, c) : this.put(key, next, a, b, c);
+    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
   }
 
   /** A swap for which room must be made first. */
@@ -420,24 +469,33 @@ class DiskStore implements Store {
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
+    batch: Batch,
   ): Promise<Swapped> {
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    const made = await this.commits.waiting(this.compactor.makeRoom(size, next === null));
+    const made = await this.compactor.makeRoom(size, next === null);
     if (!made) {
       throw new OutOfSpaceError(
         `No room for ${size} bytes in '${this.options.directory}': ${this.compactor.bound()}`,
       );
     }
-    return await this.swap(key, expected, next);
+    return await this.swap(key, expected, next, batch);
   }
 
-  private put(key: Uint8Array, next: NewItem, a: number, b: number, c: number): bigint {
+  private put(
+    key: Uint8Array,
+    next: NewItem,
+    a: number,
+    b: number,
+    c: number,
+    batch: Batch,
+  ): bigint {
     const { log } = this;
+    if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
     const size = log.append(
       Kind.item,
       (next.stale ? State.stale : 0) | (next.won ? State.won : 0) |
-        (next.fetched ? State.fetched : 0),
+        (next.fetched ? State.fetched : 0) | (next.binaryKey ? State.binaryKey : 0),
       key,
       next.value,
       next.flags,
@@ -452,20 +510,20 @@ class DiskStore implements Store {
     );
     this.placements.set(a, b, c, log.active!, log.offset, size);
     this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
-    this.commits.changed(a, b);
+    this.commits.changed(batch, a, b, false);
     if (log.pending.length > WRITE_AT) log.writeOut();
     if (next.cas === 0n) return BigInt(sequence);
     if (next.cas < FOLLOWED_CAS && next.cas > sequence) log.sequence = Number(next.cas);
     return next.cas;
   }
 
-  private bury(key: Uint8Array, a: number, b: number, c: number): bigint {
+  private bury(key: Uint8Array, a: number, b: number, c: number, batch: Batch): bigint {
     const { log } = this;
     const sequence = ++log.sequence;
     log.append(Kind.tombstone, 0, key, NOTHING, 0, sequence, 0n, 0, 0, 0, a, b, c);
     this.placements.drop(a, b, c);
     this.cache.forget(a, b);
-    this.commits.changed(a, b);
+    this.commits.changed(batch, a, b, true);
     return 0n;
   }
 
@@ -513,6 +571,7 @@ function itemOf(reader: RecordReader): Item {
     won: (state & State.won) !== 0,
     fetched: (state & State.fetched) !== 0,
     accessed: reader.accessed,
+    binaryKey: (state & State.binaryKey) !== 0,
     version: reader.sequence,
   };
 }

@@ -7,7 +7,7 @@
 
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { isExpired } from "../store.ts";
+import { isExpired } from "../contract.ts";
 import { type Bucket, type Entry } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";

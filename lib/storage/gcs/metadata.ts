@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Attributes } from "../store.ts";
+import type { Attributes } from "../contract.ts";
 
 /** How many write tokens an object keeps: its own, and those of the writes before it. */
 const keptTokens = 4;
@@ -40,6 +40,7 @@ export function storedOf(
     stale: marks.includes("stale"),
     won: marks.includes("won"),
     fetched: marks.includes("fetched"),
+    binaryKey: marks.includes("binary"),
     accessed: numberOf(get("accessed")),
     epoch: numberOf(get("epoch")),
     tokens: get("token")?.split(" ") ?? [],
@@ -68,7 +69,8 @@ export function metadataOf(
   if (epoch !== 0) metadata.epoch = String(epoch);
   if (cas !== 0n) metadata.cas = String(cas);
   if (unsure !== 0) metadata.unsure = String(unsure);
-  const marks = (["stale", "won", "fetched"] as const).filter((mark) => item[mark]);
+  const marks: string[] = (["stale", "won", "fetched"] as const).filter((mark) => item[mark]);
+  if (item.binaryKey) marks.push("binary");
   if (marks.length > 0) metadata.marks = marks.join(" ");
   return metadata;
 }

@@ -12,8 +12,11 @@
  */
 
 import { Exit, ExitError, StoreError } from "../../errors.ts";
+import { Accesses } from "../accesses.ts";
 import {
+  type Attributes,
   type Awaitable,
+  type Batch,
   type Change,
   type Expected,
   isExpired,
@@ -24,7 +27,8 @@ import {
   type StoreInfo,
   type StoreOptions,
   type Swapped,
-} from "../store.ts";
+  type Updated,
+} from "../contract.ts";
 import { Bucket } from "./bucket.ts";
 import { Census } from "./census.ts";
 import { Counters } from "./counters.ts";
@@ -127,6 +131,7 @@ class GcsStore implements Store {
   readonly #hints: Hints;
   readonly #writer: Writer;
   readonly #census: Census;
+  readonly #accesses = new Accesses();
   readonly #timeout: number;
   readonly #cacheTtl: number;
   #closed = false;
@@ -155,6 +160,7 @@ class GcsStore implements Store {
       clock,
       deadlines,
       counters,
+      this.#accesses,
       (name, before, after) => this.#census.change(name, before, after),
     );
   }
@@ -169,39 +175,57 @@ class GcsStore implements Store {
     this.#census.start();
   }
 
-  read(key: Uint8Array): Awaitable<Item | undefined> {
+  read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
     const until = this.#begin();
     const text = textOf(key);
+    const seconds = peek ? -1 : batch.seconds;
     if (this.#cacheTtl > 0) {
       const hint = this.#hints.get(text);
       if (hint?.value !== undefined && performance.now() - hint.at < this.#cacheTtl) {
         this.counters.cached++;
-        return this.#itemOf(hint);
+        return this.#itemOf(key, hint, seconds);
       }
     }
-    return this.#read(text, until);
+    return this.#read(key, text, until, seconds);
   }
 
-  async #read(key: string, until: number): Promise<Item | undefined> {
+  async #read(
+    key: Uint8Array,
+    text: string,
+    until: number,
+    seconds: number,
+  ): Promise<Item | undefined> {
     await this.#epoch.ready(until);
     const sent = performance.now();
-    const found = await this.#bucket.get(this.prefix + nameOf(key), until);
-    this.#hints.put(key, found ?? nothing, sent);
-    return found && this.#itemOf(found);
+    const found = await this.#bucket.get(this.prefix + nameOf(text), until);
+    this.#hints.put(text, found ?? nothing, sent);
+    return found && this.#itemOf(key, found, seconds);
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
-    return this.#writer.do(textOf(key), { expected, next }, this.#begin());
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    _batch: Batch,
+  ): Promise<Swapped> {
+    const step = { expected, next };
+    return this.#writer.do(textOf(key), step, this.#begin()) as Promise<Swapped>;
   }
 
-  update(key: Uint8Array, change: Change): Promise<bigint> {
-    return this.#writer.do(textOf(key), { change }, this.#begin()) as Promise<bigint>;
+  update<R>(
+    key: Uint8Array,
+    change: Change<R>,
+    batch: Batch,
+    counts = false,
+  ): Promise<Updated<R>> {
+    const step = { change, seconds: counts ? batch.seconds : -1 };
+    return this.#writer.do(textOf(key), step, this.#begin()) as Promise<Updated<R>>;
   }
 
   /** A swap is answered when its object is written. */
-  commit(): void {}
+  commit(_batch: Batch): void {}
 
-  async flush(at: number): Promise<void> {
+  async flush(at: number, _batch: Batch): Promise<void> {
     await this.#epoch.flush(at, this.#begin());
   }
 
@@ -216,7 +240,8 @@ class GcsStore implements Store {
       for (const { name, stored } of page.entries) {
         const key = keyOf(name.slice(this.prefix.length));
         if (key === undefined || this.#isFlushed(stored) || isExpired(stored, now)) continue;
-        group.push({ ...attributesOf(stored), key, size: stored.size });
+        const seen = this.#accesses.of(key, Number(stored.generation));
+        group.push({ ...attributesOf(stored, seen), key, size: stored.size });
       }
       yield group;
       from = page.next;
@@ -275,17 +300,25 @@ class GcsStore implements Store {
     return stored.epoch < this.#epoch.current;
   }
 
-  #itemOf({ stored, value }: State): Item | undefined {
+  /** @param seconds the time of the access, in seconds since 1970; -1 where the read is none */
+  #itemOf(key: Uint8Array, { stored, value }: State, seconds: number): Item | undefined {
     if (stored === undefined) return undefined;
     if (this.#isFlushed(stored)) {
       this.counters.flushedReads++;
       return undefined;
     }
-    return { ...attributesOf(stored), value: value!, version: stored.generation };
+    const version = Number(stored.generation);
+    const seen = seconds < 0
+      ? this.#accesses.of(key, version)
+      : this.#accesses.note(key, version, seconds);
+    return { ...attributesOf(stored, seen), value: value!, version: stored.generation };
   }
 }
 
-function attributesOf(stored: Stored) {
-  const { flags, exptime, cas, stale, won, fetched, accessed } = stored;
-  return { flags, exptime, cas, stale, won, fetched, accessed };
+/** @param seen the last access in seconds since 1970, where one is known; or -1 */
+function attributesOf(stored: Stored, seen: number): Attributes {
+  const { flags, exptime, cas, stale, won, binaryKey } = stored;
+  const fetched = seen >= 0 || stored.fetched;
+  const accessed = seen >= 0 ? seen : stored.accessed;
+  return { flags, exptime, cas, stale, won, fetched, accessed, binaryKey };
 }

@@ -12,25 +12,38 @@ import {
   type Item,
   type NewItem,
   type Swapped,
-} from "../store.ts";
+} from "../contract.ts";
 import type { State } from "./hints.ts";
 import { newUnique } from "./metadata.ts";
 
 /** One thing to be done with a key. */
 export type Step =
   | { readonly expected: Expected; readonly next: NewItem | null }
-  | { readonly change: Change };
+  | {
+    readonly change: Change<unknown>;
+    /** The time of the access, in seconds since 1970; -1 where the update is none. */
+    readonly seconds: number;
+  };
+
+/** What came of a step. */
+export interface Answer {
+  swapped: Swapped;
+  /** Of an update: the change's result. */
+  readonly result: unknown;
+}
 
 /** What a row of steps comes to. */
 export interface Plan {
   /** The steps' answers, in their order. */
-  readonly answers: Swapped[];
+  readonly answers: Answer[];
   /** What there is to write; `null` to delete, `undefined` where nothing changes. */
   readonly final: NewItem | null | undefined;
   /** The final item's cas unique; 0 where it is to be the generation, and the lone answer too. */
   readonly cas: bigint;
   /** How many of the steps change something. */
   readonly changes: number;
+  /** When the state that the steps come to was accessed, in seconds since 1970; -1 for never. */
+  readonly seen: number;
 }
 
 /**
@@ -43,24 +56,36 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
   const { stored, value } = live;
   let current: Item | undefined = stored &&
     { ...stored, value: value ?? new Uint8Array(0), version: stored.generation };
-  const answers: Swapped[] = [];
+  const answers: Answer[] = [];
   let final: NewItem | null | undefined;
   let cas = 0n;
   let changes = 0;
+  let seen = -1;
   for (const step of steps) {
-    const next = "change" in step ? changed(step.change, current) : swapped(step, current);
+    const { next, result } = "change" in step
+      ? step.change(current)
+      : { next: swapped(step, current), result: undefined };
+    const isUpdate = "change" in step;
+    if (isUpdate && (next === undefined || next === null && current === undefined)) {
+      answers.push({ swapped: 0n, result });
+      if (step.seconds < 0 || current === undefined) continue;
+      seen = step.seconds;
+      current = { ...current, fetched: true, accessed: seen };
+      continue;
+    }
     if (typeof next === "string" || next === undefined) {
-      answers.push(next ?? 0n);
+      answers.push({ swapped: next ?? 0n, result });
       continue;
     }
     changes++;
+    seen = -1;
     final = next;
     // A state between two steps never lies in the bucket and has no generation to be its unique.
     cas = next === null || next.cas !== 0n || steps.length === 1 ? next?.cas ?? 0n : newUnique();
     current = next === null || isExpired(next, now) ? undefined : { ...next, cas, version: "" };
-    answers.push(cas);
+    answers.push({ swapped: cas, result });
   }
-  return { answers, final, cas, changes };
+  return { answers, final, cas, changes, seen };
 }
 
 /** Whether a step can only be done if the value is known. */
@@ -76,12 +101,6 @@ export function overwrites(step: Step): boolean {
 /** Whether a step most often finds nothing there: `set` of a new key, and `add`. */
 export function expectsNothing(step: Step): boolean {
   return overwrites(step) || !("change" in step) && step.expected === "absent";
-}
-
-/** What a change puts there; `undefined` for no change. */
-function changed(change: Change, current: Item | undefined): NewItem | null | undefined {
-  const next = change(current);
-  return next === null && current === undefined ? undefined : next;
 }
 
 /** What a swap puts there, or what it finds instead of what it expects. */

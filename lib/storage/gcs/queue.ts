@@ -5,8 +5,7 @@
  */
 
 import type { StoreError } from "../../errors.ts";
-import type { Swapped } from "../store.ts";
-import type { Step } from "./plan.ts";
+import type { Answer, Step } from "./plan.ts";
 
 /** A step that waits for its answer. */
 export class Task {
@@ -17,7 +16,7 @@ export class Task {
   constructor(
     readonly step: Step,
     readonly until: number,
-    readonly settle: (answer: Swapped | StoreError) => void,
+    readonly settle: (answer: Answer | StoreError) => void,
   ) {}
 }
 

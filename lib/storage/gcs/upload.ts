@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../../clock.ts";
-import { type NewItem, plain } from "../store.ts";
+import { type NewItem, plain } from "../contract.ts";
 import { backoff, type Bucket, type Insert, sleep } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";

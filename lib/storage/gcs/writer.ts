@@ -11,7 +11,9 @@
 
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
-import { isExpired, type Swapped } from "../store.ts";
+import { bytesOfBinaryString } from "../../bytes.ts";
+import type { Accesses } from "../accesses.ts";
+import { isExpired, type Swapped, type Updated } from "../contract.ts";
 import { type Bucket, sleep } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -19,7 +21,15 @@ import type { Epoch } from "./epoch.ts";
 import { type Hints, nothing, type State } from "./hints.ts";
 import { newUnique, type Stored } from "./metadata.ts";
 import { nameOf } from "./name.ts";
-import { expectsNothing, overwrites, type Plan, planOf, readsValue, type Step } from "./plan.ts";
+import {
+  type Answer,
+  expectsNothing,
+  overwrites,
+  type Plan,
+  planOf,
+  readsValue,
+  type Step,
+} from "./plan.ts";
 import { Queue, Task } from "./queue.ts";
 import { pace, Uploader } from "./upload.ts";
 
@@ -55,6 +65,7 @@ export class Writer {
     readonly clock: Clock,
     readonly deadlines: Deadlines,
     readonly counters: Counters,
+    readonly accesses: Accesses,
     readonly observer: Observer,
   ) {
     this.#uploader = new Uploader(bucket, epoch, clock, counters);
@@ -78,14 +89,14 @@ export class Writer {
    * @param until when it is too late for an answer.
    * @throws {StoreError} when it is too late, the service refuses, or nobody can know the answer.
    */
-  do(key: string, step: Step, until: number): Promise<Swapped> {
+  do(key: string, step: Step, until: number): Promise<Swapped | Updated<unknown>> {
     const size = "change" in step ? 0 : step.next?.value.length ?? 0;
     if (this.#waiting >= greatestWaiting || this.#bytes + size > greatestBytes) {
       throw new StoreError("Too many requests are waiting for the bucket");
     }
     this.#waiting++;
     this.#bytes += size;
-    const { promise, resolve, reject } = Promise.withResolvers<Swapped>();
+    const { promise, resolve, reject } = Promise.withResolvers<Swapped | Updated<unknown>>();
     const task = new Task(step, until, (answer) => {
       if (!task.open) return;
       task.open = false;
@@ -93,7 +104,9 @@ export class Writer {
       this.#bytes -= size;
       if (--this.#waiting === 0) this.#idle?.();
       if (answer instanceof StoreError) reject(answer);
-      else resolve(answer);
+      else if ("change" in step) {
+        resolve({ cas: answer.swapped as bigint, result: answer.result });
+      } else resolve(answer.swapped);
     });
     const queue = this.#queues.get(key) ?? new Queue(key);
     this.#queues.set(key, queue);
@@ -164,10 +177,13 @@ export class Writer {
         fresh = true;
       }
       const now = this.clock.now();
-      const live = this.#isLive(state, now) ? state : nothing;
+      const live = this.#isLive(state, now) ? this.#accessed(key, state) : nothing;
       const plan = planOf(batch.map((task) => task.step), live, now);
       if (plan.final === undefined || plan.final === null && state.stored === undefined) {
-        if (fresh) return answer(batch, plan.answers);
+        if (fresh) {
+          this.#note(key, state, plan);
+          return answer(batch, plan.answers);
+        }
         state = await this.#read(key, name, batch, until);
         fresh = true;
         continue;
@@ -191,8 +207,9 @@ export class Writer {
           if (plan.cas === 0n && plan.final !== null) {
             // After what was overwritten its unique matches nothing any more: any will do.
             const { generation } = written.state.stored!;
-            plan.answers[0] = written.kind === "done" ? BigInt(generation) : newUnique();
+            plan.answers[0].swapped = written.kind === "done" ? BigInt(generation) : newUnique();
           }
+          this.#note(key, written.state, plan);
           return answer(batch, plan.answers);
         case "unknown":
           for (const task of batch) if (!overwrites(task.step)) task.settle(unknown());
@@ -201,6 +218,19 @@ export class Writer {
       state = written.state;
       fresh = true;
     }
+  }
+
+  /** A state with what is known of accesses to it. */
+  #accessed(key: string, { stored, value }: State): State {
+    const seen = this.accesses.of(bytesOfBinaryString(key), Number(stored!.generation));
+    if (seen < 0) return { stored, value };
+    return { stored: { ...stored!, fetched: true, accessed: seen }, value };
+  }
+
+  /** Notes the access that a plan's updates were, to the state that they came to. */
+  #note(key: string, { stored }: State, { seen }: Plan): void {
+    if (seen < 0 || stored === undefined) return;
+    this.accesses.note(bytesOfBinaryString(key), Number(stored.generation), seen);
   }
 
   #count(name: string, { final, changes }: Plan, before: State, after: State): void {
@@ -253,7 +283,7 @@ function latest(batch: readonly Task[]): number {
   return batch.reduce((latest, task) => Math.max(latest, task.until), 0);
 }
 
-function answer(batch: readonly Task[], answers: readonly Swapped[]): void {
+function answer(batch: readonly Task[], answers: readonly Answer[]): void {
   for (const [i, task] of batch.entries()) task.settle(answers[i]);
 }
 

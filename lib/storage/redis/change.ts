@@ -7,7 +7,8 @@
 import { Buffer } from "node:buffer";
 import { ByteBuffer, bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
-import type { Expected, Item, NewItem, Swapped } from "../store.ts";
+import type { Accesses } from "../accesses.ts";
+import type { Expected, Item, NewItem, Swapped } from "../contract.ts";
 import { HEADER, isItem, putCas, putRevision, readItem, revisionOf, writeItem } from "./item.ts";
 import {
   type Reply,
@@ -23,6 +24,8 @@ import { Script, ScriptRequest } from "./script.ts";
 /** What a read or a swap must know of the store. */
 export interface Scope {
   readonly prefix: Uint8Array;
+  /** What is known of accesses. */
+  readonly accesses: Accesses;
   /** The bound of the last flush: items with a lower revision are dead. */
   flushed(): number;
   /** Counts a read that found only a flushed item. */
@@ -43,10 +46,12 @@ const PX = bytesOf("$2\r\nPX\r\n");
 export class Read extends Request {
   readonly name = "get";
 
+  /** @param seconds the time of the access, in seconds since 1970; -1 where the read is none */
   constructor(
     key: Uint8Array,
     deadline: number,
     private readonly scope: Scope,
+    private readonly seconds: number,
     private readonly done: (item: Item | undefined) => void,
     protected readonly refuse: (error: Error) => void,
   ) {
@@ -62,11 +67,15 @@ export class Read extends Request {
     if (reply === null) return this.done(undefined);
     const bytes = reply as Buffer;
     if (!isItem(bytes)) return this.refuse(foreign());
-    if (revisionOf(bytes) < this.scope.flushed()) {
+    const revision = revisionOf(bytes);
+    if (revision < this.scope.flushed()) {
       this.scope.foundFlushed();
       return this.done(undefined);
     }
-    this.done(readItem(bytes));
+    const { accesses } = this.scope;
+    const { key, seconds } = this;
+    const seen = seconds < 0 ? accesses.of(key, revision) : accesses.note(key, revision, seconds);
+    this.done(readItem(bytes, seen));
   }
 }
 

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { ByteBuffer } from "../../bytes.ts";
-import type { Attributes, Item, Listed, NewItem } from "../store.ts";
+import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
 
 /** The length of the header in bytes: where the value begins. */
 export const HEADER = 32;
@@ -16,6 +16,7 @@ export const FORMAT = 1;
 const STALE = 1;
 const WON = 2;
 const FETCHED = 4;
+const BINARY_KEY = 8;
 /** The greatest exptime that six bytes hold, in the year 10889; later is the same as then. */
 const GREATEST_EXPTIME = 2 ** 48 - 1;
 
@@ -56,7 +57,8 @@ export function writeItem(out: ByteBuffer, item: NewItem, revision: number): voi
   const at = out.length;
   const exptime = storable(item.exptime);
   bytes[at] = FORMAT;
-  bytes[at + 1] = (item.stale ? STALE : 0) | (item.won ? WON : 0) | (item.fetched ? FETCHED : 0);
+  bytes[at + 1] = (item.stale ? STALE : 0) | (item.won ? WON : 0) |
+    (item.fetched ? FETCHED : 0) | (item.binaryKey ? BINARY_KEY : 0);
   const high = Math.floor(exptime / 2 ** 32);
   bytes[at + 2] = high >>> 8;
   bytes[at + 3] = high;
@@ -85,7 +87,7 @@ export function exptimeOf(bytes: Uint8Array): number {
   return ((bytes[2] << 8) | bytes[3]) * 2 ** 32 + uint32(bytes, 4);
 }
 
-function attributesOf(bytes: Uint8Array): Attributes {
+function attributesOf(bytes: Uint8Array, seen: number): Attributes {
   const state = bytes[1];
   return {
     flags: uint32(bytes, 8),
@@ -93,13 +95,18 @@ function attributesOf(bytes: Uint8Array): Attributes {
     cas: (BigInt(uint32(bytes, 16)) << 32n) | BigInt(uint32(bytes, 20)),
     stale: (state & STALE) !== 0,
     won: (state & WON) !== 0,
-    fetched: (state & FETCHED) !== 0,
-    accessed: uint32(bytes, 12),
+    fetched: seen >= 0 || (state & FETCHED) !== 0,
+    accessed: seen >= 0 ? seen : uint32(bytes, 12),
+    binaryKey: (state & BINARY_KEY) !== 0,
   };
 }
 
-/** An item as it was stored. The value is a view of `bytes`. */
-export function readItem(bytes: Buffer): Item {
+/**
+ * An item as it was stored. The value is a view of `bytes`.
+ *
+ * @param seen its last access in seconds since 1970, where one is known that it does not tell; or -1
+ */
+export function readItem(bytes: Buffer, seen = -1): Item {
   const state = bytes[1];
   // Written out, not spread from attributesOf: a get does little else than this.
   return {
@@ -110,13 +117,19 @@ export function readItem(bytes: Buffer): Item {
     cas: bytes.readBigUInt64BE(16),
     stale: (state & STALE) !== 0,
     won: (state & WON) !== 0,
-    fetched: (state & FETCHED) !== 0,
-    accessed: uint32(bytes, 12),
+    fetched: seen >= 0 || (state & FETCHED) !== 0,
+    accessed: seen >= 0 ? seen : uint32(bytes, 12),
+    binaryKey: (state & BINARY_KEY) !== 0,
     version: revisionOf(bytes),
   };
 }
 
-/** An item of a listing, from its header and its length with the header. */
-export function listedOf(key: Uint8Array, header: Uint8Array, length: number): Listed {
-  return { key, size: length - HEADER, ...attributesOf(header) };
+/** An item of a listing, from its header and its length with the header; {@linkcode readItem} has `seen`. */
+export function listedOf(
+  key: Uint8Array,
+  header: Uint8Array,
+  length: number,
+  seen: number,
+): Listed {
+  return { key, size: length - HEADER, ...attributesOf(header, seen) };
 }

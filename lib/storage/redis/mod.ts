@@ -7,7 +7,9 @@
 
 import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
+import { Accesses } from "../accesses.ts";
 import {
+  Batch,
   type Expected,
   isExpired,
   type Item,
@@ -16,7 +18,7 @@ import {
   type Store,
   type StoreInfo,
   type Swapped,
-} from "../store.ts";
+} from "../contract.ts";
 import { Put, Read, type Scope, Swap } from "./change.ts";
 import { Cluster } from "./cluster.ts";
 import { exptimeOf, listedOf, revisionOf } from "./item.ts";
@@ -51,6 +53,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
 
 class RedisStore implements Store, Scope, Sweepable {
   readonly prefix: Uint8Array;
+  readonly accesses = new Accesses();
   readonly timeout: number;
   private readonly counters = new Counters();
   private readonly nodes: Nodes;
@@ -86,20 +89,27 @@ class RedisStore implements Store, Scope, Sweepable {
     this.sweep.start();
   }
 
-  read(key: Uint8Array): Promise<Item | undefined> {
+  read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
+    const seconds = peek ? -1 : batch.seconds;
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const deadline = now + this.timeout - TICK;
       if (this.ledger.isFresh(now)) {
-        this.nodes.send(new Read(key, deadline, this, resolve, reject));
+        this.nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
       } else {
-        const later = () => this.nodes.send(new Read(key, deadline, this, resolve, reject));
+        const later = () =>
+          this.nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
         this.whenKnown(key.length, deadline, later, reject);
       }
     });
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Promise<Swapped> {
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    _batch: Batch,
+  ): Promise<Swapped> {
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const deadline = now + this.timeout - TICK;
@@ -113,9 +123,9 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   /** Nothing to do: what Redis has answered it has. */
-  commit(): void {}
+  commit(_batch: Batch): void {}
 
-  async flush(at: number): Promise<void> {
+  async flush(at: number, _batch: Batch): Promise<void> {
     this.refuseIfClosed();
     await this.ledger.flush(at);
   }
@@ -129,9 +139,10 @@ class RedisStore implements Store, Scope, Sweepable {
         const now = this.options.clock.now();
         const listed: Listed[] = [];
         for (const { key, header, length } of group) {
-          if (revisionOf(header) < this.ledger.flushed) continue;
+          const revision = revisionOf(header);
+          if (revision < this.ledger.flushed) continue;
           if (isExpired({ exptime: exptimeOf(header) }, now) || !seen.add(key)) continue;
-          listed.push(listedOf(key, header, length));
+          listed.push(listedOf(key, header, length, this.accesses.of(key, revision)));
         }
         if (listed.length > 0) yield listed;
       }
@@ -208,7 +219,7 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   free(key: Uint8Array): Promise<unknown> {
-    return this.swap(key, "absent", null);
+    return this.swap(key, "absent", null, new Batch());
   }
 
   private change(

@@ -7,7 +7,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { RedisOptions } from "ioredis";
 import { Exit, ExitError } from "../../errors.ts";
-import type { StoreOptions } from "../store.ts";
+import type { StoreOptions } from "../contract.ts";
 import type { Address } from "./cluster.ts";
 
 /** How the Redis store is opened. */

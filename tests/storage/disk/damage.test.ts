@@ -7,15 +7,15 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { ExitError } from "../../../lib/errors.ts";
 import { checkDirectory, openDiskStore, repairDirectory } from "../../../lib/storage/disk/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 2000);
 const clock = { now: () => 1_800_000_000_000 };
 
-function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
-  return openDiskStore({
+function open(files: FaultyFiles, said: string[] = []): Promise<Caller> {
+  return callerOf(openDiskStore({
     directory: "d",
     files: files.mount(),
     clock,
@@ -23,10 +23,10 @@ function open(files: FaultyFiles, said: string[] = []): Promise<Store> {
     memoryLimit: 0,
     segmentBytes: 1024,
     log: (line) => said.push(line),
-  });
+  }));
 }
 
-async function everything(store: Store): Promise<Map<string, string>> {
+async function everything(store: Caller): Promise<Map<string, string>> {
   const all = new Map<string, string>();
   for await (const group of store.scan()) {
     for (const { key } of group) all.set(binaryString(key), "");
@@ -224,5 +224,27 @@ Deno.test("a directory in another format is refused and not touched", async () =
       "format",
     );
     assertEquals(place.list("d").sort(), names);
+  }
+});
+
+Deno.test("a file that was cut at any length is repaired, and keeps what is whole before the cut", async () => {
+  const { files } = await sample();
+  const whole = placed(files);
+  const before = await open(whole);
+  const all = await everything(before);
+  await before.close();
+  const name = whole.list("d").filter((one) => one.endsWith(".log")).sort()[0];
+  const bytes = whole.content(`d/${name}`).slice();
+  for (let length = 0; length < bytes.length; length++) {
+    const place = placed(new Map(whole.list("d").map((one) => [one, whole.content(`d/${one}`)])));
+    place.place(`d/${name}`, bytes.subarray(0, length));
+    const error = await assertRejects(() => open(place), ExitError);
+    assertMatch(error.message, /--repair/, `cut at ${length}`);
+    await repairDirectory({ directory: "d", files: place });
+    const after = await open(place);
+    const left = await everything(after);
+    await after.close();
+    assert(left.size > 0 && left.size <= all.size, `cut at ${length}: ${textOf(left)}`);
+    assertEquals((await checkDirectory({ directory: "d", files: place })).damaged, []);
   }
 });

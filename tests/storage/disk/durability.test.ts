@@ -3,11 +3,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import type { Files } from "../../../lib/storage/disk/files.ts";
+import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const [k, other] = ["k", "other"].map(bytesOf);
 
@@ -33,14 +33,14 @@ async function held(fsync: Fsync) {
     },
   });
   const open = (files: Files) =>
-    openDiskStore({
+    callerOf(openDiskStore({
       directory: "d",
       files,
       fsync,
       clock: systemClock,
       memoryLimit: 1 << 18,
       log: () => {},
-    });
+    }));
   return {
     disk,
     hold,
@@ -62,7 +62,7 @@ async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-function own(store: Store, name: string): number {
+function own(store: Caller, name: string): number {
   return Number(new Map(store.info().own).get(name));
 }
 

@@ -8,8 +8,9 @@ import { assert, assertEquals } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { ExitError, StoreError } from "../../../lib/errors.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import { isExpired, type Item, type Store } from "../../../lib/storage/store.ts";
+import { isExpired, type Item, plain } from "../../../lib/storage/contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 300);
 const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
@@ -48,7 +49,7 @@ class Run {
   readonly files: FaultyFiles;
   readonly fsync: Fsync;
   readonly clock = { time: 1_800_000_000_000, now: () => this.clock.time };
-  store!: Store;
+  store!: Caller;
   /** Every state since the start, and the first of them that can be what a power cut leaves. */
   states: State[] = [{ items: new Map(), flushAt: 0 }];
   durable = 0;
@@ -58,8 +59,6 @@ class Run {
   faults = "none";
   /** The state before what is not yet committed. */
   committed = 0;
-  /** The store's last loss when the batch began. */
-  lossBefore: StoreError | undefined;
   uniques = new Map<string, Set<bigint>>();
   writes = 0;
   said: string[] = [];
@@ -81,8 +80,7 @@ class Run {
   }
 
   async open(): Promise<void> {
-    this.lossBefore = undefined;
-    this.store = await openDiskStore({
+    this.store = await callerOf(openDiskStore({
       directory: "d",
       files: this.files.mount(),
       clock: this.clock,
@@ -90,7 +88,7 @@ class Run {
       log: (line) => this.said.push(line),
       memoryLimit: this.random.of([0, 1 << 18]),
       segmentBytes: this.random.of([512, 2048, 8192]),
-    });
+    }));
   }
 
   /** Reads everything, and finds the states that look so. */
@@ -124,18 +122,14 @@ class Run {
   }
 
   async commit(): Promise<void> {
-    const { lossBefore, store } = this;
     try {
-      if (store.lastLoss !== lossBefore) throw store.lastLoss;
-      await store.commit();
+      await this.store.commit();
       this.committed = this.states.length - 1;
       // Refused bytes that could not even be cut off may come back until something is written.
       if (this.fsync === "always" && this.committed !== this.uncut) this.durable = this.committed;
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
       await this.rolledBack();
-    } finally {
-      this.lossBefore = store.lastLoss;
     }
   }
 
@@ -189,7 +183,7 @@ class Run {
   async write(): Promise<void> {
     const { random, store, clock } = this;
     // What compaction failed to write out with its own bytes was of this batch.
-    if (store.lastLoss !== this.lossBefore) await this.commit();
+    if (store.loss !== undefined) await this.commit();
     const key = random.of(KEYS);
     const there = seen(this.state, clock.time).has(key);
     try {
@@ -204,14 +198,10 @@ class Run {
       const flags = random.below(2 ** 32);
       const exptime = random.chance(0.3) ? clock.time + random.below(40_000) - 2000 : 0;
       const next = {
+        ...plain,
         value: bytesOf(value),
         flags,
         exptime,
-        cas: 0n,
-        stale: false,
-        won: false,
-        fetched: false,
-        accessed: 0,
       };
       const absent = random.chance(0.2);
       const cas = await store.swap(bytesOf(key), absent ? "absent" : "any", next);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DataFile, Files, Held } from "../../../lib/storage/disk/files.ts";
+import type { DataFile, Files, Held } from "../../../lib/storage/disk/fs/files.ts";
 
 /** Random numbers that come again with their seed. */
 export class Random {

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
-import { decodeManifest, encodeManifest } from "../../../lib/storage/disk/manifest.ts";
-import { Kind, RecordReader, segmentSeed, State } from "../../../lib/storage/disk/record.ts";
-import { decodeSegmentHeader, encodeSegmentHeader } from "../../../lib/storage/disk/segment.ts";
+import { decodeManifest, encodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
+import { Kind, RecordReader, segmentSeed, State } from "../../../lib/storage/disk/format/record.ts";
+import { decodeSegmentHeader, encodeSegmentHeader } from "../../../lib/storage/disk/log/segment.ts";
 
 const format = await Deno.readTextFile(
   new URL("../../../lib/storage/disk/FORMAT.md", import.meta.url),

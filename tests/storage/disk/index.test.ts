@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
-import { RecordCache } from "../../../lib/storage/disk/cache.ts";
-import { KeyHash } from "../../../lib/storage/disk/hash.ts";
+import { RecordCache } from "../../../lib/storage/disk/read/cache.ts";
+import { KeyHash } from "../../../lib/storage/hash.ts";
 import {
   ENDLESS,
   KeyIndex,
@@ -11,9 +11,9 @@ import {
   placeHigh,
   placeLow,
   unitsOf,
-} from "../../../lib/storage/disk/key_index.ts";
-import { RecordBuffer } from "../../../lib/storage/disk/record.ts";
-import { ExpiryTimes } from "../../../lib/storage/disk/segment.ts";
+} from "../../../lib/storage/disk/index/key_index.ts";
+import { RecordBuffer } from "../../../lib/storage/disk/format/record.ts";
+import { ExpiryTimes } from "../../../lib/storage/disk/log/segment.ts";
 import { Random } from "./faulty_files.ts";
 
 Deno.test("the index finds what was set and not removed, while its tables grow and shrink", () => {

@@ -10,11 +10,11 @@ import {
   type DiskOptions,
   openDiskStore,
 } from "../../../lib/storage/disk/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
-function open(directory: string, more: Partial<DiskOptions> = {}): Promise<Store> {
-  return openDiskStore({
+function open(directory: string, more: Partial<DiskOptions> = {}): Promise<Caller> {
+  return callerOf(openDiskStore({
     directory,
     clock: systemClock,
     fsync: "no",
@@ -22,7 +22,7 @@ function open(directory: string, more: Partial<DiskOptions> = {}): Promise<Store
     segmentBytes: 1 << 14,
     log: () => {},
     ...more,
-  });
+  }));
 }
 
 async function place(): Promise<{ path: string } & AsyncDisposable> {
@@ -30,7 +30,7 @@ async function place(): Promise<{ path: string } & AsyncDisposable> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-async function valueOf(store: Store, key: string): Promise<string | undefined> {
+async function valueOf(store: Caller, key: string): Promise<string | undefined> {
   const item = await store.read(bytesOf(key));
   return item && binaryString(item.value);
 }
@@ -39,7 +39,7 @@ async function waitUntil(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-function own(store: Store, name: string): number {
+function own(store: Caller, name: string): number {
   return Number(new Map(store.info().own).get(name));
 }
 

@@ -5,14 +5,18 @@ import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
 import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const SEGMENT = 1 << 14;
 
+/** Items of which a store has told that they were thrown out. */
+const gone: string[] = [];
+
 interface Use {
-  store: Store;
+  store: Caller;
   files: FaultyFiles;
   clock: AdjustableClock;
   reopen: (more?: Partial<DiskOptions>) => Promise<void>;
@@ -30,7 +34,7 @@ function withStore(
     const files = new FaultyFiles(new Random(3));
     const clock = new AdjustableClock();
     const open = (more = options) =>
-      openDiskStore({
+      callerOf(openDiskStore({
         directory: "d",
         files,
         clock,
@@ -39,7 +43,7 @@ function withStore(
         segmentBytes: SEGMENT,
         log: () => {},
         ...more,
-      });
+      }));
     const use: Use = {
       files,
       clock,
@@ -183,6 +187,64 @@ withStore("at max-disk with evict the oldest items go, and are counted", {
   await use.reopen();
   assertEquals(await use.get("k0"), undefined);
   assertEquals(use.store.info().items, items);
+});
+
+withStore("at max-disk with evict each item that goes is told of", {
+  maxDisk: 20 * SEGMENT,
+  evict: true,
+  onEvicted: (item) => gone.push(binaryString(item.key)),
+}, async (use) => {
+  for (let i = 0; i < 5000; i++) await use.set(`k${i}`, "x".repeat(200));
+  const { evictions } = use.store.info();
+  assertEquals(gone.length, evictions);
+  assertEquals(new Set(gone).size, evictions);
+  assert(gone.includes("k0"));
+});
+
+withStore("at max-disk with evict an item that can never fit is refused, and nothing goes for it", {
+  maxDisk: 20 * SEGMENT,
+  evict: true,
+}, async (use) => {
+  for (let i = 0; i < 500; i++) await use.set(`k${i}`, "x".repeat(200));
+  await assertRejects(
+    async () => await use.set("large", "x".repeat(20 * SEGMENT)),
+    OutOfSpaceError,
+  );
+  assertEquals(use.store.info().items, 500);
+  assertEquals(use.store.info().evictions, 0);
+});
+
+withStore("the room of a record of 32 MiB and more comes back when it is overwritten", {
+  fsync: "always",
+  segmentBytes: 1 << 16,
+}, async (use) => {
+  const value = "x".repeat(33 << 20);
+  for (let i = 0; i < 4; i++) {
+    await use.set("large", value);
+    // What was synced is marked in the log, with the next tick if nothing else is written.
+    const before = use.own("log_bytes");
+    while (use.own("log_bytes") === before) await turn();
+    assertEquals(use.own("live_bytes"), recordSize(5, value.length));
+  }
+  while (use.own("log_bytes") > 2 * value.length) await turn();
+  assertEquals(await use.get("large") === value, true);
+  await use.store.swap(bytesOf("large"), "any", null);
+  await use.store.commit();
+  assertEquals(use.store.info().bytes, 0);
+});
+
+withStore("the memory for records is set anew while the store runs", {
+  memoryLimit: 1 << 22,
+}, async (use) => {
+  const memory = () => use.own("cache_bytes");
+  for (let i = 0; i < 2000; i++) await use.set(`k${i}`, "x".repeat(500));
+  assert(memory() > 1 << 20, `${memory()} bytes`);
+  assertEquals(use.store.store.limitMemory!(1 << 18), true);
+  for (let i = 0; i < 2000; i++) assertEquals(await use.get(`k${i}`), "x".repeat(500));
+  assert(memory() <= 1 << 18, `${memory()} bytes`);
+  assertEquals(use.store.store.limitMemory!(Number.MAX_SAFE_INTEGER), false);
+  assertEquals(await use.get("k7"), "x".repeat(500));
+  assert(memory() <= 1 << 18, `${memory()} bytes`);
 });
 
 withStore(

@@ -6,25 +6,20 @@
  */
 
 import { bytesOf } from "../../../lib/bytes.ts";
-import {
-  isExpired,
-  type Item,
-  type NewItem,
-  type Store,
-  type Swapped,
-} from "../../../lib/storage/store.ts";
+import { isExpired, type Item, type NewItem, type Swapped } from "../../../lib/storage/contract.ts";
 import { itemOf } from "../contract.ts";
+import type { Caller } from "../caller.ts";
 
 const decoder = new TextDecoder();
 
-export async function get(store: Store, key: string): Promise<string | undefined> {
+export async function get(store: Caller, key: string): Promise<string | undefined> {
   const item = await store.read(bytesOf(key));
   if (item === undefined || isExpired(item, Date.now())) return undefined;
   return decoder.decode(item.value);
 }
 
 export async function set(
-  store: Store,
+  store: Caller,
   key: string,
   value: string | Uint8Array,
   more: Partial<NewItem> = {},
@@ -33,12 +28,12 @@ export async function set(
 }
 
 /** Whether the item was added. */
-export async function add(store: Store, key: string, value: string): Promise<boolean> {
+export async function add(store: Caller, key: string, value: string): Promise<boolean> {
   return typeof await store.swap(bytesOf(key), "absent", itemOf(value)) === "bigint";
 }
 
 export async function cas(
-  store: Store,
+  store: Caller,
   key: string,
   unique: bigint,
   value: string,
@@ -47,62 +42,50 @@ export async function cas(
 }
 
 /** Whether there was something to delete. */
-export async function remove(store: Store, key: string): Promise<boolean> {
+export async function remove(store: Caller, key: string): Promise<boolean> {
   return await store.swap(bytesOf(key), "any", null) === 0n;
 }
 
 /** The number after the increment; `undefined` where there is no item. */
-export async function incr(store: Store, key: string, by = 1): Promise<number | undefined> {
-  let answer: number | undefined;
-  await change(store, key, (item) => {
-    answer = Number(decoder.decode(item.value)) + by;
-    return { ...item, value: bytesOf(String(answer)), cas: 0n };
-  }, () => answer = undefined);
-  return answer;
+export async function incr(store: Caller, key: string, by = 1): Promise<number | undefined> {
+  const { result } = await store.update(bytesOf(key), (item) => {
+    if (item === undefined) return { next: undefined, result: undefined };
+    const result = Number(decoder.decode(item.value)) + by;
+    return { next: { ...item, value: bytesOf(String(result)), cas: 0n }, result };
+  });
+  return result;
 }
 
 /** Whether there was something to append to. */
-export async function append(store: Store, key: string, value: string): Promise<boolean> {
+export async function append(store: Caller, key: string, value: string): Promise<boolean> {
   const more = bytesOf(value);
-  let answer = false;
-  await change(store, key, (item) => {
-    answer = true;
+  return await change(store, key, (item) => {
     const whole = new Uint8Array(item.value.length + more.length);
     whole.set(item.value);
     whole.set(more, item.value.length);
     return { ...item, value: whole, cas: 0n };
-  }, () => answer = false);
-  return answer;
+  });
 }
 
 /** Whether there was something to touch. */
-export async function touch(store: Store, key: string, exptime: number): Promise<boolean> {
-  let answer = false;
-  await change(store, key, (item) => {
-    answer = true;
-    return { ...item, exptime };
-  }, () => answer = false);
-  return answer;
+export async function touch(store: Caller, key: string, exptime: number): Promise<boolean> {
+  return await change(store, key, (item) => ({ ...item, exptime }));
 }
 
 /** Whether there was something to replace. */
-export async function replace(store: Store, key: string, value: string): Promise<boolean> {
-  let answer = false;
-  await change(store, key, () => {
-    answer = true;
-    return itemOf(value);
-  }, () => answer = false);
-  return answer;
+export async function replace(store: Caller, key: string, value: string): Promise<boolean> {
+  return await change(store, key, () => itemOf(value));
 }
 
+/** Whether there was something to change. */
 async function change(
-  store: Store,
+  store: Caller,
   key: string,
   present: (item: Item) => NewItem,
-  absent: () => void,
-): Promise<void> {
-  await store.update!(bytesOf(key), (item) => {
-    if (item === undefined) return void absent();
-    return present(item);
-  });
+): Promise<boolean> {
+  const { result } = await store.update(
+    bytesOf(key),
+    (item) => ({ next: item && present(item), result: item !== undefined }),
+  );
+  return result;
 }

@@ -4,6 +4,7 @@ import { Emulator } from "./emulator/mod.ts";
 import { noRealBucket, RealPlace } from "./real_bucket.ts";
 
 const log = () => {};
+const certain = "a swap is answered when its object is written";
 
 testContract("gcs", async () => {
   const emulator = await Emulator.start();
@@ -12,7 +13,7 @@ testContract("gcs", async () => {
     open: (clock) => openGcsStore({ bucket: "bucket", endpoint, clock, log }),
     [Symbol.asyncDispose]: () => emulator[Symbol.asyncDispose](),
   };
-}, { ordered: true });
+}, { ordered: true, certain });
 
 if (noRealBucket) {
   Deno.test({
@@ -20,4 +21,4 @@ if (noRealBucket) {
     ignore: true,
     fn: () => {},
   });
-} else testContract("gcs bucket", () => new RealPlace(), { ordered: true, lingers: true });
+} else testContract("gcs bucket", () => new RealPlace(), { ordered: true, lingers: true, certain });

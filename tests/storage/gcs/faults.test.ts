@@ -6,10 +6,10 @@ import { AdjustableClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
 import { nameOf } from "../../../lib/storage/gcs/name.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import * as commands from "./commands.ts";
 import { Emulator, type Fault } from "./emulator/mod.ts";
 import { figure, Place, sleep, until } from "./open.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 const object = (key: string) => `kvs/${nameOf(key)}`;
 
@@ -196,7 +196,7 @@ Deno.test("gcs faults: nothing acknowledged is lost in a storm of all faults, th
   const won = (race: string) => winners.set(race, (winners.get(race) ?? 0) + 1);
   const end = performance.now() + 1500;
   await Promise.all(
-    stores.flatMap((store: Store, server) =>
+    stores.flatMap((store: Caller, server) =>
       Array.from({ length: 8 }, async (_, connection) => {
         for (let round = 0; performance.now() < end; round++) {
           const key = keys[(connection + round) % 3];
@@ -306,7 +306,7 @@ Deno.test("gcs faults: a service that cannot be reached leaves nothing unclear, 
   const first = await Emulator.start();
   const { endpoint } = first;
   const clock = new AdjustableClock();
-  const store = await openGcsStore({ bucket: "bucket", endpoint, clock, log: () => {} });
+  const store = await callerOf(openGcsStore({ bucket: "bucket", endpoint, clock, log: () => {} }));
   await first[Symbol.asyncDispose]();
   // A request that goes out on a connection of which nobody knows yet that it is gone is unclear.
   await sleep(100);

@@ -6,15 +6,15 @@
 
 import { AdjustableClock } from "../../../lib/clock.ts";
 import { type GcsStoreOptions, openGcsStore } from "../../../lib/storage/gcs/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { Emulator, type EmulatorOptions } from "./emulator/mod.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 /** An emulator and the stores that were opened on it, closed together. */
 export class Place implements AsyncDisposable {
   readonly clock = new AdjustableClock();
   /** What the stores said to the operator. */
   readonly lines: string[] = [];
-  readonly #stores: Store[] = [];
+  readonly #stores: Caller[] = [];
 
   private constructor(readonly emulator: Emulator) {}
 
@@ -23,14 +23,14 @@ export class Place implements AsyncDisposable {
   }
 
   /** Opens one more server's store on the bucket. */
-  async store(options: Partial<GcsStoreOptions> = {}): Promise<Store> {
-    const store = await openGcsStore({
+  async store(options: Partial<GcsStoreOptions> = {}): Promise<Caller> {
+    const store = await callerOf(openGcsStore({
       bucket: "bucket",
       endpoint: this.emulator.endpoint,
       clock: this.clock,
       log: (line) => this.lines.push(line),
       ...options,
-    });
+    }));
     this.#stores.push(store);
     return store;
   }
@@ -44,7 +44,7 @@ export class Place implements AsyncDisposable {
 }
 
 /** One of the store's own figures. */
-export function figure(store: Store, name: string): number {
+export function figure(store: Caller, name: string): number {
   return Number(store.info().own.find(([known]) => known === name)![1]);
 }
 

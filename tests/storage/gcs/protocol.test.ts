@@ -9,7 +9,7 @@ const leftOut = ["get: 18,700 keys"];
 
 Deno.test("gcs protocol: every script is answered as on the memory store", async () => {
   await using place = await Place.open();
-  const open = (name: string) => place.store({ prefix: `${name}/` });
+  const open = async (name: string) => (await place.store({ prefix: `${name}/` })).store;
   assertEquals(await mistakesOn(open, place.clock, leftOut), []);
 });
 

@@ -9,7 +9,7 @@
 import { IdempotencyStrategy, Storage } from "@google-cloud/storage";
 import type { Clock } from "../../../lib/clock.ts";
 import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
+import type { Store } from "../../../lib/storage/contract.ts";
 
 const bucket = Deno.env.get("KVS_TEST_BUCKET");
 const endpoint = Deno.env.get("KVS_TEST_GCS_ENDPOINT");

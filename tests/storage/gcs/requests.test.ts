@@ -2,11 +2,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { nameOf } from "../../../lib/storage/gcs/name.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import type { Operation } from "./emulator/mod.ts";
 import { Harness } from "../../server/harness.ts";
 import * as commands from "./commands.ts";
 import { figure, Place, sleep, until } from "./open.ts";
+import type { Caller } from "../caller.ts";
 
 type Counts = Partial<Record<Operation, number>>;
 
@@ -60,7 +60,7 @@ async function requestsOf(
 /** A place whose bucket was written by another server; one store that knows nothing of it. */
 async function withKeys(
   ...keys: string[]
-): Promise<{ place: Place; store: Store; [Symbol.asyncDispose]: () => Promise<void> }> {
+): Promise<{ place: Place; store: Caller; [Symbol.asyncDispose]: () => Promise<void> }> {
   const place = await Place.open();
   const other = await place.store();
   for (const key of keys) await commands.set(other, key, "1");
@@ -99,7 +99,7 @@ const changes = "`incr`, `append`, `touch`, `gat`, `replace`, `cas`";
 
 Deno.test("gcs requests: what depends on the item takes two, and one with a hint", async () => {
   const exptime = Date.now() + 60_000;
-  const all: Record<string, (store: Store) => Promise<unknown>> = {
+  const all: Record<string, (store: Caller) => Promise<unknown>> = {
     incr: (store) => commands.incr(store, "k"),
     append: (store) => commands.append(store, "k", "2"),
     touch: (store) => commands.touch(store, "k", exptime),
@@ -118,7 +118,7 @@ Deno.test("gcs requests: what depends on the item takes two, and one with a hint
 Deno.test("gcs requests: gat takes two, and one with a hint", async () => {
   await using all = await withKeys("k");
   const { place, store } = all;
-  await using harness = new Harness({ store: () => store });
+  await using harness = new Harness({ store: () => store.store });
   const gat = () => requestsOf(place, () => harness.exchange(["gat 100 k\r\n"]));
   const [cold, warm] = [await gat(), await gat()];
   assertEquals([cold, warm], [{ get: 1, insert: 1 }, { insert: 1 }]);

@@ -9,7 +9,7 @@ import { figure, Place } from "./open.ts";
 Deno.test("gcs server: 64 connections increment one key, and every answer is another number", async () => {
   await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
   const store = await place.store();
-  await using harness = new Harness({ store: () => store }, true);
+  await using harness = new Harness({ store: () => store.store }, true);
   await exchangeWith(harness.port, "set n 0 0 1\r\n0\r\n");
   const answers = new Set<string>();
   let increments = 0;
@@ -34,7 +34,7 @@ Deno.test("gcs server: the keys of one get are read side by side", async () => {
   const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
   for (const key of keys) await commands.set(other, key, "v");
   const store = await place.store();
-  await using harness = new Harness({ store: () => store }, true);
+  await using harness = new Harness({ store: () => store.store }, true);
   const before = place.emulator.connections;
   const values = await exchangeWith(harness.port, `get ${keys.join(" ")}\r\n`);
   assertEquals(values.match(/VALUE/g)?.length, 100);
@@ -44,7 +44,7 @@ Deno.test("gcs server: the keys of one get are read side by side", async () => {
 Deno.test("gcs server: what one connection pipelines on one key goes out together", async () => {
   await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
   const store = await place.store();
-  await using harness = new Harness({ store: () => store });
+  await using harness = new Harness({ store: () => store.store });
   const hundred = Array.from({ length: 100 }, (_, i) => i);
   for (const noreply of ["", " noreply"]) {
     const before = figure(store, "uploads");
@@ -63,7 +63,7 @@ Deno.test("gcs server: what one connection pipelines on one key goes out togethe
 Deno.test("gcs server: what is pipelined behind a flush is not flushed", async () => {
   await using place = await Place.open();
   const store = await place.store();
-  await using harness = new Harness({ store: () => store });
+  await using harness = new Harness({ store: () => store.store });
   assertEquals(
     await harness.exchange([
       "set a 0 0 1\r\nx\r\nflush_all\r\nget a\r\nset b 0 0 1\r\ny\r\nget b\r\n",
@@ -75,7 +75,7 @@ Deno.test("gcs server: what is pipelined behind a flush is not flushed", async (
 Deno.test("gcs server: a service that is away is an error for that request alone", async () => {
   await using place = await Place.open();
   const store = await place.store({ timeout: 600 });
-  await using harness = new Harness({ store: () => store });
+  await using harness = new Harness({ store: () => store.store });
   place.emulator.faults.add({ what: 503, operations: ["insert"] });
   assertEquals(
     await harness.exchange(["set k 0 0 1\r\nx\r\nget k\r\n"]),

@@ -1,15 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import * as commands from "./commands.ts";
 import { Place, sleep } from "./open.ts";
+import type { Caller } from "../caller.ts";
 
 /** Two servers on one bucket, and what each of so many rounds does on both. */
 async function both(
-  stores: readonly Store[],
+  stores: readonly Caller[],
   connections: number,
   rounds: number,
-  work: (store: Store, connection: number, round: number) => Promise<void>,
+  work: (store: Caller, connection: number, round: number) => Promise<void>,
 ): Promise<void> {
   await Promise.all(
     stores.flatMap((store) =>
@@ -20,7 +20,7 @@ async function both(
   );
 }
 
-async function twoServers(place: Place): Promise<[Store, Store]> {
+async function twoServers(place: Place): Promise<[Caller, Caller]> {
   return [await place.store(), await place.store()];
 }
 
@@ -135,7 +135,7 @@ Deno.test("gcs sharing: writes during a flush are either flushed or stay, on all
   await flushing;
   await commands.set(two, "after", "v");
   assertEquals(await commands.get(one, "after"), "v");
-  const shown = async (store: Store) => {
+  const shown = async (store: Caller) => {
     const keys = Array.from({ length: written }, (_, i) => `k${i}`);
     return await Promise.all(keys.map((key) => commands.get(store, key)));
   };

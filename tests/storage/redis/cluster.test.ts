@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { slotOf } from "../../../lib/storage/redis/slots.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { assertCoherent } from "./coherence.ts";
 import { forAllTests, RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, testContractOn, using } from "./stores.ts";
+import type { Caller } from "../caller.ts";
 
 const cluster = new RedisCluster();
 forAllTests(cluster);
@@ -15,7 +15,7 @@ testContractOn("Redis Cluster", cluster);
 const keys = Array.from({ length: 60 }, (_, i) => bytesOf(`key ${i}`));
 
 /** The value of every key, all asked for in one turn; errors count by their text. */
-async function readAll(store: Store): Promise<{ values: Map<string, string>; errors: string[] }> {
+async function readAll(store: Caller): Promise<{ values: Map<string, string>; errors: string[] }> {
   const values = new Map<string, string>();
   const errors: string[] = [];
   await Promise.all(keys.map(async (key) => {
@@ -31,7 +31,7 @@ async function readAll(store: Store): Promise<{ values: Map<string, string>; err
   return { values, errors };
 }
 
-async function fill(store: Store): Promise<void> {
+async function fill(store: Caller): Promise<void> {
   for (const key of keys) {
     await store.swap(key, "any", itemOf(`value of ${new TextDecoder().decode(key)}`));
   }

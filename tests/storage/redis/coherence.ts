@@ -13,10 +13,11 @@ import { fileURLToPath } from "node:url";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { openRedisStore } from "../../../lib/storage/redis/mod.ts";
-import type { Item, NewItem } from "../../../lib/storage/store.ts";
+import type { Item, NewItem } from "../../../lib/storage/contract.ts";
 import { itemOf } from "../contract.ts";
 import { RedisCluster, type RedisServer } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
+import { callerOf } from "../caller.ts";
 
 /** Keys of each kind. */
 const KEYS = 4;
@@ -61,13 +62,13 @@ export async function assertCoherent(place: RedisServer | RedisCluster): Promise
 
 /** One server's part; gives the cas uniques that it has spent. */
 async function serve(url: string, cluster: boolean, name: string): Promise<string[]> {
-  const store = await openRedisStore({
+  const store = await callerOf(openRedisStore({
     urls: [url],
     cluster,
     prefix: "coherence:",
     clock: systemClock,
     log: console.error,
-  });
+  }));
   const decoder = new TextDecoder();
   const spent: string[] = [];
 

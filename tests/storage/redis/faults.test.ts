@@ -1,15 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { Proxy } from "./proxy.ts";
 import { freePort, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
+import type { Caller } from "../caller.ts";
 
 const k = bytesOf("k");
 
-async function valueOf(store: Store, key = k): Promise<string | undefined> {
+async function valueOf(store: Caller, key = k): Promise<string | undefined> {
   const item = await store.read(key);
   return item && new TextDecoder().decode(item.value);
 }
@@ -22,7 +22,7 @@ async function failing(call: () => unknown, cause: string): Promise<number> {
 }
 
 /** Waits until the store answers; the issue gives it a second. */
-async function answersWithinASecond(store: Store): Promise<void> {
+async function answersWithinASecond(store: Caller): Promise<void> {
   await until(
     async () => {
       try {

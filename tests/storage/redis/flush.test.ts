@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { itemOf } from "../contract.ts";
 import { forAllTests, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
+import type { Caller } from "../caller.ts";
 
 const server = new RedisServer();
 forAllTests(server);
 
 const k = bytesOf("k");
 
-async function has(store: Store, key: Uint8Array): Promise<boolean> {
+async function has(store: Caller, key: Uint8Array): Promise<boolean> {
   return await store.read(key) !== undefined;
 }
 

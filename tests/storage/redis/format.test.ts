@@ -35,6 +35,7 @@ Deno.test("the document's example is an item as it says", () => {
     won: false,
     fetched: false,
     accessed: 1767139200,
+    binaryKey: false,
   });
   assertEquals(version, 1767139200000001);
   const out = new ByteBuffer();
@@ -51,6 +52,7 @@ Deno.test("every field keeps its least and its greatest value", () => {
     won: true,
     fetched: true,
     accessed: 0xffffffff,
+    binaryKey: true,
   };
   for (const more of [greatest, { cas: 1n, exptime: 1 }]) {
     const item = itemOf("v", more);

@@ -12,7 +12,8 @@ forAllTests(cluster);
 for (const [name, place] of [["Redis", server], ["Redis Cluster", cluster]] as const) {
   redisTest(`${name} protocol: every script is answered as on the memory store`, async () => {
     const clock = new AdjustableClock();
-    const open = (script: string) => openOn(place, { clock, prefix: `{${script}}/` });
+    const open = async (script: string) =>
+      (await openOn(place, { clock, prefix: `{${script}}/` })).store;
     assertEquals(await mistakesOn(open, clock), []);
   });
 }

@@ -6,28 +6,28 @@
 
 import { systemClock } from "../../../lib/clock.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../lib/storage/redis/mod.ts";
-import type { Store } from "../../../lib/storage/store.ts";
 import { testContract } from "../contract.ts";
 import { missing, RedisCluster, type RedisServer, redisTest } from "./servers.ts";
+import { type Caller, callerOf } from "../caller.ts";
 
 /** Opens a store on a server or a cluster. */
 export function openOn(
   place: RedisServer | RedisCluster,
   options: Partial<RedisStoreOptions> = {},
-): Promise<Store> {
+): Promise<Caller> {
   const cluster = place instanceof RedisCluster;
-  return openRedisStore({
+  return callerOf(openRedisStore({
     urls: cluster ? place.urls.slice(0, 2) : [place.url],
     cluster,
     prefix: "",
     clock: systemClock,
     log: () => {},
     ...options,
-  });
+  }));
 }
 
 /** A store that is closed at the end of its block. */
-export async function using(opened: Promise<Store>): Promise<Store & AsyncDisposable> {
+export async function using(opened: Promise<Caller>): Promise<Caller & AsyncDisposable> {
   const store = await opened;
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
@@ -39,9 +39,9 @@ export function testContractOn(name: string, place: RedisServer | RedisCluster):
   testContract(name, () => {
     const prefix = `place ${++places}:`;
     return {
-      open: (clock) => openOn(place, { prefix, clock }),
+      open: async (clock) => (await openOn(place, { prefix, clock })).store,
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
     // ioredis's parser gives memory back some time after a large reply.
-  }, { lingers: true });
+  }, { lingers: true, certain: "what Redis has answered it has" });
 }

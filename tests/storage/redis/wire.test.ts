@@ -12,7 +12,7 @@ let places = 0;
 /** memcached's commands on a store of its own. */
 async function harness(prefix = `wire ${++places}:`): Promise<Harness> {
   const store = await openOn(server, { prefix });
-  return new Harness({ store: () => store });
+  return new Harness({ store: () => store.store });
 }
 
 const figure = (use: Harness, name: string) => new Map(use.store.info().own).get(name) as number;
@@ -88,7 +88,7 @@ redisTest(
   async () => {
     await using redis = await new RedisServer().start();
     const store = await openOn(redis, { timeout: 500 });
-    await using use = new Harness({ store: () => store });
+    await using use = new Harness({ store: () => store.store });
     await use.exchange(["set k 0 0 1\r\nx\r\n"]);
     await redis.kill("SIGSTOP");
     const received = await use.exchange(["get k\r\nversion\r\nset k 0 0 1\r\ny\r\nversion\r\n"]);

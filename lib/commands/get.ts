@@ -1,0 +1,237 @@
+/**
+ * Reads: `get`, `gets`, `mg`, `gat`, `me` and binary's Get, GAT and Touch.
+ *
+ * @module
+ */
+
+import { Kind } from "../observe/watch.ts";
+import { itemSize } from "../protocol/limits.ts";
+import type { Outcome } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
+import { type Changed, isExpired, type Item, type NewItem, plain } from "../storage/contract.ts";
+import { update } from "../storage/update.ts";
+import type { Context } from "./context.ts";
+import { expiryOf } from "./exptime.ts";
+import type { Session } from "./session.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** One key, and nothing else. */
+export function get(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const found = context.store.read(request.key, session.batch, request.peeks);
+  return found instanceof Promise
+    ? found.then((item) => show(request, outcome, session, context, item))
+    : show(request, outcome, session, context, found);
+}
+
+function show(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  found: Item | undefined,
+): Promise<void> | void {
+  const { counters } = context;
+  let item = found;
+  if (item !== undefined && item.exptime !== 0 && isExpired(item, context.clock.now())) {
+    counters.get_expired++;
+    item = undefined;
+  }
+  // Somebody must renew a stale item: whoever reads it first is told so, and the item remembers that.
+  if (request.competes && item !== undefined && item.stale && !item.won) {
+    return getAndChange(request, outcome, session, context);
+  }
+  counters.cmd_get++;
+  note(request, session, context, item);
+  if (item === undefined) {
+    counters.get_misses++;
+    outcome.code = "miss";
+    return;
+  }
+  counters.get_hits++;
+  outcome.code = "value";
+  outcome.item = context.usesCas ? item : { ...item, cas: 0n };
+  if (!request.competes) return;
+  outcome.won = outcome.created = false;
+  outcome.wonBefore = item.won;
+  if (!request.wantsTimes) return;
+  const now = context.clock.now();
+  outcome.ttl = outcome.ttlBefore = ttlOf(item.exptime, now);
+  outcome.age = ageOf(item.accessed, now);
+}
+
+/** What a read that may change the item has found and done. */
+interface Seen {
+  readonly item: NewItem;
+  readonly exptimeBefore: number;
+  readonly created: boolean;
+  readonly won: boolean;
+  readonly wonBefore: boolean;
+}
+
+/** One key, which may get a new exptime, be made, or be given to a client to renew. */
+export function getAndChange(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const { store, clock } = context;
+  const change = (item: Item | undefined) => changeOf(request, item, clock.now());
+  const done = update(store, clock, request.key, change, session.batch, !request.peeks);
+  return done instanceof Promise
+    ? done.then(({ cas, result }) => showChanged(request, outcome, session, context, cas, result))
+    : showChanged(request, outcome, session, context, done.cas, done.result);
+}
+
+function changeOf(
+  request: Request,
+  item: Item | undefined,
+  now: number,
+): Changed<Seen | undefined> {
+  if (item === undefined) {
+    return request.vivifies ? vivified(request, now) : { next: undefined, result: undefined };
+  }
+  const { recaches, recacheTime, touches, competes } = request;
+  const isNearEnd = recaches && item.exptime !== 0 && item.exptime < expiryOf(recacheTime, now);
+  const won = !item.won && competes && (isNearEnd || item.stale);
+  const exptime = touches ? expiryOf(request.exptime, now) : item.exptime;
+  const result = {
+    // The swap is a call to the store, after which what it showed may be gone.
+    item: { ...item, value: request.wantsValue ? item.value.slice() : item.value, exptime },
+    exptimeBefore: item.exptime,
+    created: false,
+    won,
+    wonBefore: item.won,
+  };
+  if (!touches && !won) return { next: undefined, result };
+  const counts = !request.peeks;
+  const next = {
+    ...item,
+    exptime,
+    won: item.won || won,
+    fetched: item.fetched || counts,
+    accessed: counts ? Math.floor(now / 1000) : item.accessed,
+  };
+  return { next, result };
+}
+
+/** An empty item, which its reader is to fill. */
+function vivified(request: Request, now: number): Changed<Seen> {
+  const next = {
+    ...plain,
+    value: NOTHING,
+    exptime: expiryOf(request.touches ? request.exptime : request.vivifyExptime, now),
+    cas: request.newCas,
+    won: true,
+    fetched: !request.peeks,
+    accessed: Math.floor(now / 1000),
+  };
+  const item = { ...next, fetched: false };
+  const result = { item, exptimeBefore: 0, created: true, won: true, wonBefore: false };
+  return { next, result };
+}
+
+function showChanged(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  cas: bigint,
+  seen: Seen | undefined,
+): void {
+  const { counters } = context;
+  if (request.touches) counters.cmd_touch++;
+  else counters.cmd_get++;
+  note(request, session, context, seen?.item);
+  if (seen === undefined) {
+    if (request.touches) counters.touch_misses++;
+    else counters.get_misses++;
+    outcome.code = "miss";
+    return;
+  }
+  if (request.touches) counters.touch_hits++;
+  else counters.get_hits++;
+  const { item, created, won, wonBefore, exptimeBefore } = seen;
+  outcome.code = "value";
+  const shown = created ? cas : item.cas;
+  outcome.item = { ...item, cas: context.usesCas ? shown : 0n };
+  outcome.created = created;
+  outcome.won = won;
+  outcome.wonBefore = wonBefore;
+  if (!request.wantsTimes) return;
+  const now = context.clock.now();
+  outcome.ttl = ttlOf(item.exptime, now);
+  outcome.ttlBefore = ttlOf(exptimeBefore, now);
+  outcome.age = ageOf(item.accessed, now);
+}
+
+/** `me`: what is known of an item, for people. Leaves no trace on it. */
+export function describe(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  context.counters.cmd_meta++;
+  const found = context.store.read(request.key, session.batch, true);
+  const tell = (item: Item | undefined) => {
+    const now = context.clock.now();
+    if (item === undefined || isExpired(item, now)) {
+      outcome.code = "miss";
+      return;
+    }
+    outcome.code = "described";
+    outcome.item = item;
+    outcome.text = `exp=${ttlOf(item.exptime, now)} la=${ageOf(item.accessed, now)} ` +
+      `cas=${item.cas} fetch=${item.fetched ? "yes" : "no"} cls=1 ` +
+      `size=${itemSize(request.keyLength, item.value.length, item.flags)}`;
+  };
+  return found instanceof Promise ? found.then(tell) : tell(found);
+}
+
+/** Counts a read by its prefix, and tells those who watch. */
+function note(
+  request: Request,
+  session: Session,
+  { prefixes, watchers }: Context,
+  item: NewItem | undefined,
+): void {
+  if (prefixes.enabled) prefixes.get(request.key, item !== undefined);
+  if ((watchers.kinds & Kind.fetchers) === 0) return;
+  const status = item === undefined ? "not_found" : "found";
+  watchers.get(request.key, status, session.id, item?.value.length ?? 0);
+}
+
+/**
+ * Tells those who watch fetchers that a key is looked up for a change, as memcached does before each of
+ * them. Costs a read, and only where somebody watches.
+ */
+export function tellLookup(
+  request: Request,
+  session: Session,
+  { store, clock, watchers }: Context,
+): Promise<void> | void {
+  if ((watchers.kinds & Kind.fetchers) === 0) return;
+  const tell = (item: Item | undefined) => {
+    const isThere = item !== undefined && !isExpired(item, clock.now());
+    const size = isThere ? item.value.length : 0;
+    watchers.get(request.key, isThere ? "found" : "not_found", session.id, size);
+  };
+  const found = store.read(request.key, session.batch, true);
+  return found instanceof Promise ? found.then(tell) : tell(found);
+}
+
+/** Whole seconds that an item lives on, -1 for ever. `exptime` and `now` in milliseconds. */
+export function ttlOf(exptime: number, now: number): number {
+  return exptime === 0 ? -1 : Math.max(0, Math.ceil((exptime - now) / 1000));
+}
+
+function ageOf(accessed: number, now: number): number {
+  return Math.max(0, Math.floor(now / 1000) - accessed);
+}

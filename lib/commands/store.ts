@@ -1,0 +1,282 @@
+/**
+ * Everything that stores a value: `set`, `add`, `replace`, `append`, `prepend`, `cas`, `ms`, and binary's.
+ *
+ * @module
+ */
+
+import { OutOfSpaceError } from "../errors.ts";
+import { Kind } from "../observe/watch.ts";
+import { fits } from "../protocol/limits.ts";
+import { failures, type Outcome } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
+import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
+import { update } from "../storage/update.ts";
+import type { Context } from "./context.ts";
+import { expiryOf } from "./exptime.ts";
+import { tellLookup } from "./get.ts";
+import type { Session } from "./session.ts";
+
+/** What may come of a store. */
+type Stored = "stored" | "notStored" | "exists" | "notFound";
+
+/** Stores a value, in the mode and under the conditions of the request. */
+export function store(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const { counters, prefixes } = context;
+  counters.cmd_set++;
+  if (prefixes.enabled) prefixes.set(request.key);
+  const telling = tellLookup(request, session, context);
+  if (telling !== undefined) {
+    return telling.then(() => storeOrDrop(request, outcome, session, context));
+  }
+  return storeOrDrop(request, outcome, session, context);
+}
+
+function storeOrDrop(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  if (!request.dropsOld) return storeAs(request, outcome, session, context);
+  try {
+    const done = storeAs(request, outcome, session, context);
+    if (!(done instanceof Promise)) return;
+    return done.catch((error) => dropOld(error, request, outcome, session, context));
+  } catch (error) {
+    return dropOld(error, request, outcome, session, context);
+  }
+}
+
+function storeAs(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  const { mode, compares, invalidates } = request;
+  if (mode === "append" || mode === "prepend") {
+    return change(request, outcome, session, context, (item) => extended(request, context, item));
+  }
+  const item = itemOf(request, request.exptime, session, context);
+  if (compares && (invalidates || !context.usesCas)) {
+    return change(
+      request,
+      outcome,
+      session,
+      context,
+      (old) => comparedItem(request, context, old, item),
+    );
+  }
+  if (mode === "replace" && !compares) {
+    return change(
+      request,
+      outcome,
+      session,
+      context,
+      (old) => old === undefined ? notStored : { next: item, result: stored(item) },
+    );
+  }
+  const expected = compares ? { cas: request.cas } : mode === "add" ? "absent" : "any";
+  const swapped = context.store.swap(request.key, expected, item, session.batch);
+  if (swapped instanceof Promise) {
+    const { length } = item.value;
+    return swapped.then((swapped) => tell(request, outcome, session, context, swapped, length));
+  }
+  tell(request, outcome, session, context, swapped, item.value.length);
+}
+
+/** The item that a request brings. `exptime` as the client gave it. */
+function itemOf(
+  request: Request,
+  exptime: number,
+  session: Session,
+  { clock }: Context,
+): NewItem {
+  return {
+    value: request.value,
+    flags: request.flags,
+    exptime: exptime === 0 ? 0 : expiryOf(exptime, clock.now()),
+    cas: request.newCas,
+    stale: false,
+    won: false,
+    fetched: false,
+    binaryKey: request.binaryKey,
+    accessed: session.batch.seconds,
+  };
+}
+
+/** What came of a change, and the length of the value that was stored. */
+interface Result {
+  readonly code: Stored;
+  readonly size: number;
+}
+
+const notStored: Changed<Result> = { next: undefined, result: { code: "notStored", size: 0 } };
+const exists: Changed<Result> = { next: undefined, result: { code: "exists", size: 0 } };
+const notFound: Changed<Result> = { next: undefined, result: { code: "notFound", size: 0 } };
+
+function stored(item: NewItem): Result {
+  return { code: "stored", size: item.value.length };
+}
+
+/** Stores what is made of the item that is there. */
+function change(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  make: (item: Item | undefined) => Changed<Result>,
+): Promise<void> | void {
+  const done = update(context.store, context.clock, request.key, make, session.batch);
+  const tellChange = ({ cas, result }: { cas: bigint; result: Result }) =>
+    finish(request, outcome, session, context, result.code, cas, result.size);
+  return done instanceof Promise ? done.then(tellChange) : tellChange(done);
+}
+
+/** The value longer, the rest of the item as it was, under a new unique. */
+function extended(request: Request, context: Context, item: Item | undefined): Changed<Result> {
+  if (item === undefined) {
+    if (!request.vivifies) return notStored;
+    const { value, flags, newCas, binaryKey } = request;
+    const now = context.clock.now();
+    const next = {
+      ...{ value, flags, cas: newCas, binaryKey, stale: false, won: false, fetched: false },
+      exptime: expiryOf(request.vivifyExptime, now),
+      accessed: Math.floor(now / 1000),
+    };
+    return { next, result: stored(next) };
+  }
+  if (request.compares && request.cas !== 0n && !isUnique(request, item, context)) return exists;
+  const length = item.value.length + request.value.length;
+  if (!fits(request.keyLength, length, item.flags, context.limits)) return notStored;
+  const value = new Uint8Array(length);
+  const [first, second] = request.mode === "append"
+    ? [item.value, request.value]
+    : [request.value, item.value];
+  value.set(first);
+  value.set(second, first.length);
+  const next = { ...item, value, cas: request.newCas, stale: false, won: false, fetched: false };
+  return { next, result: stored(next) };
+}
+
+/**
+ * Meta's `I`: an item with a later unique than the client's takes the value nevertheless, and is marked
+ * as stale, with its time as it was. (And `-C`: no unique is ever the right one.)
+ */
+function comparedItem(
+  request: Request,
+  context: Context,
+  old: Item | undefined,
+  item: NewItem,
+): Changed<Result> {
+  if (old === undefined) return notFound;
+  if (isUnique(request, old, context)) return { next: item, result: stored(item) };
+  if (!context.usesCas || request.cas === 0n || request.cas > old.cas) return exists;
+  const next = { ...item, exptime: old.exptime, stale: true, won: old.won };
+  return { next, result: stored(next) };
+}
+
+function isUnique(request: Request, item: Item, context: Context): boolean {
+  return context.usesCas && request.cas === item.cas;
+}
+
+function tell(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  swapped: Swapped,
+  size: number,
+): void {
+  if (typeof swapped === "bigint") {
+    finish(request, outcome, session, context, "stored", swapped, size);
+  } else {
+    const code = swapped === "absent" ? "notFound" : request.compares ? "exists" : "notStored";
+    finish(request, outcome, session, context, code, 0n, size);
+  }
+}
+
+function finish(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  code: Stored,
+  cas: bigint,
+  size: number,
+): void {
+  const { counters, watchers } = context;
+  outcome.code = code;
+  outcome.cas = code === "stored" && context.usesCas ? cas : 0n;
+  outcome.size = size === 0 ? request.valueEnd - request.valueStart : size;
+  if (code === "stored") counters.total_items++;
+  if (request.compares) {
+    if (code === "stored") counters.cas_hits++;
+    else if (code === "exists") counters.cas_badval++;
+    else if (code === "notFound") counters.cas_misses++;
+  }
+  if ((watchers.kinds & Kind.mutations) !== 0) watch(request, session, context, words[code], size);
+}
+
+const words = {
+  stored: "stored",
+  notStored: "not_stored",
+  exists: "exists",
+  notFound: "not_found",
+} as const;
+
+function watch(
+  request: Request,
+  session: Session,
+  { watchers }: Context,
+  status: Parameters<Context["watchers"]["store"]>[1],
+  size: number,
+): void {
+  const command = request.compares ? "cas" : request.mode;
+  const ttl = Math.max(0, request.exptime);
+  watchers.store(request.key, status, command, ttl, session.id, size);
+}
+
+/**
+ * An item over the limit. A client that gave a key a new value must not read the old one, so a refused
+ * `set` deletes it; most other commands leave it (memcached, `process_update_cmd_start`).
+ */
+export function refuse(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  context.counters.store_too_large++;
+  outcome.fail(failures.tooLarge);
+  if ((context.watchers.kinds & Kind.mutations) !== 0) {
+    watch(request, session, context, "too_large", 0);
+  }
+  if (!request.dropsOld) return;
+  const swapped = context.store.swap(request.key, "any", null, session.batch);
+  if (swapped instanceof Promise) return swapped.then(() => {});
+}
+
+/** The same where the store has no room; the error goes on as the answer. */
+function dropOld(
+  error: unknown,
+  request: Request,
+  _outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> {
+  if (!(error instanceof OutOfSpaceError)) throw error;
+  if ((context.watchers.kinds & Kind.mutations) !== 0) {
+    watch(request, session, context, "no_memory", 0);
+  }
+  const swapped = context.store.swap(request.key, "any", null, session.batch);
+  if (!(swapped instanceof Promise)) throw error;
+  return swapped.then(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * What is asked of keys by what they begin with: memcached's `stats detail` (`stats_prefix.c`).
+ *
+ * @module
+ */
+
+import { binaryString } from "../bytes.ts";
+
+/** Prefixes that are counted, at most: keys are a client's to choose, memory is not. */
+const MAX_PREFIXES = 10_000;
+
+class Counts {
+  gets = 0;
+  sets = 0;
+  deletes = 0;
+  hits = 0;
+}
+
+/** Counts by prefix: the part of a key before the first delimiter. */
+export class PrefixCounts {
+  /** Whether it counts: `stats detail on`. */
+  enabled: boolean;
+  readonly #delimiter: number;
+  #counts = new Map<string, Counts>();
+
+  /** @param delimiter one character, which ends a prefix (memcached's `-D`). */
+  constructor(delimiter: string, enabled: boolean) {
+    this.#delimiter = delimiter.charCodeAt(0);
+    this.enabled = enabled;
+  }
+
+  get(key: Uint8Array, hit: boolean): void {
+    const counts = this.#of(key);
+    if (counts === undefined) return;
+    counts.gets++;
+    if (hit) counts.hits++;
+  }
+
+  set(key: Uint8Array): void {
+    const counts = this.#of(key);
+    if (counts !== undefined) counts.sets++;
+  }
+
+  delete(key: Uint8Array): void {
+    const counts = this.#of(key);
+    if (counts !== undefined) counts.deletes++;
+  }
+
+  /** Forgets all: `stats reset`. */
+  clear(): void {
+    this.#counts = new Map();
+  }
+
+  /** The lines of `stats detail dump`. */
+  lines(): string {
+    let text = "";
+    for (const [prefix, { gets, hits, sets, deletes }] of this.#counts) {
+      text += `PREFIX ${prefix} get ${gets} hit ${hits} set ${sets} del ${deletes}\r\n`;
+    }
+    return text;
+  }
+
+  /** The counts of a key's prefix; a key without the delimiter has none. */
+  #of(key: Uint8Array): Counts | undefined {
+    const length = key.indexOf(this.#delimiter);
+    if (length < 0) return undefined;
+    const prefix = binaryString(key.subarray(0, length));
+    let counts = this.#counts.get(prefix);
+    if (counts === undefined && this.#counts.size < MAX_PREFIXES) {
+      this.#counts.set(prefix, counts = new Counts());
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Streams of what the server does, for the clients that `watch` it (memcached, `doc/protocol.txt`, "Watchers").
+ *
+ * Nothing is done for an event of a kind that nobody watches: {@linkcode Watchers.kinds} says which are.
+ * A watcher that does not read loses lines and is told how many; it never holds the server up.
+ *
+ * @module
+ */
+
+import { ByteBuffer } from "../bytes.ts";
+
+/** What can be watched. A watcher may want several. */
+export const Kind = {
+  fetchers: 1,
+  mutations: 2,
+  evictions: 4,
+  deletions: 8,
+  connevents: 16,
+  /** Accepted, as in memcached; kvs has no events of these kinds. */
+  sysevents: 32,
+  rawcmds: 64,
+  proxyreqs: 128,
+  proxyevents: 256,
+  proxyuser: 512,
+} as const;
+
+/** The names of the kinds, in the order in which memcached looks for them: a name may be cut short. */
+export const kindNames = [
+  "rawcmds",
+  "evictions",
+  "fetchers",
+  "mutations",
+  "sysevents",
+  "connevents",
+  "proxyreqs",
+  "proxyevents",
+  "proxyuser",
+  "deletions",
+] as const;
+
+/** Watchers of one server, at most (memcached's `WATCHER_LIMIT`). */
+const MAX_WATCHERS = 20;
+/** Lines that wait for one watcher, in bytes, at most (memcached's `logger_buf_size` for watchers). */
+const MAX_WAITING = 256 * 1024;
+
+/** What is told of an item that was thrown out. */
+export interface Evicted {
+  readonly key: Uint8Array;
+  readonly fetched: boolean;
+  /** In milliseconds since 1970; 0 for never. */
+  readonly exptime: number;
+  /** In seconds since 1970. */
+  readonly accessed: number;
+  /** The length of the value in bytes. */
+  readonly size: number;
+}
+
+/** All watchers of a server. */
+export class Watchers {
+  /** The kinds that somebody watches, as a sum of {@linkcode Kind}s; 0 for none. */
+  kinds = 0;
+  /** Lines made, sent to watchers, and left out because a watcher did not keep up. */
+  written = 0;
+  sent = 0;
+  skipped = 0;
+  readonly #watchers = new Set<Watcher>();
+  #lines = 0;
+
+  /** How many watch. */
+  get count(): number {
+    return this.#watchers.size;
+  }
+
+  /** A new watcher of these kinds; `undefined` where there are too many. */
+  add(kinds: number): Watcher | undefined {
+    if (this.#watchers.size >= MAX_WATCHERS) return undefined;
+    const watcher = new Watcher(kinds, (count) => this.sent += count, () => {
+      this.#watchers.delete(watcher);
+      this.#sumKinds();
+    });
+    this.#watchers.add(watcher);
+    this.#sumKinds();
+    return watcher;
+  }
+
+  /** `item_get`: a key was read. `size` of the value in bytes. */
+  get(key: Uint8Array, status: "not_found" | "found", connection: number, size: number): void {
+    const clsid = status === "found" ? 1 : 0;
+    this.#publish(
+      Kind.fetchers,
+      `type=item_get key=${
+        uri(key)
+      } status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
+    );
+  }
+
+  /** `item_store`: something was stored or could not be. `ttl` in seconds. */
+  store(
+    key: Uint8Array,
+    status: "not_stored" | "stored" | "exists" | "not_found" | "too_large" | "no_memory",
+    command: string,
+    ttl: number,
+    connection: number,
+    size: number,
+  ): void {
+    const clsid = status === "too_large" || status === "no_memory" ? 0 : 1;
+    this.#publish(
+      Kind.mutations,
+      `type=item_store key=${uri(key)} status=${status} cmd=${command} ttl=${ttl} ` +
+        `clsid=${clsid} cfd=${connection} size=${size}`,
+    );
+  }
+
+  /** `deleted`: a key was deleted by `delete` or `md`. */
+  delete(key: Uint8Array, command: "delete" | "md", size: number): void {
+    this.#publish(
+      Kind.deletions,
+      `type=deleted key=${uri(key)} cmd=${command} clsid=1 size=${size}`,
+    );
+  }
+
+  /** `eviction`: an item was thrown out to make room. `now` in milliseconds since 1970. */
+  evicted(item: Evicted, now: number): void {
+    if ((this.kinds & Kind.evictions) === 0) return;
+    const { key, fetched, exptime, accessed, size } = item;
+    const ttl = exptime === 0 ? -1 : Math.max(0, Math.ceil((exptime - now) / 1000));
+    const age = Math.max(0, Math.floor(now / 1000) - accessed);
+    this.#publish(
+      Kind.evictions,
+      `type=eviction key=${uri(key)} fetch=${fetched ? "yes" : "no"} ttl=${ttl} la=${age} ` +
+        `clsid=1 size=${size}`,
+    );
+  }
+
+  /** `conn_new` and `conn_close`. */
+  connection(
+    type: "conn_new" | "conn_close",
+    host: string,
+    port: number,
+    transport: "tcp" | "local",
+    connection: number,
+    reason?: "error" | "normal" | "idle_timeout" | "shutdown",
+  ): void {
+    const why = reason === undefined ? "" : ` reason=${reason}`;
+    this.#publish(
+      Kind.connevents,
+      `type=${type} rip=${host} rport=${port} transport=${transport}${why} cfd=${connection}`,
+    );
+  }
+
+  #publish(kind: number, text: string): void {
+    if ((this.kinds & kind) === 0) return;
+    const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    const second = Math.floor(micros / 1e6);
+    const line = `ts=${second}.${micros - second * 1e6} gid=${++this.#lines} ${text}\n`;
+    this.written++;
+    for (const watcher of this.#watchers) {
+      if ((watcher.kinds & kind) !== 0 && !watcher.push(line)) this.skipped++;
+    }
+  }
+
+  #sumKinds(): void {
+    this.kinds = 0;
+    for (const { kinds } of this.#watchers) this.kinds |= kinds;
+  }
+}
+
+/** One client that watches. */
+export class Watcher {
+  readonly #waiting = new ByteBuffer(4096);
+  #lines = 0;
+  #skipped = 0;
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    readonly kinds: number,
+    private readonly sent: (lines: number) => void,
+    private readonly left: () => void,
+  ) {}
+
+  /** Takes a line; false where too many wait already. */
+  push(line: string): boolean {
+    if (this.#waiting.length + line.length > MAX_WAITING) {
+      this.#skipped++;
+      return false;
+    }
+    if (this.#skipped > 0) {
+      this.#waiting.ascii(`skipped=${this.#skipped}\n`);
+      this.#skipped = 0;
+    }
+    this.#waiting.ascii(line);
+    this.#lines++;
+    this.#wake?.();
+    return true;
+  }
+
+  /** Waits for lines and appends them to `out`; whether more may come. */
+  async next(out: ByteBuffer): Promise<boolean> {
+    if (this.#waiting.length === 0 && !this.#closed) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = undefined;
+    }
+    out.append(this.#waiting.view());
+    this.#waiting.clear();
+    this.sent(this.#lines);
+    this.#lines = 0;
+    return !this.#closed;
+  }
+
+  /** Ends it. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.left();
+    this.#wake?.();
+  }
+}
+
+/** A key percent-encoded, so that no byte of it ends a word or a line. */
+function uri(key: Uint8Array): string {
+  let text = "";
+  for (const byte of key) {
+    const char = String.fromCharCode(byte);
+    text += /[A-Za-z0-9._~-]/.test(char)
+      ? char
+      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return text;
+}

@@ -1,0 +1,80 @@
+/**
+ * The bytes that a connection has received and not yet understood, and those that it passes over.
+ *
+ * A connection reads into {@linkcode ReceiveBuffer.room}. What requests view stays valid until the
+ * next call of that.
+ *
+ * @module
+ */
+
+const LF = 0x0a;
+
+/** First memory of a connection, in bytes. It is small so that many connections fit in the cache. */
+const FIRST_ROOM = 16 * 1024;
+
+/** The receive buffer of one connection. */
+export class ReceiveBuffer {
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_ROOM);
+  /** What has arrived and was not understood stands from `start` to `end`. */
+  start = 0;
+  end = 0;
+  /** No line end stands from `start` to here. */
+  #searched = 0;
+
+  /** How many bytes have arrived and were not understood. */
+  get held(): number {
+    return this.end - this.start;
+  }
+
+  /** Where the next read may put bytes. What earlier requests view is overwritten. */
+  room(): Uint8Array<ArrayBuffer> {
+    const held = this.end - this.start;
+    if (held === 0) {
+      this.start = this.end = this.#searched = 0;
+      if (this.bytes.length > FIRST_ROOM) this.bytes = new Uint8Array(FIRST_ROOM);
+    } else if (this.bytes.length - this.end < FIRST_ROOM / 4) {
+      // Grow by what has come, not by what a header promises: promises cost the sender nothing.
+      const grown = held > this.bytes.length / 2
+        ? new Uint8Array(this.bytes.length * 2)
+        : this.bytes;
+      grown.set(this.bytes.subarray(this.start, this.end));
+      this.bytes = grown;
+      this.#searched = Math.max(0, this.#searched - this.start);
+      this.end = held;
+      this.start = 0;
+    }
+    return this.bytes.subarray(this.end);
+  }
+
+  /** Says that a read has put `count` bytes into the {@linkcode room}. */
+  added(count: number): void {
+    this.end += count;
+  }
+
+  /** Where the line that begins at `start` has its line feed; -1 where that has not come. */
+  lineEnd(): number {
+    const { bytes, end } = this;
+    let i = Math.max(this.start, this.#searched);
+    // Most lines are short: a loop here is cheaper than a call.
+    const near = Math.min(end, i + 64);
+    for (; i < near; i++) if (bytes[i] === LF) return i;
+    if (i < end) {
+      const found = bytes.indexOf(LF, i);
+      if (found >= 0 && found < end) return found;
+    }
+    this.#searched = end;
+    return -1;
+  }
+
+  /** Passes over up to `count` bytes; returns how many of them have yet to come. */
+  pass(count: number): number {
+    const passed = Math.min(count, this.held);
+    this.start += passed;
+    return count - passed;
+  }
+
+  /** Forgets all that has arrived. */
+  drop(): void {
+    this.start = this.end;
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Outcomes to bytes, in the words of the meta commands (memcached, `doc/protocol.txt`, "Meta Commands").
+ *
+ * A reply repeats the flags of its request that ask for something, in the request's order: they are
+ * read again where they lie.
+ *
+ * @module
+ */
+
+import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import type { Code, Outcome } from "../outcome.ts";
+import type { Request } from "../request.ts";
+import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
+import { encodeKey } from "./base64.ts";
+import { Flag } from "./parse_request.ts";
+
+const SPACE = 0x20;
+const ZERO = 0x30;
+
+const words: { readonly [Word in Code]?: Uint8Array } = {
+  stored: bytesOf("HD"),
+  deleted: bytesOf("HD"),
+  touched: bytesOf("HD"),
+  notStored: bytesOf("NS"),
+  exists: bytesOf("EX"),
+  notFound: bytesOf("NF"),
+  miss: bytesOf("EN"),
+};
+const HD = bytesOf("HD");
+const VA = bytesOf("VA ");
+const MN = bytesOf("MN\r\n");
+const WON = bytesOf(" W");
+const WON_BEFORE = bytesOf(" Z");
+const STALE = bytesOf(" X");
+
+/** Writes what came of a meta command to the end of `out`. */
+export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  switch (outcome.code) {
+    case "value":
+      encodeValue(request, outcome, out);
+      break;
+    case "number":
+      if (!request.quiet) encodeNumber(request, outcome, out);
+      break;
+    case "miss":
+      if (request.op === "describe") out.ascii("EN\r\n");
+      else if (!request.quiet) encodeStatus(request, outcome, out);
+      break;
+    case "stored":
+    case "deleted":
+    case "touched":
+      if (!request.quiet) encodeStatus(request, outcome, out);
+      break;
+    case "notStored":
+    case "exists":
+    case "notFound":
+      encodeStatus(request, outcome, out);
+      break;
+    case "described":
+      out.ascii(`ME `);
+      if (outcome.item.binaryKey) encodeKey(request.key, out);
+      else out.append(request.key);
+      out.ascii(` ${outcome.text}\r\n`);
+      break;
+    case "noop":
+      out.append(MN);
+      break;
+    case "failed":
+      encodeFailure(outcome.failure, out);
+      break;
+    case "silent":
+      break;
+    default:
+      throw new Error(`no words of the meta protocol for ${outcome.code}`);
+  }
+}
+
+/** A hit of `mg`. */
+function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  const { item } = outcome;
+  const { value } = item;
+  const withValue = request.wantsValue && !(request.compares && request.cas === item.cas);
+  if (withValue) {
+    out.reserve(value.length + 64);
+    out.append(VA);
+    out.decimal(value.length);
+  } else out.append(HD);
+  const { bytes, flagsStart, flagsEnd } = request;
+  let touched = false;
+  for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
+    switch (bytes[at]) {
+      case Flag.size:
+        encodeFlagNumber(Flag.size, value.length, out);
+        break;
+      case Flag.ttl:
+        encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
+        break;
+      case Flag.newTtl:
+        touched = true;
+        break;
+      case Flag.vivify:
+        // An item that this request has made has its time from here on.
+        touched ||= outcome.created;
+        break;
+      case Flag.cas:
+        encodeFlagCas(item.cas, out);
+        break;
+      case Flag.clientFlags:
+        encodeFlagNumber(Flag.clientFlags, item.flags, out);
+        break;
+      case Flag.lastAccess:
+        encodeFlagNumber(Flag.lastAccess, outcome.age, out);
+        break;
+      case Flag.hitBefore:
+        encodeFlagNumber(Flag.hitBefore, item.fetched ? 1 : 0, out);
+        break;
+      case Flag.opaque:
+        encodeOpaque(bytes, at, flagsEnd, out);
+        break;
+      case Flag.key:
+        encodeFlagKey(request.key, item.binaryKey, out);
+        break;
+    }
+  }
+  if (outcome.wonBefore) out.append(WON_BEFORE);
+  if (item.stale) out.append(STALE);
+  if (outcome.won) out.append(WON);
+  endLine(out);
+  if (!withValue) return;
+  out.append(value);
+  endLine(out);
+}
+
+/** What came of `ma`. */
+function encodeNumber(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  const digits = outcome.number.toString();
+  if (request.wantsValue) {
+    out.append(VA);
+    out.decimal(digits.length);
+  } else out.append(HD);
+  encodeFlags(request, outcome, true, out);
+  endLine(out);
+  if (!request.wantsValue) return;
+  out.ascii(digits);
+  endLine(out);
+}
+
+/** A status and the flags that go with it. */
+function encodeStatus(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  out.append(words[outcome.code]!);
+  encodeFlags(request, outcome, request.op === "store", out);
+  endLine(out);
+}
+
+/** The flags of all replies but the hits of `mg`. */
+function encodeFlags(request: Request, outcome: Outcome, full: boolean, out: ByteBuffer): void {
+  const { bytes, flagsStart, flagsEnd } = request;
+  let touched = false;
+  for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
+    switch (bytes[at]) {
+      case Flag.opaque:
+        encodeOpaque(bytes, at, flagsEnd, out);
+        break;
+      case Flag.key:
+        encodeFlagKey(request.key, request.binaryKey, out);
+        break;
+      case Flag.cas:
+        if (full) encodeFlagCas(outcome.cas, out);
+        break;
+      case Flag.size:
+        if (full && request.op === "store") encodeFlagNumber(Flag.size, outcome.size, out);
+        break;
+      case Flag.newTtl:
+        touched = true;
+        break;
+      case Flag.vivify:
+        touched ||= outcome.created;
+        break;
+      case Flag.ttl:
+        if (full && request.op === "arithmetic") {
+          encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
+        }
+        break;
+    }
+  }
+}
+
+/** Where the next word starts; `end` where there is none. */
+function nextWord(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end && bytes[at] !== SPACE) at++;
+  while (at < end && bytes[at] === SPACE) at++;
+  return at;
+}
+
+function encodeFlagNumber(letter: number, value: number, out: ByteBuffer): void {
+  out.byte(SPACE);
+  out.byte(letter);
+  out.decimal(value);
+}
+
+function encodeFlagCas(cas: bigint, out: ByteBuffer): void {
+  out.byte(SPACE);
+  out.byte(Flag.cas);
+  encodeUnsigned64(cas, out);
+}
+
+function encodeTtl(ttl: number, out: ByteBuffer): void {
+  out.byte(SPACE);
+  out.byte(Flag.ttl);
+  if (ttl < 0) {
+    out.byte(0x2d);
+    out.byte(ZERO + 1);
+  } else out.decimal(ttl);
+}
+
+function encodeOpaque(bytes: Uint8Array, at: number, end: number, out: ByteBuffer): void {
+  let to = at;
+  while (to < end && bytes[to] !== SPACE) to++;
+  out.byte(SPACE);
+  out.appendPart(bytes, at, to);
+}
+
+function encodeFlagKey(key: Uint8Array, binary: boolean, out: ByteBuffer): void {
+  out.byte(SPACE);
+  out.byte(Flag.key);
+  if (!binary) return out.append(key);
+  encodeKey(key, out);
+  out.ascii(" b");
+}

@@ -1,0 +1,37 @@
+/**
+ * Which dialect a connection speaks.
+ *
+ * @module
+ */
+
+import { BinaryDialect } from "./binary/dialect.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Limits } from "./limits.ts";
+import { LineDialect } from "./text/dialect.ts";
+import { LoginDialect } from "./text/login.ts";
+
+/** The protocols that a listener takes: both, or one (memcached's `-B`). */
+export type Protocols = "auto" | "ascii" | "binary";
+
+/** The first byte of a request in the binary protocol. */
+const BINARY_MAGIC = 0x80;
+
+/**
+ * The dialect of a connection by the first byte that came; `undefined` where that is of a protocol
+ * which the listener does not take.
+ *
+ * @param authenticated whether the connection may do everything; else it has to log in, which clients of
+ * the binary protocol do within their protocol
+ */
+export function negotiate(
+  first: number,
+  protocols: Protocols,
+  limits: Limits,
+  authenticated: boolean,
+): Dialect | undefined {
+  const isBinary = first === BINARY_MAGIC && protocols !== "ascii";
+  if (protocols === "binary" && !isBinary) return undefined;
+  if (isBinary) return new BinaryDialect(limits);
+  if (first === BINARY_MAGIC) return undefined;
+  return authenticated ? new LineDialect(limits) : new LoginDialect();
+}

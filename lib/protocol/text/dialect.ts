@@ -1,0 +1,236 @@
+/**
+ * The dialect of a connection that speaks lines: classic commands and meta commands, side by side.
+ *
+ * @module
+ */
+
+import type { ByteBuffer } from "../../bytes.ts";
+import type { Dialect } from "../dialect.ts";
+import type { ReceiveBuffer } from "../framing.ts";
+import { fits, type Limits } from "../limits.ts";
+import { encodeMeta } from "../meta/format_reply.ts";
+import { metaRows } from "../meta/parse_request.ts";
+import { type DumpFormat, type Entry, type Failure, failures, type Outcome } from "../outcome.ts";
+import type { Request } from "../request.ts";
+import { encodeDumped, encodeDumpEnd, encodeDumpStart } from "./format_dump.ts";
+import { encodeFailure, encodeText } from "./format_reply.ts";
+import { RowTable, type Verdict } from "./grammar.ts";
+import { textRows } from "./parse_request.ts";
+import { Tokens } from "./tokens.ts";
+
+const SPACE = 0x20;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** The least length of a line with its line end, in bytes (memcached, `process_request`). */
+const SHORTEST_LINE = 4;
+/** A line may be this long without its end having come, in bytes, unless it is a retrieval. */
+const MAX_LINE = 2048;
+/** A retrieval's line may be this long, in bytes. memcached sets no bound; memory does. */
+const MAX_RETRIEVAL = 8 * 1024 * 1024;
+/** Blanks that may stand before a long retrieval. */
+const MAX_INDENT = 100;
+
+const rows = new RowTable([...textRows, ...metaRows]);
+const tokens = new Tokens();
+const NO_BYTES = new Uint8Array(0);
+
+/** Lines in, lines out. */
+export class LineDialect implements Dialect {
+  readonly name = "ascii";
+  readonly isLogin = false;
+  /** So many bytes must be there before it is worth looking again. */
+  #needed = 0;
+  /** Where the next key of a retrieval is looked for, and where its line ends; 0 for no retrieval. */
+  #nextKey = 0;
+  #keysEnd = 0;
+  /** What the retrieval's line says of all its keys. */
+  #op: "get" | "getAndChange" = "get";
+  #exptime = 0;
+  #wantsCas = false;
+  /** Bytes that are passed over, and the line that they followed. */
+  #skip = 0;
+  #skippedFor = NO_BYTES;
+
+  readonly #limits: Limits;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  next(input: ReceiveBuffer, request: Request): boolean {
+    if (this.#nextKey !== 0) {
+      this.#takeKey(input.bytes, request);
+      return true;
+    }
+    if (this.#skip !== 0) return this.#passOver(input, request);
+    if (input.held < this.#needed) return false;
+    const end = input.lineEnd();
+    if (end < 0) return this.#refuseLongLine(input, request);
+    const { start, bytes } = input;
+    const lineEnd = end > start && bytes[end - 1] === CR ? end - 1 : end;
+    const verdict = end + 1 - start < SHORTEST_LINE
+      ? malformed(request, bytes, failures.badFormat)
+      : parseLine(bytes, start, lineEnd, request);
+    if (verdict === "value" && this.#mayStore(request)) {
+      return this.#takeValue(input, request, end + 1);
+    }
+    this.#needed = 0;
+    input.start = end + 1;
+    if (verdict === "ready") return true;
+    if (verdict === "keys") {
+      this.#op = request.touches ? "getAndChange" : "get";
+      this.#exptime = request.exptime;
+      this.#wantsCas = request.wantsCas;
+      this.#nextKey = request.flagsStart;
+      this.#keysEnd = request.flagsEnd;
+      this.#takeKey(bytes, request);
+      return true;
+    }
+    // The line must outlive its bytes: they make room while the value goes by.
+    this.#skippedFor = bytes.slice(start, lineEnd);
+    this.#skip = request.number + 2;
+    return this.#passOver(input, request);
+  }
+
+  encode(request: Request, outcome: Outcome, out: ByteBuffer): void {
+    if (request.isMeta) encodeMeta(request, outcome, out);
+    else if (!request.noreply) encodeText(request, outcome, out);
+  }
+
+  tag(request: Request): number {
+    return request.noreply || request.hasMore ? -1 : 0;
+  }
+
+  fail(_tag: number, failure: Failure, out: ByteBuffer): void {
+    encodeFailure(failure, out);
+  }
+
+  beginDump(_format: DumpFormat, out: ByteBuffer): void {
+    encodeDumpStart(out);
+  }
+
+  encodeDumped(format: DumpFormat, entries: readonly Entry[], out: ByteBuffer): void {
+    encodeDumped(format, entries, out);
+  }
+
+  endDump(format: DumpFormat, out: ByteBuffer): void {
+    encodeDumpEnd(format, out);
+  }
+
+  #mayStore(request: Request): boolean {
+    return fits(request.keyLength, request.number, request.flags, this.#limits);
+  }
+
+  /** The value of a storage command, if it is there whole. */
+  #takeValue(input: ReceiveBuffer, request: Request, start: number): boolean {
+    const { bytes } = input;
+    const end = start + request.number;
+    if (input.end < end + 2) {
+      // The line is read again when the value is there: nothing need be remembered of it.
+      this.#needed = end + 2 - input.start;
+      return false;
+    }
+    this.#needed = 0;
+    input.start = end + 2;
+    if (bytes[end] !== CR || bytes[end + 1] !== LF) {
+      request.refuse(failures.badChunk);
+      return true;
+    }
+    request.valueStart = start;
+    request.valueEnd = end;
+    return true;
+  }
+
+  #passOver(input: ReceiveBuffer, request: Request): boolean {
+    this.#skip = input.pass(this.#skip);
+    if (this.#skip > 0) return false;
+    const line = this.#skippedFor;
+    this.#skippedFor = NO_BYTES;
+    // What the line asks for is known now as it was then.
+    if (parseLine(line, 0, line.length, request) === "value") request.op = "tooLarge";
+    return true;
+  }
+
+  #takeKey(bytes: Uint8Array, request: Request): void {
+    const end = this.#keysEnd;
+    let start = this.#nextKey;
+    while (bytes[start] === SPACE) start++;
+    let next = start;
+    while (next < end && bytes[next] !== SPACE) next++;
+    request.clear(this.#op, bytes);
+    request.keyStart = start;
+    request.keyEnd = next;
+    request.touches = this.#op !== "get";
+    request.exptime = this.#exptime;
+    request.wantsCas = this.#wantsCas;
+    // The line ends with a word, so anything remaining holds another key.
+    request.hasMore = next < end;
+    this.#nextKey = request.hasMore ? next : 0;
+  }
+
+  #refuseLongLine(input: ReceiveBuffer, request: Request): boolean {
+    const length = input.held;
+    if (length <= MAX_LINE) return false;
+    if (length <= MAX_RETRIEVAL && isRetrieval(input)) return false;
+    input.drop();
+    request.hangUp(input.bytes);
+    return true;
+  }
+}
+
+/** Whether the unfinished line starts as memcached lets a long one start. */
+function isRetrieval({ bytes, start }: ReceiveBuffer): boolean {
+  let i = start;
+  while (i - start <= MAX_INDENT && bytes[i] === SPACE) i++;
+  const word = String.fromCharCode(...bytes.subarray(i, i + 5));
+  return i - start <= MAX_INDENT && (word.startsWith("get ") || word === "gets ");
+}
+
+/** Reads one line, from `start` to `end` without its line end. */
+function parseLine(bytes: Uint8Array, start: number, end: number, request: Request): Verdict {
+  let wordEnd = start;
+  while (wordEnd < end && bytes[wordEnd] !== SPACE) wordEnd++;
+  const row = rows.find(bytes, start, wordEnd) ?? findIndented(bytes, start, end);
+  tokens.split(bytes, start, end);
+  if (row === undefined) return unknown(bytes, request);
+  if (tokens.count < row.words) return malformed(request, bytes, failures.badFormat);
+  return row.grammar(tokens, request);
+}
+
+/** A few commands are found behind blanks too, in memcached and so here. */
+function findIndented(bytes: Uint8Array, start: number, end: number) {
+  let wordStart = start;
+  while (wordStart < end && bytes[wordStart] === SPACE) wordStart++;
+  if (wordStart === start || wordStart === end) return undefined;
+  let wordEnd = wordStart;
+  while (wordEnd < end && bytes[wordEnd] !== SPACE) wordEnd++;
+  const row = rows.find(bytes, wordStart, wordEnd);
+  return row?.indented ? row : undefined;
+}
+
+function unknown(bytes: Uint8Array, request: Request): Verdict {
+  if (isHttp()) {
+    request.hangUp(bytes);
+    return "ready";
+  }
+  malformed(request, bytes, failures.unknownCommand);
+  request.noreply = tokens.hasNoreply;
+  return "ready";
+}
+
+/** A browser or proxy that speaks HTTP is not worth an answer: no client of ours says this. */
+function isHttp(): boolean {
+  const { bytes, lastStart } = tokens;
+  const http = "HTTP/";
+  for (let i = 0; i < http.length; i++) {
+    if (bytes[lastStart + i] !== http.charCodeAt(i)) return false;
+  }
+  return tokens.lastEnd - lastStart >= http.length;
+}
+
+function malformed(request: Request, bytes: Uint8Array, failure: Failure): "ready" {
+  request.clear("malformed", bytes);
+  request.failure = failure;
+  return "ready";
+}

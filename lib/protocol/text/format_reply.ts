@@ -1,0 +1,148 @@
+/**
+ * Outcomes to bytes, in the words of the classic text protocol (memcached, `doc/protocol.txt`).
+ *
+ * @module
+ */
+
+import { type ByteBuffer, bytesOf, bytesOfBinaryString, digitsOf } from "../../bytes.ts";
+import type { Code, Failure, FailureCode, Outcome } from "../outcome.ts";
+import type { Request } from "../request.ts";
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+
+/** The outcomes that are always the same line. */
+const words: { readonly [Word in Code]?: Uint8Array } = {
+  stored: bytesOf("STORED\r\n"),
+  notStored: bytesOf("NOT_STORED\r\n"),
+  exists: bytesOf("EXISTS\r\n"),
+  notFound: bytesOf("NOT_FOUND\r\n"),
+  deleted: bytesOf("DELETED\r\n"),
+  touched: bytesOf("TOUCHED\r\n"),
+  ok: bytesOf("OK\r\n"),
+  reset: bytesOf("RESET\r\n"),
+};
+
+/** What a line begins with that says a failure. */
+const failureWords: { readonly [Word in FailureCode]: string } = {
+  unknownCommand: "ERROR",
+  badRequest: "CLIENT_ERROR",
+  badFrame: "CLIENT_ERROR",
+  tooLarge: "SERVER_ERROR",
+  outOfMemory: "SERVER_ERROR",
+  notNumeric: "CLIENT_ERROR",
+  storeFailed: "SERVER_ERROR",
+  notAllowed: "CLIENT_ERROR",
+  unauthenticated: "CLIENT_ERROR",
+  wrongPassword: "CLIENT_ERROR",
+  refused: "ERROR",
+  busy: "BUSY",
+  badClass: "BADCLASS",
+  sameClass: "SAME",
+  noSpare: "NOSPARE",
+  memoryLimitTooSmall: "MEMLIMIT_TOO_SMALL",
+  memoryLimitFailed: "MEMLIMIT_ADJUST_FAILED",
+  shutdownNotEnabled: "SERVER_ERROR:",
+  tooManyWatchers: "WATCHER_TOO_MANY",
+  noCertificates: "Error",
+};
+
+const VALUE = bytesOf("VALUE ");
+const END = bytesOf("END\r\n");
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** Writes what came of a classic command to the end of `out`. */
+export function encodeText(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  switch (outcome.code) {
+    case "value":
+      encodeValue(request, outcome, out);
+      break;
+    case "miss":
+      if (!request.hasMore) out.append(END);
+      break;
+    case "number":
+      encodeUnsigned64(outcome.number, out);
+      endLine(out);
+      break;
+    case "failed":
+      encodeFailure(outcome.failure, out);
+      break;
+    case "version":
+      out.ascii(`VERSION ${outcome.text}\r\n`);
+      break;
+    case "figures":
+      for (const [name, value] of outcome.figures) {
+        out.append(bytesOf(`STAT ${name} ${value}\r\n`));
+      }
+      out.append(END);
+      break;
+    case "prefixes":
+      out.append(bytesOfBinaryString(outcome.text));
+      out.append(END);
+      break;
+    case "entries":
+      encodeEntries(outcome, out);
+      break;
+    case "silent":
+      break;
+    default: {
+      const word = words[outcome.code];
+      if (word === undefined) throw new Error(`no words of the text protocol for ${outcome.code}`);
+      out.append(word);
+    }
+  }
+}
+
+/** Writes the line that says a failure. */
+export function encodeFailure({ code, sentence }: Failure, out: ByteBuffer): void {
+  const word = failureWords[code];
+  out.append(bytesOf(sentence === "" ? `${word}\r\n` : `${word} ${sentence}\r\n`));
+}
+
+function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
+  const { value, flags } = outcome.item;
+  const { bytes, keyStart, keyEnd, wantsCas } = request;
+  const length = value.length;
+  // One reservation for the line, the value and the ends; 20 digits hold a cas unique.
+  out.reserve(
+    VALUE.length + keyEnd - keyStart + 1 + digitsOf(flags) + 1 + digitsOf(length) + 21 + 2 +
+      length + 2 + END.length,
+  );
+  out.append(VALUE);
+  out.appendPart(bytes, keyStart, keyEnd);
+  out.byte(SPACE);
+  out.decimal(flags);
+  out.byte(SPACE);
+  out.decimal(length);
+  if (wantsCas) {
+    out.byte(SPACE);
+    encodeUnsigned64(outcome.item.cas, out);
+  }
+  endLine(out);
+  out.append(value);
+  endLine(out);
+  if (!request.hasMore) out.append(END);
+}
+
+/** Writes the lines of `stats cachedump`. */
+function encodeEntries(outcome: Outcome, out: ByteBuffer): void {
+  for (const { key, size, exptime } of outcome.entries) {
+    out.ascii("ITEM ");
+    out.append(key);
+    out.ascii(` [${size} b; ${Math.ceil(exptime / 1000)} s]\r\n`);
+  }
+  out.append(END);
+}
+
+/** Writes an unsigned number of 64 bits in decimal digits. */
+export function encodeUnsigned64(value: bigint, out: ByteBuffer): void {
+  if (value <= MAX_SAFE) out.decimal(Number(value));
+  else out.ascii(value.toString());
+}
+
+/** Ends a line. */
+export function endLine(out: ByteBuffer): void {
+  out.byte(CR);
+  out.byte(LF);
+}

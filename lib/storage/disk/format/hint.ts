@@ -1,0 +1,107 @@
+/**
+ * What a start needs of a sealed segment, without its values. FORMAT.md, "Hint".
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { bytesOf } from "../../../bytes.ts";
+import { FORMAT } from "../log/segment.ts";
+import { placeHigh, placeLow } from "../index/key_index.ts";
+
+/** Words before the first record. */
+export const HINT_HEADER = 48;
+/** Words of a record. */
+export const HINT_RECORD = 5;
+
+const MAGIC = new Uint32Array(bytesOf("kvshint\n").buffer);
+const TWO_32 = 2 ** 32;
+
+/** The figures of a segment that stand in its hint's header. */
+export interface Summary {
+  readonly id: number;
+  length: number;
+  crc: number;
+  sequence: number;
+  tombstones: number;
+  tombstoneSegment: number;
+  readonly expiry: { base: number; readonly buckets: Uint32Array };
+}
+
+/** A hint that grows with its segment. */
+export class HintBuilder {
+  words: Uint32Array;
+  /** Words in use. */
+  length = HINT_HEADER;
+
+  constructor(room = 1 << 12) {
+    this.words = new Uint32Array(HINT_HEADER + room * HINT_RECORD);
+  }
+
+  /** Adds a record; the hash is 0, 0, 0 for one that is of no key. */
+  add(kind: number, a: number, b: number, c: number, offset: number, size: number): void {
+    if (this.length + HINT_RECORD > this.words.length) {
+      const grown = new Uint32Array(Math.ceil(this.words.length * 1.5));
+      grown.set(this.words);
+      this.words = grown;
+    }
+    const { words, length } = this;
+    words[length] = a;
+    words[length + 1] = b;
+    words[length + 2] = c;
+    words[length + 3] = placeHigh(kind, size);
+    words[length + 4] = placeLow(offset, size);
+    this.length = length + HINT_RECORD;
+  }
+
+  /** The hint file's bytes. */
+  finish(summary: Summary): Uint8Array<ArrayBuffer> {
+    const { words, length } = this;
+    words.fill(0, 0, HINT_HEADER);
+    words.set(MAGIC);
+    words[2] = FORMAT;
+    words[3] = summary.id;
+    words[4] = summary.length;
+    words[5] = summary.crc;
+    words[6] = summary.sequence;
+    words[7] = summary.sequence / TWO_32;
+    words[8] = (length - HINT_HEADER) / HINT_RECORD;
+    words[9] = summary.tombstones;
+    words[10] = summary.tombstoneSegment;
+    words[11] = summary.expiry.base;
+    words[12] = summary.expiry.base / TWO_32;
+    words.set(summary.expiry.buckets, 16);
+    const bytes = new Uint8Array(words.buffer as ArrayBuffer, 0, length * 4);
+    words[15] = checksum(bytes);
+    return bytes;
+  }
+}
+
+function checksum(bytes: Uint8Array): number {
+  return crc32(bytes.subarray(64), crc32(bytes.subarray(0, 60)));
+}
+
+/**
+ * The words of a hint file, its figures put into `summary`, if it is the hint of that segment.
+ *
+ * @param summary with the segment's number, length and CRC-32
+ */
+export function readHint(
+  bytes: Uint8Array<ArrayBuffer>,
+  summary: Summary,
+): Uint32Array | undefined {
+  if (bytes.length < HINT_HEADER * 4 || bytes.length % 4 !== 0) return undefined;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || words[2] !== FORMAT) return undefined;
+  if (words[15] !== checksum(bytes)) return undefined;
+  if (words[3] !== summary.id || words[4] !== summary.length || words[5] !== summary.crc) {
+    return undefined;
+  }
+  if (words.length !== HINT_HEADER + words[8] * HINT_RECORD) return undefined;
+  summary.sequence = words[6] + words[7] * TWO_32;
+  summary.tombstones = words[9];
+  summary.tombstoneSegment = words[10];
+  summary.expiry.base = words[11] + words[12] * TWO_32;
+  summary.expiry.buckets.set(words.subarray(16, 48));
+  return words;
+}

@@ -1,0 +1,67 @@
+/**
+ * The directory's identity and the list of its sealed segments. FORMAT.md, "Manifest".
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { crc32 } from "node:zlib";
+import { bytesOf } from "../../../bytes.ts";
+import { type Files, replaceFile } from "../fs/files.ts";
+import { FORMAT } from "../log/segment.ts";
+
+/** The manifest's file name. */
+export const MANIFEST = "MANIFEST";
+
+/** What the manifest says. */
+export interface Manifest {
+  /** 16 random bytes. */
+  readonly hashKey: Uint8Array;
+  /** Whether the listed files are known to be whole. */
+  readonly clean: boolean;
+  /** At least the greatest sequence number in the listed segments. */
+  readonly sequence: number;
+  /** About how many items there are. */
+  readonly items: number;
+  /** The first segment number that the list does not speak of. */
+  readonly next: number;
+  /** Number, length in bytes and CRC-32 of each sealed segment, in log order. */
+  readonly segments: ReadonlyArray<readonly [id: number, length: number, crc: number]>;
+}
+
+/** The file's bytes. */
+export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
+  const json = JSON.stringify({
+    kvs: "disk",
+    format: FORMAT,
+    hashKey: Buffer.from(manifest.hashKey).toString("hex"),
+    clean: manifest.clean,
+    sequence: manifest.sequence,
+    items: manifest.items,
+    next: manifest.next,
+    segments: manifest.segments,
+  });
+  return bytesOf(`${json}\n${crc32(json).toString(16).padStart(8, "0")}\n`);
+}
+
+/** The manifest that the bytes are, `undefined` if they are none; `format` where it is another's. */
+export function decodeManifest(
+  bytes: Uint8Array,
+): Manifest | { readonly format: number } | undefined {
+  const [json, sum, rest] = Buffer.from(bytes).toString("latin1").split("\n");
+  if (rest !== "" || crc32(json).toString(16).padStart(8, "0") !== sum) return undefined;
+  const said = JSON.parse(json);
+  if (said.kvs !== "disk") return undefined;
+  if (said.format !== FORMAT) return { format: said.format };
+  return { ...said, hashKey: new Uint8Array(Buffer.from(said.hashKey, "hex")) };
+}
+
+/** Puts the manifest in the place of the last one, and waits until it is on the medium. */
+export async function writeManifest(
+  files: Files,
+  directory: string,
+  manifest: Manifest,
+): Promise<void> {
+  await replaceFile(files, `${directory}/${MANIFEST}`, encodeManifest(manifest));
+  await files.syncDirectory(directory);
+}

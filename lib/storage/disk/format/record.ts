@@ -1,0 +1,213 @@
+/**
+ * One record of the log: FORMAT.md, "Record".
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+
+/** Bytes before the key. */
+export const RECORD_HEADER = 48;
+
+/** What a record says. */
+export const Kind = { item: 1, tombstone: 2, flush: 3, flushToCome: 4, marker: 5 } as const;
+
+/** Bits of an item's state. */
+export const State = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
+
+/** The greatest time that is kept, in milliseconds; far enough, and exact in a double. */
+const LAST_TIME = 2 ** 48 - 1;
+
+const TWO_32 = 2 ** 32;
+
+/** The bytes that a record takes in the log. */
+export function recordSize(keyLength: number, valueLength: number): number {
+  return (RECORD_HEADER + 7 + keyLength + valueLength) & ~7;
+}
+
+/** What the seeds of all places in a segment have in common. */
+export function segmentSeed(hashKey: Uint8Array, segment: number): number {
+  return crc32(hashKey) ^ Math.imul(segment, 0x9e3779b1);
+}
+
+/** The checksum of a record whose bytes after the first four are `rest`. */
+function checksum(rest: Uint8Array, seed: number, offset: number): number {
+  return crc32(rest, (seed ^ Math.imul(offset, 0x85ebca6b)) >>> 0);
+}
+
+/** Memory that records are written into, each at a multiple of 8. */
+export class RecordBuffer {
+  bytes: Uint8Array<ArrayBuffer>;
+  length = 0;
+  private words: Uint32Array;
+  private longs: BigUint64Array;
+
+  /** @param initial bytes of memory at the beginning */
+  constructor(private readonly initial: number) {
+    this.bytes = new Uint8Array((initial + 7) & ~7);
+    this.words = new Uint32Array(this.bytes.buffer);
+    this.longs = new BigUint64Array(this.bytes.buffer);
+  }
+
+  private reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max((needed + 7) & ~7, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+    this.words = new Uint32Array(grown.buffer);
+    this.longs = new BigUint64Array(grown.buffer);
+  }
+
+  /**
+   * Appends a record.
+   *
+   * @param cas 0 stands for the sequence number
+   * @param seed of the segment that the record will be in
+   * @param offset of the record in that segment
+   */
+  put(
+    kind: number,
+    state: number,
+    key: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    sequence: number,
+    cas: bigint,
+    time: number,
+    accessed: number,
+    segment: number,
+    seed: number,
+    offset: number,
+  ): void {
+    const keyLength = key.length;
+    const valueLength = value.length;
+    const size = recordSize(keyLength, valueLength);
+    if (this.length + size > this.bytes.length) this.reserve(size);
+    const { bytes, words, length: at } = this;
+    // The padding first, then the value: it may be a view of memory that the rest goes over.
+    const w = at >>> 2;
+    words[(at + size >>> 2) - 1] = 0;
+    words[(at + size >>> 2) - 2] = 0;
+    if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
+    if (keyLength !== 0) bytes.set(key, at + RECORD_HEADER);
+    words[w + 1] = keyLength | kind << 8 | state << 16;
+    words[w + 2] = valueLength;
+    words[w + 3] = flags;
+    words[w + 4] = sequence;
+    words[w + 5] = sequence / TWO_32;
+    if (cas === 0n) {
+      words[w + 6] = sequence;
+      words[w + 7] = sequence / TWO_32;
+    } else {
+      this.longs[(at >>> 3) + 3] = cas;
+    }
+    const kept = time <= 0 ? (time === 0 ? 0 : 1) : time > LAST_TIME ? LAST_TIME : time;
+    words[w + 8] = kept;
+    words[w + 9] = kept / TWO_32;
+    words[w + 10] = accessed;
+    words[w + 11] = segment;
+    words[w] = checksum(bytes.subarray(at + 4, at + size), seed, offset);
+    this.length = at + size;
+  }
+
+  /** Forgets everything, and gives back memory beyond a mebibyte. */
+  clear(): void {
+    this.length = 0;
+    if (this.bytes.length > Math.max(1 << 20, this.initial)) {
+      this.bytes = new Uint8Array((this.initial + 7) & ~7);
+      this.words = new Uint32Array(this.bytes.buffer);
+      this.longs = new BigUint64Array(this.bytes.buffer);
+    }
+  }
+}
+
+/** A record as it is read: the fields of the last one that {@linkcode parse} found whole. */
+export class RecordReader {
+  kind = 0;
+  state = 0;
+  keyLength = 0;
+  valueLength = 0;
+  flags = 0;
+  sequence = 0;
+  cas = 0n;
+  time = 0;
+  accessed = 0;
+  segment = 0;
+  /** The bytes that it takes in the log. */
+  size = 0;
+  /** Where it begins in {@linkcode bytes}. */
+  at = 0;
+  bytes: Uint8Array = new Uint8Array(0);
+  private view: DataView = new DataView(new ArrayBuffer(0));
+
+  /** Chooses the memory that is read from. */
+  over(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /**
+   * Reads the record at `at` of the memory, which is at `offset` of its segment.
+   *
+   * @param end where the memory's content ends
+   * @returns whether there is a whole record. If not, {@linkcode size} is how many bytes it would
+   *   take if its lengths were true and end after `end`, and 0 if more bytes would not help.
+   */
+  parse(at: number, end: number, seed: number, offset: number): boolean {
+    const view = this.view;
+    this.size = 0;
+    if (at + RECORD_HEADER > end) {
+      this.size = RECORD_HEADER;
+      return false;
+    }
+    const kinds = view.getUint32(at + 4, true);
+    const kind = kinds >>> 8 & 0xff;
+    const keyLength = kinds & 0xff;
+    const valueLength = view.getUint32(at + 8, true);
+    if (kind === 0 || kind > Kind.marker || kinds > 0xffffff || keyLength > 250) return false;
+    if (valueLength > 0x7ffffe00) return false;
+    const size = recordSize(keyLength, valueLength);
+    if (at + size > end) {
+      this.size = size;
+      return false;
+    }
+    const sum = checksum(this.bytes.subarray(at + 4, at + size), seed, offset);
+    if (sum !== view.getUint32(at, true)) return false;
+    this.kind = kind;
+    this.state = kinds >>> 16;
+    this.keyLength = keyLength;
+    this.valueLength = valueLength;
+    this.flags = view.getUint32(at + 12, true);
+    this.sequence = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * TWO_32;
+    this.cas = view.getBigUint64(at + 24, true);
+    this.time = view.getUint32(at + 32, true) + view.getUint32(at + 36, true) * TWO_32;
+    this.accessed = view.getUint32(at + 40, true);
+    this.segment = view.getUint32(at + 44, true);
+    this.size = size;
+    this.at = at;
+    return true;
+  }
+
+  /** Whether the record is of this key. */
+  isOf(key: Uint8Array): boolean {
+    const length = key.length;
+    if (length !== this.keyLength) return false;
+    const { bytes } = this;
+    const at = this.at + RECORD_HEADER;
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== key[i]) return false;
+    return true;
+  }
+
+  /** The key's bytes, as a view. */
+  key(): Uint8Array {
+    const at = this.at + RECORD_HEADER;
+    return this.bytes.subarray(at, at + this.keyLength);
+  }
+
+  /** The value's bytes, as a view. */
+  value(): Uint8Array {
+    const at = this.at + RECORD_HEADER + this.keyLength;
+    return this.bytes.subarray(at, at + this.valueLength);
+  }
+}

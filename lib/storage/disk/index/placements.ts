@@ -1,0 +1,165 @@
+/**
+ * The index with its accounts: how much of each segment is alive; and the way back, for bytes that
+ * the file system did not take.
+ *
+ * @module
+ */
+
+import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, unitsOf } from "./key_index.ts";
+import type { Segment } from "../log/segment.ts";
+import { assert } from "../../../errors.ts";
+
+/** Words of a step that can be taken back: hash, the place before it, the size after it. */
+const STEP = 6;
+
+/** Told of each place that a key leaves for another, while a listing goes on. */
+export type Displaced = (segment: Segment, offset: number) => void;
+
+/** Which record is each key's. */
+export class Placements {
+  index: KeyIndex;
+  /** What the index was before the last flush, for as long as the flushed segments are there. */
+  flushed: KeyIndex | undefined;
+  /** Segments by their slots; 0 is never used. */
+  readonly slots: Array<Segment | undefined> = [undefined];
+  /** Bytes of all records that the index points at. */
+  live = 0;
+  /** Those that want to know which places are left for others. */
+  readonly watchers = new Set<Displaced>();
+
+  private steps = new Uint32Array(STEP * 256);
+  private taken = 0;
+
+  constructor(expected = 0) {
+    this.index = new KeyIndex(expected);
+  }
+
+  /** A free slot; 0 if there is none. */
+  freeSlot(): number {
+    for (let slot = 1; slot < this.slots.length; slot++) {
+      if (this.slots[slot] === undefined) return slot;
+    }
+    return this.slots.length > 0xffff ? 0 : this.slots.length;
+  }
+
+  /** The segment that the index's last answer points into. */
+  get segment(): Segment {
+    return this.slots[this.index.high >>> 16]!;
+  }
+
+  /** The offset of the index's last answer, in bytes. */
+  get offset(): number {
+    return offsetOf(this.index.low);
+  }
+
+  /** The size of the record that the index's last answer points at, in bytes. */
+  get size(): number {
+    const { high, low } = this.index;
+    const units = unitsOf(high, low);
+    if (units !== ENDLESS) return units * 8;
+    const size = this.segment.length - offsetOf(low);
+    assert(size >= ENDLESS * 8, "a record whose size is its segment's end is written and last");
+    return size;
+  }
+
+  /** Points a key at a record that was appended. */
+  set(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
+    const { index } = this;
+    const high = placeHigh(segment.slot, size);
+    const had = index.set(a, b, c, high, placeLow(offset, size));
+    if (had) this.leave(true);
+    this.step(a, b, c, had, size);
+    this.account(segment, size);
+  }
+
+  /** Takes a key out, for a tombstone that was appended; gives whether it was there. */
+  drop(a: number, b: number, c: number): boolean {
+    if (!this.index.remove(a, b, c)) return false;
+    this.leave(false);
+    this.step(a, b, c, true, 0);
+    return true;
+  }
+
+  /** {@linkcode set} while the log is replayed, with a place as the index has it. */
+  replay(a: number, b: number, c: number, high: number, low: number): void {
+    const { index } = this;
+    if (index.set(a, b, c, high, low)) this.leave(false);
+    index.high = high;
+    index.low = low;
+    this.account(this.segment, this.size);
+  }
+
+  /** {@linkcode drop} while the log is replayed. */
+  forget(a: number, b: number, c: number): void {
+    if (this.index.remove(a, b, c)) this.leave(false);
+  }
+
+  /** Makes every item absent. */
+  clear(): void {
+    if (this.index.size > 0) this.flushed = this.index;
+    this.index = new KeyIndex();
+    for (const segment of this.slots) if (segment !== undefined) segment.live = 0;
+    this.live = 0;
+    this.taken = 0;
+  }
+
+  /** The steps since the last call are there to stay. */
+  settle(): void {
+    this.taken = 0;
+  }
+
+  /** Takes back all steps since the last {@linkcode settle}; tells the hash of each key. */
+  undo(told: (a: number, b: number) => void): void {
+    const { index, steps } = this;
+    while (this.taken > 0) {
+      const at = this.taken -= STEP;
+      const a = steps[at];
+      const b = steps[at + 1];
+      const c = steps[at + 2];
+      const high = steps[at + 3];
+      const size = steps[at + 5];
+      if (size > 0) {
+        index.find(a, b, c);
+        this.account(this.segment, -size);
+      }
+      if (high === 0) {
+        index.remove(a, b, c);
+      } else {
+        index.set(a, b, c, high, steps[at + 4]);
+        index.find(a, b, c);
+        this.account(this.segment, this.size);
+      }
+      told(a, b);
+    }
+  }
+
+  private account(segment: Segment, size: number): void {
+    segment.live += size;
+    this.live += size;
+    assert(segment.live >= 0 && this.live >= 0, "live bytes are not negative");
+  }
+
+  private leave(replaced: boolean): void {
+    const { segment } = this;
+    this.account(segment, -this.size);
+    if (replaced && this.watchers.size > 0) {
+      for (const watcher of this.watchers) watcher(segment, this.offset);
+    }
+  }
+
+  private step(a: number, b: number, c: number, had: boolean, size: number): void {
+    if (this.taken === this.steps.length) {
+      const grown = new Uint32Array(this.steps.length * 2);
+      grown.set(this.steps);
+      this.steps = grown;
+    }
+    const { steps, index, taken } = this;
+    steps[taken] = a;
+    steps[taken + 1] = b;
+    steps[taken + 2] = c;
+    steps[taken + 3] = had ? index.high : 0;
+    steps[taken + 4] = index.low;
+    steps[taken + 5] = size;
+    this.taken = taken + STEP;
+  }
+}

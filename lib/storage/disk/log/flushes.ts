@@ -1,0 +1,87 @@
+/**
+ * Flushes: all items gone in one step, now or at a moment to come.
+ *
+ * @module
+ */
+
+import type { StoreError } from "../../../errors.ts";
+import type { Batch } from "../../contract.ts";
+import type { Log } from "./log.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind } from "../format/record.ts";
+import type { Segment } from "./segment.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/** What flushes work on. Times are milliseconds since 1970. */
+export interface FlushOptions {
+  readonly log: Log;
+  readonly placements: Placements;
+  readonly now: () => number;
+  /** Why writes are refused, if they are. */
+  readonly refused: () => StoreError | undefined;
+  /** What all items are has been changed, for that batch, by a record that is written. */
+  readonly changed: (batch?: Batch) => void;
+  /** Everything before that segment is dead. */
+  readonly flushed: (segment: Segment) => void;
+}
+
+/** The flush that was asked for last. */
+export class Flushes {
+  /** Records up to this sequence number are flushed, wherever there is a copy of them. */
+  through = 0;
+
+  /** @param at the moment of the one that is to come; 0 for none. */
+  constructor(private readonly options: FlushOptions, public at: number) {}
+
+  /** Whether the one to come has come, and nobody has seen to it yet. */
+  get isDue(): boolean {
+    return this.at !== 0 && this.at <= this.options.now();
+  }
+
+  /** Flushes now, or notes that it is to be done at `at`. */
+  flush(at: number, batch: Batch): void {
+    const { log, now, changed } = this.options;
+    if (at <= now()) return this.flushNow(batch);
+    log.writeOut();
+    this.append(Kind.flushToCome, at);
+    this.at = at;
+    changed(batch);
+  }
+
+  /** Does what was to come, if its moment has. */
+  settle(): void {
+    if (!this.isDue) return;
+    const { log, placements, refused } = this.options;
+    if (refused() === undefined) return this.flushNow();
+    // The record that stays in the log makes it true at the next start too.
+    placements.clear();
+    this.at = 0;
+    this.through = log.sequence;
+  }
+
+  private flushNow(batch?: Batch): void {
+    const { log, placements, changed, flushed } = this.options;
+    log.writeOut();
+    this.append(Kind.flush, 0);
+    const { active } = log;
+    placements.clear();
+    this.at = 0;
+    this.through = log.sequence;
+    changed(batch);
+    flushed(active!);
+  }
+
+  /** Writes a record that speaks of all keys; nothing else is pending. */
+  private append(kind: number, time: number): void {
+    const { log } = this.options;
+    log.append(kind, 0, NOTHING, NOTHING, 0, ++log.sequence, 0n, time, 0, 0, 0, 0, 0);
+    try {
+      log.writeOut();
+    } catch (error) {
+      // Until it is cut off on the medium too, it may come into force.
+      this.options.changed();
+      throw error;
+    }
+  }
+}

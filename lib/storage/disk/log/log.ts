@@ -1,0 +1,358 @@
+/**
+ * The log's end: records are gathered in memory, written with one call, cut into segments.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
+import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "../fs/files.ts";
+import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
+import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RecordBuffer, recordSize } from "../format/record.ts";
+import {
+  encodeSegmentHeader,
+  ExpiryTimes,
+  Segment,
+  SEGMENT_HEADER,
+  segmentName,
+} from "./segment.ts";
+
+/** The greatest size of a segment that is asked for, in bytes. */
+export const LARGEST_SEGMENT = LAST_OFFSET >>> 1;
+
+const NOTHING = new Uint8Array(0);
+
+/** What the log is opened with: what a start found. */
+export interface LogStart {
+  readonly files: Files;
+  readonly directory: string;
+  readonly hashKey: Uint8Array;
+  readonly segmentBytes: number;
+  readonly now: () => number;
+  readonly placements: Placements;
+  /** In log order, all sealed. */
+  readonly segments: Segment[];
+  readonly sequence: number;
+  /** The number of the next segment. */
+  readonly next: number;
+  /** The position behind the last segment. */
+  readonly end: number;
+}
+
+/** The error that tells a client why bytes were not written. */
+export function writeError(what: string, error: unknown): StoreError {
+  const code = codeOf(error);
+  const text = `${what}: ${messageOf(error)}`.replaceAll(/\s+/g, " ");
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG"
+    ? new OutOfSpaceError(text)
+    : new StoreError(text);
+}
+
+/** The log. Positions count its bytes from the opening on, over all segments. */
+export class Log {
+  readonly segments: Segment[];
+  /** The segment that is written to; none before the first write. */
+  active: Segment | undefined;
+  /** Records that are not yet written. */
+  readonly pending = new RecordBuffer(1 << 16);
+  /** The greatest sequence number in use. */
+  sequence: number;
+  /** The greatest sequence number of which the record, if there is one, is written. */
+  writtenSequence: number;
+  /** Where the last record that was appended begins in its segment, and in {@linkcode pending}. */
+  offset = 0;
+  pendingAt = 0;
+  /** Where the last written record that is not a sync marker ends. */
+  dataEnd = 0;
+  /** The position of a sync that the next record is to be preceded by a marker of; 0 for none. */
+  markerDue = 0;
+  /** The position that the last marker speaks of. */
+  marked = 0;
+  /** Segments with bytes that were not synced, in log order. */
+  readonly unsynced: Segment[] = [];
+  /** Whether the directory has names that were not synced. */
+  namesUnsynced = false;
+  /** Hints of segments that are sealed and not listed. */
+  readonly hints = new Map<Segment, HintBuilder>();
+  /** Bytes of all segments and hints, and of the hints alone. */
+  total = 0;
+  hintTotal = 0;
+  /** Told when everything that was pending is written. */
+  onWritten: () => void = () => {};
+
+  /** Told when bytes are lost that the index points at. */
+  onLost: (error: StoreError) => void = () => {};
+
+  /** Told when a segment has been sealed, and another is begun. */
+  onSealed: () => void = () => {};
+
+  private end: number;
+  private next: number;
+  private hint = new HintBuilder();
+  private hintWritten = HINT_HEADER;
+  private pendingTombstones = 0;
+  private pendingTombstoneSegment = 0;
+  private pendingData = false;
+  private full = false;
+  private previous = 0;
+  private previousLength = 0;
+
+  constructor(private readonly start: LogStart) {
+    this.segments = start.segments;
+    this.sequence = this.writtenSequence = start.sequence;
+    this.next = start.next;
+    this.end = start.end;
+    this.dataEnd = this.marked = start.end;
+    const last = start.segments.at(-1);
+    if (last !== undefined) {
+      this.previous = last.id;
+      this.previousLength = last.length;
+    }
+    for (const segment of start.segments) {
+      this.total += segment.length + segment.hintBytes;
+      this.hintTotal += segment.hintBytes;
+    }
+  }
+
+  /** 16 bytes that make this directory's hashes and checksums its own. */
+  get hashKey(): Uint8Array {
+    return this.start.hashKey;
+  }
+
+  /** The position up to which bytes are written. */
+  get written(): number {
+    return this.active === undefined ? this.end : this.active.base + this.active.length;
+  }
+
+  /** The position behind the last record. */
+  get position(): number {
+    return this.written + this.pending.length;
+  }
+
+  /** The number that the next new segment gets. */
+  get nextId(): number {
+    return this.next;
+  }
+
+  /**
+   * Appends a record in memory; {@linkcode offset} and {@linkcode active} tell where it will be.
+   *
+   * @param segment what a tombstone says; 0 stands for the segment that it comes into
+   * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
+   */
+  append(
+    kind: number,
+    state: number,
+    key: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    sequence: number,
+    cas: bigint,
+    time: number,
+    accessed: number,
+    segment: number,
+    a: number,
+    b: number,
+    c: number,
+  ): number {
+    const size = recordSize(key.length, value.length);
+    const { pending } = this;
+    let active = this.active;
+    if (
+      active === undefined || this.full ||
+      active.length + pending.length + size + 64 > this.start.segmentBytes &&
+        active.length + pending.length > SEGMENT_HEADER
+    ) active = this.roll();
+    if (this.markerDue !== 0) this.mark();
+    const at = pending.length;
+    const offset = active.length + at;
+    if (kind === Kind.tombstone) {
+      if (segment === 0) segment = active.id;
+      this.pendingTombstones += size;
+      this.pendingTombstoneSegment = Math.max(this.pendingTombstoneSegment, segment);
+    } else if (kind === Kind.item && time !== 0) {
+      active.expiry.add(time, size);
+    }
+    pending.put(
+      kind,
+      state,
+      key,
+      value,
+      flags,
+      sequence,
+      cas,
+      time,
+      accessed,
+      segment,
+      active.seed,
+      offset,
+    );
+    this.hint.add(kind, a, b, c, offset, size);
+    this.offset = offset;
+    this.pendingAt = at;
+    this.pendingData = true;
+    if (sequence > active.sequence) active.sequence = sequence;
+    if (size >= ENDLESS * 8) this.full = true;
+    return size;
+  }
+
+  /**
+   * Appends a sync marker that speaks of what was synced.
+   *
+   * @throws {StoreError} as {@linkcode append} does
+   */
+  mark(): void {
+    const position = this.markerDue;
+    if (this.active === undefined) {
+      this.markerDue = 0;
+      return;
+    }
+    // Behind a record whose size means "to the segment's end" nothing may be written.
+    const active = this.full ? this.roll() : this.active;
+    const { pending } = this;
+    this.markerDue = 0;
+    this.marked = position;
+    let i = this.segments.length - 1;
+    while (i > 0 && this.segments[i].base > position) i--;
+    const { id, base } = this.segments[i];
+    const at = active.length + pending.length;
+    pending.put(
+      Kind.marker,
+      0,
+      NOTHING,
+      NOTHING,
+      0,
+      this.sequence,
+      0n,
+      position - base,
+      0,
+      id,
+      active.seed,
+      at,
+    );
+    this.hint.add(Kind.marker, 0, 0, 0, at, recordSize(0, 0));
+  }
+
+  /**
+   * Writes what is pending.
+   *
+   * @throws {StoreError} if that fails; then none of it is there, and {@linkcode onLost} was told
+   */
+  writeOut(): void {
+    const { active, pending } = this;
+    if (pending.length === 0 || active === undefined) return;
+    const bytes = pending.bytes.subarray(0, pending.length);
+    try {
+      writeFully(active.file, bytes, active.length);
+    } catch (error) {
+      this.lose(active, writeError(`Cannot write to '${active.path}'`, error));
+    }
+    active.crc = crc32(bytes, active.crc);
+    active.length += bytes.length;
+    this.total += bytes.length;
+    this.hintWritten = this.hint.length;
+    if (this.pendingTombstones !== 0) {
+      active.tombstones += this.pendingTombstones;
+      active.tombstoneSegment = Math.max(active.tombstoneSegment, this.pendingTombstoneSegment);
+      this.pendingTombstones = this.pendingTombstoneSegment = 0;
+    }
+    if (this.pendingData) this.dataEnd = active.base + active.length;
+    this.pendingData = false;
+    pending.clear();
+    this.writtenSequence = this.sequence;
+    this.start.placements.settle();
+    this.onWritten();
+  }
+
+  /** Ends the active segment; the next record begins another. */
+  seal(): void {
+    const { active } = this;
+    if (active === undefined) return;
+    this.writeOut();
+    this.finish(active);
+  }
+
+  /** Bytes that everything takes, with what is pending and the hint that there will be. */
+  get footprint(): number {
+    return this.total + this.pending.length + this.hint.length * 4;
+  }
+
+  private finish(active: Segment): void {
+    active.sealed = true;
+    active.sequence = this.sequence;
+    active.hintBytes = this.hint.length * 4;
+    this.total += active.hintBytes;
+    this.hintTotal += active.hintBytes;
+    this.hints.set(active, this.hint);
+    this.hint = new HintBuilder(Math.ceil(this.hint.length / HINT_RECORD * 1.1));
+    this.hintWritten = HINT_HEADER;
+    this.end = active.base + active.length;
+    this.previous = active.id;
+    this.previousLength = active.length;
+    this.active = undefined;
+    this.full = false;
+  }
+
+  /** Cuts off what a failed write may have left, and takes the pending records back. */
+  private lose(active: Segment, error: StoreError): never {
+    this.pending.clear();
+    this.hint.length = this.hintWritten;
+    this.pendingTombstones = this.pendingTombstoneSegment = 0;
+    this.pendingData = false;
+    this.onLost(error);
+    try {
+      active.file.truncate(active.length);
+    } catch {
+      // What is behind its length stays there, and the next segment's header says that it is none.
+      this.finish(active);
+    }
+    throw error;
+  }
+
+  private roll(): Segment {
+    this.seal();
+    const { files, directory, hashKey, placements, now } = this.start;
+    const id = this.next;
+    const path = `${directory}/${segmentName(id)}`;
+    const slot = placements.freeSlot();
+    if (slot === 0) throw new OutOfSpaceError("The data directory has 65535 segments, and no more");
+    const header = encodeSegmentHeader({
+      id,
+      previous: this.previous,
+      previousLength: this.previousLength,
+      sequence: this.sequence,
+      hashKey,
+    });
+    let file: DataFile | undefined;
+    try {
+      file = files.open(path, "create");
+      writeFully(file, header, 0);
+    } catch (error) {
+      if (file !== undefined) {
+        file.close();
+        try {
+          removeIfThere(files, path);
+        } catch {
+          // A number is used once: an empty file that stays is a tail with nothing in it.
+          this.next++;
+        }
+      }
+      throw writeError(`Cannot begin '${path}'`, error);
+    }
+    this.next++;
+    const segment = new Segment(id, slot, path, file, hashKey, this.end, new ExpiryTimes(now()));
+    segment.length = header.length;
+    segment.crc = crc32(header);
+    segment.sequence = this.sequence;
+    placements.slots[slot] = segment;
+    this.segments.push(segment);
+    this.unsynced.push(segment);
+    this.namesUnsynced = true;
+    this.total += header.length;
+    this.active = segment;
+    this.onSealed();
+    return segment;
+  }
+}

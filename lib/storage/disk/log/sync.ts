@@ -1,0 +1,144 @@
+/**
+ * Syncs in log order: one at a time, and each serves all that wait.
+ *
+ * @module
+ */
+
+import { messageOf, StoreError } from "../../../errors.ts";
+import type { Files } from "../fs/files.ts";
+import type { Log } from "./log.ts";
+import type { Segment } from "./segment.ts";
+
+interface Waiter {
+  readonly position: number;
+  readonly resolve: () => void;
+  readonly reject: (error: StoreError) => void;
+}
+
+/** What the store wants to know of syncs. */
+export interface SyncEvents {
+  /** A sync begins that covers everything up to `target`. */
+  readonly begins: (target: number) => void;
+  /** Everything up to `target` is on the medium. */
+  readonly ends: (target: number) => void;
+  /** These were sealed, and are synced now. */
+  readonly sealed: (segments: readonly Segment[]) => void;
+  /** A sync failed; there will be no other. */
+  readonly fails: (error: StoreError) => void;
+}
+
+/** Brings the log to the medium. Positions are the log's. */
+export class Syncer {
+  /** The position up to which the log is on the medium. */
+  synced: number;
+  /** Syncs so far, and how long the last one took, in milliseconds. */
+  count = 0;
+  lastMilliseconds = 0;
+  /** When the last one ended, in milliseconds since 1970; 0 for never. */
+  lastEnd = 0;
+  /** Why there will be no more syncs. */
+  failure: StoreError | undefined;
+
+  private wanted = 0;
+  private forced = false;
+  private running: Promise<void> | undefined;
+  private waiters: Waiter[] = [];
+
+  constructor(
+    private readonly files: Files,
+    private readonly directory: string,
+    private readonly log: Log,
+    private readonly events: SyncEvents,
+  ) {
+    this.synced = log.written;
+  }
+
+  /** Whether a sync is under way. */
+  get busy(): boolean {
+    return this.running !== undefined;
+  }
+
+  /** Resolves when the log is on the medium up to a position that has been written. */
+  until(position: number): Promise<void> {
+    if (position <= this.synced) return Promise.resolve();
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.waiters.push({ position, resolve, reject });
+      this.request(position);
+    });
+  }
+
+  /** Sees to it that the log gets to the medium up to a position. */
+  request(position: number): void {
+    if (position > this.wanted) this.wanted = position;
+    if (this.log.hints.size > 0) this.forced = true;
+    if (this.running === undefined && this.failure === undefined) {
+      this.running = this.run().finally(() => this.running = undefined);
+    }
+  }
+
+  /** Brings everything that is written to the medium, sealed segments too. */
+  async all(): Promise<void> {
+    if (this.failure === undefined && this.log.unsynced.length > 0) {
+      this.forced = true;
+      this.request(this.log.written);
+      await this.running;
+    }
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private async run(): Promise<void> {
+    // Connections whose requests came with the same turn of the loop share the sync.
+    await new Promise((resolve) => setImmediate(resolve));
+    while ((this.forced || this.wanted > this.synced) && this.failure === undefined) {
+      const { log } = this;
+      this.forced = false;
+      const target = log.written;
+      const segments = log.unsynced.slice();
+      const sealed = segments.filter((segment) => segment.sealed);
+      this.events.begins(target);
+      const began = performance.now();
+      try {
+        if (log.namesUnsynced) {
+          log.namesUnsynced = false;
+          await this.files.syncDirectory(this.directory);
+        }
+        for (const segment of segments) {
+          segment.pin();
+          try {
+            await segment.file.sync();
+          } finally {
+            segment.unpin();
+          }
+        }
+      } catch (error) {
+        this.fail(
+          new StoreError(
+            `Writes are refused since a sync of '${this.directory}' failed: ${messageOf(error)}`
+              .replaceAll(/\s+/g, " "),
+          ),
+        );
+        return;
+      }
+      log.unsynced.splice(0, sealed.length);
+      this.synced = target;
+      this.count++;
+      this.lastMilliseconds = performance.now() - began;
+      this.lastEnd = Date.now();
+      this.events.ends(target);
+      if (sealed.length > 0) this.events.sealed(sealed);
+      this.waiters = this.waiters.filter((waiter) => {
+        if (waiter.position > target) return true;
+        waiter.resolve();
+        return false;
+      });
+    }
+  }
+
+  private fail(error: StoreError): void {
+    this.failure = error;
+    for (const waiter of this.waiters) waiter.reject(error);
+    this.waiters = [];
+    this.events.fails(error);
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * Records in memory, newest first out last: what is read again gets a second round.
+ *
+ * Records lie in chunks of one ring, outside the JavaScript heap. The chunk that is written next is
+ * the oldest: what was read in it since it was written slides to its front, the rest is forgotten.
+ * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be, and
+ * everything together stays within the bytes that the cache was given.
+ *
+ * @module
+ */
+
+import { RECORD_HEADER, State } from "../format/record.ts";
+
+/** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
+const PREFIX = 8;
+/** Set in the prefix's second word when the record was read. */
+const READ = 0x80000000;
+const WAYS = 8;
+
+/** What is known of accesses to an item. */
+export interface Access {
+  readonly fetched: boolean;
+  /** Seconds since 1970. */
+  readonly accessed: number;
+}
+
+interface Chunk {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly words: Uint32Array;
+  readonly longs: BigUint64Array;
+  used: number;
+}
+
+/** The cache. A found record stays where it is until the next {@linkcode insert}. */
+export class RecordCache {
+  /** Where {@linkcode find} found a record: its chunk's memory, and the record's first byte in it. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  words: Uint32Array = new Uint32Array(0);
+  longs: BigUint64Array = new BigUint64Array(0);
+  at = 0;
+
+  private chunkBytes = 0;
+  private chunkUnits = 0;
+  private chunkCount = 0;
+  private chunks: Chunk[] = [];
+  private current = -1;
+  /** Pairs of the hash's second word and the place (chunk * units + offset in units + 1); 0 is free. */
+  private table = new Uint32Array(0);
+  private buckets = 0;
+  /** Where the search for a way to give up begins. */
+  private hand = 0;
+
+  /** @param limit bytes for everything; too few for a chunk or two is no cache */
+  constructor(limit: number) {
+    this.resize(limit);
+  }
+
+  /**
+   * Forgets everything, and keeps within another limit from here on.
+   *
+   * @throws {RangeError} where there is no memory for that; nothing has changed then
+   */
+  resize(limit: number): void {
+    const buckets = Math.floor(limit / 16 / (WAYS * 8));
+    this.table = new Uint32Array(buckets * WAYS * 2);
+    this.buckets = buckets;
+    const room = limit - this.table.byteLength;
+    this.chunkBytes = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32))) & ~7;
+    this.chunkUnits = this.chunkBytes / 8;
+    this.chunkCount = Math.floor(room / this.chunkBytes);
+    this.chunks = [];
+    this.current = -1;
+    this.hand = 0;
+    if (this.chunkCount < 2) this.buckets = 0;
+  }
+
+  /** The longest record that is kept, in bytes. */
+  get longest(): number {
+    return this.buckets === 0 ? 0 : (this.chunkBytes >>> 1) - PREFIX;
+  }
+
+  /** Bytes in use. */
+  get memory(): number {
+    return this.table.byteLength + this.chunks.length * this.chunkBytes;
+  }
+
+  /** Whether the key's record is here; unless that is a peek, it gets a second round. */
+  find(a: number, b: number, key: Uint8Array, peek = false): boolean {
+    const { table } = this;
+    if (this.buckets === 0) return false;
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (table[way] !== b || table[way + 1] === 0) continue;
+      const place = table[way + 1] - 1;
+      const index = Math.floor(place / this.chunkUnits);
+      const chunk = this.chunks[index];
+      const at = (place - index * this.chunkUnits) * 8;
+      const { words, bytes } = chunk;
+      if (words[at >>> 2] !== a) continue;
+      const length = key.length;
+      if ((words[(at + PREFIX >>> 2) + 1] & 0xff) !== length) continue;
+      const from = at + PREFIX + RECORD_HEADER;
+      let i = 0;
+      while (i < length && bytes[from + i] === key[i]) i++;
+      if (i !== length) continue;
+      if (!peek) words[(at >>> 2) + 1] |= READ;
+      this.bytes = bytes;
+      this.words = words;
+      this.longs = chunk.longs;
+      this.at = at + PREFIX;
+      return true;
+    }
+    return false;
+  }
+
+  /** Notes an access in the record that was found or taken in last, for as long as it is here. */
+  access(seconds: number): void {
+    const { words, at } = this;
+    words[(at >>> 2) + 1] |= State.fetched << 16;
+    words[(at >>> 2) + 10] = seconds;
+  }
+
+  /** What is known of accesses to the record with that sequence number, where it is here. */
+  accessOf(a: number, b: number, sequence: number): Access | undefined {
+    const { table } = this;
+    if (this.buckets === 0) return undefined;
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (table[way] !== b || table[way + 1] === 0) continue;
+      const place = table[way + 1] - 1;
+      const index = Math.floor(place / this.chunkUnits);
+      const { words } = this.chunks[index];
+      const w = (place - index * this.chunkUnits) * 2 + PREFIX / 4;
+      if (words[w - 2] !== a || words[w + 4] + words[w + 5] * 4294967296 !== sequence) continue;
+      const fetched = (words[w + 1] >>> 16 & State.fetched) !== 0;
+      return { fetched, accessed: words[w + 10] };
+    }
+    return undefined;
+  }
+
+  /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
+  insert(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
+    if (size > this.longest) {
+      this.forget(a, b);
+      return false;
+    }
+    const needed = size + PREFIX;
+    let chunk = this.chunks[this.current];
+    if (chunk === undefined || chunk.used + needed > this.chunkBytes) {
+      chunk = this.nextChunk(needed);
+    }
+    const to = chunk.used;
+    chunk.used = to + needed;
+    chunk.words[to >>> 2] = a;
+    chunk.words[(to >>> 2) + 1] = size >>> 3;
+    chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
+    this.point(a, b, this.current * this.chunkUnits + (to >>> 3) + 1);
+    this.bytes = chunk.bytes;
+    this.words = chunk.words;
+    this.longs = chunk.longs;
+    this.at = to + PREFIX;
+    return true;
+  }
+
+  /** Drops the key's record, if it is here. */
+  forget(a: number, b: number): void {
+    if (this.buckets === 0) return;
+    const { table } = this;
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (table[way] === b) table[way + 1] = 0;
+    }
+  }
+
+  /**
+   * Lets the hash lead to a place, and nowhere else. That it is another key whose hash looks the same
+   * from here is so rare, and costs that key's record only; not to look for it saves a cache miss.
+   */
+  private point(a: number, b: number, place: number): void {
+    const { table } = this;
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    let free = -1;
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (table[way] === b) {
+        table[way + 1] = 0;
+        free = way;
+      } else if (table[way + 1] === 0 && free < 0) {
+        free = way;
+      }
+    }
+    if (free < 0) {
+      this.hand = (this.hand + 1) % WAYS;
+      free = first + this.hand * 2;
+    }
+    table[free] = b;
+    table[free + 1] = place;
+  }
+
+  /** Makes the oldest chunk the current one, with room for `needed` bytes. */
+  private nextChunk(needed: number): Chunk {
+    const index = this.current = (this.current + 1) % this.chunkCount;
+    if (index === this.chunks.length) {
+      const bytes = new Uint8Array(this.chunkBytes);
+      const { buffer } = bytes;
+      this.chunks.push({
+        bytes,
+        words: new Uint32Array(buffer),
+        longs: new BigUint64Array(buffer),
+        used: 0,
+      });
+    }
+    const chunk = this.chunks[index];
+    const { bytes, words, used } = chunk;
+    const room = this.chunkBytes - Math.max(needed, this.chunkBytes >>> 2);
+    let kept = 0;
+    for (let at = 0; at < used;) {
+      const a = words[at >>> 2];
+      const second = words[(at >>> 2) + 1];
+      const size = (second & ~READ) * 8 + PREFIX;
+      const way = this.wayOf(a, index * this.chunkUnits + (at >>> 3) + 1);
+      if (way >= 0) {
+        if ((second & READ) !== 0 && kept + size <= room) {
+          if (kept !== at) bytes.copyWithin(kept, at, at + size);
+          words[(kept >>> 2) + 1] = size - PREFIX >>> 3;
+          this.table[way + 1] = index * this.chunkUnits + (kept >>> 3) + 1;
+          kept += size;
+        } else {
+          this.table[way + 1] = 0;
+        }
+      }
+      at += size;
+    }
+    chunk.used = kept;
+    return chunk;
+  }
+
+  /** The way that leads to a place, -1 if none does. */
+  private wayOf(a: number, place: number): number {
+    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    for (let way = first; way < first + WAYS * 2; way += 2) {
+      if (this.table[way + 1] === place) return way;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Reads of records from segments: at once while that is fast, else without holding up the others.
+ *
+ * @module
+ */
+
+import { messageOf, StoreError } from "../../../errors.ts";
+import { readFully, readFullyLater } from "../fs/files.ts";
+import { RecordReader } from "../format/record.ts";
+import type { Segment } from "../log/segment.ts";
+
+/** Records up to this many bytes are read at once, if reading at once has been fast. */
+const READ_AT_ONCE = 1 << 16;
+/** A read that takes longer than this, in milliseconds, came from a slow medium. */
+const FAST_READ = 0.03;
+/** While the medium is slow, one read in so many finds out whether it still is. */
+const PROBE = 64;
+
+/** Reads records; what it gives at once is valid until the next read at once. */
+export class RecordReads {
+  /** Reads that others were let past, and records that were found damaged. */
+  slow = 0;
+  damaged = 0;
+
+  private readonly scratch = new Uint8Array(READ_AT_ONCE);
+  private readonly reader = new RecordReader();
+  /** How long reads at once take, in milliseconds, a moving average; and when to measure again. */
+  private readTime = 0;
+  private untilMeasured = 0;
+
+  constructor() {
+    this.reader.over(this.scratch);
+  }
+
+  /**
+   * The record at an offset, whole; a promise of it if others would be held up.
+   *
+   * @throws {StoreError} naming file and offset if it cannot be read or is damaged
+   */
+  read(segment: Segment, offset: number, size: number): RecordReader | Promise<RecordReader> {
+    if (size > READ_AT_ONCE || this.isSlow()) return this.readLater(segment, offset, size);
+    const measured = this.untilMeasured-- <= 0;
+    const began = measured ? performance.now() : 0;
+    try {
+      readFully(segment.file, this.scratch.subarray(0, size), offset);
+    } catch (error) {
+      throw unreadable(segment, offset, error);
+    }
+    if (measured) {
+      // One read that happens to be late says nothing: two in a row do.
+      const took = Math.min(performance.now() - began, FAST_READ * 6);
+      this.readTime += (took - this.readTime) / 8;
+      this.untilMeasured = this.readTime > FAST_READ / 2 ? 0 : 7;
+    }
+    return this.parsed(this.reader, segment, offset, size);
+  }
+
+  /** {@linkcode read} of a record that is in memory. */
+  parse(bytes: Uint8Array, segment: Segment, offset: number): RecordReader {
+    const reader = new RecordReader();
+    reader.over(bytes);
+    return this.parsed(reader, segment, offset, bytes.length);
+  }
+
+  private async readLater(segment: Segment, offset: number, size: number): Promise<RecordReader> {
+    this.slow++;
+    const bytes = new Uint8Array(size);
+    segment.pin();
+    try {
+      await readFullyLater(segment.file, bytes, offset);
+    } catch (error) {
+      throw unreadable(segment, offset, error);
+    } finally {
+      segment.unpin();
+    }
+    return this.parse(bytes, segment, offset);
+  }
+
+  private parsed(
+    reader: RecordReader,
+    segment: Segment,
+    offset: number,
+    size: number,
+  ): RecordReader {
+    if (reader.parse(0, size, segment.seed, offset)) return reader;
+    this.damaged++;
+    throw new StoreError(`The record at offset ${offset} of '${segment.path}' is damaged`);
+  }
+
+  private isSlow(): boolean {
+    if (this.readTime < FAST_READ) return false;
+    if (++this.untilMeasured < PROBE) return true;
+    this.untilMeasured = 0;
+    return false;
+  }
+}
+
+function unreadable(segment: Segment, offset: number, error: unknown): StoreError {
+  const why = messageOf(error).replaceAll(/\s+/g, " ");
+  return new StoreError(`Cannot read '${segment.path}' at offset ${offset}: ${why}`);
+}

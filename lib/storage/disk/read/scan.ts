@@ -1,0 +1,105 @@
+/**
+ * Lists what is alive by reading the log from its beginning to where it ended when the list began.
+ *
+ * An item that is replaced or moved before its record's turn comes is listed as it was: those places
+ * are remembered until they have been passed.
+ *
+ * @module
+ */
+
+import { StoreError } from "../../../errors.ts";
+import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
+import type { Access, RecordCache } from "./cache.ts";
+import type { KeyHash } from "../../hash.ts";
+import type { Log } from "../log/log.ts";
+import type { Placements } from "../index/placements.ts";
+import { Kind, RECORD_HEADER, type RecordReader, State } from "../format/record.ts";
+import type { Segment } from "../log/segment.ts";
+import { SegmentReader, Step } from "./segment_reader.ts";
+
+/** Bytes that are read and looked through in one go. */
+const BLOCK = 1 << 17;
+
+/** What a listing works on. */
+export interface ScanOptions {
+  readonly log: Log;
+  readonly placements: Placements;
+  /** Knows of accesses that the log does not tell. */
+  readonly cache: RecordCache;
+  readonly hash: KeyHash;
+  /** The time in milliseconds since 1970. */
+  readonly now: () => number;
+  /** Waits until the log may be shown up to a position. */
+  readonly until: (position: number) => Awaitable<void>;
+}
+
+/** Lists items in groups. */
+export async function* scanLog(
+  { log, placements, cache, hash, now, until }: ScanOptions,
+): AsyncGenerator<readonly Listed[]> {
+  log.writeOut();
+  const { index } = placements;
+  const left = new Map<Segment, { end: number; displaced: Set<number> }>();
+  for (const segment of log.segments) {
+    segment.pin();
+    left.set(segment, { end: segment.length, displaced: new Set() });
+  }
+  const watcher = (segment: Segment, offset: number) => {
+    left.get(segment)?.displaced.add(offset);
+  };
+  placements.watchers.add(watcher);
+  try {
+    await until(log.written);
+    for (const [segment, { end, displaced }] of left) {
+      if (segment.live > 0 || displaced.size > 0) {
+        const reader = new SegmentReader(segment.file, segment.seed, end, BLOCK);
+        let group: Listed[] = [];
+        for (;;) {
+          const step = reader.step();
+          if (step === Step.more || step === Step.end) {
+            if (group.length > 0) yield group;
+            group = [];
+            if (step === Step.end) break;
+            await reader.fillLater();
+            // After a flush nothing that was there at the beginning is there any more.
+            if (placements.index !== index) return;
+          } else if (step === Step.bad) {
+            throw new StoreError(
+              `The record at offset ${reader.offset} of '${segment.path}' is damaged`,
+            );
+          } else {
+            const { record, offset } = reader;
+            if (record.kind !== Kind.item) continue;
+            hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
+            const alive = index.find(hash.a, hash.b, hash.c) && placements.segment === segment &&
+                placements.offset === offset || displaced.has(offset);
+            if (!alive || isExpired({ exptime: record.time }, now())) continue;
+            group.push(listedOf(record, cache.accessOf(hash.a, hash.b, record.sequence)));
+          }
+        }
+      }
+      left.delete(segment);
+      segment.unpin();
+    }
+  } finally {
+    placements.watchers.delete(watcher);
+    for (const segment of left.keys()) segment.unpin();
+  }
+}
+
+/** A record's item without its value, with what is known of accesses beyond what it tells. */
+export function listedOf(record: RecordReader, access?: Access): Listed {
+  const { state } = record;
+  return {
+    key: record.key().slice(),
+    size: record.valueLength,
+    flags: record.flags,
+    exptime: record.time,
+    cas: record.cas,
+    stale: (state & State.stale) !== 0,
+    won: (state & State.won) !== 0,
+    fetched: access?.fetched ?? (state & State.fetched) !== 0,
+    accessed: access?.accessed ?? record.accessed,
+    binaryKey: (state & State.binaryKey) !== 0,
+  };
+}

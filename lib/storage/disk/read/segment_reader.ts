@@ -1,0 +1,117 @@
+/**
+ * Reads a segment from its first record to its last, a block at a time.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { type DataFile, readFully, readFullyLater } from "../fs/files.ts";
+import { RecordReader } from "../format/record.ts";
+import { SEGMENT_HEADER } from "../log/segment.ts";
+
+/** What {@linkcode SegmentReader.step} came upon. */
+export const Step = { record: 0, more: 1, end: 2, bad: 3 } as const;
+
+/** Reads records in order; the last one is in {@linkcode record}. */
+export class SegmentReader {
+  readonly record = new RecordReader();
+  /** The offset of the last record, or of what is no record. */
+  offset = SEGMENT_HEADER;
+  /** The offset behind the last record. */
+  next = SEGMENT_HEADER;
+
+  private buffer: Uint8Array<ArrayBuffer>;
+  /** The offset of the buffer's first byte, and how many bytes there are. */
+  private start = SEGMENT_HEADER;
+  private filled = 0;
+  private short = false;
+
+  /** @param end the segment's length in bytes */
+  constructor(
+    private readonly file: DataFile,
+    private readonly seed: number,
+    private readonly end: number,
+    blockBytes = 1 << 20,
+  ) {
+    this.buffer = new Uint8Array(blockBytes);
+    this.record.over(this.buffer);
+  }
+
+  /** Goes to the next record: a value of {@linkcode Step}; after `more`, fill and step again. */
+  step(): number {
+    const offset = this.offset = this.next;
+    if (offset >= this.end) return Step.end;
+    const { record } = this;
+    if (record.parse(offset - this.start, this.filled, this.seed, offset)) {
+      this.next = offset + record.size;
+      return Step.record;
+    }
+    if (record.size === 0 || offset + record.size > this.end || this.short) return Step.bad;
+    return Step.more;
+  }
+
+  /** Reads the next block. */
+  fill(): void {
+    const from = this.makeRoom();
+    this.took(readFully(this.file, this.buffer.subarray(from, this.wanted()), this.start + from));
+  }
+
+  /** {@linkcode fill} without holding up the loop. */
+  async fillLater(): Promise<void> {
+    const from = this.makeRoom();
+    const into = this.buffer.subarray(from, this.wanted());
+    this.took(await readFullyLater(this.file, into, this.start + from));
+  }
+
+  /** {@linkcode step} that fills by itself. */
+  advance(): number {
+    for (;;) {
+      const step = this.step();
+      if (step !== Step.more) return step;
+      this.fill();
+    }
+  }
+
+  private makeRoom(): number {
+    const done = this.next - this.start;
+    this.buffer.copyWithin(0, done, this.filled);
+    this.start = this.next;
+    this.filled -= done;
+    if (this.record.size > this.buffer.length) {
+      const grown = new Uint8Array(this.record.size);
+      grown.set(this.buffer.subarray(0, this.filled));
+      this.buffer = grown;
+      this.record.over(grown);
+    }
+    return this.filled;
+  }
+
+  private wanted(): number {
+    return Math.min(this.buffer.length, this.end - this.start);
+  }
+
+  private took(count: number): void {
+    this.filled += count;
+    // A file that ends early holds no more records, whatever a header promises.
+    this.short = this.filled < this.wanted();
+  }
+}
+
+/** The CRC-32 of a file's first `length` bytes; told how many bytes each step has read. */
+export async function checksumOf(
+  file: DataFile,
+  length: number,
+  progress: (bytes: number) => void,
+): Promise<number> {
+  const block = new Uint8Array(1 << 20);
+  let sum = 0;
+  for (let at = 0; at < length;) {
+    const into = block.subarray(0, Math.min(block.length, length - at));
+    const count = await readFullyLater(file, into, at);
+    if (count === 0) break;
+    sum = crc32(into.subarray(0, count), sum);
+    at += count;
+    progress(count);
+  }
+  return sum;
+}

@@ -1,0 +1,237 @@
+/**
+ * A consistent copy of a data directory, whether a server has it or not. FORMAT.md, "Copying a
+ * directory".
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { Exit, ExitError, messageOf } from "../../../errors.ts";
+import {
+  codeOf,
+  type DataFile,
+  type Files,
+  readFully,
+  readFullyLater,
+  readWhole,
+  removeIfThere,
+  systemFiles,
+  writeFully,
+} from "../fs/files.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Kind, segmentSeed } from "../format/record.ts";
+import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
+import { wholeRecords } from "./salvage.ts";
+import {
+  decodeSegmentHeader,
+  hintPathOf,
+  SEGMENT_HEADER,
+  segmentName,
+  segmentOfName,
+} from "../log/segment.ts";
+import { SegmentReader, Step } from "../read/segment_reader.ts";
+
+/** What a copy is made of, and where. */
+export interface BackupOptions {
+  readonly directory: string;
+  /** Must be empty, or not be there. */
+  readonly target: string;
+  /** The file system, the machine's own unless given. */
+  readonly files?: Files;
+}
+
+/** What a copy holds. */
+export interface BackupReport {
+  readonly segments: number;
+  /** Bytes of all segments in the copy, and how many of them share the original's place on disk. */
+  readonly bytes: number;
+  readonly linkedBytes: number;
+}
+
+/** The segment of the tail that was copied last. */
+interface Before {
+  readonly id: number;
+  readonly length: number;
+}
+
+const BLOCK = 1 << 20;
+/** How often it begins again because compaction has removed a segment meanwhile. */
+const ATTEMPTS = 20;
+
+/**
+ * Copies a directory.
+ *
+ * @throws {ExitError} if the target is not empty or cannot be written, or the directory not be read
+ */
+export async function backupDirectory(options: BackupOptions): Promise<BackupReport> {
+  const { directory, target, files = systemFiles } = options;
+  try {
+    files.makeDirectory(target);
+    if (files.list(target).length > 0) throw cannotCopy(options, "the target is not empty");
+    for (let attempt = 1;; attempt++) {
+      const report = await copy(files, directory, target);
+      if (report !== undefined) return report;
+      for (const name of files.list(target)) removeIfThere(files, `${target}/${name}`);
+      if (attempt === ATTEMPTS) throw cannotCopy(options, "its segments change all the time");
+    }
+  } catch (error) {
+    if (error instanceof ExitError) throw error;
+    throw cannotCopy(options, messageOf(error));
+  }
+}
+
+function cannotCopy({ directory, target }: BackupOptions, why: string): ExitError {
+  return new ExitError(`Cannot copy '${directory}' to '${target}': ${why}`, Exit.cannotCreate);
+}
+
+/** Copies, unless a segment that belongs to it goes meanwhile. */
+async function copy(
+  files: Files,
+  directory: string,
+  target: string,
+): Promise<BackupReport | undefined> {
+  const manifest = manifestOf(files, directory);
+  const open = new Map<number, DataFile>();
+  try {
+    // Once all of them are open, none can go away any more.
+    for (const [id] of manifest.segments) open.set(id, files.open(pathOf(directory, id), "read"));
+    let next = manifest.next;
+    const tail = files.list(directory).map(segmentOfName)
+      .filter((id) => id !== undefined && id >= next).sort((a, b) => a! - b!) as number[];
+    const segments: Array<[id: number, length: number, crc: number]> = [];
+    let linkedBytes = 0;
+    for (const [id, length, crc] of manifest.segments) {
+      if (await linkOrCopy(files, open.get(id)!, directory, target, id, length)) {
+        linkedBytes += length;
+      }
+      segments.push([id, length, crc]);
+    }
+    let before: Before = { id: 0, length: 0 };
+    for (const id of tail) {
+      const file = files.open(pathOf(directory, id), "read");
+      open.set(id, file);
+      const part = await copyTail(files, file, target, id, before, manifest);
+      if (part === undefined) break;
+      segments.push([id, part.length, part.crc]);
+      before = { id, length: part.length };
+      next = id + 1;
+    }
+    await files.syncDirectory(target);
+    await writeManifest(files, target, {
+      hashKey: manifest.hashKey,
+      clean: true,
+      sequence: manifest.sequence + SEQUENCE_GAP,
+      items: manifest.items,
+      next,
+      segments,
+    });
+    const bytes = segments.reduce((sum, [, length]) => sum + length, 0);
+    return { segments: segments.length, bytes, linkedBytes };
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  } finally {
+    for (const file of open.values()) file.close();
+  }
+}
+
+function pathOf(directory: string, id: number): string {
+  return `${directory}/${segmentName(id)}`;
+}
+
+function manifestOf(files: Files, directory: string): Manifest {
+  const manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
+  if (manifest === undefined) throw untrusted(directory, `its ${MANIFEST} is damaged`);
+  if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
+  return manifest;
+}
+
+/** Gives the copy the same file where that is possible: sealed segments are never written again. */
+async function linkOrCopy(
+  files: Files,
+  file: DataFile,
+  directory: string,
+  target: string,
+  id: number,
+  length: number,
+): Promise<boolean> {
+  const to = pathOf(target, id);
+  let linked = false;
+  try {
+    files.link(pathOf(directory, id), to);
+    linked = true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") throw error;
+    const copied = files.open(to, "create");
+    try {
+      const block = new Uint8Array(BLOCK);
+      for (let at = 0; at < length;) {
+        const into = block.subarray(0, Math.min(BLOCK, length - at));
+        const count = await readFullyLater(file, into, at);
+        if (count === 0) throw new Error(`'${pathOf(directory, id)}' ends early`);
+        writeFully(copied, into.subarray(0, count), at);
+        at += count;
+      }
+      await copied.sync();
+    } finally {
+      copied.close();
+    }
+  }
+  try {
+    files.link(hintPathOf(pathOf(directory, id)), hintPathOf(to));
+  } catch {
+    // The copy's first start makes the hint again.
+  }
+  return linked;
+}
+
+/** Copies a segment of the tail up to its last whole record, if it follows the one before. */
+async function copyTail(
+  files: Files,
+  file: DataFile,
+  target: string,
+  id: number,
+  before: Before,
+  manifest: Manifest,
+): Promise<{ length: number; crc: number } | undefined> {
+  const head = new Uint8Array(SEGMENT_HEADER);
+  const header = decodeSegmentHeader(head.subarray(0, readFully(file, head, 0)));
+  if (header === undefined || "format" in header || header.id !== id) return undefined;
+  const follows = before.id === 0
+    ? header.previous < manifest.next
+    : header.previous === before.id && header.previousLength === before.length;
+  if (!follows) {
+    // One between them is gone.
+    throw Object.assign(new Error("a segment is gone"), { code: "ENOENT" });
+  }
+  const size = file.size();
+  const reader = new SegmentReader(file, segmentSeed(manifest.hashKey, id), size, BLOCK);
+  let step = reader.step();
+  while (step === Step.record || step === Step.more) {
+    if (step === Step.more) await reader.fillLater();
+    step = reader.step();
+  }
+  const length = reader.offset;
+  for (const { record } of wholeRecords(file, segmentSeed(manifest.hashKey, id), length, size)) {
+    if (record.kind === Kind.marker && record.segment === id && record.time > length) {
+      throw new Error(`segment ${id} is damaged at offset ${length}`);
+    }
+  }
+  const copied = files.open(pathOf(target, id), "create");
+  try {
+    const block = new Uint8Array(BLOCK);
+    let crc = 0;
+    for (let at = 0; at < length;) {
+      const into = block.subarray(0, Math.min(BLOCK, length - at));
+      const count = await readFullyLater(file, into, at);
+      if (count === 0) throw Object.assign(new Error("the tail was cut"), { code: "ENOENT" });
+      writeFully(copied, into.subarray(0, count), at);
+      crc = crc32(into.subarray(0, count), crc);
+      at += count;
+    }
+    await copied.sync();
+    return { length, crc };
+  } finally {
+    copied.close();
+  }
+}

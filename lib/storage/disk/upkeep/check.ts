@@ -1,0 +1,336 @@
+/**
+ * Reads everything in a data directory and says what is wrong with it, and puts right what can be.
+ * FORMAT.md, "Checking and repairing".
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { equalBytes } from "../../../bytes.ts";
+import { ExitError, messageOf } from "../../../errors.ts";
+import {
+  codeOf,
+  type DataFile,
+  type Files,
+  type Held,
+  readFully,
+  readWhole,
+  removeIfThere,
+  replaceFile,
+  systemFiles,
+} from "../fs/files.ts";
+import { readHint } from "../format/hint.ts";
+import { cannotOpen } from "../fs/lock.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
+import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
+import { type DamagedPart, salvage } from "./salvage.ts";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  ExpiryTimes,
+  hintPathOf,
+  SEGMENT_HEADER,
+  segmentName,
+  segmentOfName,
+} from "../log/segment.ts";
+import { checksumOf } from "../read/segment_reader.ts";
+
+/** What a check or repair works on. */
+export interface CheckOptions {
+  readonly directory: string;
+  /** The file system, the machine's own unless given. */
+  readonly files?: Files;
+}
+
+/** What a check found. */
+export interface CheckReport {
+  /** A server has the directory: what it has not yet synced may look torn. */
+  readonly inUse: boolean;
+  readonly segments: number;
+  /** Bytes of all segments. */
+  readonly bytes: number;
+  /** Whole records, of those items and tombstones, alive or not. */
+  readonly records: number;
+  readonly items: number;
+  readonly tombstones: number;
+  /** Runs of bytes in sealed segments, or before synced ones, that are no record. */
+  readonly damaged: readonly DamagedPart[];
+  /** Bytes at the log's end that are no whole record: the next start cuts them off. */
+  readonly torn: readonly DamagedPart[];
+  /** Everything else that is wrong, as sentences. */
+  readonly problems: readonly string[];
+}
+
+/** What a repair did. */
+export interface RepairReport {
+  /** Whole records that were kept. */
+  readonly records: number;
+  /** Bytes that were set aside, and where they were. */
+  readonly damaged: readonly DamagedPart[];
+  /** The files that hold what was set aside. */
+  readonly setAside: readonly string[];
+  /** Segments that the manifest lists and that are not there. */
+  readonly missing: readonly string[];
+  /** The manifest was made again from the segments. */
+  readonly newManifest: boolean;
+}
+
+interface Found {
+  readonly id: number;
+  readonly path: string;
+  readonly file: DataFile;
+  /** Bytes that count. */
+  readonly length: number;
+  /** Whether the manifest lists it, and its checksum there. */
+  readonly listed: boolean;
+  readonly crc: number;
+  readonly headerWhole: boolean;
+}
+
+/**
+ * Reads everything and reports. A directory that a server has is read as it is at the moment.
+ *
+ * @throws {ExitError} if the directory cannot be read, or is in another format
+ */
+export async function checkDirectory(options: CheckOptions): Promise<CheckReport> {
+  const { directory, files = systemFiles } = options;
+  let lock: Held | undefined;
+  try {
+    lock = files.lock(directory);
+  } catch (error) {
+    if (!(error instanceof ExitError)) throw error;
+  }
+  try {
+    return { ...await check(files, directory), inUse: lock === undefined };
+  } finally {
+    lock?.close();
+  }
+}
+
+async function check(files: Files, directory: string): Promise<Omit<CheckReport, "inUse">> {
+  const problems: string[] = [];
+  const manifest = manifestOf(files, directory);
+  if (manifest === undefined) problems.push(`'${directory}/${MANIFEST}' is missing or damaged`);
+  const { hashKey, found, missing } = survey(files, directory, manifest);
+  for (const path of missing) problems.push(`'${path}' is missing`);
+  let [bytes, records, items, tombstones] = [0, 0, 0, 0];
+  const damaged: DamagedPart[] = [];
+  const doubtful: DamagedPart[] = [];
+  /** The furthest place that a sync marker speaks of: segment, offset. */
+  let [syncedSegment, syncedOffset] = [0, 0];
+  for (const one of found) {
+    const { id, path, file, length, listed } = one;
+    if (!one.headerWhole && length > 0) {
+      (listed ? damaged : doubtful).push({ path, offset: 0, bytes: SEGMENT_HEADER });
+    }
+    const parts = salvage(
+      path,
+      file,
+      segmentSeed(hashKey, id),
+      SEGMENT_HEADER,
+      length,
+      (record) => {
+        records++;
+        if (record.kind === Kind.item) items++;
+        else if (record.kind === Kind.tombstone) tombstones++;
+        else if (record.kind === Kind.marker && record.segment >= syncedSegment) {
+          [syncedSegment, syncedOffset] = [record.segment, record.time];
+        }
+      },
+    );
+    (listed ? damaged : doubtful).push(...parts);
+    bytes += length;
+    if (listed) {
+      if (await checksumOf(file, length, () => {}) !== one.crc && parts.length === 0) {
+        problems.push(`'${path}' has another checksum than the ${MANIFEST} says`);
+      }
+      if (!hintFits(files, one)) problems.push(`'${hintPathOf(path)}' is missing or damaged`);
+    }
+    file.close();
+  }
+  const torn: DamagedPart[] = [];
+  for (const part of doubtful) {
+    const id = segmentOfName(part.path.slice(directory.length + 1))!;
+    const synced = id < syncedSegment || id === syncedSegment && part.offset < syncedOffset;
+    (synced ? damaged : torn).push(part);
+  }
+  return { segments: found.length, bytes, records, items, tombstones, damaged, torn, problems };
+}
+
+/**
+ * Sets what is damaged aside and keeps every whole record. A segment with damage in it becomes a
+ * `.damaged` file as it is, and its whole records a new segment with its number.
+ *
+ * @throws {ExitError} if the directory cannot be locked, written or read, or is in another format
+ */
+export async function repairDirectory(options: CheckOptions): Promise<RepairReport> {
+  const { directory, files = systemFiles } = options;
+  const lock = files.lock(directory);
+  try {
+    return await repair(files, directory);
+  } catch (error) {
+    if (codeOf(error) === "") throw error;
+    throw cannotOpen(directory, messageOf(error));
+  } finally {
+    lock.close();
+  }
+}
+
+async function repair(files: Files, directory: string): Promise<RepairReport> {
+  const manifest = manifestOf(files, directory);
+  const { hashKey, found, missing } = survey(files, directory, manifest);
+  const damaged: DamagedPart[] = [];
+  const setAside: string[] = [];
+  const segments: Array<[id: number, length: number, crc: number]> = [];
+  let records = 0;
+  let sequence = manifest?.sequence ?? 0;
+  if (manifest === undefined && files.list(directory).includes(MANIFEST)) {
+    const aside = `${directory}/${MANIFEST}.damaged`;
+    files.rename(`${directory}/${MANIFEST}`, aside);
+    setAside.push(aside);
+  }
+  for (const [i, one] of found.entries()) {
+    const { id, path, file, length } = one;
+    const whole = new RecordBuffer(length + SEGMENT_HEADER);
+    const seed = segmentSeed(hashKey, id);
+    const parts = salvage(path, file, seed, SEGMENT_HEADER, length, (record) => {
+      records++;
+      sequence = Math.max(sequence, record.sequence);
+      whole.put(
+        record.kind,
+        record.state,
+        record.key(),
+        record.value(),
+        record.flags,
+        record.sequence,
+        record.cas,
+        record.time,
+        record.accessed,
+        record.segment,
+        seed,
+        SEGMENT_HEADER + whole.length,
+      );
+    });
+    if (parts.length === 0 && one.headerWhole) {
+      segments.push([id, length, await checksumOf(file, length, () => {})]);
+      await file.sync();
+      file.close();
+      continue;
+    }
+    if (!one.headerWhole) parts.unshift({ path, offset: 0, bytes: SEGMENT_HEADER });
+    damaged.push(...parts);
+    file.close();
+    const aside = freeName(files, directory, `${segmentName(id)}.damaged`);
+    const bytes = new Uint8Array(SEGMENT_HEADER + whole.length);
+    const before = found[i - 1];
+    bytes.set(encodeSegmentHeader({
+      id,
+      previous: before?.id ?? 0,
+      previousLength: before?.length ?? 0,
+      sequence: 0,
+      hashKey,
+    }));
+    bytes.set(whole.bytes.subarray(0, whole.length), SEGMENT_HEADER);
+    files.link(path, aside);
+    setAside.push(aside);
+    await replaceFile(files, path, bytes);
+    removeIfThere(files, hintPathOf(path));
+    segments.push([id, bytes.length, crc32(bytes)]);
+  }
+  await files.syncDirectory(directory);
+  const last = found.at(-1);
+  await writeManifest(files, directory, {
+    hashKey,
+    clean: false,
+    sequence: sequence + SEQUENCE_GAP,
+    items: 0,
+    next: Math.max(manifest?.next ?? 1, last === undefined ? 1 : last.id + 1),
+    segments,
+  });
+  return { records, damaged, setAside, missing, newManifest: manifest === undefined };
+}
+
+/** The manifest, `undefined` if there is none that can be read. */
+function manifestOf(files: Files, directory: string): Manifest | undefined {
+  let manifest;
+  try {
+    manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "" && code !== "ENOENT") throw cannotOpen(directory, messageOf(error));
+  }
+  if (manifest !== undefined && !("hashKey" in manifest)) {
+    throw otherFormat(directory, manifest.format);
+  }
+  return manifest;
+}
+
+/** Opens what there is of the log, in its order. */
+function survey(files: Files, directory: string, manifest: Manifest | undefined): {
+  hashKey: Uint8Array;
+  found: Found[];
+  missing: string[];
+} {
+  const ids = files.list(directory).map(segmentOfName).filter((id) => id !== undefined)
+    .sort((a, b) => a - b);
+  const listed = new Map(manifest?.segments.map((one) => [one[0], one]));
+  const missing = [...listed.keys()].filter((id) => !ids.includes(id))
+    .map((id) => `${directory}/${segmentName(id)}`);
+  let hashKey = manifest?.hashKey;
+  const opened: Array<{ id: number; path: string; file: DataFile; own: Uint8Array | undefined }> =
+    [];
+  for (const id of ids) {
+    // What a compaction left is no part of the log.
+    if (manifest !== undefined && id < manifest.next && !listed.has(id)) continue;
+    const path = `${directory}/${segmentName(id)}`;
+    const file = files.open(path, "read");
+    const bytes = new Uint8Array(SEGMENT_HEADER);
+    const header = decodeSegmentHeader(bytes.subarray(0, readFully(file, bytes, 0)));
+    if (header !== undefined && "format" in header) throw otherFormat(directory, header.format);
+    const own = header?.id === id ? header.hashKey : undefined;
+    hashKey ??= own;
+    opened.push({ id, path, file, own });
+  }
+  if (hashKey === undefined) {
+    throw untrusted(directory, "neither its MANIFEST nor any segment says whose it is");
+  }
+  const key = hashKey;
+  const found = opened.map(({ id, path, file, own }) => {
+    const size = file.size();
+    return {
+      id,
+      path,
+      file,
+      length: Math.min(listed.get(id)?.[1] ?? size, size),
+      listed: listed.has(id),
+      crc: listed.get(id)?.[2] ?? 0,
+      headerWhole: own !== undefined && equalBytes(own, key),
+    };
+  });
+  return { hashKey, found, missing };
+}
+
+function hintFits(files: Files, { id, path, length, crc }: Found): boolean {
+  const summary = {
+    id,
+    length,
+    crc,
+    sequence: 0,
+    tombstones: 0,
+    tombstoneSegment: 0,
+    expiry: new ExpiryTimes(0),
+  };
+  try {
+    return readHint(readWhole(files, hintPathOf(path)), summary) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function freeName(files: Files, directory: string, name: string): string {
+  const names = files.list(directory);
+  let free = name;
+  for (let n = 2; names.includes(free); n++) free = `${name}.${n}`;
+  return `${directory}/${free}`;
+}

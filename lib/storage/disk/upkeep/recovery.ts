@@ -1,0 +1,459 @@
+/**
+ * From what is in a directory to a log and an index. FORMAT.md, "Starting".
+ *
+ * @module
+ */
+
+import { equalBytes } from "../../../bytes.ts";
+import { Exit, type ExitError, messageOf } from "../../../errors.ts";
+import {
+  codeOf,
+  type DataFile,
+  type Files,
+  readFully,
+  readWhole,
+  removeIfThere,
+  replaceFile,
+} from "../fs/files.ts";
+import { KeyHash } from "../../hash.ts";
+import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
+import { offsetOf } from "../index/key_index.ts";
+import { cannotOpen } from "../fs/lock.ts";
+import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { Placements } from "../index/placements.ts";
+import { Kind, RECORD_HEADER, segmentSeed } from "../format/record.ts";
+import {
+  decodeSegmentHeader,
+  ExpiryTimes,
+  FORMAT,
+  Segment,
+  SEGMENT_HEADER,
+  type SegmentHeader,
+  segmentName,
+  segmentOfName,
+} from "../log/segment.ts";
+import { wholeRecords } from "./salvage.ts";
+import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
+
+/** How far the sequence jumps where acknowledged uniques may have been lost. */
+export const SEQUENCE_GAP = 2 ** 30;
+
+/** Uniques below this that a client sets move the sequence behind them. */
+export const FOLLOWED_CAS = 1n << 52n;
+
+/** What a start needs. */
+export interface RecoveryOptions {
+  readonly files: Files;
+  readonly directory: string;
+  readonly now: () => number;
+  readonly log: (line: string) => void;
+}
+
+/** What a start found. */
+export interface Recovered {
+  readonly hashKey: Uint8Array;
+  readonly placements: Placements;
+  /** Sealed, synced and listed, in log order. */
+  readonly segments: Segment[];
+  readonly sequence: number;
+  /** The moment of a pending flush in milliseconds since 1970; 0 for none. */
+  readonly flushAt: number;
+  /** The number of the segment with the last flush; everything before it is dead. 0 for none. */
+  readonly flushSegment: number;
+  readonly next: number;
+  readonly end: number;
+  /** Whether the manifest could be written that must be there before anything else is. */
+  readonly reserved: boolean;
+}
+
+/** Reads a directory's manifest; makes a new one in an empty directory. */
+export async function openManifest(files: Files, directory: string): Promise<Manifest> {
+  const names = files.list(directory);
+  if (!names.includes(MANIFEST)) {
+    if (names.some((name) => segmentOfName(name) !== undefined)) {
+      throw untrusted(directory, `it has segments and no ${MANIFEST}`);
+    }
+    const hashKey = crypto.getRandomValues(new Uint8Array(16));
+    const fresh = { hashKey, clean: true, sequence: 0, items: 0, next: 1, segments: [] };
+    await writeManifest(files, directory, fresh);
+    return fresh;
+  }
+  let manifest;
+  try {
+    manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
+  } catch (error) {
+    if (codeOf(error) !== "") throw cannotOpen(directory, messageOf(error));
+  }
+  if (manifest === undefined) throw untrusted(directory, `its ${MANIFEST} is damaged`);
+  if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
+  return manifest;
+}
+
+/** The error for a directory in another format. */
+export function otherFormat(directory: string, format: number): ExitError {
+  const age = format > FORMAT ? "newer" : "older";
+  return cannotOpen(
+    directory,
+    `it has the ${age} format ${format}, and this version reads format ${FORMAT} only`,
+    Exit.data,
+  );
+}
+
+/** The error for a directory that is damaged. */
+export function untrusted(directory: string, reason: string): ExitError {
+  return cannotOpen(
+    directory,
+    `${reason}; --repair sets what is damaged aside and keeps everything that is whole`,
+    Exit.data,
+  );
+}
+
+/** Brings a directory's data back. It must be locked. */
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  return await new Recovery(options, await openManifest(options.files, options.directory)).run();
+}
+
+/** A segment of the tail while it is looked at. */
+interface Tail {
+  readonly id: number;
+  readonly path: string;
+  readonly file: DataFile;
+  readonly size: number;
+  readonly header: SegmentHeader | undefined;
+}
+
+class Recovery {
+  private readonly files: Files;
+  private readonly directory: string;
+  private readonly hash: KeyHash;
+  private readonly placements: Placements;
+  private readonly segments: Segment[] = [];
+  private sequence: number;
+  private flushAt = 0;
+  private flushSegment = 0;
+  private end = 0;
+  /** Of the work in bytes: all, done, and when it was last told. */
+  private work = 0;
+  private done = 0;
+  private told = Date.now();
+
+  constructor(private readonly options: RecoveryOptions, private readonly manifest: Manifest) {
+    this.files = options.files;
+    this.directory = options.directory;
+    this.hash = new KeyHash(manifest.hashKey);
+    this.placements = new Placements(manifest.clean ? manifest.items : 0);
+    this.sequence = manifest.sequence;
+  }
+
+  async run(): Promise<Recovered> {
+    const { manifest, files, directory } = this;
+    const tailIds = this.tidy();
+    const clean = manifest.clean && tailIds.length === 0;
+    for (const [, length] of manifest.segments) this.work += length;
+    for (const [id, length, crc] of manifest.segments) {
+      await this.openListed(id, length, crc, !clean);
+      this.progress(length);
+    }
+    let next = manifest.next;
+    if (tailIds.length > 0) {
+      await this.openTail(tailIds);
+      next = Math.max(next, tailIds[tailIds.length - 1] + 1);
+    }
+    if (!clean) this.sequence += SEQUENCE_GAP;
+    // Even if everything that is written from here on is lost with its files' names, the next start
+    // begins behind it.
+    let reserved = true;
+    try {
+      await writeManifest(files, directory, {
+        hashKey: manifest.hashKey,
+        clean: true,
+        sequence: this.sequence + SEQUENCE_GAP,
+        items: this.placements.index.size,
+        next,
+        segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
+      });
+    } catch (error) {
+      // A full disk is no reason not to serve what is on it.
+      if (codeOf(error) !== "ENOSPC") throw cannotOpen(directory, messageOf(error));
+      reserved = false;
+    }
+    const { placements, segments, sequence, flushAt, flushSegment, end } = this;
+    const { hashKey } = manifest;
+    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end, reserved };
+  }
+
+  /** Removes what compactions and unfinished writes left; gives the tail's segment numbers. */
+  private tidy(): number[] {
+    const { files, directory, manifest } = this;
+    const listed = new Set(manifest.segments.map(([id]) => id));
+    const tail: number[] = [];
+    for (const name of files.list(directory)) {
+      const hint = /^(\d{10})\.hint$/.exec(name);
+      const id = segmentOfName(hint ? `${hint[1]}.log` : name);
+      if (id !== undefined && id < manifest.next && !listed.has(id)) {
+        files.remove(`${directory}/${name}`);
+      } else if (hint && id! >= manifest.next || /^(MANIFEST|\d{10}\.\w+)\.new$/.test(name)) {
+        files.remove(`${directory}/${name}`);
+      } else if (id !== undefined && !hint && id >= manifest.next) {
+        tail.push(id);
+      }
+    }
+    return tail.sort((a, b) => a - b);
+  }
+
+  private async openListed(
+    id: number,
+    length: number,
+    crc: number,
+    verify: boolean,
+  ): Promise<void> {
+    const path = `${this.directory}/${segmentName(id)}`;
+    let file: DataFile;
+    try {
+      file = this.files.open(path, "read");
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw cannotOpen(this.directory, messageOf(error));
+      throw untrusted(this.directory, `segment '${path}' is missing`);
+    }
+    const segment = this.segmentOf(id, path, file);
+    segment.length = length;
+    segment.crc = crc;
+    const size = file.size();
+    // What is behind a listed length is left of a write that failed and could not be cut off.
+    if (size < length) {
+      throw untrusted(this.directory, `segment '${path}' has ${size} bytes instead of ${length}`);
+    }
+    if (verify && await checksumOf(file, length, () => {}) !== crc) {
+      throw this.damageIn(segment);
+    }
+    let words: Uint32Array | undefined;
+    try {
+      const bytes = readWhole(this.files, segment.hintPath);
+      segment.hintBytes = bytes.length;
+      words = readHint(bytes, segment);
+    } catch {
+      // No hint, or one that cannot be read, is made again.
+    }
+    if (words === undefined) {
+      const { hint, good } = this.readRecords(segment, length);
+      if (good !== length) throw this.damageIn(segment);
+      words = await this.writeHint(segment, hint);
+    }
+    this.adopt(segment, words);
+  }
+
+  /** Reads a segment's records up to `end`; gives where the last whole one ends. */
+  private readRecords(segment: Segment, end: number): { hint: HintBuilder; good: number } {
+    const { hash } = this;
+    const hint = new HintBuilder(Math.ceil(end / 150));
+    const reader = new SegmentReader(segment.file, segment.seed, end);
+    const { record } = reader;
+    let step = reader.advance();
+    for (; step === Step.record; step = reader.advance()) {
+      const { kind, size, sequence } = record;
+      if (sequence > segment.sequence) segment.sequence = sequence;
+      if (kind === Kind.item || kind === Kind.tombstone) {
+        hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
+        hint.add(kind, hash.a, hash.b, hash.c, reader.offset, size);
+        if (kind === Kind.tombstone) {
+          segment.tombstones += size;
+          segment.tombstoneSegment = Math.max(segment.tombstoneSegment, record.segment);
+        } else {
+          if (record.time !== 0) segment.expiry.add(record.time, size);
+          if (record.cas < FOLLOWED_CAS && record.cas > segment.sequence) {
+            segment.sequence = Number(record.cas);
+          }
+        }
+      } else {
+        hint.add(kind, 0, 0, 0, reader.offset, size);
+      }
+    }
+    return { hint, good: reader.offset };
+  }
+
+  private async writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array> {
+    const bytes = hint.finish(segment);
+    try {
+      await replaceFile(this.files, segment.hintPath, bytes);
+      segment.hintBytes = bytes.length;
+    } catch {
+      // A start without a hint takes longer, and that is all.
+    }
+    return hint.words.subarray(0, hint.length);
+  }
+
+  /** Takes a segment into the log, and its records into the index. */
+  private adopt(segment: Segment, words: Uint32Array): void {
+    const { placements } = this;
+    segment.sealed = segment.listed = true;
+    this.segments.push(segment);
+    segment.base = this.end;
+    this.end += segment.length;
+    if (segment.sequence > this.sequence) this.sequence = segment.sequence;
+    const slot = segment.slot << 16;
+    for (let at = HINT_HEADER; at < words.length; at += HINT_RECORD) {
+      const high = words[at + 3];
+      const kind = high >>> 16;
+      if (kind === Kind.item) {
+        const place = (slot | high & 0xffff) >>> 0;
+        placements.replay(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
+      } else if (kind === Kind.tombstone) {
+        placements.forget(words[at], words[at + 1], words[at + 2]);
+      } else if (kind === Kind.flush) {
+        if (placements.index.size > 0) placements.clear();
+        placements.flushed = undefined;
+        this.flushAt = 0;
+        this.flushSegment = segment.id;
+      } else if (kind === Kind.flushToCome) {
+        this.flushAt = timeOf(segment, offsetOf(words[at + 4]));
+      }
+    }
+  }
+
+  private async openTail(ids: number[]): Promise<void> {
+    const tails = ids.map((id) => this.openTailFile(id));
+    for (const tail of tails) this.work += tail.size;
+    let last: { id: number; length: number } | undefined;
+    const kept: Array<{ segment: Segment; hint: HintBuilder }> = [];
+    for (let i = 0; i < tails.length; i++) {
+      const tail = tails[i];
+      const { header } = tail;
+      const follows = (other: SegmentHeader | undefined): boolean =>
+        other !== undefined &&
+        (last === undefined
+          ? other.previous < this.manifest.next
+          : other.previous === last.id && other.previousLength === last.length);
+      if (!follows(header)) {
+        // A file that was begun and given up: the one after it goes on where this one did not.
+        if (header === undefined && i + 1 < tails.length && follows(tails[i + 1].header)) {
+          tail.file.close();
+          this.files.remove(tail.path);
+          continue;
+        }
+        await this.cut(tails, i, 0);
+        break;
+      }
+      const segment = this.segmentOf(tail.id, tail.path, tail.file);
+      segment.sequence = header!.sequence;
+      // A header that links to this segment says how much of it counts.
+      const after = tails.slice(i + 1).find((other) => other.header?.previous === tail.id);
+      const end = after === undefined ? tail.size : after.header!.previousLength;
+      const { hint, good } = this.readRecords(segment, Math.min(end, tail.size));
+      if (good < end) {
+        await this.cut(tails, i, good);
+      } else if (end < tail.size) {
+        tail.file.truncate(end);
+      }
+      const length = Math.min(good, end);
+      last = { id: tail.id, length };
+      if (length > SEGMENT_HEADER || after !== undefined && good === end) {
+        segment.length = length;
+        kept.push({ segment, hint });
+      } else {
+        this.placements.slots[segment.slot] = undefined;
+      }
+      if (good < end) break;
+    }
+    for (const { segment, hint } of kept) {
+      segment.crc = await checksumOf(segment.file, segment.length, () => {});
+      await segment.file.sync();
+      this.adopt(segment, await this.writeHint(segment, hint));
+      this.progress(segment.length);
+    }
+    await this.files.syncDirectory(this.directory);
+  }
+
+  private openTailFile(id: number): Tail {
+    const path = `${this.directory}/${segmentName(id)}`;
+    const file = this.files.open(path, "write");
+    const bytes = new Uint8Array(SEGMENT_HEADER);
+    const count = readFully(file, bytes, 0);
+    let header = decodeSegmentHeader(bytes.subarray(0, count));
+    if (header !== undefined && "format" in header) {
+      throw otherFormat(this.directory, header.format);
+    }
+    if (header !== undefined) {
+      const own = header.id === id && equalBytes(header.hashKey, this.manifest.hashKey);
+      if (!own) header = undefined;
+    }
+    return { id, path, file, size: file.size(), header };
+  }
+
+  /**
+   * Cuts the log at an offset of a segment of the tail, unless what is behind was synced.
+   *
+   * @throws {ExitError} with code 65 if it was
+   */
+  private async cut(tails: Tail[], first: number, offset: number): Promise<void> {
+    const { path, id } = tails[first];
+    let bytes = 0;
+    let records = 0;
+    for (let i = first; i < tails.length; i++) {
+      const from = i === first ? Math.max(offset, SEGMENT_HEADER) : SEGMENT_HEADER;
+      bytes += tails[i].size - (i === first ? offset : 0);
+      const { file, size } = tails[i];
+      const seed = segmentSeed(this.manifest.hashKey, tails[i].id);
+      for (const { record } of wholeRecords(file, seed, from, size)) {
+        records++;
+        if (record.kind !== Kind.marker) continue;
+        if (record.segment > id || record.segment === id && record.time > offset) {
+          throw untrusted(
+            this.directory,
+            `'${path}' is damaged at offset ${offset}, where it was known to be whole`,
+          );
+        }
+      }
+    }
+    if (bytes > 0) {
+      this.options.log(
+        `Cut off the log's torn end: ${bytes} bytes from offset ${offset} of '${path}' on, ` +
+          `with ${records} whole records behind the tear; they were never synced`,
+      );
+    }
+    // The last one first: at no time is there a log with a hole.
+    for (let i = tails.length - 1; i > first; i--) {
+      tails[i].file.close();
+      removeIfThere(this.files, tails[i].path);
+      await this.files.syncDirectory(this.directory);
+    }
+    if (offset <= SEGMENT_HEADER) {
+      tails[first].file.close();
+      removeIfThere(this.files, path);
+    } else {
+      tails[first].file.truncate(offset);
+      await tails[first].file.sync();
+    }
+  }
+
+  private segmentOf(id: number, path: string, file: DataFile): Segment {
+    const { slots } = this.placements;
+    const expiry = new ExpiryTimes(this.options.now());
+    const segment = new Segment(id, slots.length, path, file, this.manifest.hashKey, 0, expiry);
+    slots.push(segment);
+    return segment;
+  }
+
+  /** The error that names the first damaged record of a listed segment. */
+  private damageIn(segment: Segment): ExitError {
+    const { good } = this.readRecords(segment, segment.length);
+    const where = good < segment.length ? `at offset ${good}` : "in its header";
+    return untrusted(this.directory, `'${segment.path}' is damaged ${where}`);
+  }
+
+  private progress(bytes: number): void {
+    this.done += bytes;
+    const now = Date.now();
+    if (now - this.told < 2000) return;
+    this.told = now;
+    const percent = Math.floor(this.done / this.work * 100);
+    const items = this.placements.index.size;
+    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`);
+  }
+}
+
+function timeOf(segment: Segment, offset: number): number {
+  const bytes = new Uint8Array(RECORD_HEADER);
+  readFully(segment.file, bytes, offset);
+  const view = new DataView(bytes.buffer);
+  return view.getUint32(32, true) + view.getUint16(36, true) * 2 ** 32;
+}

@@ -1,0 +1,60 @@
+/**
+ * Finds whole records among damaged bytes.
+ *
+ * @module
+ */
+
+import { type DataFile, readFully } from "../fs/files.ts";
+import { RECORD_HEADER, RecordReader } from "../format/record.ts";
+
+/**
+ * The whole records from an offset on, wherever they begin. Each is valid until the next is asked for.
+ *
+ * @param end the offset behind the last byte that counts
+ */
+export function* wholeRecords(
+  file: DataFile,
+  seed: number,
+  from: number,
+  end: number,
+): Generator<{ readonly offset: number; readonly record: RecordReader }> {
+  const bytes = new Uint8Array(Math.max(end - from, 0));
+  const length = readFully(file, bytes, from);
+  const record = new RecordReader();
+  record.over(bytes);
+  for (let at = (8 - from % 8) % 8; at + RECORD_HEADER <= length;) {
+    if (record.parse(at, length, seed, from + at)) {
+      yield { offset: from + at, record };
+      at += record.size;
+    } else {
+      at += 8;
+    }
+  }
+}
+
+/** A run of bytes that are no whole record. */
+export interface DamagedPart {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Reads a segment's records, past what is damaged; `keep` is told each whole one. */
+export function salvage(
+  path: string,
+  file: DataFile,
+  seed: number,
+  from: number,
+  end: number,
+  keep: (record: RecordReader, offset: number) => void,
+): DamagedPart[] {
+  const parts: DamagedPart[] = [];
+  let behind = from;
+  for (const { offset, record } of wholeRecords(file, seed, from, end)) {
+    if (offset > behind) parts.push({ path, offset: behind, bytes: offset - behind });
+    keep(record, offset);
+    behind = offset + record.size;
+  }
+  if (behind < end) parts.push({ path, offset: behind, bytes: end - behind });
+  return parts;
+}

@@ -1,0 +1,106 @@
+/** How a client logs in, over each dialect. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { Client } from "../../lib/client/client.ts";
+import { RequestError } from "../../lib/client/errors.ts";
+import { DebianPackage } from "../clients/debian.ts";
+import { memcachedMissing, startMemcached, startMemcachedIn } from "./servers.ts";
+
+const saslTools = new DebianPackage("sasl2-bin", "/usr/sbin/saslpasswd2");
+
+const ann = { user: "ann", password: "secret" };
+
+for (const protocol of ["text", "meta"] as const) {
+  Deno.test({
+    name: `a server with an auth file takes the right password and no other (${protocol})`,
+    ignore: memcachedMissing,
+    fn: async () => {
+      const file = await Deno.makeTempFile();
+      await Deno.writeTextFile(file, "ann:secret\n");
+      await Deno.chmod(file, 0o644);
+      await using server = await startMemcached("-Y", file);
+      await Deno.remove(file);
+      const servers = [server.address];
+      using client = new Client({ servers, protocol, credentials: ann });
+      await client.set("k", "v");
+      assertEquals((await client.get("k"))?.text, "v");
+      using eve = new Client({ servers, protocol, credentials: { ...ann, user: "eve" } });
+      await assertRejects(
+        () => eve.get("k"),
+        RequestError,
+        `${server.address} refuses user 'eve': CLIENT_ERROR`,
+      );
+      // What was asked before the login was refused fails with it.
+      const [set, get] = await Promise.allSettled([eve.set("k", "w"), eve.get("k")]);
+      assertEquals([set.status, get.status], ["rejected", "rejected"]);
+      assertEquals((await client.get("k"))?.text, "v");
+    },
+  });
+}
+
+Deno.test({
+  name: saslTools.named("a server with SASL takes the right password and no other (binary)"),
+  ignore: memcachedMissing || saslTools.skipped,
+  fn: async () => {
+    saslTools.require();
+    const directory = await Deno.makeTempDir();
+    try {
+      await Deno.chmod(directory, 0o755);
+      const users = `${directory}/users`;
+      await Deno.writeTextFile(
+        `${directory}/memcached.conf`,
+        "mech_list: plain\npwcheck_method: auxprop\nauxprop_plugin: sasldb\n" +
+          `sasldb_path: ${users}\n`,
+      );
+      await addUser(users, ann);
+      await Deno.chmod(users, 0o644);
+      await using server = await startMemcachedIn(
+        { SASL_CONF_PATH: directory },
+        ...["-S", "-B", "binary"],
+      );
+      const servers = [server.address];
+      using client = new Client({ servers, protocol: "binary", credentials: ann });
+      await client.set("k", "v");
+      assertEquals((await client.get("k"))?.text, "v");
+      for (const credentials of [{ ...ann, user: "eve" }, { ...ann, password: "guess" }]) {
+        using eve = new Client({ servers, protocol: "binary", credentials });
+        await assertRejects(
+          () => eve.get("k"),
+          RequestError,
+          `refuses user '${credentials.user}': CLIENT_ERROR authentication failure`,
+        );
+      }
+      using nobody = new Client({ servers, protocol: "binary" });
+      await assertRejects(() => nobody.get("k"), RequestError, "authentication failure");
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "a password is not sent over binary to a server that has no SASL",
+  ignore: memcachedMissing,
+  fn: async () => {
+    await using server = await startMemcached();
+    const servers = [server.address];
+    using client = new Client({ servers, protocol: "binary", credentials: ann });
+    await assertRejects(() => client.get("k"), RequestError, "refuses user 'ann': ERROR");
+    using anyone = new Client({ servers });
+    assertEquals((await anyone.stats()).get(server.address)?.get("cmd_set"), "0");
+  },
+});
+
+async function addUser(file: string, { user, password }: typeof ann): Promise<void> {
+  const realm = Deno.hostname();
+  const child = new Deno.Command(saslTools.file, {
+    args: ["-p", "-c", "-f", file, "-a", "memcached", "-u", realm, user],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(password));
+  await writer.close();
+  assertEquals((await child.status).success, true);
+}

@@ -1,0 +1,80 @@
+/**
+ * A directory in which memcached's tests run: its source, unpacked, with kvs where its tests look for
+ * the programs that `make` would have built.
+ *
+ * @module
+ */
+
+import type { StoreName } from "./page.ts";
+
+/** Where memcached's tests can run. */
+export interface Build {
+  /** The root of memcached's source. */
+  readonly directory: string;
+  /** The environment that a test file needs to find `store`, served by this machine's Deno. */
+  environment(store: StoreName, data: string): Record<string, string>;
+  /** The names of the test files, sorted. */
+  readonly files: readonly string[];
+}
+
+/** What of the caller's environment would change a server or switch tests on. */
+const FOREIGN = /^(KVS_|T_MEMD_|MEMCACHED_|SUITE_|(SSL_TEST|RUN_SASL_TESTS|VALGRIND_TEST)$)/;
+
+/**
+ * Puts kvs in place of memcached.
+ *
+ * @param directory the root of memcached's source, which is written to.
+ * @param server the root of the checkout of kvs to test.
+ */
+export async function prepare(directory: string, server: string): Promise<Build> {
+  for (
+    const [name, script] of [
+      ["memcached-debug", "memcached-debug.sh"],
+      ["memcached", "memcached-debug.sh"],
+      ["timedrun", "timedrun.sh"],
+    ] as const
+  ) {
+    await Deno.remove(`${directory}/${name}`).catch(() => {});
+    await Deno.writeTextFile(
+      `${directory}/${name}`,
+      await Deno.readTextFile(new URL(script, import.meta.url)),
+    );
+    await Deno.chmod(`${directory}/${name}`, 0o755);
+  }
+  const files = Array.from(Deno.readDirSync(`${directory}/t`), ({ name }) => name)
+    .filter((name) => name.endsWith(".t") && !name.startsWith(".")).sort();
+  const permissions = await permissionsOf(server);
+  const own = Object.entries(Deno.env.toObject()).filter(([name]) => !FOREIGN.test(name));
+  return {
+    directory,
+    files,
+    environment: (store, data) => ({
+      ...Object.fromEntries(own),
+      LC_ALL: "C",
+      DENO_NO_UPDATE_CHECK: "1",
+      // What debugtime is in memcached's debug build, which its tests are for.
+      KVS_TEST_CLOCK: "1",
+      SUITE_DENO: Deno.execPath(),
+      SUITE_SERVER: server,
+      SUITE_PERMISSIONS: permissions,
+      SUITE_STORE: store,
+      SUITE_DATA: data,
+    }),
+  };
+}
+
+/** What the checkout's own task allows its server to do. */
+async function permissionsOf(server: string): Promise<string> {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${server}/deno.json`));
+  return tasks.start.command.match(/--(no-prompt|allow-\S+|unstable-\S+)/g).join(" ");
+}
+
+/** Unpacks a tarball into `directory`, without the folder around it. */
+export async function unpack(tarball: string, directory: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("tar", {
+    args: ["--extract", "--file", tarball, "--directory", directory, "--strip-components=1"],
+  }).output();
+  if (!success) {
+    throw new Error(`Cannot unpack '${tarball}': ${new TextDecoder().decode(stderr).trim()}`);
+  }
+}

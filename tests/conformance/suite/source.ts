@@ -1,0 +1,174 @@
+/**
+ * Gets memcached's source, which carries its tests, from Debian.
+ *
+ * It comes from the archive that this machine's own apt uses, by an apt that keeps its lists and its
+ * downloads in a directory of its own: nothing of the machine's apt is changed, and nobody needs to be
+ * root. apt checks Debian's signature. The tarball is kept in the user's cache.
+ *
+ * @module
+ */
+
+import { ensureDir } from "@std/fs";
+import { messageOf } from "../../../lib/errors.ts";
+
+/** A source tarball of memcached. */
+export interface Tarball {
+  readonly path: string;
+  /** `1.6.45` */
+  readonly version: string;
+  /** Where it came from, in words. */
+  readonly origin: string;
+}
+
+/** Debian's suites, in the order in which they are tried: the first has the newest memcached. */
+const SUITES = ["sid", "trixie"];
+/** The key that Debian's archives are signed with, where Debian puts it. */
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const TARBALL = /^memcached_(\d[\w.~+]*)\.orig\.tar\.\w+$/;
+
+/** Where tarballs are kept. */
+export function cacheDirectory(env: { get(name: string): string | undefined } = Deno.env): string {
+  const base = env.get("XDG_CACHE_HOME") || (env.get("HOME") ? `${env.get("HOME")}/.cache` : "");
+  return base === "" ? "/tmp/kvs-conformance" : `${base}/kvs/conformance`;
+}
+
+/**
+ * The tarball of `version`, out of the cache or from Debian; where Debian has another version by now,
+ * that one.
+ *
+ * @throws {Error} with a sentence for each archive and suite that was tried.
+ */
+export async function getTarball(version: string, log: (line: string) => void): Promise<Tarball> {
+  const cache = await writable(cacheDirectory());
+  const kept = tarballIn(cache, version);
+  if (kept !== undefined) return { ...kept, origin: `kept in ${cache}` };
+
+  const failures: string[] = [];
+  for (const suite of SUITES) {
+    for (const archive of await archives()) {
+      log(`getting memcached's source from suite ${suite} of this machine's Debian archive`);
+      const scratch = await Deno.makeTempDir({ prefix: "kvs-conformance-apt-" });
+      try {
+        const { path, version } = await download(archive, suite, scratch);
+        const name = path.slice(path.lastIndexOf("/") + 1);
+        await moveInto(path, `${cache}/${name}`);
+        return { path: `${cache}/${name}`, version, origin: `Debian's suite ${suite}` };
+      } catch (error) {
+        failures.push(`suite ${suite}: ${messageOf(error)}`);
+      } finally {
+        await Deno.remove(scratch, { recursive: true });
+      }
+    }
+  }
+  if (failures.length === 0) failures.push("this machine's apt knows no Debian archive");
+  throw new Error(`Cannot get memcached's source: ${failures.join("; ")}`);
+}
+
+/** A tarball that lies in a directory: of one version, or any. */
+export function tarballIn(
+  directory: string,
+  version?: string,
+): { path: string; version: string } | undefined {
+  for (const { name } of Deno.readDirSync(directory)) {
+    const found = TARBALL.exec(name)?.[1];
+    if (found !== undefined && (version === undefined || found === version)) {
+      return { path: `${directory}/${name}`, version: found };
+    }
+  }
+}
+
+/** The roots of the Debian archives that apt knows, without what only has security updates. */
+async function archives(): Promise<string[]> {
+  const format = "$(IDENTIFIER)|$(COMPONENT)|$(LABEL)|$(REPO_URI)";
+  const lines = await output("apt-get", ["indextargets", "--format", format]);
+  return archivesAmong(lines.split("\n"));
+}
+
+/** The same, out of apt's lines. A field that apt does not know yet stands there as `$(LABEL)`. */
+export function archivesAmong(lines: readonly string[]): string[] {
+  const found = lines.flatMap((line) => {
+    const [identifier, component, label, root] = line.split("|");
+    const debian = label === "Debian" || label === "$(LABEL)" || label === "";
+    return identifier === "Packages" && component === "main" && debian ? [root!] : [];
+  });
+  return [...new Set(found)];
+}
+
+async function download(archive: string, suite: string, scratch: string) {
+  const signed = await exists(KEYRING) ? ` [signed-by=${KEYRING}]` : "";
+  await Deno.writeTextFile(`${scratch}/sources`, `deb-src${signed} ${archive} ${suite} main\n`);
+  await Promise.all(
+    ["lists/partial", "cache/archives/partial", "source"].map((name) =>
+      ensureDir(`${scratch}/${name}`)
+    ),
+  );
+  await Deno.writeTextFile(
+    `${scratch}/apt.conf`,
+    [
+      `Dir::Etc::sourcelist "${scratch}/sources";`,
+      'Dir::Etc::sourceparts "-";',
+      `Dir::State "${scratch}";`,
+      `Dir::State::lists "${scratch}/lists";`,
+      `Dir::Cache "${scratch}/cache";`,
+      'Dir::State::status "/var/lib/dpkg/status";',
+      // Without a user of its own apt can write here whoever runs it.
+      'APT::Sandbox::User "";',
+      'Acquire::Languages "none";',
+      // What an image does to the machine's apt after an update is none of this one's business.
+      "#clear APT::Update::Pre-Invoke;",
+      "#clear APT::Update::Post-Invoke;",
+      "#clear APT::Update::Post-Invoke-Success;",
+      "",
+    ].join("\n"),
+  );
+  const apt = (...args: string[]) =>
+    output("apt-get", ["-q", "-c", `${scratch}/apt.conf`, ...args], `${scratch}/source`);
+  await apt("update");
+  let failure: unknown;
+  try {
+    await apt("source", "--download-only", "memcached");
+  } catch (error) {
+    // The tarball may have come although something beside it has not.
+    failure = error;
+  }
+  const found = tarballIn(`${scratch}/source`);
+  if (found === undefined) throw failure ?? new Error("it has no source of memcached");
+  return found;
+}
+
+/** Runs a program to its end and gives its standard output. */
+async function output(program: string, args: string[], cwd?: string): Promise<string> {
+  const command = new Deno.Command(program, {
+    args,
+    env: { LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    stdin: "null",
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout);
+  const last = decoder.decode(stderr).trim().split("\n").findLast((line) => /^E: /.test(line));
+  throw new Error(last?.slice(3) ?? `${program} failed`);
+}
+
+/** The directory, made; or one for this run, where it cannot be written. */
+async function writable(directory: string): Promise<string> {
+  try {
+    await ensureDir(directory);
+    await Deno.remove(await Deno.makeTempFile({ dir: directory }));
+    return directory;
+  } catch {
+    return await Deno.makeTempDir({ prefix: "kvs-conformance-source-" });
+  }
+}
+
+/** Moves a file to a place on another file system: whole, or not at all. */
+async function moveInto(from: string, to: string): Promise<void> {
+  const part = `${to}.${Deno.pid}.part`;
+  await Deno.copyFile(from, part);
+  await Deno.rename(part, to);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,79 @@
+/**
+ * One caller of a store, who has one batch in hand at a time: tests that are not about batches are
+ * spared to name them.
+ *
+ * @module
+ */
+
+import type { StoreError } from "../../lib/errors.ts";
+import {
+  type Awaitable,
+  Batch,
+  type Change,
+  type Expected,
+  type Item,
+  type Listed,
+  type NewItem,
+  type Store,
+  type StoreInfo,
+  type Swapped,
+  type Updated,
+} from "../../lib/storage/contract.ts";
+
+/** A store as one caller sees it. Another caller of the same store is another of these. */
+export class Caller {
+  #batch = new Batch();
+
+  constructor(readonly store: Store) {}
+
+  /** The caller's time for accesses, in seconds since 1970. */
+  set seconds(seconds: number) {
+    this.#batch.seconds = seconds;
+  }
+
+  /** The error with which the batch in hand will fail, if it will. */
+  get loss(): StoreError | undefined {
+    return this.#batch.loss;
+  }
+
+  read(key: Uint8Array, peek?: boolean): Awaitable<Item | undefined> {
+    return this.store.read(key, this.#batch, peek);
+  }
+
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
+    return this.store.swap(key, expected, next, this.#batch);
+  }
+
+  /** The store's own `update`, which it must have. */
+  update<R>(key: Uint8Array, change: Change<R>, counts?: boolean): Awaitable<Updated<R>> {
+    return this.store.update!(key, change, this.#batch, counts);
+  }
+
+  /** Commits what was done so far; what is done from here on is another batch. */
+  commit(): Awaitable<void> {
+    const batch = this.#batch;
+    this.#batch = new Batch(batch.seconds);
+    return this.store.commit(batch);
+  }
+
+  flush(at: number): Awaitable<void> {
+    return this.store.flush(at, this.#batch);
+  }
+
+  scan(): AsyncIterable<readonly Listed[]> {
+    return this.store.scan();
+  }
+
+  info(): StoreInfo {
+    return this.store.info();
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+/** A caller of a store that is being opened. */
+export async function callerOf(opened: Promise<Store>): Promise<Caller> {
+  return new Caller(await opened);
+}
