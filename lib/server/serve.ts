@@ -138,7 +138,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       }
     }
     if (pidFile !== undefined) writePidFile(pidFile);
-    const where = listening.map(({ address }) => address).join(", ");
+    const where = listening.map(({ address }) => address).join(", ") || "no address";
     log(`listening on ${where}, items kept ${placeOf(choice)}`);
     tellForeground();
     const reason = await signals.stopped;

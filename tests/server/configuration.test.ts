@@ -52,7 +52,6 @@ const refusals: [line: string, says: RegExp][] = [
   ["-U 11211", /-U\/--udp-port takes 0 alone, as kvs serves no UDP/],
   ["-U -1", /serves no UDP/],
   ["-Z", /-Z\/--enable-ssl: kvs has no TLS/],
-  ["-p 0", /--port 0 leaves nothing to listen on/],
   ["-p 65536", /--port/],
   ["-c -1", /--conn-limit/],
   ["-f 1", /--slab-growth-factor/],
