@@ -27,6 +27,8 @@ export interface Socket {
 export interface Surroundings {
   /** Seconds, counted coarsely: asking the clock at each read would cost more. */
   readonly ticks: number;
+  /** The second since 1970, as coarse. */
+  readonly seconds: number;
   readonly rounds: Rounds;
 }
 
@@ -105,7 +107,7 @@ export class Connection {
         this.#input.added(count);
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
-        this.#session.batch.seconds = Math.floor(this.#context.clock.now() / 1000);
+        this.#session.batch.seconds = this.#surroundings.seconds;
         const running = this.#run(this.#dialect);
         if (running !== undefined) await running;
         const flushing = this.#flush();

@@ -43,6 +43,8 @@ interface Ends {
 export class Server implements Surroundings {
   /** Seconds since the start. */
   ticks = 0;
+  /** The second since 1970 of the last tick. */
+  private second: number;
   readonly rounds = new Rounds();
   /** The listeners and the numbers under which `stats conns` shows them. */
   private readonly listeners = new Map<Deno.Listener, number>();
@@ -60,7 +62,14 @@ export class Server implements Surroundings {
 
   constructor(private readonly context: Context, private readonly policy: Policy) {
     this.rejects = policy.rejects ?? true;
+    this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
+  }
+
+  /** The second since 1970, as of the last tick; a clock that tests move is asked each time. */
+  get seconds(): number {
+    const { debugClock } = this.context;
+    return debugClock === undefined ? this.second : Math.floor(debugClock.now() / 1000);
   }
 
   /** Connections open now. */
@@ -194,6 +203,7 @@ export class Server implements Surroundings {
 
   private tick(): void {
     this.ticks++;
+    this.second = Math.floor(this.context.clock.now() / 1000);
     const { idleTimeout } = this.policy;
     if (idleTimeout === 0) return;
     for (const connection of this.connections.keys()) {

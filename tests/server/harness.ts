@@ -143,7 +143,14 @@ export class Harness implements AsyncDisposable {
 
   /** Serves a client to its end. */
   serve(socket: Socket): Promise<void> {
-    const surroundings = { ticks: 0, rounds: new Rounds() };
+    const { clock } = this;
+    const surroundings = {
+      ticks: 0,
+      get seconds() {
+        return Math.floor(clock.now() / 1000);
+      },
+      rounds: new Rounds(),
+    };
     return new Connection(socket, this.context, surroundings, { id: 1, protocols: "auto" }).serve();
   }
 
