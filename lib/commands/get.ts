@@ -97,10 +97,11 @@ function changeOf(
   if (item === undefined) {
     return request.vivifies ? vivified(request, now) : { next: undefined, result: undefined };
   }
-  const { recaches, recacheTime, touches, competes } = request;
-  const isNearEnd = recaches && item.exptime !== 0 && item.exptime < expiryOf(recacheTime, now);
-  const won = !item.won && competes && (isNearEnd || item.stale);
+  const { recaches, recacheTime, recachesTouched, touches, competes } = request;
   const exptime = touches ? expiryOf(request.exptime, now) : item.exptime;
+  const end = recachesTouched ? exptime : item.exptime;
+  const isNearEnd = recaches && end !== 0 && end < expiryOf(recacheTime, now);
+  const won = !item.won && competes && (isNearEnd || item.stale);
   const result = {
     // The swap is a call to the store, after which what it showed may be gone.
     item: { ...item, value: request.wantsValue ? item.value.slice() : item.value, exptime },

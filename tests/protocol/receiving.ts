@@ -62,6 +62,7 @@ const names = [
   "vivifyExptime",
   "recaches",
   "recacheTime",
+  "recachesTouched",
   "compares",
   "cas",
   "newCas",
