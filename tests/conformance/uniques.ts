@@ -6,8 +6,9 @@
 
 import { bytesOfBinaryString } from "../../lib/bytes.ts";
 
-/** The header of a frame of the binary protocol, and where its cas unique stands, in bytes. */
+/** The header of a frame of the binary protocol, and where its status and cas unique stand, in bytes. */
 const HEADER_LENGTH = 24;
+const STATUS = 6;
 const CAS = 16;
 const REPLY = "\x81";
 /** The opcode of Version, whose reply says a version. */
@@ -83,7 +84,7 @@ export class Uniques {
     const end = at + HEADER_LENGTH + view.getUint32(8);
     const unique = view.getBigUint64(CAS);
     const number = unique === 0n ? 0 : this.numberOf(`${unique}`);
-    const isVersion = reply[at + 1] === VERSION;
+    const isVersion = reply[at + 1] === VERSION && view.getUint16(STATUS) === 0;
     const start = isVersion
       ? `${reply.slice(at, at + 8)}\0\0\0\0${reply.slice(at + 12, at + CAS)}`
       : reply.slice(at, at + CAS);

@@ -1,9 +1,9 @@
 import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import { followMetaRules } from "../meta_rules.ts";
+import { followDialectRules } from "../dialect_rules.ts";
 
-Deno.test("disk meta: every rule of the meta commands is kept", async () => {
+Deno.test("disk dialects: every rule of the meta commands and of the binary protocol is kept", async () => {
   const directory = await Deno.makeTempDir();
-  await followMetaRules((place, clock) =>
+  await followDialectRules((place, clock) =>
     openDiskStore({
       clock,
       log: () => {},
