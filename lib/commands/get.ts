@@ -149,7 +149,7 @@ function showChanged(
   const { counters } = context;
   if (request.touches) counters.cmd_touch++;
   else counters.cmd_get++;
-  note(request, session, context, seen?.item);
+  note(request, session, context, seen?.created ? undefined : seen?.item);
   if (seen === undefined) {
     if (request.touches) counters.touch_misses++;
     else counters.get_misses++;

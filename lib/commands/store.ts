@@ -220,7 +220,8 @@ function finish(
     else if (code === "exists") counters.cas_badval++;
     else if (code === "notFound") counters.cas_misses++;
   }
-  if ((watchers.kinds & Kind.mutations) !== 0) watch(request, session, context, words[code], size);
+  if ((watchers.kinds & Kind.mutations) === 0) return;
+  watch(request, session, context, words[code], outcome.size);
 }
 
 const words = {
