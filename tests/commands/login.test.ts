@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Users } from "../../lib/server/users.ts";
 import { ask, failure, Opcode, reply, Status, storing, u32 } from "../protocol/binary/frames.ts";
-import { Harness, type HarnessOptions, ScriptedSocket } from "../server/harness.ts";
+import { Harness, type HarnessOptions, ScriptedSocket, VERSION } from "../server/harness.ts";
 import { rules, type Step } from "./rules.ts";
 
 const { get, set, noop, version, quit, stat, saslMechanisms, saslAuth, saslStep } = Opcode;
@@ -37,7 +37,7 @@ rules("login over text", {
   ]],
   "meta commands follow a login": [[`${login}mg k\r\nmn\r\n`, "STORED\r\nEN\r\nMN\r\n"]],
   "key, flags and exptime of a login mean nothing": [
-    ["set \x00 x -1 7\r\nfoo bar\r\nversion\r\n", "STORED\r\nVERSION 1.6.45 kvs-test\r\n"],
+    ["set \x00 x -1 7\r\nfoo bar\r\nversion\r\n", `STORED\r\nVERSION ${VERSION}\r\n`],
   ],
   "noreply hides nothing of a login": [
     ["set x 0 0 7 noreply\r\nfoo bar\r\n", "STORED\r\n"],
@@ -156,7 +156,7 @@ rules("login by SASL", {
   "the version is told to everybody": [
     [
       ask(version) + plain("\0foo\0bar"),
-      reply(version, { value: "1.6.45 kvs-test" }) + letIn,
+      reply(version, { value: VERSION }) + letIn,
     ],
   ],
   "every other command ends the connection": [
@@ -195,7 +195,7 @@ rules("login by SASL", {
 
 /** What each kind of listener, with users and without, does with each first byte. */
 const first = {
-  text: ["version\r\n", "VERSION 1.6.45 kvs-test\r\n"],
+  text: ["version\r\n", `VERSION ${VERSION}\r\n`],
   meta: ["mn\r\n", "MN\r\n"],
   binary: [ask(noop), reply(noop)],
 } as const;

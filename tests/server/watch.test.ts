@@ -6,7 +6,7 @@ import { StoreError } from "../../lib/errors.ts";
 import type { Listed } from "../../lib/storage/contract.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
 import { ask, Opcode, storing } from "../protocol/binary/frames.ts";
-import { Harness, type HarnessOptions, ScriptedSocket } from "./harness.ts";
+import { Harness, type HarnessOptions, ScriptedSocket, VERSION } from "./harness.ts";
 import { receiveUntil, send } from "./wire.ts";
 import { FailingStore } from "./wrapped_store.ts";
 
@@ -73,14 +73,15 @@ async function watched(
   return heard;
 }
 
-Deno.test("watch fetchers tells of each key that is read, over each protocol", async () => {
+Deno.test("watch fetchers tells of each key that is looked up, over each protocol", async () => {
   assertEquals(
     await watched(" fetchers", [
       "set k 0 0 3\r\nabc\r\nget k none\r\n",
       "mg k v\r\nmg k T30\r\nmg made N30\r\ngat 0 k\r\n",
       ask(Opcode.get, { key: "k" }) + ask(Opcode.getQ, { key: "none" }),
-    ], 8),
+    ], 9),
     [
+      "type=item_get key=k status=not_found clsid=0 cfd=1 size=0",
       "type=item_get key=k status=found clsid=1 cfd=1 size=3",
       "type=item_get key=none status=not_found clsid=0 cfd=1 size=0",
       "type=item_get key=k status=found clsid=1 cfd=1 size=3",
@@ -95,7 +96,7 @@ Deno.test("watch fetchers tells of each key that is read, over each protocol", a
 
 Deno.test("watch without words tells of fetchers", async () => {
   assertEquals(
-    await watched("", ["set k 0 0 1\r\na\r\ndelete k\r\nget k\r\n"], 1),
+    await watched("", ["get k\r\n"], 1),
     ["type=item_get key=k status=not_found clsid=0 cfd=1 size=0"],
   );
 });
@@ -157,6 +158,25 @@ Deno.test("a watched deletion counts hits, misses and compares as any other", as
   assertEquals([delete_hits, delete_misses], [1, 2]);
 });
 
+Deno.test("watch fetchers tells of what a change looks up, before the change", async () => {
+  const found = (key: string, size: number) =>
+    `type=item_get key=${key} status=found clsid=1 cfd=1 size=${size}`;
+  assertEquals(
+    await watched(" fetchers mutations deletions", [
+      "set k 0 0 1\r\n1\r\nincr k 1\r\nms k 2\r\nab\r\nmd k\r\n",
+    ], 7),
+    [
+      "type=item_get key=k status=not_found clsid=0 cfd=1 size=0",
+      "type=item_store key=k status=stored cmd=set ttl=0 clsid=1 cfd=1 size=1",
+      found("k", 1),
+      found("k", 1),
+      "type=item_store key=k status=stored cmd=set ttl=0 clsid=1 cfd=1 size=2",
+      found("k", 2),
+      "type=deleted key=k cmd=md clsid=1 size=2",
+    ],
+  );
+});
+
 Deno.test("watch evictions tells of each item that made room", async () => {
   const clock = new AdjustableClock();
   const evicted: Listed[] = [];
@@ -213,14 +233,16 @@ Deno.test("watch of several kinds tells of all, in their order, and counts them 
   const serving = harness.serve(socket);
   await socket.heard(1);
   await harness.exchange(["set k 0 0 1\r\na\r\nget k\r\ndelete k\r\n"]);
-  await socket.heard(4);
+  await socket.heard(6);
   const lines = socket.lines.slice(1);
   assertEquals(lines.map((line) => /type=(\w+)/.exec(line)![1]), [
+    "item_get",
     "item_store",
+    "item_get",
     "item_get",
     "deleted",
   ]);
-  assertEquals(lines.map((line) => /gid=(\d+)/.exec(line)![1]), ["1", "2", "3"]);
+  assertEquals(lines.map((line) => /gid=(\d+)/.exec(line)![1]), ["1", "2", "3", "4", "5"]);
   socket.leave();
   await serving;
 });
@@ -245,7 +267,7 @@ Deno.test("watch is refused where it is not allowed", async () => {
   await using harness = new Harness({ context: { allowWatch: false } });
   assertEquals(
     await harness.exchange(["watch\r\nversion\r\n"]),
-    "CLIENT_ERROR watch commands not allowed\r\nVERSION 1.6.45 kvs-test\r\n",
+    `CLIENT_ERROR watch commands not allowed\r\nVERSION ${VERSION}\r\n`,
   );
 });
 
@@ -253,7 +275,7 @@ Deno.test("watch is refused behind a reply that has not left, and the connection
   await using harness = new Harness();
   assertEquals(
     await harness.exchange(["version\r\nwatch\r\nget k\r\n"]),
-    "VERSION 1.6.45 kvs-test\r\nERROR cannot pipeline other commands before watch\r\nEND\r\n",
+    `VERSION ${VERSION}\r\nERROR cannot pipeline other commands before watch\r\nEND\r\n`,
   );
   assertEquals(harness.context.watchers.kinds, 0);
 });
@@ -305,7 +327,7 @@ Deno.test("there are at most 20 watchers, and one more when one has left", async
   await Promise.all(sockets.map((socket) => socket.heard(1)));
   assertEquals(
     await harness.exchange(["watch\r\nversion\r\n"]),
-    "WATCHER_TOO_MANY log watcher limit reached\r\nVERSION 1.6.45 kvs-test\r\n",
+    `WATCHER_TOO_MANY log watcher limit reached\r\nVERSION ${VERSION}\r\n`,
   );
   sockets[7].leave();
   await serving[7];
