@@ -215,7 +215,8 @@ function finish(
   outcome.cas = code === "stored" && context.usesCas ? cas : 0n;
   outcome.size = size === 0 ? request.valueEnd - request.valueStart : size;
   if (code === "stored") counters.total_items++;
-  if (request.compares) {
+  // What adds to a value may compare too, but is no cas.
+  if (request.compares && request.mode !== "append" && request.mode !== "prepend") {
     if (code === "stored") counters.cas_hits++;
     else if (code === "exists") counters.cas_badval++;
     else if (code === "notFound") counters.cas_misses++;
