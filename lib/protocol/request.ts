@@ -192,7 +192,11 @@ export class Request {
     this.decodedKey = NO_BYTES;
     this.binaryKey = false;
     this.vivifyExptime = this.recacheTime = 0;
-    this.vivifies = this.recaches = this.recachesTouched = this.competes = false;
+    this.vivifies =
+      this.recaches =
+      this.recachesTouched =
+      this.competes =
+        false;
     this.invalidates =
       this.empties =
       this.peeks =

@@ -316,7 +316,7 @@ export class Connection {
     } catch (error) {
       stream.close();
       dialect.fail(0, failureOf(error, this.#context), this.#out);
-      this.#owed.push(0);
+      this.#owe(0);
       return;
     }
     this.#left = this.#ending = true;
