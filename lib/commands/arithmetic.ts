@@ -114,7 +114,8 @@ function tell(
   if (code === "notNumeric") return outcome.fail(failures.notNumeric);
   outcome.code = code;
   if (code === "exists") return;
-  if (!created) count(request.decrements, code === "number", context);
+  if (created) context.counters.total_items++;
+  else count(request.decrements, code === "number", context);
   outcome.created = created;
   outcome.number = result.number;
   outcome.cas = context.usesCas ? cas : 0n;

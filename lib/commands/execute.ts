@@ -39,8 +39,8 @@ export function execute(
 }
 
 /** Not even which opcodes there are is told to strangers, as in memcached. */
-function isUnknownFrame(request: Request): boolean {
-  return request.isBinary && request.op === "malformed" && !request.closes;
+function isUnknownFrame({ isBinary, failure, closes }: Request): boolean {
+  return isBinary && failure?.code === "unknownCommand" && !closes;
 }
 
 /** What a request is answered that the store, or a bug, made fail. */

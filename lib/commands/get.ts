@@ -97,10 +97,11 @@ function changeOf(
   if (item === undefined) {
     return request.vivifies ? vivified(request, now) : { next: undefined, result: undefined };
   }
-  const { recaches, recacheTime, touches, competes } = request;
-  const isNearEnd = recaches && item.exptime !== 0 && item.exptime < expiryOf(recacheTime, now);
-  const won = !item.won && competes && (isNearEnd || item.stale);
+  const { recaches, recacheTime, recachesTouched, touches, competes } = request;
   const exptime = touches ? expiryOf(request.exptime, now) : item.exptime;
+  const end = recachesTouched ? exptime : item.exptime;
+  const isNearEnd = recaches && end !== 0 && end < expiryOf(recacheTime, now);
+  const won = !item.won && competes && (isNearEnd || item.stale);
   const result = {
     // The swap is a call to the store, after which what it showed may be gone.
     item: { ...item, value: request.wantsValue ? item.value.slice() : item.value, exptime },
@@ -146,17 +147,20 @@ function showChanged(
   seen: Seen | undefined,
 ): void {
   const { counters } = context;
-  if (request.touches) counters.cmd_touch++;
+  // A miss of meta's mg is one of a get, whatever else was asked, as in memcached.
+  const touches = request.touches && (seen !== undefined || !request.competes);
+  if (touches) counters.cmd_touch++;
   else counters.cmd_get++;
-  note(request, session, context, seen?.item);
+  note(request, session, context, seen?.created ? undefined : seen?.item);
   if (seen === undefined) {
-    if (request.touches) counters.touch_misses++;
+    if (touches) counters.touch_misses++;
     else counters.get_misses++;
     outcome.code = "miss";
     return;
   }
-  if (request.touches) counters.touch_hits++;
+  if (touches) counters.touch_hits++;
   else counters.get_hits++;
+  if (seen.created) counters.total_items++;
   const { item, created, won, wonBefore, exptimeBefore } = seen;
   outcome.code = "value";
   const shown = created ? cas : item.cas;

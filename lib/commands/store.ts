@@ -215,12 +215,14 @@ function finish(
   outcome.cas = code === "stored" && context.usesCas ? cas : 0n;
   outcome.size = size === 0 ? request.valueEnd - request.valueStart : size;
   if (code === "stored") counters.total_items++;
-  if (request.compares) {
+  // What adds to a value may compare too, but is no cas.
+  if (request.compares && request.mode !== "append" && request.mode !== "prepend") {
     if (code === "stored") counters.cas_hits++;
     else if (code === "exists") counters.cas_badval++;
     else if (code === "notFound") counters.cas_misses++;
   }
-  if ((watchers.kinds & Kind.mutations) !== 0) watch(request, session, context, words[code], size);
+  if ((watchers.kinds & Kind.mutations) === 0) return;
+  watch(request, session, context, words[code], outcome.size);
 }
 
 const words = {

@@ -74,7 +74,7 @@ export const commands: { readonly [Name in Op]: Row } = {
   login: row("none", login, true),
   mechanisms: row("none", mechanisms, true),
   shutdown: row("none", shutdown),
-  quit: row("none", quit, true),
+  quit: row("none", quit),
   hangUp: row("none", hangUp, true),
   malformed: row("none", malformed, true),
 };

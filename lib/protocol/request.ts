@@ -87,6 +87,8 @@ export class Request {
   /** Meta's `R`: the first reader of an item with less than {@linkcode recacheTime} seconds wins. */
   recaches = false;
   recacheTime = 0;
+  /** Whether the time left is that after {@linkcode touches}: meta's `T` stands before its `R`. */
+  recachesTouched = false;
   /** Whether readers of a stale item compete for renewing it: meta. */
   competes = false;
   /** Whether the item must have the unique {@linkcode cas}. */
@@ -190,7 +192,11 @@ export class Request {
     this.decodedKey = NO_BYTES;
     this.binaryKey = false;
     this.vivifyExptime = this.recacheTime = 0;
-    this.vivifies = this.recaches = this.competes = false;
+    this.vivifies =
+      this.recaches =
+      this.recachesTouched =
+      this.competes =
+        false;
     this.invalidates =
       this.empties =
       this.peeks =

@@ -312,6 +312,15 @@ export class Connection {
   async #watch(dialect: Dialect, { watch }: Outcome): Promise<void> {
     const stream = watch!;
     if (this.#refusesAfterOthers(dialect, "watch")) return stream.close();
+    try {
+      // What was asked before and wanted no answer must not wait until the watcher leaves.
+      await this.#context.store.commit(this.#session.batch);
+    } catch (error) {
+      stream.close();
+      dialect.fail(0, failureOf(error, this.#context), this.#out);
+      this.#owe(0);
+      return;
+    }
     this.#left = this.#ending = true;
     this.#input.drop();
     this.#out.ascii("OK\r\n");

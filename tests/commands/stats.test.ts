@@ -93,6 +93,37 @@ Deno.test("stats: counts what the commands did", async () => {
   assertEquals(Object.fromEntries(found), expected);
 });
 
+Deno.test("stats: counts what meta commands did as what the others do", async () => {
+  await using harness = new Harness();
+  const script = "ms k 1 E5\r\n1\r\nmg k\r\nmg none\r\nmg k T0\r\nmg none T0\r\nmg made N0\r\n" +
+    "ma k\r\nma k MD\r\nma none\r\nma none MD\r\nma new N0\r\nms k 1 E6\r\n1\r\n" +
+    "ms k 1 C6 E7\r\n1\r\nms k 1 C6\r\n1\r\nms none 1 C6\r\n1\r\nms k 1 MA C6\r\n1\r\n" +
+    "me k\r\nme none\r\nmd k I\r\nmd k\r\nmd k\r\nmn\r\n";
+  const figures = await figuresAfter(script, harness);
+  const expected = {
+    cmd_get: "4",
+    get_hits: "2",
+    get_misses: "2",
+    cmd_touch: "1",
+    touch_hits: "1",
+    touch_misses: "0",
+    cmd_set: "6",
+    incr_hits: "1",
+    incr_misses: "1",
+    decr_hits: "1",
+    decr_misses: "1",
+    cas_hits: "1",
+    cas_badval: "1",
+    cas_misses: "1",
+    cmd_meta: "2",
+    delete_hits: "1",
+    delete_misses: "1",
+    total_items: "5",
+  };
+  const found = Object.keys(expected).map((name) => [name, figures[name]]);
+  assertEquals(Object.fromEntries(found), expected);
+});
+
 Deno.test("stats: tells misses on what had expired and on what was flushed", async () => {
   await using harness = new Harness();
   await harness.exchange(["set a 0 1 1\r\nx\r\nset b 0 0 1\r\nx\r\n"]);

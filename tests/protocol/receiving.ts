@@ -14,6 +14,8 @@ export type Asked = Record<string, unknown>;
 export class Receiver {
   readonly input = new ReceiveBuffer();
   readonly request = new Request();
+  /** Whether a request has ended the connection, so that nothing behind it is one. */
+  #closed = false;
 
   constructor(readonly dialect: Dialect) {}
 
@@ -27,7 +29,10 @@ export class Receiver {
       room.set(part);
       this.input.added(part.length);
       bytes = bytes.subarray(part.length);
-      while (this.dialect.next(this.input, this.request)) asked.push(askedBy(this.request));
+      while (!this.#closed && this.dialect.next(this.input, this.request)) {
+        asked.push(askedBy(this.request));
+        this.#closed = this.request.closes;
+      }
     } while (bytes.length > 0);
     return asked;
   }
@@ -62,6 +67,7 @@ const names = [
   "vivifyExptime",
   "recaches",
   "recacheTime",
+  "recachesTouched",
   "compares",
   "cas",
   "newCas",
@@ -75,6 +81,7 @@ const names = [
   "noreply",
   "quiet",
   "closes",
+  "wantsValue",
   "wantsCas",
   "wantsTimes",
   "opaque",

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { binaryRequestsFrom, metaRequestsFrom } from "./dialect_mutations.ts";
 import { randomFrom, requestsFrom } from "./mutations.ts";
 import { ServerProcess } from "./process.ts";
 import { exchangeWith, receiveAll, send } from "./wire.ts";
@@ -16,7 +17,16 @@ async function memoryOf(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
 }
 
-async function fuzz(...storeOptions: string[]): Promise<void> {
+/** Who says something wrong, and what it is answered when it was right. */
+const dialects = {
+  text: { requestsFrom, success: /STORED\r\n/g },
+  meta: { requestsFrom: metaRequestsFrom, success: /HD/g },
+  binary: { requestsFrom: binaryRequestsFrom, success: /\x81[^]\0[^]{2}\0\0\0/g },
+} as const;
+type Dialect = keyof typeof dialects;
+
+/** The connections speak the dialects in turn. */
+async function fuzz(spoken: readonly Dialect[], ...storeOptions: string[]): Promise<void> {
   await using server = await ServerProcess.start([...storeOptions, "-m", "16", "-p", "-1"]);
   let connections = 0;
   let sent = 0;
@@ -24,6 +34,7 @@ async function fuzz(...storeOptions: string[]): Promise<void> {
 
   async function speak(): Promise<void> {
     // Each connection has a seed of its own, so that it says the same however they interleave.
+    const { requestsFrom, success } = dialects[spoken[connections % spoken.length]!];
     const random = randomFrom(seed + connections++);
     const request = requestsFrom(random);
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
@@ -43,7 +54,7 @@ async function fuzz(...storeOptions: string[]): Promise<void> {
       if (error instanceof Error && /refused/.test(error.message)) throw error;
     }
     const replies = await received.catch(() => "");
-    stored += replies.split("STORED\r\n").length - 1;
+    stored += replies.match(success)?.length ?? 0;
   }
 
   async function probe(): Promise<void> {
@@ -67,13 +78,20 @@ async function fuzz(...storeOptions: string[]): Promise<void> {
   assertEquals(await server.exit(), 0);
 }
 
-const what =
-  `${REQUESTS} random and half-valid requests leave a server serving (FUZZ_SEED=${seed})`;
+for (const dialect of ["text", "meta", "binary"] as const) {
+  Deno.test(
+    `${REQUESTS} random and half-valid requests in ${dialect} leave a server serving, its items in memory ` +
+      `(FUZZ_SEED=${seed})`,
+    () => fuzz([dialect], "--store", "memory"),
+  );
+}
 
-Deno.test(`${what}, its items in memory`, () => fuzz("--store", "memory"));
-
-Deno.test(`${what}, its items on disk`, async () => {
-  const directory = await Deno.makeTempDir();
-  await fuzz("--store", "disk", "--data-dir", directory);
-  await Deno.remove(directory, { recursive: true });
-});
+Deno.test(
+  `${REQUESTS} random and half-valid requests in all dialects leave a server serving, its items on disk ` +
+    `(FUZZ_SEED=${seed})`,
+  async () => {
+    const directory = await Deno.makeTempDir();
+    await fuzz(["text", "meta", "binary"], "--store", "disk", "--data-dir", directory);
+    await Deno.remove(directory, { recursive: true });
+  },
+);

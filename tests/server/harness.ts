@@ -15,6 +15,7 @@ import { Counters } from "../../lib/observe/counters.ts";
 import { PrefixCounts } from "../../lib/observe/prefixes.ts";
 import { Watchers } from "../../lib/observe/watch.ts";
 import { Rounds } from "../../lib/rounds.ts";
+import type { Protocols } from "../../lib/protocol/negotiation.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
 import { openMemoryStore } from "../../lib/storage/memory.ts";
@@ -32,6 +33,8 @@ export interface HarnessOptions {
   readonly context?: Partial<Context>;
   /** Seconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout?: number;
+  /** The protocols that its listener takes. */
+  readonly protocols?: Protocols;
 }
 
 /** A socket whose client sends what the script says and then leaves. */
@@ -76,10 +79,12 @@ export class Harness implements AsyncDisposable {
   /** What was said to the operator. */
   readonly said: string[] = [];
   private readonly listening: { server: Server; serving: Promise<void>; port: number } | undefined;
+  private readonly protocols: Protocols;
 
   /** @param listens whether there is a server on a free port as well. */
   constructor(options: HarnessOptions = {}, listens = false) {
     const log = (line: string) => void this.said.push(line);
+    this.protocols = options.protocols ?? "auto";
     this.clock = options.clock ?? new AdjustableClock();
     this.store = options.store?.() ??
       openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
@@ -125,7 +130,7 @@ export class Harness implements AsyncDisposable {
     const server = new Server(this.context, { idleTimeout: options.idleTimeout ?? 0 });
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
-    this.listening = { server, port, serving: server.accept(listener) };
+    this.listening = { server, port, serving: server.accept(listener, this.protocols) };
   }
 
   /** The port that the server listens on. */
@@ -151,7 +156,8 @@ export class Harness implements AsyncDisposable {
       },
       rounds: new Rounds(),
     };
-    return new Connection(socket, this.context, surroundings, { id: 1, protocols: "auto" }).serve();
+    const origin = { id: 1, protocols: this.protocols };
+    return new Connection(socket, this.context, surroundings, origin).serve();
   }
 
   /** Moves the clock. */

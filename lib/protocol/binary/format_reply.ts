@@ -91,8 +91,12 @@ export function encodeBinary(request: Request, outcome: Outcome, out: ByteBuffer
       stat(out, NOTHING, NOTHING, opaque);
       break;
     case "prefixes":
-      stat(out, DETAILED, bytesOfBinaryString(outcome.text), opaque);
+      stat(out, DETAILED, bytesOfBinaryString(`${outcome.text}END\r\n`), opaque);
       stat(out, NOTHING, NOTHING, opaque);
+      break;
+    case "entries":
+      // memcached lists keys over text alone.
+      error(out, opcode, Status.notFound, opaque);
       break;
     case "failed":
       encodeFailure(opcode, opaque, outcome.failure, out);
@@ -118,9 +122,8 @@ export function encodeFailure(
   out: ByteBuffer,
 ): void {
   // Which statistics there are is asked like a key.
-  const status = opcode === Opcode.stat && code === "unknownCommand"
-    ? Status.notFound
-    : statuses[code];
+  const isUnknown = code === "unknownCommand" || code === "badRequest";
+  const status = opcode === Opcode.stat && isUnknown ? Status.notFound : statuses[code];
   const text = texts[status] ?? bytesOf(sentence);
   header(out, opcode, status, 0, 0, text.length, opaque, 0n);
   out.append(text);

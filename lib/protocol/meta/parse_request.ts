@@ -328,6 +328,7 @@ function readTime(
   } else {
     request.recaches = true;
     request.recacheTime = seconds;
+    request.recachesTouched = request.touches;
   }
   return undefined;
 }

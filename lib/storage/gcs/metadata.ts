@@ -90,11 +90,6 @@ export function newToken(): string {
     .replaceAll("+", "-").replaceAll("/", "_");
 }
 
-/** A cas unique that no generation is and no other draw gives: random, from 2^62 to 2^63. */
-export function newUnique(): bigint {
-  return crypto.getRandomValues(new BigUint64Array(1))[0] >> 2n | 1n << 62n;
-}
-
 function numberOf(text: string | null | undefined): number {
   const number = Number(text ?? 0);
   return Number.isSafeInteger(number) ? number : 0;

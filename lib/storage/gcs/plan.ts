@@ -14,7 +14,6 @@ import {
   type Swapped,
 } from "../contract.ts";
 import type { State } from "./hints.ts";
-import { newUnique } from "./metadata.ts";
 
 /** One thing to be done with a key. */
 export type Step =
@@ -38,8 +37,10 @@ export interface Plan {
   readonly answers: Answer[];
   /** What there is to write; `null` to delete, `undefined` where nothing changes. */
   readonly final: NewItem | null | undefined;
-  /** The final item's cas unique; 0 where it is to be the generation, and the lone answer too. */
+  /** The final item's cas unique; 0 where it is to be the generation. */
   readonly cas: bigint;
+  /** What stands in the answers for a generation that is not known yet; 0 where none does. */
+  readonly standIn: bigint;
   /** How many of the steps change something. */
   readonly changes: number;
   /** When the state that the steps come to was accessed, in seconds since 1970; -1 for never. */
@@ -58,7 +59,9 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
     { ...stored, value: value ?? new Uint8Array(0), version: stored.generation };
   const answers: Answer[] = [];
   let final: NewItem | null | undefined;
+  // The unique of the state between two steps, and what stands for it if it is to be the generation.
   let cas = 0n;
+  let standIn = 0n;
   let changes = 0;
   let seen = -1;
   for (const step of steps) {
@@ -81,11 +84,28 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
     seen = -1;
     final = next;
     // A state between two steps never lies in the bucket and has no generation to be its unique.
-    cas = next === null || next.cas !== 0n || steps.length === 1 ? next?.cas ?? 0n : newUnique();
+    const before = current?.cas ?? cas;
+    if (next === null) standIn = 0n;
+    else {
+      if (next.cas === 0n) standIn = uniqueAfter(before);
+      else if (next.cas !== standIn) standIn = 0n;
+      cas = next.cas || standIn;
+    }
     current = next === null || isExpired(next, now) ? undefined : { ...next, cas, version: "" };
-    answers.push({ swapped: cas, result });
+    answers.push({ swapped: next === null ? 0n : cas, result });
   }
-  return { answers, final, cas, changes, seen };
+  const isGeneration = standIn !== 0n || final === null || final === undefined;
+  return { answers, final, cas: isGeneration ? 0n : cas, standIn, changes, seen };
+}
+
+/**
+ * A unique for a state that nobody will find in the bucket: later than the one before it, and earlier than
+ * the generation to come, which counts microseconds. Where nothing is before it, it is drawn at random below all
+ * generations.
+ */
+function uniqueAfter(before: bigint): bigint {
+  if (before !== 0n) return BigInt.asUintN(64, before + 1n) || 1n;
+  return 1n + BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!);
 }
 
 /** Whether a step can only be done if the value is known. */

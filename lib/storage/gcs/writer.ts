@@ -19,7 +19,7 @@ import type { Counters } from "./counters.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Epoch } from "./epoch.ts";
 import { type Hints, nothing, type State } from "./hints.ts";
-import { newUnique, type Stored } from "./metadata.ts";
+import type { Stored } from "./metadata.ts";
 import { nameOf } from "./name.ts";
 import {
   type Answer,
@@ -204,10 +204,12 @@ export class Writer {
         case "overwritten":
           this.hints.put(key, written.state, queue.written);
           this.#count(name, plan, live, this.#isLive(written.state, now) ? written.state : nothing);
-          if (plan.cas === 0n && plan.final !== null) {
-            // After what was overwritten its unique matches nothing any more: any will do.
-            const { generation } = written.state.stored!;
-            plan.answers[0].swapped = written.kind === "done" ? BigInt(generation) : newUnique();
+          // What was overwritten has a generation that nobody knows: its stand-in will do.
+          if (plan.standIn !== 0n && written.kind === "done") {
+            const generation = BigInt(written.state.stored!.generation);
+            for (const one of plan.answers) {
+              if (one.swapped === plan.standIn) one.swapped = generation;
+            }
           }
           this.#note(key, written.state, plan);
           return answer(batch, plan.answers);

@@ -1,0 +1,88 @@
+import { assertEquals } from "@std/assert";
+import { bytesOf } from "../../lib/bytes.ts";
+import { ReceiveBuffer } from "../../lib/protocol/framing.ts";
+
+/** Receives a text, however much room there is. */
+function receive(buffer: ReceiveBuffer, text: string): void {
+  let bytes = bytesOf(text);
+  while (bytes.length > 0) {
+    const room = buffer.room();
+    const part = bytes.subarray(0, room.length);
+    room.set(part);
+    buffer.added(part.length);
+    bytes = bytes.subarray(part.length);
+  }
+}
+
+function heldBy({ bytes, start, end }: ReceiveBuffer): string {
+  return new TextDecoder().decode(bytes.subarray(start, end));
+}
+
+Deno.test("framing: what has come is held in its order", () => {
+  const buffer = new ReceiveBuffer();
+  receive(buffer, "ab");
+  receive(buffer, "cd");
+  assertEquals([heldBy(buffer), buffer.held], ["abcd", 4]);
+});
+
+Deno.test("framing: a line end is found where it stands, and none where it has not come", () => {
+  const buffer = new ReceiveBuffer();
+  receive(buffer, "ab");
+  assertEquals(buffer.lineEnd(), -1);
+  receive(buffer, "c\r\nde\n");
+  assertEquals(buffer.lineEnd(), 4);
+  buffer.start = 5;
+  assertEquals(buffer.lineEnd(), 7);
+  buffer.start = 8;
+  assertEquals(buffer.lineEnd(), -1);
+});
+
+Deno.test("framing: a line end is found after the bytes have moved to make room", () => {
+  const buffer = new ReceiveBuffer();
+  receive(buffer, "x".repeat(15_000));
+  buffer.start = 14_990;
+  assertEquals(buffer.lineEnd(), -1);
+  receive(buffer, "yz\n");
+  assertEquals(buffer.bytes[buffer.lineEnd()], 0x0a);
+  assertEquals(heldBy(buffer), `${"x".repeat(10)}yz\n`);
+});
+
+Deno.test("framing: a line end is found far behind the start, wherever the bytes were cut", () => {
+  for (const cut of [1, 63, 64, 65, 100, 199, 200]) {
+    const line = "x".repeat(200) + "\n";
+    const buffer = new ReceiveBuffer();
+    receive(buffer, line.slice(0, cut));
+    assertEquals(buffer.lineEnd(), -1);
+    receive(buffer, line.slice(cut));
+    assertEquals(buffer.lineEnd(), 200);
+  }
+});
+
+Deno.test("framing: bytes are passed over as they come", () => {
+  const buffer = new ReceiveBuffer();
+  receive(buffer, "abcdef");
+  assertEquals([buffer.pass(4), heldBy(buffer)], [0, "ef"]);
+  assertEquals([buffer.pass(10), heldBy(buffer)], [8, ""]);
+});
+
+Deno.test("framing: memory doubles with what is held, and is given back when nothing is", () => {
+  const buffer = new ReceiveBuffer();
+  const first = buffer.bytes.length;
+  receive(buffer, "x".repeat(first * 3));
+  assertEquals(buffer.bytes.length, first * 4);
+  assertEquals(heldBy(buffer), "x".repeat(first * 3));
+  buffer.drop();
+  buffer.room();
+  assertEquals(buffer.bytes.length, first);
+});
+
+Deno.test("framing: what was understood makes room, without more memory", () => {
+  const buffer = new ReceiveBuffer();
+  const first = buffer.bytes.length;
+  for (let i = 0; i < 100; i++) {
+    receive(buffer, "x".repeat(1000));
+    buffer.start += 990;
+  }
+  assertEquals(buffer.held, 1000);
+  assertEquals(buffer.bytes.length, first);
+});
