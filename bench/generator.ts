@@ -108,13 +108,16 @@ class Load {
     this.#missing[index] = this.#frames.reply.length * this.workload.pipeline;
   }
 
-  /** Lengths would not tell an error line from a reply; the first byte and the last word do. */
+  /**
+   * Lengths would not tell an error line from a reply; the first byte and the last word do. An error of the
+   * binary protocol has another length than a reply.
+   */
   #check(count: number, first: boolean, last: boolean): void {
     const bytes = this.#memory;
-    const { reply } = this.#frames;
+    const { reply, endsAlike } = this.#frames;
     const whole = count > 0 &&
       (!first || bytes[0] === reply[0]) &&
-      (!last || count < 5 || bytes[count - 3] === reply[reply.length - 3]);
+      (!last || !endsAlike || count < 5 || bytes[count - 3] === reply[reply.length - 3]);
     if (whole) return;
     const text = new TextDecoder().decode(bytes.subarray(0, Math.min(count, 80)));
     throw new Error(`the server answered ${JSON.stringify(text)}`);

@@ -11,7 +11,7 @@ import { list } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
 import { messageOf } from "../lib/errors.ts";
 import { Progress } from "../lib/load/progress.ts";
-import { keyOf, type Operation } from "./frames.ts";
+import { keyOf, type Operation, type Protocol, protocols } from "./frames.ts";
 import { loadOptions, runBench } from "./front.ts";
 import type { Measurement, Task } from "./generator.ts";
 import { chosen, numbers } from "./lists.ts";
@@ -24,6 +24,11 @@ const STORES = ["memory", "everysec", "always", "no"];
 
 const benchOptions = {
   stores: list({ flags: "--stores", default: STORES, help: "memory, and the disk by its --fsync" }),
+  protocols: list({
+    flags: "--protocols",
+    default: [...protocols],
+    help: "text, meta, binary",
+  }),
   operations: list({ flags: "--operations", default: ["get", "set"], help: "get, set" }),
   connections: list({ flags: "--connections", default: ["1", "50"], help: "how many at once" }),
   pipelines: list({ flags: "--pipelines", default: ["1", "16"], help: "requests in one write" }),
@@ -34,6 +39,7 @@ type BenchOptions = Values<typeof benchOptions>;
 
 /** What one server did under one workload: the medians over the rounds. */
 interface Row {
+  readonly protocol: Protocol;
   readonly operation: Operation;
   readonly connections: number;
   readonly pipeline: number;
@@ -44,6 +50,8 @@ interface Row {
   /** These two divided by memcached's, the medians over the rounds; undefined without memcached. */
   readonly throughputRatio: number | undefined;
   readonly cpuRatio: number | undefined;
+  /** CPU time divided by that of the same server over the text protocol. */
+  readonly cpuToText: number | undefined;
   /** How much of the time the generator had something to do, 0 to 1: from 0.9 on, it was the limit. */
   readonly generatorBusy: number;
   /** How much of all cores' time went to other processes, 0 to 1. */
@@ -82,19 +90,23 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
     }
   }
   const rows: Row[] = [];
+  const { valueSize, keys } = options;
   for (const operation of chosen("operations", options.operations, ["get", "set"])) {
     for (const connections of numbers("connections", options.connections)) {
       for (const pipeline of numbers("pipelines", options.pipelines)) {
-        const { valueSize, keys } = options;
-        const shape = { operation, connections, pipeline, valueSize, keys } as const;
-        rows.push(...await measureInTurn(servers, shape, options));
+        const shapes = chosen("protocols", options.protocols, [...protocols]).map((protocol) => ({
+          ...{ protocol, operation, connections, pipeline, valueSize, keys },
+        }));
+        rows.push(...await measureInTurn(servers, shapes, options));
       }
     }
   }
   return rows;
 }
 
-type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds" | "protocol">;
+type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds"> & {
+  readonly protocol: Protocol;
+};
 
 function commandsOf(
   { stores, valueSize }: BenchOptions,
@@ -122,37 +134,57 @@ function commandsOf(
   ]);
 }
 
-/** Round after round, each server once a round, so that what else the machine does hits all alike. */
+/**
+ * Round after round, each server and protocol once a round, so that what else the machine does hits all
+ * alike.
+ */
 async function measureInTurn(
   servers: Map<string, Server>,
-  shape: Shape,
+  shapes: readonly Shape[],
   { rounds, seconds }: BenchOptions,
 ): Promise<Row[]> {
-  const found = new Map<string, Measurement[]>();
+  const found = new Map<Shape, Map<string, Measurement[]>>();
   const progress = new Progress();
   for (let round = 1; round <= rounds; round++) {
-    for (const [name, { port, pid }] of servers) {
-      progress.show(() => `${shapeText(shape)}, round ${round} of ${rounds}: ${name}`);
-      const task = { ...shape, port, pid, seconds: seconds / 1000 };
-      found.getOrInsertComputed(name, () => []).push(await measure(task));
+    for (const shape of shapes) {
+      const ofShape = found.getOrInsertComputed(shape, () => new Map());
+      for (const [name, { port, pid }] of servers) {
+        // The echo tells requests apart by their first byte, which all frames have in common.
+        if (name === ECHO && shape.protocol !== "text") continue;
+        progress.show(() => `${shapeText(shape)}, round ${round} of ${rounds}: ${name}`);
+        const task = { ...shape, port, pid, seconds: seconds / 1000 };
+        ofShape.getOrInsertComputed(name, () => []).push(await measure(task));
+      }
     }
   }
   progress.clear();
+  const text = shapes.find(({ protocol }) => protocol === "text");
+  return shapes.flatMap((shape) => rowsOf(shape, found.get(shape)!, text && found.get(text)));
+}
+
+/** @param inText what the same servers did over the text protocol */
+function rowsOf(
+  shape: Shape,
+  found: Map<string, Measurement[]>,
+  inText: Map<string, Measurement[]> | undefined,
+): Row[] {
   const rate = (m: Measurement) => m.operations / m.seconds;
   const cpu = (m: Measurement) => m.serverCpu / m.operations;
   const baseline = found.get(BASELINE);
   return [...found].map(([server, measured]) => {
     const middle = (of: (m: Measurement) => number) => median(measured.map(of));
     // Round by round, as neighbours in time have met the same machine.
-    const ratio = (of: (m: Measurement) => number) =>
-      baseline && median(measured.map((m, round) => of(m) / of(baseline[round]!)));
+    const ratio = (of: (m: Measurement) => number, others: Measurement[] | undefined) =>
+      others && median(measured.map((m, round) => of(m) / of(others[round]!)));
+    const { protocol, operation, connections, pipeline } = shape;
     return {
-      ...{ operation: shape.operation, connections: shape.connections, pipeline: shape.pipeline },
+      ...{ protocol, operation, connections, pipeline },
       server,
       operationsPerSecond: middle(rate),
       cpuMicroseconds: middle(cpu) * 1e6,
-      throughputRatio: ratio(rate),
-      cpuRatio: ratio(cpu),
+      throughputRatio: ratio(rate, baseline),
+      cpuRatio: ratio(cpu, baseline),
+      cpuToText: ratio(cpu, inText?.get(server)),
       generatorBusy: middle((m) => m.generatorBusy / m.seconds),
       othersShare: middle((m) => m.othersShare),
     };
@@ -164,13 +196,13 @@ function text(rows: readonly Row[], options: BenchOptions): string {
   const number = (figure: number | undefined) => figure?.toFixed(2) ?? "";
   const table = [
     [
-      ...["server", "op", "conns", "pipeline", "ops/s", "× memcached"],
-      ...["CPU µs/op", "× memcached", "generator"],
+      ...["server", "protocol", "op", "conns", "pipeline", "ops/s", "× memcached"],
+      ...["CPU µs/op", "× memcached", "× text", "generator"],
     ],
     ...rows.map((row) => [
-      ...[row.server, row.operation, `${row.connections}`, `${row.pipeline}`],
+      ...[row.server, row.protocol, row.operation, `${row.connections}`, `${row.pipeline}`],
       ...[Math.round(row.operationsPerSecond).toLocaleString("en"), number(row.throughputRatio)],
-      ...[row.cpuMicroseconds.toFixed(2), number(row.cpuRatio)],
+      ...[row.cpuMicroseconds.toFixed(2), number(row.cpuRatio), number(row.cpuToText)],
       `${row.generatorBusy >= LIMIT ? "* " : ""}${Math.round(row.generatorBusy * 100)} %`,
     ]),
   ];
@@ -185,6 +217,6 @@ function text(rows: readonly Row[], options: BenchOptions): string {
   ].join("\n");
 }
 
-function shapeText({ operation, connections, pipeline }: Shape): string {
-  return `${operation}, ${connections} connections, pipeline ${pipeline}`;
+function shapeText({ protocol, operation, connections, pipeline }: Shape): string {
+  return `${protocol} ${operation}, ${connections} connections, pipeline ${pipeline}`;
 }

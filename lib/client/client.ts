@@ -40,7 +40,7 @@ export interface StoreOptions {
   readonly flags?: number;
   /**
    * When the item expires, as the protocol has it: 0 never (the default), up to 30 days in seconds
-   * from now, above that in seconds since 1970, negative at once.
+   * from now, above that in seconds since 1970 (2038 at the latest), negative immediately.
    */
   readonly exptime?: number;
 }
@@ -50,6 +50,9 @@ export type RawReply = ReplyOf<"line" | "list" | "values" | "meta" | "dump">;
 
 /** Up to so many seconds an exptime counts from now, above it from 1970. */
 export const RELATIVE_EXPTIME = 30 * 24 * 60 * 60;
+
+/** The latest that memcached takes in each dialect, in seconds since 1970: in January 2038. */
+const LATEST_EXPTIME = 2 ** 31 - 1;
 
 /** The most keys in one request, so that no server has to hold a line of any length. */
 const KEYS_PER_GET = 100;
@@ -70,8 +73,8 @@ const KEYS_PER_GET = 100;
  * ```
  *
  * Every method may reject with {@linkcode UnreachableError} (also {@linkcode TimeoutError}),
- * {@linkcode ServerError}, {@linkcode RequestError}, or {@linkcode KeyError} for a key that cannot
- * be sent.
+ * {@linkcode ServerError}, {@linkcode RequestError}, {@linkcode KeyError} for a key that cannot be
+ * sent, or `RangeError` for a number that is out of bounds.
  */
 export class Client implements Disposable {
   readonly servers: readonly Address[];
@@ -131,6 +134,7 @@ export class Client implements Disposable {
     keys: readonly Key[],
     { verb = "get", exptime }: { verb?: "get" | "gets"; exptime?: number } = {},
   ): Promise<Map<string, Value>> {
+    const expires = exptimeOf(exptime ?? 0);
     const asked: GetVerb = exptime === undefined ? verb : verb === "get" ? "gat" : "gats";
     const requests: Promise<ReplyOf<"values">>[] = [];
     for (const group of this.#groups(keys)) {
@@ -139,7 +143,7 @@ export class Client implements Disposable {
         requests.push(
           this.#ask(
             part[0]!,
-            (requests, out, opaque) => requests.getMany(out, opaque, asked, part, exptime ?? 0),
+            (requests, out, opaque) => requests.getMany(out, opaque, asked, part, expires),
           ),
         );
       }
@@ -200,9 +204,10 @@ export class Client implements Disposable {
 
   /** Changes when an item expires; false if there is none. */
   async touch(key: Key, exptime: number): Promise<boolean> {
+    const expires = exptimeOf(exptime);
     const { status } = await this.#ask(
       key,
-      (requests, out, opaque) => requests.touch(out, opaque, key, exptime),
+      (requests, out, opaque) => requests.touch(out, opaque, key, expires),
     );
     return status === "done";
   }
@@ -313,9 +318,10 @@ export class Client implements Disposable {
   }
 
   async #get(verb: GetVerb, key: Key, exptime: number): Promise<Value | undefined> {
+    const expires = exptimeOf(exptime);
     const { values } = await this.#ask(
       key,
-      (requests, out, opaque) => requests.get(out, opaque, verb, key, exptime),
+      (requests, out, opaque) => requests.get(out, opaque, verb, key, expires),
     );
     return values[0];
   }
@@ -337,10 +343,12 @@ export class Client implements Disposable {
     unique = 0n,
   ): Promise<ReplyOf<"stored">> {
     const bytes = typeof value === "string" ? bytesOf(value) : value;
+    checkFlags(flags);
+    const expires = exptimeOf(exptime);
     return this.#ask(
       key,
       (requests, out, opaque) =>
-        requests.store(out, opaque, verb, key, bytes, flags, exptime, unique),
+        requests.store(out, opaque, verb, key, bytes, flags, expires, unique),
     );
   }
 
@@ -349,9 +357,13 @@ export class Client implements Disposable {
     key: Key,
     delta: number | bigint,
   ): Promise<bigint | undefined> {
+    const added = BigInt(delta);
+    if (added < 0n || added >= 2n ** 64n) {
+      throw new RangeError(`a delta has 64 bits and no sign, received ${delta}`);
+    }
     const { number } = await this.#ask(
       key,
-      (requests, out, opaque) => requests.arithmetic(out, opaque, verb, key, BigInt(delta)),
+      (requests, out, opaque) => requests.arithmetic(out, opaque, verb, key, added),
     );
     return number;
   }
@@ -425,4 +437,23 @@ export class Client implements Disposable {
     if (open !== undefined && !open.closed) return open;
     return this.#connections[server] = new Connection(this.servers[server]!, this.#options);
   }
+}
+
+/** @throws {RangeError} for what is no number of 32 bits. */
+function checkFlags(flags: number): void {
+  if (Number.isInteger(flags) && flags >= 0 && flags <= 0xffffffff) return;
+  throw new RangeError(`flags have 32 bits and no sign, received ${flags}`);
+}
+
+/**
+ * An exptime that all dialects take: text reads a later one as 32 bits with a sign, and the item would
+ * be over at once.
+ *
+ * @throws {RangeError} for what is no whole number of seconds.
+ */
+function exptimeOf(exptime: number): number {
+  if (!Number.isSafeInteger(exptime)) {
+    throw new RangeError(`an exptime is a whole number of seconds, received ${exptime}`);
+  }
+  return Math.max(-1, Math.min(exptime, LATEST_EXPTIME));
 }

@@ -159,7 +159,7 @@ export class Connection implements Disposable {
 
   /**
    * Asks for a dump (`lru_crawler metadump all`) over text or meta, which may be longer than memory:
-   * `each` takes its lines as they come.
+   * `each` takes its lines as they come. What `each` throws rejects.
    */
   dump(line: string, each: (lines: readonly string[]) => void): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -172,7 +172,13 @@ export class Connection implements Disposable {
         resolve(reply) {
           if (reply.kind === "error") return reject(errorOf(reply.line));
           const { lines, last } = reply as ReplyOf<"dump">;
-          each(lines);
+          try {
+            each(lines);
+          } catch (error) {
+            // What else comes of it is read, as it must be, and taken by nobody.
+            each = () => {};
+            reject(error);
+          }
           if (last) resolve();
         },
         reject,

@@ -5,9 +5,10 @@
  */
 
 import { bytesOfBinaryString } from "../bytes.ts";
+import { LONGEST_KEY } from "../protocol/key.ts";
 import type { Address } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError, UnreadableError } from "./errors.ts";
 import { KeySpool } from "./key_spool.ts";
 
 /** What a listing says of an item. */
@@ -27,7 +28,8 @@ export interface KeyEntry {
  * lists of least recent use meanwhile; else for `stats cachedump` of every class, of which memcached
  * shows at most 2 MiB each.
  *
- * @throws {RequestError} if the server does not list keys.
+ * @throws {RequestError} if the server does not list keys, {@linkcode UnreadableError} if what it
+ * lists are none.
  */
 export async function* listKeys(
   address: Address,
@@ -65,22 +67,24 @@ async function* listByClass(connection: Connection): AsyncGenerator<readonly Key
 
 /** `key=a%20b exp=-1 la=1700000000 …` */
 function metadumpEntry(line: string): KeyEntry {
-  const match = /^key=(\S{1,750}) exp=(-?\d+)/.exec(line);
-  if (match === null) throw new RequestError(`not a line of a metadump: ${line}`);
-  return { key: percentDecoded(match[1]!), expires: Math.max(0, Number(match[2])) };
+  const match = /^key=(\S+) exp=(-?\d+)/.exec(line);
+  if (match === null) throw new UnreadableError(`not a line of a metadump: ${line}`);
+  const key = percentDecoded(match[1]!);
+  if (key.length > LONGEST_KEY) throw new UnreadableError(`not a line of a metadump: ${line}`);
+  return { key, expires: Math.max(0, Number(match[2])) };
 }
 
 /** `ITEM key [5 b; 1700000000 s]`; a key that came by the binary protocol may hold spaces. */
 function cachedumpEntry(line: string): KeyEntry {
   const match = /^ITEM (.+) \[\d+ b; (\d+) s\]$/s.exec(line);
-  if (match === null) throw new RequestError(`not a line of a cachedump: ${line}`);
+  if (match === null) throw new UnreadableError(`not a line of a cachedump: ${line}`);
   return { key: bytesOfBinaryString(match[1]!), expires: Number(match[2]) };
 }
 
 /**
  * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not.
  *
- * @throws {RequestError} where what follows a `%` is no number.
+ * @throws {UnreadableError} where what follows a `%` is no number.
  */
 function percentDecoded(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
@@ -88,7 +92,9 @@ function percentDecoded(text: string): Uint8Array {
   for (let i = 0; i < text.length; i++) {
     if (text[i] === "%") {
       const digits = text.slice(i + 1, i + 3);
-      if (!/^[\da-f]{2}$/i.test(digits)) throw new RequestError(`not a key of a metadump: ${text}`);
+      if (!/^[\da-f]{2}$/i.test(digits)) {
+        throw new UnreadableError(`not a key of a metadump: ${text}`);
+      }
       bytes[length++] = parseInt(digits, 16);
       i += 2;
     } else {

@@ -36,12 +36,15 @@ export function dump(request: Request, outcome: Outcome, _: Session, context: Co
 
 async function* nothing(): AsyncGenerator<never> {}
 
-/** What memcached's LRU crawler is told. kvs's stores look for expired items themselves. */
+/**
+ * What memcached's LRU crawler is told. `crawl` looks for expired items; the other settings are taken, and
+ * shown by `stats settings`.
+ */
 export function crawl(
   request: Request,
   outcome: Outcome,
   _: Session,
-  { live }: Context,
+  { live, store, crawls, log }: Context,
 ): void {
   const [name, argument] = request.words;
   outcome.code = "ok";
@@ -49,6 +52,8 @@ export function crawl(
     case "crawl":
       if (!live.lruCrawler) outcome.fail(badRequest("lru crawler disabled"));
       else if (listSlabClass(argument) === undefined) outcome.fail(failures.badClass);
+      else if (crawls.isRunning) outcome.fail(failures.busy);
+      else crawls.run(store, log);
       break;
     case "enable":
       // Its thread runs from the start, as it does in memcached.

@@ -5,6 +5,7 @@ import type { Watchers } from "../observe/watch.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Store } from "../storage/contract.ts";
+import type { Crawls } from "./crawls.ts";
 
 /** Who may log in. */
 export interface Users {
@@ -38,6 +39,8 @@ export interface Context {
   readonly limits: Limits;
   /** What `version` answers. */
   readonly version: string;
+  /** The search for expired items that `lru_crawler crawl` begins. */
+  readonly crawls: Crawls;
   /** Whether `flush_all` is allowed (memcached's `-F` forbids it). */
   readonly allowFlush: boolean;
   /** Whether listings of keys are allowed (memcached's `-X` forbids them). */

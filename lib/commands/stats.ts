@@ -109,7 +109,7 @@ function general(context: Context): Figure[] {
     ["pid", Deno.pid],
     ["uptime", Math.floor((now - context.started) / 1000)],
     ["time", Math.floor(now / 1000)],
-    ["version", context.version.replaceAll(" ", "-")],
+    ["version", context.version],
     ["libevent", "none"],
     ["pointer_size", 64],
     ["rusage_user", (cpu.user / 1e6).toFixed(6)],
@@ -160,7 +160,7 @@ function general(context: Context): Figure[] {
     ...zeros("slab_reassign_busy_deletes", "slab_reassign_busy_nomem"),
     ["slab_reassign_last_busy_status", "none"],
     ...zeros("slab_reassign_running", "slabs_moved"),
-    ...zeros("lru_crawler_running"),
+    ["lru_crawler_running", context.crawls.isRunning ? 1 : 0],
     ["lru_crawler_starts", counters.lru_crawler_starts],
     ...zeros("lru_maintainer_juggles", "malloc_fails", "log_worker_dropped"),
     ["log_worker_written", watchers.written],
@@ -174,7 +174,8 @@ function general(context: Context): Figure[] {
     ...zeros("slab_global_page_pool", "expired_unfetched", "evicted_unfetched", "evicted_active"),
     ["evictions", info.evictions],
     ["reclaimed", info.reclaimed],
-    ...zeros("crawler_reclaimed", "crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
+    ["crawler_reclaimed", info.reclaimed],
+    ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold"),
     ...zeros("moves_to_warm", "moves_within_lru", "direct_reclaims", "lru_bumps_dropped"),
   ]);
 }
@@ -244,7 +245,8 @@ function items(context: Context): Figure[] {
     ["outofmemory", context.counters.store_no_memory],
     ...zeros("tailrepairs"),
     ["reclaimed", info.reclaimed],
-    ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active", "crawler_reclaimed"),
+    ...zeros("expired_unfetched", "evicted_unfetched", "evicted_active"),
+    ["crawler_reclaimed", info.reclaimed],
     ...zeros("crawler_items_checked", "lrutail_reflocked", "moves_to_cold", "moves_to_warm"),
     ...zeros("moves_within_lru", "direct_reclaims", "hits_to_hot", "hits_to_warm"),
     ["hits_to_cold", context.counters.get_hits],
@@ -255,8 +257,11 @@ function items(context: Context): Figure[] {
 }
 
 /** One class, whose chunks are as large as its items are on the average. */
-function slabs({ store, counters }: Context): Figure[] {
-  const { items, bytes } = store.info();
+function slabs(context: Context): Figure[] {
+  const { counters } = context;
+  const { items, bytes } = context.store.info();
+  // memcached keeps the pages of a class whose items are gone.
+  const isUsed = items > 0 || counters.total_items > 0;
   const chunk = Math.max(MIN_CHUNK, Math.ceil(bytes / Math.max(items, 1) / 8) * 8 + 8);
   const perPage = Math.max(1, Math.floor(PAGE / chunk));
   const pages = Math.max(1, Math.ceil(items / perPage));
@@ -277,10 +282,8 @@ function slabs({ store, counters }: Context): Figure[] {
     ["cas_badval", counters.cas_badval],
     ["touch_hits", counters.touch_hits],
   ];
-  const used: Figure[] = items === 0
-    ? []
-    : figures.map(([name, value]) => [`${CLASS}:${name}`, value]);
-  return [...used, ["active_slabs", items === 0 ? 0 : 1], ["total_malloced", bytes]];
+  const used: Figure[] = isUsed ? figures.map(([name, value]) => [`${CLASS}:${name}`, value]) : [];
+  return [...used, ["active_slabs", isUsed ? 1 : 0], ["total_malloced", bytes]];
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */

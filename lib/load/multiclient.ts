@@ -11,6 +11,8 @@ import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
 import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { Protocol } from "../protocol/client_dialect.ts";
+import { checkKeyLength, isTextKey } from "../protocol/key.ts";
 import { countOf } from "./count.ts";
 import { parseSizes, sizes } from "./distribution.ts";
 import { Lines } from "./lines.ts";
@@ -94,8 +96,8 @@ export const multiclientOptions = {
 export const multiclientManual: Manual = {
   usage: "deno task multiclient [N] [options]",
   about: "Lets N (100) clients at once, each with its own connection, get and set keys by chance.",
-  notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 69 a client cannot connect,
-70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
+  notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
+69 a client cannot connect, 70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
 
   deno task multiclient 100
   deno task multiclient 1000 --duration 10s --get-ratio 0.9 --key-dist zipf --verify
@@ -162,7 +164,9 @@ export async function multiclient(
 }
 
 async function linesOf(
-  { keys, values, keyCount, seed, valueSize }: Parsed<typeof multiclientOptions>["options"],
+  { keys, values, protocol, keyCount, seed, valueSize }: Parsed<
+    typeof multiclientOptions
+  >["options"],
 ): Promise<{ keys: Lines; values?: Lines }> {
   if (keys === undefined) {
     if (values !== undefined) throw new ExitError("--values needs --keys", Exit.usage);
@@ -177,7 +181,25 @@ async function linesOf(
       Exit.usage,
     );
   }
+  checkKeys(lines.keys, keys, protocol);
   return { keys: lines.keys, ...(lines.values ? { values: lines.values } : {}) };
+}
+
+/** @throws {ExitError} 65 for a line that is no key of the protocol. */
+function checkKeys(lines: Lines, path: string, protocol: Protocol): void {
+  for (let index = 0; index < lines.count; index++) {
+    const key = lines.at(index);
+    try {
+      checkKeyLength(key.length);
+    } catch (error) {
+      throw new ExitError(`line ${index + 1} of '${path}': ${messageOf(error)}`, Exit.data);
+    }
+    if (protocol !== "text" || isTextKey(key)) continue;
+    throw new ExitError(
+      `line ${index + 1} of '${path}' is a key that needs --protocol meta or binary`,
+      Exit.data,
+    );
+  }
 }
 
 /** The fewer clients a thread has, the closer together are the latencies of thousands of them. */

@@ -15,7 +15,7 @@ export class KeyError extends RangeError {
 }
 
 /** memcached's limit, in bytes. */
-const LONGEST_KEY = 250;
+export const LONGEST_KEY = 250;
 
 const SPACE = 0x20;
 

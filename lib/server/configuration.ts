@@ -111,14 +111,10 @@ function protocolOf({ protocol, sasl, authFile }: Given): Protocol {
 }
 
 function endpointsOf(given: Given, protocol: Protocol): Endpoint[] {
-  const { port, unixSocket, listen, authFile } = given;
+  const { port, listen, authFile } = given;
   const endpoints = readEndpoints(listen, { port, protocol });
-  if (port === 0) {
-    if (unixSocket !== undefined) return [];
-    throw usage(
-      "--port 0 leaves nothing to listen on but a --unix-socket; -1 takes any free port",
-    );
-  }
+  // memcached's rule: without a TCP port no address of -l is listened on, also one with a port of its own.
+  if (port === 0) return [];
   if (authFile === undefined) return endpoints;
   // Every listener must be one where its connections can log in: no gate stands open beside the other.
   return endpoints.map((endpoint) => {

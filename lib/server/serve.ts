@@ -7,6 +7,7 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import type { Context } from "../commands/context.ts";
+import { Crawls } from "../commands/crawls.ts";
 import { Counters } from "../observe/counters.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
 import { Watchers } from "../observe/watch.ts";
@@ -99,7 +100,8 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       log,
       counters: new Counters(),
       limits: { itemSize: configuration.maxItemSize },
-      version: `${MEMCACHED_VERSION} kvs-${VERSION}`,
+      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
+      crawls: new Crawls(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
       allowWatch: !configuration.disableWatch,
@@ -136,7 +138,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       }
     }
     if (pidFile !== undefined) writePidFile(pidFile);
-    const where = listening.map(({ address }) => address).join(", ");
+    const where = listening.map(({ address }) => address).join(", ") || "no address";
     log(`listening on ${where}, items kept ${placeOf(choice)}`);
     tellForeground();
     const reason = await signals.stopped;

@@ -262,6 +262,14 @@ export interface Store {
    */
   limitMemory?(bytes: number): boolean;
 
+  /**
+   * Looks for all items that have expired, and gives back their room. A store that has no need of it has
+   * no such thing.
+   *
+   * @returns how many it found
+   */
+  removeExpired?(): Promise<number>;
+
   /** Figures at hand; never a search. */
   info(): StoreInfo;
 

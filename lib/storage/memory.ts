@@ -95,7 +95,7 @@ class MemoryStore implements Store {
 
   constructor(private readonly options: MemoryOptions) {
     this.limit = options.limit;
-    this.timer = setInterval(() => this.sweep(), 1000);
+    this.timer = setInterval(() => this.sweepOn(), 1000);
     this.timer.unref();
   }
 
@@ -192,6 +192,20 @@ class MemoryStore implements Store {
     return true;
   }
 
+  async removeExpired(): Promise<number> {
+    this.flushIfDue();
+    let found = 0;
+    let looked = 0;
+    for (const [name, entry] of this.items) {
+      if (this.isDead(entry)) {
+        this.remove(name, entry);
+        found++;
+      }
+      if (++looked % SWEEP_STEP === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return found;
+  }
+
   info(): StoreInfo {
     this.flushIfDue();
     return {
@@ -272,7 +286,7 @@ class MemoryStore implements Store {
   }
 
   /** Frees expired and flushed items, some at each call, round and round. */
-  private sweep(): void {
+  private sweepOn(): void {
     this.flushIfDue();
     const { limit } = this;
     if (limit !== 0 && this.bytes > limit && this.options.evict) this.evict(limit, this.bytes, "");

@@ -3,7 +3,12 @@ import { bytesOf } from "../../lib/bytes.ts";
 import { parseAddress } from "../../lib/client/address.ts";
 import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
-import { RequestError, TimeoutError, UnreachableError } from "../../lib/client/errors.ts";
+import {
+  RequestError,
+  TimeoutError,
+  UnreachableError,
+  UnreadableError,
+} from "../../lib/client/errors.ts";
 
 /** A server that answers what it reads as `answer` says, and hangs up where that says null. */
 function listen(answer: (read: string, connection: number) => string | null) {
@@ -167,20 +172,33 @@ Deno.test("where keys may not be listed, the server's word for it is the error",
   );
 });
 
+Deno.test("a listing that is none is refused, whatever a server says", async () => {
+  const lines = [`key=${"x".repeat(251)} exp=-1`, "key=%4 exp=-1", "key=%zz exp=1", "key=a", "a b"];
+  for (const line of lines) {
+    await using server = listen(() => `${line}\nEND\r\n`);
+    using client = new Client({ servers: [server.address] });
+    await assertRejects(
+      () => Array.fromAsync(client.keys()),
+      UnreadableError,
+      "of a metadump: ",
+    );
+  }
+});
+
 Deno.test("where metadump is unknown, keys are listed class by class", async () => {
   await using server = listen((read) => {
     if (read.startsWith("lru_crawler")) return "ERROR\r\n";
     if (read === "stats items\r\n") {
       return "STAT items:1:number 1\r\nSTAT items:1:age 2\r\nSTAT items:5:number 1\r\nEND\r\n";
     }
-    return `ITEM key${read.split(" ")[2]} [1 b; 1700000000 s]\r\nEND\r\n`;
+    return `ITEM é key${read.split(" ")[2]} [1 b; 1700000000 s]\r\nEND\r\n`;
   });
   using client = new Client({ servers: [server.address] });
   const keys: string[] = [];
   for await (const entries of client.keys()) {
     keys.push(...entries.map(({ key, expires }) => `${new TextDecoder().decode(key)} ${expires}`));
   }
-  assertEquals(keys, ["key1 1700000000", "key5 1700000000"]);
+  assertEquals(keys, ["é key1 1700000000", "é key5 1700000000"]);
 });
 
 Deno.test("a value is not sent by meta commands to a server that has none", async () => {

@@ -4,9 +4,9 @@ const FORMAT = "CLIENT_ERROR bad command line format\r\n";
 const key = (length: number) => "k".repeat(length);
 
 rules("line", {
-  "a line feed alone ends it": [["version\n", "VERSION 1.6.45 kvs-test\r\n"]],
+  "a line feed alone ends it": [["version\n", "VERSION 1.6.45-kvs-test\r\n"]],
   "one carriage return before the line feed is dropped": [
-    ["version\r\n", "VERSION 1.6.45 kvs-test\r\n"],
+    ["version\r\n", "VERSION 1.6.45-kvs-test\r\n"],
     ["get a\r\r\n", "END\r\n"],
     ["version\r\r\n", "ERROR\r\n"],
   ],
@@ -58,10 +58,10 @@ rules("line", {
   ].map((line) => [`${line}\r\n`, FORMAT]),
   "more words than a command has are ignored": [
     ["set k 0 0 1 2 3\r\na\r\n", "STORED\r\n"],
-    ["version please\r\n", "VERSION 1.6.45 kvs-test\r\n"],
+    ["version please\r\n", "VERSION 1.6.45-kvs-test\r\n"],
     ["touch k 0 x y\r\n", "TOUCHED\r\n"],
     ["incr k 1 2 3\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"],
-    ["version\r\nquit now\r\nversion\r\n", "VERSION 1.6.45 kvs-test\r\n"],
+    ["version\r\nquit now\r\nversion\r\n", "VERSION 1.6.45-kvs-test\r\n"],
   ],
   "only the last word is looked at for noreply": [
     ["set k 0 0 1 noreply x\r\na\r\n", "STORED\r\n"],
@@ -75,7 +75,7 @@ rules("line", {
     ["HTTP/1.1\r\nversion\r\n", ""],
   ],
   "one without its end in 2048 bytes ends the connection": [
-    ["version\r\n" + "x".repeat(2049), "VERSION 1.6.45 kvs-test\r\n"],
+    ["version\r\n" + "x".repeat(2049), "VERSION 1.6.45-kvs-test\r\n"],
     [`gat 0 ${"k ".repeat(1100)}\r\nversion\r\n`, ""],
     [`set ${"k ".repeat(1100)}\r\nversion\r\n`, ""],
   ].map(([sent, received]) => [sent.replace("\r\nversion\r\n", ""), received] as const),
@@ -106,7 +106,7 @@ rules("line", {
     ["get \x00\x01\x7f\x80\xff\t\r.\r\n", "VALUE \x00\x01\x7f\x80\xff\t\r. 0 1\r\na\r\nEND\r\n"],
   ],
   "bytes of the binary protocol are no text command": [
-    ["version\r\n\x80\x00\x00\r\n", "VERSION 1.6.45 kvs-test\r\nERROR\r\n"],
+    ["version\r\n\x80\x00\x00\r\n", "VERSION 1.6.45-kvs-test\r\nERROR\r\n"],
   ],
   "what stands before quit is answered and what follows is not run": [
     ["set k 0 0 1\r\na\r\nquit\r\nset k 0 0 1\r\nb\r\n", "STORED\r\n"],
@@ -115,7 +115,7 @@ rules("line", {
   "replies come in the order of requests": [
     [
       "version\r\nget a\r\nx1\r\nincr a 1\r\n",
-      "VERSION 1.6.45 kvs-test\r\nEND\r\nERROR\r\nNOT_FOUND\r\n",
+      "VERSION 1.6.45-kvs-test\r\nEND\r\nERROR\r\nNOT_FOUND\r\n",
     ],
   ],
   "verbosity takes a number": [

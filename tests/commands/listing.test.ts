@@ -67,7 +67,7 @@ rules("listing", {
     ["lru_crawler metadump 1,x\r\n", BAD_CLASS],
   ],
   "what follows it is answered after it": [
-    ["lru_crawler mgdump all\r\nversion\r\n", "OK\r\nEN\r\nVERSION 1.6.45 kvs-test\r\n"],
+    ["lru_crawler mgdump all\r\nversion\r\n", "OK\r\nEN\r\nVERSION 1.6.45-kvs-test\r\n"],
   ],
   "the crawler's other commands have nothing to do": [
     ["lru_crawler enable\r\n", "ERROR failed to start lru crawler thread\r\n"],
@@ -113,9 +113,9 @@ Deno.test("listing: it may not follow a reply that waits to be sent", async () =
   const sent = "version\r\nlru_crawler metadump all\r\nlru_crawler mgdump all\r\nversion\r\n";
   assertEquals(
     await harness.exchange([sent]),
-    "VERSION 1.6.45 kvs-test\r\n" +
+    "VERSION 1.6.45-kvs-test\r\n" +
       "ERROR cannot pipeline other commands before metadump\r\n" +
       "ERROR cannot pipeline other commands before mgdump\r\n" +
-      "VERSION 1.6.45 kvs-test\r\n",
+      "VERSION 1.6.45-kvs-test\r\n",
   );
 });

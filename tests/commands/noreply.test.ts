@@ -1,7 +1,7 @@
 import { rules } from "./rules.ts";
 
 const END = "version\r\n";
-const ONLY = "VERSION 1.6.45 kvs-test\r\n";
+const ONLY = "VERSION 1.6.45-kvs-test\r\n";
 const LONG = "k".repeat(251);
 
 rules("noreply", {

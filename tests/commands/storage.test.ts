@@ -7,7 +7,7 @@ import { rules, type Step } from "./rules.ts";
 const FORMAT = "CLIENT_ERROR bad command line format\r\n";
 const CHUNK = "CLIENT_ERROR bad data chunk\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
-const VERSION = "VERSION 1.6.45 kvs-test\r\n";
+const VERSION = "VERSION 1.6.45-kvs-test\r\n";
 const NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 /** Each command that carries a value, and what must stand behind its length. */

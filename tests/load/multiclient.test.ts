@@ -77,6 +77,39 @@ Deno.test("multiclient takes the files of generate, and gets what they say", asy
   }
 });
 
+for (const { name, protocol, ignore, start } of dialects) {
+  Deno.test({
+    name: `multiclient takes keys of any bytes where the protocol does (${name})`,
+    ignore,
+    fn: async () => {
+      await using server = await start();
+      const directory = await Deno.makeTempDir();
+      try {
+        const file = `${directory}/keys.txt`;
+        await Deno.writeFile(file, new Uint8Array([97, 32, 98, 10, 0, 255, 13, 1, 10]));
+        const args = ["2", "--verify", "--keys", file, "--protocol", protocol];
+        if (protocol === "text") {
+          const { code, err } = await run(program, ["--server", server.address, ...args]);
+          assertEquals([code, err], [
+            65,
+            `multiclient: line 1 of '${file}' is a key that needs --protocol meta or binary\n`,
+          ]);
+        } else {
+          const report = await reportOf(server.address, ...args);
+          assertEquals([report.requests, report.errors, report.wrong], [200, {}, {}]);
+          assert(report.commands.get!.hits! > 50);
+        }
+        await Deno.writeTextFile(file, "fine\n\n");
+        const { code, err } = await run(program, ["--server", server.address, ...args]);
+        assertEquals(code, 65);
+        assert(err.endsWith(`line 2 of '${file}': a key has at least one byte\n`), err);
+      } finally {
+        await Deno.remove(directory, { recursive: true });
+      }
+    },
+  });
+}
+
 Deno.test("multiclient prints a table with a row a command", async () => {
   await using server = await startKvs();
   const { code, out } = await run(program, ["3", "--server", server.address]);

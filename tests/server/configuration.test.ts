@@ -1,9 +1,10 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parseOptions } from "../../lib/cli/parse.ts";
+import { PrefixCounts } from "../../lib/observe/prefixes.ts";
 import { ExitError } from "../../lib/errors.ts";
 import { type Configuration, configure } from "../../lib/server/configuration.ts";
 import { serverOptions } from "../../lib/server/options.ts";
-import { LiveSettings, settingsOf } from "../../lib/server/settings.ts";
+import { liveSettings, settingsOf } from "../../lib/server/settings.ts";
 
 function configurationOf(line: string): Configuration {
   const args = line.split(" ").filter((arg) => arg !== "");
@@ -13,7 +14,11 @@ function configurationOf(line: string): Configuration {
 function settings(line: string): Record<string, string> {
   const configuration = configurationOf(line);
   return Object.fromEntries(
-    settingsOf(configuration, new LiveSettings(configuration))
+    settingsOf(
+      configuration,
+      liveSettings(configuration),
+      new PrefixCounts(":", configuration.prefixDelimiter !== undefined),
+    )
       .map(([name, value]) => [name, String(value)]),
   );
 }
@@ -47,7 +52,6 @@ const refusals: [line: string, says: RegExp][] = [
   ["-U 11211", /-U\/--udp-port takes 0 alone, as kvs serves no UDP/],
   ["-U -1", /serves no UDP/],
   ["-Z", /-Z\/--enable-ssl: kvs has no TLS/],
-  ["-p 0", /--port 0 leaves nothing to listen on/],
   ["-p 65536", /--port/],
   ["-c -1", /--conn-limit/],
   ["-f 1", /--slab-growth-factor/],

@@ -42,7 +42,7 @@ for (const [keys, values] of retrievals) {
     store.failures.set("b", failure);
     assertEquals(
       await harness.exchange([`get ${keys}\r\nversion\r\ngat 0 ${keys}\r\nget a\r\n`]),
-      `${values}${FAILURE}VERSION 1.6.45 kvs-test\r\n${values}${FAILURE}VALUE a 0 1\r\nA\r\nEND\r\n`,
+      `${values}${FAILURE}VERSION 1.6.45-kvs-test\r\n${values}${FAILURE}VALUE a 0 1\r\nA\r\nEND\r\n`,
     );
   });
 }
@@ -114,7 +114,7 @@ test("a commit that fails in the middle of a get ends the get once", async (stor
   };
   assertEquals(
     await harness.exchange(["get a b c d e\r\nget a none\r\nversion\r\n"]),
-    `${value("a")}${value("b")}${FAILURE}${value("a")}END\r\nVERSION 1.6.45 kvs-test\r\n`,
+    `${value("a")}${value("b")}${FAILURE}${value("a")}END\r\nVERSION 1.6.45-kvs-test\r\n`,
   );
 });
 

@@ -10,6 +10,7 @@
 import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import type { Context } from "../../lib/commands/context.ts";
+import { Crawls } from "../../lib/commands/crawls.ts";
 import { Counters } from "../../lib/observe/counters.ts";
 import { PrefixCounts } from "../../lib/observe/prefixes.ts";
 import { Watchers } from "../../lib/observe/watch.ts";
@@ -20,7 +21,7 @@ import { openMemoryStore } from "../../lib/storage/memory.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 
 /** What `version` answers in tests. */
-export const VERSION = "1.6.45 kvs-test";
+export const VERSION = "1.6.45-kvs-test";
 
 /** What a test may want otherwise. */
 export interface HarnessOptions {
@@ -90,6 +91,7 @@ export class Harness implements AsyncDisposable {
       counters: new Counters(),
       limits: { itemSize: 2 ** 20 },
       version: VERSION,
+      crawls: new Crawls(),
       allowFlush: true,
       allowDump: true,
       allowWatch: true,

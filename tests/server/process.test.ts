@@ -151,15 +151,6 @@ Deno.test("a Unix socket is listened on, with the permissions asked for, and not
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test("a server that would listen nowhere says so, with exit code 64", async () => {
-  assertEquals(await runServer("--store", "memory", "-p", "0"), {
-    code: 64,
-    stdout: "",
-    stderr:
-      "kvs-server: --port 0 leaves nothing to listen on but a --unix-socket; -1 takes any free port\n",
-  });
-});
-
 Deno.test("a Unix socket that a running server listens on is not taken from it", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/kvs.sock`;
@@ -246,4 +237,15 @@ Deno.test("stats settings tells what the server was started with", async () => {
   ) {
     assert(settings.includes(`STAT ${line}\r\n`), line);
   }
+});
+
+Deno.test("debugtime moves the clock of a server that was started for tests, and of no other", async () => {
+  const moved = "set k 0 100 1\r\na\r\ndebugtime 101\r\nget k\r\n";
+  await using tested = await ServerProcess.start(MEMORY, { KVS_TEST_CLOCK: "1" });
+  assertEquals(await exchangeWith(tested.port, moved), "STORED\r\nOK\r\nEND\r\n");
+  await using server = await ServerProcess.start(MEMORY);
+  assertEquals(
+    await exchangeWith(server.port, moved),
+    "STORED\r\nERROR\r\nVALUE k 0 1\r\na\r\nEND\r\n",
+  );
 });

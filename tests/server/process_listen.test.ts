@@ -113,6 +113,16 @@ Deno.test("-p 0 with a Unix socket listens on the socket alone", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("-p 0 without a Unix socket listens nowhere, as memcached, and says so", async () => {
+  const path = await Deno.makeTempFile();
+  const env = { MEMCACHED_PORT_FILENAME: path };
+  await using server = await ServerProcess.start([...MEMORY, "-p", "0"], env);
+  assertEquals([server.address, await Deno.readTextFile(path)], ["no address", ""]);
+  server.kill("SIGINT");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(path);
+});
+
 Deno.test("-o no_maxconns_fast: a connection too many waits until another one ends", async () => {
   const args = [...MEMORY, "-p", "-1", "-c", "1", "-o", "no_maxconns_fast"];
   await using server = await ServerProcess.start(args);

@@ -107,6 +107,8 @@ class DiskStore implements Store {
   private hits = 0;
   private reads = 0;
   private flushedReads = 0;
+  /** Flushed items in whose place others were put. */
+  private replacedFlushed = 0;
 
   constructor(
     private readonly options: DiskOptions,
@@ -317,7 +319,7 @@ class DiskStore implements Store {
       bytes: due ? 0 : placements.live,
       limit: options.maxDisk ?? 0,
       evictions: compactor.evictions,
-      reclaimed: compactor.reclaimed,
+      reclaimed: compactor.reclaimed + this.replacedFlushed,
       flushedReads: this.flushedReads,
       own: [
         ["directory", options.directory],
@@ -488,6 +490,7 @@ class DiskStore implements Store {
     batch: Batch,
   ): bigint {
     const { log } = this;
+    if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
     const size = log.append(
       Kind.item,
