@@ -120,7 +120,7 @@ export class Request {
   failure: Failure | undefined = undefined;
   /** Arguments of rare commands. */
   words: readonly string[] = NO_WORDS;
-  /** A number of rare commands: a verbosity, megabytes, seconds. */
+  /** The length in bytes of a value that follows; a number of rare commands: a verbosity, megabytes. */
   number = 0;
 
   /** For the encoder: whether a value, a cas unique and times are wanted. */
@@ -135,6 +135,9 @@ export class Request {
   isBinary = false;
   opcode = 0;
   opaque = 0;
+
+  /** Whether one of the fields may be set that {@linkcode clear} does not set each time. */
+  #isExtended = false;
 
   /** The key's bytes, as a view. Its length is 0 where the request has none. */
   get key(): Uint8Array {
@@ -162,44 +165,48 @@ export class Request {
       this.valueStart =
       this.valueEnd =
         0;
-    this.decodedKey = NO_BYTES;
-    this.binaryKey = false;
     this.mode = "set";
-    this.flags =
-      this.exptime =
-      this.vivifyExptime =
-      this.recacheTime =
-        0;
+    this.flags = this.exptime = this.number = 0;
     this.touches =
-      this.vivifies =
-      this.recaches =
-      this.competes =
-        false;
-    this.compares =
-      this.invalidates =
-      this.empties =
-      this.peeks =
+      this.compares =
       this.dropsOld =
+      this.decrements =
         false;
-    this.cas = this.newCas = this.initial = 0n;
-    this.decrements = false;
-    this.delta = 1n;
     this.hasMore =
       this.noreply =
-      this.quiet =
       this.closes =
+      this.wantsCas =
         false;
+    if (this.#isExtended) this.#clearExtensions();
+  }
+
+  /** Says that fields are set which the classic commands do not know, so that they are cleared too. */
+  extend(): void {
+    this.#isExtended = true;
+  }
+
+  #clearExtensions(): void {
+    this.#isExtended = false;
+    this.decodedKey = NO_BYTES;
+    this.binaryKey = false;
+    this.vivifyExptime = this.recacheTime = 0;
+    this.vivifies = this.recaches = this.competes = false;
+    this.invalidates =
+      this.empties =
+      this.peeks =
+      this.quiet =
+        false;
+    this.cas = this.newCas = this.initial = 0n;
+    this.delta = 1n;
     this.failure = undefined;
     this.words = NO_WORDS;
-    this.number = 0;
     this.wantsValue = true;
-    this.wantsCas =
-      this.wantsTimes =
-      this.isMeta =
-      this.isBinary =
-        false;
-    this.flagsStart = this.flagsEnd = 0;
-    this.opcode = this.opaque = 0;
+    this.wantsTimes = this.isMeta = this.isBinary = false;
+    this.flagsStart =
+      this.flagsEnd =
+      this.opcode =
+      this.opaque =
+        0;
   }
 
   /** Makes it the end of the connection, without an answer. */
@@ -212,5 +219,6 @@ export class Request {
   refuse(failure: Failure): void {
     this.op = "malformed";
     this.failure = failure;
+    this.extend();
   }
 }

@@ -45,6 +45,8 @@ export interface Origin {
 const REPLY_COST = 128;
 /** Replies go out when this many bytes of them wait: a slow reader costs no more memory. */
 const HIGH_WATER = 256 * 1024;
+/** Requests of a batch whose replies may have to be taken back, at first. */
+const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
 const KEPT = 16 * 1024;
 /** What a watcher sends is passed over, so many bytes at a time. */
@@ -69,7 +71,8 @@ export class Connection {
   /** The wire format, once the first byte has told. */
   #dialect: Dialect | undefined;
   /** Whose replies are in `out`, or would be if they had any: who is answered if a commit fails. */
-  readonly #owed: number[] = [];
+  #owed = new Float64Array(FIRST_OWED);
+  #owedCount = 0;
   /** Whether the retrieval that was answered last has more keys. */
   #inRetrieval = false;
   /** Whether that retrieval ended with an error, so that its other keys get no answer. */
@@ -284,12 +287,21 @@ export class Connection {
       return;
     }
     dialect.encode(request, outcome, this.#out);
-    if (!hasMore) this.#owed.push(dialect.tag(request));
+    if (!hasMore) this.#owe(dialect.tag(request));
     else if (outcome.code === "failed") {
       // An error ends the reply to a retrieval, so its other keys must add nothing to it.
       this.#spoiled = true;
-      this.#owed.push(0);
+      this.#owe(0);
     }
+  }
+
+  #owe(tag: number): void {
+    if (this.#owedCount === this.#owed.length) {
+      const grown = new Float64Array(2 * this.#owedCount);
+      grown.set(this.#owed);
+      this.#owed = grown;
+    }
+    this.#owed[this.#owedCount++] = tag;
   }
 
   /** Who has logged in may say more, in the same stream of bytes. */
@@ -354,7 +366,7 @@ export class Connection {
     if (this.#out.length === 0) return false;
     const failure = refused(`cannot pipeline other commands before ${what}`);
     dialect.fail(0, failure, this.#out);
-    this.#owed.push(0);
+    this.#owe(0);
     return true;
   }
 
@@ -390,7 +402,7 @@ export class Connection {
     this.#clearBatch();
     if (this.#lost) this.#out.clear();
     if (this.#out.length > 0) return this.#write();
-    this.#owed.length = this.#inHand = 0;
+    this.#owedCount = this.#inHand = 0;
     return undefined;
   }
 
@@ -399,8 +411,10 @@ export class Connection {
     const failure: Failure = failureOf(error, this.#context);
     const dialect = this.#dialect!;
     this.#out.clear();
-    for (const tag of this.#owed) if (tag >= 0) dialect.fail(tag, failure, this.#out);
-    this.#owed.length = 0;
+    for (let i = 0; i < this.#owedCount; i++) {
+      if (this.#owed[i] >= 0) dialect.fail(this.#owed[i], failure, this.#out);
+    }
+    this.#owedCount = 0;
     if (this.#inRetrieval && !this.#spoiled) {
       this.#spoiled = true;
       dialect.fail(0, failure, this.#out);
@@ -415,7 +429,7 @@ export class Connection {
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
     out.clear(KEPT);
-    this.#owed.length = this.#inHand = 0;
+    this.#owedCount = this.#inHand = 0;
   }
 }
 

@@ -104,6 +104,7 @@ export function parseFrame(bytes: Uint8Array, at: number, request: Request): Ver
   const body = bodyLengthAt(bytes, at);
   const row = rows[opcode];
   request.clear(row?.op ?? "malformed", bytes);
+  request.extend();
   request.isBinary = true;
   request.opcode = opcode;
   request.opaque = uint32(bytes, at + Offset.opaque);

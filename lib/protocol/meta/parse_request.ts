@@ -70,6 +70,7 @@ export const metaRows: readonly Row[] = [
   row("me", 2, describe),
   row("mn", 1, (tokens, request) => {
     request.clear("noop", tokens.bytes);
+    request.extend();
     request.isMeta = true;
     return "ready";
   }),
@@ -83,6 +84,7 @@ let mode = 0;
 
 function begin(op: Op, tokens: Tokens, request: Request): void {
   request.clear(op, tokens.bytes);
+  request.extend();
   request.isMeta = true;
   request.wantsValue = false;
   request.competes = true;

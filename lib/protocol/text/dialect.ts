@@ -15,7 +15,7 @@ import type { Request } from "../request.ts";
 import { encodeDumped, encodeDumpEnd, encodeDumpStart } from "./format_dump.ts";
 import { encodeFailure, encodeText } from "./format_reply.ts";
 import { RowTable, type Verdict } from "./grammar.ts";
-import { textRows } from "./parse_request.ts";
+import { found, textRows } from "./parse_request.ts";
 import { Tokens } from "./tokens.ts";
 
 const SPACE = 0x20;
@@ -79,11 +79,11 @@ export class LineDialect implements Dialect {
     input.start = end + 1;
     if (verdict === "ready") return true;
     if (verdict === "keys") {
-      this.#op = request.touches ? "getAndChange" : "get";
-      this.#exptime = request.exptime;
-      this.#wantsCas = request.wantsCas;
-      this.#nextKey = request.flagsStart;
-      this.#keysEnd = request.flagsEnd;
+      this.#op = found.touches ? "getAndChange" : "get";
+      this.#exptime = found.exptime;
+      this.#wantsCas = found.wantsCas;
+      this.#nextKey = found.start;
+      this.#keysEnd = found.end;
       this.#takeKey(bytes, request);
       return true;
     }
@@ -231,6 +231,6 @@ function isHttp(): boolean {
 
 function malformed(request: Request, bytes: Uint8Array, failure: Failure): "ready" {
   request.clear("malformed", bytes);
-  request.failure = failure;
+  request.refuse(failure);
   return "ready";
 }

@@ -89,6 +89,7 @@ export class LoginDialect implements Dialect {
     const space = bytes.subarray(start, end).indexOf(SPACE);
     if (space < 0) return refuse(request, bytes, badToken);
     request.clear("login", bytes);
+    request.extend();
     request.words = [
       binaryString(bytes.subarray(start, start + space)),
       binaryString(bytes.subarray(start + space + 1, end)),

@@ -59,6 +59,7 @@ function simple(op: Op): Grammar {
 function withWords(op: Op, tokens: Tokens, request: Request): Verdict {
   request.clear(op, tokens.bytes);
   request.words = tokens.textsFrom(1);
+  request.extend();
   return "ready";
 }
 
@@ -75,36 +76,52 @@ function begin(op: Op, tokens: Tokens, request: Request): void {
   request.noreply = tokens.hasNoreply;
 }
 
+/** What the line of a retrieval says of all its keys, which stand from `start` to `end`. */
+export interface Retrieval {
+  touches: boolean;
+  exptime: number;
+  wantsCas: boolean;
+  start: number;
+  end: number;
+}
+
+/** The retrieval that was read last. */
+export const found: Retrieval = { touches: false, exptime: 0, wantsCas: false, start: 0, end: 0 };
+
 function retrieval(tokens: Tokens, request: Request, unique: boolean, touches: boolean): Verdict {
   const { bytes } = tokens;
-  request.clear(touches ? "getAndChange" : "get", bytes);
+  found.exptime = 0;
   if (touches) {
     const exptime = tokens.signed32(1);
-    if (exptime === undefined) return refuse(request, failures.badExptime);
-    request.exptime = exptime;
-    request.touches = true;
+    if (exptime === undefined) return refuseLine(bytes, request, failures.badExptime);
+    found.exptime = exptime;
   }
-  request.wantsCas = unique;
   const start = tokens.startOf(touches ? 2 : 1);
   const end = tokens.lastEnd;
   // One key too long spoils the line: no key of it may have been answered by then.
   let word = start;
   for (let i = start; i <= end; i++) {
     if (i < end && bytes[i] !== SPACE) continue;
-    if (i - word > MAX_KEY) return refuse(request, failures.badFormat);
+    if (i - word > MAX_KEY) return refuseLine(bytes, request, failures.badFormat);
     word = i + 1;
   }
-  request.flagsStart = start;
-  request.flagsEnd = end;
+  found.touches = touches;
+  found.wantsCas = unique;
+  found.start = start;
+  found.end = end;
   return "keys";
+}
+
+function refuseLine(bytes: Uint8Array, request: Request, failure: Failure): Verdict {
+  request.clear("malformed", bytes);
+  return refuse(request, failure);
 }
 
 function storage(tokens: Tokens, request: Request, mode: StoreMode): Verdict {
   const length = tokens.unsigned(4);
   // Without a length nobody knows where the value ends: what follows is read as commands.
   if (length < 0 || length >= INT32_MAX - 1) {
-    request.clear("malformed", tokens.bytes);
-    return refuse(request, failures.badFormat);
+    return refuseLine(tokens.bytes, request, failures.badFormat);
   }
   begin("store", tokens, request);
   request.mode = mode;
@@ -127,6 +144,7 @@ function compareAndSwap(tokens: Tokens, request: Request): Verdict {
   if (cas === undefined) return skipped(request);
   request.compares = true;
   request.cas = cas;
+  request.extend();
   request.dropsOld = false;
   return "value";
 }
@@ -144,6 +162,7 @@ function arithmetic(tokens: Tokens, request: Request, decrements: boolean): Verd
   const delta = tokens.unsigned64(2);
   if (delta === undefined) return refuse(request, failures.badDelta);
   request.delta = delta;
+  request.extend();
   return "ready";
 }
 
@@ -223,6 +242,7 @@ function crawler(tokens: Tokens, request: Request): Verdict {
   )?.[0];
   if (name === undefined) return refuse(request, failures.unknownCommand);
   request.words = [name, ...tokens.textsFrom(2)];
+  request.extend();
   if (name === "metadump" || name === "mgdump") request.op = "dump";
   if (name !== "tocrawl" && name !== "sleep") return "ready";
   const argument = tokens.unsigned32(2);
