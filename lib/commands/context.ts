@@ -61,6 +61,8 @@ export interface Context {
   readonly live: Live;
   /** Requests that a connection runs before the others have a turn (memcached's `-R`). */
   readonly requestsPerTurn: number;
+  /** Bytes that the replies in hand of a connection may take (`-o read_buf_mem_limit`), or `Infinity`. */
+  readonly replyMemory: number;
   /** Whether connections are closed that have been silent for long. */
   readonly closesIdle: boolean;
   /** Whether connections are accepted, and how often and for how many milliseconds they were not. */

@@ -45,6 +45,8 @@ export class Counters {
   idle_kicks = 0;
   /** Turns that connections gave up for others after so many requests (`-R`). */
   conn_yields = 0;
+  /** Requests for whose reply there was no memory (`-o read_buf_mem_limit`). */
+  response_obj_oom = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
   /** What the store had counted at the last reset: it counts on, and what is told begins anew. */

@@ -66,6 +66,7 @@ export const failures = {
   badFrame: failure("badFrame"),
   tooLarge: failure("tooLarge", "object too large for cache"),
   outOfMemory: failure("outOfMemory", "out of memory storing object"),
+  noReplyMemory: failure("outOfMemory", "out of memory writing get response"),
   notNumeric: failure("notNumeric", "cannot increment or decrement non-numeric value"),
   internal: failure("storeFailed", "internal error"),
   flushNotAllowed: failure("notAllowed", "flush_all not allowed"),

@@ -21,6 +21,8 @@ export interface Configuration extends Omit<Given, "extended" | "listen"> {
   readonly protocol: Protocol;
   /** Milliseconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout: number;
+  /** Bytes that the replies in hand of a connection may take, or `Infinity`. */
+  readonly replyMemory: number;
   /** What `-l` said, in its words. */
   readonly listen: readonly string[];
   /** Where to listen for TCP. */
@@ -51,6 +53,8 @@ export function configure(given: Given): Configuration {
     protocol,
     extended,
     endpoints: endpointsOf(given, protocol),
+    // memcached shares it among its threads, each of which serves many connections.
+    replyMemory: extended.replyMemory === 0 ? Infinity : Math.floor(extended.replyMemory / threads),
     idleTimeout: extended.idleTimeout === undefined
       ? given.idleTimeout
       : extended.idleTimeout * 1000,

@@ -11,7 +11,7 @@ import { Session } from "../commands/session.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { negotiate, type Protocols } from "../protocol/negotiation.ts";
-import { type Failure, Outcome, refused } from "../protocol/outcome.ts";
+import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import { isRetrieval, Window } from "./window.ts";
@@ -43,6 +43,8 @@ export interface Origin {
   readonly protocols: Protocols;
 }
 
+/** What a reply in hand counts beside its own bytes, in bytes: about as much as memcached's object. */
+const REPLY_COST = 128;
 /** Replies go out when this many bytes of them wait: a slow reader costs no more memory. */
 const HIGH_WATER = 256 * 1024;
 /** Requests of a batch whose replies may have to be taken back, at first. */
@@ -83,6 +85,9 @@ export class Connection {
   /** Whether the connection ends with this batch: the client has left, or the server wants it. */
   #ending = false;
   #left = false;
+  /** Replies in hand, and whether they are lost, as there was no memory for the next. */
+  #inHand = 0;
+  #lost = false;
   /** Whether it receives a stream of what happens. */
   #watching = false;
   /** Why it ended, for those who watch. */
@@ -189,6 +194,7 @@ export class Connection {
       const outcome = this.#outcome;
       if (turns++ === requestsPerTurn) return this.#yield().then(() => this.#run(dialect));
       if (!dialect.next(this.#input, request)) return undefined;
+      this.#countReply(request);
       const running = execute(request, outcome, this.#session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
         return this.#runOn(dialect, running);
@@ -200,6 +206,23 @@ export class Connection {
       if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
     }
     return undefined;
+  }
+
+  /**
+   * Counts the reply that a request will have. Where there is no memory for it (`-o read_buf_mem_limit`),
+   * memcached answers a retrieval of the text protocol with an error, and ends the connection with any
+   * other request, without the replies in hand.
+   */
+  #countReply(request: Request): void {
+    const bytes = ++this.#inHand * REPLY_COST + this.#out.length;
+    if (bytes <= this.#context.replyMemory || this.#spoiled) return;
+    this.#context.counters.response_obj_oom++;
+    if (isRetrieval(request) && !request.isMeta && !request.isBinary) {
+      request.refuse(failures.noReplyMemory);
+    } else {
+      request.hangUp(request.bytes);
+      this.#lost = true;
+    }
   }
 
   /** Lets others have a turn. */
@@ -224,6 +247,7 @@ export class Connection {
       else this.#answer(dialect, request, outcome);
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
+      this.#countReply(this.#request);
       if (!window.admits(this.#request)) await this.#settle(dialect);
       running = execute(this.#request, this.#outcome, this.#session, this.#context);
     }
@@ -387,8 +411,9 @@ export class Connection {
   /** Lets the replies go, where there are any. */
   #send(): Promise<void> | undefined {
     this.#clearBatch();
+    if (this.#lost) this.#out.clear();
     if (this.#out.length > 0) return this.#write();
-    this.#owedCount = 0;
+    this.#owedCount = this.#inHand = 0;
     return undefined;
   }
 
@@ -415,7 +440,7 @@ export class Connection {
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
     out.clear(KEPT);
-    this.#owedCount = 0;
+    this.#owedCount = this.#inHand = 0;
   }
 }
 

@@ -18,6 +18,8 @@ export interface Extended {
   readonly trackSizes: boolean;
   /** Whether a connection too many is told so and closed, or waits until another one ends. */
   readonly maxconnsFast: boolean;
+  /** Bytes that replies in hand may take, over all of memcached's threads; 0 for no limit. */
+  readonly replyMemory: number;
   /** Values for `stats settings`, under its names, that differ from memcached's defaults. */
   readonly settings: ReadonlyMap<string, string>;
   /** The words that change nothing, as they were given. */
@@ -134,7 +136,11 @@ const words: Readonly<Record<string, Word>> = {
   },
   watcher_logbuf_size: { value: whole(), shown: times("watcher_logbuf_size", 1024) },
   worker_logbuf_size: { value: whole(), shown: times("worker_logbuf_size", 1024) },
-  read_buf_mem_limit: { value: whole(), shown: times("read_buf_mem_limit", MIB) },
+  read_buf_mem_limit: {
+    value: whole(0, 4095),
+    works: true,
+    shown: times("read_buf_mem_limit", MIB),
+  },
   resp_obj_mem_limit: { value: anything, optional: true },
   inline_ascii_resp: {},
   no_inline_ascii_resp: {},
@@ -187,6 +193,7 @@ export function readExtended(given: readonly string[]): Extended {
   let idleTimeout: number | undefined;
   let trackSizes = false;
   let maxconnsFast = true;
+  let replyMemory = 0;
   const settings = new Map<string, string>();
   const ignored: string[] = [];
   for (const part of given) {
@@ -202,11 +209,12 @@ export function readExtended(given: readonly string[]): Extended {
     if (!word.works) ignored.push(part);
     for (const [setting, show] of word.shown ?? []) settings.set(setting, show(value ?? ""));
     if (name === "idle_timeout") idleTimeout = Number(value);
+    else if (name === "read_buf_mem_limit") replyMemory = Number(value) * MIB;
     else if (name === "track_sizes") trackSizes = true;
     else if (name === "maxconns_fast") maxconnsFast = true;
     else if (name === "no_maxconns_fast" || name === "no_modern") maxconnsFast = false;
   }
-  return { idleTimeout, trackSizes, maxconnsFast, settings, ignored };
+  return { idleTimeout, trackSizes, maxconnsFast, replyMemory, settings, ignored };
 }
 
 function check(name: string, value: string | undefined, word: Word): void {

@@ -113,6 +113,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       sasl: configuration.sasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
       requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
+      replyMemory: configuration.replyMemory,
       closesIdle: configuration.idleTimeout > 0,
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,

@@ -15,7 +15,7 @@ import { parseOptions, type Values } from "../../lib/cli/parse.ts";
 import { run } from "../../lib/cli/run.ts";
 import { Exit, ExitError } from "../../lib/errors.ts";
 import { MEMCACHED_VERSION } from "../../lib/version.ts";
-import { type Build, prepare, unpack } from "./suite/build.ts";
+import { type Build, cacheImports, prepare, unpack } from "./suite/build.ts";
 import { differencesOf, type Entry, parsePage, type StoreName, storeNames } from "./suite/page.ts";
 import { runFile } from "./suite/run_file.ts";
 import { getTarball } from "./suite/source.ts";
@@ -76,6 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const version = await putSource(options.source, directory);
     const server = await Deno.realPath(options.server ?? new URL("../..", import.meta.url));
+    await cacheImports(server);
     const build = await prepare(directory, server);
     const fits = compare(entries, build, version);
     const rows = await runAll(options, build, entries, namesOf(rest, build), stop.signal);

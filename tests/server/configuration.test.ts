@@ -109,6 +109,12 @@ Deno.test("-o idle_timeout goes before --idle-timeout", () => {
   assertEquals(configurationOf("--idle-timeout 500ms -o idle_timeout=3").idleTimeout, 3000);
 });
 
+Deno.test("-o read_buf_mem_limit is shared out as memcached shares it among its threads", () => {
+  assertEquals(configurationOf("").replyMemory, Infinity);
+  assertEquals(configurationOf("-o read_buf_mem_limit=1").replyMemory, 2 ** 18);
+  assertEquals(configurationOf("-o read_buf_mem_limit=1 -t 32").replyMemory, 2 ** 15);
+});
+
 /** All names of memcached 1.6.45, in its order. */
 const NAMES =
   `maxbytes maxconns tcpport udpport inter verbosity oldest evictions domain_socket umask

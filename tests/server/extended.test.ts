@@ -7,6 +7,7 @@ Deno.test("without -o everything is as memcached has it", () => {
     idleTimeout: undefined,
     trackSizes: false,
     maxconnsFast: true,
+    replyMemory: 0,
     settings: new Map(),
     ignored: [],
   });

@@ -109,6 +109,7 @@ export class Harness implements AsyncDisposable {
       prefixes: new PrefixCounts(":", false),
       trackSizes: false,
       requestsPerTurn: Infinity,
+      replyMemory: Infinity,
       closesIdle: (options.idleTimeout ?? 0) > 0,
       live: {
         verbosity: 0,

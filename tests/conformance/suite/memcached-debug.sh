@@ -8,7 +8,7 @@ set -eu
 memory='' evict=yes file='' run='' before=''
 for argument; do
   shift
-  case $before$argument in
+  case $argument in
     -M) evict= ;;
     # The runner's server may start programs, and so a server in the background, where a test wants it.
     -d) run=--allow-run=$SUITE_DENO ;;
