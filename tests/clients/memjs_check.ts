@@ -103,7 +103,7 @@ assertEquals(
 assertEquals(await Promise.all([...keys, "none"].map(valueOf)), [...keys, undefined]);
 
 const all = await stats();
-assertEquals([Number(all.curr_items) >= 500, /^1\.6\.\d+/.test(all.version)], [true, true]);
+assertEquals([Number(all.cmd_set) >= 500, /^1\.6\.\d+/.test(all.version)], [true, true]);
 assertEquals((await stats("settings")).maxconns, "1024");
 assertEquals(await stats("reset"), {});
 assertEquals((await stats()).get_hits, "0");
