@@ -16,6 +16,11 @@ abstract class Need {
     return this.missing && Deno.env.get("CI") !== "true";
   }
 
+  /** A test's name, with the reason where it is left out. */
+  named(name: string): string {
+    return this.skipped ? `${name} (skipped: ${this.what} is not installed)` : name;
+  }
+
   /** Fails where it is missing. */
   require(): void {
     if (this.missing) throw new Error(`${this.file} is missing: ${this.remedy}`);
@@ -54,10 +59,9 @@ export class ArchivePackage extends Need {
 
 export type { Need };
 
-/** A test's name, with the reason where it is left out. */
+/** A test's name, with the first reason where it is left out. */
 export function named(name: string, needs: readonly Need[]): string {
-  const missing = needs.find((need) => need.skipped);
-  return missing ? `${name} (skipped: ${missing.what} is not installed)` : name;
+  return needs.find((need) => need.skipped)?.named(name) ?? name;
 }
 
 function exists(path: string): boolean {
