@@ -46,7 +46,8 @@ async function getFrom(suite: string, wanted: readonly Wanted[]): Promise<void> 
   for (const archive of await archives()) {
     const scratch = await Deno.makeTempDir({ prefix: "kvs-apt-" });
     try {
-      const apt = await aptOf(archive, suite, wanted, scratch);
+      const types = new Set(wanted.map(({ kind }) => kind === "source" ? "deb-src" : "deb"));
+      const apt = await aptOf(archive, suite, types, scratch);
       for (const each of wanted) {
         const arriving = `${scratch}/${each.kind}-${each.name}`;
         await ensureDir(arriving);
@@ -64,30 +65,34 @@ async function getFrom(suite: string, wanted: readonly Wanted[]): Promise<void> 
   throw new Error(`Cannot get them from suite ${suite}: ${failures.join("; ")}`);
 }
 
-/** The roots of the Debian archives that apt knows, without what only has security updates. */
-async function archives(): Promise<string[]> {
+/** The roots of the Debian archives that this machine's apt knows, without what only has security updates. */
+export async function archives(): Promise<string[]> {
   const format = "$(IDENTIFIER)|$(COMPONENT)|$(LABEL)|$(REPO_URI)";
-  const lines = (await output("apt-get", ["indextargets", "--format", format])).split("\n");
+  const lines = await output("apt-get", ["indextargets", "--format", format]);
+  return archivesAmong(lines.split("\n"));
+}
+
+/** The same, out of apt's lines. A field that apt does not know yet stands there as `$(LABEL)`. */
+export function archivesAmong(lines: readonly string[]): string[] {
   const found = lines.flatMap((line) => {
     const [identifier, component, label, root] = line.split("|");
-    // Before its first update apt shows the field as it is written.
     const debian = label === "Debian" || label === "$(LABEL)" || label === "";
-    return identifier === "Packages" && component === "main" && debian ? [root] : [];
+    return identifier === "Packages" && component === "main" && debian ? [root!] : [];
   });
   return [...new Set(found)];
 }
 
-type Apt = (args: readonly string[], directory: string) => Promise<string>;
+/** Runs apt-get with these arguments in a directory, and gives its standard output. */
+export type Apt = (args: readonly string[], directory: string) => Promise<string>;
 
-/** An apt of its own that knows one suite. */
-async function aptOf(
+/** An apt of its own, in the directory `scratch`, that knows one suite of one archive. */
+export async function aptOf(
   archive: string,
   suite: string,
-  wanted: readonly Wanted[],
+  types: Iterable<"deb" | "deb-src">,
   scratch: string,
 ): Promise<Apt> {
   const signed = exists(KEYRING) ? ` [signed-by=${KEYRING}]` : "";
-  const types = new Set(wanted.map(({ kind }) => kind === "source" ? "deb-src" : "deb"));
   const sources = Array.from(types, (type) => `${type}${signed} ${archive} ${suite} main\n`);
   await Deno.writeTextFile(`${scratch}/sources`, sources.join(""));
   for (const name of ["lists/partial", "cache/archives/partial"]) {
