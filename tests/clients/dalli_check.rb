@@ -220,7 +220,7 @@ end
 def check_server(dc)
   is "alive", dc.alive! ? true : false, true
   is "version", dc.version[SERVER].match?(/\A1\.6\.\d+/), true
-  is "stats", dc.stats[SERVER]["curr_items"].to_i.positive?, true
+  is "stats", dc.stats[SERVER]["cmd_set"].to_i.positive?, true
   is "settings", dc.stats(:settings)[SERVER]["maxconns"], "1024"
   is "items", dc.stats(:items)[SERVER].is_a?(Hash), true
   is "reset_stats", dc.reset_stats, [true]
