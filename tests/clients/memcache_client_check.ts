@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { MemcacheClient } from "memcache-client";
+import { MemcacheClient } from "npm:memcache-client@1.0.5";
 
 /** What a get of several keys gives. */
 type Values = Record<string, { value: string }>;

@@ -1,12 +1,9 @@
-import { assertEquals } from "@std/assert";
 import type { ServerProcess } from "../server/process.ts";
-import { outcomeOf, testClient } from "./stores.ts";
+import { ALL, assertDone, beside, testClient } from "./stores.ts";
 
-async function check(script: string, { port }: ServerProcess, ...flags: string[]): Promise<void> {
-  const path = new URL(script, import.meta.url).pathname;
-  const args = ["run", "-A", "--no-check", ...flags, path, String(port)];
-  const { code, stdout, stderr } = await outcomeOf(Deno.execPath(), args);
-  assertEquals({ code, stdout }, { code: 0, stdout: "done\n" }, stderr);
+function check(script: string, { port }: ServerProcess, ...flags: string[]): Promise<void> {
+  const options = ["-A", "--no-check", "--quiet", ...flags];
+  return assertDone(Deno.execPath(), ["run", ...options, beside(script), String(port)]);
 }
 
 // What it is built on (jackpot) inherits by assigning to __proto__, which Deno allows on demand.
@@ -16,4 +13,25 @@ testClient("npm's memcached does all that it can", async (server) => {
 
 testClient("npm's memcache-client does all that it can", async (server) => {
   await check("memcache_client_check.ts", server);
+});
+
+testClient("npm's memcache-plus does all that it can", async (server) => {
+  await check("memcache_plus_check.ts", server);
+});
+
+testClient("npm's memcache does all that it can, in text and in binary", async (server) => {
+  await check("npm_memcache_check.ts", server);
+});
+
+testClient(
+  "npm's memjs does all that it can, in binary",
+  async (server) => {
+    await check("memjs_check.ts", server);
+  },
+  [],
+  ALL,
+);
+
+testClient("npm's @keyv/memcache does all that Keyv asks of it", async (server) => {
+  await check("keyv_check.ts", server);
 });

@@ -1,7 +1,7 @@
 /** All basic operations of npm's memcached. The argument is the server's port. */
 
 import { assertEquals } from "@std/assert";
-import Memcached from "memcached";
+import Memcached from "npm:memcached@2.2.2";
 
 type Callback = (error: Error | undefined, result: unknown) => void;
 

@@ -31,6 +31,8 @@ Deno.test.beforeAll(async () => {
   warm = `${scratch}/warm`;
   const built = await compile(["--out", bin]);
   assertEquals(built.code, 0, built.stderr);
+  // As whoever installs them makes them: this umask may have made them for this user alone.
+  for (const path of [bin, `${bin}/kvs-server`, `${bin}/kvs-client`]) await Deno.chmod(path, 0o755);
 });
 
 Deno.test.afterAll(() => Deno.remove(scratch, { recursive: true }));

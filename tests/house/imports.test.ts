@@ -100,3 +100,10 @@ Deno.test("a store's package is a stray outside its driver, and a room nobody pl
     ],
   );
 });
+
+Deno.test("a package that deno.json does not name is a stray, as users would not know what they install", async () => {
+  assertEquals(
+    await straysAmong({ "lib/client/client.ts": 'import type {} from "npm:memjs@1.3.2";' }),
+    ["lib/client/client.ts imports npm:memjs@1.3.2: what users install is named in deno.json"],
+  );
+});

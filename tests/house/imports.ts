@@ -38,8 +38,6 @@ const PACKAGES: Record<string, string> = {
   "undici": "lib/storage/gcs/",
   "echarts": "bench/",
   "fast-check": "tests/",
-  "memcache-client": "tests/clients/",
-  "memcached": "tests/clients/",
   "@std/assert": "tests/",
 };
 
@@ -106,8 +104,11 @@ export async function strayImports(root: string, paths: string[]): Promise<strin
     for (const dependency of module.dependencies ?? []) {
       const target = dependency.code?.specifier ?? dependency.type?.specifier ?? "";
       const only = PACKAGES[dependency.specifier];
+      const unnamed = /^(npm|jsr):/.test(dependency.specifier);
       const why = target.startsWith(base)
         ? objection(from, target.slice(base.length))
+        : unnamed
+        ? "what users install is named in deno.json"
         : only && !from.startsWith(only) && `it belongs to ${only}`;
       if (why) strays.push(`${from} imports ${dependency.specifier}: ${why}`);
     }

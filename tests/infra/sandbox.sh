@@ -1,10 +1,14 @@
 #!/bin/bash
-# sandbox.sh DIRECTORY [systemd]
+# sandbox.sh DIRECTORY DENO [systemd]
 # Run in name spaces of its own: makes the root file system of sandbox.ts under DIRECTORY/root, says "ready", and
-# holds everything until its standard input ends; or goes there for good and becomes its systemd.
+# holds everything until its standard input ends; or goes there for good and becomes its systemd. The program DENO
+# is /opt/deno there.
 set -euo pipefail
+# Other users must be able to enter what is made here, whatever the umask of the caller.
+umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 shared=$1
+deno=$2
 mount --make-rprivate /
 mkdir "$shared/layer" "$shared/root"
 mount -t tmpfs tmpfs "$shared/layer"
@@ -20,7 +24,9 @@ mount -t tmpfs -o mode=1777 tmpfs "$shared/root/tmp"
 mkdir -p "$shared/root$shared"
 mount --bind "$shared" "$shared/root$shared"
 
-if [[ ${2:-} != systemd ]]; then
+install -m 0755 "$deno" "$shared/root/opt/deno"
+
+if [[ ${3:-} != systemd ]]; then
   install -m 0755 "$here/systemctl.sh" "$shared/root/usr/local/bin/systemctl"
   echo ready
   cat >/dev/null

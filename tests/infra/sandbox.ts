@@ -6,6 +6,9 @@
 
 const DIRECTORY = new URL(".", import.meta.url).pathname;
 
+/** Deno in a sandbox, where every user may run it: here it may lie in a home that is closed to others. */
+export const SANDBOX_DENO = "/opt/deno";
+
 /** Why no such machine can be made here; nothing where one can. */
 export function obstacle(): string | undefined {
   if (Deno.build.os !== "linux") return "needs Linux";
@@ -62,7 +65,7 @@ export class Sandbox implements AsyncDisposable {
     const holder = new Deno.Command("unshare", {
       args: [
         ...["--mount", "--pid", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child"],
-        ...["bash", `${DIRECTORY}sandbox.sh`, shared, init ?? ""],
+        ...["bash", `${DIRECTORY}sandbox.sh`, shared, Deno.execPath(), init ?? ""],
       ],
       stdin: "piped",
       stdout: "piped",
@@ -91,7 +94,7 @@ export class Sandbox implements AsyncDisposable {
         ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
         "bash",
         "-c",
-        `${command} 2>&1`,
+        `umask 022; ${command} 2>&1`,
       ],
       stdin: "null",
       stdout: "piped",

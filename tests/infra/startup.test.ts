@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { obstacle, Sandbox, systemdObstacle } from "./sandbox.ts";
+import { obstacle, Sandbox, SANDBOX_DENO, systemdObstacle } from "./sandbox.ts";
 import { Machine } from "./machine.ts";
 
 const why = obstacle();
@@ -27,7 +27,7 @@ function serverProgram(label: string): string {
         conn.write(new TextEncoder().encode("VERSION ${label}\\r\\n"))
       ).then(() => conn.close()).catch(() => {});
     }`;
-  return `#!/bin/sh\nDENO_DIR=/tmp/deno exec ${Deno.execPath()} eval --no-lock '${script}'\n`;
+  return `#!/bin/sh\nDENO_DIR=/tmp/deno exec ${SANDBOX_DENO} eval --no-lock '${script}'\n`;
 }
 
 async function sha256(text: string): Promise<string> {
@@ -327,10 +327,7 @@ Deno.test({
 }, async () => {
   await using machine = new PlainDebian(await Sandbox.start("systemd"));
   const { sandbox } = machine;
-  // out of reach of ProtectHome, wherever Deno is here
-  await Deno.copyFile(Deno.execPath(), `${sandbox.shared}/deno`);
-  await sandbox.run(`install -m 0755 ${sandbox.shared}/deno /opt/deno`);
-  await machine.putRelease(serverProgram("shut in").replace(Deno.execPath(), "/opt/deno"));
+  await machine.putRelease(serverProgram("shut in"));
   await machine.put({ "kvs-options": `KVS_STORE=memory\nKVS_PORT=${machine.port}\n` });
   const { code, text } = await machine.startup();
   assertEquals(code, 0, text + (await sandbox.run("systemctl status kvs-server")).text);

@@ -1,15 +1,16 @@
 /**
  * Gets memcached's source, which carries its tests, from Debian.
  *
- * It comes from the archive that this machine's own apt uses, by an apt that keeps its lists and its
- * downloads in a directory of its own: nothing of the machine's apt is changed, and nobody needs to be
- * root. apt checks Debian's signature. The tarball is kept in the user's cache.
+ * It comes from the archive that this machine's own apt uses. The tarball is kept in the user's cache.
  *
  * @module
  */
 
 import { ensureDir } from "@std/fs";
 import { messageOf } from "../../../lib/errors.ts";
+import { aptOf, archives } from "../../debian_archive.ts";
+
+export { archivesAmong } from "../../debian_archive.ts";
 
 /** A source tarball of memcached. */
 export interface Tarball {
@@ -22,8 +23,6 @@ export interface Tarball {
 
 /** Debian's suites, in the order in which they are tried: the first has the newest memcached. */
 const SUITES = ["sid", "trixie"];
-/** The key that Debian's archives are signed with, where Debian puts it. */
-const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const TARBALL = /^memcached_(\d[\w.~+]*)\.orig\.tar\.\w+$/;
 
 /** Where tarballs are kept. */
@@ -77,56 +76,12 @@ export function tarballIn(
   }
 }
 
-/** The roots of the Debian archives that apt knows, without what only has security updates. */
-async function archives(): Promise<string[]> {
-  const format = "$(IDENTIFIER)|$(COMPONENT)|$(LABEL)|$(REPO_URI)";
-  const lines = await output("apt-get", ["indextargets", "--format", format]);
-  return archivesAmong(lines.split("\n"));
-}
-
-/** The same, out of apt's lines. A field that apt does not know yet stands there as `$(LABEL)`. */
-export function archivesAmong(lines: readonly string[]): string[] {
-  const found = lines.flatMap((line) => {
-    const [identifier, component, label, root] = line.split("|");
-    const debian = label === "Debian" || label === "$(LABEL)" || label === "";
-    return identifier === "Packages" && component === "main" && debian ? [root!] : [];
-  });
-  return [...new Set(found)];
-}
-
 async function download(archive: string, suite: string, scratch: string) {
-  const signed = await exists(KEYRING) ? ` [signed-by=${KEYRING}]` : "";
-  await Deno.writeTextFile(`${scratch}/sources`, `deb-src${signed} ${archive} ${suite} main\n`);
-  await Promise.all(
-    ["lists/partial", "cache/archives/partial", "source"].map((name) =>
-      ensureDir(`${scratch}/${name}`)
-    ),
-  );
-  await Deno.writeTextFile(
-    `${scratch}/apt.conf`,
-    [
-      `Dir::Etc::sourcelist "${scratch}/sources";`,
-      'Dir::Etc::sourceparts "-";',
-      `Dir::State "${scratch}";`,
-      `Dir::State::lists "${scratch}/lists";`,
-      `Dir::Cache "${scratch}/cache";`,
-      'Dir::State::status "/var/lib/dpkg/status";',
-      // Without a user of its own apt can write here whoever runs it.
-      'APT::Sandbox::User "";',
-      'Acquire::Languages "none";',
-      // What an image does to the machine's apt after an update is none of this one's business.
-      "#clear APT::Update::Pre-Invoke;",
-      "#clear APT::Update::Post-Invoke;",
-      "#clear APT::Update::Post-Invoke-Success;",
-      "",
-    ].join("\n"),
-  );
-  const apt = (...args: string[]) =>
-    output("apt-get", ["-q", "-c", `${scratch}/apt.conf`, ...args], `${scratch}/source`);
-  await apt("update");
+  const apt = await aptOf(archive, suite, ["deb-src"], scratch);
+  await ensureDir(`${scratch}/source`);
   let failure: unknown;
   try {
-    await apt("source", "--download-only", "memcached");
+    await apt(["source", "--download-only", "memcached"], `${scratch}/source`);
   } catch (error) {
     // The tarball may have come although something beside it has not.
     failure = error;
@@ -134,21 +89,6 @@ async function download(archive: string, suite: string, scratch: string) {
   const found = tarballIn(`${scratch}/source`);
   if (found === undefined) throw failure ?? new Error("it has no source of memcached");
   return found;
-}
-
-/** Runs a program to its end and gives its standard output. */
-async function output(program: string, args: string[], cwd?: string): Promise<string> {
-  const command = new Deno.Command(program, {
-    args,
-    env: { LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
-    stdin: "null",
-    ...(cwd === undefined ? {} : { cwd }),
-  });
-  const { success, stdout, stderr } = await command.output();
-  const decoder = new TextDecoder();
-  if (success) return decoder.decode(stdout);
-  const last = decoder.decode(stderr).trim().split("\n").findLast((line) => /^E: /.test(line));
-  throw new Error(last?.slice(3) ?? `${program} failed`);
 }
 
 /** The directory, made; or one for this run, where it cannot be written. */
@@ -167,8 +107,4 @@ async function moveInto(from: string, to: string): Promise<void> {
   const part = `${to}.${Deno.pid}.part`;
   await Deno.copyFile(from, part);
   await Deno.rename(part, to);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
