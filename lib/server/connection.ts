@@ -218,8 +218,10 @@ export class Connection {
       return;
     }
     encodeDumpStart(out);
+    let isEmpty = true;
     try {
       for await (const group of items) {
+        isEmpty &&= group.length === 0;
         encodeDumped(format, group, out);
         if (out.length >= HIGH_WATER) await this.show();
       }
@@ -227,6 +229,12 @@ export class Connection {
       await this.show();
     } catch (error) {
       if (isDisconnect(error)) throw error;
+      // What the list had before it failed is shown, if it may be.
+      if (!isEmpty) {
+        await this.show().catch((error) => {
+          if (isDisconnect(error)) throw error;
+        });
+      }
       out.clear();
       encodeReply(failure(error, this.context), out);
       await this.write();

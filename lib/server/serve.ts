@@ -7,8 +7,9 @@
 import type { Values } from "../cli/parse.ts";
 import { systemClock } from "../clock.ts";
 import type { Context } from "../commands/context.ts";
-import { Exit, ExitError, messageOf } from "../errors.ts";
+import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import { Counters } from "../observe/counters.ts";
+import type { Store } from "../storage/contract.ts";
 import { openStore, placeOf } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { listen } from "./listen.ts";
@@ -33,6 +34,11 @@ export async function serve(
   }
   const log = (line: string) => console.error(`kvs-server: ${line}`);
   if (options.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
+  const isUpkeep = options.repair || command === "check" || command === "backup";
+  if (options.store !== "disk" && isUpkeep) {
+    const what = options.repair ? "--repair" : command;
+    throw new ExitError(`${what} works on a data directory: --store disk`, Exit.usage);
+  }
   if (options.repair) await repair(options.dataDir, log);
   switch (command) {
     case undefined:
@@ -40,7 +46,7 @@ export async function serve(
     case "check":
       return await check(options.dataDir);
     case "backup":
-      return await backup(options.dataDir, target);
+      return await backup(options.dataDir, target, options.copy);
     default:
       throw new ExitError(
         `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
@@ -88,12 +94,32 @@ async function listenAndServe(options: Options, log: (line: string) => void): Pr
     log(`listening on ${where}, items kept ${placeOf(choice)}`);
     await stop.promise;
     await server.drain();
-    if (options.pidFile !== undefined) Deno.removeSync(options.pidFile);
+    if (options.pidFile !== undefined) removePidFile(options.pidFile, log);
   } finally {
-    await store.close();
     release();
+    await end(store);
   }
   return Exit.ok;
+}
+
+/** @throws {ExitError} where the store could not keep what it has acknowledged */
+async function end(store: Store): Promise<void> {
+  try {
+    await store.close();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new ExitError(`stopped, but ${error.message}`, Exit.io);
+  }
+}
+
+function removePidFile(path: string, log: (line: string) => void): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      log(`cannot remove --pidfile: ${messageOf(error)}`);
+    }
+  }
 }
 
 /** Calls `stop` on SIGINT and SIGTERM, which may come more than once. Gives what ends that. */

@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
-import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "../fs/files.ts";
+import { type DataFile, type Files, isNoRoom, removeIfThere, writeFully } from "../fs/files.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
 import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
@@ -29,7 +29,6 @@ export interface LogStart {
   readonly files: Files;
   readonly directory: string;
   readonly hashKey: Uint8Array;
-  readonly segmentBytes: number;
   readonly now: () => number;
   readonly placements: Placements;
   /** In log order, all sealed. */
@@ -43,11 +42,8 @@ export interface LogStart {
 
 /** The error that tells a client why bytes were not written. */
 export function writeError(what: string, error: unknown): StoreError {
-  const code = codeOf(error);
   const text = `${what}: ${messageOf(error)}`.replaceAll(/\s+/g, " ");
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG"
-    ? new OutOfSpaceError(text)
-    : new StoreError(text);
+  return isNoRoom(error) ? new OutOfSpaceError(text) : new StoreError(text);
 }
 
 /** The log. Positions count its bytes from the opening on, over all segments. */
@@ -79,11 +75,17 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** The size that a segment grows to, in bytes. */
+  segmentBytes = LARGEST_SEGMENT;
+
   /** Told when everything that was pending is written. */
   onWritten: () => void = () => {};
 
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
+
+  /** Told when there is no room for a write. */
+  onNoRoom: (error: OutOfSpaceError) => void = () => {};
 
   /** Told when a segment has been sealed, and another is begun. */
   onSealed: () => void = () => {};
@@ -162,7 +164,7 @@ export class Log {
     let active = this.active;
     if (
       active === undefined || this.full ||
-      active.length + pending.length + size + 64 > this.start.segmentBytes &&
+      active.length + pending.length + size + 64 > this.segmentBytes &&
         active.length + pending.length > SEGMENT_HEADER
     ) active = this.roll();
     if (this.markerDue !== 0) this.mark();
@@ -302,6 +304,7 @@ export class Log {
     this.pendingTombstones = this.pendingTombstoneSegment = 0;
     this.pendingData = false;
     this.onLost(error);
+    if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
     } catch {
@@ -339,7 +342,9 @@ export class Log {
           this.next++;
         }
       }
-      throw writeError(`Cannot begin '${path}'`, error);
+      const refused = writeError(`Cannot begin '${path}'`, error);
+      if (refused instanceof OutOfSpaceError) this.onNoRoom(refused);
+      throw refused;
     }
     this.next++;
     const segment = new Segment(id, slot, path, file, hashKey, this.end, new ExpiryTimes(now()));

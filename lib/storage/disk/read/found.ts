@@ -8,6 +8,7 @@ import type { Expected, NewItem, Swapped } from "../../contract.ts";
 import type { RecordCache } from "./cache.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
+import type { Damage } from "./damage.ts";
 import { RecordReads } from "./reads.ts";
 import type { RecordReader } from "../format/record.ts";
 
@@ -16,7 +17,7 @@ const TWO_32 = 2 ** 32;
 /** The attributes that swaps compare, of the record that was looked at last. */
 export class Found {
   /** Memory of its own: the value to be stored may be what another read has given. */
-  readonly records = new RecordReads();
+  readonly records: RecordReads;
 
   /** The item's sequence number. */
   sequence = 0;
@@ -27,7 +28,10 @@ export class Found {
     private readonly cache: RecordCache,
     private readonly placements: Placements,
     private readonly log: Log,
-  ) {}
+    damage: Damage,
+  ) {
+    this.records = new RecordReads(damage);
+  }
 
   /** Looks at what the index's last answer points at; a promise of it if that takes reading. */
   look(key: Uint8Array, a: number, b: number): Promise<RecordReader> | undefined {
