@@ -33,7 +33,7 @@ import { KeyHash } from "../hash.ts";
 import { cannotOpen } from "./fs/lock.ts";
 import { Log } from "./log/log.ts";
 import { Placements } from "./index/placements.ts";
-import { Kind, type RecordReader, recordSize, State } from "./format/record.ts";
+import { RECORD_HEADER, type RecordReader, recordSize, State, Word } from "./format/record.ts";
 import { Damage, UnreadableError } from "./read/damage.ts";
 import { RecordReads } from "./read/reads.ts";
 import { FOLLOWED_CAS, recover, type Recovered } from "./upkeep/recovery.ts";
@@ -68,7 +68,6 @@ const LOCK_PAUSE = 20;
 /** So many ticks without a write make a store idle. */
 const QUIET_TICKS = 4;
 const TWO_32 = 2 ** 32;
-const NOTHING = new Uint8Array(0);
 
 /**
  * Opens the directory, and waits until everything in it can be read.
@@ -237,22 +236,22 @@ class DiskStore implements Store {
     if (cache.find(a, b, key, peek)) {
       const { words, at } = cache;
       const w = at >>> 2;
-      const sequence = words[w + 4] + words[w + 5] * TWO_32;
+      const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (sequence > this.flushes.through) {
         this.hits++;
         this.commits.saw(batch, a, b, sequence);
-        const kinds = words[w + 1];
-        const from = at + 48 + (kinds & 0xff);
+        const kinds = words[w + Word.kinds];
+        const from = at + RECORD_HEADER + (kinds & 0xff);
         const state = kinds >>> 16;
         const item = {
-          value: cache.bytes.subarray(from, from + words[w + 2]),
-          flags: words[w + 3],
-          exptime: words[w + 8] + words[w + 9] * TWO_32,
-          cas: cache.longs[(at >>> 3) + 3],
+          value: cache.bytes.subarray(from, from + words[w + Word.valueLength]),
+          flags: words[w + Word.flags],
+          exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
+          cas: cache.longs[(at >>> 3) + Word.cas / 2],
           stale: (state & State.stale) !== 0,
           won: (state & State.won) !== 0,
           fetched: (state & State.fetched) !== 0,
-          accessed: words[w + 10],
+          accessed: words[w + Word.accessed],
           binaryKey: (state & State.binaryKey) !== 0,
           version: sequence,
         };
@@ -301,7 +300,7 @@ class DiskStore implements Store {
     if (!this.space.hasRoom(size, next === null)) {
       return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
     }
-    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
 
   commit(batch: Batch): Awaitable<void> {
@@ -481,6 +480,7 @@ class DiskStore implements Store {
     const { a, b, c } = hash;
     const { segment, offset } = placements;
     const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
+    hash.of(key);
     this.health.assertWritable();
     if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next, batch);
     if (reader !== null) {
@@ -495,7 +495,7 @@ class DiskStore implements Store {
     if (!this.space.hasRoom(size, next === null)) {
       return await this.swapWithRoom(key, expected, next, batch);
     }
-    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
 
   /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
@@ -531,32 +531,12 @@ class DiskStore implements Store {
     return await this.swap(key, expected, next, batch);
   }
 
-  private put(
-    key: Uint8Array,
-    next: NewItem,
-    a: number,
-    b: number,
-    c: number,
-    batch: Batch,
-  ): bigint {
+  /** Stores an item under the key that was hashed last. */
+  private put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
     const { log } = this;
+    const { a, b, c } = this.hash;
     const sequence = ++log.sequence;
-    const size = log.append(
-      Kind.item,
-      (next.stale ? State.stale : 0) | (next.won ? State.won : 0) |
-        (next.fetched ? State.fetched : 0) | (next.binaryKey ? State.binaryKey : 0),
-      key,
-      next.value,
-      next.flags,
-      sequence,
-      next.cas,
-      next.exptime,
-      next.accessed,
-      0,
-      a,
-      b,
-      c,
-    );
+    const size = log.appendItem(key, next, sequence, this.hash);
     this.placements.set(a, b, c, log.active!, log.offset, size);
     this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
     this.commits.changed(batch, a, b, false);
@@ -566,10 +546,12 @@ class DiskStore implements Store {
     return next.cas;
   }
 
-  private bury(key: Uint8Array, a: number, b: number, c: number, batch: Batch): bigint {
+  /** Deletes the key that was hashed last. */
+  private bury(key: Uint8Array, batch: Batch): bigint {
     const { log } = this;
+    const { a, b, c } = this.hash;
     const sequence = ++log.sequence;
-    log.append(Kind.tombstone, 0, key, NOTHING, 0, sequence, 0n, 0, 0, 0, a, b, c);
+    log.appendTombstone(key, sequence, 0, this.hash);
     this.placements.drop(a, b, c);
     this.cache.forget(a, b);
     this.commits.changed(batch, a, b, true);

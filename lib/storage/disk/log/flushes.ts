@@ -5,12 +5,10 @@
  */
 
 import type { Batch } from "../../contract.ts";
-import type { Log } from "./log.ts";
+import type { FlushKind, Log } from "./log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind } from "../format/record.ts";
 import type { Segment } from "./segment.ts";
-
-const NOTHING = new Uint8Array(0);
 
 /** What flushes work on. Times are milliseconds since 1970. */
 export interface FlushOptions {
@@ -85,9 +83,9 @@ export class Flushes {
   }
 
   /** Writes a record that speaks of all keys; nothing else is pending. */
-  private append(kind: number, time: number): void {
+  private append(kind: FlushKind, time: number): void {
     const { log } = this.options;
-    log.append(kind, 0, NOTHING, NOTHING, 0, ++log.sequence, 0n, time, 0, 0, 0, 0, 0);
+    log.appendFlush(kind, ++log.sequence, time);
     try {
       log.writeOut();
     } catch (error) {

@@ -10,7 +10,7 @@ import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Damage } from "./damage.ts";
 import { RecordReads } from "./reads.ts";
-import type { RecordReader } from "../format/record.ts";
+import { type RecordReader, Word } from "../format/record.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -38,9 +38,9 @@ export class Found {
     const { cache, placements, log } = this;
     if (cache.find(a, b, key)) {
       const w = cache.at >>> 2;
-      this.sequence = cache.words[w + 4] + cache.words[w + 5] * TWO_32;
-      this.time = cache.words[w + 8] + cache.words[w + 9] * TWO_32;
-      this.cas = cache.longs[(cache.at >>> 3) + 3];
+      this.sequence = cache.words[w + Word.sequence] + cache.words[w + Word.sequence + 1] * TWO_32;
+      this.time = cache.words[w + Word.time] + cache.words[w + Word.time + 1] * TWO_32;
+      this.cas = cache.longs[(cache.at >>> 3) + Word.cas / 2];
       return undefined;
     }
     const { segment, offset, size } = placements;

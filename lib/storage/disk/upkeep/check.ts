@@ -195,20 +195,7 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
     const parts = salvage(path, file, seed, SEGMENT_HEADER, length, (record) => {
       records++;
       sequence = Math.max(sequence, record.sequence);
-      whole.put(
-        record.kind,
-        record.state,
-        record.key(),
-        record.value(),
-        record.flags,
-        record.sequence,
-        record.cas,
-        record.time,
-        record.accessed,
-        record.segment,
-        seed,
-        SEGMENT_HEADER + whole.length,
-      );
+      whole.put(record, record.key(), record.value(), seed, SEGMENT_HEADER + whole.length);
     });
     if (parts.length === 0 && one.headerWhole) {
       segments.push([id, length, await checksumOf(file, length, () => {})]);

@@ -35,8 +35,6 @@ const WORTH = 0.25;
 /** So many segments of less than a quarter of the usual size are merged. */
 const SMALL_SEGMENTS = 8;
 
-const NOTHING = new Uint8Array(0);
-
 /** What compaction works on. */
 export interface CompactorOptions {
   readonly files: Files;
@@ -309,7 +307,7 @@ export class Compactor {
     const { kind } = record;
     if (kind === Kind.flushToCome) {
       if (record.time !== flushAt()) return;
-      log.append(kind, 0, NOTHING, NOTHING, 0, record.sequence, 0n, record.time, 0, 0, 0, 0, 0);
+      log.appendFlush(kind, record.sequence, record.time);
       return;
     }
     if (kind !== Kind.item && kind !== Kind.tombstone) return;
@@ -321,21 +319,7 @@ export class Compactor {
       if (!there || placements.segment !== segment || placements.offset !== offset) return;
       const dead = record.time !== 0 && record.time <= now();
       if (!dead && !evict) {
-        const size = log.append(
-          kind,
-          record.state,
-          record.key(),
-          record.value(),
-          record.flags,
-          record.sequence,
-          record.cas,
-          record.time,
-          record.accessed,
-          0,
-          a,
-          b,
-          c,
-        );
+        const size = log.appendCopy(record, hash);
         placements.set(a, b, c, log.active!, log.offset, size);
         this.moved += size;
         return;
@@ -352,22 +336,7 @@ export class Compactor {
       return;
     }
     if (this.guards(segment, guarded)) {
-      const { sequence } = record;
-      log.append(
-        Kind.tombstone,
-        0,
-        record.key(),
-        NOTHING,
-        0,
-        sequence,
-        0n,
-        0,
-        0,
-        guarded,
-        a,
-        b,
-        c,
-      );
+      log.appendTombstone(record.key(), record.sequence, guarded, hash);
     }
   }
 

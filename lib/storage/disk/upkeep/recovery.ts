@@ -22,7 +22,7 @@ import { offsetOf } from "../index/key_index.ts";
 import { cannotOpen } from "../fs/lock.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Placements } from "../index/placements.ts";
-import { Kind, RECORD_HEADER, segmentSeed } from "../format/record.ts";
+import { Kind, RECORD_HEADER, segmentSeed, Word } from "../format/record.ts";
 import {
   ExpiryTimes,
   Segment,
@@ -421,6 +421,6 @@ class Recovery {
 function timeOf(segment: Segment, offset: number): number {
   const bytes = new Uint8Array(RECORD_HEADER);
   readFully(segment.file, bytes, offset);
-  const view = new DataView(bytes.buffer);
-  return view.getUint32(32, true) + view.getUint16(36, true) * 2 ** 32;
+  const words = new Uint32Array(bytes.buffer);
+  return words[Word.time] + words[Word.time + 1] * 2 ** 32;
 }
