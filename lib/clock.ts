@@ -10,8 +10,39 @@ export interface Clock {
   now(): number;
 }
 
-/** The machine's own clock. */
-export const systemClock: Clock = { now: Date.now };
+/**
+ * A clock that never goes back, whatever happens to the wall clock: what has expired stays away. When
+ * the wall clock is set back, this one goes on at half speed until the wall clock has caught up.
+ *
+ * @param wall milliseconds since 1970
+ * @param elapsed milliseconds since any moment; it never goes back
+ */
+export function steadyClock(wall: () => number, elapsed: () => number): Clock {
+  /** What was told last, and at which moment, where the wall clock is behind that. */
+  let last = -Infinity;
+  let lastElapsed = 0;
+  let isBehind = false;
+  return {
+    now() {
+      const now = wall();
+      if (now >= last) {
+        isBehind = false;
+        return last = now;
+      }
+      const moment = elapsed();
+      if (!isBehind) {
+        isBehind = true;
+        lastElapsed = moment;
+      }
+      last += (moment - lastElapsed) / 2;
+      lastElapsed = moment;
+      return Math.floor(last);
+    },
+  };
+}
+
+/** The machine's own clock, as long as it does not go back. */
+export const systemClock: Clock = steadyClock(Date.now, () => performance.now());
 
 /** A clock that can be moved and stopped: for tests, and for memcached's `debugtime`. */
 export class AdjustableClock implements Clock {

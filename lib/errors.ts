@@ -49,6 +49,8 @@ export const Exit = {
   software: 70,
   /** `EX_OSERR`: the address cannot be listened on. */
   os: 71,
+  /** `EX_IOERR`: the system could not read or write. */
+  io: 74,
   /** `EX_CANTCREAT`: the data directory cannot be made, written or locked. */
   cannotCreate: 73,
 } as const;

@@ -13,8 +13,9 @@ const BROKEN_PIPE = 128 + 13;
  * Runs a program and ends the process with its exit code (0 if `main` gives none).
  *
  * An {@linkcode ExitError} is said in one line, `kvs-server: message`. Where the reader of standard
- * output has gone (`| head`), the program ends without a word. Anything else is a bug: its stack is
- * shown and the exit code is 70.
+ * output has gone (`| head`), the program ends without a word. An error of the system (a full disk
+ * behind standard output) is said in its words, with exit code 74. Anything else is a bug: its stack
+ * is shown and the exit code is 70.
  *
  * ```ts ignore
  * await run("kvs-client", (args) => client(args));
@@ -39,7 +40,19 @@ async function exitCodeOf(
       return error.code;
     }
     if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
+    if (isSystemError(error)) {
+      console.error(`${program}: ${error.message}`);
+      return Exit.io;
+    }
     console.error(`${program}: this is a bug in ${program}:`, error);
     return Exit.software;
   }
+}
+
+/** Whether the system refused something: its errors have a code, or their number in the message. */
+function isSystemError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ||
+    /\(os error \d+\)/.test(error.message);
 }

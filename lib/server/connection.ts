@@ -317,8 +317,10 @@ export class Connection {
     const out = this.#out;
     if (this.#refusesAfterOthers(dialect, dumpFormat)) return;
     dialect.beginDump(dumpFormat, out);
+    let isEmpty = true;
     try {
       for await (const group of dump!) {
+        isEmpty &&= group.length === 0;
         dialect.encodeDumped(dumpFormat, group, out);
         if (out.length >= HIGH_WATER) await this.#show();
       }
@@ -326,6 +328,12 @@ export class Connection {
       await this.#show();
     } catch (error) {
       if (isDisconnect(error)) throw error;
+      // What the list had before it failed is shown, if it may be.
+      if (!isEmpty) {
+        await this.#show().catch((error) => {
+          if (isDisconnect(error)) throw error;
+        });
+      }
       out.clear();
       dialect.fail(0, failureOf(error, this.#context), out);
       await this.#write();

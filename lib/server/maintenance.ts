@@ -49,14 +49,19 @@ export async function repair(directory: string, log: (line: string) => void): Pr
 }
 
 /** Copies a directory, also one that a server has, so that a server can start on the copy. */
-export async function backup(directory: string, target: string | undefined): Promise<number> {
+export async function backup(
+  directory: string,
+  target: string | undefined,
+  copy: boolean,
+): Promise<number> {
   if (target === undefined) {
     throw new ExitError("backup needs a target: kvs-server backup TARGET", Exit.usage);
   }
   const { backupDirectory } = await diskMaintenance();
-  const { segments, bytes, linkedBytes } = await backupDirectory({ directory, target });
+  const { segments, bytes, linkedBytes } = await backupDirectory({ directory, target, copy });
   console.log(
-    `${target}: ${segments} segments, ${bytes} bytes, ${linkedBytes} of them shared with ${directory}`,
+    `${target}: ${segments} segments, ${bytes} bytes, ${linkedBytes} of them shared with ${directory}` +
+      (linkedBytes > 0 ? "; damage to these is damage to both, --copy shares nothing" : ""),
   );
   return Exit.ok;
 }

@@ -102,6 +102,11 @@ export const serverOptions = {
     lineOnly: true,
     help: "disk: first set aside what is damaged in the data directory, and keep what is whole",
   }),
+  copy: flag({
+    flags: "--copy",
+    lineOnly: true,
+    help: "disk: a backup shares no file with the data directory",
+  }),
   redisUrl: list({
     flags: "--redis-url",
     value: "URL,…",

@@ -5,7 +5,7 @@
  */
 
 import { AdjustableClock, systemClock } from "../clock.ts";
-import { Exit, ExitError, messageOf } from "../errors.ts";
+import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context } from "../commands/context.ts";
 import { Crawls } from "../commands/crawls.ts";
 import { Counters } from "../observe/counters.ts";
@@ -43,6 +43,11 @@ export async function serve(
   }
   await closeInspector();
   if (configuration.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
+  const isUpkeep = configuration.repair || command === "check" || command === "backup";
+  if (configuration.store !== "disk" && isUpkeep) {
+    const what = configuration.repair ? "--repair" : command;
+    throw new ExitError(`${what} works on a data directory: --store disk`, Exit.usage);
+  }
   // What is done to a directory may be interrupted at any point, as any program.
   if (configuration.repair || command !== undefined) signals.release();
   if (configuration.repair) {
@@ -55,7 +60,7 @@ export async function serve(
     case "check":
       return await check(configuration.dataDir);
     case "backup":
-      return await backup(configuration.dataDir, target);
+      return await backup(configuration.dataDir, target, configuration.copy);
     default:
       throw new ExitError(
         `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
@@ -147,7 +152,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
   } finally {
-    await store.close();
+    await end(store);
   }
   return Exit.ok;
 }
@@ -166,6 +171,16 @@ async function openUnlessStopped(
   const store = await Promise.race([opening, signals.stopped.then(() => undefined)]);
   if (store === undefined) opening.then((late) => late.close()).catch(() => {});
   return store;
+}
+
+/** @throws {ExitError} where the store could not keep what it has acknowledged */
+async function end(store: Store): Promise<void> {
+  try {
+    await store.close();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new ExitError(`stopped, but ${error.message}`, Exit.io);
+  }
 }
 
 /** Says a line on standard error. Nobody may read it any more: that ends no server. */

@@ -154,6 +154,22 @@ test(
   },
 );
 
+test(
+  "a listing that fails in the middle shows what it had, and ends with the error",
+  async (store, harness) => {
+    const scan = store.scan.bind(store);
+    store.scan = async function* () {
+      yield* scan();
+      throw failure;
+    };
+    const reply = await harness.exchange(["lru_crawler mgdump all\r\n", "get a\r\n"]);
+    assertEquals(
+      reply,
+      `OK\r\nmg a\r\nmg b\r\nmg c\r\n${FAILURE}VALUE a 0 1\r\nA\r\nEND\r\n`,
+    );
+  },
+);
+
 test("a listing is not shown before what it shows is safe", async (store, harness) => {
   store.commitFailure = failure;
   const sent = "set d 0 0 1 noreply\r\nx\r\nlru_crawler mgdump all\r\n";

@@ -103,6 +103,8 @@ const refusals: Record<string, { args: string[]; says: RegExp }> = {
   "an item size that is too great": { args: ["-I", "2g"], says: /--max-item-size/ },
   "a limit of no connections": { args: ["-c", "0"], says: /--conn-limit/ },
   "a mask that is not octal": { args: ["-a", "999"], says: /--unix-mask/ },
+  "a repair of no data directory": { args: ["--repair"], says: /--repair.*--store disk/ },
+  "a check of no data directory": { args: ["check"], says: /check.*--store disk/ },
   "no threads": { args: ["-t", "0"], says: /--threads/ },
   "no requests per event": { args: ["-R", "0"], says: /--max-reqs-per-event/ },
 };

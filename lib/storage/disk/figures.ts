@@ -10,6 +10,8 @@ import type { Commits } from "./log/commits.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
 import type { Log } from "./log/log.ts";
 import type { Placements } from "./index/placements.ts";
+import type { Space } from "./upkeep/space.ts";
+import type { Damage } from "./read/damage.ts";
 import type { RecordReads } from "./read/reads.ts";
 
 /** The parts that have something to tell. */
@@ -19,6 +21,8 @@ export interface Parts {
   readonly cache: RecordCache;
   readonly commits: Commits;
   readonly compactor: Compactor;
+  readonly space: Space;
+  readonly damage: Damage;
   /** Everything that reads records. */
   readonly readers: readonly RecordReads[];
   /** Reads so far, and how many of them the cache has answered. */
@@ -28,7 +32,7 @@ export interface Parts {
 
 /** Their figures, by the names that the README and monitoring know. */
 export function figuresOf(parts: Parts): StoreInfo["own"] {
-  const { log, placements, cache, compactor, readers } = parts;
+  const { log, placements, cache, compactor, space, readers } = parts;
   const { behind, syncer } = parts.commits;
   const sum = (of: (reads: RecordReads) => number) =>
     readers.reduce((total, one) => total + of(one), 0);
@@ -37,12 +41,15 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["log_bytes", log.total],
     ["live_bytes", placements.live],
     ["dead_bytes", Math.max(0, log.total - placements.live)],
+    ...space.free === Infinity ? [] : [["free_bytes", space.free] as const],
+    ["reserved_bytes", space.reserved],
     ["index_bytes", placements.index.memory()],
     ["index_load", placements.index.load().toFixed(3)],
     ["cache_bytes", cache.memory],
     ["cache_hits", parts.hits],
     ["reads", parts.reads],
     ["slow_reads", sum((one) => one.slow)],
+    ["damaged_records", parts.damage.count],
     ["damaged_reads", sum((one) => one.damaged)],
     ["syncs", syncer.count],
     ["last_sync", Math.floor(syncer.lastEnd / 1000)],

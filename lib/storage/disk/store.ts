@@ -5,7 +5,7 @@
  * @module
  */
 
-import { messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
+import { ExitError, messageOf, OutOfSpaceError } from "../../errors.ts";
 import {
   type Awaitable,
   type Batch,
@@ -19,18 +19,22 @@ import {
   type Swapped,
 } from "../contract.ts";
 import { RecordCache } from "./read/cache.ts";
+import { Backpressure } from "./upkeep/backpressure.ts";
+import { Space } from "./upkeep/space.ts";
+import { Health } from "./health.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
-import { type Files, type Held, systemFiles } from "./fs/files.ts";
+import { codeOf, type Files, type Held, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
 import { Flushes } from "./log/flushes.ts";
 import { Found } from "./read/found.ts";
 import { KeyHash } from "../hash.ts";
 import { cannotOpen } from "./fs/lock.ts";
-import { LARGEST_SEGMENT, Log } from "./log/log.ts";
+import { Log } from "./log/log.ts";
 import { Placements } from "./index/placements.ts";
-import { Kind, type RecordReader, recordSize, State } from "./format/record.ts";
+import { RECORD_HEADER, type RecordReader, recordSize, State, Word } from "./format/record.ts";
+import { Damage, UnreadableError } from "./read/damage.ts";
 import { RecordReads } from "./read/reads.ts";
 import { FOLLOWED_CAS, recover, type Recovered } from "./upkeep/recovery.ts";
 import { listedOf, scanLog } from "./read/scan.ts";
@@ -58,8 +62,12 @@ export interface DiskOptions extends StoreOptions {
 const WRITE_AT = 1 << 20;
 /** Half a second: twice a second what was written is synced, so that less than a second is at risk. */
 const TICK = 500;
+/** How often a directory is tried that seems to be locked, and milliseconds in between. */
+const LOCK_TRIES = 3;
+const LOCK_PAUSE = 20;
+/** So many ticks without a write make a store idle. */
+const QUIET_TICKS = 4;
 const TWO_32 = 2 ** 32;
-const NOTHING = new Uint8Array(0);
 
 /**
  * Opens the directory, and waits until everything in it can be read.
@@ -70,18 +78,28 @@ const NOTHING = new Uint8Array(0);
 export async function openDiskStore(options: DiskOptions): Promise<Store> {
   const { directory, clock, log } = options;
   const files = options.files ?? systemFiles;
+  let lock: Held | undefined;
   try {
     files.makeDirectory(directory);
-  } catch (error) {
-    throw cannotOpen(directory, messageOf(error));
-  }
-  const lock = files.lock(directory);
-  try {
+    lock = await lockPatiently(files, directory);
     const now = () => clock.now();
     return new DiskStore(options, files, lock, await recover({ files, directory, now, log }));
   } catch (error) {
-    lock.close();
-    throw error;
+    lock?.close();
+    if (error instanceof ExitError || codeOf(error) === "") throw error;
+    throw cannotOpen(directory, messageOf(error));
+  }
+}
+
+/** Locks a directory, also where somebody looks at that moment whether it is locked. */
+async function lockPatiently(files: Files, directory: string): Promise<Held> {
+  for (let tries = 1;; tries++) {
+    try {
+      return files.lock(directory);
+    } catch (error) {
+      if (tries === LOCK_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE));
+    }
   }
 }
 
@@ -91,18 +109,25 @@ class DiskStore implements Store {
   private readonly cache: RecordCache;
   private readonly log: Log;
   private readonly commits: Commits;
+  private readonly space: Space;
   private readonly compactor: Compactor;
   private readonly catalog: Catalog;
   private readonly flushes: Flushes;
-  private readonly records = new RecordReads();
+  private readonly damage: Damage;
+  private readonly records: RecordReads;
   private readonly found: Found;
   private readonly timer: ReturnType<typeof setInterval>;
 
-  /** Why writes are refused, or every call once closed. */
-  private refusal: StoreError | undefined;
-  private closed = false;
-  /** The refusal that ends when the manifest can be written. */
-  private full: StoreError | undefined;
+  private readonly health: Health;
+  /** The size of the item that was refused last for want of room, in bytes. */
+  private refusedBytes = 0;
+  /** Why the last tick could not do its work. */
+  private complaint = "";
+  /** Where the log ended at the last tick, and for how many ticks it has. */
+  private lastPosition = 0;
+  private quietTicks = 0;
+  /** Whether what must stand before all writes is being written. */
+  private reserving = false;
 
   private hits = 0;
   private reads = 0;
@@ -120,16 +145,11 @@ class DiskStore implements Store {
     this.hash = new KeyHash(start.hashKey);
     this.placements = start.placements;
     this.cache = new RecordCache(options.memoryLimit);
-    const asked = options.segmentBytes ?? 1 << 26;
-    const segmentBytes = Math.min(
-      LARGEST_SEGMENT,
-      maxDisk === 0 ? asked : Math.min(asked, Math.max(Math.floor(maxDisk / 16), 1 << 12)),
-    );
+    this.health = new Health(directory, options.log);
     this.log = new Log({
       files,
       directory,
       hashKey: start.hashKey,
-      segmentBytes,
       now: () => clock.now(),
       placements: start.placements,
       segments: start.segments,
@@ -137,7 +157,13 @@ class DiskStore implements Store {
       next: start.next,
       end: start.end,
     });
-    this.found = new Found(this.cache, this.placements, this.log);
+    const { log, placements } = this;
+    const segmentBytes = options.segmentBytes ?? 1 << 26;
+    this.space = new Space({ files, directory, log, maxDisk, segmentBytes });
+    const backpressure = new Backpressure(log, placements);
+    this.damage = new Damage(options.log);
+    this.records = new RecordReads(this.damage);
+    this.found = new Found(this.cache, this.placements, this.log, this.damage);
     this.log.onWritten = () => this.commits.wrote();
     this.log.onLost = (error) => {
       this.placements.undo((a, b) => {
@@ -146,22 +172,22 @@ class DiskStore implements Store {
       });
       this.commits.lost(error);
     };
+    this.log.onNoRoom = (error) => this.fill(error.message, 0);
     this.catalog = new Catalog(files, directory, this.log, this.placements, options.log);
     this.log.onSealed = () => {
       // A segment that is sealed is synced at once, whatever is asked for the others.
       if (this.log.hints.size > 0) this.commits.syncer.request(this.log.written);
-      this.compactor.measure();
+      this.space.measure();
     };
     this.commits = new Commits({
       files,
       directory,
       log: this.log,
       fsync: options.fsync,
-      heldUp: (bytes) => this.compactor.outrun ? this.compactor.caughtUp(bytes) : undefined,
+      heldUp: (bytes) => this.compactor.heldUp(bytes),
       sealed: (segments) => void this.catalog.list(segments).then(() => this.compactor.wake()),
       fails: (error) => {
-        this.refusal = error;
-        this.options.log(error.message);
+        this.health.fail(error);
         this.compactor.wake();
       },
     });
@@ -172,42 +198,38 @@ class DiskStore implements Store {
       placements: this.placements,
       syncer: this.commits.syncer,
       hash: new KeyHash(start.hashKey),
-      segmentBytes,
-      maxDisk,
+      space: this.space,
+      backpressure,
       evict: options.evict ?? false,
       now: () => clock.now(),
       say: options.log,
+      damage: this.damage,
       evicted: onEvicted &&
         ((record, a, b) => onEvicted(listedOf(record, this.cache.accessOf(a, b, record.sequence)))),
       forget: (a, b) => this.cache.forget(a, b),
       unlist: (segments) => this.catalog.unlist(segments),
       listed: () => this.listAll(),
       flushAt: () => this.flushes.at,
-      refused: () => this.refusal,
+      refused: () => this.health.refusal,
     });
     this.compactor.flushSegment = start.flushSegment;
     this.flushes = new Flushes({
       log: this.log,
       placements: this.placements,
       now: () => clock.now(),
-      refused: () => this.refusal,
       changed: (batch) => this.commits.allChanged(batch),
       flushed: (segment) => {
         this.compactor.flushSegment = segment.id;
         this.compactor.wake();
       },
     }, start.flushAt);
-    if (!start.reserved) {
-      this.full = new OutOfSpaceError(`Nothing can be written to '${directory}': no space left`);
-      this.refusal = this.full;
-      options.log(`${this.full.message}; reads go on, and writes when there is room`);
-    }
+    if (!start.reserved) this.health.stick();
     this.timer = setInterval(() => this.tick(), TICK);
     this.timer.unref();
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
-    if (this.closed) throw this.refusal!;
+    this.health.assertReadable();
     if (this.flushes.at !== 0) this.flushes.settle();
     const { hash, cache } = this;
     hash.of(key);
@@ -216,22 +238,22 @@ class DiskStore implements Store {
     if (cache.find(a, b, key, peek)) {
       const { words, at } = cache;
       const w = at >>> 2;
-      const sequence = words[w + 4] + words[w + 5] * TWO_32;
+      const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (sequence > this.flushes.through) {
         this.hits++;
         this.commits.saw(batch, a, b, sequence);
-        const kinds = words[w + 1];
-        const from = at + 48 + (kinds & 0xff);
+        const kinds = words[w + Word.kinds];
+        const from = at + RECORD_HEADER + (kinds & 0xff);
         const state = kinds >>> 16;
         const item = {
-          value: cache.bytes.subarray(from, from + words[w + 2]),
-          flags: words[w + 3],
-          exptime: words[w + 8] + words[w + 9] * TWO_32,
-          cas: cache.longs[(at >>> 3) + 3],
+          value: cache.bytes.subarray(from, from + words[w + Word.valueLength]),
+          flags: words[w + Word.flags],
+          exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
+          cas: cache.longs[(at >>> 3) + Word.cas / 2],
           stale: (state & State.stale) !== 0,
           won: (state & State.won) !== 0,
           fetched: (state & State.fetched) !== 0,
-          accessed: words[w + 10],
+          accessed: words[w + Word.accessed],
           binaryKey: (state & State.binaryKey) !== 0,
           version: sequence,
         };
@@ -253,18 +275,20 @@ class DiskStore implements Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    if (this.refusal !== undefined) throw this.refusal;
-    if (this.flushes.at !== 0) this.flushes.settle();
+    this.health.assertWritable();
+    if (this.flushes.at !== 0) this.flushes.settleForWrite();
     const { hash } = this;
     hash.of(key);
     const { a, b, c } = hash;
     if (expected !== "any" || next === null) {
       if (this.placements.index.find(a, b, c)) {
-        const later = this.found.look(key, a, b);
-        if (later !== undefined) {
+        const later = this.look(key, a, b, expected, next);
+        if (later instanceof Promise) {
           return this.swapLater(later, key.slice(), expected, copyOf(next), batch);
         }
-        const refused = this.found.refusal(expected, next, this.options.clock.now());
+        const refused = later === null
+          ? undefined
+          : this.found.refusal(expected, next, this.options.clock.now());
         if (refused !== undefined) {
           this.commits.saw(batch, a, b, this.found.sequence);
           return refused;
@@ -275,10 +299,10 @@ class DiskStore implements Store {
       }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.compactor.hasRoom(size, next === null)) {
+    if (!this.space.hasRoom(size, next === null)) {
       return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
     }
-    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
 
   commit(batch: Batch): Awaitable<void> {
@@ -286,19 +310,26 @@ class DiskStore implements Store {
   }
 
   flush(at: number, batch: Batch): Awaitable<void> {
-    if (this.refusal !== undefined) throw this.refusal;
-    if (this.flushes.at !== 0) this.flushes.settle();
+    this.health.assertWritable();
+    if (this.flushes.at !== 0) this.flushes.settleForWrite();
     this.flushes.flush(at, batch);
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
-    if (this.closed) throw this.refusal!;
+    this.health.assertReadable();
     if (this.flushes.at !== 0) this.flushes.settle();
-    this.log.writeOut();
     const { log, placements, cache, hash, commits, options } = this;
     const until = (position: number) =>
       options.fsync === "always" ? commits.syncer.until(position) : undefined;
-    return scanLog({ log, placements, cache, hash, now: () => options.clock.now(), until });
+    return scanLog({
+      log,
+      placements,
+      cache,
+      damage: this.damage,
+      hash,
+      now: () => options.clock.now(),
+      until,
+    });
   }
 
   limitMemory(bytes: number): boolean {
@@ -324,13 +355,16 @@ class DiskStore implements Store {
       own: [
         ["directory", options.directory],
         ["fsync", options.fsync],
-        ["state", this.refusal === undefined ? "ok" : this.refusal.message],
+        ["state", this.health.state === "open" ? "ok" : this.health.state],
+        ...this.health.reason === "" ? [] : [["state_reason", this.health.reason] as const],
         ...figuresOf({
           log: this.log,
           placements,
           cache: this.cache,
           commits: this.commits,
           compactor,
+          space: this.space,
+          damage: this.damage,
           readers: [records, found.records],
           reads: this.reads,
           hits: this.hits,
@@ -340,9 +374,9 @@ class DiskStore implements Store {
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    const failed = this.refusal;
-    this.refusal ??= new StoreError(`The store in '${this.options.directory}' is closed`);
+    const { state, refusal } = this.health;
+    if (state === "closed") return;
+    const failed = state === "failed" ? refusal : undefined;
     clearInterval(this.timer);
     await this.compactor.stop();
     const { log } = this;
@@ -356,8 +390,7 @@ class DiskStore implements Store {
     } catch (error) {
       problem ??= error;
     } finally {
-      this.closed = true;
-      this.refusal = new StoreError(`The store in '${this.options.directory}' is closed`);
+      this.health.close();
       for (const segment of log.segments) segment.remove();
       this.lock.close();
     }
@@ -448,20 +481,38 @@ class DiskStore implements Store {
     hash.of(key);
     const { a, b, c } = hash;
     const { segment, offset } = placements;
-    const reader = await later;
-    if (this.refusal !== undefined) throw this.refusal;
+    const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
+    hash.of(key);
+    this.health.assertWritable();
     if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next, batch);
-    this.found.take(reader);
-    const refused = this.found.refusal(expected, next, this.options.clock.now());
-    if (refused !== undefined) {
-      this.commits.saw(batch, a, b, reader.sequence);
-      return refused;
+    if (reader !== null) {
+      this.found.take(reader);
+      const refused = this.found.refusal(expected, next, this.options.clock.now());
+      if (refused !== undefined) {
+        this.commits.saw(batch, a, b, reader.sequence);
+        return refused;
+      }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.compactor.hasRoom(size, next === null)) {
+    if (!this.space.hasRoom(size, next === null)) {
       return await this.swapWithRoom(key, expected, next, batch);
     }
-    return next === null ? this.bury(key, a, b, c, batch) : this.put(key, next, a, b, c, batch);
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+  }
+
+  /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
+  private look(
+    key: Uint8Array,
+    a: number,
+    b: number,
+    expected: Expected,
+    next: NewItem | null,
+  ): Promise<RecordReader> | undefined | null {
+    try {
+      return this.found.look(key, a, b);
+    } catch (error) {
+      return mayGoUnseen(error, expected, next);
+    }
   }
 
   /** A swap for which room must be made first. */
@@ -474,40 +525,21 @@ class DiskStore implements Store {
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
     const made = await this.compactor.makeRoom(size, next === null);
     if (!made) {
+      if (this.space.couldHold(size, next === null)) this.fill(this.space.describe(), size);
       throw new OutOfSpaceError(
-        `No room for ${size} bytes in '${this.options.directory}': ${this.compactor.bound()}`,
+        `No room for ${size} bytes in '${this.options.directory}': ${this.space.describe()}`,
       );
     }
     return await this.swap(key, expected, next, batch);
   }
 
-  private put(
-    key: Uint8Array,
-    next: NewItem,
-    a: number,
-    b: number,
-    c: number,
-    batch: Batch,
-  ): bigint {
+  /** Stores an item under the key that was hashed last. */
+  private put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
     const { log } = this;
+    const { a, b, c } = this.hash;
     if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
-    const size = log.append(
-      Kind.item,
-      (next.stale ? State.stale : 0) | (next.won ? State.won : 0) |
-        (next.fetched ? State.fetched : 0) | (next.binaryKey ? State.binaryKey : 0),
-      key,
-      next.value,
-      next.flags,
-      sequence,
-      next.cas,
-      next.exptime,
-      next.accessed,
-      0,
-      a,
-      b,
-      c,
-    );
+    const size = log.appendItem(key, next, sequence, this.hash);
     this.placements.set(a, b, c, log.active!, log.offset, size);
     this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
     this.commits.changed(batch, a, b, false);
@@ -517,10 +549,12 @@ class DiskStore implements Store {
     return next.cas;
   }
 
-  private bury(key: Uint8Array, a: number, b: number, c: number, batch: Batch): bigint {
+  /** Deletes the key that was hashed last. */
+  private bury(key: Uint8Array, batch: Batch): bigint {
     const { log } = this;
+    const { a, b, c } = this.hash;
     const sequence = ++log.sequence;
-    log.append(Kind.tombstone, 0, key, NOTHING, 0, sequence, 0n, 0, 0, 0, a, b, c);
+    log.appendTombstone(key, sequence, 0, this.hash);
     this.placements.drop(a, b, c);
     this.cache.forget(a, b);
     this.commits.changed(batch, a, b, true);
@@ -530,27 +564,47 @@ class DiskStore implements Store {
   // -- in the background
 
   private tick(): void {
-    if (this.full !== undefined) return this.reserve();
-    if (this.refusal !== undefined) return;
+    if (this.health.isStuck) return this.reserve();
+    if (this.health.refusal !== undefined) return;
     try {
-      if (this.flushes.at !== 0) this.flushes.settle();
+      if (this.flushes.at !== 0) this.flushes.settleForWrite();
       this.commits.tick();
+      this.sealExpired();
+      this.complaint = "";
     } catch (error) {
-      this.options.log(messageOf(error));
+      // What lasts is said once.
+      if (messageOf(error) !== this.complaint) this.options.log(messageOf(error));
+      this.complaint = messageOf(error);
     }
     this.compactor.wake();
+    // A little more than what was refused, so that one set more does not make it full again.
+    const wanted = this.refusedBytes + this.space.ceiling / 100;
+    if (this.health.state === "full" && this.space.hasRoom(wanted)) this.health.empty();
+  }
+
+  /** Notes that there is no room for an item of so many bytes. */
+  private fill(reason: string, bytes: number): void {
+    this.refusedBytes = bytes;
+    this.health.fill(reason);
+  }
+
+  /** Ends a segment of which much has expired, so that it can be given up, when nobody writes to it. */
+  private sealExpired(): void {
+    const { active } = this.log;
+    const { position } = this.log;
+    this.quietTicks = position === this.lastPosition ? this.quietTicks + 1 : 0;
+    this.lastPosition = position;
+    if (active === undefined || this.quietTicks < QUIET_TICKS) return;
+    const expired = active.expiry.passed(this.options.clock.now());
+    if (expired > active.length / 4 && active.live > 0) this.log.seal();
   }
 
   /** Tries again what a full file system did not let the start do. */
   private reserve(): void {
-    const { full } = this;
-    this.full = undefined;
-    this.catalog.reserve().then(
-      () => {
-        if (this.refusal === full) this.refusal = undefined;
-      },
-      () => this.full = full,
-    );
+    if (this.reserving) return;
+    this.reserving = true;
+    this.catalog.reserve().then(() => this.health.isStuck && this.health.empty(), () => {})
+      .finally(() => this.reserving = false);
   }
 
   /** Resolves when all sealed segments are listed. */
@@ -558,6 +612,12 @@ class DiskStore implements Store {
     if (this.log.hints.size > 0) await this.commits.syncer.all();
     await this.catalog.settled;
   }
+}
+
+/** Whatever it was, what is damaged can be deleted. */
+function mayGoUnseen(error: unknown, expected: Expected, next: NewItem | null): null {
+  if (error instanceof UnreadableError && expected === "any" && next === null) return null;
+  throw error;
 }
 
 function itemOf(reader: RecordReader): Item {

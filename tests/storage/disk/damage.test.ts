@@ -5,8 +5,15 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
-import { ExitError } from "../../../lib/errors.ts";
-import { checkDirectory, openDiskStore, repairDirectory } from "../../../lib/storage/disk/mod.ts";
+import { ExitError, StoreError } from "../../../lib/errors.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
+import { SEGMENT_HEADER } from "../../../lib/storage/disk/log/segment.ts";
+import {
+  backupDirectory,
+  checkDirectory,
+  openDiskStore,
+  repairDirectory,
+} from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
@@ -14,9 +21,9 @@ import { type Caller, callerOf } from "../caller.ts";
 const RUNS = Number(Deno.env.get("KVS_FUZZ_RUNS") ?? 2000);
 const clock = { now: () => 1_800_000_000_000 };
 
-function open(files: FaultyFiles, said: string[] = []): Promise<Caller> {
+function open(files: FaultyFiles, said: string[] = [], directory = "d"): Promise<Caller> {
   return callerOf(openDiskStore({
-    directory: "d",
+    directory,
     files: files.mount(),
     clock,
     fsync: "no",
@@ -136,7 +143,10 @@ Deno.test(`${RUNS} starts on damaged files give right data or the clear refusal`
         found = textOf(await everything(store));
       } catch (error) {
         // A clean start trusts what it wrote; a read then finds the damage, and says where.
-        assertMatch((error as Error).message, /The record at offset \d+ of '.*' is damaged/);
+        assertMatch(
+          (error as Error).message,
+          /The record at offset \d+ of '.*' is damaged|^\d+ damaged records are missing from/,
+        );
         continue;
       } finally {
         await store.close().catch(() => {});
@@ -235,7 +245,8 @@ Deno.test("a file that was cut at any length is repaired, and keeps what is whol
   await before.close();
   const name = whole.list("d").filter((one) => one.endsWith(".log")).sort()[0];
   const bytes = whole.content(`d/${name}`).slice();
-  for (let length = 0; length < bytes.length; length++) {
+  // Every remainder of a division by 8 is among them.
+  for (let length = 0; length < bytes.length; length += 13) {
     const place = placed(new Map(whole.list("d").map((one) => [one, whole.content(`d/${one}`)])));
     place.place(`d/${name}`, bytes.subarray(0, length));
     const error = await assertRejects(() => open(place), ExitError);
@@ -246,5 +257,169 @@ Deno.test("a file that was cut at any length is repaired, and keeps what is whol
     await after.close();
     assert(left.size > 0 && left.size <= all.size, `cut at ${length}: ${textOf(left)}`);
     assertEquals((await checkDirectory({ directory: "d", files: place })).damaged, []);
+  }
+});
+
+/** A store on a directory that was closed, in which one record is damaged. */
+async function withDamage(): Promise<{ place: FaultyFiles; store: Caller; said: string[] }> {
+  const place = new FaultyFiles(new Random(4));
+  let store = await open(place);
+  for (let i = 0; i < 40; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf(`value ${i}`.padEnd(60)));
+  }
+  await store.close();
+  const name = place.list("d").filter((one) => one.endsWith(".log")).sort()[0];
+  const bytes = place.content(`d/${name}`);
+  // The third record's value.
+  const size = recordSize(2, 60);
+  bytes[SEGMENT_HEADER + 2 * size + 70] ^= 1;
+  const said: string[] = [];
+  store = await open(place, said);
+  return { place, store, said };
+}
+
+Deno.test("a damaged record is left out of listings, which go on and end by saying so", async () => {
+  const { store } = await withDamage();
+  for (let round = 0; round < 2; round++) {
+    const keys = new Set<string>();
+    const error = await assertRejects(async () => {
+      for await (const group of store.scan()) {
+        for (const { key } of group) keys.add(binaryString(key));
+      }
+    }, StoreError);
+    assertEquals(error.message, "1 damaged records are missing from the list");
+    assertEquals(keys.size, 39);
+    assert(!keys.has("k2"));
+  }
+  await store.close();
+});
+
+Deno.test("a damaged record is said once and counted until its key is stored again", async () => {
+  const { store, said } = await withDamage();
+  const k2 = bytesOf("k2");
+  for (let round = 0; round < 3; round++) {
+    await assertRejects(async () => await store.read(k2), StoreError, "is damaged");
+  }
+  await assertRejects(
+    async () => await store.swap(k2, "absent", itemOf("v")),
+    StoreError,
+    "is dam",
+  );
+  assertEquals(said.length, 1);
+  assertMatch(said[0], /^The record at offset \d+ of 'd\/\d+\.log' is damaged: its key can be/);
+  const own = () => new Map(store.info().own);
+  assertEquals(own().get("damaged_records"), 1);
+  await store.swap(k2, "any", itemOf("new"));
+  await store.commit();
+  assertEquals(binaryString((await store.read(k2))!.value), "new");
+  let listed = 0;
+  for await (const group of store.scan()) listed += group.length;
+  assertEquals(listed, 40);
+  await store.close();
+});
+
+Deno.test("a key whose record is damaged can be deleted, and stays deleted", async () => {
+  const { place, store } = await withDamage();
+  const k2 = bytesOf("k2");
+  assertEquals(await store.swap(k2, "any", null), 0n);
+  assertEquals(await store.swap(k2, "absent", itemOf("added")) !== "exists", true);
+  assertEquals(await store.swap(k2, "any", null), 0n);
+  await store.close();
+  const again = await open(place);
+  assertEquals(await again.read(k2), undefined);
+  assertEquals(again.info().items, 39);
+  await again.close();
+});
+
+Deno.test("what is whole in a damaged segment is moved, and the segment goes when nothing needs it", async () => {
+  const { place, store, said } = await withDamage();
+  const path = `d/${place.list("d").filter((one) => one.endsWith(".log")).sort()[0]}`;
+  // Nothing but the damaged record and one more is alive.
+  for (let i = 0; i < 40; i++) if (i !== 2) await store.swap(bytesOf(`k${i}`), "any", null);
+  const churn = async () => {
+    for (let i = 0; i < 20; i++) {
+      await store.swap(bytesOf("k1"), "any", itemOf(`${i}`.padEnd(60)));
+      await store.commit();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  const until = async (done: () => boolean) => {
+    while (!done()) await churn();
+  };
+  await until(() => said.some((line) => line.startsWith(`Kept '${path}'`)));
+  assert(place.list("d").includes(path.slice(2)));
+  await store.swap(bytesOf("k2"), "any", itemOf("new"));
+  await until(() => !place.list("d").includes(path.slice(2)));
+  assertEquals(new Map(store.info().own).get("damaged_records"), 0);
+  assertEquals(said.at(-1), "No damaged record is left that is known of");
+  await store.close();
+  const again = await open(place);
+  assertEquals(binaryString((await again.read(bytesOf("k2")))!.value), "new");
+  assertEquals(again.info().items, 2);
+  await again.close();
+});
+
+Deno.test("a backup of a damaged segment fails, names it, and leaves no copy that looks whole", async () => {
+  const { place, store } = await withDamage();
+  await store.close();
+  for (const copy of [false, true]) {
+    const options = { directory: "d", target: `copy ${copy}`, files: place, copy };
+    const error = await assertRejects(() => backupDirectory(options), ExitError);
+    assertEquals(error.code, 65);
+    assertMatch(error.message, /'d\/\d+\.log' is damaged, and was not copied/);
+    assertEquals(place.list(options.target), []);
+  }
+});
+
+for (const copy of [false, true]) {
+  Deno.test(`a backup of a directory that is in use is whole to check (${copy ? "copied" : "linked"})`, async () => {
+    const { files } = await sample();
+    const place = placed(files);
+    const store = await open(place);
+    const all = await everything(store);
+    await store.swap(bytesOf("k0"), "any", itemOf("later"));
+    await store.commit();
+    await backupDirectory({ directory: "d", target: "copy", files: place, copy });
+    const { damaged, problems } = await checkDirectory({ directory: "copy", files: place });
+    assertEquals([damaged, problems], [[], []]);
+    await store.close();
+    // Damage to the original is none to a copy that was made with --copy.
+    for (const name of place.list("d")) place.content(`d/${name}`).fill(0);
+    if (!copy) return;
+    const restored = await open(place, [], "copy");
+    assertEquals(textOf(await everything(restored)), textOf(all.set("k0", "later")));
+    await restored.close();
+  });
+}
+
+Deno.test("a check changes nothing, keeps no server out, and says what is no data directory", async () => {
+  const { files } = await sample();
+  const place = placed(files);
+  await (await open(place)).close();
+  const before = place.list("d").map((name) => [name, place.content(`d/${name}`)]);
+  const reads = place.fault;
+  place.fault = (operation) => {
+    assert(!["write", "rename", "remove", "truncate", "link"].includes(operation), operation);
+    return undefined;
+  };
+  await checkDirectory({ directory: "d", files: place });
+  assertEquals(place.list("d").map((name) => [name, place.content(`d/${name}`)]), before);
+  place.fault = reads;
+  // A server that starts while a check reads.
+  let starting: Promise<Caller> | undefined;
+  place.fault = (operation) => {
+    if (operation === "read") starting ??= open(place);
+    return undefined;
+  };
+  await checkDirectory({ directory: "d", files: place });
+  await (await starting!).close();
+  for (const work of [checkDirectory, repairDirectory]) {
+    const error = await assertRejects(() => work({ directory: "none", files: place }), ExitError);
+    assertEquals(
+      error.message,
+      "Cannot open data directory 'none': it holds no data of the disk store",
+    );
+    assertEquals(error.code, 73);
+    assertEquals(place.list("none"), []);
   }
 });

@@ -49,7 +49,18 @@ type NameChange =
 
 /** What goes wrong, asked before each operation: a system error's code, or a short write. */
 export type Fault = (
-  operation: "open" | "write" | "read" | "sync" | "truncate" | "rename" | "remove",
+  operation:
+    | "open"
+    | "write"
+    | "read"
+    | "sync"
+    | "truncate"
+    | "rename"
+    | "remove"
+    | "list"
+    | "link"
+    | "size"
+    | "makeDirectory",
   path: string,
 ) => string | undefined;
 
@@ -157,7 +168,9 @@ export class FaultyFiles implements Files {
     return sum;
   }
 
-  makeDirectory(): void {}
+  makeDirectory(directory: string): void {
+    this.ask("makeDirectory", directory, this.life);
+  }
 
   lock(): Held {
     if (this.locked) throw new Error("locked");
@@ -168,6 +181,10 @@ export class FaultyFiles implements Files {
         if (life === this.life) this.locked = false;
       },
     };
+  }
+
+  isLocked(): boolean {
+    return this.locked;
   }
 
   open(path: string, mode: "read" | "write" | "create"): DataFile {
@@ -182,6 +199,7 @@ export class FaultyFiles implements Files {
   }
 
   list(directory: string): string[] {
+    this.ask("list", directory, this.life);
     return [...this.names.keys()].filter((path) => path.startsWith(`${directory}/`))
       .map((path) => path.slice(directory.length + 1));
   }
@@ -209,9 +227,20 @@ export class FaultyFiles implements Files {
   }
 
   link(from: string, to: string): void {
+    this.ask("link", from, this.life);
     const inode = this.inode(from);
     this.names.set(to, inode);
     this.nameChanges.push({ set: to, inode });
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    this.ask("link", from, this.life);
+    const { bytes } = this.inode(from);
+    await this.later();
+    const inode = new Inode();
+    this.names.set(to, inode);
+    this.nameChanges.push({ set: to, inode });
+    this.change(inode, { at: 0, bytes: bytes.slice() });
   }
 
   async syncDirectory(directory: string): Promise<void> {
@@ -274,7 +303,10 @@ export class FaultyFiles implements Files {
         this.ask("truncate", path, life);
         this.change(inode, { length });
       },
-      size: () => inode.bytes.length,
+      size: () => {
+        this.ask("size", path, life);
+        return inode.bytes.length;
+      },
       close: () => {},
     };
   }

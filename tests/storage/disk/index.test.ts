@@ -101,7 +101,8 @@ Deno.test("the cache gives the newest record of a key or none, within its bytes"
     }
     const value = new Uint8Array(random.chance(0.01) ? 40_000 : random.below(600));
     buffer.clear();
-    buffer.put(1, 0, key, value, 0, step, 0n, 0, 0, 0, 1, 64);
+    const fields = { kind: 1, state: 0, flags: 0, sequence: step, cas: 0n };
+    buffer.put({ ...fields, time: 0, accessed: 0, segment: 0 }, key, value, 1, 64);
     cache.insert(a, b, buffer.bytes, 0, buffer.length);
     model.set(name, step);
     assert(cache.memory <= limit);

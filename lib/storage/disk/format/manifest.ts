@@ -13,6 +13,9 @@ import { FORMAT } from "../log/segment.ts";
 /** The manifest's file name. */
 export const MANIFEST = "MANIFEST";
 
+/** How far the sequence jumps where acknowledged uniques may have been lost. */
+export const SEQUENCE_GAP = 2 ** 30;
+
 /** What the manifest says. */
 export interface Manifest {
   /** 16 random bytes. */

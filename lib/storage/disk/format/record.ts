@@ -5,9 +5,25 @@
  */
 
 import { crc32 } from "node:zlib";
+import type { Attributes } from "../../contract.ts";
 
 /** Bytes before the key. */
 export const RECORD_HEADER = 48;
+
+/** Where the fields of a record stand in it, in words of 4 bytes; numbers of 8 bytes take two. */
+export const Word = {
+  /** CRC-32 of all that follows. */
+  checksum: 0,
+  /** Length of the key, {@linkcode Kind} << 8, {@linkcode State} << 16. */
+  kinds: 1,
+  valueLength: 2,
+  flags: 3,
+  sequence: 4,
+  cas: 6,
+  time: 8,
+  accessed: 10,
+  segment: 11,
+} as const;
 
 /** What a record says. */
 export const Kind = { item: 1, tombstone: 2, flush: 3, flushToCome: 4, marker: 5 } as const;
@@ -19,6 +35,27 @@ export const State = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
 const LAST_TIME = 2 ** 48 - 1;
 
 const TWO_32 = 2 ** 32;
+
+/** What a record says beside key and value. FORMAT.md, "Record", tells which kind means what by it. */
+export interface RecordFields {
+  readonly kind: number;
+  readonly state: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** 0 stands for the sequence number. */
+  readonly cas: bigint;
+  /** Milliseconds since 1970, or an offset. */
+  readonly time: number;
+  /** Seconds since 1970. */
+  readonly accessed: number;
+  readonly segment: number;
+}
+
+/** The state bits of an item. */
+export function stateOf(item: Attributes): number {
+  return (item.stale ? State.stale : 0) | (item.won ? State.won : 0) |
+    (item.fetched ? State.fetched : 0) | (item.binaryKey ? State.binaryKey : 0);
+}
 
 /** The bytes that a record takes in the log. */
 export function recordSize(keyLength: number, valueLength: number): number {
@@ -62,21 +99,13 @@ export class RecordBuffer {
   /**
    * Appends a record.
    *
-   * @param cas 0 stands for the sequence number
    * @param seed of the segment that the record will be in
    * @param offset of the record in that segment
    */
   put(
-    kind: number,
-    state: number,
+    fields: RecordFields,
     key: Uint8Array,
     value: Uint8Array,
-    flags: number,
-    sequence: number,
-    cas: bigint,
-    time: number,
-    accessed: number,
-    segment: number,
     seed: number,
     offset: number,
   ): void {
@@ -85,29 +114,30 @@ export class RecordBuffer {
     const size = recordSize(keyLength, valueLength);
     if (this.length + size > this.bytes.length) this.reserve(size);
     const { bytes, words, length: at } = this;
+    const { sequence, cas, time } = fields;
     // The padding first, then the value: it may be a view of memory that the rest goes over.
     const w = at >>> 2;
     words[(at + size >>> 2) - 1] = 0;
     words[(at + size >>> 2) - 2] = 0;
     if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
     if (keyLength !== 0) bytes.set(key, at + RECORD_HEADER);
-    words[w + 1] = keyLength | kind << 8 | state << 16;
-    words[w + 2] = valueLength;
-    words[w + 3] = flags;
-    words[w + 4] = sequence;
-    words[w + 5] = sequence / TWO_32;
+    words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
+    words[w + Word.valueLength] = valueLength;
+    words[w + Word.flags] = fields.flags;
+    words[w + Word.sequence] = sequence;
+    words[w + Word.sequence + 1] = sequence / TWO_32;
     if (cas === 0n) {
-      words[w + 6] = sequence;
-      words[w + 7] = sequence / TWO_32;
+      words[w + Word.cas] = sequence;
+      words[w + Word.cas + 1] = sequence / TWO_32;
     } else {
-      this.longs[(at >>> 3) + 3] = cas;
+      this.longs[(at >>> 3) + Word.cas / 2] = cas;
     }
     const kept = time <= 0 ? (time === 0 ? 0 : 1) : time > LAST_TIME ? LAST_TIME : time;
-    words[w + 8] = kept;
-    words[w + 9] = kept / TWO_32;
-    words[w + 10] = accessed;
-    words[w + 11] = segment;
-    words[w] = checksum(bytes.subarray(at + 4, at + size), seed, offset);
+    words[w + Word.time] = kept;
+    words[w + Word.time + 1] = kept / TWO_32;
+    words[w + Word.accessed] = fields.accessed;
+    words[w + Word.segment] = fields.segment;
+    words[w + Word.checksum] = checksum(bytes.subarray(at + 4, at + size), seed, offset);
     this.length = at + size;
   }
 
@@ -123,7 +153,7 @@ export class RecordBuffer {
 }
 
 /** A record as it is read: the fields of the last one that {@linkcode parse} found whole. */
-export class RecordReader {
+export class RecordReader implements RecordFields {
   kind = 0;
   state = 0;
   keyLength = 0;
@@ -161,10 +191,10 @@ export class RecordReader {
       this.size = RECORD_HEADER;
       return false;
     }
-    const kinds = view.getUint32(at + 4, true);
+    const kinds = view.getUint32(at + 4 * Word.kinds, true);
     const kind = kinds >>> 8 & 0xff;
     const keyLength = kinds & 0xff;
-    const valueLength = view.getUint32(at + 8, true);
+    const valueLength = view.getUint32(at + 4 * Word.valueLength, true);
     if (kind === 0 || kind > Kind.marker || kinds > 0xffffff || keyLength > 250) return false;
     if (valueLength > 0x7ffffe00) return false;
     const size = recordSize(keyLength, valueLength);
@@ -178,15 +208,19 @@ export class RecordReader {
     this.state = kinds >>> 16;
     this.keyLength = keyLength;
     this.valueLength = valueLength;
-    this.flags = view.getUint32(at + 12, true);
-    this.sequence = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * TWO_32;
-    this.cas = view.getBigUint64(at + 24, true);
-    this.time = view.getUint32(at + 32, true) + view.getUint32(at + 36, true) * TWO_32;
-    this.accessed = view.getUint32(at + 40, true);
-    this.segment = view.getUint32(at + 44, true);
+    this.flags = view.getUint32(at + 4 * Word.flags, true);
+    this.sequence = this.uint64(at + 4 * Word.sequence);
+    this.cas = view.getBigUint64(at + 4 * Word.cas, true);
+    this.time = this.uint64(at + 4 * Word.time);
+    this.accessed = view.getUint32(at + 4 * Word.accessed, true);
+    this.segment = view.getUint32(at + 4 * Word.segment, true);
     this.size = size;
     this.at = at;
     return true;
+  }
+
+  private uint64(at: number): number {
+    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * TWO_32;
   }
 
   /** Whether the record is of this key. */

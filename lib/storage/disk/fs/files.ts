@@ -6,7 +6,17 @@
  */
 
 import fs from "node:fs";
-import { lockDirectory } from "./lock.ts";
+import { constants } from "node:os";
+import {
+  cannotOpen,
+  type Held,
+  isDirectoryLocked,
+  lockDirectory,
+  outliveFileSizeLimit,
+} from "./lock.ts";
+import { messageOf } from "../../../errors.ts";
+
+export type { Held };
 
 /** An open file. Positions and lengths are in bytes. */
 export interface DataFile {
@@ -23,11 +33,6 @@ export interface DataFile {
   close(): void;
 }
 
-/** Something that is held until it is closed. */
-export interface Held {
-  close(): void;
-}
-
 /** A file system. Errors carry the system's `code` (`ENOSPC`, `EIO`, `ENOENT` …). */
 export interface Files {
   /** Opens for reading and writing; `create` makes a new file and fails where one is. */
@@ -36,6 +41,8 @@ export interface Files {
   makeDirectory(directory: string): void;
   /** Holds a directory against other processes; throws an {@linkcode ExitError} if one has it. */
   lock(directory: string): Held;
+  /** Whether a process holds a directory. */
+  isLocked(directory: string): boolean;
   /** The names in a directory. */
   list(directory: string): string[];
   rename(from: string, to: string): void;
@@ -47,6 +54,8 @@ export interface Files {
   removeLater(path: string): Promise<void>;
   /** A second name for a file; throws `EXDEV` where that is not possible. */
   link(from: string, to: string): void;
+  /** Copies a file; the copy shares the original's place on disk where the file system can do that. */
+  copy(from: string, to: string): Promise<void>;
   /** Resolves when new, renamed and removed names are on the medium. */
   syncDirectory(directory: string): Promise<void>;
   /** Bytes that can still be written, `Infinity` where that is not known. */
@@ -56,10 +65,21 @@ export interface Files {
 /** Bytes that {@linkcode replaceFile} writes in one go. */
 const WRITE_SLICE = 1 << 18;
 
+/** The names of the system's error numbers. */
+const codes = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
 /** The `code` of a system error, `""` of any other. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" ? code : "";
+  if (typeof code === "string") return code;
+  // Deno gives few errors a code, and all of them their number.
+  const number = error instanceof Error ? /\(os error (\d+)\)/.exec(error.message) : null;
+  return number === null ? "" : codes.get(Number(number[1])) ?? "EOTHER";
+}
+
+/** Whether the error says that there is no room: on the disk, for this user, or for a file so large. */
+export function isNoRoom(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(error));
 }
 
 class SystemFile implements DataFile {
@@ -101,6 +121,9 @@ class SystemFile implements DataFile {
   }
 }
 
+/** Open descriptors of the directories that are locked. */
+const held = new Map<string, number>();
+
 /** The machine's own file system. */
 export const systemFiles: Files = {
   open: (path, mode) =>
@@ -111,7 +134,27 @@ export const systemFiles: Files = {
       ),
     ),
   makeDirectory: (directory) => void fs.mkdirSync(directory, { recursive: true }),
-  lock: lockDirectory,
+  lock(directory) {
+    const lock = lockDirectory(directory);
+    let fd: number;
+    try {
+      fd = fs.openSync(directory, "r");
+    } catch (error) {
+      lock.close();
+      throw cannotOpen(directory, messageOf(error));
+    }
+    const end = outliveFileSizeLimit();
+    held.set(directory, fd);
+    return {
+      close() {
+        held.delete(directory);
+        end();
+        fs.closeSync(fd);
+        lock.close();
+      },
+    };
+  },
+  isLocked: isDirectoryLocked,
   list: (directory) => fs.readdirSync(directory),
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),
@@ -120,14 +163,20 @@ export const systemFiles: Files = {
       fs.unlink(path, (error) => error && error.code !== "ENOENT" ? reject(error) : resolve())
     ),
   link: (from, to) => fs.linkSync(from, to),
+  copy: (from, to) =>
+    new Promise((resolve, reject) =>
+      fs.copyFile(from, to, (error) => error ? reject(error) : resolve())
+    ),
   async syncDirectory(directory) {
-    const fd = fs.openSync(directory, "r");
+    // One that cannot be opened now is no reason to distrust its medium: so what is locked is open.
+    const kept = held.get(directory);
+    const fd = kept ?? fs.openSync(directory, "r");
     try {
       await new Promise<void>((resolve, reject) =>
         fs.fsync(fd, (error) => error ? reject(error) : resolve())
       );
     } finally {
-      fs.closeSync(fd);
+      if (kept === undefined) fs.closeSync(fd);
     }
   },
   free(directory) {

@@ -9,7 +9,8 @@
 
 /** Words of an entry: three of hash, two of place. */
 const ENTRY = 5;
-const SHARDS = 1024;
+/** Tables of an index. */
+export const SHARDS = 1024;
 const SHARD_SHIFT = 22;
 const SMALLEST = 8;
 const FULLEST = 0.8;
@@ -154,6 +155,14 @@ export class KeyIndex {
     const count = --this.counts[shard];
     if (capacity > 64 && count < capacity / 5) this.resize(shard, Math.ceil(capacity / 2));
     return true;
+  }
+
+  /** Tells the place of each key of a shard, 0 to {@linkcode SHARDS} - 1. */
+  each(shard: number, told: (high: number, low: number) => void): void {
+    const table = this.tables[shard];
+    for (let at = 0; at < table.length; at += ENTRY) {
+      if (table[at + 3] !== 0) told(table[at + 3], table[at + 4]);
+    }
   }
 
   /** Bytes of all tables. */

@@ -5,12 +5,14 @@
  * @module
  */
 
-import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, unitsOf } from "./key_index.ts";
+import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, SHARDS, unitsOf } from "./key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import { assert } from "../../../errors.ts";
 
 /** Words of a step that can be taken back: hash, the place before it, the size after it. */
 const STEP = 6;
+/** Shards of the index that are looked through in one go. */
+const SHARDS_A_TURN = 16;
 
 /** Told of each place that a key leaves for another, while a listing goes on. */
 export type Displaced = (segment: Segment, offset: number) => void;
@@ -92,6 +94,18 @@ export class Placements {
   /** {@linkcode drop} while the log is replayed. */
   forget(a: number, b: number, c: number): void {
     if (this.index.remove(a, b, c)) this.leave(false);
+  }
+
+  /** Tells where in a segment the records are that keys are at. Holds up nobody. */
+  async within(segment: Segment, told: (offset: number) => void): Promise<void> {
+    const { index } = this;
+    for (let shard = 0; shard < SHARDS; shard++) {
+      index.each(shard, (high, low) => {
+        if (high >>> 16 === segment.slot) told(offsetOf(low));
+      });
+      if (shard % SHARDS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (this.index !== index) return;
+    }
   }
 
   /** Makes every item absent. */

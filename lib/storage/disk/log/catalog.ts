@@ -6,9 +6,8 @@
 
 import { type Files, replaceFile } from "../fs/files.ts";
 import { type Log, writeError } from "./log.ts";
-import { writeManifest } from "../format/manifest.ts";
+import { SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import type { Placements } from "../index/placements.ts";
-import { SEQUENCE_GAP } from "../upkeep/recovery.ts";
 import type { Segment } from "./segment.ts";
 
 /** The directory's list of sealed segments. */

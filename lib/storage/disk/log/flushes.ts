@@ -4,22 +4,17 @@
  * @module
  */
 
-import type { StoreError } from "../../../errors.ts";
 import type { Batch } from "../../contract.ts";
-import type { Log } from "./log.ts";
+import type { FlushKind, Log } from "./log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind } from "../format/record.ts";
 import type { Segment } from "./segment.ts";
-
-const NOTHING = new Uint8Array(0);
 
 /** What flushes work on. Times are milliseconds since 1970. */
 export interface FlushOptions {
   readonly log: Log;
   readonly placements: Placements;
   readonly now: () => number;
-  /** Why writes are refused, if they are. */
-  readonly refused: () => StoreError | undefined;
   /** What all items are has been changed, for that batch, by a record that is written. */
   readonly changed: (batch?: Batch) => void;
   /** Everything before that segment is dead. */
@@ -31,10 +26,13 @@ export class Flushes {
   /** Records up to this sequence number are flushed, wherever there is a copy of them. */
   through = 0;
 
+  /** Whether all items are absent by the one to come, and it is not yet written that it has come. */
+  private owed = false;
+
   /** @param at the moment of the one that is to come; 0 for none. */
   constructor(private readonly options: FlushOptions, public at: number) {}
 
-  /** Whether the one to come has come, and nobody has seen to it yet. */
+  /** Whether the one to come has come. */
   get isDue(): boolean {
     return this.at !== 0 && this.at <= this.options.now();
   }
@@ -49,15 +47,26 @@ export class Flushes {
     changed(batch);
   }
 
-  /** Does what was to come, if its moment has. */
+  /**
+   * Does what was to come, if its moment has, for those who read. Nothing is written for that: the
+   * record that announced it makes it true at every start, until a write is to come behind it.
+   */
   settle(): void {
-    if (!this.isDue) return;
-    const { log, placements, refused } = this.options;
-    if (refused() === undefined) return this.flushNow();
-    // The record that stays in the log makes it true at the next start too.
+    if (this.owed || !this.isDue) return;
+    const { log, placements } = this.options;
     placements.clear();
-    this.at = 0;
     this.through = log.sequence;
+    this.owed = true;
+  }
+
+  /**
+   * {@linkcode settle} for those who write: what they write comes behind the flush.
+   *
+   * @throws {StoreError} if that cannot be written
+   */
+  settleForWrite(): void {
+    this.settle();
+    if (this.owed) this.flushNow();
   }
 
   private flushNow(batch?: Batch): void {
@@ -67,15 +76,16 @@ export class Flushes {
     const { active } = log;
     placements.clear();
     this.at = 0;
+    this.owed = false;
     this.through = log.sequence;
     changed(batch);
     flushed(active!);
   }
 
   /** Writes a record that speaks of all keys; nothing else is pending. */
-  private append(kind: number, time: number): void {
+  private append(kind: FlushKind, time: number): void {
     const { log } = this.options;
-    log.append(kind, 0, NOTHING, NOTHING, 0, ++log.sequence, 0n, time, 0, 0, 0, 0, 0);
+    log.appendFlush(kind, ++log.sequence, time);
     try {
       log.writeOut();
     } catch (error) {

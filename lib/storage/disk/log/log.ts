@@ -6,11 +6,20 @@
 
 import { crc32 } from "node:zlib";
 import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
-import { codeOf, type DataFile, type Files, removeIfThere, writeFully } from "../fs/files.ts";
+import { type DataFile, type Files, isNoRoom, removeIfThere, writeFully } from "../fs/files.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
 import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
-import { Kind, RecordBuffer, recordSize } from "../format/record.ts";
+import type { NewItem } from "../../contract.ts";
+import {
+  Kind,
+  RecordBuffer,
+  type RecordFields,
+  type RecordReader,
+  recordSize,
+  stateOf,
+} from "../format/record.ts";
+import type { KeyHash } from "../../hash.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -29,7 +38,6 @@ export interface LogStart {
   readonly files: Files;
   readonly directory: string;
   readonly hashKey: Uint8Array;
-  readonly segmentBytes: number;
   readonly now: () => number;
   readonly placements: Placements;
   /** In log order, all sealed. */
@@ -41,13 +49,17 @@ export interface LogStart {
   readonly end: number;
 }
 
+/** The kinds of a record that speaks of all items. */
+export type FlushKind = typeof Kind.flush | typeof Kind.flushToCome;
+
+function fieldsOf(kind: number) {
+  return { kind, state: 0, flags: 0, sequence: 0, cas: 0n, time: 0, accessed: 0, segment: 0 };
+}
+
 /** The error that tells a client why bytes were not written. */
 export function writeError(what: string, error: unknown): StoreError {
-  const code = codeOf(error);
   const text = `${what}: ${messageOf(error)}`.replaceAll(/\s+/g, " ");
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG"
-    ? new OutOfSpaceError(text)
-    : new StoreError(text);
+  return isNoRoom(error) ? new OutOfSpaceError(text) : new StoreError(text);
 }
 
 /** The log. Positions count its bytes from the opening on, over all segments. */
@@ -79,15 +91,24 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** The size that a segment grows to, in bytes. */
+  segmentBytes = LARGEST_SEGMENT;
+
   /** Told when everything that was pending is written. */
   onWritten: () => void = () => {};
 
   /** Told when bytes are lost that the index points at. */
   onLost: (error: StoreError) => void = () => {};
 
+  /** Told when there is no room for a write. */
+  onNoRoom: (error: OutOfSpaceError) => void = () => {};
+
   /** Told when a segment has been sealed, and another is begun. */
   onSealed: () => void = () => {};
 
+  /** What is appended next: the same two objects each time. */
+  private readonly fields = fieldsOf(Kind.item);
+  private readonly marker = fieldsOf(Kind.marker);
   private end: number;
   private next: number;
   private hint = new HintBuilder();
@@ -137,59 +158,92 @@ export class Log {
   }
 
   /**
-   * Appends a record in memory; {@linkcode offset} and {@linkcode active} tell where it will be.
+   * Appends an item's record in memory; {@linkcode offset} and {@linkcode active} tell where it will
+   * be. Returns its size in bytes.
    *
-   * @param segment what a tombstone says; 0 stands for the segment that it comes into
+   * @param hash of the key
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
-  append(
-    kind: number,
-    state: number,
+  appendItem(key: Uint8Array, item: NewItem, sequence: number, hash: KeyHash): number {
+    const { fields } = this;
+    fields.kind = Kind.item;
+    fields.state = stateOf(item);
+    fields.flags = item.flags;
+    fields.sequence = sequence;
+    fields.cas = item.cas;
+    fields.time = item.exptime;
+    fields.accessed = item.accessed;
+    fields.segment = 0;
+    return this.append(fields, key, item.value, hash);
+  }
+
+  /** {@linkcode appendItem} of a record as it is elsewhere in the log. */
+  appendCopy(record: RecordReader, hash: KeyHash): number {
+    return this.append(record, record.key(), record.value(), hash);
+  }
+
+  /**
+   * Appends that a key is gone.
+   *
+   * @param segment the greatest number of a segment that may have the key; 0 for the active one
+   */
+  appendTombstone(key: Uint8Array, sequence: number, segment: number, hash: KeyHash): number {
+    const { fields } = this;
+    fields.kind = Kind.tombstone;
+    fields.state =
+      fields.flags =
+      fields.time =
+      fields.accessed =
+        0;
+    fields.sequence = sequence;
+    fields.cas = 0n;
+    fields.segment = segment;
+    return this.append(fields, key, NOTHING, hash);
+  }
+
+  /** Appends that all items are gone, now or (`at` milliseconds since 1970) at a moment to come. */
+  appendFlush(kind: FlushKind, sequence: number, at: number): number {
+    const { fields } = this;
+    fields.kind = kind;
+    fields.state =
+      fields.flags =
+      fields.accessed =
+      fields.segment =
+        0;
+    fields.sequence = sequence;
+    fields.cas = 0n;
+    fields.time = at;
+    return this.append(fields, NOTHING, NOTHING, undefined);
+  }
+
+  private append(
+    fields: RecordFields,
     key: Uint8Array,
     value: Uint8Array,
-    flags: number,
-    sequence: number,
-    cas: bigint,
-    time: number,
-    accessed: number,
-    segment: number,
-    a: number,
-    b: number,
-    c: number,
+    hash: KeyHash | undefined,
   ): number {
     const size = recordSize(key.length, value.length);
     const { pending } = this;
     let active = this.active;
     if (
       active === undefined || this.full ||
-      active.length + pending.length + size + 64 > this.start.segmentBytes &&
+      active.length + pending.length + size + 64 > this.segmentBytes &&
         active.length + pending.length > SEGMENT_HEADER
     ) active = this.roll();
     if (this.markerDue !== 0) this.mark();
     const at = pending.length;
     const offset = active.length + at;
+    const { kind, sequence } = fields;
     if (kind === Kind.tombstone) {
-      if (segment === 0) segment = active.id;
+      if (fields.segment === 0) this.fields.segment = active.id;
       this.pendingTombstones += size;
-      this.pendingTombstoneSegment = Math.max(this.pendingTombstoneSegment, segment);
-    } else if (kind === Kind.item && time !== 0) {
-      active.expiry.add(time, size);
+      this.pendingTombstoneSegment = Math.max(this.pendingTombstoneSegment, fields.segment);
+    } else if (kind === Kind.item && fields.time !== 0) {
+      active.expiry.add(fields.time, size);
     }
-    pending.put(
-      kind,
-      state,
-      key,
-      value,
-      flags,
-      sequence,
-      cas,
-      time,
-      accessed,
-      segment,
-      active.seed,
-      offset,
-    );
-    this.hint.add(kind, a, b, c, offset, size);
+    pending.put(fields, key, value, active.seed, offset);
+    if (hash === undefined) this.hint.add(kind, 0, 0, 0, offset, size);
+    else this.hint.add(kind, hash.a, hash.b, hash.c, offset, size);
     this.offset = offset;
     this.pendingAt = at;
     this.pendingData = true;
@@ -217,21 +271,12 @@ export class Log {
     let i = this.segments.length - 1;
     while (i > 0 && this.segments[i].base > position) i--;
     const { id, base } = this.segments[i];
+    const { marker } = this;
+    marker.sequence = this.sequence;
+    marker.time = position - base;
+    marker.segment = id;
     const at = active.length + pending.length;
-    pending.put(
-      Kind.marker,
-      0,
-      NOTHING,
-      NOTHING,
-      0,
-      this.sequence,
-      0n,
-      position - base,
-      0,
-      id,
-      active.seed,
-      at,
-    );
+    pending.put(marker, NOTHING, NOTHING, active.seed, at);
     this.hint.add(Kind.marker, 0, 0, 0, at, recordSize(0, 0));
   }
 
@@ -302,6 +347,7 @@ export class Log {
     this.pendingTombstones = this.pendingTombstoneSegment = 0;
     this.pendingData = false;
     this.onLost(error);
+    if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
     } catch {
@@ -339,7 +385,9 @@ export class Log {
           this.next++;
         }
       }
-      throw writeError(`Cannot begin '${path}'`, error);
+      const refused = writeError(`Cannot begin '${path}'`, error);
+      if (refused instanceof OutOfSpaceError) this.onNoRoom(refused);
+      throw refused;
     }
     this.next++;
     const segment = new Segment(id, slot, path, file, hashKey, this.end, new ExpiryTimes(now()));

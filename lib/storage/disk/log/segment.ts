@@ -119,7 +119,7 @@ export class Segment {
   listed = false;
   /** On its way off the manifest. */
   givenUp = false;
-  /** Why it cannot be given up: a record in it is damaged. */
+  /** A record in it is known to be damaged. */
   damaged = false;
   /** Given up: nothing in the index points here any more. */
   removed = false;

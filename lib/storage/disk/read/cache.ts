@@ -9,7 +9,7 @@
  * @module
  */
 
-import { RECORD_HEADER, State } from "../format/record.ts";
+import { RECORD_HEADER, State, Word } from "../format/record.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
@@ -98,7 +98,7 @@ export class RecordCache {
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
       const length = key.length;
-      if ((words[(at + PREFIX >>> 2) + 1] & 0xff) !== length) continue;
+      if ((words[(at + PREFIX >>> 2) + Word.kinds] & 0xff) !== length) continue;
       const from = at + PREFIX + RECORD_HEADER;
       let i = 0;
       while (i < length && bytes[from + i] === key[i]) i++;
@@ -116,8 +116,8 @@ export class RecordCache {
   /** Notes an access in the record that was found or taken in last, for as long as it is here. */
   access(seconds: number): void {
     const { words, at } = this;
-    words[(at >>> 2) + 1] |= State.fetched << 16;
-    words[(at >>> 2) + 10] = seconds;
+    words[(at >>> 2) + Word.kinds] |= State.fetched << 16;
+    words[(at >>> 2) + Word.accessed] = seconds;
   }
 
   /** What is known of accesses to the record with that sequence number, where it is here. */
@@ -131,9 +131,10 @@ export class RecordCache {
       const index = Math.floor(place / this.chunkUnits);
       const { words } = this.chunks[index];
       const w = (place - index * this.chunkUnits) * 2 + PREFIX / 4;
-      if (words[w - 2] !== a || words[w + 4] + words[w + 5] * 4294967296 !== sequence) continue;
-      const fetched = (words[w + 1] >>> 16 & State.fetched) !== 0;
-      return { fetched, accessed: words[w + 10] };
+      const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * 4294967296;
+      if (words[w - PREFIX / 4] !== a || found !== sequence) continue;
+      const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
+      return { fetched, accessed: words[w + Word.accessed] };
     }
     return undefined;
   }

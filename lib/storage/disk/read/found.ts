@@ -8,15 +8,16 @@ import type { Expected, NewItem, Swapped } from "../../contract.ts";
 import type { RecordCache } from "./cache.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
+import type { Damage } from "./damage.ts";
 import { RecordReads } from "./reads.ts";
-import type { RecordReader } from "../format/record.ts";
+import { type RecordReader, Word } from "../format/record.ts";
 
 const TWO_32 = 2 ** 32;
 
 /** The attributes that swaps compare, of the record that was looked at last. */
 export class Found {
   /** Memory of its own: the value to be stored may be what another read has given. */
-  readonly records = new RecordReads();
+  readonly records: RecordReads;
 
   /** The item's sequence number. */
   sequence = 0;
@@ -27,16 +28,19 @@ export class Found {
     private readonly cache: RecordCache,
     private readonly placements: Placements,
     private readonly log: Log,
-  ) {}
+    damage: Damage,
+  ) {
+    this.records = new RecordReads(damage);
+  }
 
   /** Looks at what the index's last answer points at; a promise of it if that takes reading. */
   look(key: Uint8Array, a: number, b: number): Promise<RecordReader> | undefined {
     const { cache, placements, log } = this;
     if (cache.find(a, b, key)) {
       const w = cache.at >>> 2;
-      this.sequence = cache.words[w + 4] + cache.words[w + 5] * TWO_32;
-      this.time = cache.words[w + 8] + cache.words[w + 9] * TWO_32;
-      this.cas = cache.longs[(cache.at >>> 3) + 3];
+      this.sequence = cache.words[w + Word.sequence] + cache.words[w + Word.sequence + 1] * TWO_32;
+      this.time = cache.words[w + Word.time] + cache.words[w + Word.time + 1] * TWO_32;
+      this.cas = cache.longs[(cache.at >>> 3) + Word.cas / 2];
       return undefined;
     }
     const { segment, offset, size } = placements;

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../../../errors.ts";
+import { messageOf, type StoreError } from "../../../errors.ts";
 import { readFully, readFullyLater } from "../fs/files.ts";
 import { RecordReader } from "../format/record.ts";
+import { type Damage, sentenceOf, UnreadableError } from "./damage.ts";
 import type { Segment } from "../log/segment.ts";
 
 /** Records up to this many bytes are read at once, if reading at once has been fast. */
@@ -28,7 +29,7 @@ export class RecordReads {
   private readTime = 0;
   private untilMeasured = 0;
 
-  constructor() {
+  constructor(private readonly damage: Damage) {
     this.reader.over(this.scratch);
   }
 
@@ -84,7 +85,8 @@ export class RecordReads {
   ): RecordReader {
     if (reader.parse(0, size, segment.seed, offset)) return reader;
     this.damaged++;
-    throw new StoreError(`The record at offset ${offset} of '${segment.path}' is damaged`);
+    this.damage.note(segment, offset);
+    throw new UnreadableError(sentenceOf(segment, offset));
   }
 
   private isSlow(): boolean {
@@ -97,5 +99,5 @@ export class RecordReads {
 
 function unreadable(segment: Segment, offset: number, error: unknown): StoreError {
   const why = messageOf(error).replaceAll(/\s+/g, " ");
-  return new StoreError(`Cannot read '${segment.path}' at offset ${offset}: ${why}`);
+  return new UnreadableError(`Cannot read '${segment.path}' at offset ${offset}: ${why}`);
 }

@@ -1,6 +1,9 @@
 /**
  * Lists what is alive by reading the log from its beginning to where it ended when the list began.
  *
+ * A record that is damaged is left out, and the list goes on behind it; when it is over it ends with an
+ * error that says how many those were.
+ *
  * An item that is replaced or moved before its record's turn comes is listed as it was: those places
  * are remembered until they have been passed.
  *
@@ -10,6 +13,7 @@
 import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
+import type { Damage } from "./damage.ts";
 import type { KeyHash } from "../../hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
@@ -19,6 +23,8 @@ import { SegmentReader, Step } from "./segment_reader.ts";
 
 /** Bytes that are read and looked through in one go. */
 const BLOCK = 1 << 17;
+/** Places that are tried for a record in one go, where one is damaged. */
+const SKIPS_A_TURN = 1 << 14;
 
 /** What a listing works on. */
 export interface ScanOptions {
@@ -26,6 +32,7 @@ export interface ScanOptions {
   readonly placements: Placements;
   /** Knows of accesses that the log does not tell. */
   readonly cache: RecordCache;
+  readonly damage: Damage;
   readonly hash: KeyHash;
   /** The time in milliseconds since 1970. */
   readonly now: () => number;
@@ -35,9 +42,13 @@ export interface ScanOptions {
 
 /** Lists items in groups. */
 export async function* scanLog(
-  { log, placements, cache, hash, now, until }: ScanOptions,
+  { log, placements, cache, damage, hash, now, until }: ScanOptions,
 ): AsyncGenerator<readonly Listed[]> {
-  log.writeOut();
+  try {
+    log.writeOut();
+  } catch {
+    // Those whose writes are lost are told; a reader needs no room.
+  }
   const { index } = placements;
   const left = new Map<Segment, { end: number; displaced: Set<number> }>();
   for (const segment of log.segments) {
@@ -48,25 +59,31 @@ export async function* scanLog(
     left.get(segment)?.displaced.add(offset);
   };
   placements.watchers.add(watcher);
+  let unreadable = 0;
   try {
     await until(log.written);
     for (const [segment, { end, displaced }] of left) {
       if (segment.live > 0 || displaced.size > 0) {
         const reader = new SegmentReader(segment.file, segment.seed, end, BLOCK);
         let group: Listed[] = [];
+        let skipped = 0;
         for (;;) {
           const step = reader.step();
           if (step === Step.more || step === Step.end) {
             if (group.length > 0) yield group;
             group = [];
-            if (step === Step.end) break;
-            await reader.fillLater();
+            if (step === Step.end) {
+              unreadable += await damage.noteGaps(segment, reader.gaps, placements, displaced);
+              break;
+            }
+            await reader.fillLater().catch(() => reader.giveUp());
             // After a flush nothing that was there at the beginning is there any more.
             if (placements.index !== index) return;
           } else if (step === Step.bad) {
-            throw new StoreError(
-              `The record at offset ${reader.offset} of '${segment.path}' is damaged`,
-            );
+            reader.skip();
+            if (++skipped % SKIPS_A_TURN === 0) {
+              await new Promise((resolve) => setImmediate(resolve));
+            }
           } else {
             const { record, offset } = reader;
             if (record.kind !== Kind.item) continue;
@@ -80,6 +97,9 @@ export async function* scanLog(
       }
       left.delete(segment);
       segment.unpin();
+    }
+    if (unreadable > 0) {
+      throw new StoreError(`${unreadable} damaged records are missing from the list`);
     }
   } finally {
     placements.watchers.delete(watcher);

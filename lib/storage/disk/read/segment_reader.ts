@@ -6,11 +6,17 @@
 
 import { crc32 } from "node:zlib";
 import { type DataFile, readFully, readFullyLater } from "../fs/files.ts";
-import { RecordReader } from "../format/record.ts";
+import { RECORD_HEADER, RecordReader } from "../format/record.ts";
 import { SEGMENT_HEADER } from "../log/segment.ts";
 
 /** What {@linkcode SegmentReader.step} came upon. */
 export const Step = { record: 0, more: 1, end: 2, bad: 3 } as const;
+
+/** A run of bytes of a segment, from an offset to another. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Reads records in order; the last one is in {@linkcode record}. */
 export class SegmentReader {
@@ -19,12 +25,16 @@ export class SegmentReader {
   offset = SEGMENT_HEADER;
   /** The offset behind the last record. */
   next = SEGMENT_HEADER;
+  /** Runs of bytes that were skipped because they are no whole record. */
+  readonly gaps: Gap[] = [];
 
   private buffer: Uint8Array<ArrayBuffer>;
   /** The offset of the buffer's first byte, and how many bytes there are. */
   private start = SEGMENT_HEADER;
   private filled = 0;
   private short = false;
+  /** Where the gap that is being skipped began; -1 for none. */
+  private gap = -1;
 
   /** @param end the segment's length in bytes */
   constructor(
@@ -40,14 +50,40 @@ export class SegmentReader {
   /** Goes to the next record: a value of {@linkcode Step}; after `more`, fill and step again. */
   step(): number {
     const offset = this.offset = this.next;
-    if (offset >= this.end) return Step.end;
+    if (offset >= this.end) {
+      this.closeGap(this.end);
+      return Step.end;
+    }
     const { record } = this;
     if (record.parse(offset - this.start, this.filled, this.seed, offset)) {
+      this.closeGap(offset);
       this.next = offset + record.size;
       return Step.record;
     }
     if (record.size === 0 || offset + record.size > this.end || this.short) return Step.bad;
     return Step.more;
+  }
+
+  /**
+   * After `bad`: goes on 8 bytes further, or at the end where the file has no more. What lies between
+   * two whole records becomes one of the {@linkcode gaps}.
+   */
+  skip(): void {
+    if (this.gap < 0) this.gap = this.offset;
+    const isPast = this.short && this.offset + RECORD_HEADER >= this.start + this.filled;
+    this.next = isPast ? this.end : Math.min(this.offset + 8, this.end);
+  }
+
+  /** Takes the rest for a gap: the file cannot be read any further. */
+  giveUp(): void {
+    if (this.gap < 0) this.gap = this.next;
+    this.next = this.end;
+  }
+
+  private closeGap(to: number): void {
+    if (this.gap < 0) return;
+    this.gaps.push({ from: this.gap, to });
+    this.gap = -1;
   }
 
   /** Reads the next block. */

@@ -11,31 +11,28 @@ import {
   codeOf,
   type DataFile,
   type Files,
-  readFully,
   readFullyLater,
-  readWhole,
   removeIfThere,
   systemFiles,
   writeFully,
 } from "../fs/files.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, segmentSeed } from "../format/record.ts";
-import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
+import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
 import { wholeRecords } from "./salvage.ts";
-import {
-  decodeSegmentHeader,
-  hintPathOf,
-  SEGMENT_HEADER,
-  segmentName,
-  segmentOfName,
-} from "../log/segment.ts";
-import { SegmentReader, Step } from "../read/segment_reader.ts";
+import { hintPathOf, segmentName, segmentOfName } from "../log/segment.ts";
+import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
 
 /** What a copy is made of, and where. */
 export interface BackupOptions {
   readonly directory: string;
   /** Must be empty, or not be there. */
   readonly target: string;
+  /**
+   * Whether the copy shares no file with the original. Without it sealed segments are the same files
+   * where that is possible: that takes no room, and damage to one is damage to both.
+   */
+  readonly copy?: boolean;
   /** The file system, the machine's own unless given. */
   readonly files?: Files;
 }
@@ -65,18 +62,28 @@ const ATTEMPTS = 20;
  */
 export async function backupDirectory(options: BackupOptions): Promise<BackupReport> {
   const { directory, target, files = systemFiles } = options;
+  const clear = () => {
+    for (const name of files.list(target)) removeIfThere(files, `${target}/${name}`);
+  };
   try {
     files.makeDirectory(target);
     if (files.list(target).length > 0) throw cannotCopy(options, "the target is not empty");
     for (let attempt = 1;; attempt++) {
-      const report = await copy(files, directory, target);
+      let report: BackupReport | undefined;
+      try {
+        report = await copy(files, directory, target, options.copy ?? false);
+      } catch (error) {
+        // Half a copy must not be taken for one.
+        clear();
+        throw error;
+      }
       if (report !== undefined) return report;
-      for (const name of files.list(target)) removeIfThere(files, `${target}/${name}`);
+      clear();
       if (attempt === ATTEMPTS) throw cannotCopy(options, "its segments change all the time");
     }
   } catch (error) {
     if (error instanceof ExitError) throw error;
-    throw cannotCopy(options, messageOf(error));
+    throw cannotCopy(options, messageOf(error).replaceAll(/\s+/g, " "));
   }
 }
 
@@ -89,8 +96,10 @@ async function copy(
   files: Files,
   directory: string,
   target: string,
+  independent: boolean,
 ): Promise<BackupReport | undefined> {
-  const manifest = manifestOf(files, directory);
+  const manifest = readManifest(files, directory);
+  if (typeof manifest === "string") throw untrusted(directory, `its ${MANIFEST} is ${manifest}`);
   const open = new Map<number, DataFile>();
   try {
     // Once all of them are open, none can go away any more.
@@ -101,16 +110,32 @@ async function copy(
     const segments: Array<[id: number, length: number, crc: number]> = [];
     let linkedBytes = 0;
     for (const [id, length, crc] of manifest.segments) {
-      if (await linkOrCopy(files, open.get(id)!, directory, target, id, length)) {
-        linkedBytes += length;
+      const from = pathOf(directory, id);
+      const to = pathOf(target, id);
+      const linked = !independent && isLinked(files, from, to);
+      if (linked) linkedBytes += length;
+      else await files.copy(from, to);
+      const file = linked ? open.get(id)! : files.open(to, "write");
+      try {
+        // A copy of what is damaged is none.
+        if (await checksumOf(file, length, () => {}) !== crc) {
+          throw untrusted(directory, `'${from}' is damaged, and was not copied`);
+        }
+        if (!linked) {
+          file.truncate(length);
+          await file.sync();
+        }
+      } finally {
+        if (!linked) file.close();
       }
+      await copyHint(files, hintPathOf(from), hintPathOf(to), independent);
       segments.push([id, length, crc]);
     }
     let before: Before = { id: 0, length: 0 };
     for (const id of tail) {
       const file = files.open(pathOf(directory, id), "read");
       open.set(id, file);
-      const part = await copyTail(files, file, target, id, before, manifest);
+      const part = await copyTail(files, directory, file, target, id, before, manifest);
       if (part === undefined) break;
       segments.push([id, part.length, part.crc]);
       before = { id, length: part.length };
@@ -139,64 +164,43 @@ function pathOf(directory: string, id: number): string {
   return `${directory}/${segmentName(id)}`;
 }
 
-function manifestOf(files: Files, directory: string): Manifest {
-  const manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
-  if (manifest === undefined) throw untrusted(directory, `its ${MANIFEST} is damaged`);
-  if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
-  return manifest;
-}
-
-/** Gives the copy the same file where that is possible: sealed segments are never written again. */
-async function linkOrCopy(
-  files: Files,
-  file: DataFile,
-  directory: string,
-  target: string,
-  id: number,
-  length: number,
-): Promise<boolean> {
-  const to = pathOf(target, id);
-  let linked = false;
+/** Makes the copy the same file where that is possible: sealed segments are never written again. */
+function isLinked(files: Files, from: string, to: string): boolean {
   try {
-    files.link(pathOf(directory, id), to);
-    linked = true;
+    files.link(from, to);
+    return true;
   } catch (error) {
     if (codeOf(error) === "ENOENT") throw error;
-    const copied = files.open(to, "create");
-    try {
-      const block = new Uint8Array(BLOCK);
-      for (let at = 0; at < length;) {
-        const into = block.subarray(0, Math.min(BLOCK, length - at));
-        const count = await readFullyLater(file, into, at);
-        if (count === 0) throw new Error(`'${pathOf(directory, id)}' ends early`);
-        writeFully(copied, into.subarray(0, count), at);
-        at += count;
-      }
-      await copied.sync();
-    } finally {
-      copied.close();
-    }
+    return false;
   }
+}
+
+async function copyHint(
+  files: Files,
+  from: string,
+  to: string,
+  independent: boolean,
+): Promise<void> {
   try {
-    files.link(hintPathOf(pathOf(directory, id)), hintPathOf(to));
+    if (independent || !isLinked(files, from, to)) await files.copy(from, to);
   } catch {
     // The copy's first start makes the hint again.
+    removeIfThere(files, to);
   }
-  return linked;
 }
 
 /** Copies a segment of the tail up to its last whole record, if it follows the one before. */
 async function copyTail(
   files: Files,
+  directory: string,
   file: DataFile,
   target: string,
   id: number,
   before: Before,
   manifest: Manifest,
 ): Promise<{ length: number; crc: number } | undefined> {
-  const head = new Uint8Array(SEGMENT_HEADER);
-  const header = decodeSegmentHeader(head.subarray(0, readFully(file, head, 0)));
-  if (header === undefined || "format" in header || header.id !== id) return undefined;
+  const header = readSegmentHeader(directory, file);
+  if (header === undefined || header.id !== id) return undefined;
   const follows = before.id === 0
     ? header.previous < manifest.next
     : header.previous === before.id && header.previousLength === before.length;
@@ -214,7 +218,7 @@ async function copyTail(
   const length = reader.offset;
   for (const { record } of wholeRecords(file, segmentSeed(manifest.hashKey, id), length, size)) {
     if (record.kind === Kind.marker && record.segment === id && record.time > length) {
-      throw new Error(`segment ${id} is damaged at offset ${length}`);
+      throw untrusted(directory, `'${pathOf(directory, id)}' is damaged at offset ${length}`);
     }
   }
   const copied = files.open(pathOf(target, id), "create");

@@ -7,26 +7,22 @@
 
 import { crc32 } from "node:zlib";
 import { equalBytes } from "../../../bytes.ts";
-import { ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
   type DataFile,
   type Files,
-  type Held,
-  readFully,
   readWhole,
   removeIfThere,
   replaceFile,
   systemFiles,
 } from "../fs/files.ts";
-import { readHint } from "../format/hint.ts";
 import { cannotOpen } from "../fs/lock.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { readHint } from "../format/hint.ts";
+import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
-import { otherFormat, SEQUENCE_GAP, untrusted } from "./recovery.ts";
+import { asSentence, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
 import { type DamagedPart, salvage } from "./salvage.ts";
 import {
-  decodeSegmentHeader,
   encodeSegmentHeader,
   ExpiryTimes,
   hintPathOf,
@@ -95,23 +91,23 @@ interface Found {
  */
 export async function checkDirectory(options: CheckOptions): Promise<CheckReport> {
   const { directory, files = systemFiles } = options;
-  let lock: Held | undefined;
-  try {
-    lock = files.lock(directory);
-  } catch (error) {
-    if (!(error instanceof ExitError)) throw error;
-  }
-  try {
-    return { ...await check(files, directory), inUse: lock === undefined };
-  } finally {
-    lock?.close();
+  for (;;) {
+    try {
+      const inUse = files.isLocked(directory);
+      return { ...await check(files, directory), inUse };
+    } catch (error) {
+      // What a server's compaction has removed meanwhile is no part of the log any more.
+      if (codeOf(error) === "ENOENT" && files.isLocked(directory)) continue;
+      throw asSentence(directory, error);
+    }
   }
 }
 
 async function check(files: Files, directory: string): Promise<Omit<CheckReport, "inUse">> {
   const problems: string[] = [];
-  const manifest = manifestOf(files, directory);
-  if (manifest === undefined) problems.push(`'${directory}/${MANIFEST}' is missing or damaged`);
+  const read = readManifest(files, directory);
+  const manifest = typeof read === "string" ? undefined : read;
+  if (typeof read === "string") problems.push(`'${directory}/${MANIFEST}' is ${read}`);
   const { hashKey, found, missing } = survey(files, directory, manifest);
   for (const path of missing) problems.push(`'${path}' is missing`);
   let [bytes, records, items, tombstones] = [0, 0, 0, 0];
@@ -145,7 +141,7 @@ async function check(files: Files, directory: string): Promise<Omit<CheckReport,
       if (await checksumOf(file, length, () => {}) !== one.crc && parts.length === 0) {
         problems.push(`'${path}' has another checksum than the ${MANIFEST} says`);
       }
-      if (!hintFits(files, one)) problems.push(`'${hintPathOf(path)}' is missing or damaged`);
+      if (!hintFits(files, one)) problems.push(`'${hintPathOf(path)}' is damaged`);
     }
     file.close();
   }
@@ -166,26 +162,28 @@ async function check(files: Files, directory: string): Promise<Omit<CheckReport,
  */
 export async function repairDirectory(options: CheckOptions): Promise<RepairReport> {
   const { directory, files = systemFiles } = options;
+  // What is no data directory gets no lock file either.
+  if (readManifest(files, directory) === "missing") assertSegments(files, directory);
   const lock = files.lock(directory);
   try {
     return await repair(files, directory);
   } catch (error) {
-    if (codeOf(error) === "") throw error;
-    throw cannotOpen(directory, messageOf(error));
+    throw asSentence(directory, error);
   } finally {
     lock.close();
   }
 }
 
 async function repair(files: Files, directory: string): Promise<RepairReport> {
-  const manifest = manifestOf(files, directory);
+  const read = readManifest(files, directory);
+  const manifest = typeof read === "string" ? undefined : read;
   const { hashKey, found, missing } = survey(files, directory, manifest);
   const damaged: DamagedPart[] = [];
   const setAside: string[] = [];
   const segments: Array<[id: number, length: number, crc: number]> = [];
   let records = 0;
   let sequence = manifest?.sequence ?? 0;
-  if (manifest === undefined && files.list(directory).includes(MANIFEST)) {
+  if (read === "damaged") {
     const aside = `${directory}/${MANIFEST}.damaged`;
     files.rename(`${directory}/${MANIFEST}`, aside);
     setAside.push(aside);
@@ -197,20 +195,7 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
     const parts = salvage(path, file, seed, SEGMENT_HEADER, length, (record) => {
       records++;
       sequence = Math.max(sequence, record.sequence);
-      whole.put(
-        record.kind,
-        record.state,
-        record.key(),
-        record.value(),
-        record.flags,
-        record.sequence,
-        record.cas,
-        record.time,
-        record.accessed,
-        record.segment,
-        seed,
-        SEGMENT_HEADER + whole.length,
-      );
+      whole.put(record, record.key(), record.value(), seed, SEGMENT_HEADER + whole.length);
     });
     if (parts.length === 0 && one.headerWhole) {
       segments.push([id, length, await checksumOf(file, length, () => {})]);
@@ -251,19 +236,16 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
   return { records, damaged, setAside, missing, newManifest: manifest === undefined };
 }
 
-/** The manifest, `undefined` if there is none that can be read. */
-function manifestOf(files: Files, directory: string): Manifest | undefined {
-  let manifest;
+/** @throws {ExitError} if there is no segment */
+function assertSegments(files: Files, directory: string): void {
+  let names: string[];
   try {
-    manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
+    names = files.list(directory);
   } catch (error) {
-    const code = codeOf(error);
-    if (code !== "" && code !== "ENOENT") throw cannotOpen(directory, messageOf(error));
+    throw asSentence(directory, error);
   }
-  if (manifest !== undefined && !("hashKey" in manifest)) {
-    throw otherFormat(directory, manifest.format);
-  }
-  return manifest;
+  if (names.some((name) => segmentOfName(name) !== undefined)) return;
+  throw cannotOpen(directory, "it holds no data of the disk store");
 }
 
 /** Opens what there is of the log, in its order. */
@@ -285,14 +267,13 @@ function survey(files: Files, directory: string, manifest: Manifest | undefined)
     if (manifest !== undefined && id < manifest.next && !listed.has(id)) continue;
     const path = `${directory}/${segmentName(id)}`;
     const file = files.open(path, "read");
-    const bytes = new Uint8Array(SEGMENT_HEADER);
-    const header = decodeSegmentHeader(bytes.subarray(0, readFully(file, bytes, 0)));
-    if (header !== undefined && "format" in header) throw otherFormat(directory, header.format);
+    const header = readSegmentHeader(directory, file);
     const own = header?.id === id ? header.hashKey : undefined;
     hashKey ??= own;
     opened.push({ id, path, file, own });
   }
   if (hashKey === undefined) {
+    if (ids.length === 0) throw cannotOpen(directory, "it holds no data of the disk store");
     throw untrusted(directory, "neither its MANIFEST nor any segment says whose it is");
   }
   const key = hashKey;
@@ -323,8 +304,10 @@ function hintFits(files: Files, { id, path, length, crc }: Found): boolean {
   };
   try {
     return readHint(readWhole(files, hintPathOf(path)), summary) !== undefined;
-  } catch {
-    return false;
+  } catch (error) {
+    // One that is missing is made again from the segment.
+    if (codeOf(error) === "ENOENT") return true;
+    throw error;
   }
 }
 

@@ -5,15 +5,18 @@
  * @module
  */
 
-import { messageOf, type StoreError } from "../../../errors.ts";
+import { assert, messageOf, type StoreError } from "../../../errors.ts";
 import type { Files } from "../fs/files.ts";
 import type { KeyHash } from "../../hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
-import { type Segment, SEGMENT_HEADER } from "../log/segment.ts";
+import type { Segment } from "../log/segment.ts";
 import { SegmentReader, Step } from "../read/segment_reader.ts";
+import type { Damage } from "../read/damage.ts";
 import type { Syncer } from "../log/sync.ts";
+import { type Backpressure, TOLERATED } from "./backpressure.ts";
+import type { Space } from "./space.ts";
 
 /** Bytes that are read at a time. */
 const BLOCK = 1 << 20;
@@ -27,30 +30,23 @@ const CLOCK_BYTES = 1 << 15;
 const RECORD_COST = 1 << 12;
 /** A pause is at most so many times as long as the slice before it. */
 const REST = 3;
-/** Segments may be so many times the live bytes, and one more, before some are given up. */
-const TOLERATED = 1.5;
-/** From so many times on, and nearly two segments, writers wait for compaction. */
-const OUTRUN = 1.65;
-const OUTRUN_SEGMENTS = 1.75;
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
 /** So many segments of less than a quarter of the usual size are merged. */
 const SMALL_SEGMENTS = 8;
-
-const NOTHING = new Uint8Array(0);
 
 /** What compaction works on. */
 export interface CompactorOptions {
   readonly files: Files;
   readonly directory: string;
   readonly log: Log;
+  readonly damage: Damage;
   readonly placements: Placements;
   readonly syncer: Syncer;
   /** For its own use. */
   readonly hash: KeyHash;
-  readonly segmentBytes: number;
-  /** Bytes that the directory may take; 0 for no limit. */
-  readonly maxDisk: number;
+  readonly space: Space;
+  readonly backpressure: Backpressure;
   /** At the limit, give up the oldest items. */
   readonly evict: boolean;
   readonly now: () => number;
@@ -80,97 +76,73 @@ export class Compactor {
   /** The number of the segment with the last flush; everything before it is dead. 0 for none. */
   flushSegment = 0;
 
-  /** The greatest `log.total` that writes may bring about. */
-  private ceiling = Infinity;
-  /** The same for deletes. */
-  private lastCeiling = Infinity;
   private running: Promise<void> | undefined;
   private stopping = false;
   /** How many wait for room. */
   private waiting = 0;
-  /** Bytes that writers have written since they were outrun, and who waits for them to be paid. */
-  private debt = 0;
-  private waiters: Array<() => void> = [];
 
-  constructor(private readonly options: CompactorOptions) {
-    this.measure();
-  }
+  constructor(private readonly options: CompactorOptions) {}
 
   /** Whether a segment is being given up. */
   get busy(): boolean {
     return this.running !== undefined;
   }
 
-  /** Whether writers are faster than compaction, and should wait. */
-  get outrun(): boolean {
-    const { log, placements, segmentBytes } = this.options;
-    if (this.running === undefined && log.hints.size === 0) return false;
-    return log.total - log.hintTotal > OUTRUN * placements.live + OUTRUN_SEGMENTS * segmentBytes;
+  /** The wait that a writer of so many bytes owes to others; nothing while compaction keeps up. */
+  heldUp(bytes: number): Promise<void> | undefined {
+    const { log, backpressure } = this.options;
+    if (this.running === undefined && log.hints.size === 0) return undefined;
+    return backpressure.isOutrun ? backpressure.caughtUp(bytes) : undefined;
   }
 
-  /** Resolves when compaction has done as much as the writers; `bytes` is what one has written. */
-  caughtUp(bytes: number): Promise<void> {
-    this.debt += bytes;
-    return new Promise((resolve) => this.waiters.push(resolve));
-  }
-
-  /** Whether so many bytes may be written, for an item or for a delete. */
-  hasRoom(bytes: number, deletes = false): boolean {
-    return this.options.log.footprint + bytes <= (deletes ? this.lastCeiling : this.ceiling);
-  }
-
-  /** Gives up what it takes to write so many bytes; returns whether that was possible. */
+  /**
+   * Gives up what it takes to write so many bytes, for an item or for a delete; returns whether that
+   * was possible.
+   */
   async makeRoom(bytes: number, deletes: boolean): Promise<boolean> {
-    this.measure();
+    const { space, listed } = this.options;
+    space.measure();
     // What does not fit into an empty log either is not worth anybody's item.
-    const ceiling = deletes ? this.lastCeiling : this.ceiling;
-    if (bytes + SEGMENT_HEADER > ceiling) return false;
+    if (!space.couldHold(bytes, deletes)) return false;
     this.waiting++;
     try {
       for (;;) {
-        this.measure();
-        if (this.hasRoom(bytes, deletes)) return true;
-        await this.options.listed();
+        if (space.hasRoom(bytes, deletes)) return true;
+        await listed();
         const { freed } = this;
         this.wake();
         await this.running;
-        if (this.freed === freed && !this.hasRoom(bytes, deletes)) return false;
+        space.measure();
+        if (this.freed === freed && !space.hasRoom(bytes, deletes)) return false;
       }
     } finally {
       this.waiting--;
     }
   }
 
-  /** Where the limit is that writes came upon, for people. */
-  bound(): string {
-    const { maxDisk, log } = this.options;
-    return maxDisk > 0
-      ? `it takes ${log.total} bytes of the ${maxDisk} allowed`
-      : "the file system is full";
-  }
-
   /** Looks whether there is something to do, and begins. */
   wake(): void {
-    this.measure();
+    const { space, backpressure } = this.options;
+    space.measure();
     if (this.running !== undefined) return;
-    if (this.stopping || this.options.refused() !== undefined) return this.pay(Infinity);
+    if (this.stopping || this.options.refused() !== undefined) return backpressure.pay(Infinity);
     if (this.flushedSegments().length === 0 && this.choose() === undefined) {
       // There may be more to choose from when what is sealed is listed.
-      if (this.options.log.hints.size === 0) this.pay(Infinity);
+      if (this.options.log.hints.size === 0) backpressure.pay(Infinity);
       return;
     }
     this.running = this.run().catch((error) => {
       if (!this.stopping) this.options.say(`Compaction stopped: ${messageOf(error)}`);
     }).finally(() => {
       this.running = undefined;
-      this.pay(Infinity);
+      backpressure.pay(Infinity);
     });
   }
 
   /** Ends after the slice that is under way. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.pay(Infinity);
+    this.options.backpressure.pay(Infinity);
     await this.running;
   }
 
@@ -191,29 +163,15 @@ export class Compactor {
         segment.unpin();
       }
       if (segment.id < this.flushSegment) continue;
-      if (segment.live !== 0) {
-        segment.damaged = true;
-        this.options.say(`Kept '${segment.path}': ${segment.live} bytes in it are still in use`);
+      assert(segment.live === 0 || segment.damaged, "what is alive and whole was moved");
+      if (this.mustStay(segment)) {
+        this.options.say(
+          `Kept '${segment.path}', which is damaged: ${segment.live} bytes in it are still in use`,
+        );
         continue;
       }
       await this.remove([segment]);
     }
-  }
-
-  /** How far writes may go, by `maxDisk` and by what the file system has left. */
-  measure(): void {
-    const { files, directory, log, maxDisk, segmentBytes } = this.options;
-    const allowed = maxDisk > 0 ? maxDisk : Infinity;
-    // Compaction writes before it removes, and deletes must go on: both have the rest.
-    const reserve = 2 * segmentBytes + 4096;
-    let free = Infinity;
-    try {
-      free = files.free(directory);
-    } catch {
-      // Where that cannot be told, a write will tell.
-    }
-    this.ceiling = Math.min(log.total + free, allowed) - reserve;
-    this.lastCeiling = allowed - segmentBytes;
   }
 
   private flushedSegments(): Segment[] {
@@ -223,8 +181,8 @@ export class Compactor {
 
   /** The segment that is best given up now, if any. */
   private choose(): { segment: Segment; evict: boolean } | undefined {
-    const { log, placements, segmentBytes, now, evict } = this.options;
-    const { segments } = log;
+    const { log, placements, space, now, evict } = this.options;
+    const { segments, segmentBytes } = log;
     const time = now();
     let best: Segment | undefined;
     let bestGain = 0;
@@ -232,17 +190,20 @@ export class Compactor {
     let small = 0;
     let firstSmall: Segment | undefined;
     let oldest: Segment | undefined;
+    let mostExpired: Segment | undefined;
     // What nothing can be done about does not count.
     let total = log.total - log.hintTotal;
     for (const segment of segments) {
-      if (segment.damaged) total -= segment.length - segment.live;
-      if (!segment.listed || segment.damaged) continue;
+      const stays = this.mustStay(segment);
+      if (stays) total -= segment.length - segment.live;
+      if (!segment.listed || stays) continue;
       oldest ??= segment;
       const dead = Math.min(
         segment.live,
         Math.floor(segment.expiry.passed(time) * segment.live / segment.length),
       );
       expired += dead;
+      if (dead > WORTH * segment.length) mostExpired ??= segment;
       const guarding = this.guards(segment, segment.tombstoneSegment) ? segment.tombstones : 0;
       const gain = 1 - Math.min(1, (segment.live - dead + guarding) / segment.length);
       if (gain > bestGain || best === undefined) {
@@ -255,7 +216,7 @@ export class Compactor {
       }
     }
     if (best === undefined || oldest === undefined) return undefined;
-    const pressed = this.waiting > 0 || log.total > this.ceiling - segmentBytes;
+    const pressed = this.waiting > 0 || log.total > space.ceiling - segmentBytes;
     const excess = total > TOLERATED * (placements.live - expired) + segmentBytes;
     if (pressed || excess) {
       if (bestGain >= WORTH || pressed && !evict && bestGain >= 0.02) {
@@ -265,8 +226,20 @@ export class Compactor {
       // What is dead cannot be dropped while older segments are there: so the oldest goes.
       if (excess) return { segment: oldest, evict: false };
     }
+    // What has expired goes also where there is room: it is counted, and in nobody's way to be moved.
+    if (mostExpired !== undefined) return { segment: mostExpired, evict: false };
     if (small > SMALL_SEGMENTS) return { segment: firstSmall!, evict: false };
     return undefined;
+  }
+
+  /**
+   * Whether a damaged segment cannot be given up: records in it are what keys are at, or a tombstone
+   * that cannot be read may guard against older ones.
+   */
+  private mustStay(segment: Segment): boolean {
+    if (!segment.damaged) return false;
+    return segment.live > 0 ||
+      segment.tombstones > 0 && this.guards(segment, segment.tombstoneSegment);
   }
 
   /** Whether there is a segment, other than this one, up to a number. */
@@ -278,7 +251,7 @@ export class Compactor {
 
   /** Moves what is alive to the log's end; gives whether that was done. */
   private async empty(segment: Segment, evict: boolean): Promise<boolean> {
-    const { log, syncer, placements } = this.options;
+    const { log, syncer, placements, backpressure } = this.options;
     const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK);
     // What comes back of each byte that is read, and so what others may write meanwhile.
     const gain = Math.max(WORTH, 1 - segment.live / segment.length);
@@ -290,22 +263,19 @@ export class Compactor {
       log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
-      if (step === Step.bad) {
-        segment.damaged = true;
-        this.options.say(
-          `Cannot compact '${segment.path}': the record at offset ${reader.offset} is damaged`,
-        );
-        return false;
-      }
       if (step === Step.end) break;
       const took = performance.now() - began;
-      if (step === Step.more) await reader.fillLater();
-      this.pay((reader.next - from) * gain);
+      if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
+      backpressure.pay((reader.next - from) * gain);
       await this.rest(took);
       const refused = this.options.refused();
       if (refused !== undefined) throw refused;
       if (this.stopping) return false;
       if (segment.id < this.flushSegment) return true;
+    }
+    if (reader.gaps.length > 0) {
+      segment.damaged = true;
+      await this.options.damage.noteGaps(segment, reader.gaps, placements);
     }
     // Dead records are dead because of newer ones: those must be safe before the old ones go.
     await syncer.until(log.written);
@@ -316,9 +286,15 @@ export class Compactor {
   private slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
     for (let unchecked = 0;;) {
       const step = reader.step();
-      if (step !== Step.record) return step;
-      this.move(segment, reader, evict);
-      unchecked += RECORD_COST + reader.record.size;
+      if (step === Step.record) {
+        this.move(segment, reader, evict);
+        unchecked += RECORD_COST + reader.record.size;
+      } else if (step === Step.bad) {
+        reader.skip();
+        unchecked += 64;
+      } else {
+        return step;
+      }
       if (unchecked < CLOCK_BYTES) continue;
       unchecked = 0;
       if (performance.now() >= deadline) return step;
@@ -331,7 +307,7 @@ export class Compactor {
     const { kind } = record;
     if (kind === Kind.flushToCome) {
       if (record.time !== flushAt()) return;
-      log.append(kind, 0, NOTHING, NOTHING, 0, record.sequence, 0n, record.time, 0, 0, 0, 0, 0);
+      log.appendFlush(kind, record.sequence, record.time);
       return;
     }
     if (kind !== Kind.item && kind !== Kind.tombstone) return;
@@ -343,21 +319,7 @@ export class Compactor {
       if (!there || placements.segment !== segment || placements.offset !== offset) return;
       const dead = record.time !== 0 && record.time <= now();
       if (!dead && !evict) {
-        const size = log.append(
-          kind,
-          record.state,
-          record.key(),
-          record.value(),
-          record.flags,
-          record.sequence,
-          record.cas,
-          record.time,
-          record.accessed,
-          0,
-          a,
-          b,
-          c,
-        );
+        const size = log.appendCopy(record, hash);
         placements.set(a, b, c, log.active!, log.offset, size);
         this.moved += size;
         return;
@@ -374,45 +336,19 @@ export class Compactor {
       return;
     }
     if (this.guards(segment, guarded)) {
-      const { sequence } = record;
-      log.append(
-        Kind.tombstone,
-        0,
-        record.key(),
-        NOTHING,
-        0,
-        sequence,
-        0n,
-        0,
-        0,
-        guarded,
-        a,
-        b,
-        c,
-      );
+      log.appendTombstone(record.key(), record.sequence, guarded, hash);
     }
   }
 
-  /** Lets the others have the loop, after a slice of so long; for longer if nobody waits. */
+  /**
+   * Lets the others have the loop, after a slice of so long; for longer the further writers are from
+   * being held up.
+   */
   private async rest(milliseconds: number): Promise<void> {
-    const { log, placements, segmentBytes } = this.options;
-    // The nearer writers come to being held up, the shorter the rests.
-    const least = TOLERATED * placements.live + segmentBytes;
-    const most = OUTRUN * placements.live + OUTRUN_SEGMENTS * segmentBytes;
-    const ease = Math.min(1, Math.max(0, (most - log.total + log.hintTotal) / (most - least)));
-    const pause = this.waiting > 0 ? 0 : milliseconds * REST * ease;
+    const pause = this.waiting > 0 ? 0 : milliseconds * REST * this.options.backpressure.ease;
     await new Promise((resolve) =>
       pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
     );
-  }
-
-  /** Takes from the writers' debt what compaction has done. */
-  private pay(bytes: number): void {
-    this.debt = Math.max(0, this.debt - bytes);
-    if (this.debt > 0 || this.waiters.length === 0) return;
-    const { waiters } = this;
-    this.waiters = [];
-    for (const resolve of waiters) resolve();
   }
 
   private async remove(segments: readonly Segment[]): Promise<void> {
@@ -430,12 +366,13 @@ export class Compactor {
       log.hintTotal -= segment.hintBytes;
       this.freed += segment.length + segment.hintBytes;
       this.count++;
+      this.options.damage.forget(segment);
       segment.remove();
       await files.removeLater(segment.hintPath);
       await files.removeLater(segment.path);
     }
     const first = log.segments[0];
     if (first === undefined || first.id > this.flushSegment) placements.flushed = undefined;
-    this.measure();
+    this.options.space.measure();
   }
 }

@@ -5,11 +5,12 @@
  */
 
 import { equalBytes } from "../../../bytes.ts";
-import { Exit, type ExitError, messageOf } from "../../../errors.ts";
+import { type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
   type DataFile,
   type Files,
+  isNoRoom,
   readFully,
   readWhole,
   removeIfThere,
@@ -19,24 +20,20 @@ import { KeyHash } from "../../hash.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
 import { offsetOf } from "../index/key_index.ts";
 import { cannotOpen } from "../fs/lock.ts";
-import { decodeManifest, MANIFEST, type Manifest, writeManifest } from "../format/manifest.ts";
+import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Placements } from "../index/placements.ts";
-import { Kind, RECORD_HEADER, segmentSeed } from "../format/record.ts";
+import { Kind, RECORD_HEADER, segmentSeed, Word } from "../format/record.ts";
 import {
-  decodeSegmentHeader,
   ExpiryTimes,
-  FORMAT,
   Segment,
   SEGMENT_HEADER,
   type SegmentHeader,
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
+import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
 import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
-
-/** How far the sequence jumps where acknowledged uniques may have been lost. */
-export const SEQUENCE_GAP = 2 ** 30;
 
 /** Uniques below this that a client sets move the sequence behind them. */
 export const FOLLOWED_CAS = 1n << 52n;
@@ -78,34 +75,9 @@ export async function openManifest(files: Files, directory: string): Promise<Man
     await writeManifest(files, directory, fresh);
     return fresh;
   }
-  let manifest;
-  try {
-    manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
-  } catch (error) {
-    if (codeOf(error) !== "") throw cannotOpen(directory, messageOf(error));
-  }
-  if (manifest === undefined) throw untrusted(directory, `its ${MANIFEST} is damaged`);
-  if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
+  const manifest = readManifest(files, directory);
+  if (typeof manifest === "string") throw untrusted(directory, `its ${MANIFEST} is ${manifest}`);
   return manifest;
-}
-
-/** The error for a directory in another format. */
-export function otherFormat(directory: string, format: number): ExitError {
-  const age = format > FORMAT ? "newer" : "older";
-  return cannotOpen(
-    directory,
-    `it has the ${age} format ${format}, and this version reads format ${FORMAT} only`,
-    Exit.data,
-  );
-}
-
-/** The error for a directory that is damaged. */
-export function untrusted(directory: string, reason: string): ExitError {
-  return cannotOpen(
-    directory,
-    `${reason}; --repair sets what is damaged aside and keeps everything that is whole`,
-    Exit.data,
-  );
 }
 
 /** Brings a directory's data back. It must be locked. */
@@ -174,7 +146,7 @@ class Recovery {
       });
     } catch (error) {
       // A full disk is no reason not to serve what is on it.
-      if (codeOf(error) !== "ENOSPC") throw cannotOpen(directory, messageOf(error));
+      if (!isNoRoom(error)) throw cannotOpen(directory, messageOf(error));
       reserved = false;
     }
     const { placements, segments, sequence, flushAt, flushSegment, end } = this;
@@ -366,12 +338,7 @@ class Recovery {
   private openTailFile(id: number): Tail {
     const path = `${this.directory}/${segmentName(id)}`;
     const file = this.files.open(path, "write");
-    const bytes = new Uint8Array(SEGMENT_HEADER);
-    const count = readFully(file, bytes, 0);
-    let header = decodeSegmentHeader(bytes.subarray(0, count));
-    if (header !== undefined && "format" in header) {
-      throw otherFormat(this.directory, header.format);
-    }
+    let header = readSegmentHeader(this.directory, file);
     if (header !== undefined) {
       const own = header.id === id && equalBytes(header.hashKey, this.manifest.hashKey);
       if (!own) header = undefined;
@@ -454,6 +421,6 @@ class Recovery {
 function timeOf(segment: Segment, offset: number): number {
   const bytes = new Uint8Array(RECORD_HEADER);
   readFully(segment.file, bytes, offset);
-  const view = new DataView(bytes.buffer);
-  return view.getUint32(32, true) + view.getUint16(36, true) * 2 ** 32;
+  const words = new Uint32Array(bytes.buffer);
+  return words[Word.time] + words[Word.time + 1] * 2 ** 32;
 }

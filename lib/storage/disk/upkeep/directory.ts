@@ -1,0 +1,68 @@
+/**
+ * What a directory says of itself, and the errors for one that cannot be used. FORMAT.md, "Manifest"
+ * and "Segment".
+ *
+ * @module
+ */
+
+import { Exit, ExitError, messageOf } from "../../../errors.ts";
+import { decodeManifest, MANIFEST, type Manifest } from "../format/manifest.ts";
+import { codeOf, type DataFile, type Files, readFully, readWhole } from "../fs/files.ts";
+import { cannotOpen } from "../fs/lock.ts";
+import { decodeSegmentHeader, FORMAT, SEGMENT_HEADER, type SegmentHeader } from "../log/segment.ts";
+
+/**
+ * The manifest, or why there is none.
+ *
+ * @throws {ExitError} if it is of another format, or cannot be read
+ */
+export function readManifest(files: Files, directory: string): Manifest | "missing" | "damaged" {
+  let bytes: Uint8Array;
+  try {
+    bytes = readWhole(files, `${directory}/${MANIFEST}`);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return "missing";
+    throw asSentence(directory, error);
+  }
+  const manifest = decodeManifest(bytes);
+  if (manifest === undefined) return "damaged";
+  if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
+  return manifest;
+}
+
+/**
+ * A segment's header; nothing where the file does not begin with one.
+ *
+ * @throws {ExitError} if it is of another format
+ */
+export function readSegmentHeader(directory: string, file: DataFile): SegmentHeader | undefined {
+  const bytes = new Uint8Array(SEGMENT_HEADER);
+  const header = decodeSegmentHeader(bytes.subarray(0, readFully(file, bytes, 0)));
+  if (header !== undefined && "format" in header) throw otherFormat(directory, header.format);
+  return header;
+}
+
+/** The error for a directory in another format. */
+export function otherFormat(directory: string, format: number): ExitError {
+  const age = format > FORMAT ? "newer" : "older";
+  return cannotOpen(
+    directory,
+    `it has the ${age} format ${format}, and this version reads format ${FORMAT} only`,
+    Exit.data,
+  );
+}
+
+/** The error for a directory that is damaged. */
+export function untrusted(directory: string, reason: string): ExitError {
+  return cannotOpen(
+    directory,
+    `${reason}; --repair sets what is damaged aside and keeps everything that is whole`,
+    Exit.data,
+  );
+}
+
+/** A system's error as one that a person can read; any other as it is. */
+export function asSentence(directory: string, error: unknown): unknown {
+  if (error instanceof ExitError || codeOf(error) === "") return error;
+  return cannotOpen(directory, messageOf(error));
+}

@@ -1,0 +1,238 @@
+/** System errors: what each of them does to the store, and what is said of it. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { AdjustableClock } from "../../../lib/clock.ts";
+import { ExitError, OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
+import { codeOf, isNoRoom } from "../../../lib/storage/disk/fs/files.ts";
+import {
+  backupDirectory,
+  checkDirectory,
+  type DiskOptions,
+  openDiskStore,
+  repairDirectory,
+} from "../../../lib/storage/disk/mod.ts";
+import { Caller } from "../caller.ts";
+import { itemOf } from "../contract.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
+
+const [k, other] = ["k", "other"].map(bytesOf);
+
+class Place {
+  readonly files = new FaultyFiles(new Random(11));
+  readonly clock = new AdjustableClock();
+  readonly said: string[] = [];
+
+  async open(more: Partial<DiskOptions> = {}): Promise<Caller> {
+    return new Caller(
+      await openDiskStore({
+        directory: "d",
+        files: this.files.mount(),
+        clock: this.clock,
+        fsync: "no",
+        memoryLimit: 0,
+        segmentBytes: 1 << 14,
+        log: (line) => this.said.push(line),
+        ...more,
+      }),
+    );
+  }
+}
+
+function own(store: Caller, name: string): string | number | undefined {
+  return new Map(store.info().own).get(name);
+}
+
+async function textOf(store: Caller, key: Uint8Array): Promise<string | undefined> {
+  const item = await store.read(key);
+  return item && binaryString(item.value);
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+Deno.test("system errors are known by their code, or by their number in the message", () => {
+  assertEquals(codeOf(Object.assign(new Error("x"), { code: "ENOENT" })), "ENOENT");
+  assertEquals(codeOf(new Error("File too large (os error 27)")), "EFBIG");
+  assertEquals(codeOf(new Error("x is undefined")), "");
+  assert(isNoRoom(new Error("Disk quota exceeded (os error 122)")));
+  assert(!isNoRoom(new Error("Input/output error (os error 5)")));
+});
+
+for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) {
+  Deno.test(`a write that ends with ${code} finds no room, and the state says so until there is`, async () => {
+    const place = new Place();
+    const store = await place.open();
+    await store.swap(k, "any", itemOf("old"));
+    await store.commit();
+    place.files.fault = (operation, path) =>
+      operation === "write" && path.endsWith(".log") ? code : undefined;
+    await store.swap(k, "any", itemOf("new"));
+    await assertRejects(async () => await store.commit(), OutOfSpaceError);
+    assertEquals(own(store, "state"), "full");
+    assertEquals(await textOf(store, k), "old");
+    place.files.fault = () => undefined;
+    await until(() => own(store, "state") === "ok");
+    assertEquals(place.said.length, 2);
+    await store.swap(k, "any", itemOf("new"));
+    await store.commit();
+    await store.close();
+  });
+}
+
+Deno.test("with always, after a failed write what was synced is read without another sync", async () => {
+  const place = new Place();
+  const store = await place.open({ fsync: "always" });
+  await store.swap(other, "any", itemOf("synced"));
+  await store.commit();
+  place.files.fault = (operation) => operation === "write" ? "EIO" : undefined;
+  await store.swap(k, "any", itemOf("lost"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  place.files.fault = (operation) => operation === "sync" ? "EIO" : undefined;
+  assertEquals(await textOf(store, other), "synced");
+  await store.commit();
+  await store.close().catch(() => {});
+});
+
+Deno.test("a delayed flush that comes due on a full disk takes the items, and reads go on", async () => {
+  const place = new Place();
+  let store = await place.open();
+  await store.swap(k, "any", itemOf("before"));
+  await store.flush(place.clock.now() + 10_000);
+  await store.commit();
+  place.files.capacity = 0;
+  place.clock.offset += 20_000;
+  assertEquals(await textOf(store, k), undefined);
+  for await (const group of store.scan()) assertEquals(group, []);
+  await store.commit();
+  assertEquals(store.info().items, 0);
+  await assertRejects(async () => await store.swap(k, "any", itemOf("refused")), OutOfSpaceError);
+  // A kill before the flush is written: it is due at the next start.
+  place.files.powerCut(true);
+  await store.close().catch(() => {});
+  place.files.capacity = Infinity;
+  store = await place.open();
+  assertEquals(await textOf(store, k), undefined);
+  await store.swap(k, "any", itemOf("after"));
+  await store.close();
+  store = await place.open();
+  assertEquals(await textOf(store, k), "after");
+  await store.close();
+});
+
+Deno.test("near the end of the room sets are refused with an eighth of it free, and it is said", async () => {
+  const place = new Place();
+  place.files.capacity = 4 << 20;
+  const store = await place.open({ segmentBytes: 1 << 26 });
+  const value = "x".repeat(1000);
+  let stored = 0;
+  await assertRejects(async () => {
+    for (;; stored++) {
+      await store.swap(bytesOf(`k${stored}`), "any", itemOf(value));
+      await store.commit();
+    }
+  }, OutOfSpaceError);
+  const used = place.files.used();
+  assert(used > place.files.capacity * 0.85, `${used} bytes used`);
+  assertEquals(own(store, "state"), "full");
+  assert(Number(own(store, "free_bytes")) > 0);
+  assert(Number(own(store, "reserved_bytes")) >= Number(own(store, "free_bytes")) / 2);
+  assertEquals(place.said.length, 1);
+  assert(/'d' is full: \d+ bytes are free, \d+ are kept for/.test(place.said[0]), place.said[0]);
+  for (let i = 0; i < stored; i += 2) {
+    assertEquals(await store.swap(bytesOf(`k${i}`), "any", null), 0n);
+    await store.commit();
+  }
+  await until(() => own(store, "state") === "ok");
+  assertEquals(place.said.length, 2);
+  await store.close();
+});
+
+Deno.test("an idle store gives back the room of items that have expired", async () => {
+  const place = new Place();
+  const store = await place.open({ segmentBytes: 1 << 26 });
+  const exptime = place.clock.now() + 10_000;
+  for (let i = 0; i < 3000; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(100), { exptime }));
+  }
+  await store.swap(k, "any", itemOf("stays"));
+  await store.commit();
+  assertEquals(store.info().items, 3001);
+  place.clock.offset += 40_000;
+  await until(() => store.info().items === 1);
+  assertEquals(store.info().reclaimed, 3000);
+  assertEquals(await textOf(store, k), "stays");
+  await store.close();
+});
+
+/** Everything that is done with a directory, once. What it throws must be a sentence. */
+async function everything(place: Place): Promise<void> {
+  const sentence = async (what: string, call: () => unknown): Promise<unknown> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof StoreError || error instanceof ExitError) {
+        assert(!error.message.includes("\n"), what);
+        return undefined;
+      }
+      throw new Error(`${what}: ${(error as Error).stack}`);
+    }
+  };
+  for (let round = 0; round < 2; round++) {
+    const store = await sentence("open", () => place.open({ fsync: "always" })) as
+      | Caller
+      | undefined;
+    if (store === undefined) continue;
+    for (let i = 0; i < 6; i++) {
+      await sentence("set", () => store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(5000))));
+      await sentence("commit", () => store.commit());
+      await sentence("delete", () => store.swap(bytesOf(`k${i - 2}`), "any", null));
+      await sentence("get", () => store.read(bytesOf(`k${i - 1}`)));
+      await sentence("commit", () => store.commit());
+    }
+    await sentence("flush", () => store.flush(place.clock.now() + 1000));
+    await sentence("scan", async () => {
+      for await (const _ of store.scan());
+    });
+    await sentence("close", () => store.close());
+  }
+  const { files } = place;
+  await sentence("check", () => checkDirectory({ directory: "d", files }));
+  await sentence("repair", () => repairDirectory({ directory: "d", files }));
+  await sentence("backup", () => backupDirectory({ directory: "d", target: "copy", files }));
+}
+
+for (
+  const operation of [
+    "open",
+    "write",
+    "read",
+    "sync",
+    "truncate",
+    "rename",
+    "remove",
+    "list",
+    "link",
+    "size",
+    "makeDirectory",
+  ] as const
+) {
+  Deno.test(`every error of '${operation}', wherever it comes, is a sentence`, async () => {
+    let calls = 0;
+    const counting = new Place();
+    counting.files.fault = (asked) => void (asked === operation && calls++);
+    await everything(counting);
+    if (operation !== "truncate") assert(calls > 0);
+    for (const code of ["EIO", "EMFILE", "ENOSPC", "EISDIR"]) {
+      for (let failing = 0; failing < Math.min(calls, 60); failing++) {
+        const place = new Place();
+        let call = 0;
+        place.files.fault = (asked) => asked === operation && call++ === failing ? code : undefined;
+        await everything(place);
+        place.files.fault = () => undefined;
+        await everything(place);
+      }
+    }
+  });
+}
