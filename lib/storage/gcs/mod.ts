@@ -32,7 +32,7 @@ import {
 import { Bucket } from "./bucket.ts";
 import { Census } from "./census.ts";
 import { Counters } from "./counters.ts";
-import { Credentials } from "./credentials.ts";
+import { Credentials } from "../google_credentials.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
@@ -93,7 +93,9 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   const deadlines = new Deadlines();
   let transport: Transport | undefined;
   try {
-    const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
+    const credentials = needsCredentials(endpoint)
+      ? await Credentials.find(options.log)
+      : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
     // Three tries fit into the time that a command has.
     transport = new Transport(address, timeout / 3, credentials, deadlines, counters);

@@ -87,6 +87,7 @@ function timeToLive(exptime: number, now: number): number {
 /** `SET`: the item in the place of whatever is there. */
 export class Put extends Request {
   readonly name = "set";
+  override readonly changes = true;
 
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
@@ -165,6 +166,7 @@ const NOTHING = new Uint8Array(0);
 
 /** The swap that needs a look at what is there. */
 export class Swap extends ScriptRequest {
+  override readonly changes = true;
   private readonly flushed: number;
 
   /** @param now the server's clock, in milliseconds since 1970 */
@@ -211,5 +213,9 @@ export class Swap extends ScriptRequest {
     if (reply === 0) this.done("absent");
     else if (reply === 2) this.done("exists");
     else this.done(this.item === null ? 0n : this.item.cas || BigInt(this.revision));
+  }
+
+  protected override hasChanged(reply: Reply): boolean {
+    return reply === 1;
   }
 }

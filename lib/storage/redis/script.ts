@@ -64,6 +64,7 @@ export class ScriptCall extends ScriptRequest {
     key: Uint8Array,
     private readonly words: readonly Argument[],
     deadline: number,
+    override readonly changes: boolean,
   ) {
     super(key, deadline);
     this.reply = new Promise((resolve, reject) => {

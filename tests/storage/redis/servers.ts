@@ -105,7 +105,16 @@ export class RedisServer implements AsyncDisposable {
 
   /** One command, by a connection of its own. */
   async command(...words: (string | Uint8Array)[]): Promise<unknown> {
-    const redis = new Redis(this.port, "127.0.0.1", { retryStrategy: () => null });
+    return await this.commandBy(this.url, ...words);
+  }
+
+  /** The same by the user that the URL names. */
+  async commandBy(url: string, ...words: (string | Uint8Array)[]): Promise<unknown> {
+    const redis = new Redis(url, {
+      retryStrategy: () => null,
+      disableClientInfo: true,
+      enableReadyCheck: false,
+    });
     // The call says it, too.
     redis.on("error", () => {});
     try {
