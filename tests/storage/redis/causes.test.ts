@@ -117,6 +117,17 @@ redisTest("a cluster whose seeds fail in different ways logs its state once", as
   assertEquals(lines.length, 1, lines.join("\n"));
 });
 
+/** A connection that Redis has taken. */
+async function served(port: number): Promise<Deno.TcpConn> {
+  for (;;) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(bytesOf("PING\r\n"));
+    const buffer = new Uint8Array(5);
+    if (await connection.read(buffer) !== null && buffer[0] === 43) return connection;
+    connection.close();
+  }
+}
+
 /** Why the tests behind HAProxy are skipped, if they are. */
 const noProxy = (() => {
   try {
