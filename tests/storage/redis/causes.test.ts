@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
-import type { Store } from "../../../lib/storage/store.ts";
+import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { freePort, missing, RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
@@ -12,7 +12,7 @@ const k = bytesOf("k");
 const LONGEST = 500;
 
 /** Asks until so many attempts to connect have failed; returns what the requests were told. */
-async function failures(store: Store, attempts: () => number, enough: number): Promise<string[]> {
+async function failures(store: Caller, attempts: () => number, enough: number): Promise<string[]> {
   const said: string[] = [];
   await until(async () => {
     for (const call of [() => store.read(k), () => store.swap(k, "any", itemOf("v"))]) {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
-import type { Store } from "../../../lib/storage/store.ts";
+import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { forAllTests, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
@@ -11,7 +11,7 @@ const server = new RedisServer();
 forAllTests(server);
 
 /** The sentence of a request that fails. */
-async function saidBy(store: Store): Promise<string> {
+async function saidBy(store: Caller): Promise<string> {
   const error = await assertRejects(
     async () => await store.swap(k, "any", itemOf("v")),
     StoreError,

@@ -66,6 +66,10 @@ async function connection() {
     write: (text: string) => sockets.at(-1)!.write(text),
     sink: { write: () => true } as unknown as Parameters<Redis["sendCommand"]>[1],
     async [Symbol.asyncDispose]() {
+      // Between two connections there is nothing that could end.
+      if (redis.status !== "ready") {
+        await new Promise<void>((resolve) => redis.once("ready", () => resolve()));
+      }
       redis.disconnect();
       await new Promise<void>((resolve) => redis.once("end", () => resolve()));
     },
