@@ -87,7 +87,6 @@ function timeToLive(exptime: number, now: number): number {
 /** `SET`: the item in the place of whatever is there. */
 export class Put extends Request {
   readonly name = "set";
-  override readonly changes = true;
 
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
@@ -101,6 +100,10 @@ export class Put extends Request {
     protected readonly refuse: (error: Error) => void,
   ) {
     super(key, deadline);
+  }
+
+  override get changes(): boolean {
+    return true;
   }
 
   encode(out: ByteBuffer): void {
@@ -166,7 +169,6 @@ const NOTHING = new Uint8Array(0);
 
 /** The swap that needs a look at what is there. */
 export class Swap extends ScriptRequest {
-  override readonly changes = true;
   private readonly flushed: number;
 
   /** @param now the server's clock, in milliseconds since 1970 */
@@ -184,6 +186,10 @@ export class Swap extends ScriptRequest {
     super(key, deadline);
     // As it was when the revision was taken, however often this is sent: the two belong together.
     this.flushed = scope.flushed();
+  }
+
+  override get changes(): boolean {
+    return true;
   }
 
   encode(out: ByteBuffer): void {

@@ -10,12 +10,13 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { ByteBuffer } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import { type Address, nameOf } from "./address.ts";
 import { causeOf, kindOf } from "./failure.ts";
 import { Link, type LinkSettings } from "./link.ts";
 import type { Nodes, NodeSettings } from "./nodes.ts";
-import { Call, type Reply, type Request } from "./request.ts";
+import { type Reply, Request } from "./request.ts";
 import { slotOf, SLOTS } from "./slots.ts";
 
 /** How often a request follows the cluster to another node. */
@@ -232,7 +233,7 @@ export class Cluster implements Nodes {
         }
         if (++request.redirections > MOST_REDIRECTIONS) return false;
         this.settings.counters.redirections++;
-        if (kind === "ASK") target.enqueue(new Call(["ASKING"], request.deadline));
+        if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;
       }
@@ -261,6 +262,30 @@ export class Cluster implements Nodes {
     return new StoreError(
       `Cannot use the Redis cluster: ${this.cause || "no node serves this key's slot"}`,
     );
+  }
+}
+
+/** `ASKING`: lets the next request pass to a slot that is being moved. */
+class Asking extends Request {
+  readonly name = "asking";
+
+  constructor(private readonly next: Request) {
+    super(next.key, next.deadline);
+  }
+
+  override get changes(): boolean {
+    return this.next.changes;
+  }
+
+  encode(out: ByteBuffer): void {
+    out.ascii("*1\r\n$6\r\nASKING\r\n");
+  }
+
+  protected answer(): void {}
+
+  /** What is refused to it is refused to the next; that is told before the next has its own reply. */
+  protected refuse(error: Error): void {
+    this.next.fail(error);
   }
 }
 

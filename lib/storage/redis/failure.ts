@@ -52,6 +52,12 @@ export function failureOf(error: Error, address: string): StoreError {
   if (/(^|[ -])OOM /.test(cause)) {
     return new OutOfSpaceError(`Redis at ${address} has no memory left: ${cause}`);
   }
+  // Redis 7.0 does not say which.
+  if (/user executing the script can't run/.test(cause)) {
+    return new StoreError(
+      `Redis at ${address} does not permit a command of kvs's scripts to the user: ${cause}`,
+    );
+  }
   const kind = /-READONLY /.test(cause) ? "READONLY" : kindOf(error);
   const explained = EXPLAINED[kind];
   if (explained !== undefined) return new StoreError(`Redis at ${address} ${explained}: ${cause}`);

@@ -71,7 +71,10 @@ export abstract class Request {
   link: Link | undefined;
   batch: Batch | undefined;
   /** Whether it may change an item or what is flushed. */
-  readonly changes: boolean = false;
+  get changes(): boolean {
+    return false;
+  }
+
   /** How often it was sent to another place than the first. */
   redirections = 0;
   /** Whether the caller has the result; a reply that comes later is nobody's. */
@@ -185,6 +188,14 @@ export class Confirmation extends Request {
     deadline: number,
   ) {
     super(new Uint8Array(0), deadline);
+  }
+
+  override get changes(): boolean {
+    return true;
+  }
+
+  protected override hasChanged(): boolean {
+    return false;
   }
 
   /** Holds back a change that the master has made. */

@@ -7,7 +7,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
 import { AbstractConnector, type Command, Redis } from "ioredis";
-import { bytesOf } from "../../../lib/bytes.ts";
 import { forAllTests, RedisServer, redisTest } from "./servers.ts";
 
 const server = new RedisServer();
