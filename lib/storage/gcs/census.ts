@@ -101,13 +101,17 @@ export class Census {
   }
 
   async #run(): Promise<void> {
+    let failing = false;
     while (!this.#stopped) {
       const began = performance.now();
       this.#flushed = false;
       try {
         await this.#list();
+        if (failing) this.log("The bucket's items can be counted again");
+        failing = false;
       } catch (error) {
-        this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);
+        if (!failing) this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);
+        failing = true;
       }
       this.#pass = undefined;
       if (this.#stopped) return;

@@ -40,6 +40,8 @@ export interface Request {
   readonly path: string;
   readonly contentType?: string;
   readonly body?: Uint8Array;
+  /** More headers, by their names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** No whole answer came. */
@@ -128,7 +130,7 @@ export class Transport {
 
   /** One try, with the header by which it was authorized. */
   async #once(
-    { method, path, contentType, body }: Request,
+    { method, path, contentType, body, headers: more }: Request,
     late: number,
   ): Promise<{ readonly header: string | undefined; readonly answer: Answer }> {
     if (this.#closed) throw new StoreError("The bucket store is closed");
@@ -138,6 +140,7 @@ export class Transport {
       const headers: Record<string, string> = {
         "user-agent": "kvs",
         "accept-encoding": "identity",
+        ...more,
       };
       if (this.credentials !== undefined) {
         const header = this.credentials.authorization();
@@ -230,5 +233,5 @@ function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 /** Where a name has several addresses, what became of the last. */
 function reasonOf(error: Error): string {
   const last = error instanceof AggregateError ? error.errors.at(-1) : error;
-  return messageOf(last).split("\n")[0]!;
+  return messageOf(last).split("\n")[0]!.slice(0, 300);
 }
