@@ -47,6 +47,7 @@ export interface Found {
 export interface Entry {
   readonly name: string;
   readonly stored: Stored;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** A page of a listing. */
@@ -276,7 +277,8 @@ export class Bucket {
     const entries = items.map((item) => {
       const resource = asResource(item);
       if (resource === undefined) throw notCloudStorage();
-      return { name: resource.name, stored: storedOfResource(resource) };
+      const { name, metadata = {} } = resource;
+      return { name, stored: storedOfResource(resource), metadata };
     });
     // An endpoint may write "no more" as an empty text.
     return { entries, next: nextPageToken || undefined };

@@ -9,7 +9,7 @@ import type { Clock } from "../../clock.ts";
 import { messageOf, StoreError } from "../../errors.ts";
 import { Refused } from "./answers.ts";
 import type { Bucket } from "./bucket.ts";
-import { backoff, sleep } from "./requests.ts";
+import { backoff } from "./requests.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { newToken } from "./metadata.ts";
 
@@ -65,6 +65,9 @@ export class Epoch {
   #trouble: unknown;
   #flushes: Flush[] = [];
   #flushing = false;
+  /** Flushes that were written and that not every server need know yet. */
+  #settling = 0;
+  #settled: (() => void) | undefined;
   /** Whether the last reading failed, which the log has been told. */
   #isAway = false;
   #stopped = false;
@@ -97,9 +100,11 @@ export class Epoch {
     this.#timer = setInterval(() => this.#tick(), interval);
   }
 
-  stop(): void {
+  /** Ends, once every flush that was written is known to all servers. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
+    if (this.#settling > 0) await new Promise<void>((resolve) => this.#settled = resolve);
   }
 
   /**
@@ -150,7 +155,11 @@ export class Epoch {
         // A moment farther away than that all servers will have seen before it comes.
         const soonest = flushes.reduce((soonest, { at }) => Math.min(soonest, at), replaced);
         const wait = soonest - this.clock.now() > settled ? 0 : settled;
-        setTimeout(() => flushes.forEach(({ resolve }) => resolve()), wait);
+        this.#settling++;
+        this.deadlines.set(performance.now() + wait, () => {
+          flushes.forEach(({ resolve }) => resolve());
+          if (--this.#settling === 0) this.#settled?.();
+        });
       } catch (error) {
         flushes.forEach(({ reject }) => reject(error));
       }
@@ -191,7 +200,7 @@ export class Epoch {
       const least = outcome.kind === "limited" ? greatestAge + backoff(tries) : backoff(tries);
       const pause = Math.max(least, outcome.pause);
       if (performance.now() + pause > until) throw this.bucket.late(outcome.trouble);
-      await sleep(pause);
+      await this.deadlines.pause(pause);
     }
   }
 

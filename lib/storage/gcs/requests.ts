@@ -57,7 +57,7 @@ export class Requests {
         pause = Math.max(pause, retryAfterOf(answer));
       }
       if (performance.now() + pause > until) throw this.late(trouble);
-      await sleep(pause);
+      await this.transport.deadlines.pause(pause);
     }
   }
 
@@ -103,9 +103,4 @@ const refusals: Record<number, string> = {
 /** The pause after a try that failed, in milliseconds: 50 doubling to 2000, half of it by chance. */
 export function backoff(tries: number): number {
   return Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2);
-}
-
-/** Waits so many milliseconds. */
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -11,7 +11,7 @@
 import type { Clock } from "../../clock.ts";
 import { type NewItem, plain } from "../contract.ts";
 import type { Bucket, Insert } from "./bucket.ts";
-import { backoff, sleep } from "./requests.ts";
+import { backoff } from "./requests.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
 import { nothing, type State } from "./hints.ts";
@@ -143,7 +143,7 @@ export class Uploader {
       if (performance.now() + pause > until || !order.isWanted()) {
         throw this.bucket.late(queue.trouble);
       }
-      await sleep(pause);
+      await this.bucket.transport.deadlines.pause(pause);
     }
   }
 

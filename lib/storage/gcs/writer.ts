@@ -15,7 +15,6 @@ import { bytesOfBinaryString } from "../../bytes.ts";
 import type { Accesses } from "../accesses.ts";
 import { isExpired, type Swapped, type Updated } from "../contract.ts";
 import type { Bucket } from "./bucket.ts";
-import { sleep } from "./requests.ts";
 import type { Counters } from "./counters.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Epoch } from "./epoch.ts";
@@ -271,7 +270,7 @@ export class Writer {
     // Not all keys that were sent away at one moment come back at one moment.
     const next = Math.max(queue.notBefore, queue.written + pace * (1 + Math.random() / 20));
     const rest = next - now;
-    if (rest > 0) await sleep(rest);
+    if (rest > 0) await this.deadlines.pause(rest);
   }
 
   /** Forgets the keys of which nothing need be remembered any more. */
