@@ -7,6 +7,24 @@ const STORES: Record<string, Record<string, string>> = {
   gcs: { KVS_STORE: "gcs" },
   redis: { KVS_STORE: "redis" },
   "redis cluster": { KVS_STORE: "redis", KVS_REDIS_KIND: "cluster" },
+  valkey: { KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" },
+};
+
+/** A key of the project's. */
+const KEY = `projects/${PROJECT}/locations/europe-west1/keyRings/ring/cryptoKeys/key`;
+
+/** What is not on by default. */
+const EVERY_SETTING = {
+  KVS_NAT: "yes",
+  KVS_PATCHING: "yes",
+  KVS_DELETION_PROTECTION: "yes",
+  KVS_KMS_KEY: KEY,
+  KVS_BUCKET_LOCATION: "EU",
+  KVS_BUCKET_PLACEMENT: "europe-west1,europe-west4",
+  KVS_MAINTENANCE: "sunday 3",
+  KVS_OBSERVE: "yes",
+  KVS_DASHBOARD: "yes",
+  KVS_ALERT_CHANNELS: `projects/${PROJECT}/notificationChannels/1`,
 };
 
 const SERVER = `serviceAccount:kvs-server@${PROJECT}.iam.gserviceaccount.com`;
@@ -100,6 +118,75 @@ Deno.test("machines have their own account, no address outside, a measured boot 
         store === "redis" && !line.includes("kvs-client@"),
       );
     }
+  }
+});
+
+Deno.test("each setting that is off by default becomes the flags and things that it names", async () => {
+  const lines = async (settings: Record<string, string>) =>
+    commands(succeeded(await dryRun("create.sh", { ...EVERY_SETTING, ...settings })));
+  const one = (all: string[], pattern: RegExp) => {
+    const found = all.filter((line) => pattern.test(line));
+    assertEquals(found.length, 1, `${pattern}: ${found.join("\n")}`);
+    return found[0];
+  };
+  const disk = await lines({ KVS_STORE: "disk" });
+  assertStringIncludes(one(disk, /instances create kvs-server /), " --deletion-protection");
+  assertStringIncludes(one(disk, /instances create kvs-server /), `--boot-disk-kms-key=${KEY}`);
+  assertStringIncludes(one(disk, /disks create /), `--kms-key=${KEY}`);
+  one(disk, /compute routers create kvs-nat /);
+  one(disk, /compute routers nats create kvs-nat .*--auto-allocate-nat-external-ips/);
+  one(disk, /patch-deployments create kvs-weekly /);
+  one(disk, /monitoring dashboards create /);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
+  assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
+  const gcs = await lines({ KVS_STORE: "gcs" });
+  assertMatch(
+    one(gcs, /buckets create gs:..demo-kvs-data /),
+    new RegExp(
+      `--location=EU .*--placement=europe-west1,europe-west4 .*--default-encryption-key=${KEY}`,
+    ),
+  );
+  const redis = await lines({ KVS_STORE: "redis" });
+  assertMatch(
+    one(redis, /redis instances create /),
+    /--enable-auth .*--maintenance-window-day=sunday --maintenance-window-hour=3 --customer-managed-key=/,
+  );
+  const cluster = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "cluster", KVS_KMS_KEY: "" });
+  assertMatch(one(cluster, /redis clusters create /), /--maintenance-window-day=sunday/);
+  const valkey = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" });
+  assertStringIncludes(one(valkey, /memorystore instances create /), `--kms-key=${KEY}`);
+});
+
+Deno.test("every kind of Redis asks who connects, and says so aloud where it is told not to", async () => {
+  const kinds = {
+    instance: [/--enable-auth/, /--no-enable-auth/],
+    cluster: [/--auth-mode=iam/, /--auth-mode=disabled/],
+    valkey: [/--authorization-mode=iam-auth/, /--authorization-mode=auth-disabled/],
+  };
+  for (const [kind, [required, none]] of Object.entries(kinds)) {
+    const settings = { KVS_STORE: "redis", KVS_REDIS_KIND: kind };
+    const made = (outcome: Outcome) =>
+      commands(outcome).find((line) =>
+        /(redis|memorystore) (instances|clusters) create/.test(line)
+      )!;
+    const usual = succeeded(await dryRun("create.sh", settings));
+    assertMatch(made(usual), required);
+    const iam = kind !== "instance";
+    assertEquals(/KVS_REDIS_AUTH=iam/.test(usual.stdout), iam);
+    assertEquals(/dbConnectionUser/.test(usual.stdout), iam);
+    assertEquals(/whoever reaches its address/.test(usual.stdout), false);
+    const open = succeeded(await dryRun("create.sh", { ...settings, KVS_REDIS_AUTH: "none" }));
+    assertMatch(made(open), none);
+    assertMatch(open.stdout, /^# KVS_REDIS_AUTH=none: whoever reaches its address/m);
+    assertEquals(/secrets create|KVS_REDIS_AUTH=iam/.test(open.stdout), false);
+  }
+});
+
+Deno.test("servers behind the load balancer close silent connections before it forgets them", async () => {
+  for (const [store, settings] of Object.entries(STORES)) {
+    const { stdout } = succeeded(await dryRun("create.sh", settings));
+    assertEquals(/KVS_IDLE_TIMEOUT=9m/.test(stdout), store !== "disk", store);
+    assertEquals(/kvs-drain=15/.test(stdout), store !== "disk", store);
   }
 });
 
