@@ -7,7 +7,7 @@
 #
 # On any other Debian machine the orders and files come from a directory:
 #   sudo KVS_SOURCE=/path ./startup.sh
-# It holds kvs-server, kvs-client, kvs-ready, kvs-drain, kvs-server.service, ops-agent.yaml and SHA256SUMS, and what it needs of kvs-role
+# It holds kvs-server, kvs-client, kvs-ready, kvs-server.service and SHA256SUMS, and what it needs of kvs-role
 # (server, client), kvs-options (lines NAME=VALUE), kvs-servers (HOST:PORT), kvs-redis-url and kvs-redis-ca.
 set -Eeuo pipefail
 umask 022
@@ -85,7 +85,9 @@ redis_url() {
 install_release() {
   local staged file
   local -a files=(kvs-client)
-  [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-drain kvs-server.service ops-agent.yaml)
+  [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-server.service)
+  # for Google's load balancer and Google's agent
+  [[ $role == client || -n ${KVS_SOURCE:-} ]] || files+=(kvs-drain ops-agent.yaml)
   mkdir -p "$PROGRAMS/releases"
   staged=$(mktemp -d "$PROGRAMS/releases/.new.XXXXXX")
   chmod 0755 "$staged"

@@ -10,6 +10,9 @@ const STORES: Record<string, Record<string, string>> = {
   valkey: { KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" },
 };
 
+/** One more deployment that goes all the way: the bucket store with all that is off by default. */
+const EVERYTHING = "gcs with every setting";
+
 /** A key of the project's. */
 const KEY = `projects/${PROJECT}/locations/europe-west1/keyRings/ring/cryptoKeys/key`;
 
@@ -112,10 +115,10 @@ Deno.test("machines have their own account, no address outside, a measured boot 
       assertMatch(line, /--network-interface=[^ ]*no-address/);
       assertMatch(line, /--shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring/);
       assertMatch(line, /enable-oslogin=TRUE\|block-project-ssh-keys=TRUE/);
-      // Secret Manager, where the password of a Redis instance is, takes no narrower scope.
+      // Secret Manager, where the password of a Redis instance is, takes no narrower scope, nor does Redis.
       assertEquals(
         line.includes("auth/cloud-platform"),
-        store === "redis" && !line.includes("kvs-client@"),
+        settings.KVS_STORE === "redis" && !line.includes("kvs-client@"),
       );
     }
   }
@@ -198,6 +201,11 @@ Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
     KVS_NAME: "Kvs",
     KVS_ZONE: "us-central1-a",
     KVS_SERVER_ENV: "no equals sign",
+    KVS_REDIS_KIND: "sentinel",
+    KVS_REDIS_AUTH: "optional",
+    KVS_MAINTENANCE: "sunday 24",
+    KVS_KMS_KEY: "key",
+    KVS_NAT: "maybe",
   };
   for (const [name, value] of Object.entries(wrong)) {
     const { code, stderr } = await dryRun("create.sh", { [name]: value });
@@ -298,16 +306,19 @@ function checkResources({ cloud }: Deployment, store: string): void {
         ? ["roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-redis-url"]
         : []),
       "roles/storage.objectViewer on buckets/demo-kvs-bin",
-      ...(store === "gcs" ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
+      ...(store === "redis cluster" ? ["roles/redis.dbConnectionUser on projects/demo"] : []),
+      ...(store === "valkey" ? ["roles/memorystore.dbConnectionUser on projects/demo"] : []),
+      ...(store.startsWith("gcs") ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
     ].sort(),
   );
 
   for (const bucket of cloud.list("buckets")) {
     assertEquals(bucket.iamConfiguration.publicAccessPrevention, "enforced");
     assertEquals(bucket.iamConfiguration.uniformBucketLevelAccess.enabled, true);
-    assertEquals(bucket.location.toLowerCase(), "europe-west1");
+    const dual = store === EVERYTHING && bucket.name === "demo-kvs-data";
+    assertEquals(bucket.location.toLowerCase(), dual ? "eu" : "europe-west1");
   }
-  if (store === "gcs") {
+  if (store.startsWith("gcs")) {
     const bucket = cloud.get("buckets/demo-kvs-data");
     assertEquals(String(bucket.softDeletePolicy.retentionDurationSeconds), "0");
     assertEquals(bucket.versioning.enabled, false);
@@ -329,6 +340,14 @@ function checkResources({ cloud }: Deployment, store: string): void {
   } else {
     const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
     assertEquals([check.port, check.request, check.response], [11211, "version\n", "VERSION"]);
+    // The load balancer finds out within the time that a server is out of it; the group waits much longer.
+    const [balancer, heal] = ["kvs", "kvs-heal"].map((name) => {
+      const { checkIntervalSec, timeoutSec, unhealthyThreshold } = cloud.get(
+        `${project}/global/healthChecks/${name}`,
+      );
+      return unhealthyThreshold * checkIntervalSec + timeoutSec;
+    });
+    assert(balancer <= 15 && heal >= 120, `${balancer} s and ${heal} s`);
     const group = cloud.get(`${region}/instanceGroupManagers/kvs-servers`);
     assertEquals(group.autoHealingPolicies.length, 1);
     const rule = cloud.get(`${region}/forwardingRules/kvs`);
@@ -348,6 +367,26 @@ function checkResources({ cloud }: Deployment, store: string): void {
     const cluster = cloud.get(`${locations}/clusters/kvs`);
     assertEquals(cluster.transitEncryptionMode, "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION");
     assertEquals(cluster.redisConfigs, { "maxmemory-policy": "noeviction" });
+    assertEquals(cluster.authorizationMode, "AUTH_MODE_IAM_AUTH");
+  }
+  if (store === "valkey") {
+    const valkey = cloud.get(`${locations}/instances/kvs`);
+    assertEquals([valkey.authorizationMode, valkey.transitEncryptionMode], [
+      "IAM_AUTH",
+      "SERVER_AUTHENTICATION",
+    ]);
+    assertEquals(valkey.engineConfigs, { "maxmemory-policy": "noeviction" });
+  }
+  if (store === EVERYTHING) {
+    assertEquals(cloud.get(`${region}/routers/kvs-nat`).nats.length, 1);
+    assertEquals(cloud.list(`${project}/patchDeployments`).length, 1);
+    assertEquals(cloud.list(`${project}/dashboards`)[0].displayName, "kvs (kvs)");
+    const alerts = cloud.list(`${project}/alertPolicies`);
+    assertEquals(alerts.length, 4);
+    for (const { displayName, notificationChannels } of alerts) {
+      assertMatch(displayName, /^kvs kvs: /);
+      assertEquals(notificationChannels, [EVERY_SETTING.KVS_ALERT_CHANNELS]);
+    }
   }
   assertEquals(cloud.unknown, []);
 }
@@ -358,7 +397,12 @@ function servers({ cloud }: Deployment): string[] {
   );
 }
 
-for (const [store, settings] of Object.entries(STORES)) {
+for (
+  const [store, settings] of Object.entries({
+    ...STORES,
+    [EVERYTHING]: { ...EVERY_SETTING, KVS_STORE: "gcs" },
+  })
+) {
   const name =
     `for ${store}: create, again after a failure, again; deploy, one that fails; status; destroy`;
   const ignore = withoutGcloud || (store !== "disk" && !everyStore);
@@ -543,7 +587,7 @@ Deno.test({
 }, async () => {
   const files = ["infra", "tests/infra"].flatMap((directory) =>
     Array.from(Deno.readDirSync(ROOT + directory), (it) => `${directory}/${it.name}`)
-  ).filter((path) => /\.sh$|\/kvs-ready$|\.env$/.test(path));
+  ).filter((path) => /\.sh$|\/kvs-(ready|drain)$|\.env$/.test(path));
   const { code, stdout } = await new Deno.Command("shellcheck", {
     args: ["-x", ...files],
     cwd: ROOT,

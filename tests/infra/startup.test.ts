@@ -41,7 +41,7 @@ async function releaseFiles(server: string): Promise<Record<string, string>> {
     "kvs-server": server,
     "kvs-client": "#!/bin/sh\necho client\n",
   };
-  for (const name of ["kvs-ready", "kvs-server.service"]) {
+  for (const name of ["kvs-ready", "kvs-drain", "kvs-server.service", "ops-agent.yaml"]) {
     files[name] = await Deno.readTextFile(`${ROOT}infra/${name}`);
   }
   let sums = "";
