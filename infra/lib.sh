@@ -67,7 +67,7 @@ check_settings() {
   [[ $KVS_ZONE == "$KVS_REGION"-? ]] ||
     usage_error "KVS_ZONE '$KVS_ZONE' is not in KVS_REGION '$KVS_REGION'."
   local name value
-  for name in KVS_PORT KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
+  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
     KVS_READY_TIMEOUT; do
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."

@@ -21,7 +21,6 @@ server_options() {
       if redis_iam; then echo "KVS_REDIS_AUTH=iam"; fi
       ;;
   esac
-  if grouped; then echo "KVS_IDLE_TIMEOUT=$KVS_IDLE_TIMEOUT"; fi
   local setting
   for setting in $KVS_SERVER_ENV; do echo "$setting"; done
 }
@@ -32,7 +31,7 @@ stage_deployment() {
   deployment=DEPLOYMENT
   $dry_run && return
   deployment=$( (
-    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING"
+    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE"
     cat "$infra/startup.sh"
     [[ $KVS_STORE != redis ]] || cat "$work/redis-ca.pem"
   ) | sha256sum | cut -c 1-16)
@@ -44,7 +43,7 @@ vm_metadata() {
   local attachments="startup-script=$infra/startup.sh"
   if [[ $1 == server ]]; then
     entries+="|kvs-options=$options"
-    if grouped; then entries+="|kvs-drain=$drain_seconds"; fi
+    if grouped; then entries+="|kvs-drain=$drain_seconds|kvs-keepalive=$KVS_KEEPALIVE"; fi
     [[ $KVS_OBSERVE != yes ]] || entries+="|kvs-observe=yes"
     [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk"
     needs_redis_secret && entries+="|kvs-redis-secret=projects/$KVS_PROJECT/secrets/$redis_secret/versions/$redis_secret_version"

@@ -3,7 +3,8 @@
 # of the VM's metadata, it brings what is there to what is wanted and restarts the server only where it must.
 #
 # On Google Cloud it is the VM's startup script. Its orders are the metadata kvs-role, kvs-deployment, kvs-release,
-# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret, kvs-redis-ca, kvs-drain and kvs-observe.
+# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret, kvs-redis-ca, kvs-drain, kvs-keepalive and
+# kvs-observe.
 #
 # On any other Debian machine the orders and files come from a directory:
 #   sudo KVS_SOURCE=/path ./startup.sh
@@ -205,6 +206,16 @@ undrain() {
   [[ ! -x ${program:-}/kvs-drain ]] || "$program/kvs-drain" in
 }
 
+# How soon the system asks a silent connection's other end whether it is there: before the load balancer forgets it.
+keep_alive() {
+  local seconds
+  seconds=$(attribute kvs-keepalive)
+  [[ -n $seconds ]] || return 0
+  if put /etc/sysctl.d/60-kvs.conf 0644 <<<"net.ipv4.tcp_keepalive_time = $seconds"; then
+    sysctl -q -p /etc/sysctl.d/60-kvs.conf
+  fi
+}
+
 # activate PROGRAM: makes it the one that runs, and waits until it answers.
 activate() {
   ln -sfn "$1" "$PROGRAMS/current.new"
@@ -247,6 +258,7 @@ run_server() {
   id -u kvs >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
   mount_data_disk
+  keep_alive || say "cannot set net.ipv4.tcp_keepalive_time"
 
   attribute kvs-redis-ca >"$staging/ca"
   if [[ -s $staging/ca ]] && put "$CONFIGURATION/redis-ca.pem" 0644 <"$staging/ca"; then changed=true; fi

@@ -66,8 +66,6 @@ locals {
       "KVS_REDIS_URL=rediss://${google_memorystore_instance.kvs[0].discovery_endpoints[0].address}:${google_memorystore_instance.kvs[0].discovery_endpoints[0].port}",
     ] : [],
     local.redis_iam ? ["KVS_REDIS_AUTH=iam"] : [],
-    # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
-    local.grouped ? ["KVS_IDLE_TIMEOUT=${var.idle_timeout}"] : [],
     [for name, value in var.server_env : "${name}=${value}"],
   ))
 
@@ -89,6 +87,8 @@ locals {
   server_metadata = merge(
     local.common_metadata,
     { kvs-role = "server", kvs-options = local.options },
+    # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
+    local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
     var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
     local.redis_instance ? { kvs-redis-secret = local.redis_secret } : {},

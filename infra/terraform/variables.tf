@@ -114,10 +114,10 @@ variable "bucket_placement" {
   description = "Two regions that hold the items, such as [\"EUROPE-WEST1\", \"EUROPE-WEST4\"]"
 }
 
-variable "idle_timeout" {
-  type        = string
-  default     = "9m"
-  description = "For gcs and redis: when a silent connection is closed, before the load balancer forgets it after 10 minutes"
+variable "keepalive" {
+  type        = number
+  default     = 300
+  description = "For gcs and redis: seconds of silence until the other end is asked, before the load balancer forgets it at 600"
 }
 
 variable "observe" {
