@@ -12,6 +12,7 @@ import { bytesOf } from "../lib/bytes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { duration, integer, list } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
+import { crc32c } from "../lib/storage/gcs/crc32c.ts";
 import { openGcsStore } from "../lib/storage/gcs/mod.ts";
 import { Batch, type Store } from "../lib/storage/contract.ts";
 import { runBench } from "./front.ts";
@@ -119,6 +120,11 @@ async function measureAll(store: Store, options: Values<typeof benchOptions>): P
   // It takes as long as the slowest of so many.
   const slowest = Number(options.readLatency.at(-1));
   rows.push(await measure(`get ${MULTIGET}`, 1, options.seconds, slowest, getMany));
+  // What every value costs once when it is written and once when it is read.
+  const random = crypto.getRandomValues(new Uint8Array(1 << 16));
+  const large = new Uint8Array(1 << 20).map((_, at) => random[at % random.length]);
+  const check = () => Promise.resolve(crc32c(large));
+  rows.push(await measure("CRC of 1 MiB", 1, options.seconds, 0, check));
   return rows;
 }
 

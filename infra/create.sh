@@ -30,7 +30,9 @@ apis=(compute storage iam cloudresourcemanager logging monitoring iap oslogin)
 case $KVS_STORE/$KVS_REDIS_KIND in
   redis/instance) apis+=(redis servicenetworking secretmanager) ;;
   redis/cluster) apis+=(redis networkconnectivity) ;;
+  redis/valkey) apis+=(memorystore networkconnectivity) ;;
 esac
+[[ $KVS_PATCHING != yes ]] || apis+=(osconfig)
 take_stock_of_apis
 missing=()
 for api in "${apis[@]}"; do
@@ -51,14 +53,23 @@ case $KVS_STORE/$KVS_REDIS_KIND in
   disk/*) kinds+=(disk snapshot-schedule) ;;
   *) kinds+=(template group health-check backend forwarding-rule) ;;
 esac
+[[ $KVS_NAT != yes ]] || kinds+=(router)
+[[ $KVS_PATCHING != yes ]] || kinds+=(patch-deployment)
+[[ $KVS_DASHBOARD != yes ]] || kinds+=(dashboard)
+[[ -z $KVS_ALERT_CHANNELS ]] || kinds+=(alert)
 parts=(bin-role)
 case $KVS_STORE/$KVS_REDIS_KIND in
   gcs/*) parts+=(data-role) ;;
   redis/instance)
-    kinds+=(redis-instance secret)
-    parts+=(peering secret-role)
+    kinds+=(redis-instance)
+    parts+=(peering)
+    if needs_redis_secret; then
+      kinds+=(secret)
+      parts+=(secret-role)
+    fi
     ;;
   redis/cluster) kinds+=(redis-cluster connection-policy) ;;
+  redis/valkey) kinds+=(valkey connection-policy) ;;
 esac
 take_stock "${kinds[@]}"
 take_stock "${parts[@]}"
@@ -72,6 +83,17 @@ ensure network "$network" compute networks create "$network" --subnet-mode=custo
 step "Subnet: machines without an address outside reach Google's APIs by Private Google Access"
 ensure subnet "$subnet" compute networks subnets create "$subnet" "--network=$network" \
   "--region=$KVS_REGION" "--range=$KVS_SUBNET_RANGE" --enable-private-ip-google-access
+
+if [[ $KVS_NAT == yes ]]; then
+  step "Cloud NAT: the machines' way to the internet, which leads nobody in"
+  if exists router "$router"; then
+    echo "= router $router is there"
+  else
+    change compute routers create "$router" "--region=$KVS_REGION" "--network=$network"
+    change compute routers nats create "$router" "--router=$router" "--region=$KVS_REGION" \
+      --auto-allocate-nat-external-ips --nat-all-subnet-ip-ranges
+  fi
+fi
 
 # --- accounts ------------------------------------------------------------------------------------
 
@@ -88,6 +110,12 @@ for email in "$server_email" "$client_email"; do
       "--member=serviceAccount:$email" "--role=$role" --condition=None
   done
 done
+
+if redis_iam; then
+  step "Role: log in to Redis with the account's access token"
+  ensure project-role "$(redis_role) serviceAccount:$server_email" projects add-iam-policy-binding "$KVS_PROJECT" \
+    "--member=serviceAccount:$server_email" "--role=$(redis_role)" --condition=None
+fi
 
 # --- firewall ------------------------------------------------------------------------------------
 
@@ -109,8 +137,10 @@ ensure firewall-rule "$KVS_NAME-ssh" compute firewall-rules create "$KVS_NAME-ss
 # --- buckets -------------------------------------------------------------------------------------
 
 step "Bucket of the executables: uniform access, never public; deleted releases can be had back for a week"
+# shellcheck disable=SC2046 # no flag where nothing is set
 ensure bucket "$KVS_BIN_BUCKET" storage buckets create "$bin_bucket" "--location=$KVS_REGION" \
-  --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=7d
+  --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=7d \
+  $(with_key --default-encryption-key)
 for email in "$server_email" "$client_email"; do
   ensure bin-role "roles/storage.objectViewer serviceAccount:$email" storage buckets add-iam-policy-binding \
     "$bin_bucket" "--member=serviceAccount:$email" --role=roles/storage.objectViewer
@@ -119,9 +149,11 @@ upload_release
 
 if [[ $KVS_STORE == gcs ]]; then
   # A store overwrites all the time: kept versions or soft-deleted objects would be paid for and never read.
-  step "Bucket of the items: uniform access, never public, in the servers' region, no copies of what was overwritten"
-  ensure bucket "$KVS_BUCKET" storage buckets create "$data_bucket" "--location=$KVS_REGION" \
-    --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
+  step "Bucket of the items: uniform access, never public, no copies of what was overwritten"
+  # shellcheck disable=SC2046 # no flag where nothing is set
+  ensure bucket "$KVS_BUCKET" storage buckets create "$data_bucket" "--location=$KVS_BUCKET_LOCATION" \
+    --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0 \
+    ${KVS_BUCKET_PLACEMENT:+"--placement=$KVS_BUCKET_PLACEMENT"} $(with_key --default-encryption-key)
   [[ ${found[bucket/$KVS_BUCKET]} == Delete ]] ||
     change storage buckets update "$data_bucket" --no-versioning "--lifecycle-file=$infra/lifecycle.json"
   ensure data-role "roles/storage.objectUser serviceAccount:$server_email" storage buckets add-iam-policy-binding \
@@ -136,8 +168,9 @@ if [[ $KVS_STORE == disk ]]; then
     "--region=$KVS_REGION" --daily-schedule --start-time=03:00 "--max-retention-days=$KVS_SNAPSHOT_DAYS" \
     --on-source-disk-delete=apply-retention-policy
   step "Data disk: of its own, so that it outlives the VM; the startup script formats it once"
+  # shellcheck disable=SC2046 # no flag where nothing is set
   ensure disk "$data_disk" compute disks create "$data_disk" "--zone=$KVS_ZONE" \
-    "--type=$KVS_DISK_TYPE" "--size=${KVS_DISK_GB}GB" "--resource-policies=$snapshots"
+    "--type=$KVS_DISK_TYPE" "--size=${KVS_DISK_GB}GB" "--resource-policies=$snapshots" $(with_key --kms-key)
 fi
 
 if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/instance ]]; then
@@ -148,33 +181,63 @@ if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/instance ]]; then
     --service=servicenetworking.googleapis.com "--ranges=$services_range" "--network=$network"
 
   # maxmemory-policy: a store may refuse an item but not forget one. rdb: what a failure of both nodes leaves.
-  step "Memorystore for Redis: with AUTH and encryption in transit, hourly snapshots (takes about 10 minutes)"
+  step "Memorystore for Redis: with encryption in transit, hourly snapshots (takes about 10 minutes)"
+  auth=--enable-auth
+  if ! needs_redis_secret; then
+    step "KVS_REDIS_AUTH=none: whoever reaches its address in this network may read and change everything"
+    auth=--no-enable-auth
+  fi
+  # shellcheck disable=SC2046 # no flag where nothing is set
   ensure redis-instance "$redis" redis instances create "$redis" "--region=$KVS_REGION" \
     "--tier=$KVS_REDIS_TIER" "--size=$KVS_REDIS_GB" --redis-version=redis_7_2 \
     "--network=projects/$KVS_PROJECT/global/networks/$network" --connect-mode=private-service-access \
-    --enable-auth --transit-encryption-mode=server-authentication \
-    --redis-config=maxmemory-policy=noeviction --persistence-mode=rdb --rdb-snapshot-period=1h
+    "$auth" --transit-encryption-mode=server-authentication \
+    --redis-config=maxmemory-policy=noeviction --persistence-mode=rdb --rdb-snapshot-period=1h \
+    $(maintenance_window) $(with_key --customer-managed-key)
   find_redis
 
-  step "Secret: the URL with the AUTH string, for the servers' account only"
-  ensure secret "$redis_secret" secrets create "$redis_secret" --replication-policy=user-managed \
-    "--locations=$KVS_REGION"
-  store_redis_url
-  ensure secret-role "roles/secretmanager.secretAccessor serviceAccount:$server_email" secrets add-iam-policy-binding \
-    "$redis_secret" "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
-elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
-  step "Service connection: lets Google place the cluster's addresses in the subnet"
+  if needs_redis_secret; then
+    step "Secret: the URL with the AUTH string, for the servers' account only"
+    ensure secret "$redis_secret" secrets create "$redis_secret" --replication-policy=user-managed \
+      "--locations=$KVS_REGION"
+    store_redis_url
+    ensure secret-role "roles/secretmanager.secretAccessor serviceAccount:$server_email" secrets add-iam-policy-binding \
+      "$redis_secret" "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
+  fi
+elif [[ $KVS_STORE == redis ]]; then
+  step "Service connection: lets Google place Redis's addresses in the subnet"
+  class=gcp-memorystore-redis
+  [[ $KVS_REDIS_KIND != valkey ]] || class=gcp-memorystore
   ensure connection-policy "$redis_policy" network-connectivity service-connection-policies create "$redis_policy" \
-    "--network=$network" "--region=$KVS_REGION" --service-class=gcp-memorystore-redis \
+    "--network=$network" "--region=$KVS_REGION" "--service-class=$class" \
     "--subnets=https://www.googleapis.com/compute/v1/projects/$KVS_PROJECT/regions/$KVS_REGION/subnetworks/$subnet"
+  redis_iam ||
+    step "KVS_REDIS_AUTH=none: whoever reaches its address in this network may read and change everything"
+fi
 
-  # A cluster knows no AUTH string, only tokens of an hour: the network alone says who may connect.
+if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/valkey ]]; then
+  step "Memorystore for Valkey: with encryption in transit, append-only file (takes about 10 minutes)"
+  auth=iam-auth
+  redis_iam || auth="auth-disabled"
+  # shellcheck disable=SC2046 # no flag where nothing is set
+  ensure valkey "$redis" memorystore instances create "$redis" "--location=$KVS_REGION" \
+    "--psc-auto-connections=network=projects/$KVS_PROJECT/global/networks/$network,projectId=$KVS_PROJECT" \
+    "--shard-count=$KVS_REDIS_SHARDS" "--replica-count=$KVS_REDIS_REPLICAS" "--node-type=$KVS_VALKEY_NODE_TYPE" \
+    --engine-version=VALKEY_8_0 --mode=cluster "--authorization-mode=$auth" \
+    --transit-encryption-mode=server-authentication --engine-configs=maxmemory-policy=noeviction \
+    --persistence-config-mode=aof --aof-config-append-fsync=every-sec $(valkey_window) $(with_key --kms-key)
+  find_redis
+elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
+  auth=iam
+  redis_iam || auth=disabled
   step "Memorystore for Redis Cluster: with encryption in transit, append-only file (takes about 10 minutes)"
+  # shellcheck disable=SC2046 # no flag where nothing is set
   ensure redis-cluster "$redis" redis clusters create "$redis" "--region=$KVS_REGION" \
     "--network=projects/$KVS_PROJECT/global/networks/$network" \
     "--shard-count=$KVS_REDIS_SHARDS" "--replica-count=$KVS_REDIS_REPLICAS" "--node-type=$KVS_REDIS_NODE_TYPE" \
-    --auth-mode=disabled --transit-encryption-mode=server-authentication \
-    --redis-config=maxmemory-policy=noeviction --persistence-mode=aof --aof-append-fsync=everysec
+    "--auth-mode=$auth" --transit-encryption-mode=server-authentication \
+    --redis-config=maxmemory-policy=noeviction --persistence-mode=aof --aof-append-fsync=everysec \
+    $(maintenance_window)
   find_redis
 fi
 
@@ -190,16 +253,23 @@ stage_deployment
 if [[ $KVS_STORE == disk ]]; then
   step "Server: one VM with the data disk, without an address outside"
   vm_metadata server
+  protection=()
+  [[ $KVS_DELETION_PROTECTION != yes ]] || protection=(--deletion-protection)
   ensure instance "$server" compute instances create "$server" "--zone=$KVS_ZONE" \
     "--machine-type=$KVS_MACHINE_TYPE" "${machine[@]}" \
     "--network-interface=subnet=$subnet,private-network-ip=$server_ip,no-address" \
     "--disk=name=$data_disk,device-name=$data_disk,mode=rw,boot=no,auto-delete=no" \
-    "--service-account=$server_email" "--scopes=$(server_scopes)" "${metadata[@]}"
+    "--service-account=$server_email" "--scopes=$(server_scopes)" "${metadata[@]}" \
+    "${protection[@]}"
 else
-  step "Health check: does the server answer memcached's 'version'?"
+  step "Health checks: does the server answer memcached's 'version'? The load balancer asks every 5 s; the group makes a VM anew after 2 minutes"
+  # A server that a deployment takes out of the load balancer fails the first, and not the second.
+  ensure health-check "$heal_check" compute health-checks create tcp "$heal_check" --global \
+    "--port=$KVS_PORT" "--request=version"$'\n' "--response=VERSION" \
+    --check-interval=10s --timeout=5s --healthy-threshold=1 --unhealthy-threshold=12
   ensure health-check "$health_check" compute health-checks create tcp "$health_check" --global \
     "--port=$KVS_PORT" "--request=version"$'\n' "--response=VERSION" \
-    --check-interval=10s --timeout=5s --healthy-threshold=1 --unhealthy-threshold=3
+    --check-interval=5s --timeout=3s --healthy-threshold=1 --unhealthy-threshold=2
 
   step "Servers: a group of $KVS_SERVER_COUNT over the region's zones; one that stops answering is made anew"
   running=${found[group/$group]:-}
@@ -211,7 +281,7 @@ else
     create_template
     ensure group "$group" compute instance-groups managed create "$group" "--region=$KVS_REGION" \
       "--size=$KVS_SERVER_COUNT" "--template=$template" "--base-instance-name=$server" \
-      "--health-check=projects/$KVS_PROJECT/global/healthChecks/$health_check" --initial-delay=300 \
+      "--health-check=projects/$KVS_PROJECT/global/healthChecks/$heal_check" --initial-delay=300 \
       --update-policy-type=opportunistic
   fi
 
@@ -238,6 +308,16 @@ ensure instance "$client" compute instances create "$client" "--zone=$KVS_ZONE" 
   "--service-account=$client_email" \
   --scopes=https://www.googleapis.com/auth/devstorage.read_only,https://www.googleapis.com/auth/logging.write,https://www.googleapis.com/auth/monitoring.write \
   "${metadata[@]}"
+
+# --- upkeep and watch ---------------------------------------------------------------------------
+
+if [[ $KVS_PATCHING == yes ]]; then
+  step "OS patching: Debian's updates, each Sunday at 03:00 UTC, one VM after another"
+  write_patch_deployment
+  ensure patch-deployment "$patches" compute os-config patch-deployments create "$patches" \
+    "--file=$work/patching.json"
+fi
+make_monitoring
 
 # --- does it run? --------------------------------------------------------------------------------
 

@@ -30,11 +30,13 @@ data_role="roles/storage.objectUser serviceAccount:$server_email"
 secret_role="roles/secretmanager.secretAccessor serviceAccount:$server_email"
 take_stock_of_apis
 take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
-  backend forwarding-rule service-account bucket redis-instance redis-cluster connection-policy secret project-role
+  backend forwarding-rule service-account bucket redis-instance redis-cluster valkey connection-policy secret \
+  project-role router patch-deployment dashboard alert
 $dry_run || take_stock peering data-role secret-role
 if $dry_run; then
   for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
-    "health-check/$health_check" "instance/$server" "instance/$client" "disk/$data_disk" \
+    "health-check/$health_check" "health-check/$heal_check" "router/$router" "patch-deployment/$patches" \
+    "valkey/$redis" "instance/$server" "instance/$client" "disk/$data_disk" \
     "snapshot-schedule/$snapshots" "redis-instance/$redis" "redis-cluster/$redis" \
     "connection-policy/$redis_policy" "peering/servicenetworking-googleapis-com" "secret/$redis_secret" \
     "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
@@ -43,6 +45,8 @@ if $dry_run; then
     "firewall-rule/$KVS_NAME-ssh" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
     found[$thing]=yes
   done
+  found[dashboard/$dashboard]=DASHBOARD
+  for name in "${ALERTS[@]}"; do found[alert/$(alert_name "$name")]=ALERT; done
 fi
 
 # --- what goes, in the order in which Google lets go ----------------------------------------------
@@ -77,6 +81,13 @@ for key in "${!found[@]}"; do
   remove template "${key#template/}" compute instance-templates delete "${key#template/}"
 done
 remove health-check "$health_check" compute health-checks delete "$health_check" --global
+remove health-check "$heal_check" compute health-checks delete "$heal_check" --global
+remove dashboard "$dashboard" monitoring dashboards delete "${found[dashboard/$dashboard]:-}"
+for name in "${ALERTS[@]}"; do
+  title=$(alert_name "$name")
+  remove alert "$title" alpha monitoring policies delete "${found[alert/$title]:-}"
+done
+remove patch-deployment "$patches" compute os-config patch-deployments delete "$patches"
 remove instance "$server" compute instances delete "$server" "$zone"
 remove instance "$client" compute instances delete "$client" "$zone"
 remove_items disk "$data_disk" compute disks delete "$data_disk" "$zone"
@@ -95,9 +106,10 @@ if $data || ! exists disk "$data_disk"; then
 fi
 remove_items redis-instance "$redis" redis instances delete "$redis" "$region"
 remove_items redis-cluster "$redis" redis clusters delete "$redis" "$region"
+remove_items valkey "$redis" memorystore instances delete "$redis" "--location=$KVS_REGION"
 
 redis_stays=false
-[[ " ${kept[*]:-} " == *" redis-"* ]] && redis_stays=true
+[[ " ${kept[*]:-}" == *" "@(redis-|valkey )* ]] && redis_stays=true
 if $redis_stays; then
   exists network "$network" && kept+=("network $network, in which Redis lives")
 else
@@ -126,6 +138,7 @@ for email in "$server_email" "$client_email"; do
   done
   remove service-account "$email" iam service-accounts delete "$email"
 done
+remove router "$router" compute routers delete "$router" "$region"
 remove address "$address" compute addresses delete "$address" "$region"
 if ! $redis_stays; then
   remove address "$services_range" compute addresses delete "$services_range" --global

@@ -54,6 +54,9 @@ remedy() {
     *"roducer services"* | *"still using this connection"*)
       echo "Google still holds the connection of the deleted Redis. That takes up to an hour: run this again then."
       ;;
+    *"deletion protection"* | *"eletionProtection"* | *"deletion-protection"*)
+      echo "It is protected. 'gcloud compute instances update VM --no-deletion-protection' (or the like for Redis) ends that."
+      ;;
     *constraints/*)
       echo "A policy of your organization forbids this. Ask its administrator for an exception for project $KVS_PROJECT."
       ;;

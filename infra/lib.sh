@@ -54,15 +54,26 @@ check_settings() {
     usage_error "KVS_NAME takes up to 16 lower-case letters, digits and hyphens, not '$KVS_NAME'."
   [[ $KVS_STORE =~ ^(disk|gcs|redis)$ ]] ||
     usage_error "KVS_STORE takes disk, gcs or redis, not '$KVS_STORE'."
-  [[ $KVS_REDIS_KIND =~ ^(instance|cluster)$ ]] ||
-    usage_error "KVS_REDIS_KIND takes instance or cluster, not '$KVS_REDIS_KIND'."
+  [[ $KVS_REDIS_KIND =~ ^(instance|cluster|valkey)$ ]] ||
+    usage_error "KVS_REDIS_KIND takes instance, cluster or valkey, not '$KVS_REDIS_KIND'."
+  [[ $KVS_REDIS_AUTH =~ ^(required|none)$ ]] ||
+    usage_error "KVS_REDIS_AUTH takes required or none, not '$KVS_REDIS_AUTH'."
+  [[ -z $KVS_MAINTENANCE || $KVS_MAINTENANCE =~ ^(mon|tues|wednes|thurs|fri|satur|sun)day\ ([0-9]|1[0-9]|2[0-3])$ ]] ||
+    usage_error "KVS_MAINTENANCE takes a day and an hour such as 'sunday 3', not '$KVS_MAINTENANCE'."
+  [[ -z $KVS_KMS_KEY || $KVS_KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
+    usage_error "KVS_KMS_KEY takes projects/P/locations/R/keyRings/K/cryptoKeys/N, not '$KVS_KMS_KEY'."
+  [[ -z $KVS_KMS_KEY || $KVS_STORE/$KVS_REDIS_KIND != redis/cluster ]] ||
+    usage_error "KVS_KMS_KEY: gcloud cannot give a key to a Redis Cluster; infra/terraform can."
   [[ $KVS_ZONE == "$KVS_REGION"-? ]] ||
     usage_error "KVS_ZONE '$KVS_ZONE' is not in KVS_REGION '$KVS_REGION'."
   local name value
-  for name in KVS_PORT KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
+  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
     KVS_READY_TIMEOUT; do
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."
+  done
+  for name in KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD; do
+    [[ ${!name} =~ ^(yes|no)$ ]] || usage_error "$name takes yes or no, not '${!name}'."
   done
   for value in $KVS_SERVER_ENV; do
     [[ $value =~ ^[A-Z_]+=[^\"\'\\\|]*$ ]] ||
@@ -86,6 +97,11 @@ name_things() {
   snapshots=$KVS_NAME-daily
   group=$KVS_NAME-servers
   health_check=$KVS_NAME
+  heal_check=$KVS_NAME-heal
+  router=$KVS_NAME-nat
+  patches=$KVS_NAME-weekly
+  dashboard="kvs ($KVS_NAME)"
+  alerts="kvs $KVS_NAME: "
   backend=$KVS_NAME
   forwarding_rule=$KVS_NAME
   redis=$KVS_NAME
@@ -114,6 +130,28 @@ begin() {
   make_work_directory
 }
 
+# The group's servers hold nothing, and stand behind a load balancer.
+grouped() {
+  [[ $KVS_STORE != disk ]]
+}
+
+# Whether the servers log in to Redis with the access token of their account.
+redis_iam() {
+  [[ $KVS_STORE == redis && $KVS_REDIS_KIND != instance && $KVS_REDIS_AUTH == required ]]
+}
+
+# What Redis's access tokens take.
+redis_role() {
+  if [[ $KVS_REDIS_KIND == valkey ]]; then echo roles/memorystore.dbConnectionUser; else
+    echo roles/redis.dbConnectionUser
+  fi
+}
+
+# with_key FLAG: the flag that gives a key to what is made; nothing without KVS_KMS_KEY.
+with_key() {
+  [[ -z $KVS_KMS_KEY ]] || echo "$1=$KVS_KMS_KEY"
+}
+
 # shellcheck source=gcloud.sh
 source "$infra/gcloud.sh"
 # shellcheck source=stock.sh
@@ -124,3 +162,5 @@ source "$infra/release.sh"
 source "$infra/redis.sh"
 # shellcheck source=machines.sh
 source "$infra/machines.sh"
+# shellcheck source=monitoring.sh
+source "$infra/monitoring.sh"

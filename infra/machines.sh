@@ -16,7 +16,9 @@ server_options() {
     redis/*)
       # Its authority is for this Redis alone; its certificate need not name the address.
       echo "KVS_REDIS_VERIFY=ca"
-      [[ $KVS_REDIS_KIND == instance ]] || printf '%s\n' "KVS_REDIS_CLUSTER=true" "KVS_REDIS_URL=$redis_url"
+      [[ $KVS_REDIS_KIND == instance ]] || echo "KVS_REDIS_CLUSTER=true"
+      needs_redis_secret || echo "KVS_REDIS_URL=$redis_url"
+      if redis_iam; then echo "KVS_REDIS_AUTH=iam"; fi
       ;;
   esac
   local setting
@@ -29,7 +31,7 @@ stage_deployment() {
   deployment=DEPLOYMENT
   $dry_run && return
   deployment=$( (
-    echo "$release $options $redis_secret_version"
+    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE"
     cat "$infra/startup.sh"
     [[ $KVS_STORE != redis ]] || cat "$work/redis-ca.pem"
   ) | sha256sum | cut -c 1-16)
@@ -41,6 +43,8 @@ vm_metadata() {
   local attachments="startup-script=$infra/startup.sh"
   if [[ $1 == server ]]; then
     entries+="|kvs-options=$options"
+    if grouped; then entries+="|kvs-drain=$drain_seconds|kvs-keepalive=$KVS_KEEPALIVE"; fi
+    [[ $KVS_OBSERVE != yes ]] || entries+="|kvs-observe=yes"
     [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk"
     needs_redis_secret && entries+="|kvs-redis-secret=projects/$KVS_PROJECT/secrets/$redis_secret/versions/$redis_secret_version"
     [[ $KVS_STORE != redis ]] || attachments+=",kvs-redis-ca=$work/redis-ca.pem"
@@ -48,18 +52,19 @@ vm_metadata() {
     entries+="|kvs-servers=$server_ip:$KVS_PORT"
   fi
   entries+="|enable-oslogin=TRUE|block-project-ssh-keys=TRUE|enable-guest-attributes=TRUE|serial-port-enable=FALSE"
+  [[ $KVS_PATCHING != yes ]] || entries+="|enable-osconfig=TRUE"
   metadata=("--metadata=$entries" "--metadata-from-file=$attachments")
 }
 
 # What an API scope lets a token do is cut down further by the account's roles. Secret Manager takes no narrower
-# scope than cloud-platform, so with a Redis password the roles alone bound the servers.
+# scope than cloud-platform, nor does Redis: with a password or token for it the roles alone bound the servers.
 server_scopes() {
   local base=https://www.googleapis.com/auth
   case $KVS_STORE in
     disk) echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write" ;;
     gcs) echo "$base/devstorage.read_write,$base/logging.write,$base/monitoring.write" ;;
     redis)
-      if needs_redis_secret; then echo "$base/cloud-platform"; else
+      if needs_redis_secret || redis_iam; then echo "$base/cloud-platform"; else
         echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write"
       fi
       ;;
@@ -72,6 +77,11 @@ machine=(
   --boot-disk-size=10GB --boot-disk-type=pd-balanced
   --shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring
 )
+[[ -z $KVS_KMS_KEY ]] || machine+=("--boot-disk-kms-key=$KVS_KMS_KEY")
+
+# How long a server is out of the load balancer before it stops, in seconds: longer than the balancer's check takes to
+# fail twice, and shorter by far than the group's own, which makes the VM anew.
+drain_seconds=15
 
 create_template() {
   template=$group-$deployment

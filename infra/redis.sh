@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
 
-# HOST:PORT of an instance, the URL of a cluster
+# HOST:PORT of an instance with a password, else the URL
 redis_url=
 # which version of the secret holds an instance's URL with its password
 redis_secret_version=
 
 needs_redis_secret() {
-  [[ $KVS_STORE == redis && $KVS_REDIS_KIND == instance ]]
+  [[ $KVS_STORE == redis && $KVS_REDIS_KIND == instance && $KVS_REDIS_AUTH == required ]]
 }
 
 # Learns where Redis is and fetches the certificates that its own are signed with.
@@ -16,7 +16,14 @@ find_redis() {
   if [[ $KVS_REDIS_KIND == instance ]]; then
     ask $'HOST\t6378' redis instances describe "$redis" "--region=$KVS_REGION" "--format=value(host,port)"
     redis_url=${answer/$'\t'/:}
+    needs_redis_secret || redis_url=rediss://$redis_url
     ask CERTIFICATE redis instances describe "$redis" "--region=$KVS_REGION" "--format=value(serverCaCerts[].cert)"
+  elif [[ $KVS_REDIS_KIND == valkey ]]; then
+    ask $'HOST\t6379' memorystore instances describe "$redis" "--location=$KVS_REGION" \
+      "--format=value(discoveryEndpoints[0].address,discoveryEndpoints[0].port)"
+    redis_url=rediss://${answer/$'\t'/:}
+    ask CERTIFICATE memorystore instances get-certificate-authority "$redis" "--location=$KVS_REGION" \
+      "--format=value(managedServerCa.caCerts[].certificates[])"
   else
     ask $'HOST\t6379' redis clusters describe "$redis" "--region=$KVS_REGION" \
       "--format=value(discoveryEndpoints[0].address,discoveryEndpoints[0].port)"
@@ -72,4 +79,16 @@ store_redis_url() {
     3) echo "= secret $redis_secret has the AUTH string" ;;
     *) failed "$(<"$work/error")" "${get[@]}" ;;
   esac
+}
+
+# The flags of KVS_MAINTENANCE, for an instance and a cluster.
+maintenance_window() {
+  [[ -n $KVS_MAINTENANCE ]] || return 0
+  printf '%s\n' "--maintenance-window-day=${KVS_MAINTENANCE% *}" "--maintenance-window-hour=${KVS_MAINTENANCE#* }"
+}
+
+# The same for Valkey.
+valkey_window() {
+  [[ -z $KVS_MAINTENANCE ]] ||
+    echo "--maintenance-policy-weekly-window=day=${KVS_MAINTENANCE% *},startTime={hours=${KVS_MAINTENANCE#* }}"
 }

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
 
 # Files of a release besides the executables; the startup script puts them in place.
-readonly RELEASE_FILES=(kvs-server.service kvs-ready)
+readonly RELEASE_FILES=(kvs-server.service kvs-ready kvs-drain ops-agent.yaml)
 
 # Puts the release together and names it by its content: VMs are told the name, and take nothing else.
 stage_release() {
@@ -20,7 +20,7 @@ stage_release() {
   mkdir -p "$work/release"
   cp "$KVS_BIN/kvs-server" "$KVS_BIN/kvs-client" "$work/release/"
   for name in "${RELEASE_FILES[@]}"; do cp "$infra/$name" "$work/release/"; done
-  (cd "$work/release" && sha256sum -- kvs-* >SHA256SUMS)
+  (cd "$work/release" && sha256sum -- kvs-* ops-agent.yaml >SHA256SUMS)
   release=$(sha256sum "$work/release/SHA256SUMS" | cut -c 1-16)
 }
 

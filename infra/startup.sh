@@ -3,7 +3,8 @@
 # of the VM's metadata, it brings what is there to what is wanted and restarts the server only where it must.
 #
 # On Google Cloud it is the VM's startup script. Its orders are the metadata kvs-role, kvs-deployment, kvs-release,
-# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret and kvs-redis-ca.
+# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret, kvs-redis-ca, kvs-drain, kvs-keepalive and
+# kvs-observe.
 #
 # On any other Debian machine the orders and files come from a directory:
 #   sudo KVS_SOURCE=/path ./startup.sh
@@ -86,6 +87,8 @@ install_release() {
   local staged file
   local -a files=(kvs-client)
   [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-server.service)
+  # for Google's load balancer and Google's agent
+  [[ $role == client || -n ${KVS_SOURCE:-} ]] || files+=(kvs-drain ops-agent.yaml)
   mkdir -p "$PROGRAMS/releases"
   staged=$(mktemp -d "$PROGRAMS/releases/.new.XXXXXX")
   chmod 0755 "$staged"
@@ -109,7 +112,7 @@ install_release() {
     # In a plain directory the sums may be those of `deno task compile`, which makes the executables.
     [[ $file != kvs-server && $file != kvs-client && -n ${KVS_SOURCE:-} ]] ||
       grep -q " [ *]$file\$" "$staged/SHA256SUMS" || give_up "release $release has no sum for $file"
-    case $file in *.service) chmod 0644 "$staged/$file" ;; *) chmod 0755 "$staged/$file" ;; esac
+    case $file in *.service | *.yaml) chmod 0644 "$staged/$file" ;; *) chmod 0755 "$staged/$file" ;; esac
   done
   if [[ -d $program ]] && diff -rq "$staged" "$program" >/dev/null; then
     rm -r "$staged"
@@ -188,6 +191,31 @@ stage_environment() {
   [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
 }
 
+# Takes a server that runs out of the load balancer, so that no new connection comes to one that is about to stop.
+drain() {
+  local seconds
+  seconds=$(attribute kvs-drain)
+  if [[ -n $seconds && -x $program/kvs-drain ]] && is_up; then
+    say "out of the load balancer, $seconds s before the server stops"
+    "$program/kvs-drain" out "$seconds" || say "cannot leave the load balancer"
+  fi
+}
+
+# Back into the load balancer, whatever has become of the server.
+undrain() {
+  [[ ! -x ${program:-}/kvs-drain ]] || "$program/kvs-drain" in
+}
+
+# How soon the system asks a silent connection's other end whether it is there: before the load balancer forgets it.
+keep_alive() {
+  local seconds
+  seconds=$(attribute kvs-keepalive)
+  [[ -n $seconds ]] || return 0
+  if put /etc/sysctl.d/60-kvs.conf 0644 <<<"net.ipv4.tcp_keepalive_time = $seconds"; then
+    sysctl -q -p /etc/sysctl.d/60-kvs.conf
+  fi
+}
+
 # activate PROGRAM: makes it the one that runs, and waits until it answers.
 activate() {
   ln -sfn "$1" "$PROGRAMS/current.new"
@@ -230,6 +258,7 @@ run_server() {
   id -u kvs >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
   mount_data_disk
+  keep_alive || say "cannot set net.ipv4.tcp_keepalive_time"
 
   attribute kvs-redis-ca >"$staging/ca"
   if [[ -s $staging/ca ]] && put "$CONFIGURATION/redis-ca.pem" 0644 <"$staging/ca"; then changed=true; fi
@@ -246,6 +275,8 @@ run_server() {
     # What it has read so far would be lost with a restart.
     ! is_up || give_up "the server does not answer yet: journalctl -u kvs-server tells how far it is"
   fi
+  drain
+  trap 'undrain; rm -rf "$staging"' EXIT
   if activate "$program" || { [[ -z $before ]] && comes_up; }; then
     say "the server answers"
     return
@@ -256,6 +287,30 @@ run_server() {
     if activate "$before"; then problem+="; release ${before##*/} runs again"; fi
   fi
   give_up "$problem"
+}
+
+# --- observation --------------------------------------------------------------------------------
+
+# Google's Ops Agent with kvs's configuration, where that is wanted. A server without it serves all the same.
+observe() {
+  local source=/etc/apt/sources.list.d/google-cloud-ops-agent.list key=/etc/apt/keyrings/google-cloud.asc
+  [[ $(attribute kvs-observe) == yes ]] || return 0
+  if ! dpkg -s google-cloud-ops-agent >/dev/null 2>&1; then
+    mkdir -p /etc/apt/keyrings
+    curl -sSf --retry 5 -o "$key" https://packages.cloud.google.com/apt/doc/apt-key.gpg || return 1
+    (
+      # shellcheck source=/dev/null
+      source /etc/os-release
+      echo "deb [signed-by=$key] https://packages.cloud.google.com/apt google-cloud-ops-agent-$VERSION_CODENAME-all main"
+    ) >"$source"
+    apt-get update -q -o "Dir::Etc::sourcelist=$source" -o Dir::Etc::sourceparts=- >/dev/null || return 1
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends google-cloud-ops-agent >/dev/null ||
+      return 1
+  fi
+  mkdir -p /etc/google-cloud-ops-agent
+  if put /etc/google-cloud-ops-agent/config.yaml 0644 <"$program/ops-agent.yaml"; then
+    systemctl restart google-cloud-ops-agent
+  fi
 }
 
 # --- client -------------------------------------------------------------------------------------
@@ -345,7 +400,10 @@ before=$(readlink "$PROGRAMS/current" || true)
 install_release
 case ${role:-server} in
   client) set_up_client ;;
-  server) run_server ;;
+  server)
+    run_server
+    observe || say "cannot install Google's Ops Agent: the log and metrics stay on this machine"
+    ;;
   *) give_up "kvs-role takes server or client, not '$role'" ;;
 esac
 prune_releases

@@ -15,7 +15,7 @@ TEXT
 read_flags "" "$@"
 begin
 take_stock_of_apis
-take_stock network address disk instance group backend bucket redis-instance redis-cluster
+take_stock network address disk instance group backend bucket redis-instance redis-cluster valkey
 
 if ! exists network "$network"; then
   echo "There is no network $network in project $KVS_PROJECT: kvs is not there. infra/create.sh makes it."
@@ -57,7 +57,7 @@ if exists disk "$data_disk"; then line disk "$data_disk" "kept by infra/destroy.
 for name in "$KVS_BIN_BUCKET" "$KVS_BUCKET"; do
   if exists bucket "$name"; then line bucket "$name" "gs://$name"; fi
 done
-for key in "redis-instance/$redis" "redis-cluster/$redis"; do
+for key in "redis-instance/$redis" "redis-cluster/$redis" "valkey/$redis"; do
   if [[ -n ${found[$key]:-} ]]; then
     read -r host port status <<<"${found[$key]}"
     line "${key%%/*}" "$redis" "$status at $host:$port"

@@ -19,6 +19,11 @@ declare -A listing=(
   [service-account]="iam service-accounts list --format=value(email)"
   [bucket]="storage buckets list --format=value(name,lifecycle_config.rule[0].action.type)"
   [redis-instance]="redis instances list --format=value(name.basename(),host,port,state)"
+  [router]="compute routers list --format=value(name)"
+  [patch-deployment]="compute os-config patch-deployments list --format=value(id.basename())"
+  [dashboard]="monitoring dashboards list --format=value(displayName,name)"
+  [alert]="alpha monitoring policies list --format=value(displayName,name)"
+  [valkey]="memorystore instances list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"
   [redis-cluster]="redis clusters list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"
   [connection-policy]="network-connectivity service-connection-policies list --format=value(name.basename())"
   [secret]="secrets list --format=value(name.basename())"
@@ -46,6 +51,9 @@ api_of() {
     service-account) echo iam ;;
     bucket | bin-role | data-role) echo storage ;;
     redis-*) echo redis ;;
+    valkey) echo memorystore ;;
+    patch-deployment) echo osconfig ;;
+    dashboard | alert) echo monitoring ;;
     connection-policy) echo networkconnectivity ;;
     secret*) echo secretmanager ;;
     project-role) echo cloudresourcemanager ;;
@@ -58,7 +66,8 @@ list_command() {
   read -ra words <<<"${listing[$1]}"
   case $1 in
     redis-* | connection-policy) words+=("--region=$KVS_REGION") ;;
-    snapshot-schedule | subnet) words+=("--filter=region:$KVS_REGION") ;;
+    valkey) words+=("--location=$KVS_REGION") ;;
+    snapshot-schedule | subnet | router) words+=("--filter=region:$KVS_REGION") ;;
     peering) words+=("--network=$network") ;;
   esac
   printf '%s\n' "${words[@]}"

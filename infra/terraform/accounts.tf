@@ -37,6 +37,14 @@ resource "google_storage_bucket_iam_member" "data" {
   member = google_service_account.server.member
 }
 
+# To log in to Redis Cluster or Valkey with an access token.
+resource "google_project_iam_member" "redis" {
+  count   = local.redis_iam ? 1 : 0
+  project = var.project
+  role    = local.valkey ? "roles/memorystore.dbConnectionUser" : "roles/redis.dbConnectionUser"
+  member  = google_service_account.server.member
+}
+
 resource "google_secret_manager_secret_iam_member" "redis_url" {
   count     = local.redis_instance ? 1 : 0
   secret_id = google_secret_manager_secret.redis_url[0].id

@@ -6,7 +6,9 @@ resource "google_compute_instance" "server" {
   machine_type              = var.machine_type
   metadata                  = local.server_metadata
   allow_stopping_for_update = true
+  deletion_protection       = var.deletion_protection
   boot_disk {
+    kms_key_self_link = var.kms_key != "" ? var.kms_key : null
     initialize_params {
       image = var.image
       size  = 10
@@ -45,6 +47,12 @@ resource "google_compute_instance_template" "server" {
     disk_type    = "pd-balanced"
     boot         = true
     auto_delete  = true
+    dynamic "disk_encryption_key" {
+      for_each = var.kms_key != "" ? [var.kms_key] : []
+      content {
+        kms_key_self_link = disk_encryption_key.value
+      }
+    }
   }
   network_interface {
     subnetwork = google_compute_subnetwork.kvs.id
@@ -98,13 +106,15 @@ resource "google_compute_region_instance_group_manager" "servers" {
     health_check      = google_compute_health_check.kvs[0].id
     initial_delay_sec = 300
   }
-  # New orders are metadata, which the VMs take over without a restart.
+  # A new server for each old one, made first: an old one leaves the load balancer, its connections have 30 s to end,
+  # and then it goes. A group over a region's zones takes no other order than three at a time, or none away.
   update_policy {
     type                           = "PROACTIVE"
-    minimal_action                 = "REFRESH"
+    minimal_action                 = "REPLACE"
     most_disruptive_allowed_action = "REPLACE"
-    max_surge_fixed                = 0
-    max_unavailable_fixed          = 3
+    replacement_method             = "SUBSTITUTE"
+    max_surge_fixed                = 3
+    max_unavailable_fixed          = 0
   }
 }
 
@@ -145,6 +155,7 @@ resource "google_compute_instance" "client" {
     kvs-servers = "${google_compute_address.kvs.address}:${var.port}"
   })
   boot_disk {
+    kms_key_self_link = var.kms_key != "" ? var.kms_key : null
     initialize_params {
       image = var.image
       size  = 10
@@ -164,4 +175,37 @@ resource "google_compute_instance" "client" {
     enable_integrity_monitoring = true
   }
   depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+}
+
+# Debian's own updates, each Sunday, one zone after another: the group's other servers answer meanwhile.
+resource "google_os_config_patch_deployment" "weekly" {
+  count               = var.patching ? 1 : 0
+  patch_deployment_id = "${var.name}-weekly"
+  instance_filter {
+    instance_name_prefixes = ["${var.name}-server", "${var.name}-client"]
+  }
+  patch_config {
+    reboot_config = "DEFAULT"
+    apt {
+      type = "DIST"
+    }
+  }
+  recurring_schedule {
+    time_zone {
+      id = "Etc/UTC"
+    }
+    time_of_day {
+      hours = 3
+    }
+    weekly {
+      day_of_week = "SUNDAY"
+    }
+  }
+  rollout {
+    mode = "ZONE_BY_ZONE"
+    disruption_budget {
+      fixed = 1
+    }
+  }
+  depends_on = [google_project_service.apis]
 }

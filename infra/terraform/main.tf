@@ -25,6 +25,8 @@ locals {
   zone           = var.zone != "" ? var.zone : "${var.region}-b"
   redis_instance = var.store == "redis" && var.redis_kind == "instance"
   redis_cluster  = var.store == "redis" && var.redis_kind == "cluster"
+  valkey         = var.store == "redis" && var.redis_kind == "valkey"
+  redis_iam      = (local.redis_cluster || local.valkey) && var.redis_auth == "required"
   grouped        = var.store != "disk"
 
   # The release is named by its sums, which the startup script holds its files to.
@@ -33,6 +35,7 @@ locals {
     "kvs-client"         = "${var.bin}/kvs-client"
     "kvs-ready"          = "${path.module}/../kvs-ready"
     "kvs-server.service" = "${path.module}/../kvs-server.service"
+    "ops-agent.yaml"     = "${path.module}/../ops-agent.yaml"
   }
   sums    = join("", [for name, file in local.release_files : "${filesha256(file)}  ${name}\n"])
   release = substr(sha256(local.sums), 0, 16)
@@ -40,6 +43,7 @@ locals {
   redis_ca = try(
     join("\n", google_redis_instance.kvs[0].server_ca_certs[*].cert),
     join("\n", flatten(google_redis_cluster.kvs[0].managed_server_ca[0].ca_certs[*].certificates)),
+    join("\n", flatten(google_memorystore_instance.kvs[0].managed_server_ca[0].ca_certs[*].certificates)),
     "",
   )
 
@@ -57,6 +61,11 @@ locals {
       "KVS_REDIS_CLUSTER=true",
       "KVS_REDIS_URL=rediss://${google_redis_cluster.kvs[0].discovery_endpoints[0].address}:${google_redis_cluster.kvs[0].discovery_endpoints[0].port}",
     ] : [],
+    local.valkey ? [
+      "KVS_REDIS_CLUSTER=true",
+      "KVS_REDIS_URL=rediss://${google_memorystore_instance.kvs[0].discovery_endpoints[0].address}:${google_memorystore_instance.kvs[0].discovery_endpoints[0].port}",
+    ] : [],
+    local.redis_iam ? ["KVS_REDIS_AUTH=iam"] : [],
     [for name, value in var.server_env : "${name}=${value}"],
   ))
 
@@ -72,20 +81,25 @@ locals {
     enable-oslogin          = "TRUE"
     block-project-ssh-keys  = "TRUE"
     enable-guest-attributes = "TRUE"
+    enable-osconfig         = var.patching ? "TRUE" : "FALSE"
     serial-port-enable      = "FALSE"
   }
   server_metadata = merge(
     local.common_metadata,
     { kvs-role = "server", kvs-options = local.options },
+    # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
+    local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
+    var.observe ? { kvs-observe = "yes" } : {},
     var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
     local.redis_instance ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )
 
-  # Secret Manager takes no narrower scope than cloud-platform; there the roles alone bound the servers.
+  # Secret Manager and Redis's IAM take no narrower scope than cloud-platform; there the roles alone bound the servers.
   narrow_scopes = ["https://www.googleapis.com/auth/logging.write", "https://www.googleapis.com/auth/monitoring.write"]
   server_scopes = (
-    local.redis_instance ? ["https://www.googleapis.com/auth/cloud-platform"] :
+    (local.redis_instance && var.redis_auth == "required") || local.redis_iam ?
+    ["https://www.googleapis.com/auth/cloud-platform"] :
     concat(local.narrow_scopes, [
       "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",
     ])
@@ -97,6 +111,9 @@ resource "google_project_service" "apis" {
     ["compute", "storage", "iam", "cloudresourcemanager", "logging", "monitoring", "iap", "oslogin"],
     local.redis_instance ? ["redis", "servicenetworking", "secretmanager"] : [],
     local.redis_cluster ? ["redis", "networkconnectivity"] : [],
+    local.valkey ? ["memorystore", "networkconnectivity"] : [],
+    var.patching ? ["osconfig"] : [],
+    var.uptime_service == "" ? [] : ["servicedirectory"],
   ))
   service            = "${each.value}.googleapis.com"
   disable_on_destroy = false

@@ -21,6 +21,22 @@ resource "google_compute_address" "kvs" {
   subnetwork   = google_compute_subnetwork.kvs.id
 }
 
+# The way to the internet, which the VMs need for nothing of kvs's.
+resource "google_compute_router" "nat" {
+  count   = var.nat ? 1 : 0
+  name    = "${var.name}-nat"
+  network = google_compute_network.kvs.id
+}
+
+resource "google_compute_router_nat" "nat" {
+  count                              = var.nat ? 1 : 0
+  name                               = "${var.name}-nat"
+  router                             = google_compute_router.nat[0].name
+  region                             = var.region
+  nat_ip_allocate_option             = "AUTO_ONLY"
+  source_subnetwork_ip_ranges_to_nat = "ALL_SUBNETWORKS_ALL_IP_RANGES"
+}
+
 resource "google_compute_firewall" "clients" {
   name                    = "${var.name}-clients"
   network                 = google_compute_network.kvs.id

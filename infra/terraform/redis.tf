@@ -25,12 +25,24 @@ resource "google_redis_instance" "kvs" {
   redis_version           = "REDIS_7_2"
   authorized_network      = google_compute_network.kvs.id
   connect_mode            = "PRIVATE_SERVICE_ACCESS"
-  auth_enabled            = true
+  auth_enabled            = var.redis_auth == "required"
+  customer_managed_key    = var.kms_key != "" ? var.kms_key : null
   transit_encryption_mode = "SERVER_AUTHENTICATION"
   redis_configs           = { maxmemory-policy = "noeviction" }
   persistence_config {
     persistence_mode    = "RDB"
     rdb_snapshot_period = "ONE_HOUR"
+  }
+  dynamic "maintenance_policy" {
+    for_each = var.maintenance == null ? [] : [var.maintenance]
+    content {
+      weekly_maintenance_window {
+        day = maintenance_policy.value.day
+        start_time {
+          hours = maintenance_policy.value.hour
+        }
+      }
+    }
   }
   depends_on = [google_service_networking_connection.services]
   lifecycle {
@@ -54,16 +66,16 @@ resource "google_secret_manager_secret" "redis_url" {
 resource "google_secret_manager_secret_version" "redis_url" {
   count       = local.redis_instance ? 1 : 0
   secret      = google_secret_manager_secret.redis_url[0].id
-  secret_data = "rediss://:${google_redis_instance.kvs[0].auth_string}@${google_redis_instance.kvs[0].host}:${google_redis_instance.kvs[0].port}"
+  secret_data = "rediss://${var.redis_auth == "required" ? ":${google_redis_instance.kvs[0].auth_string}@" : ""}${google_redis_instance.kvs[0].host}:${google_redis_instance.kvs[0].port}"
 }
 
-# A cluster has its addresses in the subnet. It knows no AUTH string, only tokens of an hour: the network alone says
-# who may connect.
+# A cluster and Valkey have their addresses in the subnet. They know no AUTH string, only the access tokens of an
+# account, which kvs renews.
 resource "google_network_connectivity_service_connection_policy" "redis" {
-  count         = local.redis_cluster ? 1 : 0
+  count         = local.redis_cluster || local.valkey ? 1 : 0
   name          = "${var.name}-redis"
   location      = var.region
-  service_class = "gcp-memorystore-redis"
+  service_class = local.valkey ? "gcp-memorystore" : "gcp-memorystore-redis"
   network       = google_compute_network.kvs.id
   psc_config {
     subnetworks = [google_compute_subnetwork.kvs.id]
@@ -78,9 +90,10 @@ resource "google_redis_cluster" "kvs" {
   shard_count                 = var.redis_shards
   replica_count               = var.redis_replicas
   node_type                   = var.redis_node_type
-  authorization_mode          = "AUTH_MODE_DISABLED"
+  authorization_mode          = local.redis_iam ? "AUTH_MODE_IAM_AUTH" : "AUTH_MODE_DISABLED"
   transit_encryption_mode     = "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION"
   deletion_protection_enabled = true
+  kms_key                     = var.kms_key != "" ? var.kms_key : null
   redis_configs               = { maxmemory-policy = "noeviction" }
   psc_configs {
     network = google_compute_network.kvs.id
@@ -89,6 +102,55 @@ resource "google_redis_cluster" "kvs" {
     mode = "AOF"
     aof_config {
       append_fsync = "EVERYSEC"
+    }
+  }
+  dynamic "maintenance_policy" {
+    for_each = var.maintenance == null ? [] : [var.maintenance]
+    content {
+      weekly_maintenance_window {
+        day = maintenance_policy.value.day
+        start_time {
+          hours = maintenance_policy.value.hour
+        }
+      }
+    }
+  }
+  depends_on = [google_network_connectivity_service_connection_policy.redis]
+}
+
+resource "google_memorystore_instance" "kvs" {
+  count                       = local.valkey ? 1 : 0
+  instance_id                 = var.name
+  location                    = var.region
+  shard_count                 = var.redis_shards
+  replica_count               = var.redis_replicas
+  node_type                   = var.valkey_node_type
+  engine_version              = "VALKEY_8_0"
+  mode                        = "CLUSTER"
+  authorization_mode          = local.redis_iam ? "IAM_AUTH" : "AUTH_DISABLED"
+  transit_encryption_mode     = "SERVER_AUTHENTICATION"
+  deletion_protection_enabled = true
+  kms_key                     = var.kms_key != "" ? var.kms_key : null
+  engine_configs              = { maxmemory-policy = "noeviction" }
+  desired_auto_created_endpoints {
+    network    = google_compute_network.kvs.id
+    project_id = var.project
+  }
+  persistence_config {
+    mode = "AOF"
+    aof_config {
+      append_fsync = "EVERY_SEC"
+    }
+  }
+  dynamic "maintenance_policy" {
+    for_each = var.maintenance == null ? [] : [var.maintenance]
+    content {
+      weekly_maintenance_window {
+        day = maintenance_policy.value.day
+        start_time {
+          hours = maintenance_policy.value.hour
+        }
+      }
     }
   }
   depends_on = [google_network_connectivity_service_connection_policy.redis]

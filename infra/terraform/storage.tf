@@ -8,6 +8,12 @@ resource "google_storage_bucket" "bin" {
   soft_delete_policy {
     retention_duration_seconds = 7 * 24 * 3600
   }
+  dynamic "encryption" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
   depends_on = [google_project_service.apis]
 }
 
@@ -30,11 +36,23 @@ resource "google_storage_bucket_object" "sums" {
 resource "google_storage_bucket" "data" {
   count                       = var.store == "gcs" ? 1 : 0
   name                        = "${var.project}-${var.name}-data"
-  location                    = var.region
+  location                    = var.bucket_location != "" ? var.bucket_location : var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   soft_delete_policy {
     retention_duration_seconds = 0
+  }
+  dynamic "custom_placement_config" {
+    for_each = length(var.bucket_placement) > 0 ? [var.bucket_placement] : []
+    content {
+      data_locations = custom_placement_config.value
+    }
+  }
+  dynamic "encryption" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+    content {
+      default_kms_key_name = encryption.value
+    }
   }
   versioning {
     enabled = false
@@ -85,6 +103,12 @@ resource "google_compute_disk" "data" {
   type       = var.disk_type
   size       = var.disk_gb
   depends_on = [google_project_service.apis]
+  dynamic "disk_encryption_key" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+    content {
+      kms_key_self_link = disk_encryption_key.value
+    }
+  }
   lifecycle {
     prevent_destroy = true
   }

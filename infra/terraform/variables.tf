@@ -64,7 +64,7 @@ variable "server_count" {
 
 variable "image" {
   type    = string
-  default = "debian-cloud/debian-12"
+  default = "debian-cloud/debian-13"
 }
 
 variable "subnet_range" {
@@ -76,6 +76,71 @@ variable "bin" {
   type        = string
   default     = "../../bin"
   description = "Where the executables are that `deno task compile` has made"
+}
+
+variable "deletion_protection" {
+  type        = bool
+  default     = false
+  description = "Whether the disk store's VM can be deleted only after this is false again"
+}
+
+variable "nat" {
+  type        = bool
+  default     = false
+  description = "Whether the VMs reach the internet, by Cloud NAT; Google's APIs they reach without"
+}
+
+variable "patching" {
+  type        = bool
+  default     = false
+  description = "Whether Google's OS patching updates Debian each Sunday at 03:00 UTC, zone by zone"
+}
+
+variable "kms_key" {
+  type        = string
+  default     = ""
+  description = "The key that disks, buckets and Redis are encrypted with; Google's own where empty"
+}
+
+variable "bucket_location" {
+  type        = string
+  default     = ""
+  description = "Of the items' bucket: a dual-region such as EUR4, or EU with bucket_placement; the region where empty"
+}
+
+variable "bucket_placement" {
+  type        = list(string)
+  default     = []
+  description = "Two regions that hold the items, such as [\"EUROPE-WEST1\", \"EUROPE-WEST4\"]"
+}
+
+variable "keepalive" {
+  type        = number
+  default     = 300
+  description = "For gcs and redis: seconds of silence until the other end is asked, before the load balancer forgets it at 600"
+}
+
+variable "observe" {
+  type        = bool
+  default     = false
+  description = "Whether Google's Ops Agent takes kvs's log and metrics from the VMs"
+}
+
+variable "dashboard" {
+  type    = bool
+  default = false
+}
+
+variable "alert_channels" {
+  type        = list(string)
+  default     = []
+  description = "Whom the alerts are told, projects/P/notificationChannels/N; no alerts where empty"
+}
+
+variable "uptime_service" {
+  type        = string
+  default     = ""
+  description = "The Service Directory service that an uptime check goes through (docs/gcp.md); no check where empty"
 }
 
 variable "disk_gb" {
@@ -94,12 +159,34 @@ variable "snapshot_days" {
 }
 
 variable "redis_kind" {
-  type    = string
-  default = "instance"
+  type        = string
+  default     = "instance"
+  description = "Memorystore for Redis, for Redis Cluster, or for Valkey"
   validation {
-    condition     = contains(["instance", "cluster"], var.redis_kind)
-    error_message = "instance or cluster."
+    condition     = contains(["instance", "cluster", "valkey"], var.redis_kind)
+    error_message = "instance, cluster or valkey."
   }
+}
+
+variable "redis_auth" {
+  type        = string
+  default     = "required"
+  description = "required (an instance's password, else IAM), or none: whoever reaches its address may do all"
+  validation {
+    condition     = contains(["required", "none"], var.redis_auth)
+    error_message = "required or none."
+  }
+}
+
+variable "valkey_node_type" {
+  type    = string
+  default = "HIGHMEM_MEDIUM"
+}
+
+variable "maintenance" {
+  type        = object({ day = string, hour = number })
+  default     = null
+  description = "When Google may work on Redis, such as { day = \"SUNDAY\", hour = 3 }, in UTC"
 }
 
 variable "redis_tier" {

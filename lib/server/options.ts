@@ -21,7 +21,7 @@ import {
   size,
   text,
 } from "../cli/option.ts";
-import { fsyncNames, redisVerifyNames, storeNames } from "../storage/open.ts";
+import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
 
@@ -111,8 +111,9 @@ export const serverOptions = {
     flags: "--redis-url",
     value: "URL,…",
     default: ["redis://127.0.0.1:6379"],
-    help: "redis: redis://[user:password@]host[:port][/db], or rediss:// for TLS; several are " +
-      "seeds of a cluster",
+    help: "redis: redis://[user:password@]host[:port][/db], rediss:// for TLS, " +
+      "redis-sentinel://host[:port]/master[/db], unix:///path[?db=N]; several are seeds of a " +
+      "cluster, or Sentinels",
   }),
   redisCluster: flag({ flags: "--redis-cluster", help: "redis: it is a Redis Cluster" }),
   redisCa: text({
@@ -126,6 +127,40 @@ export const serverOptions = {
     default: "full",
     help:
       "redis: with TLS, check its certificate in full, or only that one of --redis-ca signed it",
+  }),
+  redisCert: text({
+    flags: "--redis-cert",
+    value: "FILE",
+    help: "redis: with TLS, show this certificate (PEM) to Redis",
+  }),
+  redisKey: text({
+    flags: "--redis-key",
+    value: "FILE",
+    help: "redis: the key (PEM) of --redis-cert",
+  }),
+  redisAuth: choice({
+    flags: "--redis-auth",
+    of: redisAuthNames,
+    default: "password",
+    help: "redis: log in by the URL's password, or by Google's access tokens, as Memorystore takes",
+  }),
+  redisSentinelAuth: text({
+    flags: "--redis-sentinel-auth",
+    value: "[USER:]PASSWORD",
+    help: "redis: what the Sentinels ask for, where they ask",
+  }),
+  redisNat: list({
+    flags: "--redis-nat",
+    value: "HOST:PORT=HOST:PORT,…",
+    help: "redis: reach what a cluster or Sentinel calls by the first address by the second",
+  }),
+  redisWait: integer({
+    flags: "--redis-wait",
+    min: 0,
+    max: 100,
+    default: 0,
+    help:
+      "redis: answer a change when so many replicas have it, and with an error when they have not",
   }),
   bucket: text({ flags: "--bucket", value: "NAME", help: "gcs: the bucket" }),
   gcsEndpoint: text({

@@ -167,6 +167,9 @@ export class Server implements Surroundings {
     counters.total_connections++;
     // Each batch is one write, so there is nothing to gain from holding small packets back.
     if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
+    // As memcached: the system finds out that the other end is gone, and what lies between two silent
+    // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
+    if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
     const number = ++this.numbers;
     const connection = new Connection(conn, this.context, this, { id: number, protocols });
     this.connections.set(connection, {

@@ -20,6 +20,9 @@ export const fsyncNames = ["always", "everysec", "no"] as const;
  */
 export const redisVerifyNames = ["full", "ca"] as const;
 
+/** What Redis takes for a password: that of the URL, or Google's access tokens. */
+export const redisAuthNames = ["password", "iam"] as const;
+
 /** The options of all stores, as the command line gives them. */
 export interface StoreChoice extends StoreOptions {
   readonly store: typeof storeNames[number];
@@ -40,6 +43,16 @@ export interface StoreChoice extends StoreOptions {
   /** File of certificates in PEM that TLS to Redis trusts. */
   readonly redisCa?: string;
   readonly redisVerify: typeof redisVerifyNames[number];
+  /** Files of the certificate that is shown to Redis, and of its key, in PEM. */
+  readonly redisCert?: string;
+  readonly redisKey?: string;
+  readonly redisAuth: typeof redisAuthNames[number];
+  /** `[user:]password` of the Sentinels. */
+  readonly redisSentinelAuth?: string;
+  /** Addresses as Redis tells them, each with `=` and the one it is reached by. */
+  readonly redisNat: readonly string[];
+  /** How many replicas have a change before it is answered. */
+  readonly redisWait: number;
   readonly bucket?: string;
   readonly gcsEndpoint?: string;
   /** Requests to Cloud Storage at once. */
@@ -71,8 +84,13 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         urls: choice.redisUrl,
         cluster: choice.redisCluster,
         prefix: choice.prefix ?? "",
-        ca: choice.redisCa === undefined ? undefined : readCertificates(choice.redisCa),
+        ca: choice.redisCa === undefined ? undefined : readPem("--redis-ca", choice.redisCa),
         anyName: choice.redisVerify === "ca",
+        identity: redisIdentityOf(choice),
+        tokens: choice.redisAuth === "iam" ? await googleTokens(log) : undefined,
+        sentinelLogin: choice.redisSentinelAuth,
+        nat: choice.redisNat,
+        replicas: choice.redisWait,
       });
     }
     case "disk": {
@@ -128,10 +146,23 @@ export function placeOf(choice: StoreChoice): string {
   }
 }
 
-function readCertificates(path: string): string {
+function redisIdentityOf({ redisCert, redisKey }: StoreChoice) {
+  if (redisCert === undefined && redisKey === undefined) return undefined;
+  if (redisCert === undefined || redisKey === undefined) {
+    throw new ExitError("--redis-cert and --redis-key go together", Exit.usage);
+  }
+  return { cert: readPem("--redis-cert", redisCert), key: readPem("--redis-key", redisKey) };
+}
+
+async function googleTokens(log: (line: string) => void) {
+  const { Credentials } = await import("./google_credentials.ts");
+  return await Credentials.find(log);
+}
+
+function readPem(option: string, path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    throw new ExitError(`cannot read the certificates of --redis-ca: ${error}`, Exit.usage);
+    throw new ExitError(`cannot read the file of ${option}: ${error}`, Exit.usage);
   }
 }

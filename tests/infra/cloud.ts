@@ -177,6 +177,9 @@ export class Cloud implements AsyncDisposable {
       "networkconnectivity",
       "redis",
       "secretmanager",
+      "memorystore",
+      "osconfig",
+      "monitoring",
     ];
     for (const api of management) {
       variables[`CLOUDSDK_API_ENDPOINT_OVERRIDES_${api.toUpperCase()}`] =

@@ -52,6 +52,14 @@ function hindrance(cloud: Cloud, vm: Json, orders: Record<string, string>): stri
       return "Redis does not take the password";
     }
   }
+  if (/^KVS_REDIS_AUTH=iam$/m.test(orders["kvs-options"] ?? "")) {
+    const valkey = [...cloud.resources.keys()].some((it) =>
+      /\/locations\/[^/]+\/instances\//.test(it)
+    );
+    const role = `roles/${valkey ? "memorystore" : "redis"}.dbConnectionUser`;
+    const may = scoped("cloud-platform") && cloud.grants(`projects/${PROJECT}`, member, role);
+    if (!may) return "Redis does not take the token";
+  }
   const data = orders["kvs-options"]?.match(/^KVS_BUCKET=(.*)$/m)?.[1];
   if (data) {
     const may = scoped("devstorage.read_write") &&

@@ -197,6 +197,58 @@ function networkConnectivity(
   }
 }
 
+/** Memorystore for Valkey: the same collections as Redis Cluster under another name. */
+function memorystore(
+  cloud: Cloud,
+  method: string,
+  path: string,
+  body: Json,
+  query: URLSearchParams,
+): Json {
+  const name = path.slice("v1/".length);
+  if (name.includes("/operations/")) return doneAt(name);
+  if (name.endsWith("/instances") && method === "GET") return { instances: cloud.list(name) };
+  if (name.endsWith("/instances")) {
+    const id = query.get("instanceId");
+    const made = {
+      state: "ACTIVE",
+      discoveryEndpoints: [{ address: "10.120.0.9", port: 6379 }],
+    };
+    cloud.add(`${name}/${id}`, { ...body, name: `${name}/${id}`, ...made });
+    return doneAt(name, cloud.get(`${name}/${id}`));
+  }
+  if (name.endsWith("/certificateAuthority")) {
+    cloud.get(name.slice(0, -"/certificateAuthority".length));
+    return { name, managedServerCa: { caCerts: [{ certificates: [CA_CERTIFICATE] }] } };
+  }
+  if (method === "GET") return cloud.get(name);
+  if (method === "DELETE") {
+    cloud.delete(name);
+    return doneAt(name);
+  }
+}
+
+/** Collections whose members are posted, listed and deleted, and nothing else. */
+function plainCollection(
+  cloud: Cloud,
+  method: string,
+  name: string,
+  body: Json,
+  id: string | null,
+): Json {
+  const collection = name.split("/").at(-1)!;
+  if (["patchDeployments", "dashboards", "alertPolicies"].includes(collection)) {
+    if (method === "GET") return { [collection]: cloud.list(name) };
+    const path = `${name}/${id ?? cloud.list(name).length + 1}`;
+    return cloud.add(path, { ...body, name: path });
+  }
+  if (method === "GET") return cloud.get(name);
+  if (method === "DELETE") {
+    cloud.delete(name);
+    return {};
+  }
+}
+
 export function managementApi(
   cloud: Cloud,
   { method, path, body }: Recorded,
@@ -220,6 +272,13 @@ export function managementApi(
       return projects(cloud, inside, body);
     case "secretmanager":
       return secrets(cloud, method, inside, body, query);
+    case "memorystore":
+      return memorystore(cloud, method, inside, body, query);
+    case "osconfig":
+    case "monitoring": {
+      const name = inside.slice(inside.indexOf("/") + 1);
+      return plainCollection(cloud, method, name, body, query.get("patchDeploymentId"));
+    }
     case "redis":
       return redis(cloud, method, inside, body, query);
     case "servicenetworking":

@@ -7,6 +7,27 @@ const STORES: Record<string, Record<string, string>> = {
   gcs: { KVS_STORE: "gcs" },
   redis: { KVS_STORE: "redis" },
   "redis cluster": { KVS_STORE: "redis", KVS_REDIS_KIND: "cluster" },
+  valkey: { KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" },
+};
+
+/** One more deployment that goes all the way: the bucket store with all that is off by default. */
+const EVERYTHING = "gcs with every setting";
+
+/** A key of the project's. */
+const KEY = `projects/${PROJECT}/locations/europe-west1/keyRings/ring/cryptoKeys/key`;
+
+/** What is not on by default. */
+const EVERY_SETTING = {
+  KVS_NAT: "yes",
+  KVS_PATCHING: "yes",
+  KVS_DELETION_PROTECTION: "yes",
+  KVS_KMS_KEY: KEY,
+  KVS_BUCKET_LOCATION: "EU",
+  KVS_BUCKET_PLACEMENT: "europe-west1,europe-west4",
+  KVS_MAINTENANCE: "sunday 3",
+  KVS_OBSERVE: "yes",
+  KVS_DASHBOARD: "yes",
+  KVS_ALERT_CHANNELS: `projects/${PROJECT}/notificationChannels/1`,
 };
 
 const SERVER = `serviceAccount:kvs-server@${PROJECT}.iam.gserviceaccount.com`;
@@ -94,12 +115,81 @@ Deno.test("machines have their own account, no address outside, a measured boot 
       assertMatch(line, /--network-interface=[^ ]*no-address/);
       assertMatch(line, /--shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring/);
       assertMatch(line, /enable-oslogin=TRUE\|block-project-ssh-keys=TRUE/);
-      // Secret Manager, where the password of a Redis instance is, takes no narrower scope.
+      // Secret Manager, where the password of a Redis instance is, takes no narrower scope, nor does Redis.
       assertEquals(
         line.includes("auth/cloud-platform"),
-        store === "redis" && !line.includes("kvs-client@"),
+        settings.KVS_STORE === "redis" && !line.includes("kvs-client@"),
       );
     }
+  }
+});
+
+Deno.test("each setting that is off by default becomes the flags and things that it names", async () => {
+  const lines = async (settings: Record<string, string>) =>
+    commands(succeeded(await dryRun("create.sh", { ...EVERY_SETTING, ...settings })));
+  const one = (all: string[], pattern: RegExp) => {
+    const found = all.filter((line) => pattern.test(line));
+    assertEquals(found.length, 1, `${pattern}: ${found.join("\n")}`);
+    return found[0];
+  };
+  const disk = await lines({ KVS_STORE: "disk" });
+  assertStringIncludes(one(disk, /instances create kvs-server /), " --deletion-protection");
+  assertStringIncludes(one(disk, /instances create kvs-server /), `--boot-disk-kms-key=${KEY}`);
+  assertStringIncludes(one(disk, /disks create /), `--kms-key=${KEY}`);
+  one(disk, /compute routers create kvs-nat /);
+  one(disk, /compute routers nats create kvs-nat .*--auto-allocate-nat-external-ips/);
+  one(disk, /patch-deployments create kvs-weekly /);
+  one(disk, /monitoring dashboards create /);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
+  assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
+  const gcs = await lines({ KVS_STORE: "gcs" });
+  assertMatch(
+    one(gcs, /buckets create gs:..demo-kvs-data /),
+    new RegExp(
+      `--location=EU .*--placement=europe-west1,europe-west4 .*--default-encryption-key=${KEY}`,
+    ),
+  );
+  const redis = await lines({ KVS_STORE: "redis" });
+  assertMatch(
+    one(redis, /redis instances create /),
+    /--enable-auth .*--maintenance-window-day=sunday --maintenance-window-hour=3 --customer-managed-key=/,
+  );
+  const cluster = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "cluster", KVS_KMS_KEY: "" });
+  assertMatch(one(cluster, /redis clusters create /), /--maintenance-window-day=sunday/);
+  const valkey = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" });
+  assertStringIncludes(one(valkey, /memorystore instances create /), `--kms-key=${KEY}`);
+});
+
+Deno.test("every kind of Redis asks who connects, and says so aloud where it is told not to", async () => {
+  const kinds = {
+    instance: [/--enable-auth/, /--no-enable-auth/],
+    cluster: [/--auth-mode=iam/, /--auth-mode=disabled/],
+    valkey: [/--authorization-mode=iam-auth/, /--authorization-mode=auth-disabled/],
+  };
+  for (const [kind, [required, none]] of Object.entries(kinds)) {
+    const settings = { KVS_STORE: "redis", KVS_REDIS_KIND: kind };
+    const made = (outcome: Outcome) =>
+      commands(outcome).find((line) =>
+        /(redis|memorystore) (instances|clusters) create/.test(line)
+      )!;
+    const usual = succeeded(await dryRun("create.sh", settings));
+    assertMatch(made(usual), required);
+    const iam = kind !== "instance";
+    assertEquals(/KVS_REDIS_AUTH=iam/.test(usual.stdout), iam);
+    assertEquals(/dbConnectionUser/.test(usual.stdout), iam);
+    assertEquals(/whoever reaches its address/.test(usual.stdout), false);
+    const open = succeeded(await dryRun("create.sh", { ...settings, KVS_REDIS_AUTH: "none" }));
+    assertMatch(made(open), none);
+    assertMatch(open.stdout, /^# KVS_REDIS_AUTH=none: whoever reaches its address/m);
+    assertEquals(/secrets create|KVS_REDIS_AUTH=iam/.test(open.stdout), false);
+  }
+});
+
+Deno.test("servers behind the load balancer remind it of silent connections before it forgets them", async () => {
+  for (const [store, settings] of Object.entries(STORES)) {
+    const { stdout } = succeeded(await dryRun("create.sh", settings));
+    assertEquals(/kvs-keepalive=300/.test(stdout), store !== "disk", store);
+    assertEquals(/kvs-drain=15/.test(stdout), store !== "disk", store);
   }
 });
 
@@ -111,6 +201,11 @@ Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
     KVS_NAME: "Kvs",
     KVS_ZONE: "us-central1-a",
     KVS_SERVER_ENV: "no equals sign",
+    KVS_REDIS_KIND: "sentinel",
+    KVS_REDIS_AUTH: "optional",
+    KVS_MAINTENANCE: "sunday 24",
+    KVS_KMS_KEY: "key",
+    KVS_NAT: "maybe",
   };
   for (const [name, value] of Object.entries(wrong)) {
     const { code, stderr } = await dryRun("create.sh", { [name]: value });
@@ -211,16 +306,19 @@ function checkResources({ cloud }: Deployment, store: string): void {
         ? ["roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-redis-url"]
         : []),
       "roles/storage.objectViewer on buckets/demo-kvs-bin",
-      ...(store === "gcs" ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
+      ...(store === "redis cluster" ? ["roles/redis.dbConnectionUser on projects/demo"] : []),
+      ...(store === "valkey" ? ["roles/memorystore.dbConnectionUser on projects/demo"] : []),
+      ...(store.startsWith("gcs") ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
     ].sort(),
   );
 
   for (const bucket of cloud.list("buckets")) {
     assertEquals(bucket.iamConfiguration.publicAccessPrevention, "enforced");
     assertEquals(bucket.iamConfiguration.uniformBucketLevelAccess.enabled, true);
-    assertEquals(bucket.location.toLowerCase(), "europe-west1");
+    const dual = store === EVERYTHING && bucket.name === "demo-kvs-data";
+    assertEquals(bucket.location.toLowerCase(), dual ? "eu" : "europe-west1");
   }
-  if (store === "gcs") {
+  if (store.startsWith("gcs")) {
     const bucket = cloud.get("buckets/demo-kvs-data");
     assertEquals(String(bucket.softDeletePolicy.retentionDurationSeconds), "0");
     assertEquals(bucket.versioning.enabled, false);
@@ -242,6 +340,14 @@ function checkResources({ cloud }: Deployment, store: string): void {
   } else {
     const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
     assertEquals([check.port, check.request, check.response], [11211, "version\n", "VERSION"]);
+    // The load balancer finds out within the time that a server is out of it; the group waits much longer.
+    const [balancer, heal] = ["kvs", "kvs-heal"].map((name) => {
+      const { checkIntervalSec, timeoutSec, unhealthyThreshold } = cloud.get(
+        `${project}/global/healthChecks/${name}`,
+      );
+      return unhealthyThreshold * checkIntervalSec + timeoutSec;
+    });
+    assert(balancer <= 15 && heal >= 120, `${balancer} s and ${heal} s`);
     const group = cloud.get(`${region}/instanceGroupManagers/kvs-servers`);
     assertEquals(group.autoHealingPolicies.length, 1);
     const rule = cloud.get(`${region}/forwardingRules/kvs`);
@@ -261,6 +367,26 @@ function checkResources({ cloud }: Deployment, store: string): void {
     const cluster = cloud.get(`${locations}/clusters/kvs`);
     assertEquals(cluster.transitEncryptionMode, "TRANSIT_ENCRYPTION_MODE_SERVER_AUTHENTICATION");
     assertEquals(cluster.redisConfigs, { "maxmemory-policy": "noeviction" });
+    assertEquals(cluster.authorizationMode, "AUTH_MODE_IAM_AUTH");
+  }
+  if (store === "valkey") {
+    const valkey = cloud.get(`${locations}/instances/kvs`);
+    assertEquals([valkey.authorizationMode, valkey.transitEncryptionMode], [
+      "IAM_AUTH",
+      "SERVER_AUTHENTICATION",
+    ]);
+    assertEquals(valkey.engineConfigs, { "maxmemory-policy": "noeviction" });
+  }
+  if (store === EVERYTHING) {
+    assertEquals(cloud.get(`${region}/routers/kvs-nat`).nats.length, 1);
+    assertEquals(cloud.list(`${project}/patchDeployments`).length, 1);
+    assertEquals(cloud.list(`${project}/dashboards`)[0].displayName, "kvs (kvs)");
+    const alerts = cloud.list(`${project}/alertPolicies`);
+    assertEquals(alerts.length, 4);
+    for (const { displayName, notificationChannels } of alerts) {
+      assertMatch(displayName, /^kvs kvs: /);
+      assertEquals(notificationChannels, [EVERY_SETTING.KVS_ALERT_CHANNELS]);
+    }
   }
   assertEquals(cloud.unknown, []);
 }
@@ -271,7 +397,12 @@ function servers({ cloud }: Deployment): string[] {
   );
 }
 
-for (const [store, settings] of Object.entries(STORES)) {
+for (
+  const [store, settings] of Object.entries({
+    ...STORES,
+    [EVERYTHING]: { ...EVERY_SETTING, KVS_STORE: "gcs" },
+  })
+) {
   const name =
     `for ${store}: create, again after a failure, again; deploy, one that fails; status; destroy`;
   const ignore = withoutGcloud || (store !== "disk" && !everyStore);
@@ -456,7 +587,7 @@ Deno.test({
 }, async () => {
   const files = ["infra", "tests/infra"].flatMap((directory) =>
     Array.from(Deno.readDirSync(ROOT + directory), (it) => `${directory}/${it.name}`)
-  ).filter((path) => /\.sh$|\/kvs-ready$|\.env$/.test(path));
+  ).filter((path) => /\.sh$|\/kvs-(ready|drain)$|\.env$/.test(path));
   const { code, stdout } = await new Deno.Command("shellcheck", {
     args: ["-x", ...files],
     cwd: ROOT,

@@ -41,7 +41,7 @@ async function releaseFiles(server: string): Promise<Record<string, string>> {
     "kvs-server": server,
     "kvs-client": "#!/bin/sh\necho client\n",
   };
-  for (const name of ["kvs-ready", "kvs-server.service"]) {
+  for (const name of ["kvs-ready", "kvs-drain", "kvs-server.service", "ops-agent.yaml"]) {
     files[name] = await Deno.readTextFile(`${ROOT}infra/${name}`);
   }
   let sums = "";
@@ -256,6 +256,44 @@ test("a change of the metadata brings the VM up to date, and says so", async () 
   assertEquals(await ask(port), "VERSION three");
   const { text: left } = await sandbox.run("ls -A /opt/kvs/releases");
   assertEquals(left.trim().split("\n"), [two.name, three.name].sort());
+});
+
+test("a server behind the load balancer leaves it before it stops, and is back when it answers", async () => {
+  await using sandbox = await Sandbox.start();
+  const port = freePort();
+  /** Its kvs-drain notes the server of the moment; the real one has a test of its own. */
+  const release = async (label: string) => {
+    const files = await releaseFiles(serverProgram(label));
+    const noting = `#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/${port}
+printf 'version\\r\\n' >&3
+read -r -t 5 line <&3
+echo "$* $line" | tr -d '\\r' >>/run/drain.log
+`;
+    const old = await sha256(files["kvs-drain"]);
+    files["kvs-drain"] = noting;
+    files.SHA256SUMS = files.SHA256SUMS.replace(old, await sha256(noting));
+    return { name: (await sha256(files.SHA256SUMS)).slice(0, 16), files };
+  };
+  const one = await release("one");
+  await using google = await Machine.start(sandbox, {
+    attributes: {
+      ...firstOrders(one.name),
+      "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}`,
+      "kvs-drain": "15",
+      "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
+    },
+    release: one,
+  });
+  const log = async () => (await sandbox.run("cat /run/drain.log; : >/run/drain.log")).text;
+  assertEquals((await google.startup()).code, 0);
+  // The first time there is nothing that could leave.
+  assertEquals(await log(), "in VERSION one\n");
+  const two = google.release = await release("two");
+  google.change({ "kvs-deployment": "d2", "kvs-release": two.name });
+  await google.reaches("d2 ready");
+  assertEquals((await google.startup()).code, 0);
+  assertEquals(await log(), "out 15 VERSION one\nin VERSION two\n");
 });
 
 test("a VM whose first orders could not be carried out takes the next", async () => {

@@ -8,17 +8,33 @@
  * @module
  */
 
+import { gunzipSync } from "node:zlib";
 import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
+import {
+  asResource,
+  checksumOf,
+  headerOf,
+  isDecompressed,
+  jsonOf,
+  Refused,
+  type Resource,
+  resourceOf,
+  retryAfterOf,
+  saysNoBucket,
+} from "./answers.ts";
 import type { Counters } from "./counters.ts";
+import { crc32cText } from "./crc32c.ts";
 import type { Gate } from "./gate.ts";
 import { type Stored, storedOf } from "./metadata.ts";
-import { type Answer, type Request, type Transport, Unanswered } from "./transport.ts";
+import { Requests, type Untold } from "./requests.ts";
+import type { Answer, Request, Transport } from "./transport.ts";
 
-/** The service refused what no retry would mend: a right, a bucket that is not there, a bad request. */
-export class Refused extends StoreError {
-  override name = "Refused";
-}
+/** A content that something else stored compressed may have so many bytes: the greatest item. */
+const greatestContent = 1 << 30;
+
+/** How often an insert is sent again that was refused as damaged: what is wrong with it stays wrong. */
+const damagedAtMost = 3;
 
 /** An object as it was read. */
 export interface Found {
@@ -31,6 +47,7 @@ export interface Found {
 export interface Entry {
   readonly name: string;
   readonly stored: Stored;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** A page of a listing. */
@@ -41,13 +58,20 @@ export interface Page {
 }
 
 /**
- * What became of a write: done, with the new generation (empty after a delete); not done, because the
- * condition does not hold, the service's limits are reached or it cannot be reached; or nobody knows.
+ * What became of a write: done, with the new generation (empty after a delete); done with another
+ * content than was sent; not done, because the condition does not hold, the service's limits are
+ * reached or it cannot be reached; or nobody knows. `pause` is how long the service asks to wait, in
+ * milliseconds.
  */
 export type Outcome =
   | { readonly kind: "done"; readonly generation: string }
+  | { readonly kind: "damaged"; readonly generation: string }
   | { readonly kind: "conflict" }
-  | { readonly kind: "limited" | "unsent" | "unclear"; readonly trouble: string };
+  | {
+    readonly kind: "limited" | "unsent" | "unclear";
+    readonly trouble: string;
+    readonly pause: number;
+  };
 
 /** A write that is ready to be tried, any number of times. */
 export type Write = (until: number) => Promise<Outcome>;
@@ -60,9 +84,12 @@ export interface Insert {
 
 /** One bucket. Times are `performance.now()`'s. */
 export class Bucket {
+  readonly #requests: Requests;
   readonly #objects: string;
   readonly #xml: string;
   readonly #upload: string;
+  /** Whether contents are read through the JSON API, as this endpoint's XML API tells no metadata. */
+  #byJson = false;
 
   /**
    * @param gate limits the requests for commands.
@@ -73,9 +100,10 @@ export class Bucket {
     readonly gate: Gate,
     readonly counters: Counters,
   ) {
+    this.#requests = new Requests(name, transport, counters);
     const bucket = encodeURIComponent(name);
     this.#objects = `/storage/v1/b/${bucket}/o`;
-    this.#upload = `/upload/storage/v1/b/${bucket}/o?uploadType=multipart&fields=generation`;
+    this.#upload = `/upload/storage/v1/b/${bucket}/o?uploadType=multipart&fields=generation,crc32c`;
     this.#xml = `/${bucket}/`;
   }
 
@@ -96,25 +124,137 @@ export class Bucket {
     until: number,
     { content = true, beside = false } = {},
   ): Promise<Found | undefined> {
-    const path = content
-      ? this.#xml + pathOf(object)
-      : `${this.#objects}/${encodeURIComponent(object)}?fields=generation,size,metadata`;
-    const answer = await this.#read({ method: "GET", path }, until, beside ? undefined : this.gate);
-    if (answer.status === 404) {
-      // Only what says so is a miss: a bucket that is not there is another matter.
-      if (/NoSuchKey|No such object/.test(textOf(answer))) return undefined;
-      throw this.#refused(answer);
+    const through = beside ? undefined : this.gate;
+    if (!content || this.#byJson) return await this.#getByJson(object, content, until, through);
+    const found = await this.#getByXml(object, until, through);
+    // Every object of kvs's has a token. One without is another's, or this endpoint does not tell
+    // metadata on the XML API: then all that lies beside the content would be lost in silence.
+    if (found === undefined || found.stored.tokens.length > 0) return found;
+    const told = await this.#getByJson(object, false, until, through);
+    if (told?.stored.generation !== found.stored.generation) {
+      return told && await this.#getByJson(object, true, until, through);
     }
-    if (!content) {
-      return { stored: storedOfResource(JSON.parse(textOf(answer))), value: undefined };
-    }
-    const { headers, body: value } = answer;
-    const generation = headers["x-goog-generation"];
-    if (typeof generation !== "string") {
+    if (told.stored.tokens.length === 0) return found;
+    this.#byJson = true;
+    return { stored: told.stored, value: found.value };
+  }
+
+  /**
+   * Makes sure that the bucket is there: a 404 for an object need not say which of the two is missing.
+   *
+   * @throws {StoreError} where it is not, or that cannot be known.
+   */
+  async verify(until: number): Promise<void> {
+    const path = `${this.#objects}?maxResults=1&fields=kind`;
+    const answer = await this.#requests.attempt({ method: "GET", path }, until, undefined);
+    if ("status" in answer && answer.status === 404) throw this.#requests.refused(answer);
+  }
+
+  /** Content and metadata in one answer. */
+  async #getByXml(
+    object: string,
+    until: number,
+    gate: Gate | undefined,
+  ): Promise<Found | undefined> {
+    const request: Request = { method: "GET", path: this.#xml + pathOf(object) };
+    const answer = await this.#requests.read(
+      request,
+      until,
+      gate,
+      (answer) => this.#damage(answer),
+    );
+    if (answer.status === 404) return this.#missing(answer);
+    const generation = headerOf(answer, "x-goog-generation");
+    if (generation === undefined) {
       throw new Refused("The answer is not Cloud Storage's: it has no x-goog-generation");
     }
-    const metadata = (key: string) => headers[`x-goog-meta-${key}`]?.toString();
+    const value = await this.#contentOf(answer, request, generation, until, gate);
+    if (value === undefined) return await this.#getByXml(object, until, gate);
+    const metadata = (key: string) => headerOf(answer, `x-goog-meta-${key}`);
     return { stored: storedOf(generation, value.length, metadata), value };
+  }
+
+  /** The metadata, and then the content of that generation. */
+  async #getByJson(
+    object: string,
+    content: boolean,
+    until: number,
+    gate: Gate | undefined,
+  ): Promise<Found | undefined> {
+    const path = `${this.#objects}/${encodeURIComponent(object)}`;
+    for (;;) {
+      const fields = "fields=generation,size,crc32c,metadata";
+      const answer = await this.#requests.read(
+        { method: "GET", path: `${path}?${fields}` },
+        until,
+        gate,
+      );
+      if (answer.status === 404) return this.#missing(answer);
+      const resource = resourceOf(answer);
+      if (resource === undefined) throw notCloudStorage();
+      const stored = storedOfResource(resource);
+      if (!content) return { stored, value: undefined };
+      const { generation, crc32c } = resource;
+      const request: Request = {
+        method: "GET",
+        path: `${path}?alt=media&generation=${generation}`,
+      };
+      const media = await this.#requests.read(
+        request,
+        until,
+        gate,
+        (answer) => this.#damage(answer, crc32c),
+      );
+      // Replaced or deleted between the two: what is there now is another generation.
+      if (media.status === 404) continue;
+      const value = await this.#contentOf(media, request, generation, until, gate);
+      if (value !== undefined) return { stored: { ...stored, size: value.length }, value };
+    }
+  }
+
+  /**
+   * The content in an answer. What was decompressed on the way has no checksum: such an object (none
+   * of kvs's is) is asked for as it is stored, and decompressed here. `undefined` where it has changed
+   * in between. Nothing is ever read in ranges or resumed, which could not be checked either.
+   */
+  async #contentOf(
+    answer: Answer,
+    request: Request,
+    generation: string,
+    until: number,
+    gate: Gate | undefined,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (!isDecompressed(answer)) return answer.body;
+    const headers = { "accept-encoding": "gzip" };
+    const whole = await this.#requests.read(
+      { ...request, headers },
+      until,
+      gate,
+      (answer) => this.#damage(answer),
+    );
+    if (whole.status === 404 || headerOf(whole, "x-goog-generation") !== generation) {
+      return undefined;
+    }
+    try {
+      return new Uint8Array(gunzipSync(whole.body, { maxOutputLength: greatestContent }));
+    } catch (error) {
+      throw new StoreError(`An object is stored compressed and cannot be read: ${error}`);
+    }
+  }
+
+  /** What is wrong with a content by its checksum; `undefined` for nothing, or where there is none. */
+  #damage(answer: Answer, known?: string): string | undefined {
+    if (answer.status !== 200 || isDecompressed(answer)) return undefined;
+    const checksum = known ?? checksumOf(answer);
+    if (checksum === undefined || checksum === crc32cText(answer.body)) return undefined;
+    this.counters.damaged++;
+    return "the content does not have its checksum";
+  }
+
+  /** A 404 is a miss, unless the service says that the bucket is not there. */
+  #missing(answer: Answer): undefined {
+    if (saysNoBucket(answer)) throw this.#requests.refused(answer);
+    return undefined;
   }
 
   /** One page of the objects whose names begin with `prefix`, in the order of their names. */
@@ -126,11 +266,22 @@ export class Bucket {
     });
     if (from !== undefined) query.set("pageToken", from);
     const path = `${this.#objects}?${query}`;
-    const answer = await this.#read({ method: "GET", path }, until, undefined);
-    if (answer.status === 404) throw this.#refused(answer);
-    const { items = [], nextPageToken } = JSON.parse(textOf(answer)) as Listing;
-    const entries = items.map((item) => ({ name: item.name, stored: storedOfResource(item) }));
-    return { entries, next: nextPageToken };
+    const answer = await this.#requests.read(
+      { method: "GET", path },
+      until,
+      undefined,
+      (answer) => jsonOf(answer) === undefined ? "its answer cannot be read" : undefined,
+    );
+    if (answer.status === 404) throw this.#requests.refused(answer);
+    const { items = [], nextPageToken } = jsonOf(answer) as Listing;
+    const entries = items.map((item) => {
+      const resource = asResource(item);
+      if (resource === undefined) throw notCloudStorage();
+      const { name, metadata = {} } = resource;
+      return { name, stored: storedOfResource(resource), metadata };
+    });
+    // An endpoint may write "no more" as an empty text.
+    return { entries, next: nextPageToken || undefined };
   }
 
   /** Makes a write ready that replaces a generation (`"0"` for none). Copies the content. */
@@ -142,7 +293,9 @@ export class Bucket {
     replaces: string,
     token: string,
   ): Insert {
+    const checksum = crc32cText(content);
     const resource = {
+      crc32c: checksum,
       contentType: "application/octet-stream",
       cacheControl: "no-store",
       customTime,
@@ -167,7 +320,7 @@ export class Bucket {
       body,
     };
     return {
-      send: (until) => this.#write(request, until, this.gate),
+      send: (until) => this.#insert(request, until, checksum),
       content: body.subarray(head.length, head.length + content.length),
     };
   }
@@ -183,85 +336,48 @@ export class Bucket {
 
   /** The error of who gave up waiting for an answer; `trouble` is what went wrong last, or empty. */
   late(trouble: string): StoreError {
-    const why = trouble === "" ? "" : `: ${trouble}`;
-    return new StoreError(`The bucket '${this.name}' did not answer in time${why}`);
+    return this.#requests.late(trouble);
   }
 
-  /** Reads until there is an answer: 200 or 404. */
-  async #read(request: Request, until: number, gate: Gate | undefined): Promise<Answer> {
-    for (let tries = 0;; tries++) {
-      const answer = await this.#try(request, until, gate);
-      if ("status" in answer && (answer.status === 200 || answer.status === 404)) return answer;
-      const trouble = "trouble" in answer ? answer.trouble : this.#troubleOf(answer);
-      if (trouble === undefined) throw this.#refused(answer as Answer);
-      const pause = backoff(tries);
-      if (performance.now() + pause > until) throw this.late(trouble);
-      await sleep(pause);
+  /** Sends an insert; again where the service found it damaged on the way. */
+  async #insert(request: Request, until: number, checksum: string): Promise<Outcome> {
+    for (let tries = 1;; tries++) {
+      const answer = await this.#requests.attempt(request, until, this.gate);
+      if ("status" in answer && answer.status === 400 && tries < damagedAtMost) {
+        this.counters.damaged++;
+        continue;
+      }
+      const outcome = this.#outcomeOf(request, answer);
+      if (outcome.kind !== "done") return outcome;
+      const resource = resourceOf(answer as Answer);
+      if (resource === undefined) {
+        return { kind: "unclear", trouble: "its answer cannot be read", pause: 0 };
+      }
+      const { generation, crc32c } = resource;
+      if (crc32c === undefined || crc32c === checksum) return { kind: "done", generation };
+      this.counters.damaged++;
+      return { kind: "damaged", generation };
     }
   }
 
   async #write(request: Request, until: number, gate: Gate | undefined): Promise<Outcome> {
-    const answer = await this.#try(request, until, gate);
+    return this.#outcomeOf(request, await this.#requests.attempt(request, until, gate));
+  }
+
+  /** What an answer's status says of a write. */
+  #outcomeOf(request: Request, answer: Answer | Untold): Outcome {
     if ("trouble" in answer) {
-      return { kind: answer.sent ? "unclear" : "unsent", trouble: answer.trouble };
+      return { kind: answer.sent ? "unclear" : "unsent", trouble: answer.trouble, pause: 0 };
     }
     const { status } = answer;
-    if (status === 200) {
-      return { kind: "done", generation: (JSON.parse(textOf(answer)) as Resource).generation };
-    }
-    if (status === 204) return { kind: "done", generation: "" };
+    if (status >= 200 && status < 300) return { kind: "done", generation: "" };
     if (status === 412 || status === 404 && request.method === "DELETE") {
       return { kind: "conflict" };
     }
-    const trouble = this.#troubleOf(answer);
-    if (trouble === undefined) throw this.#refused(answer);
-    return { kind: status === 429 ? "limited" : "unclear", trouble };
+    const trouble = this.#requests.troubleOf(answer);
+    if (trouble === undefined) throw this.#requests.refused(answer);
+    return { kind: status === 429 ? "limited" : "unclear", trouble, pause: retryAfterOf(answer) };
   }
-
-  /** One try: the answer, or why there was no whole one. */
-  async #try(
-    request: Request,
-    until: number,
-    gate: Gate | undefined,
-  ): Promise<Answer | { readonly trouble: string; readonly sent: boolean }> {
-    try {
-      return await this.transport.send(request, gate, until);
-    } catch (error) {
-      if (!(error instanceof Unanswered)) throw error;
-      this.counters[error.kind]++;
-      return { trouble: error.message, sent: error.sent };
-    }
-  }
-
-  /** What an answer tells of a trouble that passes, counted; `undefined` if it will not pass. */
-  #troubleOf(answer: Answer): string | undefined {
-    const { status } = answer;
-    if (status === 429) this.counters.limited++;
-    else if (status === 408 || status >= 500) this.counters.failed++;
-    else return undefined;
-    return `${status} ${messageOf(answer)}`.trimEnd();
-  }
-
-  /** The error of an answer that no retry would mend. */
-  #refused(answer: Answer): Refused {
-    const { status } = answer;
-    const said = messageOf(answer);
-    const what = refusals[status] ?? `refused the request (${status})`;
-    return new Refused(`The bucket '${this.name}' ${what}: ${said}`);
-  }
-}
-
-const refusals: Record<number, string> = {
-  401: "does not take the credentials",
-  403: "may not be used (the account needs the role roles/storage.objectUser on it)",
-  404: "is not there",
-};
-
-interface Resource {
-  readonly name: string;
-  readonly size: string;
-  readonly generation: string;
-  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 interface Listing {
@@ -270,17 +386,11 @@ interface Listing {
 }
 
 function storedOfResource({ generation, size, metadata }: Resource): Stored {
-  return storedOf(generation, Number(size), (key) => metadata?.[key]);
+  return storedOf(generation, Number(size ?? 0), (key) => metadata?.[key]);
 }
 
-/** The pause after a try that failed, in milliseconds: 50 doubling to 2000, half of it by chance. */
-export function backoff(tries: number): number {
-  return Math.min(2000, 50 * 2 ** tries) * (0.5 + Math.random() / 2);
-}
-
-/** Waits so many milliseconds. */
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+function notCloudStorage(): Refused {
+  return new Refused("The answer is not Cloud Storage's: it has no generation");
 }
 
 /**
@@ -290,22 +400,4 @@ export function sleep(ms: number): Promise<void> {
 function pathOf(object: string): string {
   const path = encodeURIComponent(object);
   return /(^|\/)\.\.?(\/|$)/.test(object) ? path : path.replaceAll("%2F", "/");
-}
-
-function textOf(answer: Answer): string {
-  return new TextDecoder().decode(answer.body);
-}
-
-/** What the service said was wrong: in JSON or XML, or else nothing that can be read. */
-function messageOf(answer: Answer): string {
-  const text = textOf(answer);
-  try {
-    return oneLine(JSON.parse(text).error.message);
-  } catch {
-    return oneLine(/<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "");
-  }
-}
-
-function oneLine(text: unknown): string {
-  return String(text).split(/\s+/).join(" ").slice(0, 300);
 }

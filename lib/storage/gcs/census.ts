@@ -1,6 +1,7 @@
 /**
- * How many items there are, counted by listing the bucket now and then and by what this server
- * changes in between; and the clearing of what is dead, which the listing meets.
+ * How many items there are, counted by listing the bucket now and then and by what this server and
+ * others ({@linkcode Counts}) change in between; and the clearing of what is dead, which the listing
+ * meets. What others change while a listing begins may be counted twice or not at all, until the next.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { isExpired } from "../contract.ts";
 import { type Bucket, type Entry } from "./bucket.ts";
+import type { Counts } from "./counts.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
 import type { Stored } from "./metadata.ts";
@@ -47,6 +49,7 @@ export class Census {
     readonly bucket: Bucket,
     readonly prefix: string,
     readonly epoch: Epoch,
+    readonly counts: Counts,
     readonly clock: Clock,
     readonly counters: Counters,
     readonly log: (line: string) => void,
@@ -57,23 +60,25 @@ export class Census {
   /** Items that are there. */
   get items(): number {
     this.seeFlush();
-    return Math.max(0, this.#items);
+    return Math.max(0, this.#items + this.counts.others.items);
   }
 
   /** Bytes of their keys and values. */
   get bytes(): number {
     this.seeFlush();
-    return Math.max(0, this.#bytes);
+    return Math.max(0, this.#bytes + this.counts.others.bytes);
   }
 
   start(): void {
     this.#running = this.#run();
+    this.counts.start();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake?.();
     await this.#running;
+    await this.counts.stop();
   }
 
   /** Takes in a change that this server made. `name` is the object's, after the prefix. */
@@ -83,6 +88,7 @@ export class Census {
     const bytes = (after ? sizeOf(name, after) : 0) - (before ? sizeOf(name, before) : 0);
     this.#items += items;
     this.#bytes += bytes;
+    this.counts.note(items, bytes);
     // What lies behind the listing's cursor it has seen already; what lies before it will see.
     if (this.#pass !== undefined && name <= this.#pass.cursor) {
       this.#pass.items += items;
@@ -101,13 +107,17 @@ export class Census {
   }
 
   async #run(): Promise<void> {
+    let failing = false;
     while (!this.#stopped) {
       const began = performance.now();
       this.#flushed = false;
       try {
         await this.#list();
+        if (failing) this.log("The bucket's items can be counted again");
+        failing = false;
       } catch (error) {
-        this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);
+        if (!failing) this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);
+        failing = true;
       }
       this.#pass = undefined;
       if (this.#stopped) return;
@@ -118,6 +128,7 @@ export class Census {
   }
 
   async #list(): Promise<void> {
+    const inForce = await this.counts.beginListing();
     const pass = this.#pass = { items: 0, bytes: 0, cursor: "" };
     let from: string | undefined;
     do {
@@ -144,6 +155,7 @@ export class Census {
     this.seeFlush();
     this.#items = pass.items;
     this.#bytes = pass.bytes;
+    inForce();
     this.passes++;
   }
 

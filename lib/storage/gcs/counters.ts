@@ -34,4 +34,6 @@ export class Counters {
   broken = 0;
   /** Retries because no answer came in time. */
   silent = 0;
+  /** Contents that did not have their checksum, read or written; they were sent again. */
+  damaged = 0;
 }

@@ -19,10 +19,15 @@ export interface Deadline {
 export class Deadlines {
   readonly #waiting = new Set<Deadline>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #ended = false;
 
   /** Calls `late` when the time `at` has come and the deadline was not cleared before. */
   set(at: number, late: () => void): Deadline {
     const deadline = { at, late };
+    if (this.#ended) {
+      queueMicrotask(late);
+      return deadline;
+    }
     this.#waiting.add(deadline);
     this.#timer ??= setInterval(() => this.#tick(), grain);
     return deadline;
@@ -32,8 +37,14 @@ export class Deadlines {
     this.#waiting.delete(deadline);
   }
 
-  /** Calls all there are: their time is up. */
+  /** Waits so many milliseconds, at most until the end. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.set(performance.now() + ms, resolve));
+  }
+
+  /** Calls all there are, and all that come after: their time is up. */
   end(): void {
+    this.#ended = true;
     this.#callUntil(Infinity);
     clearInterval(this.#timer);
     this.#timer = undefined;

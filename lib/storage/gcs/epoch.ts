@@ -7,7 +7,9 @@
 
 import type { Clock } from "../../clock.ts";
 import { messageOf, StoreError } from "../../errors.ts";
-import { backoff, type Bucket, Refused, sleep } from "./bucket.ts";
+import { Refused } from "./answers.ts";
+import type { Bucket } from "./bucket.ts";
+import { backoff } from "./requests.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { newToken } from "./metadata.ts";
 
@@ -19,6 +21,9 @@ const greatestAge = 1000;
 
 /** After how long every server knows of a flush, in milliseconds; a little more than the age. */
 const settled = greatestAge + 100;
+
+/** For how long it is relied on that the bucket is there, where the object is not, in milliseconds. */
+const verifiedFor = 60_000;
 
 /** How many readings may be under way at once while the service is slow. */
 const greatestReadings = 4;
@@ -60,6 +65,14 @@ export class Epoch {
   #trouble: unknown;
   #flushes: Flush[] = [];
   #flushing = false;
+  /** Flushes that were written and that not every server need know yet. */
+  #settling = 0;
+  #settled: (() => void) | undefined;
+  /** Whether the last reading failed, which the log has been told. */
+  #isAway = false;
+  #stopped = false;
+  /** When it was last made sure that the bucket of a missing object is there. */
+  #verifiedAt = -Infinity;
 
   /** @param onReading called after each reading that was answered. */
   constructor(
@@ -67,6 +80,7 @@ export class Epoch {
     readonly object: string,
     readonly clock: Clock,
     readonly deadlines: Deadlines,
+    readonly log: (line: string) => void,
     readonly onReading: () => void,
   ) {}
 
@@ -86,8 +100,11 @@ export class Epoch {
     this.#timer = setInterval(() => this.#tick(), interval);
   }
 
-  stop(): void {
+  /** Ends, once every flush that was written is known to all servers. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
+    if (this.#settling > 0) await new Promise<void>((resolve) => this.#settled = resolve);
   }
 
   /**
@@ -138,7 +155,11 @@ export class Epoch {
         // A moment farther away than that all servers will have seen before it comes.
         const soonest = flushes.reduce((soonest, { at }) => Math.min(soonest, at), replaced);
         const wait = soonest - this.clock.now() > settled ? 0 : settled;
-        setTimeout(() => flushes.forEach(({ resolve }) => resolve()), wait);
+        this.#settling++;
+        this.deadlines.set(performance.now() + wait, () => {
+          flushes.forEach(({ resolve }) => resolve());
+          if (--this.#settling === 0) this.#settled?.();
+        });
       } catch (error) {
         flushes.forEach(({ reject }) => reject(error));
       }
@@ -172,9 +193,14 @@ export class Epoch {
         ({ content: base, generation } = await this.#fetch(until));
         continue;
       }
-      const pause = outcome.kind === "limited" ? greatestAge + backoff(tries) : backoff(tries);
+      if (outcome.kind === "damaged") {
+        generation = outcome.generation;
+        continue;
+      }
+      const least = outcome.kind === "limited" ? greatestAge + backoff(tries) : backoff(tries);
+      const pause = Math.max(least, outcome.pause);
       if (performance.now() + pause > until) throw this.bucket.late(outcome.trouble);
-      await sleep(pause);
+      await this.deadlines.pause(pause);
     }
   }
 
@@ -182,6 +208,11 @@ export class Epoch {
     if (this.#readings >= greatestReadings) return;
     this.#read(performance.now() + this.bucket.attempt).catch((error) => {
       this.#trouble = error;
+      // Causes may alternate; the state is one.
+      if (!this.#isAway && !this.#stopped) {
+        this.log(`${messageOf(error)}; requests fail until that changes`);
+        this.#isAway = true;
+      }
       // What only took too long goes on until the waiters' own time is up.
       if (!(error instanceof Refused)) return;
       for (const { reject } of this.#released(Infinity)) reject(error);
@@ -197,6 +228,8 @@ export class Epoch {
       if (sent < this.#readAt) return;
       this.#readAt = sent;
       this.#trouble = undefined;
+      if (this.#isAway) this.log(`The bucket '${this.bucket.name}' can be used again`);
+      this.#isAway = false;
       this.#learn(content, generation);
     } finally {
       this.#readings--;
@@ -217,7 +250,14 @@ export class Epoch {
 
   async #fetch(until: number): Promise<{ content: Content; generation: string }> {
     const found = await this.bucket.get(this.object, until, { beside: true });
-    if (found === undefined) return { content: { epoch: 0 }, generation: "0" };
+    if (found === undefined) {
+      const now = performance.now();
+      if (now - this.#verifiedAt > verifiedFor) {
+        await this.bucket.verify(until);
+        this.#verifiedAt = now;
+      }
+      return { content: { epoch: 0 }, generation: "0" };
+    }
     return { content: contentOf(found.value!), generation: found.stored.generation };
   }
 

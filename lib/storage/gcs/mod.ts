@@ -31,8 +31,9 @@ import {
 } from "../contract.ts";
 import { Bucket } from "./bucket.ts";
 import { Census } from "./census.ts";
+import { Counts, usualInterval } from "./counts.ts";
 import { Counters } from "./counters.ts";
-import { Credentials } from "./credentials.ts";
+import { Credentials } from "../google_credentials.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
@@ -47,7 +48,10 @@ export interface GcsStoreOptions extends StoreOptions {
   readonly bucket: string;
   /** What the objects' names begin with; `kvs/` without it. */
   readonly prefix?: string;
-  /** The service's address, such as `http://127.0.0.1:4443`; Google's own without it. */
+  /**
+   * The service's address, such as `http://127.0.0.1:4443`. Without it that of the environment's
+   * `STORAGE_EMULATOR_HOST`, which takes no credentials, else Google's own.
+   */
   readonly endpoint?: string;
   /** How long a command may take, in milliseconds; 30,000 without it. */
   readonly timeout?: number;
@@ -55,6 +59,8 @@ export interface GcsStoreOptions extends StoreOptions {
   readonly concurrency?: number;
   /** For how long a read may be answered from memory, in milliseconds; 0, which is never, without it. */
   readonly cacheTtl?: number;
+  /** How often servers tell one another what they have added, in milliseconds; 25,000 without it. */
+  readonly countInterval?: number;
 }
 
 /** How long a command may take, in milliseconds, where nothing else is said. */
@@ -73,7 +79,9 @@ const greatestHint = 1024;
  * @throws {ExitError} where an option is wrong or the bucket cannot be used.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
-  const { bucket, prefix = "kvs/", endpoint, timeout = usualTimeout } = options;
+  const { bucket, prefix = "kvs/", timeout = usualTimeout } = options;
+  const emulator = Deno.env.get("STORAGE_EMULATOR_HOST") || undefined;
+  const endpoint = options.endpoint ?? emulatorAddress(emulator);
   if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
     throw new ExitError(`--bucket takes the name of a bucket, not '${bucket}'`, Exit.usage);
   }
@@ -85,7 +93,9 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   }
   if (endpoint !== undefined && !/^https?:\/\/[^/]+\/*$/.test(endpoint)) {
     throw new ExitError(
-      `--gcs-endpoint takes an address such as http://127.0.0.1:4443, not '${endpoint}'`,
+      `${
+        options.endpoint === undefined ? "STORAGE_EMULATOR_HOST" : "--gcs-endpoint"
+      } takes an address such as http://127.0.0.1:4443, not '${endpoint}'`,
       Exit.usage,
     );
   }
@@ -93,7 +103,9 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   const deadlines = new Deadlines();
   let transport: Transport | undefined;
   try {
-    const credentials = needsCredentials(endpoint) ? await Credentials.find() : undefined;
+    const credentials = needsCredentials(endpoint)
+      ? await Credentials.find(options.log)
+      : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
     // Three tries fit into the time that a command has.
     transport = new Transport(address, timeout / 3, credentials, deadlines, counters);
@@ -106,6 +118,11 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
     if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
     throw error;
   }
+}
+
+/** The address in `STORAGE_EMULATOR_HOST`, which Google's clients take with and without `http://`. */
+function emulatorAddress(host: string | undefined): string | undefined {
+  return host === undefined || /^https?:\/\//.test(host) ? host : `http://${host}`;
 }
 
 /**
@@ -149,9 +166,11 @@ class GcsStore implements Store {
     const gate = new Gate(concurrency, greatestWaiting, deadlines);
     this.#bucket = new Bucket(options.bucket, transport, gate, counters);
     const onReading = () => this.#census.seeFlush();
-    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, onReading);
+    this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, log, onReading);
+    const interval = options.countInterval ?? usualInterval;
+    const counts = new Counts(this.#bucket, prefix, this.#epoch, clock, interval);
     this.#hints = new Hints(hintBytes, this.#cacheTtl > 0 ? hintBytes : greatestHint);
-    this.#census = new Census(this.#bucket, prefix, this.#epoch, clock, counters, log);
+    this.#census = new Census(this.#bucket, prefix, this.#epoch, counts, clock, counters, log);
     this.#writer = new Writer(
       this.#bucket,
       prefix,
@@ -269,6 +288,7 @@ class GcsStore implements Store {
         ["retries_service_error", counters.failed],
         ["retries_connection", counters.broken],
         ["retries_timeout", counters.silent],
+        ["damaged_contents", counters.damaged],
         ["cached_reads", counters.cached],
         ["cleared_flushed", counters.cleared],
         ["flush_epoch", this.#epoch.current],
@@ -284,7 +304,7 @@ class GcsStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     await this.#writer.close();
-    this.#epoch.stop();
+    await this.#epoch.stop();
     await this.#census.stop();
     await this.transport.close();
     this.deadlines.end();

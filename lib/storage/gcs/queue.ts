@@ -28,6 +28,8 @@ export class Queue {
   written = -Infinity;
   /** Until when its writes are kept apart, likewise. */
   pacedUntil = -Infinity;
+  /** Before which its next write is not sent, likewise: the service asked for it. */
+  notBefore = -Infinity;
   /** Until when a lost write may yet create the object, in milliseconds since 1970. */
   unsure = 0;
   /** What went wrong with the last write, if anything did. */

@@ -12,7 +12,7 @@ import type { Socket } from "node:net";
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from "undici";
 import { messageOf, StoreError } from "../../errors.ts";
 import type { Counters } from "./counters.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials } from "../google_credentials.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Gate } from "./gate.ts";
 
@@ -40,6 +40,8 @@ export interface Request {
   readonly path: string;
   readonly contentType?: string;
   readonly body?: Uint8Array;
+  /** More headers, by their names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** No whole answer came. */
@@ -110,10 +112,10 @@ export class Transport {
       const now = performance.now();
       const late = Math.min(now + this.attempt, until);
       if (late <= now) throw new Unanswered("silent", false, tooLate);
-      const answer = await this.#once(request, late);
-      if (answer.status !== 401 || this.credentials === undefined) return answer;
-      this.credentials.renew();
-      return await this.#once(request, late);
+      const { header, answer } = await this.#once(request, late);
+      if (answer.status !== 401 || header === undefined) return answer;
+      this.credentials!.refuse(header);
+      return (await this.#once(request, late)).answer;
     } finally {
       gate?.leave();
     }
@@ -122,10 +124,15 @@ export class Transport {
   /** Ends the connections, and what is under way on them. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.credentials?.stop();
     await this.#dispatcher.destroy();
   }
 
-  async #once({ method, path, contentType, body }: Request, late: number): Promise<Answer> {
+  /** One try, with the header by which it was authorized. */
+  async #once(
+    { method, path, contentType, body, headers: more }: Request,
+    late: number,
+  ): Promise<{ readonly header: string | undefined; readonly answer: Answer }> {
     if (this.#closed) throw new StoreError("The bucket store is closed");
     const exchange = new Exchange();
     const deadline = this.deadlines.set(late, () => exchange.giveUp());
@@ -133,6 +140,7 @@ export class Transport {
       const headers: Record<string, string> = {
         "user-agent": "kvs",
         "accept-encoding": "identity",
+        ...more,
       };
       if (this.credentials !== undefined) {
         const header = this.credentials.authorization();
@@ -141,7 +149,7 @@ export class Transport {
       if (contentType !== undefined) headers["content-type"] = contentType;
       this.counters.requests++;
       this.#dispatcher.dispatch({ origin: this.endpoint, method, path, headers, body }, exchange);
-      return await exchange.answer;
+      return { header: headers.authorization, answer: await exchange.answer };
     } finally {
       this.deadlines.clear(deadline);
     }
@@ -225,5 +233,5 @@ function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 /** Where a name has several addresses, what became of the last. */
 function reasonOf(error: Error): string {
   const last = error instanceof AggregateError ? error.errors.at(-1) : error;
-  return messageOf(last).split("\n")[0]!;
+  return messageOf(last).split("\n")[0]!.slice(0, 300);
 }

@@ -10,7 +10,8 @@
 
 import type { Clock } from "../../clock.ts";
 import { type NewItem, plain } from "../contract.ts";
-import { backoff, type Bucket, type Insert, sleep } from "./bucket.ts";
+import type { Bucket, Insert } from "./bucket.ts";
+import { backoff } from "./requests.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
 import { nothing, type State } from "./hints.ts";
@@ -23,6 +24,9 @@ export const pace = 1000;
 
 /** For how long after it asked, in milliseconds. */
 const pacedFor = 60_000;
+
+/** How long a key's writes are held up at most because the service asks for it, in milliseconds. */
+const greatestPause = 10_000;
 
 /**
  * For how long a write whose answer was lost may still be on its way, in milliseconds. Only one that
@@ -85,7 +89,8 @@ export class Uploader {
     };
     // Where a lost write may yet create the object it must not go away: it only expires.
     let final = plan.final ?? (marks.unsure === 0 ? null : { ...grave, exptime: now });
-    let write = this.#prepare(order.object, final, marks, base);
+    let replaces = base?.generation ?? "0";
+    let write = this.#prepare(order.object, final, marks, replaces);
     // The caller's memory is its own again when its time is up, though others still wait.
     if (final !== null) final = { ...final, value: write.content };
     let unclear = 0;
@@ -104,7 +109,8 @@ export class Uploader {
           if (tokens.includes(token)) {
             if (unclear > 1 && base === undefined && tokens[0] === token) {
               // One of the lost tries did it; another may yet, so the object has to say so.
-              write = this.#prepare(order.object, final, marks, state.stored);
+              replaces = state.stored!.generation;
+              write = this.#prepare(order.object, final, marks, replaces);
               unclear = 1;
               continue;
             }
@@ -116,32 +122,38 @@ export class Uploader {
           const known = replaced !== undefined && tokens.includes(replaced);
           return { kind: unclear === 0 || known ? "conflict" : "unknown", state };
         }
+        case "damaged":
+          // What lies there has this write's token and not its content: it is written over.
+          replaces = outcome.generation;
+          write = this.#prepare(order.object, final, marks, replaces);
+          break;
         case "limited":
           queue.pacedUntil = queue.written + pacedFor;
+          queue.notBefore = queue.written + Math.min(outcome.pause, greatestPause);
           if (unclear === 0) return { kind: "limited" };
           pause += pace;
           break;
         case "unclear":
           unclear++;
-          if (base !== undefined || unclear > 1) break;
+          if (replaces !== "0" || unclear > 1) break;
           marks.unsure = queue.unsure = now + unsureFor;
-          write = this.#prepare(order.object, final, marks, base);
+          write = this.#prepare(order.object, final, marks, replaces);
       }
+      if ("pause" in outcome) pause = Math.max(pause, outcome.pause);
       if (performance.now() + pause > until || !order.isWanted()) {
         throw this.bucket.late(queue.trouble);
       }
-      await sleep(pause);
+      await this.bucket.transport.deadlines.pause(pause);
     }
   }
 
-  /** Makes the write ready that puts `final` in the place of `base`. */
+  /** Makes the write ready that puts `final` in the place of a generation, `"0"` for none. */
   #prepare(
     object: string,
     final: NewItem | null,
     marks: Marks,
-    base: Stored | undefined,
+    replaces: string,
   ): Insert {
-    const replaces = base?.generation ?? "0";
     if (final === null) {
       return { send: this.bucket.remove(object, replaces), content: grave.value };
     }

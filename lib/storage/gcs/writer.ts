@@ -14,7 +14,7 @@ import { StoreError } from "../../errors.ts";
 import { bytesOfBinaryString } from "../../bytes.ts";
 import type { Accesses } from "../accesses.ts";
 import { isExpired, type Swapped, type Updated } from "../contract.ts";
-import { type Bucket, sleep } from "./bucket.ts";
+import type { Bucket } from "./bucket.ts";
 import type { Counters } from "./counters.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Epoch } from "./epoch.ts";
@@ -214,7 +214,9 @@ export class Writer {
           this.#note(key, written.state, plan);
           return answer(batch, plan.answers);
         case "unknown":
-          for (const task of batch) if (!overwrites(task.step)) task.settle(unknown());
+          for (const task of batch) {
+            if (!overwrites(task.step)) task.settle(unknown(plan, written.state));
+          }
           break;
       }
       state = written.state;
@@ -268,8 +270,9 @@ export class Writer {
     const now = performance.now();
     if (now > queue.pacedUntil) return;
     // Not all keys that were sent away at one moment come back at one moment.
-    const rest = queue.written + pace * (1 + Math.random() / 20) - now;
-    if (rest > 0) await sleep(rest);
+    const next = Math.max(queue.notBefore, queue.written + pace * (1 + Math.random() / 20));
+    const rest = next - now;
+    if (rest > 0) await this.deadlines.pause(rest);
   }
 
   /** Forgets the keys of which nothing need be remembered any more. */
@@ -289,8 +292,15 @@ function answer(batch: readonly Task[], answers: readonly Answer[]): void {
   for (const [i, task] of batch.entries()) task.settle(answers[i]);
 }
 
-function unknown(): StoreError {
+function unknown({ final }: Plan, { stored }: State): StoreError {
+  // An object that is gone tells nothing of who deleted it.
+  if (final === null && stored === undefined) {
+    return new StoreError(
+      "The answer to a delete was lost and the item is gone: it cannot be known if by this delete",
+    );
+  }
+  const since = stored === undefined ? "the item was deleted since" : "others have written since";
   return new StoreError(
-    "The answer to a write was lost and others have written since: it cannot be known if it was done",
+    `The answer to a write was lost and ${since}: it cannot be known if it was done`,
   );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Request } from "./request.ts";
+import type { Confirmation, Request } from "./request.ts";
 
 /** Requests of one turn, and what has become of them. */
 export interface Batch {
@@ -17,6 +17,8 @@ export interface Batch {
   left: number;
   /** When the first of them is given up. */
   deadline: number;
+  /** What its changes wait for before they are answered. */
+  confirmation: Confirmation | undefined;
   /** When it was sent, by `performance.now()`. */
   sentAt: number;
 }
@@ -29,6 +31,7 @@ export function newBatch(): Batch {
     size: 0,
     left: 0,
     deadline: Infinity,
+    confirmation: undefined,
     sentAt: 0,
   };
 }

@@ -102,6 +102,10 @@ export class Put extends Request {
     super(key, deadline);
   }
 
+  override get changes(): boolean {
+    return true;
+  }
+
   encode(out: ByteBuffer): void {
     const item = this.item;
     const ttl = timeToLive(item.exptime, this.now);
@@ -184,6 +188,10 @@ export class Swap extends ScriptRequest {
     this.flushed = scope.flushed();
   }
 
+  override get changes(): boolean {
+    return true;
+  }
+
   encode(out: ByteBuffer): void {
     const { expected, item, now } = this;
     SWAP.encode(out, this.inFull, this.scope.prefix, this.key, 6);
@@ -211,5 +219,9 @@ export class Swap extends ScriptRequest {
     if (reply === 0) this.done("absent");
     else if (reply === 2) this.done("exists");
     else this.done(this.item === null ? 0n : this.item.cas || BigInt(this.revision));
+  }
+
+  protected override hasChanged(reply: Reply): boolean {
+    return reply === 1;
   }
 }

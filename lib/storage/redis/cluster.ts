@@ -10,11 +10,13 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { ByteBuffer } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
+import { type Address, nameOf } from "./address.ts";
 import { causeOf, kindOf } from "./failure.ts";
 import { Link, type LinkSettings } from "./link.ts";
 import type { Nodes, NodeSettings } from "./nodes.ts";
-import { Call, type Reply, type Request } from "./request.ts";
+import { type Reply, Request } from "./request.ts";
 import { slotOf, SLOTS } from "./slots.ts";
 
 /** How often a request follows the cluster to another node. */
@@ -28,16 +30,6 @@ const MAP_INTERVAL_AMISS = 150;
 const MAP_INTERVAL = 10_000;
 /** Requests that wait for the map at most. */
 const MOST_WAITING = 10_000;
-
-/** A node's address. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-function nameOf(address: Address): string {
-  return `${address.host}:${address.port}`;
-}
 
 export class Cluster implements Nodes {
   private readonly slots: (Link | undefined)[] = new Array(SLOTS);
@@ -62,6 +54,8 @@ export class Cluster implements Nodes {
     private readonly seeds: readonly Address[],
     private readonly prefix: Uint8Array,
     settings: NodeSettings,
+    /** The address by which one that Redis tells is reached from here. */
+    private readonly reach: (told: Address) => Address,
   ) {
     this.whole = new Uint8Array(prefix.length + 250);
     this.whole.set(prefix);
@@ -101,6 +95,10 @@ export class Cluster implements Nodes {
     }
     for (const request of this.unplaced) if (request.deadline <= now) request.fail(this.away());
     if (now - this.mappedAt > (this.amiss ? MAP_INTERVAL_AMISS : MAP_INTERVAL)) this.map();
+  }
+
+  renewLogins(): void {
+    for (const link of this.links.values()) void link.renewLogin();
   }
 
   async close(): Promise<void> {
@@ -144,7 +142,8 @@ export class Cluster implements Nodes {
         cause = causeOf(error);
       }
     }
-    if (cause !== this.cause) {
+    // Causes may alternate, as nodes are asked in turn; the state is one.
+    if (this.cause === "") {
       this.settings.log(`Cannot use the Redis cluster: ${cause}; requests fail until that changes`);
     }
     this.cause = cause;
@@ -156,7 +155,7 @@ export class Cluster implements Nodes {
     const words = ["CLUSTER", "SLOTS"];
     const link = this.links.get(nameOf(address));
     if (link !== undefined) return await within(link.call(words, deadline), MAP_TIMEOUT);
-    const visit = new Link(address.host, address.port, {
+    const visit = new Link(address, {
       ...this.settings,
       log: () => {},
       changed: () => {},
@@ -184,7 +183,8 @@ export class Cluster implements Nodes {
         const [host, port] = node as [Buffer | null, number];
         const name = host?.toString() ?? "";
         // Without a name it is the node that was asked.
-        return { host: name === "" || name === "?" ? told.host : name, port };
+        if (name === "" || name === "?") return { host: told.host, port };
+        return this.reach({ host: name, port });
       });
       for (const address of addresses) known.set(nameOf(address), address);
       const link = this.linkTo(addresses[0]);
@@ -207,7 +207,7 @@ export class Cluster implements Nodes {
     const name = nameOf(address);
     let link = this.links.get(name);
     if (link === undefined) {
-      link = new Link(address.host, address.port, this.settings);
+      link = new Link(address, this.settings);
       this.links.set(name, link);
     }
     return link;
@@ -221,17 +221,19 @@ export class Cluster implements Nodes {
       case "ASK": {
         const [, slot, place] = error.message.split(" ");
         const colon = place.lastIndexOf(":");
-        const target = this.linkTo({
-          host: place.slice(0, colon) || link.host,
-          port: Number(place.slice(colon + 1)),
-        });
+        const port = Number(place.slice(colon + 1));
+        const host = place.slice(0, colon);
+        // Without a name it is the node that was asked.
+        const target = this.linkTo(
+          host === "" ? { host: link.host, port } : this.reach({ host, port }),
+        );
         if (kind === "MOVED") {
           this.slots[Number(slot)] = target;
           this.map();
         }
         if (++request.redirections > MOST_REDIRECTIONS) return false;
         this.settings.counters.redirections++;
-        if (kind === "ASK") target.enqueue(new Call(["ASKING"], request.deadline));
+        if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;
       }
@@ -260,6 +262,30 @@ export class Cluster implements Nodes {
     return new StoreError(
       `Cannot use the Redis cluster: ${this.cause || "no node serves this key's slot"}`,
     );
+  }
+}
+
+/** `ASKING`: lets the next request pass to a slot that is being moved. */
+class Asking extends Request {
+  readonly name = "asking";
+
+  constructor(private readonly next: Request) {
+    super(next.key, next.deadline);
+  }
+
+  override get changes(): boolean {
+    return this.next.changes;
+  }
+
+  encode(out: ByteBuffer): void {
+    out.ascii("*1\r\n$6\r\nASKING\r\n");
+  }
+
+  protected answer(): void {}
+
+  /** What is refused to it is refused to the next; that is told before the next has its own reply. */
+  protected refuse(error: Error): void {
+    this.next.fail(error);
   }
 }
 

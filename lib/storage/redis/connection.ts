@@ -1,12 +1,14 @@
 /**
- * One TCP or TLS connection to one Redis, kept by ioredis: it finds the address, authenticates,
- * parses replies, keeps commands and replies together, and connects again.
+ * One connection to one Redis, kept by ioredis: it parses replies, keeps commands and replies
+ * together, and connects again. It sends nothing of its own: the link shakes hands.
  *
  * @module
  */
 
-import { Redis, type RedisOptions } from "ioredis";
-import { causeOf, failureOf, isDenied, isReplyError } from "./failure.ts";
+import { type Command, Redis } from "ioredis";
+import type { ConnectionOptions } from "node:tls";
+import { Dialer, type Place } from "./dialer.ts";
+import { causeOf, Refusal } from "./failure.ts";
 import type { Request } from "./request.ts";
 
 /** How long a connection that has been given up may take to end, in milliseconds. */
@@ -18,44 +20,41 @@ const RETRY_DENIED = 500;
 
 /** What a {@linkcode Connection} tells. */
 export interface ConnectionEvents {
-  /** It is connected, and has authenticated if it can. */
+  /** It is connected. */
   readonly opened: () => void;
   /** It is lost, or an attempt failed; the next comes by itself. */
   readonly lost: () => void;
 }
 
-/** What is needed of ioredis beyond its types: both are public there. */
-interface Wire {
-  readonly status: string;
-  readonly stream: { readonly writable: boolean; write(bytes: Uint8Array): boolean };
-  sendCommand(request: Request, sink: { write(): void }): unknown;
-}
-
 /** ioredis only notes the command: its bytes go out with the whole batch. */
-const SINK = { write() {} };
+const SINK = { write: () => true } as unknown as Parameters<Redis["sendCommand"]>[1];
 
 export class Connection {
   /** When the last attempt began, by `performance.now()`. */
   attemptAt = performance.now();
-  /** Whether Redis refuses the password or the rights. */
-  denied = false;
   private readonly redis: Redis;
-  private readonly wire: Wire;
+  private readonly dialer: Dialer;
+  /** Why it was ended, or what went wrong with it. */
   private lastError: Error | undefined;
+  private denied = false;
 
   /** @param timeout for the TCP connection, in milliseconds */
   constructor(
-    host: string,
-    port: number,
-    private readonly address: string,
+    place: Place,
     timeout: number,
-    options: RedisOptions,
+    tls: ConnectionOptions | undefined,
     events: ConnectionEvents,
   ) {
+    const made: Dialer[] = [];
     this.redis = new Redis({
-      ...options,
-      host,
-      port,
+      Connector: class extends Dialer {
+        constructor() {
+          super(place, tls, ENDING);
+          made.push(this);
+        }
+      },
+      // It only says which of the socket's events means that it is connected.
+      ...(tls !== undefined && { tls }),
       // The link's handshake says more than this, and fences the connection before.
       enableReadyCheck: false,
       // An unconfirmed write is never sent again, and nothing waits where it cannot be given up.
@@ -68,50 +67,53 @@ export class Connection {
       keepAlive: 10_000,
       retryStrategy: (times) => this.denied ? RETRY_DENIED : Math.min(20 * times, RETRY),
     });
-    this.wire = this.redis as unknown as Wire;
+    this.dialer = made[0];
     this.redis.on("connecting", () => {
       this.attemptAt = performance.now();
+      this.lastError = undefined;
       this.denied = false;
     });
     this.redis.on("ready", events.opened);
-    this.redis.on("error", (error: Error) => this.fault(error));
+    this.redis.on("error", (error: Error) => this.lastError ??= error);
     this.redis.on("close", events.lost);
   }
 
   /** Whether there is a connection at all. */
   get isOpen(): boolean {
-    return this.wire.status === "ready" || this.wire.status === "connect";
+    return this.redis.status === "ready" || this.redis.status === "connect";
   }
 
   /** Whether bytes can be sent. */
   get isWritable(): boolean {
     // Were ioredis to refuse a command, its bytes must not go out: the replies would be others'.
-    return this.wire.status === "ready" && this.wire.stream.writable;
+    return this.redis.status === "ready" && this.dialer.isWritable;
+  }
+
+  /** Whether it leads to that address; so also where it leads nowhere yet. */
+  leadsTo(host: string, port: number): boolean {
+    return !this.isOpen || this.dialer.leadsTo(host, port);
   }
 
   /** Sends requests, whose bytes are in `payload`. Only while it {@linkcode isWritable}. */
   write(requests: readonly Request[], payload: Uint8Array): void {
-    for (const request of requests) this.wire.sendCommand(request, SINK);
-    this.wire.stream.write(payload);
+    // A request has what `sendCommand` needs of a command; tests/storage/redis/ioredis.test.ts holds
+    // this release of ioredis to that.
+    for (const request of requests) this.redis.sendCommand(request as unknown as Command, SINK);
+    this.dialer.write(payload);
   }
 
   /** Ends the connection, for the reason given, and makes another. */
   restart(why: Error): void {
-    // What follows from a wrong password is not the cause.
-    if (!this.denied) this.fault(why);
+    // What follows from the first fault is not the cause.
+    this.lastError ??= why;
+    this.denied = why instanceof Refusal && why.kind === "denied";
     this.attemptAt = performance.now();
     this.redis.disconnect(true);
   }
 
   /** Why it was lost, in words that can follow a colon. */
   get lossCause(): string {
-    const cause = causeOf(this.lastError ?? "it closed the connection");
-    return cause.replace(`Redis at ${this.address} `, "it ");
-  }
-
-  /** All is well again. */
-  forgetFaults(): void {
-    this.lastError = undefined;
+    return causeOf(this.lastError ?? "it closed the connection");
   }
 
   /** Ends it for good. */
@@ -123,10 +125,5 @@ export class Connection {
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, 2 * ENDING));
     await (live ? Promise.race([ended, limit]) : limit);
     clearTimeout(timer!);
-  }
-
-  private fault(error: Error): void {
-    this.lastError = isReplyError(error) ? failureOf(error, this.address) : error;
-    this.denied = isDenied(error);
   }
 }

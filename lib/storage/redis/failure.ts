@@ -6,6 +6,9 @@
 
 import { messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 
+/** The length of a cause at most, in characters: what a server says has no bound of its own. */
+const LONGEST = 300;
+
 /** Whether it is a reply of Redis, and not the loss of the connection. */
 export function isReplyError(error: Error): boolean {
   return error.name === "ReplyError";
@@ -21,7 +24,10 @@ export function causeOf(error: unknown): string {
   const several = (error as AggregateError).errors;
   // A name with several addresses fails with all their errors and no text.
   const one = Array.isArray(several) && several.length > 0 ? several[0] : error;
-  return messageOf(one).replaceAll(/\s+/g, " ").trim() ||
+  const text = messageOf(one).replaceAll(/\s+/g, " ").trim();
+  // What Redis says before it was asked anything; ioredis tells it so.
+  const unasked = /^Command queue state error\..* Last error: (.*)$/.exec(text)?.[1];
+  return (unasked ?? text).slice(0, LONGEST) ||
     String((one as { code?: string }).code ?? "unknown error");
 }
 
@@ -46,13 +52,48 @@ export function failureOf(error: Error, address: string): StoreError {
   if (/(^|[ -])OOM /.test(cause)) {
     return new OutOfSpaceError(`Redis at ${address} has no memory left: ${cause}`);
   }
+  // Redis 7.0 does not say which.
+  if (/user executing the script can't run/.test(cause)) {
+    return new StoreError(
+      `Redis at ${address} does not permit a command of kvs's scripts to the user: ${cause}`,
+    );
+  }
   const kind = /-READONLY /.test(cause) ? "READONLY" : kindOf(error);
   const explained = EXPLAINED[kind];
   if (explained !== undefined) return new StoreError(`Redis at ${address} ${explained}: ${cause}`);
   return new StoreError(`Redis at ${address} answered: ${cause}`);
 }
 
-/** Whether it will not go away by itself: the user name, password or rights are wrong. */
-export function isDenied(error: Error): boolean {
-  return /\b(NOAUTH|WRONGPASS|NOPERM)\b|invalid password/.test(error.message);
+/** Why a connection cannot be used, in words that follow a colon. */
+export class Refusal extends Error {
+  override name = "Refusal";
+
+  /**
+   * @param kind `"denied"` where the user, the password or the rights are wrong, `"loading"` and
+   * `"replica"` for what will pass
+   */
+  constructor(message: string, readonly kind: "denied" | "loading" | "replica" | "" = "") {
+    super(message);
+  }
+}
+
+/** The refusal of a command of the handshake. Names the command, never a password. */
+export function refusalOf(error: Error, words: readonly string[]): Refusal {
+  const cause = causeOf(error);
+  const kind = kindOf(error);
+  if (kind === "NOAUTH" || kind === "WRONGPASS" || /invalid password/.test(cause)) {
+    const explained = EXPLAINED[kind === "NOAUTH" ? kind : "WRONGPASS"];
+    return new Refusal(`it ${explained}: ${cause}`, "denied");
+  }
+  if (/max number of clients/.test(cause)) {
+    return new Refusal(`it has no room for another connection: ${cause}`);
+  }
+  const shown = words[0] === "AUTH" ? "AUTH" : words.slice(0, 2).join(" ");
+  const denied = kind === "NOPERM" || words[0] === "AUTH" || words[0] === "SELECT";
+  return new Refusal(`it refuses ${shown}: ${cause}`, denied ? "denied" : "");
+}
+
+/** Whether Redis has no such command, or does not permit it to the user. */
+export function isUnavailable(error: Error): boolean {
+  return kindOf(error) === "NOPERM" || /^ERR unknown (sub)?command/i.test(error.message);
 }

@@ -214,7 +214,9 @@ export class Ledger {
       news,
       String(this.next),
     ];
-    const call = new ScriptCall(SYNC, this.prefix, LEDGER_KEY, words, askedAt + this.timeout);
+    const flushes = flushAt !== "";
+    const deadline = askedAt + this.timeout;
+    const call = new ScriptCall(SYNC, this.prefix, LEDGER_KEY, words, deadline, flushes);
     this.nodes.send(call);
     const [flushed, pending, order, block, behind, sweeps, swept, now] = await call
       .reply as Reply[];

@@ -6,19 +6,33 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { RedisOptions } from "ioredis";
+import type { ConnectionOptions } from "node:tls";
 import { ByteBuffer } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import { type Batch, newBatch } from "./batch.ts";
 import { Connection } from "./connection.ts";
+import { nameOf } from "./address.ts";
 import type { Counters } from "./counters.ts";
-import { failureOf, isReplyError, kindOf } from "./failure.ts";
-import { type Argument, Call, type Reply, type Request } from "./request.ts";
+import type { Place } from "./dialer.ts";
+import { failureOf, isReplyError, kindOf, Refusal } from "./failure.ts";
+import { type Access, authentication, type Identity, readInfo, shakeHands } from "./handshake.ts";
+import {
+  type Argument,
+  Call,
+  Confirmation,
+  Question,
+  type Reply,
+  type Request,
+} from "./request.ts";
 
 /** A Redis is late when a request has had no answer for so many milliseconds. */
 const LATE = 400;
+/** How long Redis may wait for its replicas: one part in so many of the time for a request. */
+const CONFIRMED_WITHIN = 4;
 /** Bytes of requests without an answer at most, for each link; beyond, requests fail at once. */
 export const MOST_UNANSWERED = 64 << 20;
+/** How often a Redis that loads its data is asked whether it has, in milliseconds. */
+const LOADING_INTERVAL = 100;
 /** A batch that has grown so large is sent before the turn ends, in bytes. */
 const BATCH_FULL = 1 << 20;
 /** A batch up to so many bytes is copied out, so that the memory it was written in can be used again. */
@@ -28,8 +42,8 @@ const BATCH_COPIED = 64 << 10;
 export interface LinkSettings {
   /** Milliseconds within which Redis answers or the request fails. */
   readonly timeout: number;
-  /** What ioredis needs beside host and port: password, TLS, database. */
-  readonly connection: RedisOptions;
+  readonly tls: ConnectionOptions | undefined;
+  readonly access: Access;
   readonly counters: Counters;
   readonly log: (line: string) => void;
   /** Takes on a request that was answered with an error, or says that it fails. */
@@ -64,23 +78,30 @@ export class Link {
   private unanswered = 0;
   /** Counts connections, so that what belongs to an older one is known. */
   private session = 0;
-  /** Redis's process and its number for this connection. */
-  private identity: { run: string; client: number } | undefined;
+  private identity: Identity | undefined;
   /** A lost connection on which something was unanswered. */
-  private fence: { run: string; client: number } | undefined;
+  private fence: Identity | undefined;
+  /** Whether Redis has told something of itself, and may be asked again. */
+  private tells = false;
   private readonly flush = () => this.send();
 
-  constructor(
-    readonly host: string,
-    readonly port: number,
-    private readonly settings: LinkSettings,
-  ) {
-    this.address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    const { timeout, connection } = settings;
-    this.connection = new Connection(host, port, this.address, timeout, connection, {
+  constructor(private readonly place: Place, private readonly settings: LinkSettings) {
+    const { path, sentinels } = place;
+    this.address = path ??
+      (sentinels === undefined ? nameOf(place) : `Sentinel's master '${sentinels.name}'`);
+    const { timeout, tls } = settings;
+    this.connection = new Connection(place, timeout, tls, {
       opened: () => void this.greet(),
       lost: () => this.lose(),
     });
+  }
+
+  get host(): string {
+    return this.place.host;
+  }
+
+  get port(): number {
+    return this.place.port;
   }
 
   /** Sends a request with all others of this turn, or fails it. */
@@ -123,14 +144,17 @@ export class Link {
     for (const batch of this.pending.slice()) {
       if (batch.deadline > now) continue;
       if (batch.payload === undefined) this.giveUp(batch, now);
-      else this.drop(batch, this.late("nothing was sent"));
+      else this.drop(batch, this.late("; nothing was sent"));
     }
     const eldest = this.pending[0];
     const sent = eldest !== undefined && eldest.payload === undefined;
     const silence = sent && this.state === "ready" ? now - eldest.sentAt : 0;
     const wasLate = this.isLate;
-    this.isLate = silence > LATE;
+    this.isLate = silence > LATE + (eldest?.confirmation === undefined ? 0 : this.patience);
     if (this.isLate && !wasLate) this.settings.changed(this);
+    this.place.sentinels?.watch(now, ({ host, port }) => {
+      if (!this.connection.leadsTo(host, port)) this.cut("Sentinel names another master");
+    });
     if (silence > 2 * this.settings.timeout) {
       this.cut("it did not answer any more");
     } else if (
@@ -138,6 +162,25 @@ export class Link {
       now - this.connection.attemptAt > this.settings.timeout
     ) {
       this.cut("it accepts connections but does not answer");
+    }
+  }
+
+  /** How long Redis may wait for its replicas, in milliseconds. */
+  private get patience(): number {
+    return Math.ceil(this.settings.timeout / CONFIRMED_WITHIN);
+  }
+
+  /** Logs in again on the connection that there is, as a password that is renewed wants it. */
+  async renewLogin(): Promise<void> {
+    const { login } = this.settings.access;
+    if (login === undefined || this.state !== "ready") return;
+    const session = this.session;
+    try {
+      const words = authentication(await login());
+      if (session !== this.session) return;
+      await this.call(words, performance.now() + this.settings.timeout);
+    } catch (error) {
+      if (session === this.session) this.cut((error as Error).message);
     }
   }
 
@@ -193,8 +236,8 @@ export class Link {
       counters.lost++;
       return request.fail(
         new StoreError(
-          `Lost the connection to Redis at ${this.address} before it answered (${this.connection.lossCause}); ` +
-            "a change may or may not have been made",
+          `Lost the connection to Redis at ${this.address} before it answered ` +
+            `(${this.connection.lossCause})${outcomeOf(request)}`,
         ),
       );
     }
@@ -210,6 +253,15 @@ export class Link {
     const batch = this.open;
     if (batch === undefined) return;
     this.open = undefined;
+    const { replicas } = this.settings.access;
+    if (replicas > 0 && batch.requests.some((request) => request.changes)) {
+      const confirmation = new Confirmation(replicas, this.patience, Infinity);
+      confirmation.link = this;
+      confirmation.batch = batch;
+      batch.confirmation = confirmation;
+      batch.requests.push(confirmation);
+      confirmation.encode(this.out);
+    }
     batch.size = this.out.length;
     batch.left = batch.requests.length;
     this.unanswered += batch.size;
@@ -237,51 +289,47 @@ export class Link {
 
   /** A command of the handshake, ahead of all that waits. */
   private ask(...words: Argument[]): Promise<Reply> {
-    const call = new Call(words, performance.now() + this.settings.timeout);
+    const question = new Question(words, performance.now() + this.settings.timeout);
     const batch = newBatch();
     const out = new ByteBuffer(256);
-    call.link = this;
-    call.batch = batch;
-    call.encode(out);
-    batch.requests.push(call);
+    question.link = this;
+    question.batch = batch;
+    question.encode(out);
+    batch.requests.push(question);
     batch.left = 1;
-    batch.deadline = call.deadline;
+    batch.deadline = question.deadline;
     batch.payload = out.view();
     this.pending.unshift(batch);
     this.transmit(batch);
-    return call.reply;
+    return question.reply;
   }
 
-  /**
-   * What has to be known before the first request: that Redis answers and has its data, who it is,
-   * and that nothing of a lost connection can still be carried out behind the requests to come.
-   */
+  /** Makes sure of a new connection before the first request. */
   private async greet(): Promise<void> {
     const session = ++this.session;
     this.identity = undefined;
-    try {
-      let info = await this.inquire();
-      while (info.get("loading") === "1") {
-        this.failed("it is still loading its data");
+    const isOver = () =>
+      session !== this.session || !this.connection.isWritable || this.state === "closed";
+    for (;;) {
+      try {
+        const ask = (...words: Argument[]) => this.ask(...words);
+        const met = await shakeHands(ask, this.settings.access, this.fence);
+        if (isOver()) return;
+        this.fence = undefined;
+        this.identity = met.identity;
+        this.tells = met.info !== undefined;
+        this.info = met.info ?? new Map();
+        return this.admit();
+      } catch (error) {
+        if (isOver()) return;
+        if (!(error instanceof Refusal) || error.kind !== "loading") {
+          return this.connection.restart(error as Error);
+        }
+        this.failed(error.message);
         this.connection.attemptAt = performance.now();
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        if (session !== this.session || !this.connection.isWritable) return;
-        info = await this.inquire();
+        await new Promise((resolve) => setTimeout(resolve, LOADING_INTERVAL));
+        if (isOver()) return;
       }
-      const run = info.get("run_id") ?? "";
-      if (this.fence !== undefined && this.fence.run === run) {
-        await this.ask("CLIENT", "KILL", "ID", String(this.fence.client)).catch(toleratingReplies);
-      }
-      const client = await this.ask("CLIENT", "ID").catch(toleratingReplies);
-      if (session !== this.session || !this.connection.isWritable || this.state === "closed") {
-        return;
-      }
-      this.fence = undefined;
-      if (typeof client === "number") this.identity = { run, client };
-      this.admit();
-    } catch (error) {
-      if (session !== this.session || this.state === "closed") return;
-      this.connection.restart(error as Error);
     }
   }
 
@@ -291,26 +339,14 @@ export class Link {
     if (this.session > 1) counters.reconnects++;
     this.state = "ready";
     this.cause = "";
-    this.connection.forgetFaults();
     for (const batch of this.pending.slice()) if (batch.payload !== undefined) this.transmit(batch);
     changed(this);
   }
 
   /** Asks Redis about itself; what it does not tell is not known. */
-  async inquire(): Promise<ReadonlyMap<string, string>> {
-    const asked = this.state === "ready"
-      ? this.call(["INFO"], performance.now() + this.settings.timeout)
-      : this.ask("INFO");
-    const text = await asked.catch((error) => {
-      if (error instanceof StoreError && / NOPERM /.test(error.message)) return "";
-      throw error;
-    });
-    const info = new Map<string, string>();
-    for (const line of String(text).split("\r\n")) {
-      const colon = line.indexOf(":");
-      if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
-    }
-    return this.info = info;
+  async inquire(): Promise<void> {
+    if (this.state !== "ready" || !this.tells) return;
+    this.info = readInfo(await this.call(["INFO"], performance.now() + this.settings.timeout));
   }
 
   private lose(): void {
@@ -327,7 +363,8 @@ export class Link {
   /** An attempt has failed: nobody waits for the next. */
   private failed(cause: string): void {
     if (this.state === "closed") return;
-    if (this.cause !== cause) {
+    // Causes may follow one another, or alternate; the state is one.
+    if (this.state !== "down") {
       this.settings.log(
         `Cannot use Redis at ${this.address}: ${cause}; requests fail until that changes`,
       );
@@ -350,7 +387,7 @@ export class Link {
         continue;
       }
       this.settings.counters.timeouts++;
-      request.fail(this.late("a change may or may not have been made"));
+      request.fail(this.late(outcomeOf(request)));
     }
     batch.deadline = next;
   }
@@ -364,7 +401,7 @@ export class Link {
 
   private late(outcome: string): StoreError {
     return new StoreError(
-      `Redis at ${this.address} did not answer within ${this.settings.timeout} ms; ${outcome}`,
+      `Redis at ${this.address} did not answer within ${this.settings.timeout} ms${outcome}`,
     );
   }
 
@@ -377,8 +414,7 @@ export class Link {
   }
 }
 
-/** What Redis does not know or permit is left out; only a lost connection is an error. */
-function toleratingReplies(error: unknown): null {
-  if (error instanceof StoreError && / (answered|does not permit)/.test(error.message)) return null;
-  throw error;
+/** What is said of a request whose bytes may have arrived, after what went wrong. */
+function outcomeOf(request: Request): string {
+  return request.changes ? "; a change may or may not have been made" : "";
 }

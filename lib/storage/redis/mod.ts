@@ -31,7 +31,7 @@ import { Seen } from "./seen.ts";
 import { Sweep, type Sweepable } from "./sweep.ts";
 import { walk } from "./walk.ts";
 
-export type { RedisStoreOptions } from "./options.ts";
+export type { RedisStoreOptions, Tokens } from "./options.ts";
 
 const TIMEOUT = 2000;
 /** How often deadlines are looked after, in milliseconds; requests are given up so much earlier. */
@@ -55,6 +55,7 @@ class RedisStore implements Store, Scope, Sweepable {
   readonly prefix: Uint8Array;
   readonly accesses = new Accesses();
   readonly timeout: number;
+  private readonly db: number;
   private readonly counters = new Counters();
   private readonly nodes: Nodes;
   private readonly ledger: Ledger;
@@ -66,14 +67,16 @@ class RedisStore implements Store, Scope, Sweepable {
   private closed = false;
 
   constructor(private readonly options: RedisStoreOptions) {
-    const { seeds, connection } = targetOf(options);
+    const { places, tls, access, reach } = targetOf(options);
     this.prefix = bytesOf(options.prefix);
     this.timeout = options.timeout ?? TIMEOUT;
     const { log } = options;
-    const settings = { timeout: this.timeout, connection, counters: this.counters, log };
+    const settings = { timeout: this.timeout, tls, access, counters: this.counters, log };
+    this.db = access.db;
     this.nodes = options.cluster
-      ? new Cluster(seeds, this.prefix, settings)
-      : new SingleNode(seeds[0].host, seeds[0].port, settings);
+      ? new Cluster(places, this.prefix, settings, reach)
+      : new SingleNode(places[0], settings);
+    options.tokens?.onRenewal(() => this.nodes.renewLogins());
     this.ledger = new Ledger(this.nodes, this.prefix, options.clock, this.timeout);
     this.sweep = new Sweep(this, this.ledger);
   }
@@ -190,6 +193,7 @@ class RedisStore implements Store, Scope, Sweepable {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.options.tokens?.stop();
     const [ticking, ...others] = this.timers;
     for (const timer of others) clearInterval(timer);
     const deadline = performance.now() + this.timeout - 4 * TICK;
@@ -264,9 +268,8 @@ class RedisStore implements Store, Scope, Sweepable {
   /** All keys of the database but the ledger's, where the whole database is kvs's. */
   private keys(): number {
     let keys = 0;
-    const db = this.options.cluster ? 0 : Number(new URL(this.options.urls[0]).pathname.slice(1));
     for (const link of this.nodes.masters()) {
-      keys += Number(/keys=(\d+)/.exec(link.info.get(`db${db}`) ?? "")?.[1] ?? 0);
+      keys += Number(/keys=(\d+)/.exec(link.info.get(`db${this.db}`) ?? "")?.[1] ?? 0);
     }
     return Math.max(0, keys - 1);
   }

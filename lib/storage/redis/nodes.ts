@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Place } from "./dialer.ts";
 import { kindOf } from "./failure.ts";
 import { Link, type LinkSettings } from "./link.ts";
 import type { Request } from "./request.ts";
@@ -16,6 +17,8 @@ export interface Nodes {
   masters(): readonly Link[];
   /** Looks after deadlines; called every few dozen milliseconds with `performance.now()`. */
   tick(now: number): void;
+  /** Logs in again on every connection. */
+  renewLogins(): void;
   close(): Promise<void>;
 }
 
@@ -31,8 +34,8 @@ export class SingleNode implements Nodes {
   private readonly links: readonly Link[];
   private cutAt = -Infinity;
 
-  constructor(host: string, port: number, settings: NodeSettings) {
-    this.link = new Link(host, port, {
+  constructor(place: Place, settings: NodeSettings) {
+    this.link = new Link(place, {
       ...settings,
       changed: () => {},
       redirect: (_request, error) => this.suspect(error),
@@ -50,6 +53,10 @@ export class SingleNode implements Nodes {
 
   tick(now: number): void {
     this.link.tick(now);
+  }
+
+  renewLogins(): void {
+    void this.link.renewLogin();
   }
 
   async close(): Promise<void> {

@@ -1,21 +1,31 @@
 /**
- * What `--redis-url` may say.
+ * What the Redis options may say, and what comes of them.
  *
  * @module
  */
 
 import type { ConnectionOptions } from "node:tls";
-import type { RedisOptions } from "ioredis";
 import { Exit, ExitError } from "../../errors.ts";
-import type { StoreOptions } from "../contract.ts";
-import type { Address } from "./cluster.ts";
+import type { Awaitable, StoreOptions } from "../contract.ts";
+import { type Address, addressOf, nameOf } from "./address.ts";
+import type { Place } from "./dialer.ts";
+import type { Access, Login } from "./handshake.ts";
+import { Sentinels } from "./sentinels.ts";
+import { addressOfUrl, type Parsed, wrong } from "./url.ts";
+
+/** A password that is renewed from time to time: an access token. */
+export interface Tokens {
+  /** The one to use now. */
+  token(): Awaitable<string>;
+  /** Calls back whenever there is a new one. */
+  onRenewal(call: () => void): void;
+  /** Renews no more. */
+  stop(): void;
+}
 
 /** How the Redis store is opened. */
 export interface RedisStoreOptions extends StoreOptions {
-  /**
-   * `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS. Several are seeds of one
-   * cluster, with the same user, password and TLS.
-   */
+  /** `--redis-url`: see `url.ts`. Several are seeds of one cluster, or Sentinels of one master. */
   readonly urls: readonly string[];
   /** Whether it is a Redis Cluster. */
   readonly cluster: boolean;
@@ -27,93 +37,132 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly ca?: string;
   /** Whether what `ca` has signed is trusted whatever host it names. */
   readonly anyName?: boolean;
+  /** The certificate in PEM that is shown to Redis, with its key. */
+  readonly identity?: { readonly cert: string; readonly key: string };
+  /** `--redis-nat`: addresses as Redis tells them, each with `=` and the one it is reached by. */
+  readonly nat?: readonly string[];
+  /** `[user:]password` of the Sentinels, which have passwords of their own. */
+  readonly sentinelLogin?: string;
+  /** How many replicas have a change before it is answered; 0 where it is left out. */
+  readonly replicas?: number;
+  /** What stands for the password. */
+  readonly tokens?: Tokens;
 }
 
 /** Where to connect, and how. */
 export interface Target {
-  readonly seeds: readonly Address[];
-  readonly connection: RedisOptions;
+  /** The one Redis, or the seeds of a cluster. */
+  readonly places: readonly Place[];
+  readonly tls: ConnectionOptions | undefined;
+  readonly access: Access;
+  /** The address by which one that Redis tells is reached from here. */
+  readonly reach: (told: Address) => Address;
 }
 
 /**
- * Reads the URLs.
+ * Reads the options.
  *
  * @throws {ExitError} where one is not what it has to be
  */
 export function targetOf(options: RedisStoreOptions): Target {
-  const { urls, cluster, ca, anyName } = options;
+  const { urls, cluster, replicas = 0 } = options;
   if (urls.length === 0) throw wrong("", "it is missing");
-  if (urls.length > 1 && !cluster) {
-    throw wrong(urls.join(","), "several addresses need --redis-cluster");
+  const parsed = urls.map(addressOfUrl);
+  const [first] = parsed;
+  agree(options, parsed);
+  const tls = first.secure ? trust(options) : undefined;
+  if (!first.secure && options.identity !== undefined) {
+    throw usage("--redis-cert is shown over TLS: it needs a rediss:// URL");
   }
-  const parsed = urls.map((text) => parse(text, cluster));
-  const first = parsed[0];
-  for (const [i, one] of parsed.entries()) {
-    if (one.secure !== first.secure) {
-      throw wrong(urls[i], "a cluster is reached by redis:// or by rediss://, not by both");
-    }
-  }
-  const named = parsed.find((one) => one.password !== "") ?? first;
+  const reach = reachOf(options.nat ?? []);
   return {
-    seeds: parsed.map(({ host, port }) => ({ host, port })),
-    connection: {
-      ...(named.user !== "" && { username: named.user }),
-      ...(named.password !== "" && { password: named.password }),
-      ...(first.db !== 0 && { db: first.db }),
-      ...(first.secure && { tls: trust(ca, anyName) }),
+    places: first.master === undefined ? parsed : [{
+      host: "",
+      port: 0,
+      sentinels: new Sentinels({
+        name: first.master,
+        seeds: parsed,
+        login: sentinelLoginOf(options.sentinelLogin),
+        tls,
+        reach,
+      }),
+    }],
+    tls,
+    access: {
+      login: loginOf(options, parsed),
+      db: first.db,
+      replicas,
+      master: first.master !== undefined,
     },
+    reach: cluster || first.master !== undefined ? reach : (told) => told,
   };
 }
 
-function trust(ca: string | undefined, anyName = false): ConnectionOptions {
-  if (!anyName) return ca === undefined ? {} : { ca };
+/** Refuses URLs that do not go together. */
+function agree({ urls, cluster, sentinelLogin, nat }: RedisStoreOptions, parsed: Parsed[]): void {
+  const [first] = parsed;
+  const sentinel = first.master !== undefined;
+  for (const [i, one] of parsed.entries()) {
+    if (one.secure !== first.secure || one.master !== first.master || one.db !== first.db) {
+      throw wrong(urls[i], "all URLs have the same scheme, master and database");
+    }
+    if (cluster && (sentinel || one.path !== undefined)) {
+      throw wrong(urls[i], "a cluster is reached by redis:// or rediss://");
+    }
+    if (cluster && one.db !== 0) throw wrong(urls[i], "a cluster has only the database 0");
+  }
+  if (urls.length > 1 && !cluster && !sentinel) {
+    throw wrong(urls.join(","), "several addresses need --redis-cluster or redis-sentinel://");
+  }
+  if (sentinelLogin !== undefined && !sentinel) {
+    throw usage("--redis-sentinel-auth needs a redis-sentinel:// URL");
+  }
+  if (nat !== undefined && nat.length > 0 && !cluster && !sentinel) {
+    throw usage("--redis-nat is for the addresses that a cluster or Sentinel tells");
+  }
+}
+
+function loginOf({ tokens }: RedisStoreOptions, parsed: readonly Parsed[]): Access["login"] {
+  const { user, password } = parsed.find((one) => one.password !== "") ?? parsed[0];
+  if (tokens !== undefined) {
+    if (password !== "") throw usage("--redis-auth iam takes no password in --redis-url");
+    return async () => ({ user, password: await tokens.token() });
+  }
+  if (password === "") {
+    if (user !== "") throw usage("--redis-url names a user without a password");
+    return undefined;
+  }
+  return () => ({ user, password });
+}
+
+function sentinelLoginOf(text: string | undefined): Login | undefined {
+  if (text === undefined) return undefined;
+  const colon = text.indexOf(":");
+  return { user: text.slice(0, Math.max(0, colon)), password: text.slice(colon + 1) };
+}
+
+function trust({ ca, anyName = false, identity }: RedisStoreOptions): ConnectionOptions {
   // Among the machine's authorities are those of the whole world.
-  if (ca === undefined) throw new ExitError("--redis-verify ca needs --redis-ca FILE", Exit.usage);
-  return { ca, checkServerIdentity: () => undefined };
+  if (anyName && ca === undefined) throw usage("--redis-verify ca needs --redis-ca FILE");
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(anyName && { checkServerIdentity: () => undefined }),
+    ...identity,
+  };
 }
 
-interface Parsed extends Address {
-  readonly secure: boolean;
-  readonly user: string;
-  readonly password: string;
-  readonly db: number;
+function reachOf(nat: readonly string[]): (told: Address) => Address {
+  const reached = new Map<string, Address>();
+  for (const text of nat) {
+    const [told, by, ...more] = text.split("=").map(addressOf);
+    if (told === undefined || by === undefined || more.length > 0) {
+      throw usage(`--redis-nat takes HOST:PORT=HOST:PORT, not '${text}'`);
+    }
+    reached.set(nameOf(told), by);
+  }
+  return (told) => reached.get(nameOf(told)) ?? told;
 }
 
-function parse(text: string, cluster: boolean): Parsed {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw wrong(text, "it is not a URL");
-  }
-  if (url.protocol !== "redis:" && url.protocol !== "rediss:") throw wrong(text, "of another kind");
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (host === "") throw wrong(text, "the host is missing");
-  const path = url.pathname.replace(/^\//, "");
-  if (!/^\d{0,5}$/.test(path) || url.search !== "" || url.hash !== "") {
-    throw wrong(text, "after the address comes a database's number or nothing");
-  }
-  const db = Number(path);
-  if (cluster && db !== 0) throw wrong(text, "a cluster has only the database 0");
-  try {
-    return {
-      host,
-      port: Number(url.port || 6379),
-      secure: url.protocol === "rediss:",
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      db,
-    };
-  } catch {
-    throw wrong(text, "user and password are to be percent-encoded");
-  }
-}
-
-/** The error text does not repeat a password. */
-function wrong(text: string, why: string): ExitError {
-  const shown = text.replaceAll(/\/\/[^@/]*@/g, "//…@");
-  return new ExitError(
-    `Cannot use --redis-url '${shown}': ${why}; it takes redis://[user:password@]host[:port][/db], or rediss:// for TLS`,
-    Exit.usage,
-  );
+function usage(message: string): ExitError {
+  return new ExitError(message, Exit.usage);
 }

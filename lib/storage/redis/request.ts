@@ -11,6 +11,7 @@
 
 import type { Buffer } from "node:buffer";
 import { ByteBuffer, bytesOf, digitsOf } from "../../bytes.ts";
+import { StoreError } from "../../errors.ts";
 import type { Batch } from "./batch.ts";
 import type { Link } from "./link.ts";
 
@@ -69,6 +70,11 @@ export abstract class Request {
   /** The link that has it, and the batch there. */
   link: Link | undefined;
   batch: Batch | undefined;
+  /** Whether it may change an item or what is flushed. */
+  get changes(): boolean {
+    return false;
+  }
+
   /** How often it was sent to another place than the first. */
   redirections = 0;
   /** Whether the caller has the result; a reply that comes later is nobody's. */
@@ -87,6 +93,11 @@ export abstract class Request {
   /** Tells the caller that there is no reply. */
   protected abstract refuse(error: Error): void;
 
+  /** Whether this reply to a request that {@linkcode changes} says that something was changed. */
+  protected hasChanged(_reply: Reply): boolean {
+    return this.changes;
+  }
+
   /** Whether Redis's error of this kind only means that it is to be sent in another form. */
   repeats(_kind: string): boolean {
     return false;
@@ -98,6 +109,16 @@ export abstract class Request {
   /** For ioredis: the reply is there. */
   resolve(reply: Reply): void {
     this.link!.received(this);
+    if (this.settled) return;
+    const confirmation = this.batch!.confirmation;
+    if (confirmation !== undefined && this.hasChanged(reply)) {
+      confirmation.push(() => this.finish(reply), (error) => this.fail(error));
+    } else {
+      this.finish(reply);
+    }
+  }
+
+  private finish(reply: Reply): void {
     if (this.settled) return;
     this.settled = true;
     this.answer(reply);
@@ -140,11 +161,73 @@ export class Call extends Request {
   }
 
   encode(out: ByteBuffer): void {
-    out.byte(42);
-    out.decimal(this.words.length);
-    writeEnd(out);
-    for (const word of this.words) {
-      writeBytes(out, typeof word === "string" ? bytesOf(word) : word);
-    }
+    writeWords(out, this.words);
   }
+}
+
+/** A command of the handshake: what Redis answers is not put into words, errors included. */
+export class Question extends Call {
+  override reject(error: Error): void {
+    this.link!.received(this);
+    this.fail(error);
+  }
+}
+
+/**
+ * `WAIT`, behind the changes of its batch: they are answered when so many replicas have them
+ * (redis.io/docs/latest/commands/wait).
+ */
+export class Confirmation extends Request {
+  readonly name = "wait";
+  private readonly held: { done: () => void; failed: (error: Error) => void }[] = [];
+
+  /** @param patience how long Redis waits for its replicas at most, in milliseconds */
+  constructor(
+    private readonly replicas: number,
+    private readonly patience: number,
+    deadline: number,
+  ) {
+    super(new Uint8Array(0), deadline);
+  }
+
+  override get changes(): boolean {
+    return true;
+  }
+
+  protected override hasChanged(): boolean {
+    return false;
+  }
+
+  /** Holds back a change that the master has made. */
+  push(done: () => void, failed: (error: Error) => void): void {
+    this.held.push({ done, failed });
+  }
+
+  encode(out: ByteBuffer): void {
+    writeWords(out, ["WAIT", String(this.replicas), String(this.patience)]);
+  }
+
+  protected answer(reply: Reply): void {
+    if (typeof reply === "number" && reply >= this.replicas) {
+      for (const { done } of this.held) done();
+      return;
+    }
+    this.refuse(
+      new StoreError(
+        `${reply} of the ${this.replicas} replicas that --redis-wait demands have the change within ` +
+          `${this.patience} ms; it was made, and may be lost`,
+      ),
+    );
+  }
+
+  protected refuse(error: Error): void {
+    for (const { failed } of this.held) failed(error);
+  }
+}
+
+function writeWords(out: ByteBuffer, words: readonly Argument[]): void {
+  out.byte(42);
+  out.decimal(words.length);
+  writeEnd(out);
+  for (const word of words) writeBytes(out, typeof word === "string" ? bytesOf(word) : word);
 }

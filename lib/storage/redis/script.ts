@@ -64,6 +64,7 @@ export class ScriptCall extends ScriptRequest {
     key: Uint8Array,
     private readonly words: readonly Argument[],
     deadline: number,
+    private readonly flushes: boolean,
   ) {
     super(key, deadline);
     this.reply = new Promise((resolve, reject) => {
@@ -71,6 +72,10 @@ export class ScriptCall extends ScriptRequest {
       this.refuse = reject;
     });
     this.reply.catch(() => {});
+  }
+
+  override get changes(): boolean {
+    return this.flushes;
   }
 
   encode(out: ByteBuffer): void {

@@ -137,14 +137,36 @@ Deno.test("what --redis-url cannot mean is refused with the reason and without t
     [["redis://:secret@localhost/?x=1"], false, "database"],
     [["redis://localhost/1"], true, "database 0"],
     [["redis://a", "redis://b"], false, "--redis-cluster"],
-    [["redis://a", "rediss://b"], true, "not by both"],
+    [["redis://a", "rediss://b"], true, "the same scheme"],
+    [["redis://user@a"], false, "without a password"],
+    [["redis-sentinel://a"], false, "master's name is missing"],
+    [["redis-sentinel://a/m", "redis-sentinel://b/n"], false, "the same scheme, master"],
+    [["redis-sentinel://a/m"], true, "redis:// or rediss://"],
+    [["unix://relative"], false, "absolute path"],
+    [["unix:///socket"], true, "redis:// or rediss://"],
   ];
   for (const [urls, cluster, why] of wrong) {
     const error = assertThrows(() => target(urls, cluster), ExitError, why);
     assertEquals(error.code, 64);
     assert(!error.message.includes("secret"), error.message);
   }
-  const { seeds, connection } = target(["rediss://us%40er:p%3Aw@[::1]:7000/3"]);
-  assertEquals(seeds, [{ host: "::1", port: 7000 }]);
-  assertEquals(connection, { username: "us@er", password: "p:w", db: 3, tls: {} });
+});
+
+Deno.test("--redis-url takes hosts, Sentinels and Unix sockets, with what they ask for", async () => {
+  const target = (...urls: string[]) =>
+    targetOf({ urls, cluster: false, prefix: "", clock: systemClock, log: () => {} });
+  const tls = target("rediss://us%40er:p%3Aw@[::1]:7000/3");
+  assertEquals([tls.places[0].host, tls.places[0].port, tls.tls], ["::1", 7000, {}]);
+  assertEquals(tls.access.db, 3);
+  assertEquals(await tls.access.login!(), { user: "us@er", password: "p:w" });
+  const unix = target("unix://:secret@/run/redis%20one.sock?db=2");
+  assertEquals([unix.places[0].path, unix.access.db], ["/run/redis one.sock", 2]);
+  assertEquals(await unix.access.login!(), { user: "", password: "secret" });
+  const sentinel = target(
+    "redis-sentinel://:secret@a/my%20master/1",
+    "redis-sentinel://b:1/my%20master/1",
+  );
+  assertEquals(sentinel.places[0].sentinels!.name, "my master");
+  assertEquals([sentinel.access.db, sentinel.access.master], [1, true]);
+  assertEquals(await sentinel.access.login!(), { user: "", password: "secret" });
 });

@@ -10,6 +10,8 @@ export class Proxy implements Disposable {
   private readonly open = new Set<Deno.TcpConn>();
   /** Bytes of replies that still pass before every connection is cut; none where it is negative. */
   cutAfter = -1;
+  /** Bytes of replies that have passed. */
+  passed = 0;
   /** Pauses replies, without ending anything. */
   silent = false;
 
@@ -52,6 +54,7 @@ export class Proxy implements Disposable {
       for (let n; (n = await from.read(buffer)) !== null;) {
         while (replies && this.silent) await new Promise((resolve) => setTimeout(resolve, 10));
         let bytes = buffer.subarray(0, n);
+        if (replies) this.passed += n;
         const cut = replies && this.cutAfter >= 0 && n >= this.cutAfter;
         if (cut) bytes = bytes.subarray(0, this.cutAfter);
         else if (replies && this.cutAfter > 0) this.cutAfter -= n;

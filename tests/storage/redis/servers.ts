@@ -64,6 +64,8 @@ export class RedisServer implements AsyncDisposable {
   private directory: string | undefined;
   readonly port = freePort();
   readonly url = `redis://127.0.0.1:${this.port}`;
+  /** Its password, percent-encoded, where it asks for one. */
+  login = "";
 
   constructor(private readonly options: readonly string[] = []) {}
 
@@ -105,7 +107,17 @@ export class RedisServer implements AsyncDisposable {
 
   /** One command, by a connection of its own. */
   async command(...words: (string | Uint8Array)[]): Promise<unknown> {
-    const redis = new Redis(this.port, "127.0.0.1", { retryStrategy: () => null });
+    const by = this.login === "" ? "" : `:${this.login}@`;
+    return await this.commandBy(`redis://${by}127.0.0.1:${this.port}`, ...words);
+  }
+
+  /** The same by the user that the URL names. */
+  async commandBy(url: string, ...words: (string | Uint8Array)[]): Promise<unknown> {
+    const redis = new Redis(url, {
+      retryStrategy: () => null,
+      disableClientInfo: true,
+      enableReadyCheck: false,
+    });
     // The call says it, too.
     redis.on("error", () => {});
     try {

@@ -61,6 +61,8 @@ export class Bucket {
   readonly #mutated = new Map<string, number>();
   readonly #generations = new Set<string>();
   #sorted: string[] | undefined;
+  /** Whether an insert's own checksum is not looked at. */
+  ignoresChecksums = false;
 
   /**
    * @param mutationInterval the least time between two mutations of one object, in milliseconds.
@@ -89,14 +91,25 @@ export class Bucket {
     return object;
   }
 
-  /** Puts a new generation in the place of what is there. */
+  /**
+   * Puts a new generation in the place of what is there.
+   *
+   * @param checksum what the content's CRC-32C has to be, in base64.
+   */
   insert(
     name: string,
     content: Uint8Array,
     fields: ObjectFields,
     conditions: Preconditions,
+    checksum?: unknown,
   ): StoredObject {
     checkName(name);
+    if (checksum !== undefined && !this.ignoresChecksums) {
+      const { crc32c } = hashesOf(content);
+      if (checksum !== crc32c) {
+        throw invalid(`Provided CRC32C "${checksum}" doesn't match calculated CRC32C "${crc32c}".`);
+      }
+    }
     const before = this.#objects.get(name);
     this.#check(before, conditions);
     this.#pace(name);
@@ -104,7 +117,7 @@ export class Bucket {
     const object: StoredObject = {
       ...fields,
       name,
-      content: content.slice(),
+      content: new Uint8Array(content),
       generation: this.#generation(),
       metageneration: 1,
       created: now,
@@ -218,13 +231,20 @@ export class Bucket {
 
 /** The hashes that the service shows, in base64. */
 export function hashesOf(content: Uint8Array): { md5Hash: string; crc32c: string } {
+  const known = hashes.get(content);
+  if (known !== undefined) return known;
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32c(content));
-  return {
+  const made = {
     md5Hash: createHash("md5").update(content).digest("base64"),
     crc32c: sum.toString("base64"),
   };
+  hashes.set(content, made);
+  return made;
 }
+
+/** Hashing is most of the emulator's work: once for each content. */
+const hashes = new WeakMap<Uint8Array, { md5Hash: string; crc32c: string }>();
 
 /** cloud.google.com/storage/docs/objects#naming */
 function checkName(name: string): void {

@@ -266,3 +266,89 @@ Deno.test("emulator: with authentication a stranger is 401 and who may not is 40
   const stale = await ask(emulator, "GET", `${objects}/k`, { headers });
   assertEquals([stale.status, stale.json.error.message], [401, "Invalid Credentials"]);
 });
+
+Deno.test("emulator: contents have their checksum, and an insert with another is refused", async () => {
+  await using emulator = await Emulator.start();
+  const right = "mnG7TA==";
+  const inserted = await insert(emulator, "k", "hello", { resource: { crc32c: right } });
+  assertEquals([inserted.status, inserted.json.crc32c], [200, right]);
+  const wrong = await insert(emulator, "k", "hallo", { resource: { crc32c: right } });
+  assertEquals([wrong.status, /doesn't match calculated CRC32C/.test(wrong.text)], [400, true]);
+  for (const path of ["/bucket/k", `${objects}/k?alt=media`]) {
+    const { headers } = await ask(emulator, "GET", path);
+    assert(headers.get("x-goog-hash")!.includes(`crc32c=${right}`));
+  }
+});
+
+Deno.test("emulator: what is stored compressed is decompressed for who does not accept it so", async () => {
+  await using emulator = await Emulator.start();
+  const compressed = new Uint8Array(
+    await new Response(new Blob(["hello"]).stream().pipeThrough(new CompressionStream("gzip")))
+      .arrayBuffer(),
+  );
+  emulator.bucket().insert("k", compressed, { contentEncoding: "gzip" }, {});
+  const identity = { "accept-encoding": "identity" };
+  const { text, headers } = await ask(emulator, "GET", "/bucket/k", { headers: identity });
+  assertEquals(text, "hello");
+  assertEquals(headers.get("content-encoding"), null);
+  assertEquals(headers.get("x-goog-stored-content-encoding"), "gzip");
+});
+
+Deno.test("emulator: each switch of another server's ways does what it says, and nothing else", async () => {
+  await using emulator = await Emulator.start();
+  const resource = { metadata: { flags: "7" } };
+  /** What a client sees of a missing object, an empty one's resource and headers, and a delete. */
+  const seen = async () => {
+    await insert(emulator, "k", "", { resource });
+    const missing = await ask(emulator, "GET", "/bucket/none");
+    const { json } = await ask(emulator, "GET", `${objects}/k`);
+    const { headers } = await ask(emulator, "GET", "/bucket/k");
+    const deleted = await ask(emulator, "DELETE", `${objects}/k`);
+    return {
+      missing: missing.text.includes("NoSuchKey"),
+      deleted: deleted.status,
+      flags: headers.get("x-goog-meta-flags"),
+      size: json.size,
+      checksums: [headers.has("x-goog-hash"), "crc32c" in json],
+    };
+  };
+  const usual = await seen();
+  assertEquals(usual, {
+    missing: true,
+    deleted: 204,
+    flags: "7",
+    size: "0",
+    checksums: [true, true],
+  });
+  const switches = [
+    ["plainMissing", { missing: false }],
+    ["deletesWith200", { deleted: 200 }],
+    ["noXmlMetadata", { flags: null }],
+    ["noZeroSize", { size: undefined }],
+    ["noChecksums", { checksums: [false, false] as boolean[] }],
+  ] as const;
+  for (const [name, differs] of switches) {
+    emulator.deviations[name] = true;
+    assertEquals(await seen(), { ...usual, ...differs });
+    emulator.deviations[name] = false;
+  }
+  assertEquals(await seen(), usual);
+});
+
+Deno.test("emulator: a fault changes one byte of a content on its way, and nothing else", async () => {
+  await using emulator = await Emulator.start();
+  await insert(emulator, "k", "hello");
+  emulator.faults.add({ what: "change", operations: ["get"], times: 1 });
+  const changed = (await ask(emulator, "GET", "/bucket/k")).text;
+  assertEquals([...changed].filter((sign, i) => sign !== "hello"[i]).length, 1);
+  assertEquals((await ask(emulator, "GET", "/bucket/k")).text, "hello");
+  emulator.faults.add({ what: "change", operations: ["insert"], times: 1 });
+  assertEquals((await insert(emulator, "k", "hello")).status, 200);
+  const stored = (await ask(emulator, "GET", "/bucket/k")).text;
+  assertEquals([stored.slice(0, 4), stored.length, stored === "hello"], ["hell", 5, false]);
+  const resource = { crc32c: "mnG7TA==" };
+  emulator.faults.add({ what: "change", operations: ["insert"], times: 2 });
+  assertEquals((await insert(emulator, "k", "hello", { resource })).status, 400);
+  emulator.deviations.ignoresChecksums = true;
+  assertEquals((await insert(emulator, "k", "hello", { resource })).status, 200);
+});

@@ -19,9 +19,12 @@ export interface Fault {
   readonly probability?: number;
   /**
    * What happens: an HTTP status as the answer, the connection reset, closed without an answer, cut
-   * off in the middle of the answer, or silent.
+   * off in the middle of the answer, or silent; or a byte of the content changed on its way, to the
+   * service with an insert, from it with a read.
    */
-  readonly what: number | "reset" | "close" | "cut" | "stall";
+  readonly what: number | "reset" | "close" | "cut" | "stall" | "change";
+  /** With an HTTP status: the value of the header `Retry-After`. */
+  readonly retryAfter?: string;
   /** Whether the request took effect; it did not without this. */
   readonly after?: boolean;
   /**

@@ -6,6 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { gunzipSync } from "node:zlib";
 import {
   type Bucket,
   hashesOf,
@@ -87,19 +88,34 @@ export function getObject(request: JsonRequest): HttpResponse {
   const object = bucket.get(name!, conditionsOf(query));
   if (object === "unchanged") return { status: 304 };
   if (query.get("alt") !== "media") return answer(resourceOf(request, object), query);
-  return contentOf(object, http.headers.get("range"));
+  return contentOf(object, http.headers.get("range"), http.headers.get("accept-encoding"));
 }
 
-/** The content of an object, or the range of it that was asked for. */
-export function contentOf(object: StoredObject, range: string | undefined): HttpResponse {
+/**
+ * The content of an object, or the range of it that was asked for. What is stored compressed is
+ * decompressed for who does not accept it so (cloud.google.com/storage/docs/transcoding).
+ */
+export function contentOf(
+  object: StoredObject,
+  range: string | undefined,
+  accepted: string | undefined,
+): HttpResponse {
   const { md5Hash, crc32c } = hashesOf(object.content);
   const headers: Record<string, string> = {
     "content-type": object.contentType ?? "application/octet-stream",
     "x-goog-generation": object.generation,
     "x-goog-metageneration": String(object.metageneration),
     "x-goog-hash": `crc32c=${crc32c},md5=${md5Hash}`,
+    "x-goog-stored-content-encoding": object.contentEncoding ?? "identity",
+    "x-goog-stored-content-length": String(object.content.length),
     "etag": `"${object.generation}"`,
   };
+  if (object.contentEncoding === "gzip") {
+    if (!accepted?.includes("gzip")) {
+      return { status: 200, headers, body: gunzipSync(object.content) };
+    }
+    headers["content-encoding"] = "gzip";
+  }
   const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
   if (from === undefined) return { status: 200, headers, body: object.content };
   const start = Number(from);
@@ -125,7 +141,7 @@ export function insertObject(request: JsonRequest): HttpResponse {
       const { metadata, contentType, content } = readMultipart(type ?? "", http.body);
       const fields = fieldsOf({ contentType, ...metadata }) as ObjectFields;
       const name = String(metadata.name ?? query.get("name") ?? "");
-      const object = bucket.insert(name, content, fields, conditions);
+      const object = bucket.insert(name, content, fields, conditions, metadata.crc32c);
       return answer(resourceOf(request, object), query);
     }
     case "resumable": {

@@ -9,8 +9,10 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { Auth, type AuthOptions } from "./auth.ts";
 import { Bucket } from "./bucket.ts";
+import { changed, deviate, type Deviations } from "./deviations.ts";
 import { bucketRateLimit, invalid, noSuchBucket, Refusal, refusalOf } from "./errors.ts";
 import { type Fault, Faults, type Operation } from "./faults.ts";
 import { type Breakage, type HttpRequest, type HttpResponse, HttpServer } from "./http.ts";
@@ -18,7 +20,7 @@ import * as json from "./json_api.ts";
 import { drawLatency, type Latency, Rate } from "./limits.ts";
 import { getXml } from "./xml_api.ts";
 
-export type { Fault, Operation };
+export type { Deviations, Fault, Operation };
 
 /** How late a timer comes on average, in milliseconds: answers take as long as they are told to. */
 const timersLate = 1;
@@ -39,6 +41,8 @@ export interface EmulatorOptions {
   readonly writeLatency?: Latency;
   /** Without it nobody is asked who he is. */
   readonly auth?: AuthOptions;
+  /** In what it differs from Google's service. */
+  readonly deviations?: Deviations;
 }
 
 /** What a request asks for, as far as its address tells. */
@@ -67,6 +71,8 @@ export class Emulator implements AsyncDisposable {
   /** Told of every request as it comes. */
   onRequest: ((operation: Operation, name: string | undefined) => void) | undefined;
   readonly auth: Auth | undefined;
+  /** In what it differs from Google's service. */
+  readonly deviations: Deviations;
   readonly #buckets = new Map<string, Bucket>();
   readonly #latency: Record<"read" | "write", Latency>;
   readonly #reads: Rate;
@@ -81,6 +87,7 @@ export class Emulator implements AsyncDisposable {
     this.#reads = new Rate(options.readsPerSecond ?? Infinity);
     this.#writes = new Rate(options.writesPerSecond ?? Infinity);
     this.auth = options.auth && new Auth(options.auth);
+    this.deviations = { ...options.deviations };
   }
 
   static async start(options: EmulatorOptions = {}): Promise<Emulator> {
@@ -143,12 +150,19 @@ export class Emulator implements AsyncDisposable {
   }
 
   #answer(request: HttpRequest, route: Route): HttpResponse {
+    const { method } = request;
+    return deviate(this.#act(request, route), { method, xml: route.xml ?? false }, this.deviations);
+  }
+
+  #act(request: HttpRequest, route: Route): HttpResponse {
     try {
       const bucket = this.#buckets.get(route.bucket);
       if (bucket === undefined) throw noSuchBucket();
       if (route.permission !== "") this.auth?.check(request, route.permission);
       const reads = route.operation === "get" || route.operation === "list";
       if (!(reads ? this.#reads : this.#writes).take()) throw bucketRateLimit(bucket.name);
+      bucket.ignoresChecksums = this.deviations.ignoresChecksums ?? this.deviations.noChecksums ??
+        false;
       return route.act(bucket);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -157,6 +171,17 @@ export class Emulator implements AsyncDisposable {
   }
 
   #fail(request: HttpRequest, route: Route, fault: Fault): HttpResponse | Breakage {
+    if (fault.what === "change") {
+      if (route.operation !== "insert") {
+        const response = this.#answer(request, route);
+        return { ...response, body: changed(response.body as Uint8Array) };
+      }
+      // The last byte of the content, which the end of the multipart body follows.
+      const { body } = request;
+      const end = Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf("\r\n--");
+      const sent = { ...request, body: changed(body, end - 1) };
+      return this.#answer(sent, this.#route(sent));
+    }
     const response = fault.after ? this.#answer(request, route) : undefined;
     if (fault.late !== undefined) setTimeout(() => this.#answer(request, route), fault.late);
     if (fault.what === "cut") {
@@ -164,7 +189,9 @@ export class Emulator implements AsyncDisposable {
     }
     if (typeof fault.what === "string") return fault.what;
     const refusal = refusalOf(fault.what);
-    return route.xml ? refusal.xml() : refusal.json();
+    const said = route.xml ? refusal.xml() : refusal.json();
+    if (fault.retryAfter === undefined) return said;
+    return { ...said, headers: { ...said.headers, "retry-after": fault.retryAfter } };
   }
 
   #route(request: HttpRequest): Route {

@@ -20,11 +20,8 @@ export function getXml(request: HttpRequest, bucket: Bucket, name: string): Http
     metagenerationMatch: headers.get("x-goog-if-metageneration-match"),
   });
   if (object === "unchanged") return { status: 304 };
-  if (request.method === "HEAD" || headers.has("range")) {
-    const response = contentOf(object, headers.get("range"));
-    return { ...response, headers: { ...response.headers, ...headersOf(object) } };
-  }
-  return { status: 200, headers: headersOf(object), body: object.content };
+  const response = contentOf(object, headers.get("range"), headers.get("accept-encoding"));
+  return { ...response, headers: { ...headersOf(object), ...response.headers } };
 }
 
 function headersOf(object: StoredObject): Record<string, string> {
@@ -34,8 +31,6 @@ function headersOf(object: StoredObject): Record<string, string> {
     "last-modified": new Date(object.updated).toUTCString(),
     "x-goog-generation": object.generation,
     "x-goog-metageneration": String(object.metageneration),
-    "x-goog-stored-content-length": String(object.content.length),
-    "x-goog-stored-content-encoding": object.contentEncoding ?? "identity",
     "x-goog-storage-class": object.storageClass ?? "STANDARD",
   };
   if (object.cacheControl !== undefined) headers["cache-control"] = object.cacheControl;

@@ -1,0 +1,47 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ROOT } from "./scripts.ts";
+
+const read = (path: string) => Deno.readTextFile(`${ROOT}infra/${path}`);
+
+Deno.test("every document for Google's monitoring is JSON, and names this deployment's machines alone", async () => {
+  let alerts = 0;
+  for await (const { name } of Deno.readDir(`${ROOT}infra/monitoring`)) {
+    const text = await read(`monitoring/${name}`);
+    const document = JSON.parse(text);
+    assertStringIncludes(document.displayName, "NAME", name);
+    for (const [, filter] of text.matchAll(/"filter": "((?:[^"\\]|\\.)*)"/g)) {
+      assertStringIncludes(filter, "NAME-server", name);
+    }
+    if (name === "dashboard.json") continue;
+    alerts++;
+    assert(document.documentation.content.length > 50, name);
+    assertEquals(document.conditions.length, 1, name);
+  }
+  assertEquals(alerts, 4);
+});
+
+Deno.test("the alert for a failing store finds the lines that kvs writes", async () => {
+  const { conditions } = JSON.parse(await read("monitoring/store-failing.json"));
+  const pattern = /MESSAGE=~"([^"]*)"/.exec(conditions[0].conditionMatchedLog.filter)![1];
+  const lines = [];
+  for (
+    const path of ["redis/link.ts", "redis/cluster.ts", "gcs/epoch.ts", "google_credentials.ts"]
+  ) {
+    const text = await Deno.readTextFile(`${ROOT}lib/storage/${path}`);
+    const said = text.match(/`[^`]*(requests fail until that changes|Cannot renew)[^`]*`/);
+    assert(said !== null, `${path} logs no such state`);
+    lines.push(said[0]);
+  }
+  for (const line of lines) assert(new RegExp(pattern).test(line), line);
+});
+
+Deno.test("the Ops Agent takes the log of kvs's units and asks kvs for its figures", async () => {
+  const text = await read("ops-agent.yaml");
+  for (
+    const part of ["systemd_journald", "kvs-server.service", "type: prometheus", "127.0.0.1:9150"]
+  ) {
+    assertStringIncludes(text, part);
+  }
+  // Tabs are an error in YAML.
+  assert(!text.includes("\t"));
+});

@@ -1,0 +1,84 @@
+/**
+ * The schema of Terraform's Google provider, out of the npm package that CDK for Terraform makes of it:
+ * for each resource the names of its arguments and blocks, and which of them must be there.
+ *
+ * @module
+ */
+
+/** What a block may hold. */
+export interface Schema {
+  readonly arguments: ReadonlySet<string>;
+  readonly blocks: ReadonlyMap<string, Schema>;
+  readonly required: ReadonlySet<string>;
+}
+
+/** The release whose schema it is. */
+const PACKAGE = "npm:@cdktf/provider-google@16.12.1";
+
+/** The package's files, in a directory that is gone with it. */
+export class Provider implements AsyncDisposable {
+  private constructor(private readonly directory: string) {}
+
+  /** Brings the package: 31 MB from the registry, once; 300 MB of files. */
+  static async install(): Promise<Provider> {
+    const directory = await Deno.makeTempDir({ prefix: "kvs-provider-" });
+    await Deno.writeTextFile(`${directory}/deno.json`, "{}");
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["install", "--quiet", "--node-modules-dir=auto", PACKAGE],
+      cwd: directory,
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return new Provider(directory);
+  }
+
+  /** The schema of a resource such as `google_redis_cluster`. */
+  async resource(type: string): Promise<Schema> {
+    const name = type.replace(/^google_/, "").replaceAll("_", "-");
+    const folder = `${this.directory}/node_modules/@cdktf/provider-google/lib/${name}`;
+    const texts = { js: "", ts: "" };
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.endsWith(".d.ts")) texts.ts += await Deno.readTextFile(`${folder}/${name}`);
+      else if (name.endsWith(".js")) texts.js += await Deno.readTextFile(`${folder}/${name}`);
+    }
+    return schemaOf(texts.js, texts.ts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+/** An entry of an attribute table: its name, how its value is made, and whether it is a block. */
+const ENTRY = /^ {8,16}(\w+): \{\s*value: (.*?),\s*isBlock: (true|false),/gms;
+
+function schemaOf(js: string, types: string): Schema {
+  const tables = new Map<string, string>();
+  for (const [, name, body] of js.matchAll(/^function (\w+ToHclTerraform)\(.*?\n(.*?)^}/gms)) {
+    tables.set(name, body);
+  }
+  const read = (table: string, type: string): Schema => {
+    const names = new Set<string>();
+    const blocks = new Map<string, Schema>();
+    for (const [, name, value, isBlock] of table.matchAll(ENTRY)) {
+      const maker = /(\w+)ToHclTerraform/.exec(value)?.[1];
+      if (isBlock === "false" || maker === undefined) names.add(name);
+      else {
+        const inner = maker[0].toUpperCase() + maker.slice(1);
+        blocks.set(name, read(tables.get(`${maker}ToHclTerraform`) ?? "", inner));
+      }
+    }
+    return { arguments: names, blocks, required: requiredOf(types, type) };
+  };
+  const own = js.slice(js.indexOf("synthesizeHclAttributes()"));
+  const type = /^export declare class (\w+) extends cdktf\.TerraformResource/m.exec(types)![1];
+  return read(own, `${type}Config`);
+}
+
+/** The properties of an interface that have no question mark, in the words of Terraform. */
+function requiredOf(types: string, name: string): Set<string> {
+  const body = new RegExp(`^export interface ${name} .*?\\{\n(.*?)^}`, "ms").exec(types)?.[1] ?? "";
+  const required = [...body.matchAll(/^ {4}readonly (\w+):/gm)].map(([, property]) =>
+    property.replace(/[A-Z]|(?<=[a-z])\d+/g, (sign) => `_${sign.toLowerCase()}`)
+  );
+  return new Set(required);
+}

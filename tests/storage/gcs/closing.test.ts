@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import * as commands from "./commands.ts";
+import { Place, until } from "./open.ts";
+
+// Deno fails a test that leaves a timer or a connection behind: that is what these are about.
+
+for (const what of [503, 429, "reset", "stall"] as const) {
+  Deno.test(`gcs closing: no pause between tries outlives the store (${what})`, async () => {
+    await using place = await Place.open();
+    const store = await place.store({ timeout: 1000, countInterval: 50 });
+    await commands.set(store, "k", "v");
+    place.emulator.faults.add({ what, retryAfter: "1" });
+    const before = place.emulator.requests;
+    const waiting = [commands.get(store, "k"), commands.set(store, "k", "w")].map((one) =>
+      one.catch(() => {})
+    );
+    await until(() => place.emulator.requests > before + 2);
+    await store.close();
+    await Promise.all(waiting);
+  });
+}
+
+Deno.test("gcs closing: a flush that was written is waited for, and holds everywhere", async () => {
+  await using place = await Place.open();
+  const [one, two] = [await place.store(), await place.store()];
+  await commands.set(one, "k", "v");
+  const flushed = one.flush(place.clock.now());
+  await until(() => place.emulator.bucket().generationOf("kvs/meta/epoch") !== "0");
+  await one.close();
+  await flushed;
+  assertEquals(await commands.get(two, "k"), undefined);
+});
