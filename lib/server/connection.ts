@@ -10,7 +10,7 @@ import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
-import { negotiate, type Protocols } from "../protocol/negotiation.ts";
+import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
 import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
@@ -309,7 +309,7 @@ export class Connection {
   /** Who has logged in may say more, in the same stream of bytes. */
   #afterLogin(dialect: Dialect): Dialect {
     if (!this.#session.authenticated || !dialect.isLogin) return dialect;
-    return this.#dialect = this.#chooseDialect()!;
+    return this.#dialect = afterLogin(dialect, this.#context.limits);
   }
 
   /** Answers with a listing of keys, part after part. */
