@@ -55,7 +55,7 @@ export class KeyIndex {
   /** How many keys there are. */
   size = 0;
 
-  private readonly tables: Uint32Array[] = [];
+  private tables: Uint32Array[] = [];
   private readonly counts = new Uint32Array(SHARDS);
   private readonly limits = new Uint32Array(SHARDS);
 
@@ -72,6 +72,40 @@ export class KeyIndex {
       this.tables.push(new Uint32Array(capacity * ENTRY));
       this.limits[shard] = Math.floor(capacity * FULLEST);
     }
+  }
+
+  /** An index of tables that were taken from another, with the keys in each. */
+  static of(tables: Uint32Array[], counts: readonly number[]): KeyIndex {
+    const index = new KeyIndex();
+    index.tables = tables;
+    index.counts.set(counts);
+    for (let shard = 0; shard < SHARDS; shard++) {
+      index.limits[shard] = Math.floor(tables[shard].length / ENTRY * FULLEST);
+      index.size += counts[shard];
+    }
+    return index;
+  }
+
+  /** A shard's table as it is at the moment, and how many keys are in it. */
+  tableOf(shard: number): Uint32Array {
+    return this.tables[shard];
+  }
+
+  countOf(shard: number): number {
+    return this.counts[shard];
+  }
+
+  /** Takes out all keys whose places are not `kept`. */
+  purge(kept: (high: number) => boolean): void {
+    const gone: number[] = [];
+    for (const table of this.tables) {
+      for (let at = 0; at < table.length; at += ENTRY) {
+        if (table[at + 3] !== 0 && !kept(table[at + 3])) {
+          gone.push(table[at], table[at + 1], table[at + 2]);
+        }
+      }
+    }
+    for (let i = 0; i < gone.length; i += 3) this.remove(gone[i], gone[i + 1], gone[i + 2]);
   }
 
   /** Whether the key is there. */
