@@ -27,6 +27,8 @@ export interface ImageSegment {
   readonly tombstones: number;
   readonly tombstoneSegment: number;
   readonly hintBytes: number;
+  /** Bytes of records that keys are at, where the text is {@linkcode ImageText.still}. */
+  readonly live: number;
   /** Milliseconds since 1970, and the buckets of `ExpiryTimes`. */
   readonly base: number;
   readonly buckets: readonly number[];
@@ -45,6 +47,8 @@ export interface ImageText {
   readonly slots: ReadonlyArray<readonly [id: number, slot: number]>;
   readonly flushAt: number;
   readonly flushSegment: number;
+  /** Whether nothing changed while the image was made: all of it is of one moment. */
+  readonly still: boolean;
 }
 
 /** What stands before the tables. */

@@ -95,17 +95,29 @@ export class KeyIndex {
     return this.counts[shard];
   }
 
-  /** Takes out all keys whose places are not `kept`. */
-  purge(kept: (high: number) => boolean): void {
+  /**
+   * Takes out all keys of slots without a length, and returns how many bytes the records of the others
+   * take, by their slots.
+   *
+   * @param lengths bytes of each slot's segment, or 0
+   */
+  sum(lengths: Float64Array): Float64Array {
+    const bytes = new Float64Array(lengths.length);
     const gone: number[] = [];
     for (const table of this.tables) {
       for (let at = 0; at < table.length; at += ENTRY) {
-        if (table[at + 3] !== 0 && !kept(table[at + 3])) {
-          gone.push(table[at], table[at + 1], table[at + 2]);
-        }
+        const high = table[at + 3];
+        if (high === 0) continue;
+        const low = table[at + 4];
+        const slot = high >>> 16;
+        const units = high & 0xffff | low >>> 26 << 16;
+        if (lengths[slot] === 0) gone.push(table[at], table[at + 1], table[at + 2]);
+        else if (units === ENDLESS) bytes[slot] += lengths[slot] - offsetOf(low);
+        else bytes[slot] += units * 8;
       }
     }
     for (let i = 0; i < gone.length; i += 3) this.remove(gone[i], gone[i + 1], gone[i + 2]);
+    return bytes;
   }
 
   /** Whether the key is there. */

@@ -117,16 +117,16 @@ export class Placements {
 
   /** Drops keys of segments that are gone, and counts what is alive, after the index was replaced. */
   recount(): void {
-    const { slots, index } = this;
-    index.purge((high) => slots[high >>> 16] !== undefined);
-    for (const segment of slots) if (segment !== undefined) segment.live = 0;
+    const lengths = new Float64Array(1 << 16);
+    for (const segment of this.slots) {
+      if (segment !== undefined) lengths[segment.slot] = segment.length;
+    }
+    const bytes = this.index.sum(lengths);
     this.live = 0;
-    for (let shard = 0; shard < SHARDS; shard++) {
-      index.each(shard, (high, low) => {
-        index.high = high;
-        index.low = low;
-        this.account(this.segment, this.size);
-      });
+    for (const segment of this.slots) {
+      if (segment === undefined) continue;
+      segment.live = bytes[segment.slot];
+      this.live += segment.live;
     }
   }
 

@@ -78,7 +78,7 @@ export class Images {
     if (placements.index.size < least) return undefined;
     this.#stopping = false;
     try {
-      return await this.#make();
+      return await this.#make(true);
     } catch {
       return undefined;
     } finally {
@@ -87,12 +87,12 @@ export class Images {
   }
 
   async #write(): Promise<void> {
-    const name = await this.#make();
+    const name = await this.#make(false);
     if (name !== undefined) await this.#options.named(name);
   }
 
   /** Puts an image in the place of the last one; returns its name, nothing if that was in vain. */
-  async #make(): Promise<string | undefined> {
+  async #make(still: boolean): Promise<string | undefined> {
     const { files, directory, log, placements, commits, flushAt, flushSegment } = this.#options;
     const { index } = placements;
     const { losses } = commits;
@@ -114,14 +114,16 @@ export class Images {
         return undefined;
       }
       const segments = log.segments.filter(({ id }) => id < from).map((segment) => {
-        const { id, length, crc, sequence, tombstones, tombstoneSegment, hintBytes } = segment;
+        const { id, length, crc, sequence, tombstones, tombstoneSegment, hintBytes, live } =
+          segment;
         const { base, buckets } = segment.expiry;
         const expiry = { base, buckets: [...buckets] };
-        return { id, length, crc, sequence, tombstones, tombstoneSegment, hintBytes, ...expiry };
+        const place = { id, length, crc, sequence, tombstones, tombstoneSegment };
+        return { ...place, hintBytes, live, ...expiry };
       });
       const slots = log.segments.map(({ id, slot }) => [id, slot] as const);
       const hashKey = Buffer.from(log.hashKey).toString("hex");
-      const text: ImageText = { hashKey, name, from, segments, slots, ...flush };
+      const text: ImageText = { hashKey, name, from, segments, slots, still, ...flush };
       writeFully(file, encodeImageText(text), end);
       await file.sync();
       isWhole = true;

@@ -144,7 +144,7 @@ class Recovery {
       await this.openTail(tailIds);
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
-    if (image !== undefined) this.placements.recount();
+    if (image !== undefined && !this.isStill()) this.placements.recount();
     if (!clean) this.sequence += SEQUENCE_GAP;
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
@@ -298,7 +298,16 @@ class Recovery {
     segment.hintBytes = known.hintBytes;
     segment.expiry.base = known.base;
     segment.expiry.buckets.set(known.buckets);
+    segment.live = known.live;
+    this.placements.live += known.live;
     this.take(segment);
+  }
+
+  /** Whether the log is what it was when the image was made of it. */
+  private isStill(): boolean {
+    const { image, segments } = this;
+    return image!.still && segments.length === image!.segments.length &&
+      segments.every(({ id }) => id < image!.from);
   }
 
   /** Takes a segment into the log. */
