@@ -22,6 +22,8 @@ import { RecordCache } from "./read/cache.ts";
 import { Backpressure } from "./upkeep/backpressure.ts";
 import { Space } from "./upkeep/space.ts";
 import { Health } from "./health.ts";
+import { Images } from "./upkeep/image.ts";
+import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
@@ -54,6 +56,8 @@ export interface DiskOptions extends StoreOptions {
   readonly evict?: boolean;
   /** Bytes of a segment, 64 MiB unless given. */
   readonly segmentBytes?: number;
+  /** Items from which on the index is written to disk as it is, for the next start. */
+  readonly imageItems?: number;
   /** The file system, the machine's own unless given. */
   readonly files?: Files;
 }
@@ -62,6 +66,8 @@ export interface DiskOptions extends StoreOptions {
 const WRITE_AT = 1 << 20;
 /** Half a second: twice a second what was written is synced, so that less than a second is at risk. */
 const TICK = 500;
+/** An index of fewer items is made from hints in no time. */
+const IMAGE_ITEMS = 100_000;
 /** How often a directory is tried that seems to be locked, and milliseconds in between. */
 const LOCK_TRIES = 3;
 const LOCK_PAUSE = 20;
@@ -113,6 +119,8 @@ class DiskStore implements Store {
   private readonly compactor: Compactor;
   private readonly catalog: Catalog;
   private readonly flushes: Flushes;
+  private readonly images: Images;
+  private readonly verifier: Verifier;
   private readonly damage: Damage;
   private readonly records: RecordReads;
   private readonly found: Found;
@@ -223,6 +231,23 @@ class DiskStore implements Store {
         this.compactor.wake();
       },
     }, start.flushAt);
+    this.catalog.image = start.image;
+    this.images = new Images({
+      files,
+      directory,
+      log,
+      placements,
+      commits: this.commits,
+      flushAt: () => this.flushes.at,
+      flushSegment: () => this.compactor.flushSegment,
+      named: (name) => {
+        this.catalog.image = name;
+        return this.catalog.reserve();
+      },
+      least: options.imageItems ?? IMAGE_ITEMS,
+    });
+    this.verifier = new Verifier(start.unverified, placements, this.damage, options.log);
+    this.verifier.start();
     if (!start.reserved) this.health.stick();
     this.timer = setInterval(() => this.tick(), TICK);
     this.timer.unref();
@@ -365,6 +390,8 @@ class DiskStore implements Store {
           compactor,
           space: this.space,
           damage: this.damage,
+          verifier: this.verifier,
+          images: this.images,
           readers: [records, found.records],
           reads: this.reads,
           hits: this.hits,
@@ -378,14 +405,15 @@ class DiskStore implements Store {
     if (state === "closed") return;
     const failed = state === "failed" ? refusal : undefined;
     clearInterval(this.timer);
-    await this.compactor.stop();
+    await Promise.all([this.compactor.stop(), this.images.stop(), this.verifier.stop()]);
     const { log } = this;
     let problem: unknown = failed;
     try {
       log.seal();
       if (failed === undefined) {
         await this.commits.syncer.all();
-        await this.catalog.close();
+        this.catalog.image = await this.images.last() ?? this.catalog.image;
+        await this.catalog.close(this.verifier.isWhole);
       }
     } catch (error) {
       problem ??= error;
@@ -577,6 +605,7 @@ class DiskStore implements Store {
       this.complaint = messageOf(error);
     }
     this.compactor.wake();
+    if (this.health.state === "open") this.images.wake();
     // A little more than what was refused, so that one set more does not make it full again.
     const wanted = this.refusedBytes + this.space.ceiling / 100;
     if (this.health.state === "full" && this.space.hasRoom(wanted)) this.health.empty();

@@ -91,6 +91,8 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** Records that were appended since the opening. */
+  records = 0;
   /** The size that a segment grows to, in bytes. */
   segmentBytes = LARGEST_SEGMENT;
 
@@ -244,6 +246,7 @@ export class Log {
     pending.put(fields, key, value, active.seed, offset);
     if (hash === undefined) this.hint.add(kind, 0, 0, 0, offset, size);
     else this.hint.add(kind, hash.a, hash.b, hash.c, offset, size);
+    this.records++;
     this.offset = offset;
     this.pendingAt = at;
     this.pendingData = true;
