@@ -166,7 +166,7 @@ export const serverOptions = {
   gcsEndpoint: text({
     flags: "--gcs-endpoint",
     value: "URL",
-    help: "gcs: another endpoint than Google's, such as an emulator",
+    help: "gcs: another endpoint than Google's, such as an emulator; or STORAGE_EMULATOR_HOST",
   }),
   gcsConcurrency: integer({
     flags: "--gcs-concurrency",
