@@ -13,7 +13,7 @@ import { PrefixCounts } from "../observe/prefixes.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
-import { MEMCACHED_VERSION, VERSION } from "../version.ts";
+import { MEMCACHED_VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
@@ -105,7 +105,8 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       log,
       counters: new Counters(),
       limits: { itemSize: configuration.maxItemSize },
-      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
+      // Alone: some clients read the last x.y.z of the word, others the last word of the line.
+      version: MEMCACHED_VERSION,
       crawls: new Crawls(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
