@@ -145,7 +145,6 @@ class Recovery {
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
     if (image !== undefined && !this.isStill()) this.placements.recount();
-    if (!clean) this.sequence += SEQUENCE_GAP;
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
     let reserved = true;
