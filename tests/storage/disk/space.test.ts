@@ -6,7 +6,13 @@ import { AdjustableClock } from "../../../lib/clock.ts";
 import { ExitError, OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
-import { recordSize } from "../../../lib/storage/disk/format/record.ts";
+import { Buffer } from "node:buffer";
+import {
+  Kind,
+  RecordReader,
+  recordSize,
+  segmentSeed,
+} from "../../../lib/storage/disk/format/record.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
@@ -245,25 +251,51 @@ withStore("a write of compaction's that fails is nobody's", {}, async (use) => {
 });
 
 withStore(
-  "what compaction has moved is not cut off as torn when it is damaged",
+  "what compaction has moved is known to be whole before the originals go",
   {},
   async (use) => {
-    for (let i = 0; use.own("compaction_moved_bytes") === 0 && i < 20_000; i++) {
+    const { files } = use;
+    // The directory at the moment at which the first segment is removed.
+    let then: FaultyFiles | undefined;
+    files.fault = (operation, path) => {
+      const isFirst = operation === "remove" && path.endsWith(".log") &&
+        use.own("compaction_moved_bytes") > 0;
+      if (isFirst && then === undefined) {
+        then = new FaultyFiles(new Random(3));
+        for (const name of files.list("d")) then.place(`d/${name}`, files.content(`d/${name}`));
+      }
+      return undefined;
+    };
+    for (let i = 0; then === undefined && i < 20_000; i++) {
+      // Nothing else brings a marker with it once compaction has begun.
+      if (use.own("compaction_moved_bytes") > 0) {
+        await turn();
+        continue;
+      }
       await use.set(`k${i % 5}`, "v".repeat(100));
       if (i % 3 === 0 && i < 600) await use.set(`cold${i}`, "c".repeat(100));
       if (i % 50 === 0) await turn();
     }
-    assert(use.own("compaction_moved_bytes") > 0);
-    await until(() => use.own("compactions") > 0 && use.own("compacting") === 0);
-    use.files.powerCut(true);
-    await use.store.close().catch(() => {});
-    const { next } = JSON.parse(binaryString(use.files.content("d/MANIFEST")).split("\n")[0]);
-    const tail = `d/${String(next).padStart(10, "0")}.log`;
-    use.files.content(tail)[64 + 60] ^= 1;
-    await assertRejects(() => use.reopen(), ExitError, "where it was known to be whole");
-    // So that the test can end as all do.
-    use.files.content(tail)[64 + 60] ^= 1;
-    await use.reopen();
+    assert(then !== undefined);
+    const { next, hashKey } = JSON.parse(
+      binaryString(then.content("d/MANIFEST")).split("\n")[0],
+    );
+    const tail = then.content(`d/${String(next).padStart(10, "0")}.log`);
+    const seed = segmentSeed(new Uint8Array(Buffer.from(hashKey, "hex")), next);
+    const record = new RecordReader();
+    record.over(tail);
+    let last = 0;
+    for (let at = 64; record.parse(at, tail.length, seed, at); at += record.size) {
+      if (record.kind === Kind.item) last = at;
+    }
+    // A damaged copy must not be taken for the log's torn end.
+    tail[last + 60] ^= 1;
+    const options = { directory: "d", files: then, clock: use.clock, log: () => {} };
+    await assertRejects(
+      () => openDiskStore({ ...options, fsync: "no", memoryLimit: 0 }),
+      ExitError,
+      "where it was known to be whole",
+    );
   },
 );
 
