@@ -130,7 +130,6 @@ class Recovery {
   async run(): Promise<Recovered> {
     const { manifest, files, directory } = this;
     const tailIds = this.tidy();
-    const clean = manifest.clean && tailIds.length === 0;
     for (const [, length] of manifest.segments) this.work += length;
     const image = loadImage(files, directory, manifest);
     if (image !== undefined) this.begin(image);
