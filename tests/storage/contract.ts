@@ -356,8 +356,8 @@ export function testContract(
       await use.store.swap(k, "any", itemOf("old"));
       await use.store.swap(other, "any", itemOf("old"));
       await use.store.commit();
-      const [writer, waiting, reader, misser, bystander] = Array.from(
-        { length: 5 },
+      const [writer, waiting, reader, misser, bystander, abandoned] = Array.from(
+        { length: 6 },
         () => new Batch(),
       );
       await store.read(other, bystander);
@@ -365,6 +365,9 @@ export function testContract(
       store.swap(k, "any", itemOf("new"), writer);
       store.swap(gone, "any", itemOf("new"), writer);
       store.swap(gone, "any", null, waiting);
+      // A connection that is gone: its batch is used again for another.
+      store.swap(k, "any", itemOf("new"), abandoned);
+      abandoned.clear();
       const seen = store.read(k, reader) as Item;
       assertEquals(textOf(seen.value), "new");
       assertEquals(store.read(gone, misser), undefined);
@@ -376,6 +379,7 @@ export function testContract(
         await assertRejects(async () => await store.commit(batch), StoreError);
       }
       await store.commit(bystander);
+      await store.commit(abandoned);
       assertEquals(textOf((await use.get())!.value), "old");
       assertEquals(await use.get(gone), undefined);
       writer.clear();

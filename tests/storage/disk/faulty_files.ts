@@ -47,7 +47,10 @@ type NameChange =
   | { readonly set: string; readonly inode: Inode; readonly unset?: string }
   | { readonly unset: string };
 
-/** What goes wrong, asked before each operation: a system error's code, or a short write. */
+/**
+ * What goes wrong, asked before each operation: a system error's code, a `short` write, or a `late`
+ * error of one that has written everything.
+ */
 export type Fault = (
   operation:
     | "open"
@@ -274,6 +277,10 @@ export class FaultyFiles implements Files {
         const grows = at + count - inode.bytes.length;
         const room = this.capacity - this.used();
         if (grows > room) count = Math.max(0, count - (grows - room));
+        if (fault === "late") {
+          this.change(inode, { at, bytes: bytes.slice(0, count) });
+          throw systemError("EIO", "write");
+        }
         if (fault !== undefined && fault !== "short") {
           // A failed write may have written something.
           count = this.random.chance(0.5) ? 0 : this.random.below(count + 1);

@@ -71,7 +71,7 @@ export class Log {
   readonly pending = new RecordBuffer(1 << 16);
   /** The greatest sequence number in use. */
   sequence: number;
-  /** The greatest sequence number of which the record, if there is one, is written. */
+  /** The greatest sequence number of a record that is written. */
   writtenSequence: number;
   /** Where the last record that was appended begins in its segment, and in {@linkcode pending}. */
   offset = 0;
@@ -115,6 +115,8 @@ export class Log {
   private next: number;
   private hint = new HintBuilder();
   private hintWritten = HINT_HEADER;
+  /** The greatest sequence number of which a record was appended. */
+  private pendingSequence: number;
   private pendingTombstones = 0;
   private pendingTombstoneSegment = 0;
   private pendingData = false;
@@ -124,7 +126,7 @@ export class Log {
 
   constructor(private readonly start: LogStart) {
     this.segments = start.segments;
-    this.sequence = this.writtenSequence = start.sequence;
+    this.sequence = this.writtenSequence = this.pendingSequence = start.sequence;
     this.next = start.next;
     this.end = start.end;
     this.dataEnd = this.marked = start.end;
@@ -250,6 +252,7 @@ export class Log {
     this.offset = offset;
     this.pendingAt = at;
     this.pendingData = true;
+    if (sequence > this.pendingSequence) this.pendingSequence = sequence;
     if (sequence > active.sequence) active.sequence = sequence;
     if (size >= ENDLESS * 8) this.full = true;
     return size;
@@ -309,7 +312,7 @@ export class Log {
     if (this.pendingData) this.dataEnd = active.base + active.length;
     this.pendingData = false;
     pending.clear();
-    this.writtenSequence = this.sequence;
+    this.writtenSequence = this.pendingSequence;
     this.start.placements.settle();
     this.onWritten();
   }

@@ -130,7 +130,6 @@ class Recovery {
   async run(): Promise<Recovered> {
     const { manifest, files, directory } = this;
     const tailIds = this.tidy();
-    const clean = manifest.clean && tailIds.length === 0;
     for (const [, length] of manifest.segments) this.work += length;
     const image = loadImage(files, directory, manifest);
     if (image !== undefined) this.begin(image);
@@ -145,7 +144,6 @@ class Recovery {
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
     if (image !== undefined && !this.isStill()) this.placements.recount();
-    if (!clean) this.sequence += SEQUENCE_GAP;
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
     let reserved = true;
