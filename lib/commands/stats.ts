@@ -16,6 +16,8 @@ import type { Session } from "./session.ts";
 
 /** memcached ends a `cachedump` at this many bytes of reply. */
 const MAX_CACHEDUMP = 2 * 1024 * 1024;
+/** memcached's `HASHPOWER_DEFAULT`. */
+const MIN_HASH_POWER = 16;
 /** The least size of a chunk, and the size of a page, of memcached's slabs, in bytes. */
 const MIN_CHUNK = 96;
 const PAGE = 1024 * 1024;
@@ -155,7 +157,9 @@ function general(context: Context): Figure[] {
     ["time_in_listen_disabled_us", Math.round(accepting.disabled.time * 1000)],
     ["threads", 1],
     ["conn_yields", counters.conn_yields],
-    ...zeros("hash_power_level", "hash_bytes", "hash_is_expanding"),
+    ["hash_power_level", powerOf(info)],
+    ["hash_bytes", info.index?.bytes ?? 0],
+    ["hash_is_expanding", 0],
     ...zeros("slab_reassign_rescues", "slab_reassign_chunk_rescues"),
     ...zeros("slab_reassign_inline_reclaim", "slab_reassign_busy_items"),
     ...zeros("slab_reassign_busy_deletes", "slab_reassign_busy_nomem"),
@@ -221,6 +225,14 @@ function withoutUnused({ settings }: Context, figures: readonly Figure[]): Figur
     if (value === "no" && setting in unused) { for (const name of unused[setting]) left.add(name); }
   }
   return figures.filter(([name]) => !left.has(name));
+}
+
+/**
+ * The power of two of the index's places, at least as many as memcached's hash table begins with; 0 where
+ * the store has no index of its own.
+ */
+function powerOf({ index }: StoreInfo): number {
+  return index === undefined ? 0 : Math.max(MIN_HASH_POWER, Math.floor(Math.log2(index.places)));
 }
 
 /** memcached counts idle connections that it closed only where it closes any. */

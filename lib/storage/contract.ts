@@ -201,6 +201,8 @@ export interface StoreInfo {
   readonly reclaimed: number;
   /** Reads that found only a flushed item. */
   readonly flushedReads: number;
+  /** The index in memory: for how many keys it has places, and its bytes. */
+  readonly index?: { readonly places: number; readonly bytes: number };
   /** Figures of this kind of store, for `stats <store>`: name without spaces, value. */
   readonly own: ReadonlyArray<readonly [name: string, value: string | number]>;
 }

@@ -377,6 +377,7 @@ class DiskStore implements Store {
       evictions: compactor.evictions,
       reclaimed: compactor.reclaimed + this.replacedFlushed,
       flushedReads: this.flushedReads,
+      index: { places: placements.index.places(), bytes: placements.index.memory() },
       own: [
         ["directory", options.directory],
         ["fsync", options.fsync],

@@ -216,9 +216,14 @@ export class KeyIndex {
     return this.tables.reduce((sum, table) => sum + table.byteLength, 0);
   }
 
+  /** Places for keys in all tables, taken or not. */
+  places(): number {
+    return this.memory() / (ENTRY * 4);
+  }
+
   /** How full the tables are, 0 to 1. */
   load(): number {
-    return this.size * ENTRY * 4 / this.memory();
+    return this.size / this.places();
   }
 
   private resize(shard: number, capacity: number): void {
