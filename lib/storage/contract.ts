@@ -53,6 +53,8 @@
  *     so before it. An access writes nothing, so a store forgets it at a restart, and may forget it
  *     when it runs out of room to remember it. An item that takes the place of another starts anew,
  *     with the marks that it brings.
+ * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
+ *     was called, counts it as reclaimed, and leaves all others as they are.
  *
  * @module
  */

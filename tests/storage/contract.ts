@@ -613,6 +613,28 @@ export function testContract(
     await store.commit(batch);
   }, forgets);
 
+  point("17. finds what has expired, and leaves the rest", async (use) => {
+    const { clock, store } = use;
+    if (store.store.removeExpired === undefined) return;
+    for (let i = 0; i < 300; i++) {
+      const exptime = i % 3 === 0 ? clock.now() + 1000 : i % 3 === 1 ? clock.now() + 100_000 : 0;
+      await store.swap(bytesOf(`k${i}`), "any", itemOf("old"));
+      await store.swap(bytesOf(`k${i}`), "any", itemOf(`v${i}`, { exptime }));
+    }
+    await store.commit();
+    const before = store.store.info();
+    clock.offset += 2000;
+    // What the store does in the background may find some of them before.
+    assert(await store.store.removeExpired() <= 100);
+    const after = store.store.info();
+    assertEquals([after.items, after.reclaimed - before.reclaimed], [before.items - 100, 100]);
+    assertEquals(await store.store.removeExpired(), 0);
+    for (let i = 0; i < 300; i++) {
+      const item = await use.get(bytesOf(`k${i}`));
+      assertEquals(item && textOf(item.value), i % 3 === 0 ? undefined : `v${i}`);
+    }
+  });
+
   point("15. says whether it keeps the order of changes that are not waited for", async (use) => {
     assertEquals(use.store.store.ordered ?? false, particulars.ordered ?? false);
     assert(!use.store.store.ordered || use.store.store.update !== undefined);

@@ -8,7 +8,7 @@
 import { ExitError, messageOf, OutOfSpaceError } from "../../errors.ts";
 import {
   type Awaitable,
-  type Batch,
+  Batch,
   type Expected,
   type Item,
   type Listed,
@@ -22,6 +22,7 @@ import { RecordCache } from "./read/cache.ts";
 import { Backpressure } from "./upkeep/backpressure.ts";
 import { Space } from "./upkeep/space.ts";
 import { Health } from "./health.ts";
+import { expiredItems } from "./upkeep/expired.ts";
 import { Images } from "./upkeep/image.ts";
 import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
@@ -110,6 +111,7 @@ async function lockPatiently(files: Files, directory: string): Promise<Held> {
 }
 
 class DiskStore implements Store {
+  private readonly hashKey: Uint8Array;
   private readonly hash: KeyHash;
   private readonly placements: Placements;
   private readonly cache: RecordCache;
@@ -150,6 +152,7 @@ class DiskStore implements Store {
     start: Recovered,
   ) {
     const { directory, clock, maxDisk = 0, onEvicted } = options;
+    this.hashKey = start.hashKey;
     this.hash = new KeyHash(start.hashKey);
     this.placements = start.placements;
     this.cache = new RecordCache(options.memoryLimit);
@@ -355,6 +358,29 @@ class DiskStore implements Store {
       now: () => options.clock.now(),
       until,
     });
+  }
+
+  async removeExpired(): Promise<number> {
+    const { log, placements, options, hash, health } = this;
+    const batch = new Batch();
+    let found = 0;
+    const search = expiredItems({
+      ...{ log, placements, now: () => options.clock.now() },
+      hash: new KeyHash(this.hashKey),
+    });
+    for await (const group of search) {
+      if (health.refusal !== undefined) throw health.refusal;
+      for (const { key, segment, offset } of group) {
+        hash.of(key);
+        if (!this.isAt(segment, offset, hash.a, hash.b, hash.c)) continue;
+        this.bury(key, batch);
+        this.compactor.reclaimed++;
+        found++;
+      }
+      await this.commits.commit(batch);
+      batch.clear();
+    }
+    return found;
   }
 
   limitMemory(bytes: number): boolean {
