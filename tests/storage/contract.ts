@@ -617,13 +617,13 @@ export function testContract(
     const { clock, store } = use;
     if (store.store.removeExpired === undefined) return;
     for (let i = 0; i < 300; i++) {
-      const exptime = i % 3 === 0 ? clock.now() + 1000 : i % 3 === 1 ? clock.now() + 100_000 : 0;
+      const exptime = i % 3 === 2 ? 0 : clock.now() + (i % 3 === 0 ? 1e6 : 1e9);
       await store.swap(bytesOf(`k${i}`), "any", itemOf("old"));
       await store.swap(bytesOf(`k${i}`), "any", itemOf(`v${i}`, { exptime }));
     }
     await store.commit();
     const before = store.store.info();
-    clock.offset += 2000;
+    clock.offset += 2e6;
     // What the store does in the background may find some of them before.
     assert(await store.store.removeExpired() <= 100);
     const after = store.store.info();
