@@ -85,6 +85,8 @@ function applied(bytes: Uint8Array, change: Change): Uint8Array<ArrayBuffer> {
 export class FaultyFiles implements Files {
   /** Asked before each operation. */
   fault: Fault = () => undefined;
+  /** Bytes that a file may have. */
+  greatest = Infinity;
   /** Bytes that all files may have together. */
   capacity = Infinity;
   private names = new Map<string, Inode>();
@@ -273,6 +275,7 @@ export class FaultyFiles implements Files {
       write: (bytes, at) => {
         const fault = this.fault("write", path);
         if (life !== this.life) throw systemError("EIO", "write");
+        if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
         let count = bytes.length;
         const grows = at + count - inode.bytes.length;
         const room = this.capacity - this.used();

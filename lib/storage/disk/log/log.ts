@@ -5,8 +5,15 @@
  */
 
 import { crc32 } from "node:zlib";
-import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
-import { type DataFile, type Files, isNoRoom, removeIfThere, writeFully } from "../fs/files.ts";
+import { assert, messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
+import {
+  codeOf,
+  type DataFile,
+  type Files,
+  isNoRoom,
+  removeIfThere,
+  writeFully,
+} from "../fs/files.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
 import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
@@ -91,6 +98,8 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** The greatest size of a file, as far as a write has come upon it. */
+  fileLimit = Infinity;
   /** Records that were appended since the opening. */
   records = 0;
   /** The size that a segment grows to, in bytes. */
@@ -298,7 +307,7 @@ export class Log {
     try {
       writeFully(active.file, bytes, active.length);
     } catch (error) {
-      this.lose(active, writeError(`Cannot write to '${active.path}'`, error));
+      this.lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
     }
     active.crc = crc32(bytes, active.crc);
     active.length += bytes.length;
@@ -331,6 +340,7 @@ export class Log {
   }
 
   private finish(active: Segment): void {
+    assert(this.pending.length === 0, "a segment is sealed when all of it is written");
     active.sealed = true;
     active.sequence = this.sequence;
     active.hintBytes = this.hint.length * 4;
@@ -347,7 +357,7 @@ export class Log {
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
-  private lose(active: Segment, error: StoreError): never {
+  private lose(active: Segment, error: StoreError, code: string): never {
     this.pending.clear();
     this.hint.length = this.hintWritten;
     this.pendingTombstones = this.pendingTombstoneSegment = 0;
@@ -356,6 +366,11 @@ export class Log {
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
+      if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
+        // No file may be larger than this one would have been: the next records go into another.
+        this.fileLimit = Math.min(this.fileLimit, active.length);
+        this.finish(active);
+      }
     } catch {
       // What is behind its length stays there, and the next segment's header says that it is none.
       this.finish(active);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../../../errors.ts";
+import { assert, messageOf, StoreError } from "../../../errors.ts";
 import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
@@ -121,6 +121,7 @@ export class Syncer {
         return;
       }
       log.unsynced.splice(0, sealed.length);
+      assert(target >= this.synced, "what is on the medium stays there");
       this.synced = target;
       this.count++;
       this.lastMilliseconds = performance.now() - began;
