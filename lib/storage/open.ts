@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Exit, ExitError } from "../errors.ts";
+import { Exit, ExitError, StoreError } from "../errors.ts";
 import type { Store, StoreOptions } from "./contract.ts";
 
 /** The stores there are. */
@@ -156,7 +156,12 @@ function redisIdentityOf({ redisCert, redisKey }: StoreChoice) {
 
 async function googleTokens(log: (line: string) => void) {
   const { Credentials } = await import("./google_credentials.ts");
-  return await Credentials.find(log);
+  try {
+    return await Credentials.find(log);
+  } catch (error) {
+    if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
+    throw error;
+  }
 }
 
 function readPem(option: string, path: string): string {

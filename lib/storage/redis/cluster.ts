@@ -277,6 +277,10 @@ class Asking extends Request {
     return this.next.changes;
   }
 
+  override get isBound(): boolean {
+    return true;
+  }
+
   encode(out: ByteBuffer): void {
     out.ascii("*1\r\n$6\r\nASKING\r\n");
   }
@@ -285,7 +289,8 @@ class Asking extends Request {
 
   /** What is refused to it is refused to the next; that is told before the next has its own reply. */
   protected refuse(error: Error): void {
-    this.next.fail(error);
+    // Where the whole link goes away, the next one finds another way.
+    if (this.link?.state !== "closed") this.next.fail(error);
   }
 }
 

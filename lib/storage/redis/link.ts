@@ -203,7 +203,7 @@ export class Link {
       if (batch.payload === undefined) continue;
       if (handOver !== undefined) {
         for (const request of batch.requests.splice(0)) {
-          if (request instanceof Call) request.fail(this.away());
+          if (request.isBound) request.fail(this.away());
           else handOver(request);
         }
       }
