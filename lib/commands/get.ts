@@ -11,7 +11,7 @@ import type { Request } from "../protocol/request.ts";
 import { type Changed, isExpired, type Item, type NewItem, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
-import { expiryOf } from "./exptime.ts";
+import { expiryOf } from "../exptime.ts";
 import type { Session } from "./session.ts";
 
 const NOTHING = new Uint8Array(0);

@@ -5,35 +5,37 @@
  */
 
 import { binaryString, bytesOf } from "../../bytes.ts";
-import { print } from "../../cli/terminal.ts";
+import { print, shown } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Value } from "../../protocol/client_dialect.ts";
 import type { Key } from "../../protocol/key.ts";
 import type { Call, Command } from "./command.ts";
 import { bytesField } from "./item_line.ts";
-import { keyField, keyOf } from "./keys.ts";
+import { argumentText, keyField, keyOf } from "./keys.ts";
 
 export const get: Command = {
   takes: "KEY…",
+  keys: true,
   arguments: [1, Infinity],
   options: ["raw", "base64"],
   help: "print the values, each with a line end behind it",
   run: (call) =>
     retrieve(call, async ({ value }) => {
-      await print(value);
+      await print(call.options.raw ? value : shown(value));
       if (!call.options.raw) await print("\n");
     }),
 };
 
 export const gets: Command = {
   takes: "KEY…",
+  keys: true,
   arguments: [1, Infinity],
   options: ["base64"],
   help: "print each value behind its cas unique and a space, for cas",
   run: (call) =>
     retrieve(call, async ({ value, cas }) => {
       await print(`${cas} `);
-      await print(value);
+      await print(shown(value));
       await print("\n");
     }),
 };
@@ -49,7 +51,7 @@ async function retrieve(
     const value = values.get(binaryString(typeof key === "string" ? bytesOf(key) : key));
     if (value === undefined) code = Exit.no;
     if (options.json) await print(jsonLine(key, value));
-    else if (value === undefined) console.error(`not found: ${args[i]}`);
+    else if (value === undefined) console.error(`not found: ${argumentText(args[i]!)}`);
     else await show(value);
   }
   return code;
