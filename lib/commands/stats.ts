@@ -120,6 +120,10 @@ export function sourceOf(context: Context): Source {
     closesIdle: context.closesIdle,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
+    get memory() {
+      const { rss, heapUsed } = Deno.memoryUsage();
+      return { resident: rss, heap: heapUsed };
+    },
   };
 }
 

@@ -46,6 +46,15 @@ export interface Source {
   readonly isCrawling: boolean;
   /** The lines of `stats settings`. */
   readonly settings: readonly Named[];
+  /** Bytes of memory of the process, and of its JavaScript heap. */
+  readonly memory: { readonly resident: number; readonly heap: number };
+  /** What is known where `--http` watches the process. */
+  readonly watch?: {
+    /** The longest time of the last seconds by which the event loop was late, in seconds. */
+    readonly loopLag: number;
+    /** Connections to `--http` that are open, and those closed as stalled or as too many. */
+    readonly http: { readonly open: number; readonly stalled: number; readonly refused: number };
+  };
 }
 
 /** How the figures of several threads become one. */
