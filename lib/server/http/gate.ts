@@ -129,7 +129,7 @@ async function pass(from: Deno.Conn, to: Deno.Conn, sent: () => void): Promise<v
 
 /** Waits for so many milliseconds at most. */
 async function within(milliseconds: number, work: Promise<void>): Promise<void> {
-  let timer;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds));
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
