@@ -16,6 +16,7 @@ export class Notifier {
   readonly #socket: Deno.DatagramConn;
   readonly #directory: string;
   readonly #to: Deno.UnixAddr;
+  #sending: Promise<void> = Promise.resolve();
 
   private constructor(to: string, watchdogMicroseconds: number) {
     this.#directory = Deno.makeTempDirSync({ prefix: "kvs-notify-" });
@@ -48,15 +49,16 @@ export class Notifier {
   }
 
   /** Sends assignments, such as `READY=1`. That systemd does not listen any more ends no server. */
-  async send(...assignments: string[]): Promise<void> {
-    try {
-      await this.#socket.send(bytesOf(assignments.join("\n")), this.#to);
-    } catch {
-      // Nobody is there to be told.
-    }
+  send(...assignments: string[]): void {
+    // Deno refuses a message while another one is on its way.
+    this.#sending = this.#sending
+      .then(() => this.#socket.send(bytesOf(assignments.join("\n")), this.#to))
+      .then(() => {}, () => {});
   }
 
-  close(): void {
+  /** Ends it when all messages are sent. */
+  async close(): Promise<void> {
+    await this.#sending;
     this.#socket.close();
     try {
       Deno.removeSync(this.#directory, { recursive: true });

@@ -107,7 +107,7 @@ export class Observation {
     clearInterval(this.#watchdog);
     this.#lag?.[Symbol.dispose]();
     await this.#http?.close();
-    this.#notifier?.close();
+    await this.#notifier?.close();
     this.log.flush();
   }
 

@@ -192,7 +192,7 @@ async function serveObserved(
     tellForeground();
     const reason = await signals.stopped;
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "info", { connections: server.size });
+    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
     observation.health.drain();
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
@@ -200,11 +200,15 @@ async function serveObserved(
     await end(store);
     closed = true;
     const seconds = secondsSince(stopping);
-    observation.log.say(`stopped: ${left.items} items, ${left.bytes} bytes, ${seconds} s`, "info", {
-      items: left.items,
-      bytes: left.bytes,
-      seconds,
-    });
+    observation.log.say(
+      `stopped: ${left.items} items, ${left.bytes} bytes, ${seconds} s`,
+      "notice",
+      {
+        items: left.items,
+        bytes: left.bytes,
+        seconds,
+      },
+    );
   } finally {
     if (!closed) await end(store);
   }
