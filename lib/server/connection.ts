@@ -106,6 +106,7 @@ export class Connection {
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
     const { rounds } = this.#surroundings;
+    const { timing } = this.#context;
     rounds.join();
     try {
       for await (const count of this) {
@@ -113,10 +114,12 @@ export class Connection {
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
         this.#session.batch.seconds = this.#surroundings.seconds;
+        if (timing !== undefined) this.#session.timed = timing.begin();
         const running = this.#run(this.#dialect);
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
+        if (this.#session.timed !== undefined) timing!.end(this.#session.timed);
         if (this.#ending) break;
       }
     } catch (error) {

@@ -59,6 +59,7 @@
  * @module
  */
 
+import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
 
@@ -286,9 +287,11 @@ export interface StoreOptions {
   /** The server's clock. */
   readonly clock: Clock;
   /** Says one line to the operator: what happened, and what follows from it. */
-  readonly log: (line: string) => void;
+  readonly log: Say;
   /** Told of each item that is thrown out to make room. The item is valid during the call only. */
   readonly onEvicted?: (item: Listed) => void;
+  /** Told of each sync to the medium how many milliseconds it took, where the store syncs. */
+  readonly onSynced?: (milliseconds: number) => void;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */

@@ -63,7 +63,7 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, onSynced, storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory.ts");
@@ -101,6 +101,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         clock,
         log,
         onEvicted,
+        onSynced,
         directory,
         memoryLimit,
         fsync,

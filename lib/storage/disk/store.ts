@@ -202,6 +202,7 @@ class DiskStore implements Store {
         this.compactor.wake();
       },
     });
+    this.commits.syncer.onSynced = options.onSynced;
     this.compactor = new Compactor({
       files,
       directory,

@@ -135,7 +135,7 @@ export class Cluster implements Nodes {
       if (this.closed) return;
       try {
         this.learn(await this.askMap(address), address);
-        if (this.cause !== "") this.settings.log("The Redis cluster can be used again");
+        if (this.cause !== "") this.settings.log("The Redis cluster can be used again", "notice");
         this.cause = "";
         return;
       } catch (error) {

@@ -36,6 +36,8 @@ export class Syncer {
   lastMilliseconds = 0;
   /** When the last one ended, in milliseconds since 1970; 0 for never. */
   lastEnd = 0;
+  /** Told of each sync how many milliseconds it took. */
+  onSynced: ((milliseconds: number) => void) | undefined;
   /** Why there will be no more syncs. */
   failure: StoreError | undefined;
 
@@ -126,6 +128,7 @@ export class Syncer {
       this.count++;
       this.lastMilliseconds = performance.now() - began;
       this.lastEnd = Date.now();
+      this.onSynced?.(this.lastMilliseconds);
       this.events.ends(target);
       if (sealed.length > 0) this.events.sealed(sealed);
       this.waiters = this.waiters.filter((waiter) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Say } from "../../../log_level.ts";
 import { equalBytes } from "../../../bytes.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
@@ -45,7 +46,7 @@ export interface RecoveryOptions {
   readonly files: Files;
   readonly directory: string;
   readonly now: () => number;
-  readonly log: (line: string) => void;
+  readonly log: Say;
 }
 
 /** What a start found. */
@@ -478,7 +479,7 @@ class Recovery {
     this.told = now;
     const percent = Math.floor(this.done / this.work * 100);
     const items = this.placements.index.size;
-    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`);
+    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`, "notice");
   }
 }
 
