@@ -37,7 +37,7 @@ Deno.test("memory store: at its limit items go that were not used lately", async
 
 Deno.test("memory store: without eviction a full store refuses and keeps what it has", async () => {
   const clock = new AdjustableClock();
-  const store = new Caller(openMemoryStore({ clock, log, limit: 1000, evict: false }));
+  const store = new Caller(openMemoryStore({ clock, log, limit: 1500, evict: false }));
   store.swap(bytesOf("a"), "any", itemOf("x".repeat(800)));
   const refused = () => store.swap(bytesOf("b"), "any", itemOf("x".repeat(800)));
   assertThrows(refused, OutOfSpaceError);
@@ -74,11 +74,11 @@ Deno.test("memory store: a limit that is lowered holds from the next write on", 
   const store = new Caller(openMemoryStore({ clock, log, limit: 1_000_000, evict: true }));
   for (let i = 0; i < 1000; i++) store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(200)));
   assertEquals(store.info().items, 1000);
-  assertEquals(store.store.limitMemory!(50_000), true);
+  assertEquals(store.store.limitMemory!(300_000), true);
   store.swap(bytesOf("k"), "any", itemOf("x"));
   const { bytes, limit, items } = store.info();
-  assertEquals(limit, 50_000);
-  assert(bytes <= 50_000 && items > 100, `${items} items of ${bytes} bytes`);
+  assertEquals(limit, 300_000);
+  assert(bytes <= 300_000 && items > 500, `${items} items of ${bytes} bytes`);
   await store.close();
 });
 

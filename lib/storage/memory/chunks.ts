@@ -10,6 +10,7 @@
 
 import { assert, OutOfSpaceError } from "../../errors.ts";
 import { Chunk, HEADER } from "./chunk.ts";
+import type { Pages } from "./place_index.ts";
 
 /** Bytes of a chunk: a part of the limit between these. It takes well under a millisecond to empty. */
 const CHUNK_BYTES = 1 << 17;
@@ -22,7 +23,7 @@ const MOST_CHUNKS = 1 << 14;
 const LIMIT_BY_8 = 12 * 2 ** 30;
 
 /** The chunks. */
-export class Chunks {
+export class Chunks implements Pages {
   /** By their numbers; 0 is never used. */
   readonly all: Array<Chunk | undefined> = [undefined];
   /** Bytes of all of them. */
@@ -82,6 +83,21 @@ export class Chunks {
   /** How many empty chunks there are, or may be made under a limit of `limit` bytes for chunks. */
   spare(limit: number): number {
     return this.#pool.length + Math.floor((limit - this.memory) / this.chunkBytes);
+  }
+
+  /** A chunk of zeros, for the index. */
+  takePage(): Uint32Array<ArrayBuffer> {
+    const chunk = this.#pool.pop();
+    if (chunk === undefined) return this.#make(this.chunkBytes, false).words;
+    chunk.bytes.fill(0);
+    return chunk.words;
+  }
+
+  /** Takes a chunk back from the index. */
+  givePage(words: Uint32Array<ArrayBuffer>): void {
+    const chunk = this.all.find((one) => one?.words === words);
+    assert(chunk !== undefined, "a page of the index is a chunk");
+    this.#pool.push(chunk);
   }
 
   /** Ends the chunk that is written, and begins another. */

@@ -1,214 +1,274 @@
 /**
- * Where each key's record is: 8 bytes a key, in typed arrays outside the JavaScript heap.
+ * Where each key's record is: an entry of 8 bytes a key, in pages of memory as records have them.
  *
- * A thousand open-addressing tables, chosen by the first word of the key's hash, each of which grows
- * and shrinks by itself, so that no growth moves more than a thousandth of the keys at a time. An
- * entry is the hash's second word and a place. Two keys may share an entry's word: who asks compares
- * the key of the record itself, and goes on with {@linkcode PlaceIndex.next}.
+ * An entry is a word of the key's hash and a place. A directory leads from the hash to a page, which is
+ * an open-addressing table of fixed size; a page that is full is split in two, and two that are nearly
+ * empty become one (extendible hashing). So no growth moves more than a page of keys, and what one
+ * page gives back another part of the store can use: the C library's heap would keep the holes.
+ *
+ * Pages are not equally likely: the last is twice as likely as the first, with all degrees between, so that
+ * they fill up one after another and not all at the same number of keys.
+ *
+ * Two keys may have the same word: who asks compares the key of the record itself, and goes on with
+ * {@linkcode PlaceIndex.next}.
  *
  * @module
  */
 
-import { assert, OutOfSpaceError } from "../../errors.ts";
+import { assert } from "../../errors.ts";
 
 /** Words of an entry: one of hash, one of place. */
 const ENTRY = 2;
-/** Tables of an index. */
-export const SHARDS = 1024;
-const SHARD_SHIFT = 22;
-/** Entries of the smallest table. All tables of that size are 64 KiB, which do not count. */
-const SMALLEST = 8;
 const FULLEST = 0.8;
-const EMPTIEST = 0.2;
-const GROWTH = 1.4;
+/** Two pages become one that is no fuller than this. */
+const MERGED = 0.3;
+/** Bits of a directory at most. */
+const DEEPEST = 24;
 const TWO_32 = 2 ** 32;
 
-/** The table of a shard without keys, which all such shards share: it is never written. */
-const nothing = new Uint32Array(ENTRY);
+/** Where the index has its pages from: all of one size, a power of two of bytes. */
+export interface Pages {
+  /** A page of zeros. */
+  takePage(): Uint32Array<ArrayBuffer>;
+  /** Takes back a page that is not needed any more. */
+  givePage(words: Uint32Array<ArrayBuffer>): void;
+}
 
-/** The index. A place is any number from 1 to 2^32 - 1. */
+/** The keys of a part of the directory. */
+class Page {
+  count = 0;
+
+  /** @param depth how many bits of the directory's number its keys have in common */
+  constructor(readonly words: Uint32Array<ArrayBuffer>, public depth: number) {}
+}
+
+/** The index. A hash is 32 bits, unsigned; a place is any number from 1 to 2^32 - 1. */
 export class PlaceIndex {
   /** How many keys there are. */
   size = 0;
-  /** Bytes of all tables beyond the smallest. */
-  bytes = 0;
+  /** How many pages there are. */
+  pages = 1;
   /** Entries that were looked at in vain: the work that keys cause each other. */
   probes = 0;
+  /** Bits of a directory's number. */
+  depth = 0;
 
-  readonly #tables: Uint32Array<ArrayBuffer>[] = new Array(SHARDS).fill(nothing);
-  readonly #counts = new Uint32Array(SHARDS);
-  readonly #limits = new Uint32Array(SHARDS);
+  readonly #from: Pages;
+  #directory: Page[];
+  /** The entries of a page, less one. */
+  readonly #mask: number;
+  readonly #fullest: number;
+  readonly #merged: number;
   /** The entry that was found last. */
-  #shard = 0;
+  #page: Page;
   #at = 0;
 
+  constructor(from: Pages) {
+    this.#from = from;
+    this.#page = new Page(from.takePage(), 0);
+    this.#directory = [this.#page];
+    const entries = this.#page.words.length / ENTRY;
+    this.#mask = entries - 1;
+    this.#fullest = Math.floor(entries * FULLEST);
+    this.#merged = Math.floor(entries * MERGED);
+    assert((entries & this.#mask) === 0, "a page has a power of two of entries");
+  }
+
+  /** Homes of a page: where its keys' entries would be if each were alone. */
+  get homes(): number {
+    return this.#mask + 1;
+  }
+
   /** The first place that may be the key's, 0 for none. */
-  first(a: number, b: number): number {
-    const shard = a >>> SHARD_SHIFT;
-    const table = this.#tables[shard];
-    const end = table.length;
-    let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
+  first(hash: number): number {
+    const page = this.#directory[slotOf(hash, this.#directory.length)];
+    const { words } = page;
+    const mask = words.length - 1;
+    let at = (hash & this.#mask) * ENTRY;
     for (;;) {
-      const place = table[at + 1];
+      const place = words[at + 1];
       if (place === 0) return 0;
-      if (table[at] === b) {
-        this.#shard = shard;
+      if (words[at] === hash) {
+        this.#page = page;
         this.#at = at;
         return place;
       }
       this.probes++;
-      at += ENTRY;
-      if (at === end) at = 0;
+      at = at + ENTRY & mask;
     }
   }
 
   /** The next place that may be the key's, after one that was not; 0 for none. */
-  next(b: number): number {
-    const table = this.#tables[this.#shard];
+  next(hash: number): number {
+    const { words } = this.#page;
+    const mask = words.length - 1;
     let at = this.#at;
     for (;;) {
       this.probes++;
-      at += ENTRY;
-      if (at === table.length) at = 0;
-      const place = table[at + 1];
+      at = at + ENTRY & mask;
+      const place = words[at + 1];
       if (place === 0) return 0;
-      if (table[at] !== b) continue;
+      if (words[at] !== hash) continue;
       this.#at = at;
       return place;
     }
   }
 
   /** Finds the entry of a place that is there. */
-  find(a: number, b: number, place: number): void {
-    let found = this.first(a, b);
+  find(hash: number, place: number): void {
+    let found = this.first(hash);
     while (found !== place) {
       assert(found !== 0, "the index has the place of each record that is there");
-      found = this.next(b);
+      found = this.next(hash);
     }
   }
 
   /** Points the entry that was found last at another place. */
   replace(place: number): void {
-    this.#tables[this.#shard][this.#at + 1] = place;
+    this.#page.words[this.#at + 1] = place;
   }
 
   /**
    * Makes room for one more key with that hash.
    *
-   * @throws {OutOfSpaceError} where the system has no memory for that; nothing has changed then
+   * @throws {OutOfSpaceError} where there is no page to be had; nothing has changed then
    */
-  reserve(a: number): void {
-    const shard = a >>> SHARD_SHIFT;
-    if (this.#counts[shard] < this.#limits[shard]) return;
-    const capacity = this.#tables[shard].length / ENTRY;
-    // A table grows the less the further behind its shard is, so that not all grow at one moment.
-    const growth = GROWTH + 0.2 * (shard / SHARDS - 0.5);
-    this.#resize(shard, Math.max(SMALLEST, Math.ceil(capacity * growth)));
+  reserve(hash: number): void {
+    for (;;) {
+      const page = this.#directory[slotOf(hash, this.#directory.length)];
+      if (page.count < this.#fullest) return;
+      this.#split(page, hash);
+    }
   }
 
   /** Adds a key for which there is room. */
-  insert(a: number, b: number, place: number): void {
-    const shard = a >>> SHARD_SHIFT;
-    assert(
-      this.#counts[shard] < this.#limits[shard],
-      "the index has room for a key before it comes",
-    );
-    put(this.#tables[shard], b, place);
-    this.#counts[shard]++;
+  insert(hash: number, place: number): void {
+    const page = this.#directory[slotOf(hash, this.#directory.length)];
+    assert(page.count < this.#fullest, "the index has room for a key before it comes");
+    this.#put(page, hash, place);
     this.size++;
   }
 
   /** Takes out the entry that was found last. */
   remove(): void {
-    const shard = this.#shard;
-    const table = this.#tables[shard];
-    const end = table.length;
-    const capacity = end / ENTRY;
+    const page = this.#page;
+    const { words } = page;
+    const mask = words.length - 1;
     let hole = this.#at;
+    const hash = words[hole];
     // Entries behind the hole move up, unless that would put them before their home.
     for (let at = hole;;) {
-      at += ENTRY;
-      if (at === end) at = 0;
-      if (table[at + 1] === 0) break;
-      const home = Math.floor(table[at] / TWO_32 * capacity) * ENTRY;
+      at = at + ENTRY & mask;
+      if (words[at + 1] === 0) break;
+      const home = (words[at] & this.#mask) * ENTRY;
       const stays = hole < at ? hole < home && home <= at : hole < home || home <= at;
       if (stays) continue;
-      table[hole] = table[at];
-      table[hole + 1] = table[at + 1];
+      words[hole] = words[at];
+      words[hole + 1] = words[at + 1];
       hole = at;
     }
-    table[hole + 1] = 0;
+    words[hole + 1] = 0;
     this.size--;
-    const count = --this.#counts[shard];
-    if (capacity > SMALLEST && count < capacity * EMPTIEST) {
-      this.#resize(shard, Math.max(SMALLEST, Math.ceil(capacity / 2)));
-    }
-  }
-
-  /** How many keys a shard has, 0 to {@linkcode SHARDS} - 1. */
-  countOf(shard: number): number {
-    return this.#counts[shard];
+    page.count--;
+    assert(page.count >= 0, "a page has no fewer than no keys");
+    if (page.depth > 0 && page.count < this.#merged / 2) this.#merge(page, hash);
   }
 
   /**
-   * Tells the places of a shard's keys whose hash's second word is from `from` up to but not
-   * including `to`. A key has one such word for ever, so that ranges one after the other, with any
-   * change between them, tell each key that stays exactly once.
+   * Tells the places of the keys that are in part `slot` of 2^`depth` parts of the directory, and whose
+   * home in their page is from `from` up to but not including `to`. A key has one part and one home
+   * for ever: parts and ranges one after the other, whatever changes between them, tell each key
+   * that stays exactly once.
    */
-  within(shard: number, from: number, to: number, told: (place: number) => void): void {
-    const table = this.#tables[shard];
-    const end = table.length;
-    const capacity = end / ENTRY;
-    const first = Math.floor(from / TWO_32 * capacity) * ENTRY;
-    const last = Math.floor((to - 1) / TWO_32 * capacity) * ENTRY;
-    // An entry is at its home or behind it, with no free entry between them.
-    for (let at = first, looked = 0; looked < capacity; looked++) {
-      const place = table[at + 1];
-      if (place === 0 && first + looked * ENTRY >= last) return;
-      if (place !== 0 && table[at] >= from && table[at] < to) told(place);
-      at += ENTRY;
-      if (at === end) at = 0;
+  within(
+    slot: number,
+    depth: number,
+    from: number,
+    to: number,
+    told: (place: number) => void,
+  ): void {
+    const directory = this.#directory;
+    const parts = 2 ** depth;
+    // The part may be several pages meanwhile, or a part of one.
+    const first = Math.floor(directory.length / parts * slot);
+    const last = Math.ceil(directory.length / parts * (slot + 1));
+    let before: Page | undefined;
+    for (let i = first; i < last; i++) {
+      const page = directory[i];
+      if (page === before) continue;
+      before = page;
+      const { words } = page;
+      // An entry is at its home or behind it, with no free entry between them.
+      for (let home = from;; home++) {
+        const at = (home & this.#mask) * ENTRY;
+        const place = words[at + 1];
+        if (place === 0 && home >= to - 1) break;
+        if (place === 0) continue;
+        const hash = words[at];
+        const its = hash & this.#mask;
+        if (its >= from && its < to && slotOf(hash, parts) === slot) told(place);
+      }
     }
   }
 
-  /** Takes out everything. */
-  clear(): void {
-    this.#tables.fill(nothing);
-    this.#counts.fill(0);
-    this.#limits.fill(0);
-    this.size = this.bytes = 0;
+  #put(page: Page, hash: number, place: number): void {
+    const { words } = page;
+    const mask = words.length - 1;
+    let at = (hash & this.#mask) * ENTRY;
+    while (words[at + 1] !== 0) at = at + ENTRY & mask;
+    words[at] = hash;
+    words[at + 1] = place;
+    page.count++;
   }
 
-  #resize(shard: number, capacity: number): void {
-    const old = this.#tables[shard];
-    let table;
-    try {
-      table = new Uint32Array(capacity * ENTRY);
-    } catch {
-      if (capacity * ENTRY < old.length) return;
-      throw new OutOfSpaceError("the system has no memory for more keys");
+  /** Splits the page of a hash: the keys of its upper half go to another. */
+  #split(page: Page, hash: number): void {
+    assert(page.depth < DEEPEST, "hashes fill the directory evenly");
+    const upper = new Page(this.#from.takePage(), page.depth + 1);
+    if (page.depth === this.depth) {
+      this.#directory = this.#directory.flatMap((one) => [one, one]);
+      this.depth++;
     }
-    for (let from = 0; from < old.length; from += ENTRY) {
-      if (old[from + 1] !== 0) put(table, old[from], old[from + 1]);
+    this.pages++;
+    page.depth++;
+    const directory = this.#directory;
+    // The numbers that the page had, of which the upper half is the other's.
+    const span = 2 ** (this.depth - page.depth);
+    const first = slotOf(hash, directory.length) & ~(2 * span - 1);
+    directory.fill(upper, first + span, first + 2 * span);
+    const old = page.words.slice();
+    page.words.fill(0);
+    page.count = 0;
+    for (let at = 0; at < old.length; at += ENTRY) {
+      if (old[at + 1] === 0) continue;
+      this.#put(directory[slotOf(old[at], directory.length)], old[at], old[at + 1]);
     }
-    this.#tables[shard] = table;
-    this.#limits[shard] = Math.floor(capacity * FULLEST);
-    assert(this.#counts[shard] < this.#limits[shard], "a table of the index has a free entry");
-    const least = SMALLEST * ENTRY;
-    this.bytes += (table.length - Math.max(old.length, least)) * 4;
-    // The memory is free now, and not when the collector comes to it.
-    if (old.length > least) old.buffer.transfer(0);
+  }
+
+  /** Makes one page of a hash's page and its neighbour, if that is nearly empty too. */
+  #merge(page: Page, hash: number): void {
+    const directory = this.#directory;
+    const span = 2 ** (this.depth - page.depth);
+    const own = slotOf(hash, directory.length) & ~(span - 1);
+    const other = directory[own ^ span];
+    if (other.depth !== page.depth || page.count + other.count > this.#merged) return;
+    const { words } = other;
+    for (let at = 0; at < words.length; at += ENTRY) {
+      if (words[at + 1] !== 0) this.#put(page, words[at], words[at + 1]);
+    }
+    const first = own & ~span;
+    directory.fill(page, first, first + 2 * span);
+    page.depth--;
+    this.pages--;
+    this.#from.givePage(words);
   }
 }
 
-/** Puts an entry at its home, or behind it. */
-function put(table: Uint32Array, b: number, place: number): void {
-  const end = table.length;
-  let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
-  while (table[at + 1] !== 0) {
-    at += ENTRY;
-    if (at === end) at = 0;
-  }
-  table[at] = b;
-  table[at + 1] = place;
+/**
+ * The part of the directory that a hash is in, of `parts`. The hash stands for a number from 0 to 1,
+ * and the part for another, x (4 - x) / 3, whose density doubles from one end to the other.
+ */
+function slotOf(hash: number, parts: number): number {
+  const x = hash / TWO_32;
+  return Math.floor(x * (4 - x) / 3 * parts);
 }

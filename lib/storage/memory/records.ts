@@ -14,7 +14,7 @@ import { PlaceIndex } from "./place_index.ts";
 
 /** The records. */
 export class Records {
-  readonly index = new PlaceIndex();
+  index: PlaceIndex;
   readonly chunks: Chunks;
   /** The hash of the key that was looked for last. */
   readonly hash: KeyHash;
@@ -55,6 +55,7 @@ export class Records {
     this.hash = new KeyHash(key);
     this.#met = new KeyHash(key);
     this.chunks = new Chunks(limit);
+    this.index = new PlaceIndex(this.chunks);
     this.#unitShift = this.chunks.unitShift;
     this.#unitBits = this.chunks.unitBits;
     this.#unitMask = 2 ** this.#unitBits - 1;
@@ -63,7 +64,7 @@ export class Records {
 
   /** The bytes that everything takes. */
   get memory(): number {
-    return this.chunks.memory + this.index.bytes;
+    return this.chunks.memory;
   }
 
   /** The bytes of the record that was found last. */
@@ -79,12 +80,12 @@ export class Records {
   find(key: Uint8Array): boolean {
     const { hash, index } = this;
     hash.of(key);
-    const { a, b } = hash;
-    let place = index.first(a, b);
+    const { a } = hash;
+    let place = index.first(a);
     while (place !== 0) {
       this.see(place);
       if (this.chunk.isOf(this.at, key)) return true;
-      place = index.next(b);
+      place = index.next(a);
     }
     return false;
   }
@@ -116,7 +117,7 @@ export class Records {
     if (limit !== 0 && this.memory > limit) return false;
     if (current !== undefined && current.used + size <= chunkBytes) return true;
     // One is kept in reserve: what makes room needs it.
-    if (limit !== 0 && chunks.spare(limit - this.index.bytes) < 2) return false;
+    if (limit !== 0 && chunks.spare(limit) < 2) return false;
     chunks.turn();
     return true;
   }
@@ -189,7 +190,7 @@ export class Records {
   /** Finds the index's entry of a record that is met. */
   meet(chunk: Chunk, at: number): void {
     this.#met.of(chunk.bytes, at + HEADER, chunk.keyLength(at));
-    this.index.find(this.#met.a, this.#met.b, this.chunks.placeOf(chunk, at));
+    this.index.find(this.#met.a, this.chunks.placeOf(chunk, at));
   }
 
   /**
@@ -234,8 +235,8 @@ export class Records {
 
   /** Takes everything away. */
   clear(): void {
-    this.index.clear();
     this.chunks.clear();
+    this.index = new PlaceIndex(this.chunks);
     this.bytes = this.count = 0;
   }
 }

@@ -21,7 +21,6 @@ import {
   type Swapped,
 } from "../contract.ts";
 import type { Chunk } from "./chunk.ts";
-import { SHARDS } from "./place_index.ts";
 import { Records } from "./records.ts";
 import { Reclaim } from "./reclaim.ts";
 
@@ -39,7 +38,6 @@ const GROUP = 256;
 const TICK = 1000;
 /** The sweep comes round in this many ticks. */
 const TICKS_A_ROUND = 64;
-const TWO_32 = 2 ** 32;
 
 /** The store. */
 export class MemoryStore implements Store {
@@ -117,12 +115,10 @@ export class MemoryStore implements Store {
     const records = this.#records;
     const { index } = records;
     let group: Listed[] = [];
-    for (let shard = 0; shard < SHARDS; shard++) {
-      // Parts of a shard by hash: an item has its part for ever, wherever its record moves to.
-      const parts = Math.ceil(index.countOf(shard) / GROUP);
-      for (let part = 0; part < parts; part++) {
-        const from = Math.ceil(TWO_32 / parts * part);
-        index.within(shard, from, Math.ceil(TWO_32 / parts * (part + 1)), (place) => {
+    const { depth, homes } = index;
+    for (let slot = 0; slot < 2 ** depth; slot++) {
+      for (let home = 0; home < homes; home += GROUP) {
+        index.within(slot, depth, home, Math.min(home + GROUP, homes), (place) => {
           records.see(place);
           const { chunk, at } = records;
           if (!records.isDead(chunk, at)) group.push(chunk.listed(at));
@@ -165,8 +161,8 @@ export class MemoryStore implements Store {
       reclaimed,
       flushedReads: this.#flushedReads,
       own: [
-        ["memory_bytes", chunks.memory + index.bytes],
-        ["index_bytes", index.bytes],
+        ["memory_bytes", chunks.memory],
+        ["index_bytes", index.pages * chunks.chunkBytes],
         ["index_probes", index.probes],
         ["chunk_size", chunks.chunkBytes],
         ["chunks", chunks.count],
@@ -187,7 +183,7 @@ export class MemoryStore implements Store {
   #put(key: Uint8Array, next: NewItem, size: number, isThere: boolean): bigint {
     const records = this.#records;
     const { chunks, index } = records;
-    const { a, b } = records.hash;
+    const { a } = records.hash;
     let { value } = next;
     const isLarge = chunks.isLarge(size);
     let old = isThere ? records.place : 0;
@@ -217,7 +213,7 @@ export class MemoryStore implements Store {
     }
     const place = chunks.placeOf(chunk, at);
     records.added(size, next.exptime);
-    if (old === 0) index.insert(a, b, place);
+    if (old === 0) index.insert(a, place);
     else {
       index.replace(place);
       records.see(old);
