@@ -66,7 +66,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
   const { clock, log, onEvicted, onSynced, storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
-      const { openMemoryStore } = await import("./memory.ts");
+      const { openMemoryStore } = await import("./memory/mod.ts");
       return openMemoryStore({
         clock,
         log,

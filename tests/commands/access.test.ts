@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { AdjustableClock } from "../../lib/clock.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { ask, counting, Opcode, storing, u32 } from "../protocol/binary/frames.ts";
 import { Harness, type HarnessOptions } from "../server/harness.ts";
 import { exchangeWith } from "../server/wire.ts";
