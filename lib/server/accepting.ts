@@ -5,11 +5,10 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { Turn } from "./turn.ts";
 
 /** How long to wait when the system has no descriptor or memory for another connection, in milliseconds. */
 const PAUSE = 100;
-/** Dead sockets that are passed over before others have a turn. */
-const DEAD_A_TURN = 64;
 
 /** The errors that say that the system, or this process, is out of something. */
 const SHORTAGE = /^(EMFILE|ENFILE|ENOBUFS|ENOMEM)$/;
@@ -32,9 +31,10 @@ export async function* accepting(
   listener: Deno.Listener,
   troubles: Troubles,
 ): AsyncGenerator<Deno.Conn> {
-  let dead = 0;
+  // A flood of connections is a queue that never ends: those that are in have turns meanwhile.
+  const turn = new Turn();
   for (;;) {
-    let conn: Deno.Conn;
+    let conn: Deno.Conn | undefined;
     try {
       conn = await listener.accept();
     } catch (error) {
@@ -46,11 +46,13 @@ export async function* accepting(
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       } else {
         troubles.dead();
-        if (++dead % DEAD_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      continue;
     }
-    yield conn;
+    if (conn !== undefined) yield conn;
+    turn.rareRequest();
+    if (!turn.isOver) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turn.begin();
   }
 }
 

@@ -424,7 +424,10 @@ export class Connection {
     try {
       for await (const group of dump) {
         isEmpty &&= group.length === 0;
+        const before = out.length;
         dialect.encodeDumped(dumpFormat, group, out);
+        this.#turn.bytes(out.length - before);
+        if (this.#turn.isOver) await this.#yield();
         if (out.length >= HIGH_WATER) await this.#show();
       }
       dialect.endDump(dumpFormat, out);
