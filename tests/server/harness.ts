@@ -143,6 +143,12 @@ export class Harness implements AsyncDisposable {
     this.listening = { server, port, serving: server.accept(listener, this.protocols) };
   }
 
+  /** The server that listens. */
+  get server(): Server {
+    if (this.listening === undefined) throw new Error("this harness does not listen");
+    return this.listening.server;
+  }
+
   /** The port that the server listens on. */
   get port(): number {
     if (this.listening === undefined) throw new Error("this harness does not listen");
