@@ -58,6 +58,10 @@ const IGNORED = 1024;
 export class Connection {
   /** The tick at which the last bytes came. */
   active: number;
+  /** Bytes received and sent, and batches answered, since it was accepted. */
+  received = 0;
+  sent = 0;
+  batches = 0;
   readonly #socket: Socket;
   readonly #context: Context;
   readonly #surroundings: Surroundings;
@@ -149,6 +153,8 @@ export class Connection {
       if (count === null) return { done: true, value: undefined };
       this.active = this.#surroundings.ticks;
       this.#context.counters.bytes_read += count;
+      this.received += count;
+      this.batches++;
       return { done: false, value: count };
     };
     return { next };
@@ -447,6 +453,7 @@ export class Connection {
     const out = this.#out;
     const bytes = out.view();
     this.#context.counters.bytes_written += bytes.length;
+    this.sent += bytes.length;
     let written = await this.#socket.write(bytes);
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
