@@ -27,7 +27,8 @@ async function make(): Promise<{ text: string; policy: string }> {
     .replace("<!-- styles -->", () => styles.map((css) => `<style>${css}</style>`).join(""))
     .replace("<!-- scripts -->", () => scripts.map((js) => `<script>${js}</script>`).join(""));
   const hashes = async (texts: string[]) => (await Promise.all(texts.map(hashOf))).join(" ");
-  const policy = `default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; ` +
+  const policy =
+    `default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; ` +
     `frame-ancestors 'none'; script-src ${await hashes(scripts)}; style-src ${await hashes(
       styles,
     )}`;

@@ -14,6 +14,10 @@
   const milliseconds = (value) => `${Number(value.toPrecision(3))} ms`;
   const percent = (value) => `${Number((value * 100).toFixed(1))} %`;
 
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
+
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
+
   /** The charts: what they are called, how a value is written, and their columns. */
   const charts = [
     ["Operations a second", count, {
@@ -76,7 +80,10 @@
           width: widthOf(figure),
           height: 170,
           series: [
-            {},
+            {
+              label: "time",
+              value: (_, at) => at === null || at === undefined ? "–" : clock(at),
+            },
             ...has.map(([, label], i) => ({
               label,
               stroke: colours[i],
@@ -84,7 +91,11 @@
               value: (_, value) => value === null || value === undefined ? "–" : show(value),
             })),
           ],
-          axes: [axis, { ...axis, size: 72, values: (_, ticks) => ticks.map(show) }],
+          axes: [{ ...axis, values: (_, ticks) => ticks.map(clock), space: 70 }, {
+            ...axis,
+            size: 72,
+            values: (_, ticks) => ticks.map(show),
+          }],
           scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.1] } },
         },
         [[], ...has.map(() => [])],
