@@ -16,8 +16,6 @@
 
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
 
-  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
-
   /** The charts: what they are called, how a value is written, and their columns. */
   const charts = [
     ["Operations a second", count, {
