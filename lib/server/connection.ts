@@ -75,6 +75,10 @@ export class Connection {
   active: number;
   /** Where its client is. */
   readonly name: string;
+  /** Bytes received and sent, and batches answered, since it was accepted. */
+  received = 0;
+  sent = 0;
+  batches = 0;
   readonly #socket: Socket;
   readonly #context: Context;
   readonly #surroundings: Surroundings;
@@ -181,6 +185,8 @@ export class Connection {
       // More may have come already where the room is full; else the next read waits, and others run.
       if (count < room.length) this.#turn.begin();
       this.#context.counters.bytes_read += count;
+      this.received += count;
+      this.batches++;
       return { done: false, value: count };
     };
     return { next };
@@ -567,6 +573,7 @@ export class Connection {
     const bytes = out.view();
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
+    this.sent += bytes.length;
     let written = await this.#socket.write(bytes);
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));

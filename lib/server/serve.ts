@@ -197,7 +197,7 @@ async function serveObserved(
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
-    observation.serve(context, ready);
+    observation.serve(context, server, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
     tellForeground();
     const reason = await signals.stopped;

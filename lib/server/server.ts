@@ -45,6 +45,16 @@ export interface Policy {
   readonly grace?: number;
 }
 
+/** A connection, and what has passed through it. */
+export interface Talker {
+  readonly addr: string;
+  /** Bytes. */
+  readonly received: number;
+  readonly sent: number;
+  /** Times that requests were read from it. */
+  readonly batches: number;
+}
+
 /** Who a connection is, for `stats conns`. */
 interface Ends {
   readonly number: number;
@@ -184,6 +194,17 @@ export class Server implements Surroundings {
       await new Promise((resolve) => setImmediate(resolve));
     } while (this.describeSome(connections, figures));
     return figures;
+  }
+
+  /** The connections that have moved the most bytes, so many at most. */
+  talkers(most: number): Talker[] {
+    const talkers = [...this.connections].map(([{ received, sent, batches }, { addr }]) => ({
+      addr,
+      received,
+      sent,
+      batches,
+    }));
+    return talkers.sort((a, b) => b.received + b.sent - a.received - a.sent).slice(0, most);
   }
 
   /** Accepts connections until the server ends. Never rejects. */
