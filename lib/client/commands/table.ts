@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
 import { dump } from "./dump.ts";
 import { keys } from "./keys.ts";
 import { raw } from "./raw.ts";
@@ -36,4 +37,5 @@ export const commands: Readonly<Record<string, Command>> = {
   ping,
   raw,
   shell,
+  completion,
 };
