@@ -45,6 +45,15 @@ export function digitsOf(value: number): number {
   return digits;
 }
 
+const HEX = "0123456789ABCDEF";
+
+/** Letters, digits and `-._~` (RFC 3986, section 2.3). */
+function isUnreserved(byte: number): boolean {
+  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x30 && byte <= 0x39) || byte === 0x2d || byte === 0x2e || byte === 0x5f ||
+    byte === 0x7e;
+}
+
 /** Bytes that are written one after another into memory that grows as they come. */
 export class ByteBuffer {
   /** The memory; what was written is its first {@linkcode length} bytes. */
@@ -109,6 +118,14 @@ export class ByteBuffer {
       this.bytes[--at] = 48 + rest - next * 10;
       rest = next;
     } while (rest !== 0);
+  }
+
+  /** Writes bytes with all but RFC 3986's unreserved characters as `%` and two digits. */
+  percentEncoded(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      if (isUnreserved(byte)) this.byte(byte);
+      else this.ascii(`%${HEX[byte >> 4]}${HEX[byte & 15]}`);
+    }
   }
 
   /** What was written, as a view that the next write may change. */

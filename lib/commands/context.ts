@@ -1,6 +1,8 @@
+import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
+import type { Timing } from "../observe/timing.ts";
 import type { Watchers } from "../observe/watch.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import type { Limits } from "../protocol/limits.ts";
@@ -34,6 +36,8 @@ export interface Context {
   readonly storeName: string;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Times requests, where somebody wants to know. */
+  readonly timing?: Timing | undefined;
   readonly watchers: Watchers;
   readonly prefixes: PrefixCounts;
   readonly limits: Limits;
@@ -83,5 +87,5 @@ export interface Context {
   /** When the server started, in milliseconds since 1970. */
   readonly started: number;
   /** Says one line to the operator. */
-  readonly log: (line: string) => void;
+  readonly log: Say;
 }

@@ -10,7 +10,7 @@ import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
-import { negotiate, type Protocols } from "../protocol/negotiation.ts";
+import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
 import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
@@ -106,6 +106,7 @@ export class Connection {
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
     const { rounds } = this.#surroundings;
+    const { timing } = this.#context;
     rounds.join();
     try {
       for await (const count of this) {
@@ -113,10 +114,12 @@ export class Connection {
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
         this.#session.batch.seconds = this.#surroundings.seconds;
+        if (timing !== undefined) this.#session.timed = timing.begin();
         const running = this.#run(this.#dialect);
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
+        if (this.#session.timed !== undefined) timing!.end(this.#session.timed);
         if (this.#ending) break;
       }
     } catch (error) {
@@ -309,7 +312,7 @@ export class Connection {
   /** Who has logged in may say more, in the same stream of bytes. */
   #afterLogin(dialect: Dialect): Dialect {
     if (!this.#session.authenticated || !dialect.isLogin) return dialect;
-    return this.#dialect = this.#chooseDialect()!;
+    return this.#dialect = afterLogin(dialect, this.#context.limits);
   }
 
   /** Answers with a listing of keys, part after part. */

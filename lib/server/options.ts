@@ -21,6 +21,8 @@ import {
   size,
   text,
 } from "../cli/option.ts";
+import { logLevels } from "../log_level.ts";
+import { logFormats } from "../observe/log.ts";
 import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
@@ -166,7 +168,7 @@ export const serverOptions = {
   gcsEndpoint: text({
     flags: "--gcs-endpoint",
     value: "URL",
-    help: "gcs: another endpoint than Google's, such as an emulator",
+    help: "gcs: another endpoint than Google's, such as an emulator; or STORAGE_EMULATOR_HOST",
   }),
   gcsConcurrency: integer({
     flags: "--gcs-concurrency",
@@ -246,6 +248,23 @@ export const serverOptions = {
     help: "run in the background; only where the program may start programs (deno run -A)",
   }),
   pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
+  http: text({
+    flags: "--http",
+    value: "[HOST:]PORT",
+    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+  }),
+  logFormat: choice({
+    flags: "--log-format",
+    of: logFormats,
+    default: "text",
+    help: "how lines on standard error are written",
+  }),
+  logLevel: choice({
+    flags: "--log-level",
+    of: logLevels,
+    default: "notice",
+    help: "the least of what is said there; -v is info, -vv debug",
+  }),
   verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { PrefixCounts } from "../../lib/observe/prefixes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { Harness } from "../server/harness.ts";
 import { WrappedStore } from "../server/wrapped_store.ts";
 import { rules } from "./rules.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { AdjustableClock } from "../../lib/clock.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { Harness } from "../server/harness.ts";
 import { rules, type Step } from "./rules.ts";
 

@@ -73,14 +73,14 @@ Deno.test("an import that runs up or across is a stray, whatever its kind", asyn
 Deno.test("a driver is a stray anywhere but in its folder and where stores are opened", async () => {
   assertEquals(
     await straysAmong({
-      "lib/storage/memory.ts": "",
-      "lib/storage/disk/mod.ts": 'import "../memory.ts";',
+      "lib/storage/memory/mod.ts": "",
+      "lib/storage/disk/mod.ts": 'import "../memory/mod.ts";',
       "lib/storage/gcs/mod.ts": 'import "../disk/mod.ts";',
-      "lib/commands/table.ts": 'import "../storage/memory.ts";',
+      "lib/commands/table.ts": 'import "../storage/memory/mod.ts";',
     }),
     [
-      "lib/commands/table.ts imports ../storage/memory.ts: only lib/storage/open.ts knows the drivers",
-      "lib/storage/disk/mod.ts imports ../memory.ts: only lib/storage/open.ts knows the drivers",
+      "lib/commands/table.ts imports ../storage/memory/mod.ts: only lib/storage/open.ts knows the drivers",
+      "lib/storage/disk/mod.ts imports ../memory/mod.ts: only lib/storage/open.ts knows the drivers",
       "lib/storage/gcs/mod.ts imports ../disk/mod.ts: only lib/storage/open.ts knows the drivers",
     ],
   );

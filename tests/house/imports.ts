@@ -41,7 +41,7 @@ const PACKAGES: Record<string, string> = {
   "@std/assert": "tests/",
 };
 
-const DRIVER = /^lib\/storage\/(memory\.ts|\w+\/)/;
+const DRIVER = /^lib\/storage\/\w+\//;
 const OPENER = "lib/storage/open.ts";
 
 interface Module {

@@ -18,7 +18,7 @@ import { Rounds } from "../../lib/rounds.ts";
 import type { Protocols } from "../../lib/protocol/negotiation.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
 import { Server } from "../../lib/server/server.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 
 /** What `version` answers in tests. */

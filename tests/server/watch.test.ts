@@ -4,7 +4,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { StoreError } from "../../lib/errors.ts";
 import type { Listed } from "../../lib/storage/contract.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { ask, Opcode, storing } from "../protocol/binary/frames.ts";
 import { Harness, type HarnessOptions, ScriptedSocket, VERSION } from "./harness.ts";
 import { receiveUntil, send } from "./wire.ts";

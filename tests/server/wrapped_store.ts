@@ -2,7 +2,7 @@
 
 import { binaryString } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { openMemoryStore } from "../../lib/storage/memory.ts";
+import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import type {
   Awaitable,
   Batch,

@@ -15,6 +15,7 @@ import type { Request } from "../request.ts";
 import { encodeDumped, encodeDumpEnd, encodeDumpStart } from "./format_dump.ts";
 import { encodeFailure, encodeText } from "./format_reply.ts";
 import { RowTable, type Verdict } from "./grammar.ts";
+import { adminRows } from "./parse_admin.ts";
 import { found, textRows } from "./parse_request.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -31,7 +32,7 @@ const MAX_RETRIEVAL = 8 * 1024 * 1024;
 /** Blanks that may stand before a long retrieval. */
 const MAX_INDENT = 100;
 
-const rows = new RowTable([...textRows, ...metaRows]);
+const rows = new RowTable([...textRows, ...adminRows, ...metaRows]);
 const tokens = new Tokens();
 const NO_BYTES = new Uint8Array(0);
 

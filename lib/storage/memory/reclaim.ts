@@ -1,0 +1,218 @@
+/**
+ * Makes room when memory is at its limit.
+ *
+ * A chunk is emptied as a whole. If a good part of memory is garbage, it is the chunk with the most of
+ * it, and no item is lost. Otherwise it is the oldest: items in it that were not used since it was
+ * looked at last are thrown out, the others move on to the newest chunk (CLOCK). A chunk most of
+ * which was used is spared as a whole, once. That is nearly as good as least recently used, and a read
+ * has to move nothing.
+ *
+ * @module
+ */
+
+import { assert, OutOfSpaceError } from "../../errors.ts";
+import type { Listed } from "../contract.ts";
+import { type Chunk, State } from "./chunk.ts";
+import type { Records } from "./records.ts";
+
+/** Garbage is a good part of memory from this part on; and of a chunk from that. */
+const GARBAGE = 1 / 8;
+const GARBAGE_OF_CHUNK = 1 / 4;
+/** The garbage of a chunk that is worth emptying it where nothing may be thrown out. */
+const LEAST_GARBAGE = 1 / 16;
+/** Chunks that are spared before one is emptied. */
+const SPARED = 8;
+/** Records that are looked at in one call on the way to a limit that was lowered. */
+const STEP = 2000;
+/** Chunks in which expired items are looked for before a write is refused. */
+const SWEPT = 4;
+
+/** What may be done to make room. */
+export interface Means {
+  /** Whether items may be thrown out. */
+  readonly evict: boolean;
+  /** Told of each that is. */
+  readonly onEvicted?: (item: Listed) => void;
+}
+
+/** Makes room. */
+export class Reclaim {
+  /** Items that were thrown out. */
+  evictions = 0;
+  /** Items that were moved from one chunk to another. */
+  moved = 0;
+
+  readonly #records: Records;
+  readonly #means: Means;
+  /** The chunk in which expired items are looked for next. */
+  #hand = 1;
+
+  constructor(records: Records, means: Means) {
+    this.#records = records;
+    this.#means = means;
+  }
+
+  /**
+   * Makes room for a record of `size` bytes, of which `back` come back when it is written.
+   *
+   * @param keep the place of a record that is not thrown out, 0 for none; it may move
+   * @throws {OutOfSpaceError} where there is none; nothing is thrown out for what can never fit
+   */
+  makeRoom(size: number, back: number, keep: number): void {
+    const records = this.#records;
+    const { chunks, limit } = records;
+    if (size > limit) this.#refuse(size);
+    if (chunks.isLarge(size)) {
+      while (!records.fitsLarge(size - back)) {
+        if (!chunks.shrink() && this.#step(keep) === 0) this.#refuse(size);
+      }
+      return;
+    }
+    for (let looked = 0; !records.fits(size);) {
+      const isFarOver = records.memory - limit > 2 * chunks.chunkBytes;
+      const more = isFarOver && looked > STEP ? 0 : this.#step(keep);
+      looked += more;
+      if (more > 0) continue;
+      // Small limits and those that were lowered are exceeded by a chunk for the while.
+      if (!this.#means.evict) this.#refuse(size);
+      const { current, chunkBytes } = chunks;
+      if (current === undefined || current.used + size > chunkBytes) chunks.turn();
+      return;
+    }
+  }
+
+  /** Goes some way to a limit that was lowered. */
+  shrink(): void {
+    const records = this.#records;
+    const { limit, chunks } = records;
+    for (let looked = 0; limit !== 0 && records.memory > limit && looked < STEP;) {
+      if (chunks.shrink()) continue;
+      const more = this.#step(0);
+      if (more === 0) return;
+      looked += more;
+    }
+  }
+
+  /** Empties a chunk; returns how many records it has looked at, 0 if there is nothing to be gained. */
+  #step(keep: number): number {
+    const { chunks, flushed } = this.#records;
+    const { oldest, chunkBytes } = chunks;
+    if (oldest !== undefined && oldest.newest <= flushed) return this.#empty(oldest, false, keep);
+    if (chunks.garbage >= chunks.memory * GARBAGE) {
+      const chunk = chunks.filthiest();
+      if (chunk !== undefined && chunk.used - chunk.live >= chunkBytes * GARBAGE_OF_CHUNK) {
+        return this.#empty(chunk, false, keep);
+      }
+    }
+    if (this.#means.evict) {
+      const chunk = this.#victim(keep);
+      return chunk === undefined ? 0 : this.#empty(chunk, true, keep);
+    }
+    const chunk = chunks.filthiest();
+    if (chunk !== undefined && chunk.used - chunk.live >= chunkBytes * LEAST_GARBAGE) {
+      return this.#empty(chunk, false, keep);
+    }
+    return this.#sweep(keep);
+  }
+
+  /** Looks for expired items in some chunks; returns how many it has found. */
+  #sweep(keep: number): number {
+    const records = this.#records;
+    if (!records.mayBeDead) return 0;
+    const { all } = records.chunks;
+    let found = 0;
+    for (let i = 0; i < Math.min(SWEPT, all.length - 1); i++) {
+      if (this.#hand >= all.length) this.#hand = 1;
+      found += records.sweep(this.#hand++, keep);
+    }
+    return found;
+  }
+
+  /** The chunk that is to make room: the oldest, most of which was not used. */
+  #victim(keep: number): Chunk | undefined {
+    const { chunks } = this.#records;
+    for (let spared = 0; spared < SPARED; spared++) {
+      const { oldest } = chunks;
+      if (oldest === undefined) return undefined;
+      if (!this.#isHot(oldest) && !this.#isKept(oldest, keep)) return oldest;
+      chunks.requeue(oldest);
+    }
+    const { oldest } = chunks;
+    return oldest !== undefined && this.#isKept(oldest, keep) ? oldest.after : oldest;
+  }
+
+  #isKept(chunk: Chunk, keep: number): boolean {
+    return chunk.isLarge && this.#records.chunks.placeOf(chunk, 0) === keep;
+  }
+
+  /** Whether most of a chunk was used; if so, it is from here on as if it was not. */
+  #isHot(chunk: Chunk): boolean {
+    let bytes = 0;
+    this.#each(chunk, (at, size) => {
+      if (chunk.has(at, State.used)) bytes += size;
+    });
+    const isHot = bytes > chunk.size / 2;
+    if (isHot) this.#each(chunk, (at) => chunk.unmark(at, State.used));
+    return isHot;
+  }
+
+  /** Moves or removes each item of a chunk that is in the order, and takes the chunk out of use. */
+  #empty(chunk: Chunk, evict: boolean, keep: number): number {
+    const records = this.#records;
+    const { chunks, index } = records;
+    assert(chunk !== chunks.current, "the chunk that is written is not emptied");
+    let looked = 1;
+    let stayed = 0;
+    this.#each(chunk, (at, size) => {
+      looked++;
+      const isDead = records.isDead(chunk, at);
+      const isKept = keep !== 0 && chunks.placeOf(chunk, at) === keep;
+      // However much was used, half of the chunk becomes free.
+      const stays = !evict || isKept ||
+        chunk.has(at, State.used) && stayed + size <= chunk.size / 2;
+      records.meet(chunk, at);
+      if (stays && !isDead || isKept) {
+        stayed += size;
+        this.#move(chunk, at, size, evict);
+        return;
+      }
+      if (!isDead) {
+        this.evictions++;
+        this.#means.onEvicted?.(chunk.listed(at));
+      }
+      index.remove();
+      records.forget(chunk, at, isDead);
+    });
+    records.retire(chunk);
+    return looked;
+  }
+
+  /** Moves the record whose entry the index has found to the chunk that is written. */
+  #move(from: Chunk, at: number, size: number, unmark: boolean): void {
+    const records = this.#records;
+    const { chunks, index } = records;
+    assert(!from.isLarge, "a record that has a chunk of its own does not move");
+    let { current } = chunks;
+    if (current === undefined || current.used + size > current.size) current = chunks.turn();
+    const to = current.used;
+    current.take(from, at, size);
+    if (unmark) current.unmark(to, State.used);
+    index.replace(chunks.placeOf(current, to));
+    records.vacate(from, at, size);
+    this.moved++;
+  }
+
+  /** Tells each record of a chunk that is an item's. */
+  #each(chunk: Chunk, told: (at: number, size: number) => void): void {
+    const records = this.#records;
+    for (let at = 0, size = 0; at < chunk.used; at += size) {
+      size = records.sizeOf(chunk, at);
+      if (!chunk.has(at, State.gone)) told(at, size);
+    }
+  }
+
+  #refuse(size: number): never {
+    const { limit } = this.#records;
+    throw new OutOfSpaceError(`no room for ${size} bytes under the limit of ${limit} bytes`);
+  }
+}

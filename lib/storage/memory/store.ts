@@ -1,0 +1,255 @@
+/**
+ * The memory store: an index of places, and records in chunks, both outside the JavaScript heap. No
+ * object is kept for an item, and the limit is for everything that items take, the index too.
+ *
+ * A record that has the size of the one before is written over it; another goes to the end of the
+ * chunk in hand. When memory is at its limit {@linkcode Reclaim} makes room.
+ *
+ * @module
+ */
+
+import { assert } from "../../errors.ts";
+import {
+  type Batch,
+  type Expected,
+  type Item,
+  type Listed,
+  type NewItem,
+  type Store,
+  type StoreInfo,
+  type StoreOptions,
+  type Swapped,
+} from "../contract.ts";
+import type { Chunk } from "./chunk.ts";
+import { Records } from "./records.ts";
+import { Reclaim } from "./reclaim.ts";
+
+/** How the memory store is opened. */
+export interface MemoryOptions extends StoreOptions {
+  /** Bytes that items may take, with all that the store needs for them; 0 for no limit. */
+  readonly limit: number;
+  /** At the limit: throw out what was used least recently, or refuse. */
+  readonly evict: boolean;
+}
+
+/** Items of a group of a listing, about. */
+const GROUP = 256;
+/** Milliseconds from one step of the sweep for expired items to the next. */
+const TICK = 1000;
+/** The sweep comes round in this many ticks. */
+const TICKS_A_ROUND = 64;
+
+/** The store. */
+export class MemoryStore implements Store {
+  readonly #options: MemoryOptions;
+  readonly #records: Records;
+  readonly #reclaim: Reclaim;
+  /** The moment of a pending flush in milliseconds since 1970; 0 for none. */
+  #flushAt = 0;
+  #flushedReads = 0;
+  /** The chunk of the value that was shown last. */
+  #shown: Chunk | undefined;
+  /** The chunk that the sweep comes to next, and whether a step of it is under way. */
+  #swept = 1;
+  #sweeping = false;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(options: MemoryOptions) {
+    this.#options = options;
+    this.#records = new Records(options.limit, options.clock);
+    this.#reclaim = new Reclaim(this.#records, options);
+    this.#timer = setInterval(() => this.#tick(), TICK);
+    this.#timer.unref();
+  }
+
+  read(key: Uint8Array, batch: Batch, peek = false): Item | undefined {
+    if (this.#flushAt !== 0) this.#flushIfDue();
+    const records = this.#records;
+    if (!records.find(key)) return undefined;
+    const { chunk, at } = records;
+    if (chunk.version(at) <= records.flushed) {
+      this.#flushedReads++;
+      records.remove();
+      return undefined;
+    }
+    const item = chunk.item(at);
+    this.#shown = chunk;
+    if (!peek) chunk.access(at, batch.seconds);
+    return item;
+  }
+
+  swap(key: Uint8Array, expected: Expected, next: NewItem | null, _batch: Batch): Swapped {
+    if (this.#flushAt !== 0) this.#flushIfDue();
+    const records = this.#records;
+    const isThere = records.find(key);
+    const lives = isThere && !records.isDead(records.chunk, records.at);
+    if (expected === "absent") {
+      if (lives) return "exists";
+    } else if (expected !== "any") {
+      if (!lives) return "absent";
+      const { chunk, at } = records;
+      if (chunk.cas(at) !== expected.cas) return "exists";
+      const { version } = expected;
+      if (version !== undefined && chunk.version(at) !== version) return "exists";
+    }
+    if (next === null) {
+      if (isThere) records.remove();
+      return lives ? 0n : "absent";
+    }
+    const { chunks } = records;
+    const size = chunks.sizeOf(key.length, next.value.length);
+    if (isThere && records.size === size) return records.rewrite(key, next);
+    return this.#put(key, next, size, isThere);
+  }
+
+  /** Nothing is undone here. */
+  commit(_batch: Batch): void {}
+
+  flush(at: number, _batch: Batch): void {
+    this.#flushIfDue();
+    this.#flushAt = Math.max(at, 1);
+    this.#flushIfDue();
+  }
+
+  async *scan(): AsyncGenerator<readonly Listed[]> {
+    const records = this.#records;
+    const { index } = records;
+    let group: Listed[] = [];
+    const { depth, homes } = index;
+    for (let slot = 0; slot < 2 ** depth; slot++) {
+      for (let home = 0; home < homes; home += GROUP) {
+        index.within(slot, depth, home, Math.min(home + GROUP, homes), (place) => {
+          records.see(place);
+          const { chunk, at } = records;
+          if (!records.isDead(chunk, at)) group.push(chunk.listed(at));
+        });
+        if (group.length < GROUP) continue;
+        yield group;
+        group = [];
+        await othersTurn();
+        this.#flushIfDue();
+      }
+    }
+    if (group.length > 0) yield group;
+  }
+
+  limitMemory(bytes: number): boolean {
+    if (bytes > this.#records.chunks.greatest) return false;
+    this.#records.limit = bytes;
+    return true;
+  }
+
+  async removeExpired(): Promise<number> {
+    this.#flushIfDue();
+    const { all } = this.#records.chunks;
+    let found = 0;
+    for (let number = 1; number < all.length; number++) {
+      found += this.#records.sweep(number);
+      await othersTurn();
+    }
+    return found;
+  }
+
+  info(): StoreInfo {
+    this.#flushIfDue();
+    const { count, bytes, limit, reclaimed, chunks, index } = this.#records;
+    return {
+      items: count,
+      bytes,
+      limit,
+      evictions: this.#reclaim.evictions,
+      reclaimed,
+      flushedReads: this.#flushedReads,
+      own: [
+        ["memory_bytes", chunks.memory],
+        ["index_bytes", index.pages * chunks.chunkBytes],
+        ["index_probes", index.probes],
+        ["chunk_size", chunks.chunkBytes],
+        ["chunks", chunks.count],
+        ["large_items", chunks.large],
+        ["garbage_bytes", chunks.garbage],
+        ["moved_items", this.#reclaim.moved],
+      ],
+    };
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#records.clear();
+    return Promise.resolve();
+  }
+
+  /** Writes a record that cannot be written over the one before, and makes room for it. */
+  #put(key: Uint8Array, next: NewItem, size: number, isThere: boolean): bigint {
+    const records = this.#records;
+    const { chunks, index } = records;
+    const { a } = records.hash;
+    let { value } = next;
+    const isLarge = chunks.isLarge(size);
+    let old = isThere ? records.place : 0;
+    // A large record that is replaced gives its memory back in this call.
+    const back = isThere && records.chunk.isLarge ? records.size : 0;
+    if (!isThere) index.reserve(a);
+    if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {
+      // The value may be a view of memory that what makes room writes over.
+      if (value.buffer === this.#shown?.bytes.buffer) value = value.slice();
+      this.#reclaim.makeRoom(size, isLarge ? back : 0, old);
+      if (records.find(key)) old = records.place;
+      else {
+        old = 0;
+        index.reserve(a);
+      }
+    }
+    const chunk = isLarge ? chunks.makeLarge(size) : chunks.current!;
+    const at = isLarge ? 0 : chunk.used;
+    const version = records.nextVersion();
+    const cas = next.cas === 0n ? BigInt(version) : next.cas;
+    chunk.write(at, key, next, value, cas, version);
+    if (isLarge) chunks.enqueue(chunk);
+    else {
+      chunk.used += size;
+      chunk.live += size;
+      assert(chunk.used <= chunk.size, "a record ends within its chunk");
+    }
+    const place = chunks.placeOf(chunk, at);
+    records.added(size, next.exptime);
+    if (old === 0) index.insert(a, place);
+    else {
+      index.replace(place);
+      records.see(old);
+      records.leave();
+    }
+    return cas;
+  }
+
+  /** Makes a flush effective whose moment has come. */
+  #flushIfDue(): void {
+    if (this.#flushAt === 0 || this.#flushAt > this.#options.clock.now()) return;
+    this.#flushAt = 0;
+    this.#records.flush();
+  }
+
+  #tick(): void {
+    this.#flushIfDue();
+    this.#reclaim.shrink();
+    if (!this.#sweeping && this.#records.mayBeDead) void this.#sweepOn();
+  }
+
+  /** Frees expired and flushed items, some chunks at each call, round and round. */
+  async #sweepOn(): Promise<void> {
+    const { all } = this.#records.chunks;
+    this.#sweeping = true;
+    for (let steps = Math.ceil(all.length / TICKS_A_ROUND); steps > 0; steps--) {
+      if (this.#swept >= all.length) this.#swept = 1;
+      if (this.#swept === 1) this.#records.beginRound();
+      this.#records.sweep(this.#swept++);
+      await othersTurn();
+    }
+    this.#sweeping = false;
+  }
+}
+
+/** Lets others have their turn. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
