@@ -17,6 +17,8 @@ export interface Manual {
   readonly about: string;
   /** Its commands, each as it is written and what it does. */
   readonly commands?: readonly (readonly [call: string, help: string])[];
+  /** Its options in groups, by the names its code uses; without them they are one. */
+  readonly groups?: readonly (readonly [title: string, names: readonly string[]])[];
   /** What is worth knowing at the end: examples, exit codes. */
   readonly notes?: string;
 }
@@ -37,9 +39,12 @@ export function helpText(manual: Manual, spec: Spec): string {
     parts.push(["Commands:", ...manual.commands.map(([call, help]) => row(call, help))].join("\n"));
   }
   const options = Object.values(spec);
-  const working = options.filter(({ ignored, refusal }) => !ignored && refusal === undefined);
-  const lines = working.map(optionRow);
-  parts.push(["Options:", ...lines].join("\n"));
+  const isWorking = ({ ignored, refusal }: Option<unknown>) => !ignored && refusal === undefined;
+  const groups = manual.groups ?? [["Options", Object.keys(spec)] as const];
+  for (const [title, names] of groups) {
+    const working = names.map((name) => spec[name]!).filter(isWorking);
+    parts.push([`${title}:`, ...working.map(optionRow)].join("\n"));
+  }
   const ignored = options.filter((option) => option.ignored).map((option) => option.flags);
   if (ignored.length > 0) {
     parts.push(wrap(`Accepted as memcached's own, and ignored: ${ignored.join("; ")}`, 0));

@@ -294,6 +294,11 @@ export class Client implements Disposable {
     return this.servers.map(addressText);
   }
 
+  /** How it connects, for who opens a connection of their own. */
+  get connection(): ConnectionOptions {
+    return this.#options;
+  }
+
   /** A client of the same servers whose connections and requests end when `signal` aborts. */
   until(signal: AbortSignal): Client {
     return new Client({ ...this.#options, servers: this.#texts, signal });

@@ -26,6 +26,7 @@ import { logFormats } from "../observe/log.ts";
 import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
+import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
 
@@ -325,8 +326,10 @@ export const serverManual: Manual = {
   about:
     "A memcached server that keeps what it is told: on disk, in a Google Cloud Storage bucket, " +
     "or in Redis.",
+  groups: optionGroups,
   commands: [
     ["check", "read everything in the data directory, say what is there and what is damaged"],
+    ["config", "print the options in force, and where each is from"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
   ],
 };

@@ -40,9 +40,17 @@ export async function runClient(
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), bytes: stdout };
 }
 
-/** Why the tests on a terminal are skipped, or false where tmux is installed. */
-export const tmuxMissing: boolean = await new Deno.Command("tmux", { args: ["-V"] })
-  .output().then(({ success }) => !success, () => true);
+/** Whether a program is not installed. */
+export async function missing(program: string, version = "--version"): Promise<boolean> {
+  try {
+    return !(await new Deno.Command(program, { args: [version] }).output()).success;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether the tests on a terminal are skipped. */
+export const tmuxMissing: boolean = await missing("tmux", "-V");
 
 /** How often a screen is looked at until it shows what is waited for, and how long between, in ms. */
 const LOOKS = 600;

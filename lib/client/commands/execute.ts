@@ -51,6 +51,7 @@ export async function execute(
   parsed: Parsed<typeof clientOptions>,
   connect: (signal: AbortSignal) => Client,
 ): Promise<number> {
+  parsed = withCommand(parsed);
   const stop = new AbortController();
   const interrupt = () => stop.abort(new ExitError("interrupted", Exit.interrupted));
   const isLong = commandOf(parsed.rest[0])?.long ?? false;
@@ -61,6 +62,22 @@ export async function execute(
   } finally {
     if (isLong) Deno.removeSignalListener("SIGINT", interrupt);
   }
+}
+
+/** redis-cli's options that are commands here: `--stat` is `stat`. */
+function withCommand(parsed: Parsed<typeof clientOptions>): Parsed<typeof clientOptions> {
+  const { stat, latency, latencyHistory, bigkeys } = parsed.options;
+  const names = [
+    ...(stat ? ["stat"] : []),
+    ...(latency || latencyHistory ? ["latency"] : []),
+    ...(bigkeys ? ["bigkeys"] : []),
+  ];
+  if (names.length === 0) return parsed;
+  if (names.length + parsed.rest.length > 1) {
+    throw new ExitError(`--${names[0]} is a command and goes with no other`, Exit.usage);
+  }
+  const options = latencyHistory ? { ...parsed.options, history: true } : parsed.options;
+  return { ...parsed, options, rest: names };
 }
 
 async function executeOn(

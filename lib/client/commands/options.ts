@@ -95,6 +95,14 @@ export const clientOptions = {
     help: "bigkeys: what ends the prefix of a key",
   }),
   keep: flag({ flags: "--keep", lineOnly: true, help: "restore: leave items alone that exist" }),
+  stat: flag({ flags: "--stat", lineOnly: true, help: "the command stat" }),
+  latency: flag({ flags: "--latency", lineOnly: true, help: "the command latency" }),
+  latencyHistory: flag({
+    flags: "--latency-history",
+    lineOnly: true,
+    help: "the command latency --history",
+  }),
+  bigkeys: flag({ flags: "--bigkeys", lineOnly: true, help: "the command bigkeys" }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "print the client's version" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "print this text" }),
 };
