@@ -12,6 +12,7 @@ export class Chromium implements AsyncDisposable {
     private readonly child: Deno.ChildProcess,
     private readonly browser: Browser,
     private readonly directory: string,
+    private readonly ended: Promise<void>,
   ) {}
 
   static async start(): Promise<Chromium> {
@@ -35,7 +36,8 @@ export class Chromium implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    return new Chromium(child, await chromium.connectOverCDP(await endpointOf(child)), directory);
+    const [endpoint, ended] = listenTo(child);
+    return new Chromium(child, await chromium.connectOverCDP(await endpoint), directory, ended);
   }
 
   /** A page of its own. */
@@ -60,6 +62,8 @@ export class Chromium implements AsyncDisposable {
       // It has ended.
     }
     await this.child.status;
+    // Its own processes still write to the directory when it has ended.
+    await this.ended;
     await Deno.remove(this.directory, { recursive: true });
   }
 }
@@ -85,8 +89,8 @@ export class Watched {
   }
 }
 
-/** Where the browser takes commands, as it says on standard error, which is read to its end. */
-async function endpointOf(child: Deno.ChildProcess): Promise<string> {
+/** Where a browser listens, and when the last of its processes has closed the standard error that they share. */
+function listenTo(child: Deno.ChildProcess): [endpoint: Promise<string>, ended: Promise<void>] {
   const found = Promise.withResolvers<string>();
   const read = async () => {
     const decoder = new TextDecoder();
@@ -98,6 +102,5 @@ async function endpointOf(child: Deno.ChildProcess): Promise<string> {
     }
     found.reject(new Error(`Chromium did not start: ${said}`));
   };
-  read();
-  return await found.promise;
+  return [found.promise, read()];
 }
