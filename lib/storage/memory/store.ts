@@ -34,6 +34,8 @@ export interface MemoryOptions extends StoreOptions {
 
 /** Items of a group of a listing, about. */
 const GROUP = 256;
+/** Chunks that are swept before others have their turn, where a client waits for it. */
+const TOGETHER = 4;
 /** Milliseconds from one step of the sweep for expired items to the next. */
 const TICK = 1000;
 /** The sweep comes round in this many ticks. */
@@ -112,25 +114,33 @@ export class MemoryStore implements Store {
   }
 
   async *scan(): AsyncGenerator<readonly Listed[]> {
-    const records = this.#records;
-    const { index } = records;
-    let group: Listed[] = [];
+    const { index } = this.#records;
     const { depth, homes } = index;
     for (let slot = 0; slot < 2 ** depth; slot++) {
+      let places: number[] = [];
       for (let home = 0; home < homes; home += GROUP) {
-        index.within(slot, depth, home, Math.min(home + GROUP, homes), (place) => {
-          records.see(place);
-          const { chunk, at } = records;
-          if (!records.isDead(chunk, at)) group.push(chunk.listed(at));
-        });
-        if (group.length < GROUP) continue;
-        yield group;
-        group = [];
+        const to = Math.min(home + GROUP, homes);
+        index.within(slot, depth, home, to, (place) => void places.push(place));
+        if (places.length < GROUP && to < homes) continue;
+        yield this.#list(places);
+        places = [];
         await othersTurn();
         this.#flushIfDue();
       }
     }
-    if (group.length > 0) yield group;
+  }
+
+  /** The items at some places that are there, in the order in which they were stored. */
+  #list(places: readonly number[]): Listed[] {
+    const records = this.#records;
+    const found: Array<{ version: number; item: Listed }> = [];
+    for (const place of places) {
+      records.see(place);
+      const { chunk, at } = records;
+      if (records.isDead(chunk, at)) continue;
+      found.push({ version: chunk.version(at), item: chunk.listed(at) });
+    }
+    return found.sort((a, b) => a.version - b.version).map(({ item }) => item);
   }
 
   limitMemory(bytes: number): boolean {
@@ -144,8 +154,8 @@ export class MemoryStore implements Store {
     const { all } = this.#records.chunks;
     let found = 0;
     for (let number = 1; number < all.length; number++) {
+      if (number > TOGETHER) await othersTurn();
       found += this.#records.sweep(number);
-      await othersTurn();
     }
     return found;
   }
