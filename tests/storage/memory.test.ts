@@ -167,6 +167,23 @@ Deno.test("memory store: every item is as it was stored, or was thrown out and t
   await store.close();
 });
 
+Deno.test("memory store: a full store makes room as it is written, not much at a time", async () => {
+  const clock = new AdjustableClock();
+  const store = new Caller(openMemoryStore({ clock, log, limit: 4 * MIB, evict: true }));
+  const put = (i: number) => store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(1000)));
+  for (let i = 0; i < 8000; i++) put(i);
+  let quiet = 0;
+  for (let i = 8000; i < 9000; i++) {
+    const before = store.info().evictions;
+    put(i);
+    const thrownOut = store.info().evictions - before;
+    assert(thrownOut <= 32, `${thrownOut} items`);
+    if (thrownOut === 0) quiet++;
+  }
+  assert(quiet < 100, `${quiet} writes threw out nothing`);
+  await store.close();
+});
+
 Deno.test("memory store: what is read again and again outlives ten times the limit", async () => {
   const clock = new AdjustableClock();
   const store = new Caller(openMemoryStore({ clock, log, limit: MIB, evict: true }));

@@ -229,6 +229,7 @@ export class MemoryStore implements Store {
       records.see(old);
       records.leave();
     }
+    if (!isLarge) this.#reclaim.pace(size);
     return cas;
   }
 
