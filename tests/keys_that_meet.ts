@@ -5,7 +5,7 @@ import { KeyHash } from "../lib/key_hash.ts";
 export const SECRET = new Uint8Array(16).map((_, i) => i + 1);
 
 /** Bits of the hash that are the same, from the lowest. */
-const BITS = 10;
+const BITS = 8;
 
 /** Keys whose hashes meet, for one who knows the secret: what a flood is made of. */
 export function keysThatMeet(count: number): Uint8Array[] {

@@ -25,6 +25,8 @@ const LEAST_GARBAGE = 1 / 16;
 const SPARED = 8;
 /** Records that are looked at in one call on the way to a limit that was lowered. */
 const STEP = 2000;
+/** Records that are looked at in one call to make room for a large one: a few milliseconds. */
+const LARGE_STEP = 10_000;
 /** Records that are looked at in one call for one that was written. */
 const PACE = 32;
 /** Chunks in which expired items are looked for before a write is refused. */
@@ -64,17 +66,22 @@ export class Reclaim {
    * Makes room for a record of `size` bytes, of which `back` come back when it is written.
    *
    * @param keep the place of a record that is not thrown out, 0 for none; it may move
+   * @returns whether there is room; if not, it was much work, and the caller comes again
    * @throws {OutOfSpaceError} where there is none; nothing is thrown out for what can never fit
    */
-  makeRoom(size: number, back: number, keep: number): void {
+  makeRoom(size: number, back: number, keep: number): boolean {
     const records = this.#records;
     const { chunks, limit } = records;
     if (size > limit) this.#refuse(size);
     if (chunks.isLarge(size)) {
-      while (!records.fitsLarge(size - back)) {
-        if (!chunks.shrink() && this.#step(keep) === 0) this.#refuse(size);
+      for (let looked = 0; !records.fitsLarge(size - back);) {
+        if (looked > LARGE_STEP) return false;
+        if (chunks.shrink()) continue;
+        const more = this.#step(keep);
+        if (more === 0) this.#refuse(size);
+        looked += more;
       }
-      return;
+      return true;
     }
     for (let looked = 0; !records.fits(size);) {
       const isFarOver = records.memory - limit > 2 * chunks.chunkBytes;
@@ -85,8 +92,9 @@ export class Reclaim {
       if (!this.#means.evict) this.#refuse(size);
       const { current, chunkBytes } = chunks;
       if (current === undefined || current.used + size > chunkBytes) chunks.turn();
-      return;
+      return true;
     }
+    return true;
   }
 
   /** Goes some way to a limit that was lowered. */

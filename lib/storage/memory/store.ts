@@ -10,6 +10,7 @@
 
 import { assert } from "../../errors.ts";
 import {
+  type Awaitable,
   type Batch,
   type Expected,
   type Item,
@@ -80,7 +81,12 @@ export class MemoryStore implements Store {
     return item;
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null, _batch: Batch): Swapped {
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     if (this.#flushAt !== 0) this.#flushIfDue();
     const records = this.#records;
     const isThere = records.find(key);
@@ -101,7 +107,7 @@ export class MemoryStore implements Store {
     const { chunks } = records;
     const size = chunks.sizeOf(key.length, next.value.length);
     if (isThere && records.size === size) return records.rewrite(key, next);
-    return this.#put(key, next, size, isThere);
+    return this.#put(key, expected, next, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -189,8 +195,26 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  /** A swap for which many items must go: others have their turn meanwhile. */
+  async #swapLater(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem,
+    batch: Batch,
+  ): Promise<Swapped> {
+    await othersTurn();
+    return await this.swap(key, expected, next, batch);
+  }
+
   /** Writes a record that cannot be written over the one before, and makes room for it. */
-  #put(key: Uint8Array, next: NewItem, size: number, isThere: boolean): bigint {
+  #put(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem,
+    batch: Batch,
+    size: number,
+    isThere: boolean,
+  ): Awaitable<Swapped> {
     const records = this.#records;
     const { chunks, index } = records;
     const { a } = records.hash;
@@ -203,7 +227,9 @@ export class MemoryStore implements Store {
     if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {
       // The value may be a view of memory that what makes room writes over.
       if (value.buffer === this.#shown?.bytes.buffer) value = value.slice();
-      this.#reclaim.makeRoom(size, isLarge ? back : 0, old);
+      if (!this.#reclaim.makeRoom(size, isLarge ? back : 0, old)) {
+        return this.#swapLater(key, expected, { ...next, value }, batch);
+      }
       if (records.find(key)) old = records.place;
       else {
         old = 0;
