@@ -1,11 +1,10 @@
 /** The client: options to servers, a command to what it prints and its exit code. */
 
 import { promptSecret } from "@std/cli";
-import { helpText } from "./lib/cli/help.ts";
 import { parseOptions } from "./lib/cli/parse.ts";
 import { run } from "./lib/cli/run.ts";
 import { Client, type ClientOptions } from "./lib/client/client.ts";
-import { clientManual, execute } from "./lib/client/commands/execute.ts";
+import { execute, helpOf } from "./lib/client/commands/execute.ts";
 import { clientOptions, type ClientValues } from "./lib/client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "./lib/errors.ts";
 import { VERSION } from "./lib/version.ts";
@@ -16,21 +15,27 @@ async function main(args: readonly string[]): Promise<number> {
   const parsed = parseOptions(clientOptions, args);
   const { options } = parsed;
   if (options.help) {
-    console.log(helpText(clientManual, clientOptions).trimEnd());
+    console.log(helpOf(parsed.rest[0] === "help" ? parsed.rest[1] : parsed.rest[0]).trimEnd());
     return Exit.ok;
   }
   if (options.version) {
     console.log(`kvs-client ${VERSION}`);
     return Exit.ok;
   }
-  using client = connect(options);
-  return await execute(parsed, client);
+  return await execute(parsed, (signal) => connect(options, signal));
 }
 
-function connect(options: ClientValues): Client {
+function connect(options: ClientValues, signal: AbortSignal): Client {
   const { servers, protocol, timeout } = options;
   try {
-    return new Client({ servers, protocol, timeout, anyKeys: true, ...credentials(options) });
+    return new Client({
+      servers,
+      protocol,
+      timeout,
+      signal,
+      anyKeys: true,
+      ...credentials(options),
+    });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ExitError(`--servers: ${messageOf(error)}`, Exit.usage);

@@ -18,10 +18,33 @@ export interface Chart {
   readonly name: string;
   readonly title: string;
   readonly svg: string;
+  /** The same for a page of a phone's width, so that its text is not made smaller. */
+  readonly narrow: string;
 }
 
-const WIDTH = 860;
-const HEIGHT = 460;
+/** How large a chart is, in pixels, and how it sets its text. */
+interface Format {
+  readonly width: number;
+  readonly height: number;
+  readonly titleSize: number;
+  readonly grid: { left: number; right: number; top: number; bottom: number };
+  readonly nameGap: number;
+}
+
+const WIDE: Format = {
+  width: 860,
+  height: 460,
+  titleSize: 16,
+  grid: { left: 96, right: 32, top: 70, bottom: 104 },
+  nameGap: 62,
+};
+const NARROW: Format = {
+  width: 360,
+  height: 560,
+  titleSize: 14,
+  grid: { left: 74, right: 12, top: 92, bottom: 210 },
+  nameGap: 54,
+};
 
 /** How wide a letter is at most on average, by the font's size: there is no page to measure text on. */
 const LETTER_WIDTH = 0.62;
@@ -62,25 +85,35 @@ export function chartsOf(comparison: Comparison): Chart[] {
   ];
   for (const [kind, name, title] of kinds) {
     if (comparison.calls.some((row) => row.kind === kind)) {
-      charts.push({ name, title, svg: bars(comparison, kind, title) });
+      charts.push(chart(name, title, (format) => bars(comparison, kind, title, format)));
     }
   }
   if (comparison.clients.length > 0) {
     const half = "half of the requests gets, half sets";
     const throughput = `Throughput of clients at once, ${half}`;
-    charts.push({
-      name: "throughput",
-      title: throughput,
-      svg: lines(comparison, "requestsPerSecond", throughput, "requests a second"),
-    });
+    charts.push(
+      chart("throughput", throughput, (format) =>
+        lines(
+          comparison,
+          "requestsPerSecond",
+          { title: throughput, unit: "requests a second" },
+          format,
+        )),
+    );
     const latency = `99th percentile of latency of clients at once, ${half}`;
-    charts.push({
-      name: "latency",
-      title: latency,
-      svg: lines(comparison, "p99", latency, "milliseconds"),
-    });
+    charts.push(
+      chart(
+        "latency",
+        latency,
+        (format) => lines(comparison, "p99", { title: latency, unit: "milliseconds" }, format),
+      ),
+    );
   }
   return charts;
+}
+
+function chart(name: string, title: string, draw: (format: Format) => string): Chart {
+  return { name, title, svg: draw(WIDE), narrow: draw(NARROW) };
 }
 
 /** An SVG as a file of its own, which has no page around it to take its colours from. */
@@ -91,7 +124,12 @@ export function standalone(svg: string): string {
 }
 
 /** Seconds by number of calls. */
-function bars({ contestants, calls, machine }: Comparison, kind: CallKind, title: string): string {
+function bars(
+  { contestants, calls, machine }: Comparison,
+  kind: CallKind,
+  title: string,
+  format: Format,
+): string {
   const rows = calls.filter((row) => row.kind === kind && row.answered === row.calls);
   const counts = [...new Set(rows.map((row) => row.calls))].sort((a, b) => a - b);
   const series = contestants.map(({ id, label }): SeriesOption => ({
@@ -105,9 +143,13 @@ function bars({ contestants, calls, machine }: Comparison, kind: CallKind, title
       rows.find((row) => row.contestant === id && row.calls === count)?.seconds ?? null
     ),
   }));
-  return render(title, machine, {
-    xAxis: { ...axis("calls"), type: "category", data: counts.map((n) => n.toLocaleString("en")) },
-    yAxis: { ...axis("seconds"), ...logarithmic(rows.map((row) => row.seconds)) },
+  return render(title, machine, format, {
+    xAxis: {
+      ...axis("calls", format),
+      type: "category",
+      data: counts.map((n) => n.toLocaleString("en")),
+    },
+    yAxis: { ...axis("seconds", format), ...logarithmic(rows.map((row) => row.seconds)) },
     series,
   });
 }
@@ -116,8 +158,8 @@ function bars({ contestants, calls, machine }: Comparison, kind: CallKind, title
 function lines(
   { contestants, clients, ceiling, machine }: Comparison,
   figure: "requestsPerSecond" | "p99",
-  title: string,
-  unit: string,
+  { title, unit }: { title: string; unit: string },
+  format: Format,
 ): string {
   const shown = figure === "requestsPerSecond" ? [...clients, ...ceiling] : clients;
   const counts = [...new Set(shown.map((row) => row.clients))].sort((a, b) => a - b);
@@ -138,22 +180,22 @@ function lines(
       shown.find((row) => row.contestant === id && row.clients === count)?.[figure] ?? null
     ),
   }));
-  return render(title, machine, {
+  return render(title, machine, format, {
     xAxis: {
-      ...axis("clients"),
+      ...axis("clients", format),
       type: "category",
       data: counts.map((n) => n.toLocaleString("en")),
     },
-    yAxis: { ...axis(unit), ...logarithmic(shown.map((row) => row[figure])) },
+    yAxis: { ...axis(unit, format), ...logarithmic(shown.map((row) => row[figure])) },
     series,
   });
 }
 
-function axis(name: string) {
+function axis(name: string, { nameGap }: Format) {
   return {
     name,
     nameLocation: "middle",
-    nameGap: name === "calls" || name === "clients" ? 30 : 62,
+    nameGap: name === "calls" || name === "clients" ? 30 : nameGap,
     nameTextStyle: { color: "currentColor", fontSize: 13 },
     axisLabel: { color: "currentColor", fontSize: 12 },
     axisLine: { show: true, lineStyle: { color: "currentColor" } },
@@ -183,9 +225,10 @@ function logarithmic(figures: readonly number[]) {
 function render(
   title: string,
   { date, processor }: Comparison["machine"],
+  { width, height, titleSize, grid }: Format,
   option: EChartsOption,
 ): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
+  const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption({
       animation: false,
@@ -196,8 +239,19 @@ function render(
         text: title,
         subtext: `logarithmic scale; ${processor}, ${date.slice(0, 10)}`,
         left: "center",
-        textStyle: { color: "currentColor", fontSize: 16 },
-        subtextStyle: { color: "currentColor", fontSize: 12 },
+        textStyle: {
+          color: "currentColor",
+          fontSize: titleSize,
+          lineHeight: titleSize + 6,
+          width: width - 16,
+          overflow: "break",
+        },
+        subtextStyle: {
+          color: "currentColor",
+          fontSize: 12,
+          width: width - 16,
+          overflow: "break",
+        },
       },
       legend: {
         bottom: 6,
@@ -206,7 +260,7 @@ function render(
         itemHeight: 14,
         textStyle: { color: "currentColor", fontSize: 12 },
       },
-      grid: { left: 96, right: 32, top: 70, bottom: 104 },
+      grid,
       ...option,
     });
     return chart.renderToSVGString();

@@ -19,12 +19,14 @@ body { color: var(--text); background: var(--back); max-width: 60rem; margin: 2r
 h1 { font-size: 1.6rem; margin-bottom: .3rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
 .faint, figcaption { color: var(--faint) }
 figure { margin: 2.5rem 0 1rem; break-inside: avoid } figure svg { width: 100%; height: auto }
+.narrow { display: none }
+@media (max-width: 640px) { .narrow { display: block } .wide-chart { display: none } }
 table { border-collapse: collapse; font-size: .875rem; margin: .8rem 0 }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left }
 .figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .figures thead th:not(:first-child) { text-align: right }
 .wide td:last-child:not(.figures td) { font: .8rem ui-monospace, monospace }
-.wide { overflow-x: auto } code { font-size: .85em; overflow-wrap: anywhere }
+.wide { overflow-x: auto } .warning { border-left: 4px solid #c98500; padding-left: .8rem } code { font-size: .85em; overflow-wrap: anywhere }
 summary { cursor: pointer; color: var(--faint) }
 @media print {
   body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt } .faint, figcaption { color: #444 }
@@ -69,7 +71,7 @@ export function pageOf(comparison: Comparison, charts: readonly Chart[]): string
 <h1>kvs: the stores compared</h1>
 <p class="faint">${escape(machine.date)} · ${escape(machine.processor)}, ${machine.memory} GiB,
 ${escape(machine.system)} · ${escape(versions.join(", "))} · values of ${valueSize} bytes</p>
-${figures(comparison, charts)}
+${disturbance(comparison)}${figures(comparison, charts)}
 <h2>What was measured</h2>
 <div class="wide">${
     tableOf([
@@ -94,13 +96,13 @@ ${limitTexts(comparison).map((text) => `<p>${escape(text)}</p>`).join("\n")}
 }
 
 function figures(comparison: Comparison, charts: readonly Chart[]): string {
-  return charts.map(({ name, title, svg }) => {
+  return charts.map(({ name, title, svg, narrow }) => {
     const kind = KINDS[name];
     const table = kind !== undefined
       ? callTable(comparison, kind)
       : clientTable(comparison, name === "throughput" ? rateText : latencyText);
     return `<figure role="group" aria-label="${escape(title)}">
-${svg}
+<div class="wide-chart">${svg}</div><div class="narrow">${narrow}</div>
 <figcaption>${escape(NOTES[name]!)}</figcaption>
 <details open><summary>The figures</summary><div class="wide">${
       tableOf(table, "figures")
@@ -129,6 +131,22 @@ export function ceilingText({ ceiling, clients }: Comparison): string {
     (limited === 0
       ? "In no measurement was the generator the limit."
       : `In the measurements with a * (${limited}) the generator was the limit: the server can do more.`);
+}
+
+/** What makes the figures worse than they are elsewhere, for the top of the page. */
+function disturbance(comparison: Comparison): string {
+  const limited = comparison.clients.filter((row) => row.generatorLimited).length;
+  const texts = [
+    ...(comparison.othersShare >= NOISE ? [othersText(comparison)] : []),
+    ...(limited > 0
+      ? [
+        `In ${limited} of ${comparison.clients.length} measurements of clients at once the load ` +
+        "generator was the limit, not the server: they have a *.",
+      ]
+      : []),
+    ...limitTexts(comparison),
+  ];
+  return texts.map((text) => `<p class="warning">${escape(text)}</p>\n`).join("");
 }
 
 /** What else the machine did meanwhile. */

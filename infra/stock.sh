@@ -20,7 +20,7 @@ declare -A listing=(
   [bucket]="storage buckets list --format=value(name,lifecycle_config.rule[0].action.type)"
   [redis-instance]="redis instances list --format=value(name.basename(),host,port,state)"
   [router]="compute routers list --format=value(name)"
-  [patch-deployment]="compute os-config patch-deployments list --format=value(id.basename())"
+  [patch-deployment]="compute os-config patch-deployments list --format=value(name.basename())"
   [dashboard]="monitoring dashboards list --format=value(displayName,name)"
   [alert]="alpha monitoring policies list --format=value(displayName,name)"
   [valkey]="memorystore instances list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"

@@ -45,6 +45,19 @@ export function digitsOf(value: number): number {
   return digits;
 }
 
+const HEX = "0123456789ABCDEF";
+
+/** Letters, digits and `-._~` (RFC 3986, section 2.3). */
+function isUnreserved(byte: number): boolean {
+  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x30 && byte <= 0x39) || byte === 0x2d || byte === 0x2e || byte === 0x5f ||
+    byte === 0x7e;
+}
+
+/** The least memory that is taken for bytes, where there is need of any. */
+const LEAST_ROOM = 256;
+const NO_BYTES = new Uint8Array(0);
+
 /** Bytes that are written one after another into memory that grows as they come. */
 export class ByteBuffer {
   /** The memory; what was written is its first {@linkcode length} bytes. */
@@ -53,14 +66,14 @@ export class ByteBuffer {
   length = 0;
 
   constructor(private readonly initial = 1024) {
-    this.bytes = new Uint8Array(initial);
+    this.bytes = initial === 0 ? NO_BYTES : new Uint8Array(initial);
   }
 
   /** Makes room for `more` bytes; what was written stays. */
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
@@ -93,6 +106,13 @@ export class ByteBuffer {
     }
   }
 
+  /** Writes a text of any characters, in UTF-8. */
+  text(text: string): void {
+    // No character of a string takes more than three bytes.
+    this.reserve(3 * text.length);
+    this.length += encoder.encodeInto(text, this.bytes.subarray(this.length)).written;
+  }
+
   /** Writes an unsigned integer up to 2^53 in decimal digits. */
   decimal(value: number): void {
     const digits = digitsOf(value);
@@ -111,16 +131,29 @@ export class ByteBuffer {
     } while (rest !== 0);
   }
 
+  /** Writes bytes with all but RFC 3986's unreserved characters as `%` and two digits. */
+  percentEncoded(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      if (isUnreserved(byte)) this.byte(byte);
+      else this.ascii(`%${HEX[byte >> 4]}${HEX[byte & 15]}`);
+    }
+  }
+
   /** What was written, as a view that the next write may change. */
   view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
+  }
+
+  /** Forgets what was written, and gives back all memory beyond what it began with. */
+  release(): void {
+    this.clear(0);
   }
 
   /** Forgets what was written, and gives back memory beyond `keep` bytes. */
   clear(keep = Infinity): void {
     this.length = 0;
     if (this.bytes.length > Math.max(keep, this.initial)) {
-      this.bytes = new Uint8Array(this.initial);
+      this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
     }
   }
 }

@@ -51,6 +51,8 @@ export const Exit = {
   os: 71,
   /** `EX_IOERR`: the system could not read or write. */
   io: 74,
+  /** As a shell reports a program that the user interrupted. */
+  interrupted: 130,
   /** `EX_CANTCREAT`: the data directory cannot be made, written or locked. */
   cannotCreate: 73,
 } as const;

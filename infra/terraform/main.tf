@@ -98,7 +98,7 @@ locals {
   # Secret Manager and Redis's IAM take no narrower scope than cloud-platform; there the roles alone bound the servers.
   narrow_scopes = ["https://www.googleapis.com/auth/logging.write", "https://www.googleapis.com/auth/monitoring.write"]
   server_scopes = (
-    (local.redis_instance && var.redis_auth == "required") || local.redis_iam ?
+    local.redis_instance || local.redis_iam ?
     ["https://www.googleapis.com/auth/cloud-platform"] :
     concat(local.narrow_scopes, [
       "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",

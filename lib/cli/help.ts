@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Option } from "./option.ts";
 import { environmentName, type Spec } from "./parse.ts";
 
 /** What a program's `--help` says besides its options. */
@@ -16,6 +17,8 @@ export interface Manual {
   readonly about: string;
   /** Its commands, each as it is written and what it does. */
   readonly commands?: readonly (readonly [call: string, help: string])[];
+  /** Its options in groups, by the names its code uses; without them they are one. */
+  readonly groups?: readonly (readonly [title: string, names: readonly string[]])[];
   /** What is worth knowing at the end: examples, exit codes. */
   readonly notes?: string;
 }
@@ -36,19 +39,12 @@ export function helpText(manual: Manual, spec: Spec): string {
     parts.push(["Commands:", ...manual.commands.map(([call, help]) => row(call, help))].join("\n"));
   }
   const options = Object.values(spec);
-  const working = options.filter(({ ignored, refusal }) => !ignored && refusal === undefined);
-  const lines = working.map((option) => {
-    const flags = option.flags.startsWith("--") ? `    ${option.flags}` : option.flags;
-    const origins = [
-      ...(option.lineOnly ? [] : [environmentName(option)]),
-      ...(option.shown === undefined ? [] : [`default ${option.shown}`]),
-    ];
-    return row(
-      option.value === undefined ? flags : `${flags} ${option.value}`,
-      option.help + (origins.length === 0 ? "" : ` [${origins.join(", ")}]`),
-    );
-  });
-  parts.push(["Options:", ...lines].join("\n"));
+  const isWorking = ({ ignored, refusal }: Option<unknown>) => !ignored && refusal === undefined;
+  const groups = manual.groups ?? [["Options", Object.keys(spec)] as const];
+  for (const [title, names] of groups) {
+    const working = names.map((name) => spec[name]!).filter(isWorking);
+    parts.push([`${title}:`, ...working.map(optionRow)].join("\n"));
+  }
   const ignored = options.filter((option) => option.ignored).map((option) => option.flags);
   if (ignored.length > 0) {
     parts.push(wrap(`Accepted as memcached's own, and ignored: ${ignored.join("; ")}`, 0));
@@ -61,6 +57,39 @@ export function helpText(manual: Manual, spec: Spec): string {
   }
   if (manual.notes !== undefined) parts.push(manual.notes.trimEnd());
   return parts.join("\n\n") + "\n";
+}
+
+/** What `help` says of one topic. */
+export interface Topic {
+  readonly usage: string;
+  readonly about: string;
+  readonly options: readonly Option<unknown>[];
+  /** Command lines, as they are typed. */
+  readonly examples?: readonly string[];
+  readonly notes?: string;
+}
+
+/** The help text of one command, at most 100 columns wide, ending in a line end. */
+export function topicText({ usage, about, options, examples, notes }: Topic): string {
+  const parts = [`Usage: ${usage}`, wrap(about, 0)];
+  if (options.length > 0) parts.push(["Options:", ...options.map(optionRow)].join("\n"));
+  if (examples !== undefined) {
+    parts.push(["Examples:", ...examples.map((line) => `  ${line}`)].join("\n"));
+  }
+  if (notes !== undefined) parts.push(notes);
+  return parts.join("\n\n") + "\n";
+}
+
+function optionRow(option: Option<unknown>): string {
+  const flags = option.flags.startsWith("--") ? `    ${option.flags}` : option.flags;
+  const origins = [
+    ...(option.lineOnly ? [] : [environmentName(option)]),
+    ...(option.shown === undefined ? [] : [`default ${option.shown}`]),
+  ];
+  return row(
+    option.value === undefined ? flags : `${flags} ${option.value}`,
+    option.help + (origins.length === 0 ? "" : ` [${origins.join(", ")}]`),
+  );
 }
 
 function row(left: string, right: string): string {

@@ -5,6 +5,7 @@
  */
 
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import { repeatedKey } from "./json_keys.ts";
 import type { Option } from "./option.ts";
 
 /** A program's options, by the names its code uses. */
@@ -25,6 +26,8 @@ export interface Parsed<S extends Spec> {
   readonly ignored: readonly string[];
   /** The options that the command line itself gave. */
   readonly given: ReadonlySet<keyof S>;
+  /** Where the value of each option is from, as it stands there: `--port`, `KVS_PORT`, `default`. */
+  readonly origins: ReadonlyMap<keyof S, string>;
 }
 
 /** Where environment variables come from; `Deno.env` and a `Map` both are one. */
@@ -79,11 +82,13 @@ export function parseOptions<const S extends Spec>(
   }
 
   const options: Record<string, unknown> = {};
+  const origins = new Map<keyof S, string>();
   for (const [key, option] of Object.entries(spec)) {
     let givens = line.options.get(key) ?? [];
     if (givens.length === 0) givens = fromEnvironment(key);
     if (givens.length === 0) givens = config.get(key) ?? [];
     options[key] = valueOf(option, givens);
+    origins.set(key, givens.at(-1)?.as ?? "default");
   }
   return {
     options: options as Values<S>,
@@ -94,7 +99,24 @@ export function parseOptions<const S extends Spec>(
         givens.map(({ as, text }) => spec[key]!.value === undefined ? as : `${as} ${text}`)
       ),
     given: new Set(line.options.keys()),
+    origins,
   };
+}
+
+/** Variables that other parts of kvs read, by their names or the starts of these. */
+const OTHER_VARIABLES = /^KVS_(TEST_.*|PASSWORD|IN_BACKGROUND|SERVERS|USER|TIMEOUT|PROTOCOL)$/;
+
+/**
+ * What is wrong with the names of environment variables that begin with `KVS_`: each that is no
+ * option's in a sentence, with the one that was meant if there is one like it.
+ */
+export function unknownVariables(spec: Spec, names: Iterable<string>): string[] {
+  const known = Object.values(spec).filter(({ lineOnly }) => !lineOnly).map(environmentName);
+  return [...names]
+    .filter((name) => name.startsWith("KVS_") && !known.includes(name))
+    .filter((name) => !OTHER_VARIABLES.test(name))
+    .sort()
+    .map((name) => `the variable ${name} is no option's${suggestion(name, known)}`);
 }
 
 /** `KVS_MAX_ITEM_SIZE` for the option of `--max-item-size`. */
@@ -203,14 +225,18 @@ function readConfigFile(
   readConfig: (path: string) => string,
 ): Map<string, Given[]> {
   let json: unknown;
+  let twice: string | undefined;
   try {
-    json = JSON.parse(readConfig(path));
+    const text = readConfig(path);
+    json = JSON.parse(text);
+    twice = repeatedKey(text);
   } catch (error) {
     throw usage(`cannot read the configuration file '${path}': ${messageOf(error)}`);
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw usage(`the configuration file '${path}' must hold a JSON object`);
   }
+  if (twice !== undefined) throw usage(`'${twice}' stands twice in '${path}'`);
   const keys = new Map<string, string>();
   for (const [key, option] of Object.entries(spec)) {
     if (!option.lineOnly && key !== "config") keys.set(longName(option), key);

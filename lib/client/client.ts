@@ -5,6 +5,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../bytes.ts";
+import { exptimeAfter, LATEST_EXPTIME } from "../exptime.ts";
 import type {
   Expect,
   GetVerb,
@@ -48,12 +49,6 @@ export interface StoreOptions {
 /** The reply to a line of the text protocol. */
 export type RawReply = ReplyOf<"line" | "list" | "values" | "meta" | "dump">;
 
-/** Up to so many seconds an exptime counts from now, above it from 1970. */
-export const RELATIVE_EXPTIME = 30 * 24 * 60 * 60;
-
-/** The latest that memcached takes in each dialect, in seconds since 1970: in January 2038. */
-const LATEST_EXPTIME = 2 ** 31 - 1;
-
 /** The most keys in one request, so that no server has to hold a line of any length. */
 const KEYS_PER_GET = 100;
 
@@ -78,6 +73,7 @@ const KEYS_PER_GET = 100;
  */
 export class Client implements Disposable {
   readonly servers: readonly Address[];
+  readonly #texts: readonly string[];
   readonly #options: ClientOptions;
   readonly #connections: (Connection | undefined)[];
   readonly #ring: Ring | undefined;
@@ -100,6 +96,7 @@ export class Client implements Disposable {
   /** @throws {RangeError} for a server's address that cannot be read. */
   constructor({ servers = ["127.0.0.1:11211"], ...options }: ClientOptions = {}) {
     this.servers = servers.map(parseAddress);
+    this.#texts = servers;
     if (this.servers.length === 0) throw new RangeError("a client needs at least one server");
     this.#options = options;
     this.#connections = this.servers.map(() => undefined);
@@ -221,9 +218,10 @@ export class Client implements Disposable {
     return status === "done";
   }
 
-  /** Deletes all items of all servers, immediately or in `delay` seconds. */
+  /** Deletes all items of all servers, immediately or in `delay` seconds, be they 30 days or more. */
   async flushAll(delay = 0): Promise<void> {
-    await this.#onEach((requests, out, opaque) => requests.flushAll(out, opaque, delay));
+    const exptime = exptimeAfter(delay * 1000);
+    await this.#onEach((requests, out, opaque) => requests.flushAll(out, opaque, exptime));
   }
 
   /** What each server counts, by its address: `stats`, or `stats settings` and the like. */
@@ -279,9 +277,31 @@ export class Client implements Disposable {
     return took;
   }
 
-  /** All keys of all servers with their times of expiry, in parts of some hundreds. */
-  async *keys(): AsyncGenerator<readonly KeyEntry[], void, void> {
-    for (const server of this.servers) yield* listKeys(server, this.#options);
+  /**
+   * All keys of all servers with their times of expiry, in parts of some hundreds. `listed` learns
+   * meanwhile how many more were read.
+   */
+  async *keys({ listed }: { listed?: (count: number) => void } = {}): AsyncGenerator<
+    readonly KeyEntry[],
+    void,
+    void
+  > {
+    for (const server of this.servers) yield* listKeys(server, this.#options, listed);
+  }
+
+  /** The addresses of the servers, as {@linkcode parseAddress} reads them. */
+  get addresses(): string[] {
+    return this.servers.map(addressText);
+  }
+
+  /** How it connects, for who opens a connection of their own. */
+  get connection(): ConnectionOptions {
+    return this.#options;
+  }
+
+  /** A client of the same servers whose connections and requests end when `signal` aborts. */
+  until(signal: AbortSignal): Client {
+    return new Client({ ...this.#options, servers: this.#texts, signal });
   }
 
   /** A client of each of the servers alone. */

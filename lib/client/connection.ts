@@ -34,8 +34,13 @@ export type { Credentials };
 
 /** How a {@linkcode Connection} behaves. */
 export interface ConnectionOptions {
-  /** How long a reply may take, in milliseconds (5000). It may be a quarter more. */
+  /**
+   * How long a server may be silent while a reply is due, in milliseconds (5000). It may be a quarter
+   * more. Each byte that is read or written begins the time anew, so that a large value may take longer.
+   */
   readonly timeout?: number;
+  /** When it aborts, the connection is closed and its requests are rejected with the reason. */
+  readonly signal?: AbortSignal;
   /** Which of memcached's dialects it speaks (text). */
   readonly protocol?: Protocol;
   /** For a server with an auth file (memcached's `-Y`), or with SASL (`-S`) over binary. */
@@ -51,14 +56,14 @@ export interface Waiting {
   /** Takes the reply, the server's errors among them; of a dump each part. */
   resolve(reply: Reply): void;
   /** Learns that no reply will come. */
-  reject(error: UnreachableError | RequestError): void;
+  reject(error: Error): void;
 }
 
 /** Requests wait for their replies in the order in which they were sent. */
 interface InFlight {
   readonly waiting: Waiting;
-  /** The {@linkcode Connection} tick in which the request was made, or the last part of a dump came. */
-  tick: number;
+  /** The {@linkcode Connection} tick in which the request was made. */
+  readonly tick: number;
 }
 
 const READ_BUFFER = 16 * 1024;
@@ -94,7 +99,7 @@ export class Connection implements Disposable {
   /** Whether requests may be sent: it is connected, and has logged in. */
   #ready = false;
   #opaque = 0;
-  #failure: UnreachableError | RequestError | undefined;
+  #failure: Error | undefined;
 
   /** What is to be written next, and the memory of what is being written. */
   #out = new ByteBuffer();
@@ -105,11 +110,17 @@ export class Connection implements Disposable {
 
   #timer: ReturnType<typeof setInterval> | undefined;
   #tick = 0;
+  /** The tick in which bytes last came or went. */
+  #progress = 0;
+  readonly #onAbort = () => this.#fail(this.#options.signal!.reason);
 
   constructor(readonly address: Address, options: ConnectionOptions = {}) {
     this.#options = options;
     this.#dialect = clientDialects[options.protocol ?? "text"];
     this.#reader = this.#dialect.newReader();
+    const { signal } = options;
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort);
     void this.#run();
   }
 
@@ -264,14 +275,14 @@ export class Connection implements Disposable {
           new UnreachableError(`${addressText(this.address)} closed the connection`),
         );
       }
+      this.#progress = this.#tick;
       reader.push(memory.subarray(0, length));
       for (let head = inFlight.peek(); head !== undefined; head = inFlight.peek()) {
         const { expect, opaque } = head.waiting;
         const reply = reader.next(expect, opaque);
         if (reply === undefined) break;
         if (reply.kind === "unreadable") return this.#distrust(reply.reason);
-        if (reply.kind === "lines" && !reply.last) head.tick = this.#tick;
-        else inFlight.shift();
+        if (reply.kind !== "lines" || reply.last) inFlight.shift();
         head.waiting.resolve(reply);
       }
       if (reader.pending && this.#failure === undefined) {
@@ -299,6 +310,7 @@ export class Connection implements Disposable {
         const bytes = out.view();
         for (let at = 0; at < bytes.length;) {
           at += await this.#socket!.write(at === 0 ? bytes : bytes.subarray(at));
+          this.#progress = this.#tick;
           rounds.writeDone();
         }
         out.clear(KEPT_WRITE_BUFFER);
@@ -324,7 +336,7 @@ export class Connection implements Disposable {
     if (head === undefined) {
       clearInterval(this.#timer);
       this.#timer = undefined;
-    } else if (this.#tick - head.tick > TICKS) {
+    } else if (this.#tick - Math.max(head.tick, this.#progress) > TICKS) {
       this.#fail(
         new TimeoutError(
           `no reply from ${addressText(this.address)} within ${this.#options.timeout ?? 5000} ms`,
@@ -367,9 +379,10 @@ export class Connection implements Disposable {
     }
   }
 
-  #fail(error: UnreachableError | RequestError): void {
+  #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     clearInterval(this.#timer);
     try {
       this.#socket?.close();

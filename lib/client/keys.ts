@@ -16,7 +16,12 @@ export interface KeyEntry {
   readonly key: Uint8Array;
   /** When it expires, in seconds since 1970; 0 for never. */
   readonly expires: number;
+  /** About how many bytes it takes; where the server does not say, as much as is usual at most. */
+  readonly size: number;
 }
+
+/** memcached's greatest item, if it was not told another. */
+const USUAL_MOST = 2 ** 20;
 
 /**
  * Lists the keys of a server, in parts of some hundreds, over a connection of its own.
@@ -34,12 +39,14 @@ export interface KeyEntry {
 export async function* listKeys(
   address: Address,
   options: ConnectionOptions,
+  listed: (count: number) => void = () => {},
 ): AsyncGenerator<readonly KeyEntry[], void, void> {
   // The binary protocol lists no keys.
   using connection = new Connection(address, { ...options, protocol: "text" });
   const spool = new KeySpool();
   const take = (lines: readonly string[]) => {
     for (const line of lines) spool.push(metadumpEntry(line));
+    listed(lines.length);
   };
   for (const which of ["hash", "all"]) {
     try {
@@ -71,14 +78,19 @@ function metadumpEntry(line: string): KeyEntry {
   if (match === null) throw new UnreadableError(`not a line of a metadump: ${line}`);
   const key = percentDecoded(match[1]!);
   if (key.length > LONGEST_KEY) throw new UnreadableError(`not a line of a metadump: ${line}`);
-  return { key, expires: Math.max(0, Number(match[2])) };
+  const size = Number(/ size=(\d+)/.exec(line)?.[1] ?? USUAL_MOST);
+  return { key, expires: Math.max(0, Number(match[2])), size };
 }
 
 /** `ITEM key [5 b; 1700000000 s]`; a key that came by the binary protocol may hold spaces. */
 function cachedumpEntry(line: string): KeyEntry {
-  const match = /^ITEM (.+) \[\d+ b; (\d+) s\]$/s.exec(line);
+  const match = /^ITEM (.+) \[(\d+) b; (\d+) s\]$/s.exec(line);
   if (match === null) throw new UnreadableError(`not a line of a cachedump: ${line}`);
-  return { key: bytesOfBinaryString(match[1]!), expires: Number(match[2]) };
+  return {
+    key: bytesOfBinaryString(match[1]!),
+    expires: Number(match[3]),
+    size: Number(match[2]),
+  };
 }
 
 /**

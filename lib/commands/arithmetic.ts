@@ -9,7 +9,7 @@ import type { Request } from "../protocol/request.ts";
 import { type Changed, type Item, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
-import { expiryOf } from "./exptime.ts";
+import { expiryOf } from "../exptime.ts";
 import { tellLookup, ttlOf } from "./get.ts";
 import type { Session } from "./session.ts";
 

@@ -5,8 +5,9 @@
  * @module
  */
 
-/** The one class that kvs's items are in. */
-export const CLASS = 1;
+import { CLASS } from "../observe/figures/items.ts";
+
+export { CLASS };
 /** memcached has slab classes up to this one. */
 export const MAX_CLASS = 63;
 

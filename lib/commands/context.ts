@@ -1,11 +1,14 @@
+import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
+import type { Timing } from "../observe/timing.ts";
 import type { Watchers } from "../observe/watch.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Store } from "../storage/contract.ts";
 import type { Crawls } from "./crawls.ts";
+import type { Listings } from "./listings.ts";
 
 /** Who may log in. */
 export interface Users {
@@ -34,6 +37,8 @@ export interface Context {
   readonly storeName: string;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Times requests, where somebody wants to know. */
+  readonly timing?: Timing | undefined;
   readonly watchers: Watchers;
   readonly prefixes: PrefixCounts;
   readonly limits: Limits;
@@ -41,6 +46,8 @@ export interface Context {
   readonly version: string;
   /** The search for expired items that `lru_crawler crawl` begins. */
   readonly crawls: Crawls;
+  /** The listings of keys that are under way. */
+  readonly listings: Listings;
   /** Whether `flush_all` is allowed (memcached's `-F` forbids it). */
   readonly allowFlush: boolean;
   /** Whether listings of keys are allowed (memcached's `-X` forbids them). */
@@ -72,8 +79,10 @@ export interface Context {
   };
   /** How many connections are open now. */
   readonly connections: () => number;
-  /** The lines of `stats conns`. */
-  readonly describeConnections: () => readonly Figure[];
+  /** The lines of `stats conns`; a promise where they are so many that others have turns meanwhile. */
+  readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
+  /** The lines of `stats limits`: what is bounded, and how often a bound was met. */
+  readonly describeLimits: () => readonly Figure[];
   /** Most connections at once. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */
@@ -83,5 +92,5 @@ export interface Context {
   /** When the server started, in milliseconds since 1970. */
   readonly started: number;
   /** Says one line to the operator. */
-  readonly log: (line: string) => void;
+  readonly log: Say;
 }

@@ -11,7 +11,7 @@ import type { Request } from "../protocol/request.ts";
 import { type Changed, isExpired, type Item, type NewItem, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
-import { expiryOf } from "./exptime.ts";
+import { expiryOf } from "../exptime.ts";
 import type { Session } from "./session.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -62,7 +62,7 @@ function show(
   if (!request.wantsTimes) return;
   const now = context.clock.now();
   outcome.ttl = outcome.ttlBefore = ttlOf(item.exptime, now);
-  outcome.age = ageOf(item.accessed, now);
+  outcome.age = ageOf(item, session);
 }
 
 /** What a read that may change the item has found and done. */
@@ -172,7 +172,7 @@ function showChanged(
   const now = context.clock.now();
   outcome.ttl = ttlOf(item.exptime, now);
   outcome.ttlBefore = ttlOf(exptimeBefore, now);
-  outcome.age = ageOf(item.accessed, now);
+  outcome.age = ageOf(item, session);
 }
 
 /** `me`: what is known of an item, for people. Leaves no trace on it. */
@@ -192,7 +192,7 @@ export function describe(
     }
     outcome.code = "described";
     outcome.item = item;
-    outcome.text = `exp=${ttlOf(item.exptime, now)} la=${ageOf(item.accessed, now)} ` +
+    outcome.text = `exp=${ttlOf(item.exptime, now)} la=${ageOf(item, session)} ` +
       `cas=${item.cas} fetch=${item.fetched ? "yes" : "no"} cls=1 ` +
       `size=${itemSize(request.keyLength, item.value.length, item.flags)}`;
   };
@@ -236,6 +236,7 @@ export function ttlOf(exptime: number, now: number): number {
   return exptime === 0 ? -1 : Math.max(0, Math.ceil((exptime - now) / 1000));
 }
 
-function ageOf(accessed: number, now: number): number {
-  return Math.max(0, Math.floor(now / 1000) - accessed);
+/** Whole seconds since the last access, by the clock that accesses are noted by, which is coarse. */
+function ageOf({ accessed }: { readonly accessed: number }, { batch }: Session): number {
+  return Math.max(0, batch.seconds - accessed);
 }

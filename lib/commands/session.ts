@@ -4,12 +4,15 @@
  * @module
  */
 
+import type { TimedBatch } from "../observe/timing.ts";
 import { Batch } from "../storage/contract.ts";
 
 /** The session of one connection. */
 export class Session {
   /** What the connection has asked in one go, and what its replies depend on. */
   readonly batch = new Batch();
+  /** The batch in hand, where its requests are timed. */
+  timed: TimedBatch | undefined = undefined;
 
   /**
    * @param id the connection's number, as `stats conns` and `watch` tell it

@@ -12,7 +12,7 @@ import type { Request } from "../protocol/request.ts";
 import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
-import { expiryOf } from "./exptime.ts";
+import { expiryOf } from "../exptime.ts";
 import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
 

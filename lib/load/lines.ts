@@ -25,33 +25,40 @@ export class Lines {
   constructor(readonly shared: SharedLines) {}
 
   /**
-   * Reads a file of lines.
+   * Reads a file or pipe of lines, all of which end in LF, or all in CRLF; the last one may lack its
+   * end.
    *
-   * @throws {ExitError} 64 if it cannot be read, 65 if it has no line.
+   * @throws {ExitError} 64 if it cannot be read, 65 if it has no line or lines of both kinds.
    */
   static async read(path: string): Promise<Lines> {
     let bytes: Uint8Array<SharedArrayBuffer>;
     try {
-      using file = await Deno.open(path);
-      bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
-      let at = 0;
-      const chunk = new Uint8Array(1024 * 1024);
-      for (let count; at < bytes.length && (count = await file.read(chunk)) !== null;) {
-        bytes.set(chunk.subarray(0, Math.min(count, bytes.length - at)), at);
-        at += count;
-      }
+      bytes = await readAll(path);
     } catch (error) {
       throw new ExitError(`cannot read '${path}': ${messageOf(error)}`, Exit.usage);
     }
-    const end = bytes.at(-1) === LF ? bytes.length : bytes.length + 1;
-    let count = end > bytes.length ? 1 : 0;
-    for (const byte of bytes) if (byte === LF) count++;
     if (bytes.length === 0) throw new ExitError(`'${path}' has no line`, Exit.data);
+    const ended = bytes.at(-1) === LF;
+    let count = ended ? 0 : 1;
+    for (const byte of bytes) if (byte === LF) count++;
     const starts = sharedStarts(count);
+    const first = bytes.indexOf(LF);
+    const gap = first > 0 && bytes[first - 1] === CR ? 2 : 1;
     let line = 0;
-    for (let at = 0; at < bytes.length; at++) if (bytes[at] === LF) starts[++line] = at + 1;
-    starts[count] = end;
-    return new Lines({ bytes, starts, gap: bytes[starts[1]! - 2] === CR ? 2 : 1 });
+    for (let at = 0; at < bytes.length; at++) {
+      if (bytes[at] !== LF) continue;
+      line++;
+      if ((gap === 2) !== (at > 0 && bytes[at - 1] === CR)) {
+        const [these, those] = gap === 2 ? ["LF", "CRLF"] : ["CRLF", "LF"];
+        throw new ExitError(
+          `line ${line} of '${path}' ends in ${these}, those before it in ${those}`,
+          Exit.data,
+        );
+      }
+      starts[line] = at + 1;
+    }
+    if (!ended) starts[count] = bytes.length + gap;
+    return new Lines({ bytes, starts, gap });
   }
 
   /** Makes lines; `write` writes the one of a place. */
@@ -80,4 +87,25 @@ export class Lines {
 
 function sharedStarts(count: number): Float64Array<SharedArrayBuffer> {
   return new Float64Array(new SharedArrayBuffer((count + 1) * Float64Array.BYTES_PER_ELEMENT));
+}
+
+/** The bytes of a file, or of a pipe until its end. */
+async function readAll(path: string): Promise<Uint8Array<SharedArrayBuffer>> {
+  using file = await Deno.open(path);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  while (true) {
+    const part = new Uint8Array(1024 * 1024);
+    const count = await file.read(part);
+    if (count === null) break;
+    parts.push(part.subarray(0, count).slice());
+    length += count;
+  }
+  const bytes = new Uint8Array(new SharedArrayBuffer(length));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

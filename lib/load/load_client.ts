@@ -6,7 +6,6 @@
 
 import type { Address } from "../client/address.ts";
 import { Connection, type ConnectionOptions, type Waiting } from "../client/connection.ts";
-import type { UnreachableError } from "../client/errors.ts";
 import type { Ring } from "../client/ring.ts";
 import type { Expect, Reply } from "../protocol/client_dialect.ts";
 import type { Write } from "./ledger.ts";
@@ -40,6 +39,8 @@ export interface Surroundings {
 export class LoadClient implements Disposable {
   /** Sets that were sent and not answered, by key, where answers are verified. */
   readonly own = new Map<number, Write>();
+  /** Whether the run has ended without the replies that are still due. */
+  abandoned = false;
   readonly #connections: (Connection | undefined)[] = [];
 
   constructor(readonly surroundings: Surroundings) {}
@@ -62,6 +63,12 @@ export class LoadClient implements Disposable {
   /** Sends a whole request to the server that has the key. */
   send(frame: Uint8Array, key: Uint8Array, slot: Slot): void {
     this.#connection(this.surroundings.ring?.serverOf(key) ?? 0).send(frame, slot);
+  }
+
+  /** Waits no longer: what is in flight fails as unanswered, and nothing more is sent. */
+  abandon(): void {
+    this.abandoned = true;
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -118,9 +125,10 @@ export class Slot implements Waiting, Request {
     this.go(now);
   }
 
-  reject(error: UnreachableError): void {
+  reject(error: Error): void {
     const { client } = this;
-    client.surroundings.workload.failed(this, error, client.own);
+    client.surroundings.workload.failed(this, client.abandoned ? undefined : error, client.own);
+    if (client.abandoned) return this.go(performance.now());
     setTimeout(() => this.go(performance.now()), PAUSE);
   }
 }

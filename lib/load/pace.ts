@@ -28,24 +28,39 @@ export class BackToBack implements Pace {
 /**
  * Open loop: requests are due by the clock, whatever the server does. What waits because the server,
  * or the queue before it, is slow has been waiting since it was due, and its latency says so: no
- * omission is coordinated with the server's pauses.
+ * omission is coordinated with the server's pauses. The clock also ends it: what was due and could
+ * not be sent by the deadline is counted, and not sent.
  */
 export class Schedule implements Pace {
+  readonly #rate: number;
+  readonly #start: number;
+  readonly #deadline: number;
+  readonly #requests: number;
   #given = 0;
 
-  /** `rate` is in requests a second. */
+  /** `rate` is in requests a second; it ends after `requests`, or at `deadline`. */
   constructor(
-    private readonly rate: number,
-    private readonly start: number,
-    private readonly requests: number,
-    private readonly deadline: number,
-  ) {}
+    { rate, start, requests, deadline }: {
+      rate: number;
+      start: number;
+      requests: number;
+      deadline: number;
+    },
+  ) {
+    this.#rate = rate;
+    this.#start = start;
+    this.#deadline = deadline;
+    this.#requests = Math.min(requests, Math.ceil((deadline - start) * rate / 1000));
+  }
 
-  next(): number | undefined {
-    if (this.#given >= this.requests) return undefined;
-    const due = this.start + this.#given * 1000 / this.rate;
-    if (due >= this.deadline) return undefined;
-    this.#given++;
-    return due;
+  next(now: number): number | undefined {
+    if (this.#given >= this.#requests || now >= this.#deadline) return undefined;
+    return this.#start + this.#given++ * 1000 / this.#rate;
+  }
+
+  /** How many were due by `now` and have not been handed out. */
+  unsent(now: number): number {
+    const due = Math.ceil((Math.min(now, this.#deadline) - this.#start) * this.#rate / 1000);
+    return Math.max(0, Math.min(this.#requests, due) - this.#given);
   }
 }

@@ -21,6 +21,8 @@ export interface Report {
   readonly seconds: number;
   readonly requests: number;
   readonly requestsPerSecond: number;
+  /** Requests that `--rate` made due and that could not be sent before the end. */
+  readonly unsent: number;
   readonly commands: Partial<Record<Command, CommandReport>>;
   /** How many requests failed, by kind. */
   readonly errors: Readonly<Record<string, number>>;
@@ -38,6 +40,8 @@ export interface Report {
 export interface CommandReport {
   readonly requests: number;
   readonly requestsPerSecond: number;
+  /** Those that got no reply; the latencies leave them out. */
+  readonly failed: number;
   /** Of gets only. */
   readonly hits?: number;
   readonly misses?: number;
@@ -48,11 +52,12 @@ export interface CommandReport {
 export function reportOf({ tally, clients, threads, seconds, generatorBusy }: Outcome): Report {
   const commands: Report["commands"] = {};
   for (const command of COMMANDS) {
-    const { requests, hits, misses, latency } = tally.commands[command];
+    const { requests, failed, hits, misses, latency } = tally.commands[command];
     if (requests === 0) continue;
     commands[command] = {
       requests,
       requestsPerSecond: requests / seconds,
+      failed,
       ...(command === "get" ? { hits, misses } : {}),
       latencyMs: latenciesOf(latency),
     };
@@ -63,6 +68,7 @@ export function reportOf({ tally, clients, threads, seconds, generatorBusy }: Ou
     seconds,
     requests: tally.requests,
     requestsPerSecond: tally.requests / seconds,
+    unsent: tally.unsent,
     commands,
     errors: Object.fromEntries(tally.errors),
     wrong: Object.fromEntries(tally.wrong),
@@ -94,18 +100,22 @@ export function reportText(report: Report, verified: boolean): string {
     `${count(requests)} requests in ${seconds.toFixed(3)} s: ` +
     `${count(report.requestsPerSecond)} a second`,
     "",
-    row("", ["requests", "a second", "hits", "misses", ...LATENCIES]) + " ms",
+    row("", ["requests", "a second", "failed", "hits", "misses", ...LATENCIES]) + " ms",
   ];
   for (const [command, of] of Object.entries(commands)) {
     lines.push(row(command, [
       count(of.requests),
       count(of.requestsPerSecond),
+      count(of.failed),
       of.hits === undefined ? "" : count(of.hits),
       of.misses === undefined ? "" : count(of.misses),
       ...Object.values(of.latencyMs).map(milliseconds),
     ]));
   }
   lines.push("");
+  if (report.unsent > 0) {
+    lines.push(`not sent: ${count(report.unsent)} requests that --rate made due before the end`);
+  }
   for (const [kind, times] of Object.entries(errors)) {
     lines.push(`error: ${count(times)} × ${kind}`);
   }

@@ -58,13 +58,18 @@ export class ConnectError extends Error {
 /** So many connections are opened at once: a listener's queue is short. */
 const CONNECTING = 100;
 
+/** What is in flight when a run ends has so long to be answered, in milliseconds. */
+const GRACE = 1000;
+
 /** One thread's load. */
 export class Runner implements Disposable {
   readonly tally = new Tally();
   readonly #clients: LoadClient[];
   readonly #alarm = new Alarm();
   readonly #done = Promise.withResolvers<void>();
-  #stopped = false;
+  readonly #timers: ReturnType<typeof setTimeout>[] = [];
+  /** When it was stopped, in milliseconds of `performance.now()`. */
+  #endedAt: number | undefined;
   #active: number;
 
   constructor(readonly plan: Plan) {
@@ -103,33 +108,46 @@ export class Runner implements Disposable {
     }
   }
 
-  /** Sends all requests and waits for their answers. */
+  /**
+   * Sends all requests and waits for their answers. When the duration is over no request begins, and
+   * those in flight have a second to be answered: a server that hangs does not hold the run.
+   */
   async run(): Promise<void> {
     const start = performance.now();
-    const paceOf = this.#paces(start);
-    for (const client of this.#clients) client.start(paceOf(), this.plan.pipeline);
+    const { duration, pipeline } = this.plan;
+    if (duration !== Infinity) this.#timers.push(setTimeout(() => this.stop(), duration));
+    const { paceOf, unsent } = this.#paces(start);
+    for (const client of this.#clients) client.start(paceOf(), pipeline);
     await this.#done.promise;
+    this.#timers.forEach(clearTimeout);
+    this.tally.unsent = unsent(this.#endedAt ?? performance.now());
   }
 
-  /** Lets no request begin from now on. */
+  /** Lets no request begin from now on, and waits no longer than a second for those in flight. */
   stop(): void {
-    this.#stopped = true;
+    if (this.#endedAt !== undefined) return;
+    this.#endedAt = performance.now();
     this.#alarm.ring();
+    const abandon = () => this.#clients.forEach((client) => client.abandon());
+    this.#timers.push(setTimeout(abandon, Math.min(GRACE, this.plan.timeout)));
   }
 
   [Symbol.dispose](): void {
     for (const client of this.#clients) client[Symbol.dispose]();
   }
 
-  #paces(start: number): () => Pace {
+  #paces(start: number): { paceOf: () => Pace; unsent: (now: number) => number } {
     const { requests, duration, rate, clients } = this.plan;
     const deadline = start + duration;
     const stoppable = (pace: Pace): Pace => ({
-      next: (now) => this.#stopped ? undefined : pace.next(now),
+      next: (now) => this.#endedAt === undefined ? pace.next(now) : undefined,
     });
-    if (rate === undefined) return () => stoppable(new BackToBack(requests, deadline));
-    const schedule = stoppable(new Schedule(rate, start, requests * clients, deadline));
-    return () => schedule;
+    if (rate === undefined) {
+      return { paceOf: () => stoppable(new BackToBack(requests, deadline)), unsent: () => 0 };
+    }
+    const schedule = new Schedule({ rate, start, requests: requests * clients, deadline });
+    const pace = stoppable(schedule);
+    return { paceOf: () => pace, unsent: (now) => schedule.unsent(now) };
   }
 }
 

@@ -14,6 +14,8 @@ export const COMMANDS: readonly Command[] = ["get", "set"];
 interface CommandTally {
   /** Answered, errors included. */
   requests: number;
+  /** Those among them that got no reply; they have no latency. */
+  failed: number;
   /** Gets that found something, and those that did not. */
   hits: number;
   misses: number;
@@ -31,11 +33,13 @@ export interface TallyMessage {
   readonly commands: Readonly<
     Record<Command, {
       readonly requests: number;
+      readonly failed: number;
       readonly hits: number;
       readonly misses: number;
       readonly latency: { readonly counts: Float64Array; readonly max: number };
     }>
   >;
+  readonly unsent: number;
   readonly errors: ReadonlyMap<string, number>;
   readonly wrong: ReadonlyMap<string, Wrong>;
 }
@@ -43,6 +47,8 @@ export interface TallyMessage {
 /** Counts of one thread, or of all of them together. */
 export class Tally {
   readonly commands: Record<Command, CommandTally> = { get: none(), set: none() };
+  /** Requests that were due by the clock and could not be sent before the end. */
+  unsent = 0;
   /** Requests that were not carried out, or not known to be, by kind. */
   readonly errors = new Map<string, number>();
   /** Answers that no right server gives, by kind. */
@@ -74,12 +80,14 @@ export class Tally {
   add(other: TallyMessage): void {
     for (const command of COMMANDS) {
       const mine = this.commands[command];
-      const { requests, hits, misses, latency } = other.commands[command];
+      const { requests, failed, hits, misses, latency } = other.commands[command];
       mine.requests += requests;
+      mine.failed += failed;
       mine.hits += hits;
       mine.misses += misses;
       mine.latency.add(latency);
     }
+    this.unsent += other.unsent;
     for (const [kind, count] of other.errors) this.error(kind, count);
     for (const [kind, { count, example }] of other.wrong) {
       this.wrongAnswer(kind, () => example, count);
@@ -94,6 +102,7 @@ export class Tally {
     });
     return {
       commands: { get: plain(get), set: plain(set) },
+      unsent: this.unsent,
       errors: this.errors,
       wrong: this.wrong,
     };
@@ -101,5 +110,5 @@ export class Tally {
 }
 
 function none(): CommandTally {
-  return { requests: 0, hits: 0, misses: 0, latency: new Histogram() };
+  return { requests: 0, failed: 0, hits: 0, misses: 0, latency: new Histogram() };
 }

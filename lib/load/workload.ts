@@ -5,7 +5,7 @@
  */
 
 import { binaryString, ByteBuffer } from "../bytes.ts";
-import { TimeoutError, type UnreachableError, UnreadableError } from "../client/errors.ts";
+import { TimeoutError, UnreadableError } from "../client/errors.ts";
 import type { Expect, Reply, RequestWriter } from "../protocol/client_dialect.ts";
 import type { CheckedContent, Content } from "./content.ts";
 import type { Picker } from "./distribution.ts";
@@ -116,11 +116,13 @@ export class Workload {
     }
   }
 
-  /** No answer will come. */
-  failed(request: Request, error: UnreachableError, own: Map<number, Write>): void {
+  /** No answer will come, because of an error or because the run has ended. */
+  failed(request: Request, error: Error | undefined, own: Map<number, Write>): void {
     const { tally } = this.parts;
     tally.commands[request.command].requests++;
-    if (error instanceof UnreadableError) tally.wrongAnswer("unreadable", () => error.message);
+    tally.commands[request.command].failed++;
+    if (error === undefined) tally.error("no reply by the end of the run");
+    else if (error instanceof UnreadableError) tally.wrongAnswer("unreadable", () => error.message);
     else tally.error(error instanceof TimeoutError ? "no reply in time" : "connection lost");
     this.#settle(request, own);
   }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { ByteBuffer } from "../bytes.ts";
+import { binaryString, ByteBuffer } from "../bytes.ts";
 
 /** What can be watched. A watcher may want several. */
 export const Kind = {
@@ -219,12 +219,7 @@ export class Watcher {
 
 /** A key percent-encoded, so that no byte of it ends a word or a line. */
 function uri(key: Uint8Array): string {
-  let text = "";
-  for (const byte of key) {
-    const char = String.fromCharCode(byte);
-    text += /[A-Za-z0-9._~-]/.test(char)
-      ? char
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return text;
+  const out = new ByteBuffer(3 * key.length);
+  out.percentEncoded(key);
+  return binaryString(out.view());
 }

@@ -17,7 +17,7 @@ import type { Request } from "./request.ts";
 export interface Dialect {
   /** The protocol's name for people and for `stats`. */
   readonly name: "ascii" | "binary";
-  /** Whether it is for logins only, so that another dialect follows when somebody has logged in. */
+  /** Whether it is for who has yet to log in, so that another dialect follows the login. */
   readonly isLogin: boolean;
 
   /** Fills the next complete request; false where more bytes must come first. */

@@ -31,7 +31,12 @@ export function negotiate(
 ): Dialect | undefined {
   const isBinary = first === BINARY_MAGIC && protocols !== "ascii";
   if (protocols === "binary" && !isBinary) return undefined;
-  if (isBinary) return new BinaryDialect(limits);
+  if (isBinary) return new BinaryDialect(limits, !authenticated);
   if (first === BINARY_MAGIC) return undefined;
   return authenticated ? new LineDialect(limits) : new LoginDialect();
+}
+
+/** The dialect that follows a login in another one, whatever byte comes next. */
+export function afterLogin({ name }: Dialect, limits: Limits): Dialect {
+  return name === "binary" ? new BinaryDialect(limits) : new LineDialect(limits);
 }

@@ -9,13 +9,14 @@ import type { Values } from "../cli/parse.ts";
 import { Exit, ExitError } from "../errors.ts";
 import { type Endpoint, type Protocol, readEndpoints } from "./endpoint.ts";
 import { type Extended, readExtended } from "./extended.ts";
+import { type HttpAddress, readHttpAddress } from "./http/address.ts";
 import type { serverOptions } from "./options.ts";
 
 /** The options as they were given. */
 export type Given = Values<typeof serverOptions>;
 
 /** The options as the server takes them. */
-export interface Configuration extends Omit<Given, "extended" | "listen"> {
+export interface Configuration extends Omit<Given, "extended" | "http" | "listen"> {
   readonly store: NonNullable<Given["store"]>;
   readonly dataDir: string;
   readonly protocol: Protocol;
@@ -28,6 +29,8 @@ export interface Configuration extends Omit<Given, "extended" | "listen"> {
   /** Where to listen for TCP. */
   readonly endpoints: readonly Endpoint[];
   readonly extended: Extended;
+  /** Where to serve HTTP, if anywhere. */
+  readonly http: HttpAddress | undefined;
 }
 
 /** What memcached runs with where `-t` says nothing. */
@@ -52,6 +55,7 @@ export function configure(given: Given): Configuration {
     ...store,
     protocol,
     extended,
+    http: given.http === undefined ? undefined : readHttpAddress(given.http),
     endpoints: endpointsOf(given, protocol),
     // memcached shares it among its threads, each of which serves many connections.
     replyMemory: extended.replyMemory === 0 ? Infinity : Math.floor(extended.replyMemory / threads),

@@ -4,18 +4,21 @@
  * @module
  */
 
+import { configText } from "../cli/config_text.ts";
 import { helpText } from "../cli/help.ts";
-import { parseOptions } from "../cli/parse.ts";
+import { parseOptions, unknownVariables } from "../cli/parse.ts";
+import { Exit, ExitError } from "../errors.ts";
 import { LICENSE } from "../version.ts";
 import { configure } from "./configuration.ts";
 import { isInBackground, startInBackground } from "./daemon.ts";
+import { checkStoreOptions } from "./option_groups.ts";
 import { serverManual, serverOptions } from "./options.ts";
 import { serve } from "./serve.ts";
 import type { Signals } from "./signals.ts";
 
 /** Answers what only wants an answer, and serves otherwise. Resolves to the exit code. */
 export async function main(args: readonly string[], signals: Signals): Promise<number> {
-  const { options, rest, ignored } = parseOptions(serverOptions, args);
+  const { options, rest, ignored, given, origins } = parseOptions(serverOptions, args);
   if (options.help) {
     console.log(helpText(serverManual, serverOptions).trimEnd());
     return 0;
@@ -29,6 +32,15 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     return 0;
   }
   const configuration = configure(options);
+  checkStoreOptions(configuration.store, given, (name) => serverOptions[name].flags);
+  for (const line of unknownVariables(serverOptions, Object.keys(Deno.env.toObject()))) {
+    console.error(`kvs-server: warning: ${line}`);
+  }
+  if (rest[0] === "config") {
+    if (rest.length > 1) throw new ExitError(`unknown argument '${rest[1]}'`, Exit.usage);
+    console.log(configText(serverOptions, options, origins));
+    return 0;
+  }
   if (options.daemon && rest.length === 0 && !isInBackground()) {
     return await startInBackground(args, options.verbose > 0, signals);
   }

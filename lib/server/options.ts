@@ -21,9 +21,12 @@ import {
   size,
   text,
 } from "../cli/option.ts";
+import { logLevels } from "../log_level.ts";
+import { logFormats } from "../observe/log.ts";
 import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
+import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
 
@@ -166,7 +169,7 @@ export const serverOptions = {
   gcsEndpoint: text({
     flags: "--gcs-endpoint",
     value: "URL",
-    help: "gcs: another endpoint than Google's, such as an emulator",
+    help: "gcs: another endpoint than Google's, such as an emulator; or STORAGE_EMULATOR_HOST",
   }),
   gcsConcurrency: integer({
     flags: "--gcs-concurrency",
@@ -229,6 +232,24 @@ export const serverOptions = {
     default: 0,
     help: "close connections that were silent for so long; 0 for never",
   }),
+  maxClientMemory: size({
+    flags: "--max-client-memory",
+    min: MIB,
+    help: "memory that all clients together may make the server hold in requests and replies " +
+      "(a quarter of the machine's)",
+  }),
+  maxConnectionsPerIp: integer({
+    flags: "--max-connections-per-ip",
+    min: 0,
+    default: 0,
+    help: "most connections from one address; 0 for no limit",
+  }),
+  connectRate: integer({
+    flags: "--connect-rate",
+    min: 0,
+    default: 0,
+    help: "most new connections a second from one address; 0 for no limit",
+  }),
   disableCas: flag({ flags: "-C, --disable-cas", help: "every cas unique is 0" }),
   prefixDelimiter: text({
     flags: "-D",
@@ -246,6 +267,23 @@ export const serverOptions = {
     help: "run in the background; only where the program may start programs (deno run -A)",
   }),
   pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
+  http: text({
+    flags: "--http",
+    value: "[HOST:]PORT",
+    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+  }),
+  logFormat: choice({
+    flags: "--log-format",
+    of: logFormats,
+    default: "text",
+    help: "how lines on standard error are written",
+  }),
+  logLevel: choice({
+    flags: "--log-level",
+    of: logLevels,
+    default: "notice",
+    help: "the least of what is said there; -v is info, -vv debug",
+  }),
   verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({
@@ -288,8 +326,10 @@ export const serverManual: Manual = {
   about:
     "A memcached server that keeps what it is told: on disk, in a Google Cloud Storage bucket, " +
     "or in Redis.",
+  groups: optionGroups,
   commands: [
     ["check", "read everything in the data directory, say what is there and what is damaged"],
+    ["config", "print the options in force, and where each is from"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
   ],
 };

@@ -6,18 +6,23 @@
 
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
-import type { Context } from "../commands/context.ts";
+import type { Context, Live } from "../commands/context.ts";
+import type { Say } from "../log_level.ts";
 import { Crawls } from "../commands/crawls.ts";
+import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
+import { memoryOfMachine } from "../observe/process.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
-import { MEMCACHED_VERSION, VERSION } from "../version.ts";
+import { MEMCACHED_VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
+import { fitConnections } from "./descriptors.ts";
+import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
 import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
@@ -42,7 +47,8 @@ export async function serve(
     throw new ExitError(`unexpected argument '${operands.at(-1)}'`, Exit.usage);
   }
   await closeInspector();
-  if (configuration.verbose > 0 && ignored.length > 0) log(`ignored: ${ignored.join(" ")}`);
+  const { say } = await openLog(configuration, systemClock, () => configuration.verbose);
+  if (ignored.length > 0) say(`ignored: ${ignored.join(" ")}`, "info");
   const isUpkeep = configuration.repair || command === "check" || command === "backup";
   if (configuration.store !== "disk" && isUpkeep) {
     const what = configuration.repair ? "--repair" : command;
@@ -51,7 +57,7 @@ export async function serve(
   // What is done to a directory may be interrupted at any point, as any program.
   if (configuration.repair || command !== undefined) signals.release();
   if (configuration.repair) {
-    await repair(configuration.dataDir, log);
+    await repair(configuration.dataDir, say);
     signals.listen();
   }
   switch (command) {
@@ -70,16 +76,53 @@ export async function serve(
 }
 
 async function listenAndServe(configuration: Configuration, signals: Signals): Promise<number> {
+  const live = liveSettings(configuration);
+  const log = await openLog(configuration, systemClock, () => live.verbosity);
+  try {
+    const observation = await Observation.begin(configuration, log);
+    try {
+      return await serveObserved(configuration, signals, live, observation);
+    } finally {
+      await observation.end();
+    }
+  } catch (error) {
+    if (!(error instanceof ExitError) || configuration.logFormat === "text") throw error;
+    // The machine that reads the log gets no line that is not JSON.
+    log.say(error.message, "error");
+    throw new ExitError("", error.code);
+  } finally {
+    log.flush();
+  }
+}
+
+async function serveObserved(
+  configuration: Configuration,
+  signals: Signals,
+  live: Live,
+  observation: Observation,
+): Promise<number> {
+  const log = observation.say;
   const { authFile, pidFile } = configuration;
   const users = authFile === undefined ? undefined : new Users(authFile);
-  signals.onReload(() => reload(users));
+  signals.onReload(() => reload(users, log));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
+  const began = performance.now();
   const watchers = new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
-  const choice = { ...configuration, evict: evicts(configuration), clock, log, onEvicted };
+  const { timing } = observation;
+  const onSynced = timing && ((milliseconds: number) => timing.syncs.add(milliseconds / 1000));
+  const choice = {
+    ...configuration,
+    evict: evicts(configuration),
+    clock,
+    log,
+    onEvicted,
+    onSynced,
+  };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
+  let closed = false;
   try {
     // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
     if (signals.reason !== undefined) return Exit.ok;
@@ -92,7 +135,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
         protocol: configuration.protocol,
       },
     });
-    const live = liveSettings(configuration);
+    const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
       configuration.prefixDelimiter !== undefined,
@@ -104,9 +147,12 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       debugClock,
       log,
       counters: new Counters(),
+      timing: observation.timing,
       limits: { itemSize: configuration.maxItemSize },
-      version: `${MEMCACHED_VERSION}-kvs-${VERSION}`,
+      // Alone: some clients read the last x.y.z of the word, others the last word of the line.
+      version: MEMCACHED_VERSION,
       crawls: new Crawls(),
+      listings: new Listings(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
       allowWatch: !configuration.disableWatch,
@@ -123,16 +169,20 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
       describeConnections: () => server.describe(),
-      maxConnections: configuration.connLimit,
+      describeLimits: () => server.describeLimits(),
+      maxConnections,
       live,
       get settings() {
-        return settingsOf(configuration, live, prefixes);
+        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
       },
       started: clock.now(),
     };
     const server = new Server(context, {
       idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
       rejects: configuration.extended.maxconnsFast,
+      clientMemory: configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4),
+      perAddress: configuration.maxConnectionsPerIp,
+      perSecond: configuration.connectRate,
     });
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
@@ -145,16 +195,39 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
     }
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
-    log(`listening on ${where}, items kept ${placeOf(choice)}`);
+    const { items, bytes } = store.info();
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    observation.serve(context, server, ready);
+    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
     tellForeground();
     const reason = await signals.stopped;
-    if (configuration.verbose > 0) log(`stopping: ${reason}`);
+    const stopping = performance.now();
+    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    observation.health.drain();
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
-  } finally {
+    const left = store.info();
     await end(store);
+    closed = true;
+    const seconds = secondsSince(stopping);
+    observation.log.say(
+      `stopped: ${left.items} items, ${left.bytes} bytes, ${seconds} s`,
+      "notice",
+      {
+        items: left.items,
+        bytes: left.bytes,
+        seconds,
+      },
+    );
+  } finally {
+    if (!closed) await end(store);
   }
   return Exit.ok;
+}
+
+/** Seconds since a moment of `performance.now()`, to the millisecond. */
+function secondsSince(moment: number): number {
+  return Math.round(performance.now() - moment) / 1000;
 }
 
 /**
@@ -183,19 +256,10 @@ async function end(store: Store): Promise<void> {
   }
 }
 
-/** Says a line on standard error. Nobody may read it any more: that ends no server. */
-function log(line: string): void {
-  try {
-    console.error(`kvs-server: ${line}`);
-  } catch {
-    // There is nobody to tell.
-  }
-}
-
 /** What SIGHUP does: the user file is read again. */
-function reload(users: Users | undefined): void {
+function reload(users: Users | undefined, log: Say): void {
   if (users === undefined) return;
   const problem = users.reload();
-  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`);
+  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`, "notice");
   else log(`the users stay as they are: ${problem}`);
 }

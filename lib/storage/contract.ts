@@ -53,10 +53,13 @@
  *     so before it. An access writes nothing, so a store forgets it at a restart, and may forget it
  *     when it runs out of room to remember it. An item that takes the place of another starts anew,
  *     with the marks that it brings.
+ * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
+ *     was called, counts it as reclaimed, and leaves all others as they are.
  *
  * @module
  */
 
+import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
 
@@ -201,6 +204,8 @@ export interface StoreInfo {
   readonly reclaimed: number;
   /** Reads that found only a flushed item. */
   readonly flushedReads: number;
+  /** The index in memory: for how many keys it has places, and its bytes. */
+  readonly index?: { readonly places: number; readonly bytes: number };
   /** Figures of this kind of store, for `stats <store>`: name without spaces, value. */
   readonly own: ReadonlyArray<readonly [name: string, value: string | number]>;
 }
@@ -234,6 +239,12 @@ export interface Store {
     batch: Batch,
     counts?: boolean,
   ): Awaitable<Updated<R>>;
+
+  /**
+   * The bytes that a read or a change of the key holds until it is done, where the store would have to
+   * wait for it and knows the size beforehand; 0 otherwise. Never waits.
+   */
+  sizeOf?(key: Uint8Array): number;
 
   /** Whether swaps and updates of one key may be made together, and keep their order: point 15. */
   readonly ordered?: boolean;
@@ -282,9 +293,11 @@ export interface StoreOptions {
   /** The server's clock. */
   readonly clock: Clock;
   /** Says one line to the operator: what happened, and what follows from it. */
-  readonly log: (line: string) => void;
+  readonly log: Say;
   /** Told of each item that is thrown out to make room. The item is valid during the call only. */
   readonly onEvicted?: (item: Listed) => void;
+  /** Told of each sync to the medium how many milliseconds it took, where the store syncs. */
+  readonly onSynced?: (milliseconds: number) => void;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Say } from "../log_level.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Awaitable } from "./contract.ts";
 
@@ -34,7 +35,7 @@ const greatestDelay = 2 ** 31 - 1;
 
 /** Gives the access token that is in force. */
 export class Credentials {
-  readonly #log: (line: string) => void;
+  readonly #log: Say;
   #client: AuthClient;
   #header: string | undefined;
   /** When the header ends, in milliseconds since 1970. */
@@ -48,7 +49,7 @@ export class Credentials {
   #stopped = false;
   readonly #listeners: (() => void)[] = [];
 
-  private constructor(client: AuthClient, log: (line: string) => void) {
+  private constructor(client: AuthClient, log: Say) {
     this.#client = client;
     this.#log = log;
   }
@@ -58,7 +59,7 @@ export class Credentials {
    *
    * @throws {StoreError} where there are none, or Google does not take them.
    */
-  static async find(log: (line: string) => void): Promise<Credentials> {
+  static async find(log: Say): Promise<Credentials> {
     const credentials = new Credentials(await newClient().catch(rethrow), log);
     await credentials.authorization();
     return credentials;
@@ -110,7 +111,7 @@ export class Credentials {
     const isNew = header !== this.#header;
     this.#header = header;
     this.#ends = this.#client.credentials.expiry_date ?? Date.now() + kept;
-    if (this.#failing) this.#log("Google's access token can be renewed again");
+    if (this.#failing) this.#log("Google's access token can be renewed again", "notice");
     this.#failing = false;
     const remaining = this.#ends - Date.now();
     this.#schedule(remaining > renewable ? remaining - renewable + leastPause : remaining / 4);

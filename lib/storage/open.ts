@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Exit, ExitError } from "../errors.ts";
+import { Exit, ExitError, StoreError } from "../errors.ts";
 import type { Store, StoreOptions } from "./contract.ts";
 
 /** The stores there are. */
@@ -63,7 +63,7 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, onSynced, storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory/mod.ts");
@@ -101,6 +101,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         clock,
         log,
         onEvicted,
+        onSynced,
         directory,
         memoryLimit,
         fsync,
@@ -156,7 +157,12 @@ function redisIdentityOf({ redisCert, redisKey }: StoreChoice) {
 
 async function googleTokens(log: (line: string) => void) {
   const { Credentials } = await import("./google_credentials.ts");
-  return await Credentials.find(log);
+  try {
+    return await Credentials.find(log);
+  } catch (error) {
+    if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
+    throw error;
+  }
 }
 
 function readPem(option: string, path: string): string {

@@ -81,6 +81,29 @@ for (const { name, title, svg } of charts) {
   });
 }
 
+Deno.test("on a page of 400 pixels no text of a chart is smaller than 11, and none is left out", () => {
+  for (const { svg, narrow } of charts) {
+    const [, width] = /<svg width="(\d+)"/.exec(narrow)!;
+    assert(Number(width) <= 400 - 2 * 16);
+    const sizes = [...narrow.matchAll(/font-size:(\d+)px/g)].map(([, size]) => Number(size));
+    assert(sizes.length > 0 && sizes.every((size) => size >= 11), String(sizes));
+    const words = (text: string) => outline(text).texts.join(" ").split(" ");
+    assertEquals(words(svg).filter((word) => !words(narrow).includes(word)), []);
+  }
+});
+
+Deno.test("what disturbed the run stands above the first chart", () => {
+  const page = pageOf(comparison, charts);
+  const top = page.slice(0, page.indexOf("<figure"));
+  for (
+    const part of [
+      "Other processes took 40 % of the machine meanwhile",
+      "In 1 of 3 measurements",
+      "No number of calls was given more than 300 s",
+    ]
+  ) assert(top.includes(part), part);
+});
+
 Deno.test("a chart takes its text's colour from the page, and alone from the system's light or dark", () => {
   for (const { svg } of charts) {
     assert(!/<text[^>]*fill="(?!currentColor)/.test(svg));

@@ -1,3 +1,4 @@
+import { repeatedKey } from "../../lib/cli/json_keys.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { ExitError } from "../../lib/errors.ts";
 import {
@@ -198,3 +199,8 @@ for (const [args, env, config, message] of refused) {
     assertEquals(error.code, 64);
   });
 }
+
+Deno.test("a key that stands twice in a configuration file is found, however it is written", () => {
+  assertEquals(repeatedKey('{"a": 1, "\\u0061": 2}'), "a");
+  assertEquals(repeatedKey('{"a": "b\\": ", "b": [{"a": 1}], "c": {"a": 1}}'), undefined);
+});

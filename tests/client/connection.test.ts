@@ -159,7 +159,7 @@ Deno.test("where metadump takes no hash, it is asked for all", async () => {
   );
   using client = new Client({ servers: [server.address] });
   const keys = (await Array.fromAsync(client.keys())).flat();
-  assertEquals(keys, [{ key: bytesOf("a"), expires: 0 }]);
+  assertEquals(keys, [{ key: bytesOf("a"), expires: 0, size: 2 ** 20 }]);
 });
 
 Deno.test("where keys may not be listed, the server's word for it is the error", async () => {

@@ -11,12 +11,15 @@ Deno.test("a line is split into words as a shell splits it", () => {
     ["set k ''", ["set", "k", ""]],
     [`set k 'a "b" \\n'`, ["set", "k", 'a "b" \\n']],
     [`set k "a 'b' \\"c\\" \\\\ \\r\\n\\t"`, ["set", "k", `a 'b' "c" \\ \r\n\t`]],
-    ["a\\ b c\\", ["a b", "c\\"]],
+    ["a\\ b c\\\\", ["a b", "c\\"]],
     [`a"b"'c'`, ["abc"]],
   ];
   for (const [line, words] of lines) assertEquals(wordsOf(line), words);
   for (const line of [`"a`, `'a`, `"a\\"`]) {
     assertThrows(() => wordsOf(line), SyntaxError, "quote is not closed");
+  }
+  for (const line of [`"\\q"`, `"\\x0"`, "a\\nb", "a\\"]) {
+    assertThrows(() => wordsOf(line), SyntaxError);
   }
 });
 

@@ -5,6 +5,7 @@ import { AdjustableClock } from "../../lib/clock.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { ask, counting, Opcode, storing, u32 } from "../protocol/binary/frames.ts";
 import { Harness, type HarnessOptions } from "../server/harness.ts";
+import { exchangeWith } from "../server/wire.ts";
 
 const key = "k";
 const NOT_NUMERIC = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
@@ -62,6 +63,16 @@ for (const [command, sent] of Object.entries(others)) {
     assertEquals(await accessesAfter(sent), ["0", "no"]);
   });
 }
+
+Deno.test("what was stored just now is no second old, however coarse the clock of accesses is", async () => {
+  await using harness = new Harness({}, true);
+  // The server looks at the clock once a second: until then it is a second behind.
+  harness.advance(1);
+  assertEquals(
+    await exchangeWith(harness.port, "ms k 1\r\n1\r\nmg k l\r\nmg k T0 l\r\nme k\r\n"),
+    "HD\r\nHD l0\r\nHD l0\r\nME k exp=-1 la=0 cas=1 fetch=yes cls=1 size=61\r\n",
+  );
+});
 
 Deno.test("a value that is stored anew was not read", async () => {
   await using harness = new Harness();

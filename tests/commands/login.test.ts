@@ -35,6 +35,13 @@ rules("login over text", {
     `${login}${login}get x\r\n`,
     `STORED\r\nSTORED\r\nVALUE x 0 7\r\nfoo bar\r\nEND\r\n`,
   ]],
+  "what follows a login is read as lines, whatever byte it begins with": [
+    [`${login}\x80\x00\x00\r\nmn\r\n`, "STORED\r\nERROR\r\nMN\r\n"],
+    [
+      `set x 0 0 304\r\nfoo ${"\x80".repeat(300)}\r\n`.concat(login, "mn\r\n"),
+      `${WRONG}STORED\r\nMN\r\n`,
+    ],
+  ],
   "meta commands follow a login": [[`${login}mg k\r\nmn\r\n`, "STORED\r\nEN\r\nMN\r\n"]],
   "key, flags and exptime of a login mean nothing": [
     ["set \x00 x -1 7\r\nfoo bar\r\nversion\r\n", `STORED\r\nVERSION ${VERSION}\r\n`],
@@ -157,6 +164,19 @@ rules("login by SASL", {
     [
       ask(version) + plain("\0foo\0bar"),
       reply(version, { value: VERSION }) + letIn,
+    ],
+  ],
+  "a large Set ends the connection, when it has gone by": [
+    [
+      ask(set, { key: "k", value: "x".repeat(2 ** 19), extras: storing(), opaque: 3 }) + ask(noop),
+      failure(set, authFailure, 3),
+    ],
+  ],
+  "after the login values may be as large as items": [
+    [
+      plain("\0foo\0bar") +
+      ask(Opcode.setQ, { key: "k", value: "x".repeat(2 ** 19), extras: storing() }) + ask(noop),
+      letIn + reply(noop),
     ],
   ],
   "every other command ends the connection": [

@@ -138,7 +138,7 @@ export const dialectDifferences: readonly Difference[] = [
     sends: { "meta: me reads a key in base64 where a word follows the b": /^me YWI=\r/ },
   },
   {
-    why: "memcached has room for the decoded key of whole groups of base64, so for 249 bytes",
+    why: "memcached takes 250 letters of base64, and kvs 250 bytes in it",
     sends: { "meta: a key in base64 has up to 250 bytes": /^ms .* 1 b/ },
   },
   {

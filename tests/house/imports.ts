@@ -37,6 +37,7 @@ const PACKAGES: Record<string, string> = {
   "ioredis": "lib/storage/redis/",
   "undici": "lib/storage/gcs/",
   "echarts": "bench/",
+  "uplot": "lib/server/http/",
   "fast-check": "tests/",
   "@std/assert": "tests/",
 };

@@ -14,6 +14,8 @@ export interface Behaviour {
   get?(items: Map<string, Uint8Array>, key: string): Uint8Array | undefined;
   /** What a set is answered; `STORED` if absent. */
   stored?: string;
+  /** Only a version is answered. */
+  silent?: boolean;
   /** The answers to the first requests wait so long, in milliseconds. */
   stall?: number;
 }
@@ -61,6 +63,7 @@ async function answer(
     text += latin1(memory.subarray(0, count));
     const out = new ByteBuffer();
     while (true) {
+      if (behaviour.silent && !text.startsWith("version")) break;
       const line = /^(version|get (\S+)|set (\S+) 0 0 (\d+))\r\n/.exec(text);
       if (line === null) break;
       const [{ length }, , getKey, setKey, size] = line;

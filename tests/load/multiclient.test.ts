@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Report } from "../../lib/load/report.ts";
+import { Client } from "../../lib/client/client.ts";
 import { dialects, startKvs } from "../client/servers.ts";
+import { startFakeServer } from "./fake_server.ts";
 
 const program = new URL("../../multiclient.ts", import.meta.url).pathname;
 const generator = new URL("../../generate.ts", import.meta.url).pathname;
@@ -49,7 +51,7 @@ for (const { name, protocol, ignore, start } of dialects) {
     const report = await reportOf(server.address, ...args, "--verify", "--key-dist", "zipf");
     assertEquals([report.threads, report.errors, report.wrong], [2, {}, {}]);
     const paced = await reportOf(server.address, ...args, "--rate", "1000");
-    assertEquals(paced.requests, 300);
+    assertEquals(paced.requests + paced.unsent, 300);
   });
 }
 
@@ -115,7 +117,7 @@ Deno.test("multiclient prints a table with a row a command", async () => {
   const { code, out } = await run(program, ["3", "--server", server.address]);
   assertEquals(code, 0);
   assertMatch(out, /^3 clients, 300 requests in \d+\.\d{3} s: [\d,]+ a second\n\n/);
-  assertMatch(out, /requests +a second +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  assertMatch(out, /requests +a second +failed +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
   assertMatch(out, /\nget +\d+/);
   assertMatch(out, /\nset +\d+/);
   assertMatch(out, /\nno errors\nno wrong answers\nthe generator used \d+ % of what CPU it could/);
@@ -136,4 +138,52 @@ Deno.test("multiclient says what is wrong with its options, with 64, and what is
     assertEquals([ended.code, ended.out], [code, ""], message);
     assert(ended.err.startsWith(`multiclient: ${message}`), ended.err);
   }
+});
+
+Deno.test("multiclient reads lines of LF or CRLF, from a file or a pipe, and refuses a mixture", async () => {
+  const directory = await Deno.makeTempDir();
+  await using server = await startKvs();
+  const file = `${directory}/keys.txt`;
+  for (const content of ["one\ntwo\n", "one\ntwo", "one\r\ntwo\r\n", "one\r\ntwo"]) {
+    await Deno.writeTextFile(file, content);
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: [
+        "-c",
+        'cat "$1" | "$0" run -A --no-check "$2" 2 --get-ratio 0 --keys /dev/stdin -s "$3"',
+      ]
+        .concat(Deno.execPath(), file, program, server.address),
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], JSON.stringify(content));
+    using client = new Client({ servers: [server.address] });
+    const keys = (await Array.fromAsync(client.keys())).flat().map(({ key }) => key);
+    assertEquals(keys.map((key) => new TextDecoder().decode(key)).sort(), ["one", "two"]);
+    await client.flushAll();
+  }
+  for (const [content, line, these] of [["a\r\nb\n", 2, "LF"], ["a\nb\r\n", 2, "CRLF"]] as const) {
+    await Deno.writeTextFile(file, content);
+    const { code, err } = await run(program, ["--keys", file, "--server", server.address]);
+    assertEquals(code, 65);
+    assert(err.startsWith(`multiclient: line ${line} of '${file}' ends in ${these}, `), err);
+  }
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("the clock ends a run whose rate nothing can keep, and what was not sent is counted", async () => {
+  await using server = await startKvs();
+  const args = ["4", "--rate", "100000000", "--duration", "300ms", "--json"];
+  const { code, out } = await run(program, ["--server", server.address, ...args]);
+  const report: Report = JSON.parse(out);
+  assertEquals([code, report.requests + report.unsent], [0, 30_000_000]);
+  assert(report.unsent > 0);
+});
+
+Deno.test("the clock ends a run whose server is silent, and what is in flight has failed", async () => {
+  using server = startFakeServer({ silent: true });
+  const args = ["4", "--duration", "300ms", "--timeout", "1h", "--json"];
+  const { code, out } = await run(program, ["--server", server.address, ...args]);
+  const report: Report = JSON.parse(out);
+  assertEquals([code, report.requests], [70, 4]);
+  assertEquals(report.errors, { "no reply by the end of the run": 4 });
+  const failed = Object.values(report.commands).map(({ failed }) => failed);
+  assertEquals(failed.reduce((sum, count) => sum + count), 4);
 });

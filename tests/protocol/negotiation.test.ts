@@ -13,9 +13,9 @@ const choices: [
   ["auto", true, "binary", "ascii"],
   ["ascii", true, "none", "ascii"],
   ["binary", true, "binary", "none"],
-  ["auto", false, "binary", "ascii, for a login"],
+  ["auto", false, "binary, for a login", "ascii, for a login"],
   ["ascii", false, "none", "ascii, for a login"],
-  ["binary", false, "binary", "none"],
+  ["binary", false, "binary, for a login", "none"],
 ];
 
 function choice(first: number, protocols: Protocols, authenticated: boolean): string {

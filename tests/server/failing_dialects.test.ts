@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { OutOfSpaceError, StoreError } from "../../lib/errors.ts";
 import {
@@ -184,6 +185,46 @@ test(
     );
   },
 );
+
+test(
+  "commits that fail now and then leave one reply to each request, in their order",
+  async (store, harness) => {
+    const large = "x".repeat(100_000);
+    await harness.exchange([`set large 0 0 ${large.length}\r\n${large}\r\n`]);
+    const commit = store.commit.bind(store);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom("large", "none"), { minLength: 1, maxLength: 12 }),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }),
+        async (keys, fates) => {
+          let commits = 0;
+          store.commit = (batch) => {
+            store.commitFailure = fates[commits++ % fates.length] ? lost : undefined;
+            return commit(batch);
+          };
+          const lines = await harness.exchange([keys.map((key) => `mg ${key} v\r\n`).join("")]);
+          assertEquals(lines.match(/^(VA|EN|SERVER_ERROR)/gm)?.length, keys.length);
+          const frames = await harness.exchange([
+            keys.map((key, opaque) => ask(Opcode.get, { key, opaque })).join(""),
+          ]);
+          assertEquals(opaquesIn(frames), keys.map((_, opaque) => opaque));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  },
+);
+
+/** The opaques of replies, in their order. */
+function opaquesIn(frames: string): number[] {
+  const { buffer } = bytesOfBinaryString(frames);
+  const view = new DataView(buffer);
+  const opaques: number[] = [];
+  for (let at = 0; at < view.byteLength; at += 24 + view.getUint32(at + 8)) {
+    opaques.push(view.getUint32(at + 12));
+  }
+  return opaques;
+}
 
 /** A request with what its opcode needs. */
 function requestOf(opcode: number, opaque: number): string {

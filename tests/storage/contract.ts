@@ -356,8 +356,8 @@ export function testContract(
       await use.store.swap(k, "any", itemOf("old"));
       await use.store.swap(other, "any", itemOf("old"));
       await use.store.commit();
-      const [writer, waiting, reader, misser, bystander] = Array.from(
-        { length: 5 },
+      const [writer, waiting, reader, misser, bystander, abandoned] = Array.from(
+        { length: 6 },
         () => new Batch(),
       );
       await store.read(other, bystander);
@@ -365,6 +365,9 @@ export function testContract(
       store.swap(k, "any", itemOf("new"), writer);
       store.swap(gone, "any", itemOf("new"), writer);
       store.swap(gone, "any", null, waiting);
+      // A connection that is gone: its batch is used again for another.
+      store.swap(k, "any", itemOf("new"), abandoned);
+      abandoned.clear();
       const seen = store.read(k, reader) as Item;
       assertEquals(textOf(seen.value), "new");
       assertEquals(store.read(gone, misser), undefined);
@@ -376,6 +379,7 @@ export function testContract(
         await assertRejects(async () => await store.commit(batch), StoreError);
       }
       await store.commit(bystander);
+      await store.commit(abandoned);
       assertEquals(textOf((await use.get())!.value), "old");
       assertEquals(await use.get(gone), undefined);
       writer.clear();
@@ -608,6 +612,28 @@ export function testContract(
     assertEquals([touched.fetched, touched.accessed, touched.exptime], [true, 3_000_000, exptime]);
     await store.commit(batch);
   }, forgets);
+
+  point("17. finds what has expired, and leaves the rest", async (use) => {
+    const { clock, store } = use;
+    if (store.store.removeExpired === undefined) return;
+    for (let i = 0; i < 300; i++) {
+      const exptime = i % 3 === 2 ? 0 : clock.now() + (i % 3 === 0 ? 1e6 : 1e9);
+      await store.swap(bytesOf(`k${i}`), "any", itemOf("old"));
+      await store.swap(bytesOf(`k${i}`), "any", itemOf(`v${i}`, { exptime }));
+    }
+    await store.commit();
+    const before = store.store.info();
+    clock.offset += 2e6;
+    // What the store does in the background may find some of them before.
+    assert(await store.store.removeExpired() <= 100);
+    const after = store.store.info();
+    assertEquals([after.items, after.reclaimed - before.reclaimed], [before.items - 100, 100]);
+    assertEquals(await store.store.removeExpired(), 0);
+    for (let i = 0; i < 300; i++) {
+      const item = await use.get(bytesOf(`k${i}`));
+      assertEquals(item && textOf(item.value), i % 3 === 0 ? undefined : `v${i}`);
+    }
+  });
 
   point("15. says whether it keeps the order of changes that are not waited for", async (use) => {
     assertEquals(use.store.store.ordered ?? false, particulars.ordered ?? false);

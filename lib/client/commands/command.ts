@@ -15,8 +15,16 @@ export interface Command {
   readonly arguments: readonly [least: number, most: number];
   /** The options of its own that it takes. */
   readonly options: readonly (keyof typeof clientOptions)[];
+  /** What it does, in a line. */
   readonly help: string;
-  /** Does it and gives the exit code. */
+  /** What else `help COMMAND` says: sentences, and examples as they are typed. */
+  readonly details?: string;
+  readonly examples?: readonly string[];
+  /** It runs until it is interrupted, or for long: Ctrl-C ends it in order. */
+  readonly long?: boolean;
+  /** Its arguments name keys, for the shell's completion. */
+  readonly keys?: boolean;
+  /** Does it and returns the exit code. */
   run(call: Call): Promise<number>;
 }
 
@@ -25,9 +33,24 @@ export interface Call {
   readonly args: readonly string[];
   readonly options: ClientValues;
   readonly client: Client;
-  /** Runs another command line on the same client: the shell's lines. */
-  execute(words: readonly string[]): Promise<number>;
+  /** Aborts when the user interrupts the command; its reason is then what the command throws. */
+  readonly signal: AbortSignal;
+  /** Standard input; absent in the shell, which reads its lines there. */
+  readonly input?: () => ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Runs another command line, for the shell; `undefined` for a command that the shell runs. */
+  execute?(words: readonly string[], client: Client, signal: AbortSignal): Promise<number>;
 }
 
 /** The options that belong to some commands only. */
-export const OWN_OPTIONS = ["raw", "flags", "ttl", "base64", "keep"] as const;
+export const OWN_OPTIONS = [
+  "raw",
+  "flags",
+  "ttl",
+  "base64",
+  "keep",
+  "limit",
+  "interval",
+  "count",
+  "history",
+  "delimiter",
+] as const;

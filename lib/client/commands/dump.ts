@@ -4,7 +4,7 @@
  * @module
  */
 
-import { binaryString } from "../../bytes.ts";
+import { binaryString, ByteBuffer, bytesOf } from "../../bytes.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Value } from "../../protocol/client_dialect.ts";
@@ -13,54 +13,97 @@ import type { Client } from "../client.ts";
 import { RequestError } from "../errors.ts";
 import type { KeyEntry } from "../keys.ts";
 import type { Command } from "./command.ts";
+import { eachServer } from "./each_server.ts";
 import { bytesField, itemLine } from "./item_line.ts";
-import { Progress } from "./progress.ts";
+import { counted, Progress } from "./progress.ts";
 
-/** How many items are asked for at once: with values of 1 MiB they are all in memory. */
-const BATCH = 50;
+/** How many items, and how many bytes of them, are asked for at once. */
+const BATCH_ITEMS = 50;
+const BATCH_BYTES = 4 * 2 ** 20;
+
+/** Lines are printed when so many bytes have gathered. */
+const PRINTED = 256 * 1024;
 
 export const dump: Command = {
   takes: "",
   arguments: [0, 0],
   options: [],
   help: "print all items, flags and times of expiry included, as one line of JSON each",
-  async run({ client }) {
-    using progress = new Progress("dumped");
+  examples: ["kvs-client dump | gzip >items.gz"],
+  long: true,
+  async run({ client, signal }) {
+    using progress = new Progress("listed", { prints: true });
+    let dumped = 0;
     let code: number = Exit.ok;
     const unreadable = (key: Uint8Array, why: string) => {
       console.error(`dump: cannot read ${JSON.stringify(bytesField("key", key))}: ${why}`);
       code = Exit.software;
     };
     // Each server by itself: what another client has stored there may not be where ketama puts it.
-    for (const server of client.single()) {
-      using _ = server;
-      for await (const entries of server.keys()) {
-        for (let i = 0; i < entries.length; i += BATCH) {
-          const lines = await dumpBatch(server, entries.slice(i, i + BATCH), unreadable);
-          if (lines.length > 0) await print(lines.join("\n") + "\n");
-          progress.items += lines.length;
+    const failed = await eachServer("dump", client, async (server) => {
+      progress.verb = "listed";
+      progress.items = 0;
+      const listed = (count: number) => progress.items += count;
+      for await (const entries of server.keys({ listed })) {
+        if (progress.verb === "listed") {
+          progress.verb = "dumped";
+          progress.items = dumped;
+        }
+        for (const batch of batchesOf(entries)) {
+          signal.throwIfAborted();
+          dumped += await dumpBatch(server, batch, unreadable);
+          progress.items = dumped;
         }
       }
-    }
-    console.error(`dumped ${progress.items} items`);
-    return code;
+    });
+    progress[Symbol.dispose]();
+    console.error(`dumped ${counted(dumped, "item")}`);
+    return failed === Exit.ok ? code : failed;
   },
 };
 
-/** The lines of those items that are still there. */
+/** Cuts a listing into parts that fit in memory: a large item is one of its own. */
+function* batchesOf(entries: readonly KeyEntry[]): Generator<readonly KeyEntry[]> {
+  let batch: KeyEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    if (batch.length === BATCH_ITEMS || batch.length > 0 && bytes + entry.size > BATCH_BYTES) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(entry);
+    bytes += entry.size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Prints those items that are still there; returns how many. */
 async function dumpBatch(
   server: Client,
   entries: readonly KeyEntry[],
   unreadable: (key: Uint8Array, why: string) => void,
-): Promise<string[]> {
+): Promise<number> {
   const found = await readItems(server, entries.map(({ key }) => key), unreadable);
-  const lines: string[] = [];
+  const out = new ByteBuffer(PRINTED);
+  let count = 0;
   for (const { key, expires } of entries) {
     const item = found.get(binaryString(key));
     if (item === undefined) continue;
-    lines.push(itemLine({ key, value: item.value, flags: item.flags, expires }));
+    const line = itemLine({ key, value: item.value, flags: item.flags, expires });
+    if (line === undefined) {
+      unreadable(key, `a value of ${item.value.length} bytes does not fit in a line`);
+      continue;
+    }
+    count++;
+    out.append(bytesOf(line));
+    out.byte(0x0a);
+    if (out.length < PRINTED) continue;
+    await print(out.view());
+    out.clear(PRINTED);
   }
-  return lines;
+  if (out.length > 0) await print(out.view());
+  return count;
 }
 
 /** A server that does not know meta commands can still be asked for what text can name. */

@@ -9,7 +9,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { bytesOf } from "../../bytes.ts";
 
 /** What a line says of an item. */
@@ -29,18 +28,35 @@ export function bytesField(name: string, bytes: Uint8Array): Record<string, stri
   try {
     return { [name]: utf8.decode(bytes) };
   } catch {
-    return { [`${name}Base64`]: Buffer.from(bytes).toString("base64") };
+    return base64Field(name, bytes);
   }
 }
 
-/** The line of an item, without its line end. */
-export function itemLine({ key, value, flags, expires }: Item): string {
-  return JSON.stringify({
-    ...bytesField("key", key),
-    ...bytesField("value", value),
-    flags,
-    ...(expires === 0 ? {} : { expires }),
-  });
+function base64Field(name: string, bytes: Uint8Array): Record<string, string> {
+  return { [`${name}Base64`]: bytes.toBase64() };
+}
+
+/**
+ * The line of an item, without its line end; `undefined` for a value of some hundred megabytes, of
+ * which the engine makes no text.
+ */
+export function itemLine({ key, value, flags, expires }: Item): string | undefined {
+  const others = { flags, ...(expires === 0 ? {} : { expires }) };
+  // Control characters take six letters each in JSON, bytes in base64 four thirds.
+  for (const field of [() => bytesField("value", value), () => base64Field("value", value)]) {
+    try {
+      return JSON.stringify({ ...bytesField("key", key), ...field(), ...others });
+    } catch (error) {
+      if (!(error instanceof RangeError) && !isTooLong(error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** How the engine says that a text would be longer than it takes. */
+function isTooLong(error: unknown): boolean {
+  return error instanceof Error &&
+    /string longer than|too long|Invalid string/i.test(error.message);
 }
 
 /**
@@ -70,8 +86,17 @@ export function readItemLine(line: string, now: number): Item {
 
 function readBytes(fields: Record<string, unknown>, name: string): Uint8Array {
   const text = fields[name];
-  if (typeof text === "string") return bytesOf(text);
+  if (typeof text === "string") {
+    if (text.isWellFormed()) return bytesOf(text);
+    throw new SyntaxError(`"${name}" has half a character: \\ud800 to \\udfff stand in pairs`);
+  }
   const base64 = fields[`${name}Base64`];
-  if (typeof base64 === "string") return Buffer.from(base64, "base64");
+  if (typeof base64 === "string") {
+    try {
+      return Uint8Array.fromBase64(base64);
+    } catch {
+      throw new SyntaxError(`"${name}Base64" is not base64`);
+    }
+  }
   throw new SyntaxError(`neither "${name}" nor "${name}Base64" is a text`);
 }

@@ -6,12 +6,15 @@
 
 import { Buffer } from "node:buffer";
 import { bytesOf } from "../../bytes.ts";
-import { print } from "../../cli/terminal.ts";
+import { print, printable, quoted } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Key } from "../../protocol/key.ts";
 import type { Command } from "./command.ts";
+import { eachServer } from "./each_server.ts";
 import { bytesField } from "./item_line.ts";
 import type { ClientValues } from "./options.ts";
+import { pattern } from "./pattern.ts";
+import { wordBytes } from "./words.ts";
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -21,11 +24,17 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
  * @throws {ExitError} 64 where it is to be base64 and is not.
  */
 export function keyOf({ base64 }: Pick<ClientValues, "base64">, text: string): Key {
-  if (!base64) return text;
+  if (!base64) return wordBytes(text);
   if (!BASE64.test(text)) {
     throw new ExitError(`--base64 takes keys in base64, received '${text}'`, Exit.usage);
   }
   return Buffer.from(text, "base64");
+}
+
+/** An argument as a message may show it, whatever bytes it stands for. */
+export function argumentText(text: string): string {
+  const bytes = wordBytes(text);
+  return typeof bytes === "string" ? printable(bytes) : quoted(bytes);
 }
 
 /** A key as a field of JSON: `key`, or `keyBase64` where it is not UTF-8. */
@@ -34,36 +43,50 @@ export function keyField(key: Key): Record<string, string> {
 }
 
 export const keys: Command = {
-  takes: "",
-  arguments: [0, 0],
-  options: ["base64"],
-  help: "print all keys, one a line",
-  async run({ options, client }) {
+  takes: "[PATTERN]",
+  arguments: [0, 1],
+  options: ["base64", "limit"],
+  help: "print all keys, or those that PATTERN (user:*, ?, [a-z]) fits, one a line",
+  examples: ["kvs-client keys 'user:*' --limit 20"],
+  long: true,
+  async run({ args, options, client, signal }) {
+    const fits = args[0] === undefined ? () => true : pattern(args[0]);
+    const { limit = Infinity } = options;
     let hidden = 0;
-    for await (const entries of client.keys()) {
-      const lines: string[] = [];
-      for (const { key, expires } of entries) {
-        const line = options.json
-          ? JSON.stringify({ ...keyField(key), ...(expires === 0 ? {} : { expires }) })
-          : options.base64
-          ? Buffer.from(key).toString("base64")
-          : lineOf(key);
-        if (line === undefined) hidden++;
-        else lines.push(line);
+    let printed = 0;
+    const failed = await eachServer("keys", client, async (server) => {
+      for await (const entries of server.keys()) {
+        signal.throwIfAborted();
+        const lines: string[] = [];
+        for (const { key, expires } of entries) {
+          if (printed === limit) break;
+          if (!fits(key)) continue;
+          const line = options.json
+            ? JSON.stringify({ ...keyField(key), ...(expires === 0 ? {} : { expires }) })
+            : options.base64
+            ? key.toBase64()
+            : lineOf(key);
+          if (line === undefined) hidden++;
+          else {
+            lines.push(line);
+            printed++;
+          }
+        }
+        if (lines.length > 0) await print(lines.join("\n") + "\n");
+        if (printed === limit) break;
       }
-      if (lines.length > 0) await print(lines.join("\n") + "\n");
-    }
+    });
     if (hidden > 0) {
       console.error(`keys: ${hidden} more are no line of text: --base64 or --json shows them`);
     }
-    return Exit.ok;
+    return failed;
   },
 };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A key as a line that can be typed again; `undefined` where no line can be it. */
-function lineOf(key: Uint8Array): string | undefined {
+export function lineOf(key: Uint8Array): string | undefined {
   try {
     const text = utf8.decode(key);
     // deno-lint-ignore no-control-regex -- that is what it is about

@@ -5,7 +5,7 @@
  */
 
 import { bytesOfBinaryString } from "../../bytes.ts";
-import { print } from "../../cli/terminal.ts";
+import { print, shown } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { RawReply } from "../client.ts";
 import type { Command } from "./command.ts";
@@ -20,7 +20,7 @@ export const raw: Command = {
     for (const line of linesOfReply(await client.raw(args.join(" ")))) {
       if (options.json) await print(JSON.stringify(bytesField("line", line)) + "\n");
       else {
-        await print(line);
+        await print(shown(line));
         await print("\n");
       }
     }

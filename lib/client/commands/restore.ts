@@ -6,17 +6,20 @@
 
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
+import { exptimeAt } from "../../exptime.ts";
 import { KeyError } from "../../protocol/key.ts";
-import { RELATIVE_EXPTIME } from "../client.ts";
-import { RequestError, ServerError } from "../errors.ts";
+import { RequestError, ServerError, UnreachableError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
 import { type Item, readItemLine } from "./item_line.ts";
 import { linesOf } from "./lines.ts";
-import { Progress } from "./progress.ts";
+import { counted, Progress } from "./progress.ts";
 
 /** How many items, and how many bytes of values, may be on their way at once. */
 const WINDOW_ITEMS = 256;
 const WINDOW_BYTES = 8 * 2 ** 20;
+
+/** How many different refusals are told apart. */
+const MOST_REFUSALS = 20;
 
 /** What became of the items. */
 interface Tally {
@@ -29,22 +32,37 @@ interface Tally {
   refused: number;
 }
 
+/** Why items were refused: each reason once, with its first line and how often it came. */
+type Refusals = Map<string, { readonly line: number; count: number }>;
+
 export const restore: Command = {
   takes: "[FILE]",
   arguments: [0, 1],
   options: ["keep"],
   help: "store the items of FILE or standard input, as dump prints them",
+  details:
+    "It ends at the first line that it cannot read, when all before it are stored, and says " +
+    "which line that is. Items that the server refuses are counted; the rest is stored.",
+  examples: ["kvs-client restore items.ndjson", "zcat items.gz | kvs-client restore --keep"],
+  long: true,
   async run(call) {
-    const tally: Tally = { restored: 0, expired: 0, kept: 0, refused: 0 };
-    await restoreLines(call, linesOf(await open(call.args[0])), tally);
-    if (call.options.json) await print(JSON.stringify(tally) + "\n");
-    else console.error(summary(tally));
-    return tally.refused > 0 ? Exit.software : Exit.ok;
+    const lines = linesOf(await open(call));
+    const restoring = new Restoring(call);
+    try {
+      await restoring.run(lines);
+    } finally {
+      await restoring.report();
+    }
+    return restoring.tally.refused > 0 ? Exit.software : Exit.ok;
   },
 };
 
-async function open(path: string | undefined): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  if (path === undefined || path === "-") return Deno.stdin.readable;
+async function open({ args, input }: Call): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const [path = "-"] = args;
+  if (path === "-") {
+    if (input !== undefined) return input();
+    throw new ExitError("restore takes a FILE here: the shell has standard input", Exit.usage);
+  }
   try {
     return (await Deno.open(path)).readable;
   } catch (error) {
@@ -52,74 +70,132 @@ async function open(path: string | undefined): Promise<ReadableStream<Uint8Array
   }
 }
 
-async function restoreLines(
-  call: Call,
-  lines: AsyncIterable<string>,
-  tally: Tally,
-): Promise<void> {
-  using progress = new Progress("restored");
-  const onTheWay = new Set<Promise<void>>();
-  let bytes = 0;
-  let failure: unknown;
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === "") continue;
-    const now = Date.now() / 1000;
-    let item: Item;
-    try {
-      item = readItemLine(line, Math.floor(now));
-    } catch (error) {
-      throw new ExitError(`restore: line ${number}: ${messageOf(error)}`, Exit.data);
-    }
-    if (item.expires !== 0 && item.expires <= now) {
-      tally.expired++;
-      continue;
-    }
-    bytes += item.value.length;
-    const storing: Promise<void> = store(call, item, number, tally)
-      .catch((error) => void (failure ??= error))
-      .finally(() => {
-        onTheWay.delete(storing);
-        bytes -= item.value.length;
-        progress.items = tally.restored;
-      });
-    onTheWay.add(storing);
-    while (onTheWay.size >= WINDOW_ITEMS || bytes > WINDOW_BYTES) await Promise.race(onTheWay);
-    if (failure !== undefined) break;
-  }
-  await Promise.all(onTheWay);
-  if (failure !== undefined) throw failure;
-}
+/** One run of the command. */
+class Restoring {
+  readonly tally: Tally = { restored: 0, expired: 0, kept: 0, refused: 0 };
+  readonly #call: Call;
+  readonly #refusals: Refusals = new Map();
+  /** What is on its way, by its line. */
+  readonly #onTheWay = new Map<number, Promise<void>>();
+  #bytes = 0;
+  /** What ended it, and at which line. */
+  #failure: { readonly line: number; readonly error: unknown } | undefined;
 
-/** Stores one item. That the server refuses it is said and counted; it ends nothing. */
-async function store(
-  { client, options }: Call,
-  { key, value, flags, expires }: Item,
-  line: number,
-  tally: Tally,
-): Promise<void> {
-  try {
-    // A time within 30 days of 1970 would be taken for one that counts from now.
-    const exptime = expires === 0 ? 0 : Math.max(expires, RELATIVE_EXPTIME + 1);
-    if (!options.keep) await client.set(key, value, { flags, exptime });
-    else if (!await client.add(key, value, { flags, exptime })) {
-      tally.kept++;
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** @throws {ExitError} that names the line, once all before it is settled. */
+  async run(lines: AsyncGenerator<string>): Promise<void> {
+    using progress = new Progress("restored");
+    const { signal } = this.#call;
+    let number = 0;
+    while (this.#failure === undefined) {
+      number++;
+      try {
+        const { done, value: line } = await orAborted(lines.next(), signal);
+        if (done) break;
+        if (line.trim() !== "") await this.#take(line, number);
+      } catch (error) {
+        this.#fail(number, error);
+      }
+      progress.items = this.tally.restored;
+    }
+    await Promise.all(this.#onTheWay.values());
+    if (this.#failure === undefined) return;
+    const { line, error } = this.#failure;
+    const code = error instanceof ExitError
+      ? error.code
+      : error instanceof UnreachableError
+      ? Exit.unavailable
+      : Exit.data;
+    throw new ExitError(`restore: line ${line}: ${messageOf(error)}`, code);
+  }
+
+  async report(): Promise<void> {
+    for (const [reason, { line, count }] of this.#refusals) {
+      console.error(
+        count === 1
+          ? `restore: line ${line}: ${reason}`
+          : `restore: line ${line} and ${count - 1} more: ${reason}`,
+      );
+    }
+    if (this.#call.options.json) await print(JSON.stringify(this.tally) + "\n");
+    else console.error(summary(this.tally));
+  }
+
+  /** Sends an item, and waits while too much is on its way. */
+  async #take(line: string, number: number): Promise<void> {
+    const now = Date.now() / 1000;
+    const item = readItemLine(line, Math.floor(now));
+    if (item.expires !== 0 && item.expires <= now) {
+      this.tally.expired++;
       return;
     }
-    tally.restored++;
-  } catch (error) {
-    const refused = error instanceof ServerError || error instanceof RequestError ||
-      error instanceof KeyError;
-    if (!refused) throw error;
-    tally.refused++;
-    console.error(`restore: line ${line}: ${error.message}`);
+    const { length } = item.value;
+    this.#bytes += length;
+    const storing = this.#store(item, number)
+      .catch((error) => this.#fail(number, error))
+      .finally(() => {
+        this.#onTheWay.delete(number);
+        this.#bytes -= length;
+      });
+    this.#onTheWay.set(number, storing);
+    while (this.#onTheWay.size >= WINDOW_ITEMS || this.#bytes > WINDOW_BYTES) {
+      await Promise.race(this.#onTheWay.values());
+    }
+  }
+
+  /** Stores one item. That the server refuses it is counted; it ends nothing. */
+  async #store({ key, value, flags, expires }: Item, line: number): Promise<void> {
+    const { client, options } = this.#call;
+    try {
+      const exptime = exptimeAt(expires);
+      if (!options.keep) await client.set(key, value, { flags, exptime });
+      else if (!await client.add(key, value, { flags, exptime })) {
+        this.tally.kept++;
+        return;
+      }
+      this.tally.restored++;
+    } catch (error) {
+      const refused = error instanceof ServerError || error instanceof RequestError ||
+        error instanceof KeyError;
+      if (!refused) throw error;
+      this.tally.refused++;
+      this.#refuse(error.message, line);
+    }
+  }
+
+  #refuse(message: string, line: number): void {
+    const refusals = this.#refusals;
+    const reason = refusals.size < MOST_REFUSALS ? message : "other reasons";
+    const known = refusals.get(reason);
+    if (known === undefined) refusals.set(reason, { line, count: 1 });
+    else known.count++;
+  }
+
+  /** Keeps the first line that failed. */
+  #fail(line: number, error: unknown): void {
+    if (this.#failure === undefined || line < this.#failure.line) this.#failure = { line, error };
+  }
+}
+
+/** What a promise brings, unless the signal aborts first. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
 function summary({ restored, expired, kept, refused }: Tally): string {
   return [
-    `restored ${restored} items`,
+    `restored ${counted(restored, "item")}`,
     ...(expired > 0 ? [`${expired} had expired`] : []),
     ...(kept > 0 ? [`${kept} were there already`] : []),
     ...(refused > 0 ? [`${refused} were refused`] : []),

@@ -5,11 +5,12 @@
  */
 
 import process from "node:process";
-import { isTerminal, paint, print } from "../../cli/terminal.ts";
-import { Exit, ExitError } from "../../errors.ts";
-import { addressText } from "../address.ts";
+import { isTerminal, paint, print, printable } from "../../cli/terminal.ts";
+import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { Client } from "../client.ts";
 import type { Call, Command } from "./command.ts";
-import { linesOf } from "./lines.ts";
+import { completer } from "./complete.ts";
+import { LineError, linesOf } from "./lines.ts";
 import { historyPath, readHistory, writeHistory } from "./history.ts";
 import { wordsOf } from "./words.ts";
 
@@ -20,6 +21,8 @@ export const shell: Command = {
   arguments: [0, 0],
   options: [],
   help: "read commands, and the options of each, line by line",
+  details: "Words are as in sh. Double quotes take redis-cli's escapes: \\n, \\r, \\t, \\xHH. " +
+    "Tab completes commands, options and keys; Ctrl-C ends the command that runs, Ctrl-D the shell.",
   async run(call) {
     return Deno.stdin.isTerminal() && isTerminal() ? await interact(call) : await readAll(call);
   },
@@ -28,9 +31,15 @@ export const shell: Command = {
 /** Runs the lines of standard input. The exit code is the last command's, as in sh. */
 async function readAll(call: Call): Promise<number> {
   let code: number = Exit.ok;
-  for await (const line of linesOf(Deno.stdin.readable)) {
-    if (isEnd(line)) break;
-    code = await runLine(line, call) ?? code;
+  const run = new Running(call);
+  try {
+    for await (const line of linesOf(Deno.stdin.readable)) {
+      if (isEnd(line)) break;
+      code = await run.line(line) ?? code;
+    }
+  } catch (error) {
+    if (!(error instanceof LineError)) throw error;
+    throw new ExitError(`shell: a line cannot be read: ${error.message}`, Exit.data);
   }
   return code;
 }
@@ -39,6 +48,8 @@ async function interact(call: Call): Promise<number> {
   // Loaded here alone: other commands would wait for it as long as for all the rest of their start.
   const { createInterface } = await import("node:readline");
   const path = historyPath();
+  const run = new Running(call);
+  const complete = completer(() => run.client);
   const editor = createInterface({
     input: process.stdin,
     output: process.stdout,
@@ -46,12 +57,16 @@ async function interact(call: Call): Promise<number> {
     history: await readHistory(path),
     historySize: HISTORY_LINES,
     removeHistoryDuplicates: true,
-    prompt: paint("bold", `${call.client.servers.map(addressText).join(",")}> `),
+    prompt: paint("bold", `${call.client.addresses.join(",")}> `),
+    completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
+      complete(line).then((found) => done(null, found), () => done(null, [[], line]));
+    },
   });
   let history: string[] = [];
   editor.on("history", (lines: string[]) => history = [...lines]);
   editor.on("SIGINT", () => {
-    // Control-C gives up the line; control-D leaves.
+    // Control-C ends what runs, or gives up the line; control-D leaves.
+    if (run.interrupt()) return;
     editor.write(null, { ctrl: true, name: "u" });
     editor.prompt();
   });
@@ -59,7 +74,7 @@ async function interact(call: Call): Promise<number> {
   editor.prompt();
   for await (const line of editor) {
     if (isEnd(line)) break;
-    await runLine(line, call);
+    await run.line(line);
     editor.prompt();
   }
   editor.close();
@@ -71,15 +86,45 @@ function isEnd(line: string): boolean {
   return /^\s*(exit|quit)\s*$/.test(line);
 }
 
-/** Runs one line, and says what goes wrong. Gives `undefined` for an empty one. */
-async function runLine(line: string, call: Call): Promise<number | undefined> {
-  try {
-    const words = wordsOf(line);
-    return words.length === 0 || words[0]!.startsWith("#") ? undefined : await call.execute(words);
-  } catch (error) {
-    const known = error instanceof ExitError || error instanceof SyntaxError;
-    if (!known) throw error;
-    console.error(error.message);
-    return error instanceof ExitError ? error.code : Exit.usage;
+/** The lines of a shell, one after another, over connections that an interruption closes. */
+class Running {
+  readonly #call: Call;
+  #stop = new AbortController();
+  #isRunning = false;
+  client: Client;
+
+  constructor(call: Call) {
+    this.#call = call;
+    this.client = call.client.until(this.#stop.signal);
+  }
+
+  /** Ends the command that runs; false where none does. */
+  interrupt(): boolean {
+    if (!this.#isRunning) return false;
+    this.#stop.abort(new ExitError("interrupted", Exit.interrupted));
+    return true;
+  }
+
+  /** Runs one line, and says what goes wrong. Returns `undefined` for an empty one. */
+  async line(line: string): Promise<number | undefined> {
+    const { signal } = this.#stop;
+    try {
+      const words = wordsOf(line);
+      if (words.length === 0 || words[0]!.startsWith("#")) return undefined;
+      this.#isRunning = true;
+      return await this.#call.execute!(words, this.client, signal);
+    } catch (error) {
+      const known = error instanceof ExitError || error instanceof SyntaxError;
+      if (!known) throw error;
+      const message = messageOf(error);
+      console.error(Deno.stderr.isTerminal() ? printable(message) : message);
+      return error instanceof ExitError ? error.code : Exit.usage;
+    } finally {
+      this.#isRunning = false;
+      if (signal.aborted) {
+        this.#stop = new AbortController();
+        this.client = this.#call.client.until(this.#stop.signal);
+      }
+    }
   }
 }

@@ -7,10 +7,12 @@
 import { duration } from "../../cli/option.ts";
 import { isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { type Client, RELATIVE_EXPTIME, type StoreOptions } from "../client.ts";
+import { exptimeAfter } from "../../exptime.ts";
+import type { Client, StoreOptions } from "../client.ts";
 import type { Key } from "../../protocol/key.ts";
 import type { Call, Command } from "./command.ts";
-import { keyField, keyOf } from "./keys.ts";
+import { argumentText, keyField, keyOf } from "./keys.ts";
+import { wordBytes } from "./words.ts";
 
 type Store = (
   client: Client,
@@ -24,14 +26,15 @@ function storage(help: string, store: Store, takes = "KEY VALUE", own = true): C
   const count = takes.split(" ").length;
   return {
     takes,
+    keys: true,
     arguments: [count, count],
     options: own ? ["flags", "ttl", "base64"] : ["base64"],
     help,
     async run(call) {
       const [key, text, ...rest] = call.args as [string, string, ...string[]];
-      const value = text === "-" ? await readStandardInput() : text;
+      const value = text === "-" ? await readInput(call) : wordBytes(text);
       const { flags, ttl } = call.options;
-      const options = { flags, exptime: exptimeOf(ttl) };
+      const options = { flags, exptime: exptimeAfter(ttl) };
       const stored = await store(call.client, keyOf(call.options, key), value, options, rest);
       return report(call, key, "stored", stored);
     },
@@ -86,6 +89,7 @@ export const cas = storage(
 function arithmetic(verb: "incr" | "decr", help: string): Command {
   return {
     takes: "KEY [N]",
+    keys: true,
     arguments: [1, 2],
     options: ["base64"],
     help,
@@ -110,12 +114,13 @@ export const decr = arithmetic("decr", "take N (1) from a number, down to 0, and
 
 export const touch: Command = {
   takes: "KEY TTL",
+  keys: true,
   arguments: [2, 2],
   options: ["base64"],
   help: "let an item expire after TTL (10, 10s, 5m, 30d); 0 for never",
   async run(call) {
     const [key, ttl] = call.args as [string, string];
-    const exptime = exptimeOf(milliseconds("touch", "TTL", ttl));
+    const exptime = exptimeAfter(milliseconds("touch", "TTL", ttl));
     const touched = await call.client.touch(keyOf(call.options, key), exptime);
     return report(call, key, "touched", touched ? "touched" : "not found");
   },
@@ -123,6 +128,7 @@ export const touch: Command = {
 
 export const remove: Command = {
   takes: "KEY…",
+  keys: true,
   arguments: [1, Infinity],
   options: ["base64"],
   help: "delete items",
@@ -150,15 +156,9 @@ async function report(
   const done = result === wanted;
   if (options.json) {
     await print(JSON.stringify({ ...keyField(keyOf(options, key)), result }) + "\n");
-  } else if (!done) console.error(`${result}: ${key}`);
+  } else if (!done) console.error(`${result}: ${argumentText(key)}`);
   else if (isTerminal()) await print(paint("green", result) + "\n");
   return done ? Exit.ok : Exit.no;
-}
-
-/** A time to live in milliseconds as the protocol's exptime. */
-function exptimeOf(ttl: number): number {
-  const seconds = Math.ceil(ttl / 1000);
-  return seconds > RELATIVE_EXPTIME ? Math.floor(Date.now() / 1000) + seconds : seconds;
 }
 
 /** Reads an argument that is a span of time. */
@@ -177,6 +177,7 @@ function unsigned(command: string, name: string, text: string): bigint {
   );
 }
 
-async function readStandardInput(): Promise<Uint8Array> {
-  return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+async function readInput({ input }: Call): Promise<Uint8Array> {
+  if (input !== undefined) return new Uint8Array(await new Response(input()).arrayBuffer());
+  throw new ExitError("VALUE - reads standard input, which the shell has", Exit.usage);
 }

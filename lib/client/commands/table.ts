@@ -4,12 +4,15 @@
  * @module
  */
 
+import { bigkeys } from "./bigkeys.ts";
 import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
 import { dump } from "./dump.ts";
 import { keys } from "./keys.ts";
+import { latency, stat, watch } from "./live.ts";
 import { raw } from "./raw.ts";
 import { restore } from "./restore.ts";
-import { get, gets } from "./retrieval.ts";
+import { gat, get, gets, ttl } from "./retrieval.ts";
 import { flush, ping, stats, version } from "./servers.ts";
 import { shell } from "./shell.ts";
 import { add, append, cas, decr, incr, prepend, remove, replace, set, touch } from "./storage.ts";
@@ -17,6 +20,8 @@ import { add, append, cas, decr, incr, prepend, remove, replace, set, touch } fr
 export const commands: Readonly<Record<string, Command>> = {
   get,
   gets,
+  gat,
+  ttl,
   set,
   add,
   replace,
@@ -34,6 +39,11 @@ export const commands: Readonly<Record<string, Command>> = {
   stats,
   version,
   ping,
+  stat,
+  latency,
+  bigkeys,
+  watch,
   raw,
   shell,
+  completion,
 };

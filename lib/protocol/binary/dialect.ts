@@ -16,11 +16,13 @@ import { bodyLengthAt, parseFrame, readLogin, readWords } from "./parse_request.
 
 const TWO_32 = 2 ** 32;
 const NO_BYTES = new Uint8Array(0);
+/** What somebody may send who has not logged in; it is refused, but must have come first. */
+const STRANGERS: Limits = { itemSize: 16 * 1024 };
 
 /** Frames in, frames out. */
 export class BinaryDialect implements Dialect {
   readonly name = "binary";
-  readonly isLogin = false;
+  readonly isLogin: boolean;
   readonly #limits: Limits;
   /** So many bytes must be there before it is worth looking again. */
   #needed = HEADER_LENGTH;
@@ -28,8 +30,10 @@ export class BinaryDialect implements Dialect {
   #skip = 0;
   #skippedFor = NO_BYTES;
 
-  constructor(limits: Limits) {
-    this.#limits = limits;
+  /** @param isLogin whether the client has yet to log in: then its requests take little memory */
+  constructor(limits: Limits, isLogin = false) {
+    this.isLogin = isLogin;
+    this.#limits = isLogin ? STRANGERS : limits;
   }
 
   next(input: ReceiveBuffer, request: Request): boolean {

@@ -5,6 +5,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import { OVER } from "../../exptime.ts";
 import type { GetVerb, RequestWriter, StoreVerb } from "../client_dialect.ts";
 import { type Key, keyBytes } from "../key.ts";
 import {
@@ -18,8 +19,6 @@ import {
   STORE_EXTRAS,
 } from "./frame.ts";
 
-/** A Unix time that is over and is not taken for one that counts from now: 30 days and a second. */
-const OVER = 30 * 24 * 60 * 60 + 1;
 /** The latest time that 32 bits hold. */
 const LATEST = 0xffffffff;
 /** A unique that no item has: 0 would say that there is no comparison. */

@@ -12,7 +12,7 @@ import type { Code, Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
 import { encodeKey } from "./base64.ts";
-import { Flag } from "./parse_request.ts";
+import { Flag } from "./flags.ts";
 
 const SPACE = 0x20;
 const ZERO = 0x30;

@@ -38,26 +38,11 @@ export function encodeDumpEnd(format: DumpFormat, out: ByteBuffer): void {
 
 function encodeMetadump(entry: Entry, out: ByteBuffer): void {
   out.ascii("key=");
-  encodeUri(entry.key, out);
+  out.percentEncoded(entry.key);
   out.ascii(` exp=${entry.exptime === 0 ? -1 : seconds(entry.exptime)} la=${entry.accessed}`);
   const size = itemSize(entry.key.length, entry.size, entry.flags);
   out.ascii(` cas=${entry.cas} fetch=${entry.fetched ? "yes" : "no"} cls=1 size=${size}`);
   out.ascii(` flags=${entry.flags} \n`);
-}
-
-/** Percent-encodes all but RFC 3986's unreserved characters, as memcached's `uriencode` does. */
-export function encodeUri(key: Uint8Array, out: ByteBuffer): void {
-  const hex = "0123456789ABCDEF";
-  for (const byte of key) {
-    if (isUnreserved(byte)) out.byte(byte);
-    else out.ascii(`%${hex[byte >> 4]}${hex[byte & 15]}`);
-  }
-}
-
-function isUnreserved(byte: number): boolean {
-  return (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a) ||
-    (byte >= 0x30 && byte <= 0x39) || byte === 0x2d || byte === 0x2e || byte === 0x5f ||
-    byte === 0x7e;
 }
 
 function encodeMgdump({ key }: Entry, out: ByteBuffer): void {

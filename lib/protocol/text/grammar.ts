@@ -5,7 +5,8 @@
  */
 
 import { bytesOf } from "../../bytes.ts";
-import type { Request } from "../request.ts";
+import type { Failure } from "../outcome.ts";
+import type { Op, Request } from "../request.ts";
 import type { Tokens } from "./tokens.ts";
 
 /**
@@ -33,6 +34,20 @@ export interface Row {
 /** A row of the table. */
 export function row(name: string, words: number, grammar: Grammar, indented = false): Row {
   return { name: bytesOf(name), words, grammar, indented };
+}
+
+/** A command without arguments that matter. */
+export function simple(op: Op): Grammar {
+  return (tokens, request) => {
+    request.clear(op, tokens.bytes);
+    return "ready";
+  };
+}
+
+/** Makes a request a malformed one. */
+export function refuse(request: Request, failure: Failure): Verdict {
+  request.refuse(failure);
+  return "ready";
 }
 
 /** Finds a row by the bytes of its name. */

@@ -7,17 +7,15 @@
  * @module
  */
 
-import { badRequest, type Failure, failures, refused } from "../outcome.ts";
+import { badRequest, type Failure, failures } from "../outcome.ts";
 import { MAX_KEY, type Op, type Request, type StoreMode } from "../request.ts";
-import { type Grammar, type Row, row, type Verdict } from "./grammar.ts";
+import { refuse, type Row, row, simple, type Verdict } from "./grammar.ts";
 import type { Tokens } from "./tokens.ts";
 
 const SPACE = 0x20;
 const INT32_MAX = 0x7fffffff;
-/** memcached has slab classes up to this one. */
-const MAX_SLAB_CLASS = 63;
 
-/** The rows of the classic commands. */
+/** The rows of the commands on items; those for operators are in `parse_admin.ts`. */
 export const textRows: readonly Row[] = [
   row("get", 2, (tokens, request) => retrieval(tokens, request, false, false)),
   row("gets", 2, (tokens, request) => retrieval(tokens, request, true, false)),
@@ -34,39 +32,9 @@ export const textRows: readonly Row[] = [
   row("delete", 2, remove),
   row("touch", 3, touch),
   row("version", 1, simple("version")),
-  row("stats", 1, (tokens, request) => withWords("stats", tokens, request)),
-  row("watch", 1, (tokens, request) => withWords("watch", tokens, request)),
   row("quit", 1, quit),
   row("flush_all", 1, flushAll, true),
-  row("verbosity", 1, verbosity, true),
-  row("shutdown", 1, (tokens, request) => withWords("shutdown", tokens, request), true),
-  row("cache_memlimit", 1, memoryLimit, true),
-  row("lru_crawler", 1, crawler, true),
-  row("lru", 1, lru, true),
-  row("slabs", 1, slabs, true),
-  row("extstore", 1, extstore, true),
-  row("refresh_certs", 1, simple("refreshCertificates"), true),
-  row("debugtime", 1, (tokens, request) => withWords("moveClock", tokens, request), true),
 ];
-
-function simple(op: Op): Grammar {
-  return (tokens, request) => {
-    request.clear(op, tokens.bytes);
-    return "ready";
-  };
-}
-
-function withWords(op: Op, tokens: Tokens, request: Request): Verdict {
-  request.clear(op, tokens.bytes);
-  request.words = tokens.textsFrom(1);
-  request.extend();
-  return "ready";
-}
-
-function refuse(request: Request, failure: Failure): Verdict {
-  request.refuse(failure);
-  return "ready";
-}
 
 /** Begins a request whose key is the second word. */
 function begin(op: Op, tokens: Tokens, request: Request): void {
@@ -202,154 +170,4 @@ function flushAll(tokens: Tokens, request: Request): Verdict {
   if (delay === undefined) return refuse(request, failures.badExptime);
   request.exptime = delay;
   return "ready";
-}
-
-function verbosity(tokens: Tokens, request: Request): Verdict {
-  request.clear("verbosity", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const level = tokens.count < 2 ? -1 : tokens.unsigned32(1);
-  if (level < 0) return refuse(request, failures.badFormat);
-  request.number = level;
-  return "ready";
-}
-
-function memoryLimit(tokens: Tokens, request: Request): Verdict {
-  request.clear("memoryLimit", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const megabytes = tokens.count < 2 ? -1 : tokens.unsigned32(1);
-  if (megabytes < 0) return refuse(request, failures.unknownCommand);
-  request.number = megabytes;
-  return "ready";
-}
-
-const crawlerCommands = [
-  ["enable", 2],
-  ["disable", 2],
-  ["crawl", 3],
-  ["metadump", 3],
-  ["mgdump", 3],
-  ["tocrawl", 3],
-  ["sleep", 3],
-] as const;
-
-/** What the LRU crawler does in memcached: here only its listings have work to do. */
-function crawler(tokens: Tokens, request: Request): Verdict {
-  request.clear("crawl", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const word = tokens.count > 1 ? tokens.textOf(1) : "";
-  const name = crawlerCommands.find(([name, words]) =>
-    words === tokens.count && isStart(word, name)
-  )?.[0];
-  if (name === undefined) return refuse(request, failures.unknownCommand);
-  request.words = [name, ...tokens.textsFrom(2)];
-  request.extend();
-  if (name === "metadump" || name === "mgdump") request.op = "dump";
-  if (name !== "tocrawl" && name !== "sleep") return "ready";
-  const argument = tokens.unsigned32(2);
-  if (argument < 0) return refuse(request, failures.badFormat);
-  return name === "sleep" && argument > 1_000_000
-    ? refuse(request, badRequest("sleep must be one second or less"))
-    : "ready";
-}
-
-function lru(tokens: Tokens, request: Request): Verdict {
-  request.clear("tune", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const command = tokens.count > 1 ? tokens.textOf(1) : "";
-  if (isStart(command, "tune") && tokens.count >= 6) return tune(tokens, request);
-  if (isStart(command, "mode") && tokens.count >= 3) {
-    return isStart(tokens.textOf(2), "flat", "segmented")
-      ? "ready"
-      : refuse(request, failures.unknownCommand);
-  }
-  if (isStart(command, "temp_ttl") && tokens.count >= 3 && tokens.signed32(2) !== undefined) {
-    return "ready";
-  }
-  return refuse(request, failures.unknownCommand);
-}
-
-function tune(tokens: Tokens, request: Request): Verdict {
-  const hot = tokens.unsigned32(2);
-  const warm = tokens.unsigned32(3);
-  const factors = [decimalOf(tokens, 4), decimalOf(tokens, 5)];
-  if (hot < 0 || warm < 0 || factors.some(Number.isNaN)) {
-    return refuse(request, failures.unknownCommand);
-  }
-  if (hot + warm > 80) return refuse(request, refused("hot and warm pcts must not exceed 80"));
-  if (factors.some((factor) => factor <= 0)) {
-    return refuse(request, refused("hot/warm age factors must be greater than 0"));
-  }
-  return "ready";
-}
-
-function slabs(tokens: Tokens, request: Request): Verdict {
-  request.clear("tune", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const command = tokens.count > 1 ? tokens.textOf(1) : "";
-  if (tokens.count === 4 && isStart(command, "reassign")) {
-    return refuse(request, reassign(tokens.signed32(2), tokens.signed32(3)));
-  }
-  if (tokens.count >= 3 && isStart(command, "automove")) return automove(tokens, request);
-  return refuse(request, failures.unknownCommand);
-}
-
-/** Why no page of memory goes from one slab class to another: there are no pages. */
-function reassign(from: number | undefined, to: number | undefined): Failure {
-  if (from === undefined || to === undefined) return failures.badFormat;
-  if (from === to) return failures.sameClass;
-  const isClass = (id: number) => id >= 1 && id <= MAX_SLAB_CLASS;
-  return (from === -1 || isClass(from)) && isClass(to) ? failures.noSpare : failures.badClasses;
-}
-
-function automove(tokens: Tokens, request: Request): Verdict {
-  const what = tokens.textOf(2);
-  if (isStart(what, "ratio", "freeratio")) {
-    return tokens.count < 4 || Number.isNaN(decimalOf(tokens, 3))
-      ? refuse(request, failures.unknownCommand)
-      : "ready";
-  }
-  if (isStart(what, "window")) {
-    const window = tokens.count < 4 ? -1 : tokens.unsigned32(3);
-    if (window < 0) return refuse(request, failures.badFormat);
-    return window < 3 || window > 1800
-      ? refuse(request, badRequest("automove window too low or too high"))
-      : "ready";
-  }
-  const level = tokens.unsigned32(2);
-  if (level < 0) return refuse(request, failures.badFormat);
-  return level > 2 ? refuse(request, failures.unknownCommand) : "ready";
-}
-
-const extstoreNumbers = [
-  "item_size",
-  "item_age",
-  "low_ttl",
-  "recache_rate",
-  "compact_under",
-  "drop_under",
-  "max_sleep",
-  "drop_unread",
-] as const;
-
-function extstore(tokens: Tokens, request: Request): Verdict {
-  request.clear("tune", tokens.bytes);
-  request.noreply = tokens.hasNoreply;
-  const command = tokens.count > 2 ? tokens.textOf(1) : "";
-  const isKnown = isStart(command, ...extstoreNumbers)
-    ? tokens.unsigned32(2) >= 0
-    : isStart(command, "max_frag")
-    ? !Number.isNaN(decimalOf(tokens, 2))
-    : isStart(command, "free_memchunks") && tokens.count > 3 && tokens.unsigned32(2) >= 0 &&
-      tokens.unsigned32(2) < 64 && tokens.unsigned32(3) >= 0;
-  return isKnown ? "ready" : refuse(request, failures.unknownCommand);
-}
-
-/** Whether a word is one of the names, or the start of one: memcached compares no further. */
-function isStart(word: string, ...names: readonly string[]): boolean {
-  return word !== "" && names.some((name) => name.startsWith(word));
-}
-
-function decimalOf(tokens: Tokens, token: number): number {
-  const text = tokens.textOf(token);
-  return /^[-+]?(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN;
 }

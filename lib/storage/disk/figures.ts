@@ -11,6 +11,8 @@ import type { Compactor } from "./upkeep/compaction.ts";
 import type { Log } from "./log/log.ts";
 import type { Placements } from "./index/placements.ts";
 import type { Space } from "./upkeep/space.ts";
+import type { Images } from "./upkeep/image.ts";
+import type { Verifier } from "./upkeep/verify.ts";
 import type { Damage } from "./read/damage.ts";
 import type { RecordReads } from "./read/reads.ts";
 
@@ -23,6 +25,8 @@ export interface Parts {
   readonly compactor: Compactor;
   readonly space: Space;
   readonly damage: Damage;
+  readonly verifier: Verifier;
+  readonly images: Images;
   /** Everything that reads records. */
   readonly readers: readonly RecordReads[];
   /** Reads so far, and how many of them the cache has answered. */
@@ -49,6 +53,9 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["cache_hits", parts.hits],
     ["reads", parts.reads],
     ["slow_reads", sum((one) => one.slow)],
+    ["verified_bytes", parts.verifier.done],
+    ["unverified_bytes", parts.verifier.total - parts.verifier.done],
+    ["index_images", parts.images.count],
     ["damaged_records", parts.damage.count],
     ["damaged_reads", sum((one) => one.damaged)],
     ["syncs", syncer.count],

@@ -8,7 +8,7 @@
 import { ExitError, messageOf, OutOfSpaceError } from "../../errors.ts";
 import {
   type Awaitable,
-  type Batch,
+  Batch,
   type Expected,
   type Item,
   type Listed,
@@ -22,6 +22,9 @@ import { RecordCache } from "./read/cache.ts";
 import { Backpressure } from "./upkeep/backpressure.ts";
 import { Space } from "./upkeep/space.ts";
 import { Health } from "./health.ts";
+import { expiredItems } from "./upkeep/expired.ts";
+import { Images } from "./upkeep/image.ts";
+import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
@@ -54,6 +57,8 @@ export interface DiskOptions extends StoreOptions {
   readonly evict?: boolean;
   /** Bytes of a segment, 64 MiB unless given. */
   readonly segmentBytes?: number;
+  /** Items from which on the index is written to disk as it is, for the next start. */
+  readonly imageItems?: number;
   /** The file system, the machine's own unless given. */
   readonly files?: Files;
 }
@@ -62,6 +67,8 @@ export interface DiskOptions extends StoreOptions {
 const WRITE_AT = 1 << 20;
 /** Half a second: twice a second what was written is synced, so that less than a second is at risk. */
 const TICK = 500;
+/** An index of fewer items is made from hints in no time. */
+const IMAGE_ITEMS = 100_000;
 /** How often a directory is tried that seems to be locked, and milliseconds in between. */
 const LOCK_TRIES = 3;
 const LOCK_PAUSE = 20;
@@ -104,6 +111,7 @@ async function lockPatiently(files: Files, directory: string): Promise<Held> {
 }
 
 class DiskStore implements Store {
+  private readonly hashKey: Uint8Array;
   private readonly hash: KeyHash;
   private readonly placements: Placements;
   private readonly cache: RecordCache;
@@ -113,6 +121,8 @@ class DiskStore implements Store {
   private readonly compactor: Compactor;
   private readonly catalog: Catalog;
   private readonly flushes: Flushes;
+  private readonly images: Images;
+  private readonly verifier: Verifier;
   private readonly damage: Damage;
   private readonly records: RecordReads;
   private readonly found: Found;
@@ -142,6 +152,7 @@ class DiskStore implements Store {
     start: Recovered,
   ) {
     const { directory, clock, maxDisk = 0, onEvicted } = options;
+    this.hashKey = start.hashKey;
     this.hash = new KeyHash(start.hashKey);
     this.placements = start.placements;
     this.cache = new RecordCache(options.memoryLimit);
@@ -191,6 +202,7 @@ class DiskStore implements Store {
         this.compactor.wake();
       },
     });
+    this.commits.syncer.onSynced = options.onSynced;
     this.compactor = new Compactor({
       files,
       directory,
@@ -223,6 +235,23 @@ class DiskStore implements Store {
         this.compactor.wake();
       },
     }, start.flushAt);
+    this.catalog.image = start.image;
+    this.images = new Images({
+      files,
+      directory,
+      log,
+      placements,
+      commits: this.commits,
+      flushAt: () => this.flushes.at,
+      flushSegment: () => this.compactor.flushSegment,
+      named: (name) => {
+        this.catalog.image = name;
+        return this.catalog.reserve();
+      },
+      least: options.imageItems ?? IMAGE_ITEMS,
+    });
+    this.verifier = new Verifier(start.unverified, placements, this.damage, options.log);
+    this.verifier.start();
     if (!start.reserved) this.health.stick();
     this.timer = setInterval(() => this.tick(), TICK);
     this.timer.unref();
@@ -332,6 +361,29 @@ class DiskStore implements Store {
     });
   }
 
+  async removeExpired(): Promise<number> {
+    const { log, placements, options, hash, health } = this;
+    const batch = new Batch();
+    let found = 0;
+    const search = expiredItems({
+      ...{ log, placements, now: () => options.clock.now() },
+      hash: new KeyHash(this.hashKey),
+    });
+    for await (const group of search) {
+      if (health.refusal !== undefined) throw health.refusal;
+      for (const { key, segment, offset } of group) {
+        hash.of(key);
+        if (!this.isAt(segment, offset, hash.a, hash.b, hash.c)) continue;
+        this.bury(key, batch);
+        this.compactor.reclaimed++;
+        found++;
+      }
+      await this.commits.commit(batch);
+      batch.clear();
+    }
+    return found;
+  }
+
   limitMemory(bytes: number): boolean {
     try {
       this.cache.resize(bytes);
@@ -352,6 +404,7 @@ class DiskStore implements Store {
       evictions: compactor.evictions,
       reclaimed: compactor.reclaimed + this.replacedFlushed,
       flushedReads: this.flushedReads,
+      index: { places: placements.index.places(), bytes: placements.index.memory() },
       own: [
         ["directory", options.directory],
         ["fsync", options.fsync],
@@ -365,6 +418,8 @@ class DiskStore implements Store {
           compactor,
           space: this.space,
           damage: this.damage,
+          verifier: this.verifier,
+          images: this.images,
           readers: [records, found.records],
           reads: this.reads,
           hits: this.hits,
@@ -378,14 +433,15 @@ class DiskStore implements Store {
     if (state === "closed") return;
     const failed = state === "failed" ? refusal : undefined;
     clearInterval(this.timer);
-    await this.compactor.stop();
+    await Promise.all([this.compactor.stop(), this.images.stop(), this.verifier.stop()]);
     const { log } = this;
     let problem: unknown = failed;
     try {
       log.seal();
       if (failed === undefined) {
         await this.commits.syncer.all();
-        await this.catalog.close();
+        this.catalog.image = await this.images.last() ?? this.catalog.image;
+        await this.catalog.close(this.verifier.isWhole);
       }
     } catch (error) {
       problem ??= error;
@@ -577,6 +633,7 @@ class DiskStore implements Store {
       this.complaint = messageOf(error);
     }
     this.compactor.wake();
+    if (this.health.state === "open") this.images.wake();
     // A little more than what was refused, so that one set more does not make it full again.
     const wanted = this.refusedBytes + this.space.ceiling / 100;
     if (this.health.state === "full" && this.space.hasRoom(wanted)) this.health.empty();

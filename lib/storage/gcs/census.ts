@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Say } from "../../log_level.ts";
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { isExpired } from "../contract.ts";
@@ -52,7 +53,7 @@ export class Census {
     readonly counts: Counts,
     readonly clock: Clock,
     readonly counters: Counters,
-    readonly log: (line: string) => void,
+    readonly log: Say,
   ) {
     this.#epoch = epoch.current;
   }
@@ -113,7 +114,7 @@ export class Census {
       this.#flushed = false;
       try {
         await this.#list();
-        if (failing) this.log("The bucket's items can be counted again");
+        if (failing) this.log("The bucket's items can be counted again", "notice");
         failing = false;
       } catch (error) {
         if (!failing) this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);

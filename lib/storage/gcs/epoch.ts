@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Say } from "../../log_level.ts";
 import type { Clock } from "../../clock.ts";
 import { messageOf, StoreError } from "../../errors.ts";
 import { Refused } from "./answers.ts";
@@ -80,9 +81,14 @@ export class Epoch {
     readonly object: string,
     readonly clock: Clock,
     readonly deadlines: Deadlines,
-    readonly log: (line: string) => void,
+    readonly log: Say,
     readonly onReading: () => void,
   ) {}
+
+  /** Whether the bucket cannot be used at the moment. */
+  get isAway(): boolean {
+    return this.#isAway;
+  }
 
   /** The epoch in force. */
   get current(): number {
@@ -228,7 +234,7 @@ export class Epoch {
       if (sent < this.#readAt) return;
       this.#readAt = sent;
       this.#trouble = undefined;
-      if (this.#isAway) this.log(`The bucket '${this.bucket.name}' can be used again`);
+      if (this.#isAway) this.log(`The bucket '${this.bucket.name}' can be used again`, "notice");
       this.#isAway = false;
       this.#learn(content, generation);
     } finally {

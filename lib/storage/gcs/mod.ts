@@ -277,6 +277,7 @@ class GcsStore implements Store {
       reclaimed: counters.reclaimed,
       flushedReads: counters.flushedReads,
       own: [
+        ["state", this.#epoch.isAway ? "away" : "ok"],
         ["requests", counters.requests],
         ["requests_in_flight", this.#bucket.gate.busy],
         ["uploads", counters.uploads],

@@ -176,6 +176,7 @@ export class MemoryStore implements Store {
       evictions: this.#reclaim.evictions,
       reclaimed,
       flushedReads: this.#flushedReads,
+      index: { places: index.pages * index.homes, bytes: index.pages * chunks.chunkBytes },
       own: [
         ["memory_bytes", chunks.memory],
         ["index_bytes", index.pages * chunks.chunkBytes],

@@ -135,7 +135,7 @@ export class Cluster implements Nodes {
       if (this.closed) return;
       try {
         this.learn(await this.askMap(address), address);
-        if (this.cause !== "") this.settings.log("The Redis cluster can be used again");
+        if (this.cause !== "") this.settings.log("The Redis cluster can be used again", "notice");
         this.cause = "";
         return;
       } catch (error) {
@@ -277,6 +277,10 @@ class Asking extends Request {
     return this.next.changes;
   }
 
+  override get isBound(): boolean {
+    return true;
+  }
+
   encode(out: ByteBuffer): void {
     out.ascii("*1\r\n$6\r\nASKING\r\n");
   }
@@ -285,7 +289,8 @@ class Asking extends Request {
 
   /** What is refused to it is refused to the next; that is told before the next has its own reply. */
   protected refuse(error: Error): void {
-    this.next.fail(error);
+    // Where the whole link goes away, the next one finds another way.
+    if (this.link?.state !== "closed") this.next.fail(error);
   }
 }
 

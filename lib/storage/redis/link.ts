@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Say } from "../../log_level.ts";
 import { Buffer } from "node:buffer";
 import type { ConnectionOptions } from "node:tls";
 import { ByteBuffer } from "../../bytes.ts";
@@ -45,7 +46,7 @@ export interface LinkSettings {
   readonly tls: ConnectionOptions | undefined;
   readonly access: Access;
   readonly counters: Counters;
-  readonly log: (line: string) => void;
+  readonly log: Say;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
   /** The link has become ready, is down, or Redis is late. */
@@ -203,7 +204,7 @@ export class Link {
       if (batch.payload === undefined) continue;
       if (handOver !== undefined) {
         for (const request of batch.requests.splice(0)) {
-          if (request instanceof Call) request.fail(this.away());
+          if (request.isBound) request.fail(this.away());
           else handOver(request);
         }
       }
@@ -335,7 +336,7 @@ export class Link {
 
   private admit(): void {
     const { counters, log, changed } = this.settings;
-    if (this.state === "down") log(`Redis at ${this.address} can be used again`);
+    if (this.state === "down") log(`Redis at ${this.address} can be used again`, "notice");
     if (this.session > 1) counters.reconnects++;
     this.state = "ready";
     this.cause = "";

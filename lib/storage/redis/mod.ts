@@ -177,6 +177,8 @@ class RedisStore implements Store, Scope, Sweepable {
       ["redis_refused_requests", counters.refused],
     ];
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
+    const isAway = states.length === 0 || states.some((state) => state !== "ready");
+    own.push(["state", isAway ? "away" : "ok"]);
     if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
     return {
       items: this.prefix.length === 0 ? this.keys() : swept?.items ?? 0,

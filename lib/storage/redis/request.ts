@@ -75,6 +75,11 @@ export abstract class Request {
     return false;
   }
 
+  /** Whether it belongs to its connection, and must go by no other. */
+  get isBound(): boolean {
+    return false;
+  }
+
   /** How often it was sent to another place than the first. */
   redirections = 0;
   /** Whether the caller has the result; a reply that comes later is nobody's. */
@@ -160,6 +165,10 @@ export class Call extends Request {
     this.reply.catch(() => {});
   }
 
+  override get isBound(): boolean {
+    return true;
+  }
+
   encode(out: ByteBuffer): void {
     writeWords(out, this.words);
   }
@@ -191,6 +200,10 @@ export class Confirmation extends Request {
   }
 
   override get changes(): boolean {
+    return true;
+  }
+
+  override get isBound(): boolean {
     return true;
   }
 

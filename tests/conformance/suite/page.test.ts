@@ -64,9 +64,9 @@ Deno.test("page: an item that cannot be read is refused", () => {
   assertThrows(() => parsePage("## Passes\n- `a.t`, b\n"), Error, "memcached.md:2: cannot read");
 });
 
-Deno.test("page: more than three files that differ by choice are refused", () => {
+Deno.test("page: more than three choices are refused", () => {
   const files = ["a", "b", "c", "d"].map((name) => `### \`${name}.t\`\nwhy\n`).join("");
-  assertThrows(() => parsePage(`## Differs by choice\n${files}`), Error, "4 files differ");
+  assertThrows(() => parsePage(`## Differs by choice\n${files}`), Error, "there are 4 choices");
 });
 
 Deno.test("page: files that it does not list and files that are not there are found", () => {
@@ -79,4 +79,12 @@ Deno.test("page: files that it does not list and files that are not there are fo
 Deno.test("the page that the runner reads lists each of memcached's 114 test files", async () => {
   const text = await Deno.readTextFile(new URL("../memcached.md", import.meta.url));
   assertEquals(parsePage(text).size, 114);
+});
+
+Deno.test("page: one choice may concern several files", () => {
+  const page = parsePage("## Differs by choice\n### `a.t`, `b.t`\n\nIt is so.\n");
+  assertEquals([...page.values()].map(({ file, why }) => [file, why]), [
+    ["a.t", "It is so."],
+    ["b.t", "It is so."],
+  ]);
 });

@@ -1,13 +1,14 @@
 /** What may be answered when, with each setting of fsync. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
+import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
-import { type Caller, callerOf } from "../caller.ts";
+import { Caller, callerOf } from "../caller.ts";
 
 const [k, other] = ["k", "other"].map(bytesOf);
 
@@ -156,5 +157,45 @@ Deno.test("with no, a segment is synced when it is sealed, and at the end", asyn
   disk.powerCut();
   const again = await open();
   assertEquals(binaryString((await again.read(k))!.value), "v");
+  await again.close();
+});
+
+for (const order of ["after", "before"]) {
+  Deno.test(`with always, who writes ${order} seeing what is being synced waits for the own write`, async () => {
+    const { store, hold, release, waiting } = await held("always");
+    const first = new Caller(store.store);
+    const second = new Caller(store.store);
+    hold.on = true;
+    await first.swap(k, "any", itemOf("first"));
+    const one = first.commit();
+    await until(() => waiting.length > 0);
+    if (order === "before") await second.swap(other, "any", itemOf("second"));
+    await second.read(k);
+    if (order === "after") await second.swap(other, "any", itemOf("second"));
+    const two = second.commit();
+    // The sync that covers what was seen ends, and the one that covers what was written has begun.
+    release();
+    await one;
+    await until(() => waiting.length > 0);
+    assert(!await settled(two), "its own write is not on the medium");
+    hold.on = false;
+    release();
+    await two;
+    await store.close();
+  });
+}
+
+Deno.test("a write that failed late, and is on the disk all the same, does not come back", async () => {
+  const { store, disk, open } = await held("everysec");
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  disk.fault = (operation) => operation === "write" ? "late" : undefined;
+  await store.swap(k, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  disk.fault = () => undefined;
+  disk.powerCut(true);
+  await store.close().catch(() => {});
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "old");
   await again.close();
 });

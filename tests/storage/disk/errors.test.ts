@@ -81,6 +81,21 @@ for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) {
   });
 }
 
+Deno.test("where a file may not become as large as a segment, the log goes on in another", async () => {
+  const place = new Place();
+  const store = await place.open({ segmentBytes: 1 << 20 });
+  place.files.greatest = 50_000;
+  let refused = 0;
+  for (let i = 0; i < 1000; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(400)));
+    await Promise.resolve(store.commit()).catch(() => refused++);
+  }
+  assertEquals(refused, 1);
+  assert(place.files.list("d").filter((name) => name.endsWith(".log")).length >= 9);
+  assertEquals(store.info().items, 999);
+  await store.close();
+});
+
 Deno.test("with always, after a failed write what was synced is read without another sync", async () => {
   const place = new Place();
   const store = await place.open({ fsync: "always" });

@@ -88,6 +88,7 @@ class Run {
       log: (line) => this.said.push(line),
       memoryLimit: this.random.of([0, 1 << 18]),
       segmentBytes: this.random.of([512, 2048, 8192]),
+      imageItems: this.random.of([0, 1e9, 1e9, 1e9, 1e9]),
     }));
   }
 

@@ -47,7 +47,10 @@ type NameChange =
   | { readonly set: string; readonly inode: Inode; readonly unset?: string }
   | { readonly unset: string };
 
-/** What goes wrong, asked before each operation: a system error's code, or a short write. */
+/**
+ * What goes wrong, asked before each operation: a system error's code, a `short` write, or a `late`
+ * error of one that has written everything.
+ */
 export type Fault = (
   operation:
     | "open"
@@ -82,6 +85,8 @@ function applied(bytes: Uint8Array, change: Change): Uint8Array<ArrayBuffer> {
 export class FaultyFiles implements Files {
   /** Asked before each operation. */
   fault: Fault = () => undefined;
+  /** Bytes that a file may have. */
+  greatest = Infinity;
   /** Bytes that all files may have together. */
   capacity = Infinity;
   private names = new Map<string, Inode>();
@@ -270,10 +275,15 @@ export class FaultyFiles implements Files {
       write: (bytes, at) => {
         const fault = this.fault("write", path);
         if (life !== this.life) throw systemError("EIO", "write");
+        if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
         let count = bytes.length;
         const grows = at + count - inode.bytes.length;
         const room = this.capacity - this.used();
         if (grows > room) count = Math.max(0, count - (grows - room));
+        if (fault === "late") {
+          this.change(inode, { at, bytes: bytes.slice(0, count) });
+          throw systemError("EIO", "write");
+        }
         if (fault !== undefined && fault !== "short") {
           // A failed write may have written something.
           count = this.random.chance(0.5) ? 0 : this.random.below(count + 1);

@@ -11,6 +11,7 @@ import {
   openDiskStore,
 } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
 function open(directory: string, more: Partial<DiskOptions> = {}): Promise<Caller> {
@@ -165,4 +166,31 @@ Deno.test("many restarts with a write each do not leave many files", async () =>
   const store = await open(dir.path);
   for (let i = 0; i < 40; i++) assertEquals(await valueOf(store, `k${i}`), `${i}`);
   await store.close();
+});
+
+Deno.test("a copy does not give out the uniques of an original that goes on after a kill", async () => {
+  const files = new FaultyFiles(new Random(9));
+  const k = bytesOf("k");
+  let store = await open("d", { files: files.mount() });
+  await store.swap(k, "any", itemOf("v"));
+  await store.commit();
+  await backupDirectory({ directory: "d", target: "copy", files });
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  store = await open("d", { files: files.mount() });
+  const copy = await open("copy", {
+    files: new Proxy(files, {
+      // There is one lock, and both stores are open at the same time.
+      get: (target, name) =>
+        name === "lock" ? () => ({ close() {} }) : Reflect.get(target, name).bind?.(target),
+    }),
+  });
+  const uniques = new Set<unknown>();
+  for (let i = 0; i < 50; i++) {
+    uniques.add(await store.swap(k, "any", itemOf("original")));
+    uniques.add(await copy.swap(k, "any", itemOf("copy")));
+  }
+  assertEquals(uniques.size, 100);
+  await store.close();
+  await copy.close();
 });

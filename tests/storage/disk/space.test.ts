@@ -3,10 +3,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
-import { OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
+import { ExitError, OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
-import { recordSize } from "../../../lib/storage/disk/format/record.ts";
+import { Buffer } from "node:buffer";
+import {
+  Kind,
+  RecordReader,
+  recordSize,
+  segmentSeed,
+} from "../../../lib/storage/disk/format/record.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
@@ -200,6 +206,98 @@ withStore("at max-disk with evict each item that goes is told of", {
   assertEquals(new Set(gone).size, evictions);
   assert(gone.includes("k0"));
 });
+
+withStore("an item that went for others is not read from memory either", {
+  maxDisk: 20 * SEGMENT,
+  evict: true,
+  memoryLimit: 1 << 23,
+}, async (use) => {
+  for (let i = 0; i < 3000; i++) await use.set(`k${i}`, "x".repeat(200));
+  const { items } = use.store.info();
+  assert(items < 3000, `${items} items`);
+  let readable = 0;
+  for (let i = 0; i < 3000; i++) if (await use.get(`k${i}`) !== undefined) readable++;
+  assertEquals(readable, items);
+});
+
+withStore("an item that is refused for want of room fails alone, and its batch is committed", {
+  maxDisk: 20 * SEGMENT,
+}, async (use) => {
+  await use.store.swap(bytesOf("before"), "any", itemOf("1"));
+  await assertRejects(
+    async () => await use.store.swap(bytesOf("k"), "any", itemOf("x".repeat(20 * SEGMENT))),
+    OutOfSpaceError,
+  );
+  await use.store.swap(bytesOf("after"), "any", itemOf("2"));
+  await use.store.commit();
+  await use.reopen();
+  assertEquals([await use.get("before"), await use.get("after")], ["1", "2"]);
+});
+
+withStore("a write of compaction's that fails is nobody's", {}, async (use) => {
+  let committing = false;
+  use.files.fault = (operation, path) =>
+    operation === "write" && path.endsWith(".log") && !committing ? "EIO" : undefined;
+  for (let i = 0; i < 4000; i++) {
+    committing = true;
+    await use.set(`k${i % 300}`, `${i}`.padEnd(150));
+    committing = false;
+    if (i % 50 === 0) await turn();
+  }
+  assertEquals(use.own("compaction_moved_bytes"), 0);
+  use.files.fault = () => undefined;
+  await until(() => use.own("compactions") > 0);
+  for (let i = 3700; i < 4000; i++) assertEquals(await use.get(`k${i % 300}`), `${i}`.padEnd(150));
+});
+
+withStore(
+  "what compaction has moved is known to be whole before the originals go",
+  {},
+  async (use) => {
+    const { files } = use;
+    // The directory at the moment at which the first segment is removed.
+    let then: FaultyFiles | undefined;
+    files.fault = (operation, path) => {
+      const isFirst = operation === "remove" && path.endsWith(".log") &&
+        use.own("compaction_moved_bytes") > 0;
+      if (isFirst && then === undefined) {
+        then = new FaultyFiles(new Random(3));
+        for (const name of files.list("d")) then.place(`d/${name}`, files.content(`d/${name}`));
+      }
+      return undefined;
+    };
+    for (let i = 0; then === undefined && i < 20_000; i++) {
+      // Nothing else brings a marker with it once compaction has begun.
+      if (use.own("compaction_moved_bytes") > 0) {
+        await turn();
+        continue;
+      }
+      await use.set(`k${i % 5}`, "v".repeat(100));
+      if (i % 3 === 0 && i < 600) await use.set(`cold${i}`, "c".repeat(100));
+      if (i % 50 === 0) await turn();
+    }
+    assert(then !== undefined);
+    const { next, hashKey } = JSON.parse(
+      binaryString(then.content("d/MANIFEST")).split("\n")[0],
+    );
+    const tail = then.content(`d/${String(next).padStart(10, "0")}.log`);
+    const seed = segmentSeed(new Uint8Array(Buffer.from(hashKey, "hex")), next);
+    const record = new RecordReader();
+    record.over(tail);
+    let last = 0;
+    for (let at = 64; record.parse(at, tail.length, seed, at); at += record.size) {
+      if (record.kind === Kind.item) last = at;
+    }
+    // A damaged copy must not be taken for the log's torn end.
+    tail[last + 60] ^= 1;
+    const options = { directory: "d", files: then, clock: use.clock, log: () => {} };
+    await assertRejects(
+      () => openDiskStore({ ...options, fsync: "no", memoryLimit: 0 }),
+      ExitError,
+      "where it was known to be whole",
+    );
+  },
+);
 
 withStore("at max-disk with evict an item that can never fit is refused, and nothing goes for it", {
   maxDisk: 20 * SEGMENT,

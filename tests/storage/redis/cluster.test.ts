@@ -175,7 +175,7 @@ redisTest(
     // As clients do: without requests nobody would find out.
     const asking = setInterval(() => Promise.resolve(store.read(keys[0])).catch(() => {}), 50);
     await promoted(master);
-    await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
+    await until(async () => (await readAll(store)).errors.length === 0, "no answers again");
     assertAll((await readAll(store)).values);
     clearInterval(asking);
     await serverAt(master.port).kill("SIGCONT");
@@ -198,12 +198,10 @@ redisTest(
     // The worst of the three: without the ledger nothing is answered.
     const master = await masterOf(slotOf(bytesOf("killed:")));
     await serverAt(master.port).kill("SIGKILL");
-    const begun = performance.now();
     const { errors } = await readAll(store);
-    assert(performance.now() - begun < 1100);
     for (const error of errors) assert(/Redis/.test(error), error);
     await promoted(master);
-    await until(async () => (await readAll(store)).errors.length === 0, "no answers again", 1000);
+    await until(async () => (await readAll(store)).errors.length === 0, "no answers again");
     assertAll((await readAll(store)).values);
     await store.flush(0);
     assertEquals((await readAll(store)).values.size, 0);

@@ -14,11 +14,9 @@ async function valueOf(store: Caller, key = k): Promise<string | undefined> {
   return item && new TextDecoder().decode(item.value);
 }
 
-/** Milliseconds until the store has answered with an error that names the cause. */
-async function failing(call: () => unknown, cause: string): Promise<number> {
-  const begun = performance.now();
+/** Waits until the store has answered with an error that names the cause. */
+async function failing(call: () => unknown, cause: string): Promise<void> {
   await assertRejects(async () => await call(), StoreError, cause);
-  return performance.now() - begun;
 }
 
 /** Waits until the store answers. */
@@ -48,8 +46,8 @@ redisTest(
       const error = await Promise.resolve(store.read(k)).then(() => undefined, (error) => error);
       return error instanceof StoreError && error.message.includes("ECONNREFUSED");
     }, "no error names the cause");
-    assert(await failing(() => store.swap(k, "any", itemOf("x")), "ECONNREFUSED") < 500);
-    assert(await failing(() => store.flush(0), "ECONNREFUSED") < 500);
+    await failing(() => store.swap(k, "any", itemOf("x")), "ECONNREFUSED");
+    await failing(() => store.flush(0), "ECONNREFUSED");
     assertEquals(lines.length, 1, lines.join("\n"));
     await server.start();
     await answersAgain(store);
@@ -90,7 +88,7 @@ redisTest("Redis stopped by SIGSTOP: requests time out, late replies are nobody'
   });
   const late = `Redis at 127.0.0.1:${server.port} did not answer within 600 ms`;
   assertEquals(said, [late, `${late}; a change may or may not have been made`]);
-  assert(await failing(() => store.read(other), "did not answer within 600 ms") < 900);
+  await failing(() => store.read(other), "did not answer within 600 ms");
   await server.kill("SIGCONT");
   await answersAgain(store);
   assertEquals(await valueOf(store, other), "other before");
@@ -129,7 +127,7 @@ redisTest("Redis asleep for longer than the timeout: errors, then answers", asyn
   await store.swap(k, "any", itemOf("v"));
   const asleep = server.command("DEBUG", "SLEEP", "1");
   await new Promise((resolve) => setTimeout(resolve, 100));
-  assert(await failing(() => store.read(k), "did not answer within 400 ms") < 700);
+  await failing(() => store.read(k), "did not answer within 400 ms");
   await asleep;
   await answersAgain(store);
   assertEquals(await valueOf(store), "v");
@@ -294,9 +292,8 @@ redisTest("close ends while Redis hangs", async () => {
   await store.swap(k, "any", itemOf("v"));
   await server.kill("SIGSTOP");
   const hanging = Promise.resolve(store.read(k)).catch((error) => error);
-  const begun = performance.now();
+  // Redis goes on only when this has ended.
   await store.close();
-  assert(performance.now() - begun < 1000);
   assert(await hanging instanceof StoreError);
   await server.kill("SIGCONT");
 });

@@ -22,9 +22,7 @@ redisTest("a flush holds on other servers when it is acknowledged", async () => 
   for (let round = 0; round < 3; round++) {
     await one.swap(k, "any", itemOf("v"));
     assert(await has(two, k));
-    const begun = performance.now();
     await one.flush(0);
-    assert(performance.now() - begun < 1000);
     assert(!await has(one, k));
     assert(!await has(two, k));
     assertEquals(await two.swap(k, "any", null), "absent");
@@ -75,10 +73,11 @@ redisTest(
     // Another server that is registered and never asks again: it is frozen, or cut off.
     const till = (Date.now() + 900) * 1000;
     await server.command("HSET", prefix, "server:frozen", `${till} 0`);
-    const begun = performance.now();
     await one.flush(0);
-    const took = performance.now() - begun;
-    assert(took > 500 && took < 1000, `the flush took ${took} ms`);
+    assert(
+      Date.now() * 1000 >= till,
+      "the flush did not wait for what the frozen server relies on",
+    );
   },
 );
 

@@ -47,6 +47,27 @@ for (const [what, rules, path, said] of DENIED) {
   });
 }
 
+redisTest(
+  "in a cluster, too, a connection that does not shake hands in full is not used",
+  async () => {
+    await using cluster = await new RedisServer(["--cluster-enabled", "yes"]).start();
+    await cluster.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    await until(
+      async () => String(await cluster.command("CLUSTER", "INFO")).includes("cluster_state:ok"),
+      "the cluster does not come up",
+    );
+    await cluster.command("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-client|id");
+    for (
+      const [login, said] of [["u:p", "it refuses CLIENT ID"], ["u:q", "user name or password"]]
+    ) {
+      const urls = [`redis://${login}@127.0.0.1:${cluster.port}`];
+      await using store = await using(openOn(cluster, { urls, cluster: true }));
+      assertStringIncludes(await saidBy(store), said);
+    }
+    assertEquals(await cluster.command("DBSIZE"), 0);
+  },
+);
+
 redisTest("a wrong password, and one that is not asked for, are named and not used", async () => {
   const { username } = new URL(await urlOf("~* +@all"));
   const cases = [

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
+import { makeCertificate } from "../../certificates.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { sentinelTest, Watched } from "./sentinel.ts";
@@ -117,3 +118,57 @@ sentinelTest("Sentinel: its own password, Redis's, and an address that is mapped
   const error = await assertRejects(async () => await store.read(k), StoreError);
   assertMatch(error.message, /no Sentinel tells the master 'one' \(.*(NOAUTH|WRONGPASS).*\)$/);
 });
+
+sentinelTest(
+  "rediss-sentinel:// speaks TLS to the Sentinel and to Redis, and trusts one authority",
+  async () => {
+    const directory = await Deno.makeTempDir({ prefix: "kvs-sentinel-tls-" });
+    try {
+      await makeCertificate(directory, "subjectAltName=IP:127.0.0.1");
+      const [redisPort, sentinelPort] = [freePort(), freePort()];
+      const files = {
+        "tls-cert-file": `${directory}/server.crt`,
+        "tls-key-file": `${directory}/server.key`,
+        "tls-ca-cert-file": `${directory}/ca.crt`,
+        "tls-auth-clients": "no",
+      };
+      await using server = await new RedisServer([
+        ...["--tls-port", `${redisPort}`],
+        ...Object.entries(files).flatMap(([name, value]) => [`--${name}`, value]),
+      ]).start();
+      await Deno.writeTextFile(
+        `${directory}/sentinel.conf`,
+        [
+          "port 0",
+          `tls-port ${sentinelPort}`,
+          "tls-replication yes",
+          "bind 127.0.0.1",
+          `dir ${directory}`,
+          ...Object.entries(files).map((pair) => pair.join(" ")),
+          `sentinel monitor one 127.0.0.1 ${redisPort} 1`,
+          "",
+        ].join("\n"),
+      );
+      const sentinel = new Deno.Command("redis-sentinel", {
+        args: [`${directory}/sentinel.conf`],
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      try {
+        const ca = await Deno.readTextFile(`${directory}/ca.crt`);
+        const urls = [`rediss-sentinel://127.0.0.1:${sentinelPort}/one`];
+        await using store = await using(openOn(server, { urls, ca }));
+        await answersAgain(store, "by TLS");
+        assertEquals(await server.command("GETRANGE", "k", "32", "-1"), "by TLS");
+        await using stranger = await using(openOn(server, { urls }));
+        const error = await assertRejects(async () => await stranger.read(k), StoreError);
+        assertMatch(error.message, /certificate|issuer/i);
+      } finally {
+        sentinel.kill("SIGKILL");
+        await sentinel.status;
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);

@@ -3,7 +3,7 @@ import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
-import { RedisServer, redisTest, until } from "./servers.ts";
+import { RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 /** Stores `before`, as soon as the replica takes part. */
@@ -79,6 +79,26 @@ redisTest("--redis-wait 1: what changes nothing, and what is read, needs no repl
   assertEquals(await store.swap(bytesOf("none"), { cas: 1n }, itemOf("w")), "absent");
   assertEquals((await store.read(k))?.value, itemOf("before").value);
 });
+
+redisTest(
+  "--redis-wait in a cluster: each master's changes wait for its own replicas",
+  async () => {
+    await using cluster = await new RedisCluster().start();
+    const keys = Array.from({ length: 30 }, (_, i) => bytesOf(`key ${i}`));
+    {
+      await using store = await using(openOn(cluster, { replicas: 1 }));
+      await prepared(store);
+      for (const key of keys) {
+        assertEquals(typeof await store.swap(key, "any", itemOf("v")), "bigint");
+      }
+    }
+    await using store = await using(openOn(cluster, { replicas: 2 }));
+    for (const key of keys.slice(0, 3)) {
+      const error = await assertRejects(async () => await store.swap(key, "any", itemOf("w")));
+      assertStringIncludes((error as Error).message, "1 of the 2 replicas");
+    }
+  },
+);
 
 redisTest(
   "--redis-wait: a user who may not WAIT is told so before anything is written",

@@ -120,7 +120,7 @@ redisTest(
     assertMatch(await ask("stats\r\n"), /STAT pid \d+\r\n/);
     assertMatch(await ask("get k\r\n"), /^SERVER_ERROR Cannot use Redis at .*ECONNREFUSED/);
     await redis.start();
-    await until(async () => await ask("set k 0 0 1\r\nx\r\n") === "STORED\r\n", "no answers", 1000);
+    await until(async () => await ask("set k 0 0 1\r\nx\r\n") === "STORED\r\n", "no answers");
     assertEquals(await ask("get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
     process.kill("SIGTERM");
     assertEquals((await process.status).code, 0);

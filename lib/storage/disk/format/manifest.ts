@@ -30,6 +30,8 @@ export interface Manifest {
   readonly next: number;
   /** Number, length in bytes and CRC-32 of each sealed segment, in log order. */
   readonly segments: ReadonlyArray<readonly [id: number, length: number, crc: number]>;
+  /** The name of the image of the index that goes with the list, if there is one. */
+  readonly image?: string;
 }
 
 /** The file's bytes. */
@@ -43,6 +45,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
     items: manifest.items,
     next: manifest.next,
     segments: manifest.segments,
+    image: manifest.image,
   });
   return bytesOf(`${json}\n${crc32(json).toString(16).padStart(8, "0")}\n`);
 }

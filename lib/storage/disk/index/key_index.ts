@@ -55,7 +55,7 @@ export class KeyIndex {
   /** How many keys there are. */
   size = 0;
 
-  private readonly tables: Uint32Array[] = [];
+  private tables: Uint32Array[] = [];
   private readonly counts = new Uint32Array(SHARDS);
   private readonly limits = new Uint32Array(SHARDS);
 
@@ -72,6 +72,52 @@ export class KeyIndex {
       this.tables.push(new Uint32Array(capacity * ENTRY));
       this.limits[shard] = Math.floor(capacity * FULLEST);
     }
+  }
+
+  /** An index of tables that were taken from another, with the keys in each. */
+  static of(tables: Uint32Array[], counts: readonly number[]): KeyIndex {
+    const index = new KeyIndex();
+    index.tables = tables;
+    index.counts.set(counts);
+    for (let shard = 0; shard < SHARDS; shard++) {
+      index.limits[shard] = Math.floor(tables[shard].length / ENTRY * FULLEST);
+      index.size += counts[shard];
+    }
+    return index;
+  }
+
+  /** A shard's table as it is at the moment, and how many keys are in it. */
+  tableOf(shard: number): Uint32Array {
+    return this.tables[shard];
+  }
+
+  countOf(shard: number): number {
+    return this.counts[shard];
+  }
+
+  /**
+   * Takes out all keys of slots without a length, and returns how many bytes the records of the others
+   * take, by their slots.
+   *
+   * @param lengths bytes of each slot's segment, or 0
+   */
+  sum(lengths: Float64Array): Float64Array {
+    const bytes = new Float64Array(lengths.length);
+    const gone: number[] = [];
+    for (const table of this.tables) {
+      for (let at = 0; at < table.length; at += ENTRY) {
+        const high = table[at + 3];
+        if (high === 0) continue;
+        const low = table[at + 4];
+        const slot = high >>> 16;
+        const units = high & 0xffff | low >>> 26 << 16;
+        if (lengths[slot] === 0) gone.push(table[at], table[at + 1], table[at + 2]);
+        else if (units === ENDLESS) bytes[slot] += lengths[slot] - offsetOf(low);
+        else bytes[slot] += units * 8;
+      }
+    }
+    for (let i = 0; i < gone.length; i += 3) this.remove(gone[i], gone[i + 1], gone[i + 2]);
+    return bytes;
   }
 
   /** Whether the key is there. */
@@ -170,9 +216,14 @@ export class KeyIndex {
     return this.tables.reduce((sum, table) => sum + table.byteLength, 0);
   }
 
+  /** Places for keys in all tables, taken or not. */
+  places(): number {
+    return this.memory() / (ENTRY * 4);
+  }
+
   /** How full the tables are, 0 to 1. */
   load(): number {
-    return this.size * ENTRY * 4 / this.memory();
+    return this.size / this.places();
   }
 
   private resize(shard: number, capacity: number): void {

@@ -29,6 +29,8 @@ export class Placements {
   /** Those that want to know which places are left for others. */
   readonly watchers = new Set<Displaced>();
 
+  /** Slots below this are not given out again. */
+  private slotsKept = 0;
   private steps = new Uint32Array(STEP * 256);
   private taken = 0;
 
@@ -36,9 +38,14 @@ export class Placements {
     this.index = new KeyIndex(expected);
   }
 
+  /** Whether slots that become free stay so: somebody copies the index, table by table. */
+  set keepSlots(keep: boolean) {
+    this.slotsKept = keep ? this.slots.length : 0;
+  }
+
   /** A free slot; 0 if there is none. */
   freeSlot(): number {
-    for (let slot = 1; slot < this.slots.length; slot++) {
+    for (let slot = Math.max(1, this.slotsKept); slot < this.slots.length; slot++) {
       if (this.slots[slot] === undefined) return slot;
     }
     return this.slots.length > 0xffff ? 0 : this.slots.length;
@@ -105,6 +112,21 @@ export class Placements {
       });
       if (shard % SHARDS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       if (this.index !== index) return;
+    }
+  }
+
+  /** Drops keys of segments that are gone, and counts what is alive, after the index was replaced. */
+  recount(): void {
+    const lengths = new Float64Array(1 << 16);
+    for (const segment of this.slots) {
+      if (segment !== undefined) lengths[segment.slot] = segment.length;
+    }
+    const bytes = this.index.sum(lengths);
+    this.live = 0;
+    for (const segment of this.slots) {
+      if (segment === undefined) continue;
+      segment.live = bytes[segment.slot];
+      this.live += segment.live;
     }
   }
 

@@ -12,6 +12,8 @@ import type { Segment } from "./segment.ts";
 
 /** The directory's list of sealed segments. */
 export class Catalog {
+  /** The name of the index's image that goes with what is listed. */
+  image: string | undefined;
   /** Resolves when everything that was begun is done. */
   settled: Promise<void> = Promise.resolve();
 
@@ -59,10 +61,14 @@ export class Catalog {
     return result;
   }
 
-  /** Writes the manifest of a log that has been sealed and synced. Never rejects. */
-  close(): Promise<void> {
+  /**
+   * Writes the manifest of a log that has been sealed and synced. Never rejects.
+   *
+   * @param whole whether the listed segments are known to be whole
+   */
+  close(whole: boolean): Promise<void> {
     // Without it everything is on the medium all the same: the next start reads it as after a kill.
-    return this.settled.then(() => this.write(true)).catch((error) =>
+    return this.settled.then(() => this.write(whole, true)).catch((error) =>
       this.say(writeError("Cannot write the manifest", error).message)
     );
   }
@@ -74,17 +80,18 @@ export class Catalog {
     return result;
   }
 
-  private async write(clean: boolean): Promise<void> {
+  private async write(clean: boolean, last = false): Promise<void> {
     const { log, placements } = this;
     const listed = log.segments.filter((segment) => segment.listed && !segment.givenUp);
     const unlisted = log.segments.find((segment) => !segment.listed);
     await writeManifest(this.files, this.directory, {
       hashKey: log.hashKey,
       clean,
-      sequence: clean ? log.sequence : log.sequence + SEQUENCE_GAP,
+      sequence: last && clean ? log.sequence : log.sequence + SEQUENCE_GAP,
       items: placements.index.size,
       next: unlisted?.id ?? log.nextId,
       segments: listed.map(({ id, length, crc }) => [id, length, crc]),
+      image: this.image,
     });
   }
 }

@@ -52,9 +52,10 @@ export class Commits {
   /** Names of the keys of which a tombstone is not yet written. */
   readonly #buried = new Set<number>();
   readonly #unsynced = new Unsynced();
-  /** The loss of last, and how many there were. */
+  /** The loss of last. */
   #loss: StoreError | undefined;
-  #losses = 0;
+  /** How often pending bytes were lost. */
+  losses = 0;
 
   constructor(options: CommitOptions) {
     this.#options = options;
@@ -99,11 +100,11 @@ export class Commits {
    * on it, and so all of them fail with it.
    */
   async #writeTogether(): Promise<void> {
-    const losses = this.#losses;
+    const losses = this.losses;
     const { log, heldUp } = this.#options;
     await undefined;
     // Something was lost meanwhile, and with it everything that the batches had appended.
-    if (this.#losses !== losses) throw this.#loss;
+    if (this.losses !== losses) throw this.#loss;
     this.#writing = undefined;
     const bytes = log.pending.length;
     log.writeOut();
@@ -179,7 +180,7 @@ export class Commits {
   lost(error: StoreError): void {
     const { log } = this.#options;
     this.#loss = error;
-    this.#losses++;
+    this.losses++;
     this.#writing = undefined;
     for (let i = 0; i < this.#dependentCount; i++) {
       const batch = this.#dependents[i];

@@ -5,8 +5,15 @@
  */
 
 import { crc32 } from "node:zlib";
-import { messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
-import { type DataFile, type Files, isNoRoom, removeIfThere, writeFully } from "../fs/files.ts";
+import { assert, messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
+import {
+  codeOf,
+  type DataFile,
+  type Files,
+  isNoRoom,
+  removeIfThere,
+  writeFully,
+} from "../fs/files.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
 import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
@@ -71,7 +78,7 @@ export class Log {
   readonly pending = new RecordBuffer(1 << 16);
   /** The greatest sequence number in use. */
   sequence: number;
-  /** The greatest sequence number of which the record, if there is one, is written. */
+  /** The greatest sequence number of a record that is written. */
   writtenSequence: number;
   /** Where the last record that was appended begins in its segment, and in {@linkcode pending}. */
   offset = 0;
@@ -91,6 +98,10 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** The greatest size of a file, as far as a write has come upon it. */
+  fileLimit = Infinity;
+  /** Records that were appended since the opening. */
+  records = 0;
   /** The size that a segment grows to, in bytes. */
   segmentBytes = LARGEST_SEGMENT;
 
@@ -113,6 +124,8 @@ export class Log {
   private next: number;
   private hint = new HintBuilder();
   private hintWritten = HINT_HEADER;
+  /** The greatest sequence number of which a record was appended. */
+  private pendingSequence: number;
   private pendingTombstones = 0;
   private pendingTombstoneSegment = 0;
   private pendingData = false;
@@ -122,7 +135,7 @@ export class Log {
 
   constructor(private readonly start: LogStart) {
     this.segments = start.segments;
-    this.sequence = this.writtenSequence = start.sequence;
+    this.sequence = this.writtenSequence = this.pendingSequence = start.sequence;
     this.next = start.next;
     this.end = start.end;
     this.dataEnd = this.marked = start.end;
@@ -244,9 +257,11 @@ export class Log {
     pending.put(fields, key, value, active.seed, offset);
     if (hash === undefined) this.hint.add(kind, 0, 0, 0, offset, size);
     else this.hint.add(kind, hash.a, hash.b, hash.c, offset, size);
+    this.records++;
     this.offset = offset;
     this.pendingAt = at;
     this.pendingData = true;
+    if (sequence > this.pendingSequence) this.pendingSequence = sequence;
     if (sequence > active.sequence) active.sequence = sequence;
     if (size >= ENDLESS * 8) this.full = true;
     return size;
@@ -292,7 +307,7 @@ export class Log {
     try {
       writeFully(active.file, bytes, active.length);
     } catch (error) {
-      this.lose(active, writeError(`Cannot write to '${active.path}'`, error));
+      this.lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
     }
     active.crc = crc32(bytes, active.crc);
     active.length += bytes.length;
@@ -306,7 +321,7 @@ export class Log {
     if (this.pendingData) this.dataEnd = active.base + active.length;
     this.pendingData = false;
     pending.clear();
-    this.writtenSequence = this.sequence;
+    this.writtenSequence = this.pendingSequence;
     this.start.placements.settle();
     this.onWritten();
   }
@@ -325,6 +340,7 @@ export class Log {
   }
 
   private finish(active: Segment): void {
+    assert(this.pending.length === 0, "a segment is sealed when all of it is written");
     active.sealed = true;
     active.sequence = this.sequence;
     active.hintBytes = this.hint.length * 4;
@@ -341,7 +357,7 @@ export class Log {
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
-  private lose(active: Segment, error: StoreError): never {
+  private lose(active: Segment, error: StoreError, code: string): never {
     this.pending.clear();
     this.hint.length = this.hintWritten;
     this.pendingTombstones = this.pendingTombstoneSegment = 0;
@@ -350,6 +366,11 @@ export class Log {
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
+      if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
+        // No file may be larger than this one would have been: the next records go into another.
+        this.fileLimit = Math.min(this.fileLimit, active.length);
+        this.finish(active);
+      }
     } catch {
       // What is behind its length stays there, and the next segment's header says that it is none.
       this.finish(active);

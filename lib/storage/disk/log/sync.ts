@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../../../errors.ts";
+import { assert, messageOf, StoreError } from "../../../errors.ts";
 import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
@@ -36,6 +36,8 @@ export class Syncer {
   lastMilliseconds = 0;
   /** When the last one ended, in milliseconds since 1970; 0 for never. */
   lastEnd = 0;
+  /** Told of each sync how many milliseconds it took. */
+  onSynced: ((milliseconds: number) => void) | undefined;
   /** Why there will be no more syncs. */
   failure: StoreError | undefined;
 
@@ -121,10 +123,12 @@ export class Syncer {
         return;
       }
       log.unsynced.splice(0, sealed.length);
+      assert(target >= this.synced, "what is on the medium stays there");
       this.synced = target;
       this.count++;
       this.lastMilliseconds = performance.now() - began;
       this.lastEnd = Date.now();
+      this.onSynced?.(this.lastMilliseconds);
       this.events.ends(target);
       if (sealed.length > 0) this.events.sealed(sealed);
       this.waiters = this.waiters.filter((waiter) => {

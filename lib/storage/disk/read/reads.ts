@@ -14,8 +14,14 @@ import type { Segment } from "../log/segment.ts";
 const READ_AT_ONCE = 1 << 16;
 /** A read that takes longer than this, in milliseconds, came from a slow medium. */
 const FAST_READ = 0.03;
-/** While the medium is slow, one read in so many finds out whether it still is. */
-const PROBE = 64;
+/**
+ * While the medium is slow, one read after so many finds out whether it still is; after each that was
+ * slow twice as many pass, up to the second number, for it holds up everybody; after one that was fast
+ * the next follows soon.
+ */
+const FIRST_PROBE = 64;
+const LAST_PROBE = 1 << 15;
+const SOON = 4;
 
 /** Reads records; what it gives at once is valid until the next read at once. */
 export class RecordReads {
@@ -28,6 +34,9 @@ export class RecordReads {
   /** How long reads at once take, in milliseconds, a moving average; and when to measure again. */
   private readTime = 0;
   private untilMeasured = 0;
+  /** Reads that pass before the medium is probed again, and that have passed. */
+  private probeAfter = FIRST_PROBE;
+  private passed = 0;
 
   constructor(private readonly damage: Damage) {
     this.reader.over(this.scratch);
@@ -41,6 +50,7 @@ export class RecordReads {
   read(segment: Segment, offset: number, size: number): RecordReader | Promise<RecordReader> {
     if (size > READ_AT_ONCE || this.isSlow()) return this.readLater(segment, offset, size);
     const measured = this.untilMeasured-- <= 0;
+    const isProbe = this.readTime >= FAST_READ;
     const began = measured ? performance.now() : 0;
     try {
       readFully(segment.file, this.scratch.subarray(0, size), offset);
@@ -52,6 +62,12 @@ export class RecordReads {
       const took = Math.min(performance.now() - began, FAST_READ * 6);
       this.readTime += (took - this.readTime) / 8;
       this.untilMeasured = this.readTime > FAST_READ / 2 ? 0 : 7;
+      if (isProbe) {
+        const isFast = took < FAST_READ;
+        this.probeAfter = isFast
+          ? SOON
+          : Math.min(Math.max(this.probeAfter * 2, FIRST_PROBE), LAST_PROBE);
+      }
     }
     return this.parsed(this.reader, segment, offset, size);
   }
@@ -91,7 +107,8 @@ export class RecordReads {
 
   private isSlow(): boolean {
     if (this.readTime < FAST_READ) return false;
-    if (++this.untilMeasured < PROBE) return true;
+    if (++this.passed < this.probeAfter) return true;
+    this.passed = 0;
     this.untilMeasured = 0;
     return false;
   }

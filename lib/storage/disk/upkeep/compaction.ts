@@ -317,6 +317,7 @@ export class Compactor {
     let guarded = record.segment;
     if (kind === Kind.item) {
       if (!there || placements.segment !== segment || placements.offset !== offset) return;
+      assert(placements.size >= record.size, "the index knows how long a record is");
       const dead = record.time !== 0 && record.time <= now();
       if (!dead && !evict) {
         const size = log.appendCopy(record, hash);

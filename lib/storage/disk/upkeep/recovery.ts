@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Say } from "../../../log_level.ts";
 import { equalBytes } from "../../../bytes.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
@@ -32,6 +33,8 @@ import {
   segmentOfName,
 } from "../log/segment.ts";
 import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { type LoadedImage, loadImage } from "./image.ts";
+import type { ImageSegment, ImageText } from "../format/image.ts";
 import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
 
@@ -43,7 +46,7 @@ export interface RecoveryOptions {
   readonly files: Files;
   readonly directory: string;
   readonly now: () => number;
-  readonly log: (line: string) => void;
+  readonly log: Say;
 }
 
 /** What a start found. */
@@ -61,6 +64,10 @@ export interface Recovered {
   readonly end: number;
   /** Whether the manifest could be written that must be there before anything else is. */
   readonly reserved: boolean;
+  /** Segments that were listed and are trusted, and that nobody has read since a stop that was none. */
+  readonly unverified: readonly Segment[];
+  /** The name of the image that still goes with the log. */
+  readonly image: string | undefined;
 }
 
 /** Reads a directory's manifest; makes a new one in an empty directory. */
@@ -101,6 +108,10 @@ class Recovery {
   private readonly placements: Placements;
   private readonly segments: Segment[] = [];
   private sequence: number;
+  /** The image that the start begins with, and the slots of the segments that it speaks of. */
+  private image: ImageText | undefined;
+  private readonly imageSlots = new Map<number, number>();
+  private nextSlot = 1;
   private flushAt = 0;
   private flushSegment = 0;
   private end = 0;
@@ -120,29 +131,32 @@ class Recovery {
   async run(): Promise<Recovered> {
     const { manifest, files, directory } = this;
     const tailIds = this.tidy();
-    const clean = manifest.clean && tailIds.length === 0;
     for (const [, length] of manifest.segments) this.work += length;
+    const image = loadImage(files, directory, manifest);
+    if (image !== undefined) this.begin(image);
     for (const [id, length, crc] of manifest.segments) {
-      await this.openListed(id, length, crc, !clean);
+      await this.openListed(id, length, crc);
       this.progress(length);
     }
+    const unverified = manifest.clean ? [] : this.segments.slice();
     let next = manifest.next;
     if (tailIds.length > 0) {
       await this.openTail(tailIds);
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
-    if (!clean) this.sequence += SEQUENCE_GAP;
+    if (image !== undefined && !this.isStill()) this.placements.recount();
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
     let reserved = true;
     try {
       await writeManifest(files, directory, {
         hashKey: manifest.hashKey,
-        clean: true,
+        clean: unverified.length === 0,
         sequence: this.sequence + SEQUENCE_GAP,
         items: this.placements.index.size,
         next,
         segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
+        image: image?.text.name,
       });
     } catch (error) {
       // A full disk is no reason not to serve what is on it.
@@ -151,7 +165,19 @@ class Recovery {
     }
     const { placements, segments, sequence, flushAt, flushSegment, end } = this;
     const { hashKey } = manifest;
-    return { hashKey, placements, segments, sequence, flushAt, flushSegment, next, end, reserved };
+    return {
+      hashKey,
+      placements,
+      segments,
+      sequence,
+      flushAt,
+      flushSegment,
+      next,
+      end,
+      reserved,
+      unverified,
+      image: image?.text.name,
+    };
   }
 
   /** Removes what compactions and unfinished writes left; gives the tail's segment numbers. */
@@ -164,7 +190,7 @@ class Recovery {
       const id = segmentOfName(hint ? `${hint[1]}.log` : name);
       if (id !== undefined && id < manifest.next && !listed.has(id)) {
         files.remove(`${directory}/${name}`);
-      } else if (hint && id! >= manifest.next || /^(MANIFEST|\d{10}\.\w+)\.new$/.test(name)) {
+      } else if (hint && id! >= manifest.next || /^(MANIFEST|INDEX|\d{10}\.\w+)\.new$/.test(name)) {
         files.remove(`${directory}/${name}`);
       } else if (id !== undefined && !hint && id >= manifest.next) {
         tail.push(id);
@@ -173,12 +199,20 @@ class Recovery {
     return tail.sort((a, b) => a - b);
   }
 
-  private async openListed(
-    id: number,
-    length: number,
-    crc: number,
-    verify: boolean,
-  ): Promise<void> {
+  /** Takes over the index of an image; what came after it is replayed on that. */
+  private begin({ text, index }: LoadedImage): void {
+    this.placements.index = index;
+    this.image = text;
+    this.flushAt = text.flushAt;
+    this.flushSegment = text.flushSegment;
+    for (const [id, slot] of text.slots) {
+      this.imageSlots.set(id, slot);
+      this.nextSlot = Math.max(this.nextSlot, slot + 1);
+    }
+  }
+
+  /** Opens a segment that was synced, with its length and checksum in the manifest: it is trusted. */
+  private async openListed(id: number, length: number, crc: number): Promise<void> {
     const path = `${this.directory}/${segmentName(id)}`;
     let file: DataFile;
     try {
@@ -195,9 +229,10 @@ class Recovery {
     if (size < length) {
       throw untrusted(this.directory, `segment '${path}' has ${size} bytes instead of ${length}`);
     }
-    if (verify && await checksumOf(file, length, () => {}) !== crc) {
-      throw this.damageIn(segment);
-    }
+    const known = this.image !== undefined && id < this.image.from
+      ? this.image.segments.find((one) => one.id === id)
+      : undefined;
+    if (known !== undefined) return this.adoptKnown(segment, known);
     let words: Uint32Array | undefined;
     try {
       const bytes = readWhole(this.files, segment.hintPath);
@@ -254,23 +289,53 @@ class Recovery {
     return hint.words.subarray(0, hint.length);
   }
 
-  /** Takes a segment into the log, and its records into the index. */
-  private adopt(segment: Segment, words: Uint32Array): void {
-    const { placements } = this;
+  /** Takes a segment into the log of which the image has all records. */
+  private adoptKnown(segment: Segment, known: ImageSegment): void {
+    segment.sequence = known.sequence;
+    segment.tombstones = known.tombstones;
+    segment.tombstoneSegment = known.tombstoneSegment;
+    segment.hintBytes = known.hintBytes;
+    segment.expiry.base = known.base;
+    segment.expiry.buckets.set(known.buckets);
+    segment.live = known.live;
+    this.placements.live += known.live;
+    this.take(segment);
+  }
+
+  /** Whether the log is what it was when the image was made of it. */
+  private isStill(): boolean {
+    const { image, segments } = this;
+    return image!.still && segments.length === image!.segments.length &&
+      segments.every(({ id }) => id < image!.from);
+  }
+
+  /** Takes a segment into the log. */
+  private take(segment: Segment): void {
     segment.sealed = segment.listed = true;
     this.segments.push(segment);
     segment.base = this.end;
     this.end += segment.length;
     if (segment.sequence > this.sequence) this.sequence = segment.sequence;
+  }
+
+  /** Takes a segment into the log, and its records into the index. */
+  private adopt(segment: Segment, words: Uint32Array): void {
+    const { placements } = this;
+    this.take(segment);
     const slot = segment.slot << 16;
     for (let at = HINT_HEADER; at < words.length; at += HINT_RECORD) {
       const high = words[at + 3];
       const kind = high >>> 16;
       if (kind === Kind.item) {
         const place = (slot | high & 0xffff) >>> 0;
-        placements.replay(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
+        // On an image, what is alive is counted when all is done.
+        if (this.image !== undefined) {
+          placements.index.set(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
+        } else placements.replay(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
       } else if (kind === Kind.tombstone) {
-        placements.forget(words[at], words[at + 1], words[at + 2]);
+        if (this.image !== undefined) {
+          placements.index.remove(words[at], words[at + 1], words[at + 2]);
+        } else placements.forget(words[at], words[at + 1], words[at + 2]);
       } else if (kind === Kind.flush) {
         if (placements.index.size > 0) placements.clear();
         placements.flushed = undefined;
@@ -393,10 +458,10 @@ class Recovery {
   }
 
   private segmentOf(id: number, path: string, file: DataFile): Segment {
-    const { slots } = this.placements;
     const expiry = new ExpiryTimes(this.options.now());
-    const segment = new Segment(id, slots.length, path, file, this.manifest.hashKey, 0, expiry);
-    slots.push(segment);
+    const slot = this.imageSlots.get(id) ?? this.nextSlot++;
+    const segment = new Segment(id, slot, path, file, this.manifest.hashKey, 0, expiry);
+    this.placements.slots[slot] = segment;
     return segment;
   }
 
@@ -414,7 +479,7 @@ class Recovery {
     this.told = now;
     const percent = Math.floor(this.done / this.work * 100);
     const items = this.placements.index.size;
-    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`);
+    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`, "notice");
   }
 }
 

@@ -60,7 +60,7 @@ export class Space {
     }
     const room = Math.min(allowed, log.total + this.free);
     const largest = Math.max(Math.floor(room * SEGMENT_SHARE), SMALLEST_SEGMENT);
-    log.segmentBytes = Math.min(segmentBytes, LARGEST_SEGMENT, largest);
+    log.segmentBytes = Math.min(segmentBytes, LARGEST_SEGMENT, largest, log.fileLimit);
     this.reserved = Math.min(2 * log.segmentBytes + 4096, Math.floor(room * RESERVED_SHARE));
     this.#ceiling = room - this.reserved;
     this.#lastCeiling = allowed - Math.floor(this.reserved / 2);

@@ -1,0 +1,43 @@
+/**
+ * The options in force, for a person who wonders.
+ *
+ * @module
+ */
+
+import type { Spec } from "./parse.ts";
+
+/** Options whose values nobody but their owner should read, by their names. */
+const SECRET = /auth$/i;
+
+/**
+ * A line an option: its long name, its value as JSON, and where that is from. Passwords in URLs and
+ * secret options are left out.
+ */
+export function configText(
+  spec: Spec,
+  values: Readonly<Record<string, unknown>>,
+  origins: ReadonlyMap<string, string>,
+): string {
+  const rows = Object.entries(spec)
+    .filter(([, { ignored, refusal }]) => !ignored && refusal === undefined)
+    .filter(([name]) => !["help", "version", "license"].includes(name))
+    .map(([name, { flags }]) =>
+      [
+        flags.split(", ").at(-1)!.replace(/^-+/, ""),
+        SECRET.test(name) && typeof values[name] === "string" && values[name].includes(":")
+          ? '"…"'
+          : valueText(values[name]),
+        origins.get(name)!,
+      ] as const
+    );
+  const width = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length));
+  const [names, texts] = [width(0), Math.min(40, width(1))];
+  return rows.map(([name, value, origin]) =>
+    `${name.padEnd(names)}  ${value.padEnd(texts)}  ${origin}`
+  ).join("\n");
+}
+
+function valueText(value: unknown): string {
+  if (value === undefined) return "(none)";
+  return JSON.stringify(value).replace(/(:\/\/[^:@/"]*):[^"]*@/g, "$1:…@");
+}

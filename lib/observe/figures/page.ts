@@ -1,0 +1,50 @@
+/**
+ * The table of figures as a page for people: the tables of `docs/metrics.md`.
+ *
+ * @module
+ */
+
+import { oddities } from "./families.ts";
+import { general } from "./general.ts";
+import { items } from "./items.ts";
+import { identity, process } from "./process.ts";
+import type { Row } from "./row.ts";
+import { ownRows, storeRows } from "./store.ts";
+
+/** A table of Markdown for each part of the figures, by its heading. */
+export function figureTables(): ReadonlyMap<string, string> {
+  const who = identity({ version: "…", store: "…", deno: "…" });
+  return new Map([
+    ["Figures of `stats`", tableOf(general, ({ stat }) => stat)],
+    ["Figures of `stats items`", tableOf(items, ({ stat }) => `items:1:${stat}`)],
+    ["Figures of the process and its settings", tableOf([...who, ...process], () => undefined)],
+    ["Figures of the store", tableOf(storeRows, () => undefined)],
+    [
+      "Figures of one kind of store",
+      tableOf(ownRows, (row) => `stats ${(row as typeof ownRows[number]).own}`),
+    ],
+    ["Names that break Prometheus's rules", oddities.map((name) => `- \`${name}\`\n`).join("")],
+  ]);
+}
+
+function tableOf(rows: readonly Row[], nameOf: (row: Row) => string | undefined): string {
+  const named = rows.map((row) => [nameOf(row), row] as const);
+  const lines = named
+    .filter(([, { stat, meaning }]) => stat === undefined || meaning !== "always 0")
+    .map(([name, { series, unit, across, meaning }]) => {
+      const labels = Object.entries(series?.labels ?? {}).map(([l, v]) => `${l}="${v}"`).join(",");
+      const metric = series === undefined
+        ? ""
+        : `\`${series.family.name}${labels === "" ? "" : `{${labels}}`}\``;
+      const type = series?.family.type ?? "";
+      const shown = name === undefined ? "" : `\`${name}\``;
+      return `| ${shown} | ${metric} | ${type} | ${unit} | ${across} | ${meaning} |\n`;
+    });
+  const zeros = named.filter(([, { stat, meaning }]) =>
+    stat !== undefined && meaning === "always 0"
+  )
+    .map(([name]) => `\`${name}\``);
+  return "| figure | Prometheus | type | unit | threads | meaning |\n" +
+    "| --- | --- | --- | --- | --- | --- |\n" + lines.join("") +
+    (zeros.length === 0 ? "" : `\nAlways 0, as kvs has nothing to count: ${zeros.join(", ")}.\n`);
+}

@@ -1,0 +1,117 @@
+/**
+ * Figures of the process, and settings that memcached_exporter shows.
+ *
+ * @module
+ */
+
+import { exporter } from "./families.ts";
+import type { Family, Row, Source } from "./row.ts";
+
+/** A setting that memcached_exporter shows where `lru_crawler` is on. */
+function setting(name: string, family: Family): Row {
+  return {
+    read: ({ settings }) => {
+      const found = settingOf(settings, name);
+      return found === undefined || settingOf(settings, "lru_crawler") !== "yes"
+        ? undefined
+        : found === "yes"
+        ? 1
+        : found === "no"
+        ? 0
+        : Number(found);
+    },
+    series: { family },
+    unit: "",
+    across: "same",
+    meaning: `${name} of stats settings`,
+  };
+}
+
+function settingOf(settings: Source["settings"], name: string): string | number | undefined {
+  return settings.find(([found]) => found === name)?.[1];
+}
+
+function gauge(
+  name: string,
+  read: Row["read"],
+  help: string,
+  rest: Partial<Row> & { type?: Family["type"]; labels?: Record<string, string> } = {},
+): Row {
+  const { type = "gauge", labels, ...row } = rest;
+  const family = { name: `kvs_${name}`, type, help };
+  return {
+    read,
+    series: labels === undefined ? { family } : { family, labels },
+    unit: "",
+    across: "same",
+    meaning: help,
+    ...row,
+  };
+}
+
+const httpClosed = "Connections to --http closed by the server, by cause.";
+
+/** The rows that say which server this is. */
+export function identity(
+  labels: { version: string; store: string; deno: string },
+): readonly Row[] {
+  return [
+    {
+      read: () => 1,
+      series: { family: exporter.up },
+      unit: "",
+      across: "same",
+      meaning: "always 1",
+    },
+    {
+      read: () => 1,
+      series: { family: exporter.version, labels: { version: labels.version } },
+      unit: "",
+      across: "same",
+      meaning: "the version, as stats has it",
+    },
+    gauge("build_info", () => 1, "1, with version, store and Deno's version as labels.", {
+      labels,
+    }),
+  ];
+}
+
+/** The rows. */
+export const process: readonly Row[] = [
+  {
+    read: ({ store }) => store.bytes,
+    series: { family: exporter.malloced },
+    unit: "bytes",
+    across: "same",
+    meaning: "total_malloced of stats slabs",
+  },
+  setting("lru_crawler", exporter.crawlerEnabled),
+  setting("lru_crawler_sleep", exporter.crawlerSleep),
+  setting("lru_crawler_tocrawl", exporter.crawlerItems),
+  setting("lru_maintainer_thread", exporter.maintainer),
+  setting("hot_lru_pct", exporter.hotPercent),
+  setting("warm_lru_pct", exporter.warmPercent),
+  setting("hot_max_factor", exporter.hotFactor),
+  setting("warm_max_factor", exporter.warmFactor),
+  gauge("resident_memory_bytes", ({ memory }) => memory.resident, "Memory of the process.", {
+    unit: "bytes",
+  }),
+  gauge("heap_bytes", ({ memory }) => memory.heap, "Memory of the JavaScript heap in use.", {
+    unit: "bytes",
+  }),
+  gauge(
+    "event_loop_lag_seconds",
+    ({ watch }) => watch?.loopLag,
+    "By how much the event loop was late at most, in the last 10 seconds.",
+    { unit: "seconds", across: "max", labels: { thread: "0" } },
+  ),
+  gauge("http_connections", ({ watch }) => watch?.http.open, "Connections to --http."),
+  gauge("http_closed_total", ({ watch }) => watch?.http.stalled, httpClosed, {
+    type: "counter",
+    labels: { cause: "stalled" },
+  }),
+  gauge("http_closed_total", ({ watch }) => watch?.http.refused, httpClosed, {
+    type: "counter",
+    labels: { cause: "too_many" },
+  }),
+];

@@ -1,0 +1,122 @@
+/**
+ * What a figure is. Every figure of the server stands once, as a row of a table in this folder; `stats`,
+ * `/metrics`, the live page and `docs/metrics.md` are made from the rows.
+ *
+ * @module
+ */
+
+import type { Counters } from "../counters.ts";
+import type { Histogram } from "../histogram.ts";
+import type { Watchers } from "../watch.ts";
+
+/** A figure's name and value, as `stats` shows it. */
+export type Named = readonly [name: string, value: string | number];
+
+/** What figures are read from: one state of a running server. */
+export interface Source {
+  readonly counters: Counters;
+  readonly watchers: Watchers;
+  /** What the store tells of itself; counts are since the last `stats reset`. */
+  readonly store: {
+    readonly items: number;
+    readonly bytes: number;
+    readonly limit: number;
+    readonly evictions: number;
+    readonly reclaimed: number;
+    readonly flushedReads: number;
+    readonly index?: { readonly places: number; readonly bytes: number };
+    /** The figures of this kind of store, by its own names. */
+    readonly own: readonly Named[];
+  };
+  /** `disk`, `gcs`, `redis` or `memory`. */
+  readonly storeName: string;
+  readonly version: string;
+  /** Both in milliseconds since 1970. */
+  readonly now: number;
+  readonly started: number;
+  /** Time of the processor, in seconds. */
+  readonly cpu: { readonly user: number; readonly system: number };
+  readonly accepting: {
+    readonly now: boolean;
+    readonly disabled: { readonly count: number; readonly time: number };
+  };
+  readonly connections: number;
+  readonly maxConnections: number;
+  /** Whether idle connections are closed. */
+  readonly closesIdle: boolean;
+  readonly isCrawling: boolean;
+  /** The lines of `stats settings`. */
+  readonly settings: readonly Named[];
+  /** Bytes of memory of the process, and of its JavaScript heap. */
+  readonly memory: { readonly resident: number; readonly heap: number };
+  /** What is known where `--http` watches the process. */
+  readonly watch?: {
+    /** The longest time of the last seconds by which the event loop was late, in seconds. */
+    readonly loopLag: number;
+    /** Connections to `--http` that are open, and those closed as stalled or as too many. */
+    readonly http: { readonly open: number; readonly stalled: number; readonly refused: number };
+  };
+}
+
+/** How the figures of several threads become one. */
+export type Across = "sum" | "max" | "same";
+
+/** The unit of a figure; a count has none. */
+export type Unit = "bytes" | "seconds" | "microseconds" | "";
+
+/** What Prometheus sees of one or more rows, under one name. */
+export interface Family {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+}
+
+/** One series of a family. */
+export interface Series {
+  readonly family: Family;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** What Prometheus is told, in base units, where that is not the figure as it is. */
+  readonly of?: (value: number, source: Source) => number;
+}
+
+/** A figure. */
+export interface Row {
+  /** Its name in `stats`, `stats items` or `stats settings`; without one it is in none of them. */
+  readonly stat?: string;
+  /** The figure now; `undefined` where this server does not have it. */
+  readonly read: (source: Source) => number | string | undefined;
+  /** How `stats` writes it, where not as it is. */
+  readonly shown?: (value: number) => string;
+  /** What Prometheus sees of it, if anything. */
+  readonly series?: Series;
+  readonly unit: Unit;
+  readonly across: Across;
+  readonly meaning: string;
+  /** memcached leaves the figure out where this setting is `no`. */
+  readonly unless?: string;
+}
+
+/** A histogram that Prometheus sees, with its labels. */
+export interface HistogramFamily {
+  readonly name: string;
+  readonly help: string;
+  /** One histogram a set of labels. */
+  readonly series: ReadonlyArray<{
+    readonly labels: Readonly<Record<string, string>>;
+    readonly histogram: Histogram;
+  }>;
+}
+
+/** The lines of `stats` that rows make, in their order. */
+export function statsOf(rows: readonly Row[], source: Source): Named[] {
+  const off = new Set<string>();
+  for (const [name, value] of source.settings) if (value === "no") off.add(name);
+  const lines: Named[] = [];
+  for (const { stat, read, shown, unless } of rows) {
+    if (stat === undefined || unless !== undefined && off.has(unless)) continue;
+    const value = read(source);
+    if (value === undefined) continue;
+    lines.push([stat, shown === undefined ? value : shown(value as number)]);
+  }
+  return lines;
+}

@@ -1,0 +1,281 @@
+/**
+ * What the stores tell of themselves beyond memcached's figures. `stats disk` (or `redis`, `gcs`) shows the
+ * store's own names; a row here says what one of them means and what Prometheus sees of it.
+ *
+ * @module
+ */
+
+import type { Family, Row, Source, Unit } from "./row.ts";
+
+/** What a store can do: everything, all but storing, nothing but reading, or nothing until it is back. */
+export const storeStates = ["ok", "full", "failed", "away"] as const;
+
+/** One of {@linkcode storeStates}. */
+export type StoreState = typeof storeStates[number];
+
+/** The state of the store, and why, in a sentence, where it is not `ok`. */
+export function storeState(
+  own: Source["store"]["own"],
+): { readonly state: StoreState; readonly reason: string } {
+  const told = own.find(([name]) => name === "state")?.[1] ?? "ok";
+  const state = storeStates.find((state) => state === told) ?? "failed";
+  const reason = own.find(([name]) => name === "state_reason")?.[1];
+  return { state, reason: reason === undefined ? reasons[state] : String(reason) };
+}
+
+const reasons: Readonly<Record<StoreState, string>> = {
+  ok: "",
+  full: "the store is full",
+  failed: "the store has failed",
+  away: "the store cannot be reached",
+};
+
+type Store = "disk" | "redis" | "gcs";
+interface Rest {
+  readonly unit?: Unit;
+  readonly labels?: Record<string, string>;
+  readonly of?: (value: number) => number;
+}
+
+/** A figure that a store tells under `stat`. */
+function own(
+  store: Store,
+  stat: string,
+  type: Family["type"],
+  name: string,
+  help: string,
+  { unit = "", labels, of }: Rest = {},
+): Row & { readonly own: string } {
+  return {
+    own: `${store} ${stat}`,
+    read: (source) => source.storeName === store ? figure(source, stat) : undefined,
+    series: {
+      family: { name: `kvs_${store}_${name}`, type, help },
+      ...labels === undefined ? {} : { labels },
+      ...of === undefined ? {} : { of },
+    },
+    unit,
+    across: "same",
+    meaning: help,
+  };
+}
+
+function figure({ store }: Source, name: string): number | string | undefined {
+  return store.own.find(([own]) => own === name)?.[1];
+}
+
+const bytes: Rest = { unit: "bytes" };
+const retries = "Requests to Cloud Storage made again, by cause.";
+const redisErrors = "redis_error_";
+
+/** Own figures that are words, or that other rows tell. */
+export const ownWords: readonly string[] = [
+  "disk directory",
+  "disk fsync",
+  "disk state",
+  "disk state_reason",
+  "redis state",
+  "redis redis_version",
+  "gcs state",
+];
+
+/** The figures of one kind of store each. */
+export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
+  own("disk", "segments", "gauge", "segments", "Files of the log."),
+  own("disk", "log_bytes", "gauge", "log_bytes", "Bytes of the log.", bytes),
+  own("disk", "live_bytes", "gauge", "live_bytes", "Bytes of records that count.", bytes),
+  own("disk", "dead_bytes", "gauge", "dead_bytes", "Bytes that compaction can give back.", bytes),
+  own("disk", "free_bytes", "gauge", "free_bytes", "Bytes free on the file system.", bytes),
+  own("disk", "reserved_bytes", "gauge", "reserved_bytes", "Bytes kept back for deletes.", bytes),
+  own("disk", "index_bytes", "gauge", "index_bytes", "Memory of the index.", bytes),
+  own("disk", "index_load", "gauge", "index_load_ratio", "How full the index is, from 0 to 1."),
+  own("disk", "cache_bytes", "gauge", "cache_bytes", "Memory of the cache of values.", bytes),
+  own("disk", "cache_hits", "counter", "cache_hits_total", "Reads that the cache answered."),
+  own("disk", "reads", "counter", "reads_total", "Reads."),
+  own("disk", "slow_reads", "counter", "slow_reads_total", "Reads that waited for the disk."),
+  own(
+    "disk",
+    "verified_bytes",
+    "gauge",
+    "verified_bytes",
+    "Read since the start to verify them.",
+    bytes,
+  ),
+  own("disk", "unverified_bytes", "gauge", "unverified_bytes", "Still to be verified.", bytes),
+  own("disk", "index_images", "counter", "index_images_total", "Images of the index written."),
+  own("disk", "damaged_records", "gauge", "damaged_records", "Records known to be damaged."),
+  own("disk", "damaged_reads", "counter", "damaged_reads_total", "Reads of damaged records."),
+  own("disk", "syncs", "counter", "syncs_total", "Syncs of the log."),
+  own("disk", "last_sync", "gauge", "last_sync_timestamp_seconds", "The end of the last sync.", {
+    unit: "seconds",
+  }),
+  own(
+    "disk",
+    "last_sync_ms",
+    "gauge",
+    "last_sync_duration_seconds",
+    "How long the last sync took.",
+    {
+      of: (milliseconds) => milliseconds / 1000,
+    },
+  ),
+  own("disk", "unsynced_bytes", "gauge", "unsynced_bytes", "Bytes not synced yet.", bytes),
+  own("disk", "behind", "gauge", "sync_behind", "Whether syncs are later than --fsync promises."),
+  own("disk", "compactions", "counter", "compactions_total", "Compactions of a segment."),
+  own(
+    "disk",
+    "compaction_moved_bytes",
+    "counter",
+    "compaction_moved_bytes_total",
+    "Bytes that compaction copied.",
+    bytes,
+  ),
+  own(
+    "disk",
+    "compaction_freed_bytes",
+    "counter",
+    "compaction_freed_bytes_total",
+    "Bytes that compaction gave back.",
+    bytes,
+  ),
+  own("disk", "compacting", "gauge", "compacting", "Whether a compaction is under way."),
+  own("disk", "sequence", "counter", "records_total", "Records written in the directory's life."),
+  own("redis", "redis_nodes", "gauge", "nodes", "Masters that hold the keys."),
+  own("redis", "redis_nodes_ready", "gauge", "nodes_ready", "Masters that answer."),
+  own("redis", "redis_used_memory", "gauge", "used_memory_bytes", "Memory that Redis uses.", bytes),
+  own(
+    "redis",
+    "redis_maxmemory",
+    "gauge",
+    "max_memory_bytes",
+    "Redis's maxmemory; 0 for none.",
+    bytes,
+  ),
+  own("redis", "redis_evicted_keys", "counter", "evicted_keys_total", "Keys that Redis evicted."),
+  own("redis", "redis_expired_keys", "counter", "expired_keys_total", "Keys that Redis expired."),
+  own(
+    "redis",
+    "redis_unanswered_bytes",
+    "gauge",
+    "unanswered_bytes",
+    "Bytes of requests without an answer yet.",
+    bytes,
+  ),
+  own("redis", "redis_requests", "counter", "requests_total", "Requests to Redis."),
+  own("redis", "redis_writes", "counter", "socket_writes_total", "Writes to its sockets."),
+  own("redis", "redis_reconnects", "counter", "reconnects_total", "Connections made anew."),
+  own(
+    "redis",
+    "redis_redirections",
+    "counter",
+    "redirections_total",
+    "Redirections by the cluster.",
+  ),
+  own(
+    "redis",
+    "redis_timeouts",
+    "counter",
+    "timeouts_total",
+    "Requests without an answer in time.",
+  ),
+  own(
+    "redis",
+    "redis_lost_replies",
+    "counter",
+    "lost_replies_total",
+    "Answers lost with a connection.",
+  ),
+  own("redis", "redis_refused_requests", "counter", "refused_requests_total", "Requests not sent."),
+  own(
+    "redis",
+    "redis_counted_seconds_ago",
+    "gauge",
+    "count_age_seconds",
+    "How long ago items and bytes were counted.",
+    { unit: "seconds" },
+  ),
+  own("gcs", "requests", "counter", "requests_total", "Requests to Cloud Storage."),
+  own("gcs", "requests_in_flight", "gauge", "requests_in_flight", "Requests under way."),
+  own("gcs", "uploads", "counter", "uploads_total", "Uploads."),
+  own("gcs", "deletes", "counter", "deletes_total", "Deletes."),
+  own(
+    "gcs",
+    "coalesced_writes",
+    "counter",
+    "coalesced_writes_total",
+    "Writes that shared an upload.",
+  ),
+  own(
+    "gcs",
+    "conflicts",
+    "counter",
+    "conflicts_total",
+    "Writes that another server's came before.",
+  ),
+  own(
+    "gcs",
+    "lost_answers_resolved",
+    "counter",
+    "lost_answers_resolved_total",
+    "Writes whose lost answer was found out.",
+  ),
+  own("gcs", "retries_rate_limit", "counter", "retries_total", retries, {
+    labels: { cause: "rate_limit" },
+  }),
+  own("gcs", "retries_service_error", "counter", "retries_total", retries, {
+    labels: { cause: "service_error" },
+  }),
+  own("gcs", "retries_connection", "counter", "retries_total", retries, {
+    labels: { cause: "connection" },
+  }),
+  own("gcs", "retries_timeout", "counter", "retries_total", retries, {
+    labels: { cause: "timeout" },
+  }),
+  own("gcs", "damaged_contents", "counter", "damaged_contents_total", "Contents found damaged."),
+  own("gcs", "cached_reads", "counter", "cached_reads_total", "Reads answered within --cache-ttl."),
+  own("gcs", "cleared_flushed", "counter", "cleared_flushed_total", "Flushed objects deleted."),
+  own("gcs", "flush_epoch", "gauge", "flush_epoch", "The number of the last flush."),
+  own("gcs", "writes_waiting", "gauge", "writes_waiting", "Writes that wait for their turn."),
+  own("gcs", "keys_in_hand", "gauge", "keys_in_hand", "Keys with writes under way."),
+  own("gcs", "hint_bytes", "gauge", "hint_bytes", "Memory of what is known of keys.", bytes),
+  own(
+    "gcs",
+    "listings",
+    "counter",
+    "listings_total",
+    "Listings of the bucket that came to an end.",
+  ),
+];
+
+const stateFamily: Family = {
+  name: "kvs_store_state",
+  type: "gauge",
+  help: "1 for the state that the store is in, 0 for the others.",
+};
+
+/** What holds for every store. */
+export const storeRows: readonly Row[] = [
+  ...storeStates.map((state): Row => ({
+    read: ({ store }) => storeState(store.own).state === state ? 1 : 0,
+    series: { family: stateFamily, labels: { state } },
+    unit: "",
+    across: "same",
+    meaning: `whether the store is ${state}`,
+  })),
+  {
+    read: ({ storeName, store }) =>
+      storeName !== "redis" ? undefined : store.own
+        .filter(([name]) => name.startsWith(redisErrors))
+        .reduce((sum, [, count]) => sum + Number(count), 0),
+    series: {
+      family: {
+        name: "kvs_redis_errors_total",
+        type: "counter",
+        help: "Errors that Redis answered; stats redis has them by kind.",
+      },
+    },
+    unit: "",
+    across: "same",
+    meaning: "the redis_error_* of stats redis together",
+  },
+];

@@ -1,0 +1,14 @@
+/**
+ * The one table of figures.
+ *
+ * @module
+ */
+
+import { general } from "./general.ts";
+import { items } from "./items.ts";
+import { process } from "./process.ts";
+import type { Row } from "./row.ts";
+import { ownRows, storeRows } from "./store.ts";
+
+/** Every figure of a server but those that say which server it is. */
+export const table: readonly Row[] = [...general, ...items, ...process, ...storeRows, ...ownRows];

@@ -1,0 +1,123 @@
+/**
+ * `--http`: what a person, a probe or Prometheus asks a server. It reads, and changes nothing.
+ *
+ * @module
+ */
+
+import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { Health } from "../../observe/health.ts";
+import { contentType } from "../../observe/prometheus.ts";
+import { type HttpAddress, objectionTo } from "./address.ts";
+import { Gate, type GateBounds } from "./gate.ts";
+
+/** What the server shows. */
+export interface Shown {
+  readonly health: Health;
+  /** Prometheus's text; `undefined` as long as the store is not open. */
+  readonly metrics: () => string | undefined;
+  /** Other paths, to what is answered there. */
+  readonly pages: ReadonlyMap<string, () => Response | Promise<Response>>;
+}
+
+const TEXT = "text/plain; charset=utf-8";
+
+/** Nothing of an answer is kept, guessed at, or shown within another site's page. */
+const ALWAYS = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/** An HTTP server that listens. */
+export class HttpServer {
+  /** The port that it listens on. */
+  readonly port: number;
+  readonly gate: Gate;
+  readonly #server: Deno.HttpServer;
+  readonly #directory: string;
+
+  private constructor(port: number, gate: Gate, server: Deno.HttpServer, directory: string) {
+    this.port = port;
+    this.gate = gate;
+    this.#server = server;
+    this.#directory = directory;
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws {ExitError} 71, in one line, where it cannot.
+   */
+  static open({ host, port }: HttpAddress, shown: Shown, bounds?: GateBounds): HttpServer {
+    let directory: string | undefined;
+    let listener: Deno.TcpListener | undefined;
+    try {
+      listener = Deno.listen({ hostname: host, port });
+      directory = Deno.makeTempDirSync({ prefix: "kvs-http-" });
+      const path = `${directory}/http.sock`;
+      const server = Deno.serve(
+        { transport: "unix", path, onListen() {} },
+        (request) => answer(request, shown),
+      );
+      const gate = new Gate(listener, path, bounds);
+      return new HttpServer(listener.addr.port, gate, server, directory);
+    } catch (error) {
+      listener?.close();
+      if (directory !== undefined) Deno.removeSync(directory, { recursive: true });
+      const why = error instanceof Deno.errors.AddrInUse
+        ? "the address is in use"
+        : messageOf(error);
+      throw new ExitError(`cannot listen on ${host}:${port} for --http: ${why}`, Exit.os);
+    }
+  }
+
+  /** Ends it. */
+  async close(): Promise<void> {
+    this.gate.close();
+    await this.#server.shutdown();
+    try {
+      Deno.removeSync(this.#directory, { recursive: true });
+    } catch {
+      // Somebody else has cleared the directory of temporary files.
+    }
+  }
+}
+
+async function answer(request: Request, shown: Shown): Promise<Response> {
+  let path: string;
+  try {
+    path = new URL(request.url).pathname;
+  } catch {
+    return reply(400, "the address of the request cannot be read\n");
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return reply(405, "only GET and HEAD are answered\n", { allow: "GET, HEAD" });
+  }
+  // Probes send any address as Host, and these two say nothing that a stranger may not know.
+  if (path === "/healthz") return reply(200, "ok\n");
+  if (path === "/readyz") return readyz(shown.health);
+  const objection = objectionTo(request.headers);
+  if (objection !== undefined) return reply(403, `${objection}\n`);
+  if (path === "/metrics") {
+    const metrics = shown.metrics();
+    return metrics === undefined
+      ? reply(503, `${shown.health.readiness().reason}\n`)
+      : reply(200, metrics, { "content-type": contentType });
+  }
+  const page = shown.pages.get(path);
+  if (page === undefined) return reply(404, "there is /, /metrics, /healthz and /readyz\n");
+  const response = await page();
+  for (const [name, value] of Object.entries(ALWAYS)) response.headers.set(name, value);
+  return response;
+}
+
+function readyz(health: Health): Response {
+  const { ready, phase, store, reason } = health.readiness();
+  if (ready) return reply(200, "ready\n");
+  return reply(503, `not ready: ${store ?? phase}: ${reason}\n`);
+}
+
+function reply(status: number, text: string, headers: Record<string, string> = {}): Response {
+  return new Response(text, { status, headers: { "content-type": TEXT, ...ALWAYS, ...headers } });
+}

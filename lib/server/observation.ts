@@ -1,0 +1,204 @@
+/**
+ * How a server is watched, from its first moment to its last: log, health, systemd, and `--http`.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import type { Context } from "../commands/context.ts";
+import { sourceOf } from "../commands/stats.ts";
+import type { Say } from "../log_level.ts";
+import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
+import { identity } from "../observe/figures/process.ts";
+import { table } from "../observe/figures/table.ts";
+import { Health } from "../observe/health.ts";
+import { Log } from "../observe/log.ts";
+import { LoopLag } from "../observe/loop_lag.ts";
+import { expose } from "../observe/prometheus.ts";
+import { Timing } from "../observe/timing.ts";
+import { VERSION } from "../version.ts";
+import type { Configuration } from "./configuration.ts";
+import type { HttpServer } from "./http/http.ts";
+import type { Live } from "./http/live.ts";
+import { Notifier } from "./notify.ts";
+import type { Server, Talker } from "./server.ts";
+import { isJournal, writeStderr } from "./stderr.ts";
+
+/** Milliseconds between two signs that a start goes on, and what systemd then allows it, in microseconds. */
+const SIGN_INTERVAL = 10_000;
+const EXTENSION = 60_000_000;
+
+/** A server's log, as its options say. */
+export async function openLog(
+  { logFormat: format, logLevel: level }: Configuration,
+  clock: Clock,
+  verbosity: () => number,
+): Promise<Log> {
+  return new Log({
+    format,
+    level,
+    verbosity,
+    journal: await isJournal(),
+    now: () => clock.now(),
+    write: writeStderr,
+  });
+}
+
+/** Watches one server. */
+export class Observation {
+  readonly health = new Health();
+  readonly log: Log;
+  /** Times of requests and syncs; only where `--http` shows them. */
+  readonly timing: Timing | undefined;
+  readonly #configuration: Configuration;
+  readonly #lag: LoopLag | undefined;
+  readonly #notifier: Notifier | undefined;
+  #http: HttpServer | undefined;
+  #live: Live | undefined;
+  #talkers: ((most: number) => readonly Talker[]) | undefined;
+  #context: Context | undefined;
+  #rows: readonly Row[] = [];
+  #signs: ReturnType<typeof setInterval> | undefined;
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+
+  private constructor(configuration: Configuration, log: Log) {
+    this.log = log;
+    this.#configuration = configuration;
+    if (configuration.http !== undefined) {
+      this.timing = new Timing();
+      this.#lag = new LoopLag();
+    }
+    this.#notifier = Notifier.open(log.say);
+  }
+
+  /**
+   * Begins, before the store is opened.
+   *
+   * @throws {ExitError} 71, in one line, where the address of `--http` cannot be listened on
+   */
+  static async begin(configuration: Configuration, log: Log): Promise<Observation> {
+    const observation = new Observation(configuration, log);
+    await observation.#listen();
+    observation.#tellSystemd();
+    return observation;
+  }
+
+  /** Says a line, which is also told as progress while the server starts. */
+  readonly say: Say = (line, level) => {
+    this.log.say(line, level);
+    this.health.progress(line);
+  };
+
+  /** The port of `--http`, where there is one. */
+  get port(): number | undefined {
+    return this.#http?.port;
+  }
+
+  /** The store is open and connections are accepted. */
+  serve(context: Context, server: Server, detail: string): void {
+    this.#context = context;
+    this.#talkers = (most) => server.talkers(most);
+    const { version, storeName } = context;
+    this.#rows = [
+      ...identity({ version, store: storeName, deno: Deno.version.deno }),
+      ...table,
+    ];
+    this.health.serve(() => context.store.info().own, detail);
+  }
+
+  /** All is over. */
+  async end(): Promise<void> {
+    this.health.stop();
+    clearInterval(this.#signs);
+    clearInterval(this.#watchdog);
+    this.#lag?.[Symbol.dispose]();
+    this.#live?.close();
+    await this.#http?.close();
+    await this.#notifier?.close();
+    this.log.flush();
+  }
+
+  /** What Prometheus is told; `undefined` before the store is open. */
+  metrics(): string | undefined {
+    const source = this.source();
+    return source === undefined ? undefined : expose(this.#rows, source, this.#histograms());
+  }
+
+  /** What the figures are read from. */
+  source(): Source | undefined {
+    const gate = this.#http?.gate;
+    if (this.#context === undefined) return undefined;
+    if (gate === undefined || this.#lag === undefined) return sourceOf(this.#context);
+    const http = { open: gate.size, stalled: gate.stalled, refused: gate.refused };
+    return { ...sourceOf(this.#context), watch: { loopLag: this.#lag.seconds, http } };
+  }
+
+  #histograms(): HistogramFamily[] {
+    const { timing } = this;
+    if (timing === undefined) return [];
+    const families: HistogramFamily[] = [{
+      name: "kvs_request_duration_seconds",
+      help: "Time from a request's arrival to its reply, by command; of one batch in 16.",
+      series: [...timing.requests].map(([command, histogram]) => ({
+        labels: { command },
+        histogram,
+      })),
+    }];
+    if (this.#configuration.store === "disk") {
+      families.push({
+        name: "kvs_disk_sync_duration_seconds",
+        help: "Time of a sync of the log.",
+        series: [{ labels: {}, histogram: timing.syncs }],
+      });
+    }
+    return families;
+  }
+
+  async #listen(): Promise<void> {
+    const { http } = this.#configuration;
+    if (http === undefined) return;
+    const [{ HttpServer }, { Live }, { page }] = await Promise.all([
+      import("./http/http.ts"),
+      import("./http/live.ts"),
+      import("./http/page.ts"),
+    ]);
+    const live = this.#live = new Live({
+      health: this.health,
+      log: this.log,
+      timing: this.timing!,
+      title: `${VERSION}, store ${this.#configuration.store}, process ${Deno.pid}`,
+      source: () => this.source(),
+      talkers: (most) => this.#talkers?.(most) ?? [],
+    });
+    this.#http = HttpServer.open(http, {
+      health: this.health,
+      metrics: () => this.metrics(),
+      pages: new Map<string, () => Response | Promise<Response>>([
+        ["/", page],
+        ["/history", () => live.history()],
+        ["/events", () => live.events()],
+      ]),
+    });
+    const host = http.host.includes(":") ? `[${http.host}]` : http.host;
+    this.log.say(`http on ${host}:${this.#http.port}`, "notice");
+  }
+
+  #tellSystemd(): void {
+    const notifier = this.#notifier;
+    if (notifier === undefined) return;
+    const extend = `EXTEND_TIMEOUT_USEC=${EXTENSION}`;
+    notifier.send("STATUS=starting", extend);
+    this.#signs = setInterval(() => notifier.send(extend), SIGN_INTERVAL);
+    if (notifier.watchdogInterval > 0) {
+      this.#watchdog = setInterval(() => notifier.send("WATCHDOG=1"), notifier.watchdogInterval);
+    }
+    this.health.onChange((phase, detail) => {
+      const status = `STATUS=${detail.replaceAll("\n", " ")}`;
+      if (phase === "serving") {
+        clearInterval(this.#signs);
+        notifier.send("READY=1", status);
+      } else if (phase === "draining" || phase === "stopped") notifier.send("STOPPING=1", status);
+      else notifier.send(status, extend);
+    });
+  }
+}

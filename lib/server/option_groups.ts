@@ -1,0 +1,82 @@
+/**
+ * The options in groups: for `--help`, and to refuse what belongs to another store.
+ *
+ * @module
+ */
+
+import { Exit, ExitError } from "../errors.ts";
+import type { serverOptions } from "./options.ts";
+
+type Name = keyof typeof serverOptions;
+
+/** The titles of the groups with their options, in the order of `--help`. */
+export const optionGroups: readonly (readonly [title: string, names: readonly Name[]])[] = [
+  ["Connections", [
+    "port",
+    "listen",
+    "unixSocket",
+    "unixMask",
+    "protocol",
+    "connLimit",
+    "backlog",
+    "idleTimeout",
+    "requestsPerEvent",
+  ]],
+  ["Who may do what", [
+    "authFile",
+    "sasl",
+    "enableShutdown",
+    "disableFlushAll",
+    "disableDumping",
+    "disableWatch",
+  ]],
+  ["Items", ["store", "memoryLimit", "maxItemSize", "noEvictions", "disableCas"]],
+  ["The disk store", ["dataDir", "memoryFile", "fsync", "maxDisk", "evict", "repair", "copy"]],
+  ["The Redis store", [
+    "redisUrl",
+    "redisCluster",
+    "redisCa",
+    "redisVerify",
+    "redisCert",
+    "redisKey",
+    "redisAuth",
+    "redisSentinelAuth",
+    "redisNat",
+    "redisWait",
+  ]],
+  ["The bucket store (gcs)", ["bucket", "gcsEndpoint", "gcsConcurrency", "cacheTtl"]],
+  ["The Redis and the bucket store", ["prefix", "storeTimeout"]],
+  ["What it tells", ["http", "logFormat", "logLevel", "verbose", "prefixDelimiter"]],
+  ["The program", ["config", "daemon", "pidFile", "extended", "version", "license", "help"]],
+];
+
+/** The stores that the options of a group belong to. */
+const STORES: Readonly<Record<string, readonly string[]>> = {
+  "The disk store": ["disk"],
+  "The Redis store": ["redis"],
+  "The bucket store (gcs)": ["gcs"],
+  "The Redis and the bucket store": ["redis", "gcs"],
+};
+
+/**
+ * Checks that the command line names no option of another store: it would change nothing, and whoever
+ * wrote it expects something.
+ *
+ * @throws {ExitError} 64 with a sentence.
+ */
+export function checkStoreOptions(
+  store: string,
+  given: ReadonlySet<Name>,
+  flagsOf: (name: Name) => string,
+): void {
+  for (const [title, names] of optionGroups) {
+    const stores = STORES[title];
+    if (stores === undefined || stores.includes(store)) continue;
+    const stray = names.find((name) => given.has(name));
+    if (stray === undefined) continue;
+    throw new ExitError(
+      `${flagsOf(stray)} is an option of --store ${stores.join(" or ")}, and the store is ${store}`,
+      Exit.usage,
+    );
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Writes images of the index while the store goes on, and brings one back. FORMAT.md, "Image".
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { ByteBuffer } from "../../../bytes.ts";
+import {
+  bytesIn,
+  encodeImageHead,
+  encodeImageText,
+  encodeTableHead,
+  IMAGE,
+  ImageReader,
+  type ImageText,
+} from "../format/image.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { type DataFile, type Files, readFully, removeIfThere, writeFully } from "../fs/files.ts";
+import { KeyIndex, SHARDS } from "../index/key_index.ts";
+import type { Placements } from "../index/placements.ts";
+import type { Commits } from "../log/commits.ts";
+import type { Log } from "../log/log.ts";
+
+/** Bytes of tables that are written in one go. */
+const SLICE = 1 << 20;
+
+/** What images are made of. */
+export interface ImageOptions {
+  readonly files: Files;
+  readonly directory: string;
+  readonly log: Log;
+  readonly placements: Placements;
+  readonly commits: Commits;
+  readonly flushAt: () => number;
+  readonly flushSegment: () => number;
+  /** Makes the manifest name an image that is there, whole and synced. */
+  readonly named: (name: string) => Promise<void>;
+  /** Images are written of so many items and more. */
+  readonly least: number;
+}
+
+/** Writes images. */
+export class Images {
+  /** Images written so far. */
+  count = 0;
+
+  readonly #options: ImageOptions;
+  /** Records of the log when the last image was begun. */
+  #records = 0;
+  #running: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(options: ImageOptions) {
+    this.#options = options;
+  }
+
+  /** Begins an image when so much has come since the last one that a start without would take long. */
+  wake(): void {
+    const { log, placements, least } = this.#options;
+    const { size } = placements.index;
+    const isDue = size >= least && log.records - this.#records > Math.max(size / 4, least);
+    if (!isDue || this.#running !== undefined || this.#stopping) return;
+    this.#records = log.records;
+    // A start without the image takes longer, and that is all.
+    this.#running = this.#write().catch(() => {}).finally(() => this.#running = undefined);
+  }
+
+  /** Ends the image under way, if there is one. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#running;
+  }
+
+  /** Writes an image of a log that has been sealed and synced, for the next start; returns its name. */
+  async last(): Promise<string | undefined> {
+    const { placements, least } = this.#options;
+    if (placements.index.size < least) return undefined;
+    this.#stopping = false;
+    try {
+      return await this.#make(true);
+    } catch {
+      return undefined;
+    } finally {
+      this.#stopping = true;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const name = await this.#make(false);
+    if (name !== undefined) await this.#options.named(name);
+  }
+
+  /** Puts an image in the place of the last one; returns its name, nothing if that was in vain. */
+  async #make(still: boolean): Promise<string | undefined> {
+    const { files, directory, log, placements, commits, flushAt, flushSegment } = this.#options;
+    const { index } = placements;
+    const { losses } = commits;
+    // What is written from here on is replayed, so each table may be of another moment.
+    const from = log.active?.id ?? log.nextId;
+    const flush = { flushAt: flushAt(), flushSegment: flushSegment() };
+    const name = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
+    const fresh = `${directory}/${IMAGE}.new`;
+    removeIfThere(files, fresh);
+    const file = files.open(fresh, "create");
+    placements.keepSlots = true;
+    let isWhole = false;
+    try {
+      const end = await this.#writeTables(file, index);
+      // Tables may speak of what is not yet on the medium, or was never written.
+      log.writeOut();
+      await commits.syncer.until(log.written);
+      if (this.#stopping || commits.losses !== losses || placements.index !== index) {
+        return undefined;
+      }
+      const segments = log.segments.filter(({ id }) => id < from).map((segment) => {
+        const { id, length, crc, sequence, tombstones, tombstoneSegment, hintBytes, live } =
+          segment;
+        const { base, buckets } = segment.expiry;
+        const expiry = { base, buckets: [...buckets] };
+        const place = { id, length, crc, sequence, tombstones, tombstoneSegment };
+        return { ...place, hintBytes, live, ...expiry };
+      });
+      const slots = log.segments.map(({ id, slot }) => [id, slot] as const);
+      const hashKey = Buffer.from(log.hashKey).toString("hex");
+      const text: ImageText = { hashKey, name, from, segments, slots, still, ...flush };
+      writeFully(file, encodeImageText(text), end);
+      await file.sync();
+      isWhole = true;
+    } finally {
+      placements.keepSlots = false;
+      file.close();
+      if (!isWhole) removeIfThere(files, fresh);
+    }
+    files.rename(fresh, `${directory}/${IMAGE}`);
+    await files.syncDirectory(directory);
+    this.count++;
+    return name;
+  }
+
+  async #writeTables(file: DataFile, index: KeyIndex): Promise<number> {
+    let at = 0;
+    const gathered = new ByteBuffer(SLICE);
+    gathered.append(encodeImageHead(SHARDS));
+    for (let shard = 0; shard < SHARDS && !this.#stopping; shard++) {
+      const table = index.tableOf(shard);
+      gathered.append(encodeTableHead(table, index.countOf(shard)));
+      gathered.append(bytesIn(table));
+      if (gathered.length < SLICE && shard < SHARDS - 1) continue;
+      writeFully(file, gathered.view(), at);
+      at += gathered.length;
+      gathered.clear(2 * SLICE);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return at;
+  }
+}
+
+/** An index that was read from an image. */
+export interface LoadedImage {
+  readonly text: ImageText;
+  readonly index: KeyIndex;
+}
+
+/** The image that a manifest names; nothing where it is not there, not whole, or of another log. */
+export function loadImage(
+  files: Files,
+  directory: string,
+  manifest: Manifest,
+): LoadedImage | undefined {
+  if (manifest.image === undefined) return undefined;
+  let file: DataFile | undefined;
+  try {
+    const open = file = files.open(`${directory}/${IMAGE}`, "read");
+    const reader = new ImageReader((into, at) => readFully(open, into, at), open.size());
+    const text = reader.text(SHARDS);
+    if (text === undefined || !belongs(text, manifest)) return undefined;
+    const tables: Uint32Array[] = [];
+    const counts: number[] = [];
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const one = reader.table();
+      if (one === undefined) return undefined;
+      tables.push(one.table);
+      counts.push(one.count);
+    }
+    return { text, index: KeyIndex.of(tables, counts) };
+  } catch {
+    return undefined;
+  } finally {
+    file?.close();
+  }
+}
+
+/** Whether an image is of the log that a manifest lists. */
+function belongs(text: ImageText, manifest: Manifest): boolean {
+  if (text.name !== manifest.image) return false;
+  if (text.hashKey !== Buffer.from(manifest.hashKey).toString("hex")) return false;
+  const known = new Map(text.segments.map((one) => [one.id, one]));
+  return manifest.segments.every(([id, length, crc]) => {
+    if (id >= text.from) return true;
+    const one = known.get(id);
+    return one !== undefined && one.length === length && one.crc === crc;
+  });
+}

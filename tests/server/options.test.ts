@@ -1,0 +1,69 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { helpText } from "../../lib/cli/help.ts";
+import { optionGroups } from "../../lib/server/option_groups.ts";
+import { serverManual, serverOptions } from "../../lib/server/options.ts";
+
+const server = new URL("../../server.ts", import.meta.url).pathname;
+
+async function run(args: string[], env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", "--no-check", server, ...args],
+    env,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("every option that works is in one group of the help, and stands there once", () => {
+  const working = Object.entries(serverOptions)
+    .filter(([, option]) => !("ignored" in option || "refusal" in option))
+    .map(([name]) => name);
+  assertEquals(optionGroups.flatMap(([, names]) => names).sort() as string[], working.sort());
+  const help = helpText(serverManual, serverOptions);
+  for (const [title] of optionGroups) assert(help.includes(`\n\n${title}:\n`), title);
+  for (const line of help.split("\n")) assert(line.length <= 100, line);
+});
+
+Deno.test("an option of another store is refused with a sentence", async () => {
+  for (
+    const [args, message] of [
+      [
+        ["--store", "memory", "--fsync", "no"],
+        "--fsync is an option of --store disk, and the store is memory",
+      ],
+      [["--bucket", "b"], "--bucket is an option of --store gcs, and the store is disk"],
+      [
+        ["--store", "disk", "--prefix", "p"],
+        "--prefix is an option of --store redis or gcs, and the store is disk",
+      ],
+    ] as const
+  ) {
+    const { code, err } = await run([...args]);
+    assertEquals([code, err], [64, `kvs-server: ${message}\n`]);
+  }
+});
+
+Deno.test("config prints each option with its value and where that is from, and no password", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, '{"conn-limit": 50}');
+  const { code, out } = await run(["config", "-p", "12", "--config", file, "--store", "redis"], {
+    KVS_MEMORY_LIMIT: "128m",
+    KVS_REDIS_URL: "redis://user:secret@127.0.0.1:6379",
+  });
+  await Deno.remove(file);
+  assertEquals(code, 0);
+  assertMatch(out, /^port +12 +-p\/--port$/m);
+  assertMatch(out, /^conn-limit +50 +'conn-limit' in '.*'$/m);
+  assertMatch(out, /^memory-limit +134217728 +KVS_MEMORY_LIMIT$/m);
+  assertMatch(out, /^fsync +"everysec" +default$/m);
+  assertMatch(out, /^redis-url +\["redis:\/\/user:…@127\.0\.0\.1:6379"\] +KVS_REDIS_URL$/m);
+  assert(!out.includes("secret"));
+});
+
+Deno.test("a variable that is no option's is warned of, with the one that was meant", async () => {
+  const { code, err } = await run(["config"], { KVS_PROT: "12", KVS_TEST_X: "1" });
+  assertEquals([code, err], [
+    0,
+    "kvs-server: warning: the variable KVS_PROT is no option's; did you mean 'KVS_PORT'?\n",
+  ]);
+});

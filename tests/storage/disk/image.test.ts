@@ -1,0 +1,166 @@
+/** Images of the index: a start with one ends in the same items as a start without. */
+
+import { assert, assertEquals } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { AdjustableClock } from "../../../lib/clock.ts";
+import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { Caller } from "../caller.ts";
+import { itemOf } from "../contract.ts";
+import { FaultyFiles, Random } from "./faulty_files.ts";
+
+const IMAGE = "INDEX";
+const clock = new AdjustableClock();
+
+async function open(files: FaultyFiles, more: Partial<DiskOptions> = {}): Promise<Caller> {
+  return new Caller(
+    await openDiskStore({
+      directory: "d",
+      files: files.mount(),
+      clock,
+      fsync: "no",
+      memoryLimit: 0,
+      segmentBytes: 1 << 12,
+      imageItems: 0,
+      log: () => {},
+      ...more,
+    }),
+  );
+}
+
+async function everything(store: Caller): Promise<Map<string, string>> {
+  const all = new Map<string, string>();
+  for await (const group of store.scan()) {
+    for (const { key } of group) all.set(binaryString(key), "");
+  }
+  for (const key of all.keys()) all.set(key, binaryString((await store.read(bytesOf(key)))!.value));
+  return all;
+}
+
+/** A directory as it is now, for another life. */
+function copyOf(files: FaultyFiles): FaultyFiles {
+  const copy = new FaultyFiles(new Random(1));
+  for (const name of files.list("d")) copy.place(`d/${name}`, files.content(`d/${name}`));
+  return copy;
+}
+
+/** Opens a directory with its image and without, and compares; returns what is there. */
+async function compared(files: FaultyFiles): Promise<Map<string, string>> {
+  const without = copyOf(files);
+  if (without.list("d").includes(IMAGE)) without.remove(`d/${IMAGE}`);
+  const [one, other] = [await open(copyOf(files)), await open(without)];
+  const all = await everything(one);
+  assertEquals(new Map([...all].sort()), new Map([...await everything(other)].sort()));
+  assertEquals(one.info().items, other.info().items);
+  assertEquals(one.info().bytes, other.info().bytes);
+  assertEquals(one.info().items, all.size);
+  await one.close();
+  await other.close();
+  return all;
+}
+
+function own(store: Caller, name: string): number {
+  return Number(new Map(store.info().own).get(name));
+}
+
+/** Writes, overwrites and deletes until there is one image more. */
+async function workUntilImage(store: Caller, random: Random, keys: number): Promise<void> {
+  const images = own(store, "index_images");
+  for (let i = 0; own(store, "index_images") === images; i++) {
+    const key = bytesOf(`k${random.below(keys)}`);
+    if (random.chance(0.3)) await store.swap(key, "any", null);
+    else await store.swap(key, "any", itemOf(`${i} `.padEnd(random.below(200), "v")));
+    if (random.chance(0.001)) await store.flush(0);
+    await store.commit();
+    if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+for (const evict of [false, true]) {
+  Deno.test(`a start on an image of a store that goes on (${evict ? "evicting" : "compacting"}) finds what a start on hints does`, async () => {
+    const random = new Random(8);
+    const files = new FaultyFiles(random);
+    const more = evict ? { evict, maxDisk: 1 << 17 } : {};
+    let store = await open(files, more);
+    for (let life = 0; life < 4; life++) {
+      for (let i = 0; i < 300; i++) await store.swap(bytesOf(`cold${i}`), "any", itemOf("c"));
+      await workUntilImage(store, random, 400);
+      // What comes after the image is replayed on it.
+      for (let i = 0; i < 300; i++) {
+        const key = bytesOf(`k${random.below(400)}`);
+        await store.swap(key, "any", random.chance(0.5) ? null : itemOf("after"));
+        await store.commit();
+      }
+      const expected = await everything(store);
+      if (life % 2 === 0) files.powerCut(true);
+      await store.close().catch(() => {});
+      assertEquals(new Map([...await compared(files)].sort()), new Map([...expected].sort()));
+      store = await open(files, more);
+    }
+    await store.close();
+  });
+}
+
+Deno.test("a clean stop leaves an image, and the next start reads no hint", async () => {
+  const files = new FaultyFiles(new Random(2));
+  const store = await open(files);
+  for (let i = 0; i < 500; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf(`value ${i}`));
+  await store.close();
+  files.fault = (operation, path) =>
+    operation === "read" && path.endsWith(".hint") ? "EIO" : undefined;
+  const again = await open(files);
+  assertEquals(again.info().items, 500);
+  assertEquals(binaryString((await again.read(bytesOf("k77")))!.value), "value 77");
+  await again.close();
+});
+
+Deno.test("an image of another life, of a twin or with a flipped bit is passed over, and nothing is lost", async () => {
+  const files = new FaultyFiles(new Random(3));
+  let store = await open(files);
+  for (let i = 0; i < 300; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf(`${i}`));
+  await store.close();
+  const yesterday = files.content(`d/${IMAGE}`).slice();
+  const twin = copyOf(files);
+  const two = await open(twin);
+  for (let i = 0; i < 200; i++) await two.swap(bytesOf(`k${i}`), "any", itemOf("twin"));
+  await two.close();
+  store = await open(files);
+  for (let i = 0; i < 250; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("today"));
+  await store.close();
+  const today = files.content(`d/${IMAGE}`).slice();
+  const flipped = today.slice();
+  flipped[5000] ^= 4;
+  for (const image of [yesterday, twin.content(`d/${IMAGE}`), flipped, today.subarray(0, 9000)]) {
+    files.place(`d/${IMAGE}`, image);
+    const all = await compared(files);
+    assertEquals(all.size, 300);
+    assertEquals([all.get("k249"), all.get("k250")], ["today", "250"]);
+  }
+  assert(today.length > 9000);
+});
+
+Deno.test("after a kill listed segments are trusted, read in the background, and damage in them is told", async () => {
+  const files = new FaultyFiles(new Random(6));
+  const store = await open(files, { fsync: "always" });
+  for (let i = 0; i < 200; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf(`${i}`.padEnd(100)));
+    await store.commit();
+  }
+  while (own(store, "unsynced_bytes") > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  const listed = JSON.parse(binaryString(files.content("d/MANIFEST")).split("\n")[0]).segments;
+  const path = `d/${String(listed[0][0]).padStart(10, "0")}.log`;
+  files.content(path)[64 + 5 * 152 + 100] ^= 1;
+  const said: string[] = [];
+  const again = await open(files, { log: (line) => said.push(line) });
+  assertEquals(again.info().items, 200);
+  while (own(again, "unverified_bytes") > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (said.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(own(again, "damaged_records"), 1);
+  assert(said.some((line) => line.startsWith(`'${path}' is damaged: 1 records in it`)), `${said}`);
+  await again.close();
+  // It is not called whole: the next start reads it again.
+  const third = await open(files);
+  assert(own(third, "unverified_bytes") > 0);
+  await third.close();
+});
