@@ -1,5 +1,5 @@
-import { binaryString } from "../bytes.ts";
 import { type Access, commands } from "../commands/table.ts";
+import { KeyedMap } from "../keyed_map.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Store } from "../storage/contract.ts";
@@ -28,7 +28,7 @@ export interface Pending {
 export class Window {
   readonly #pending: Pending[] = [];
   /** The keys in hand, and whether something changes them. */
-  readonly #keys = new Map<string, boolean>();
+  readonly #keys = new KeyedMap<boolean>();
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
@@ -60,7 +60,7 @@ export class Window {
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
-    const changed = this.#keys.get(binaryString(request.key));
+    const changed = this.#keys.get(request.key);
     if (changed === undefined) return true;
     return access === "read" ? !changed : changed && this.#store.ordered === true;
   }
@@ -69,8 +69,7 @@ export class Window {
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     else {
-      const key = binaryString(request.key);
-      this.#keys.set(key, this.#keys.get(key) || access === "write");
+      this.#keys.set(request.key, this.#keys.get(request.key) || access === "write");
     }
     if (running !== undefined) {
       this.#bytes += this.#sizeOf(request, access);
