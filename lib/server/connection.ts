@@ -14,6 +14,7 @@ import { negotiate, type Protocols } from "../protocol/negotiation.ts";
 import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
+import { traceOf } from "./trace.ts";
 import { isRetrieval, Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
@@ -123,7 +124,7 @@ export class Connection {
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
-        if (this.#session.timed !== undefined) timing!.end(this.#session.timed);
+        if (this.#session.timed !== undefined) timing!.end(this.#session.timed, this.#session.id);
         if (this.#ending) break;
       }
     } catch (error) {
@@ -290,6 +291,8 @@ export class Connection {
       this.#left = this.#ending = true;
       if (request.op !== "quit") this.closeReason = "error";
     }
+    const { live } = this.#context;
+    if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.#session.id), "debug");
     if (request.noreply) return;
     const hasMore = request.hasMore;
     this.#inRetrieval = hasMore;
