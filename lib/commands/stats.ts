@@ -187,7 +187,7 @@ function slow(context: Context, outcome: Outcome): void {
   ]);
 }
 
-/** The keys that are asked for most, of one batch in 16 since the last `stats reset`. */
+/** The keys that are asked for most, estimated, since the last `stats reset`. */
 function hot(context: Context, outcome: Outcome): void {
   if (!context.allowDump) return outcome.fail(badRequest("stats hot not allowed"));
   const { timing } = context;

@@ -28,17 +28,21 @@ interface Counter {
 /** Counts keys. */
 export class HotKeys {
   readonly #counters = new Map<string, Counter>();
+  /** The least count there was at the last look, and the keys that had it. */
+  #floor = 0;
+  #least: string[] = [];
 
-  /** Counts a key, one character a byte. */
-  add(key: string): void {
+  /** Counts a key, one character a byte, `times` times. */
+  add(key: string, times = 1): void {
     const counter = this.#counters.get(key);
-    if (counter !== undefined) counter.count++;
-    else if (this.#counters.size < TRACKED) this.#counters.set(key, { count: 1, error: 0 });
-    else this.#replaceLeast(key);
+    if (counter !== undefined) counter.count += times;
+    else if (this.#counters.size < TRACKED) this.#counters.set(key, { count: times, error: 0 });
+    else this.#replaceLeast(key, times);
   }
 
   clear(): void {
     this.#counters.clear();
+    this.#least = [];
   }
 
   /** The keys that were counted most, so many at most. */
@@ -47,16 +51,22 @@ export class HotKeys {
       .sort((a, b) => b.count - a.count).slice(0, most);
   }
 
-  #replaceLeast(key: string): void {
-    let least = "";
-    let count = Infinity;
-    for (const [other, counter] of this.#counters) {
-      if (counter.count < count) {
-        least = other;
-        count = counter.count;
+  /** Takes the place of a key that was counted least. They are looked up once for all that are so. */
+  #replaceLeast(key: string, times: number): void {
+    for (;;) {
+      const least = this.#least.pop();
+      if (least === undefined) this.#findLeast();
+      else if (this.#counters.get(least)?.count === this.#floor) {
+        this.#counters.delete(least);
+        this.#counters.set(key, { count: this.#floor + times, error: this.#floor });
+        return;
       }
     }
-    this.#counters.delete(least);
-    this.#counters.set(key, { count: count + 1, error: count });
+  }
+
+  #findLeast(): void {
+    this.#floor = Infinity;
+    for (const { count } of this.#counters.values()) this.#floor = Math.min(this.#floor, count);
+    for (const [key, { count }] of this.#counters) if (count === this.#floor) this.#least.push(key);
   }
 }

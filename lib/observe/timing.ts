@@ -2,9 +2,9 @@
  * How long requests take, from the moment that they were read to the one that their replies were sent, and
  * which keys they ask for.
  *
- * Of the batches that a server reads, one of {@linkcode ONE_OF} is timed, so that the rest pay nothing but a
- * comparison; with a threshold for slow requests, all of them are. Shares and quantiles are those of all
- * requests; how many there were, the counters tell.
+ * Of the batches that a server reads, so many are timed that it is some hundred a second; each stands for
+ * those that were not, so that counts are estimates of all requests, and the rest pay nothing but a
+ * comparison. With a threshold for slow requests all batches are timed, for that threshold.
  *
  * @module
  */
@@ -14,34 +14,65 @@ import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
 import { SlowLog } from "./slow_log.ts";
 
-/** One batch of so many is timed, and its keys counted. */
-export const ONE_OF = 16;
+/** Batches that are counted in so many milliseconds, about. */
+const WINDOW = 250;
+const PER_WINDOW = 50;
+/** One batch of so many is counted at the least. */
+const MOST_SKIPPED = 1024;
+
+/** What is noted of a request; the bytes stay as they are until the batch is answered. */
+export interface Noted {
+  readonly op: string;
+  readonly bytes: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
 
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
-  /** Whether its times and keys are counted, or it is timed to be found slow only. */
-  counts = false;
-  /** The first command and its key, which is valid until the batch is answered. */
-  first = "";
+  /** For how many batches it counts; 0 where it is timed to be found slow only. */
+  weight = 0;
+  /** How many there are, and what the first of them asks. */
   requests = 0;
-  key = "";
+  first = "";
   readonly commands = new Map<string, number>();
   readonly #hot: HotKeys;
+  #bytes: Uint8Array = NO_BYTES;
+  #start = 0;
+  #end = 0;
 
   constructor(hot: HotKeys) {
     this.#hot = hot;
   }
 
-  /** A request of this command is in the batch. */
-  note(command: string, key: Uint8Array): void {
+  /** The key of the first request, one character a byte, as it was sent. */
+  get key(): string {
+    return binaryString(this.#bytes.subarray(this.#start, this.#end));
+  }
+
+  /** A request is in the batch. */
+  note({ op, bytes, keyStart, keyEnd }: Noted): void {
     if (this.requests++ === 0) {
-      this.first = command;
-      this.key = binaryString(key);
+      this.first = op;
+      this.#bytes = bytes;
+      this.#start = keyStart;
+      this.#end = keyEnd;
     }
-    if (!this.counts) return;
-    this.commands.set(command, (this.commands.get(command) ?? 0) + 1);
-    if (key.length > 0) this.#hot.add(this.requests === 1 ? this.key : binaryString(key));
+    if (this.weight === 0) return;
+    this.commands.set(op, (this.commands.get(op) ?? 0) + 1);
+    if (keyEnd > keyStart) {
+      this.#hot.add(binaryString(bytes.subarray(keyStart, keyEnd)), this.weight);
+    }
+  }
+
+  /** Forgets all, and keeps no buffer. */
+  clear(): void {
+    this.commands.clear();
+    this.requests = 0;
+    this.#bytes = NO_BYTES;
   }
 }
 
@@ -54,28 +85,44 @@ export class Timing {
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
   readonly #all: boolean;
-  #turn = 0;
+  readonly #now: () => number;
+  /** One batch of so many is counted, and how many are left until the next one is. */
+  #interval = 1;
+  #left = 0;
+  /** When the window began, in milliseconds, and the batches since. */
+  #windowBegan: number;
+  #batches = 0;
   readonly #spare: TimedBatch[] = [];
 
-  /** @param slow milliseconds from which on a request is slow; `Infinity` for never */
-  constructor(slow = Infinity) {
+  /**
+   * @param slow milliseconds from which on a request is slow; `Infinity` for never
+   * @param now milliseconds since any moment
+   */
+  constructor(slow = Infinity, now: () => number = () => performance.now()) {
     this.slow = new SlowLog(slow);
     this.#all = slow !== Infinity;
+    this.#now = now;
+    this.#windowBegan = now();
   }
 
   /** A batch was read: it is timed, or `undefined` where it is not. */
   begin(): TimedBatch | undefined {
-    const counts = this.#turn++ % ONE_OF === 0;
-    if (!counts && !this.#all) return undefined;
+    if (--this.#left >= 0 && !this.#all) return undefined;
+    const began = this.#now();
     const batch = this.#spare.pop() ?? new TimedBatch(this.hot);
-    batch.counts = counts;
-    batch.began = performance.now();
+    batch.began = began;
+    batch.weight = 0;
+    if (this.#left >= 0) return batch;
+    batch.weight = this.#interval;
+    this.#batches += this.#interval;
+    if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
+    this.#left = this.#interval - 1;
     return batch;
   }
 
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
-    const milliseconds = performance.now() - batch.began;
+    const milliseconds = this.#now() - batch.began;
     if (milliseconds >= this.slow.threshold && batch.requests > 0) {
       const { first: command, key, requests } = batch;
       this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
@@ -83,10 +130,9 @@ export class Timing {
     for (const [command, count] of batch.commands) {
       let histogram = this.requests.get(command);
       if (histogram === undefined) this.requests.set(command, histogram = new Histogram());
-      histogram.add(milliseconds / 1000, count);
+      histogram.add(milliseconds / 1000, count * batch.weight);
     }
-    batch.commands.clear();
-    batch.requests = 0;
+    batch.clear();
     this.#spare.push(batch);
   }
 
@@ -94,5 +140,13 @@ export class Timing {
   clear(): void {
     this.hot.clear();
     this.slow.clear();
+  }
+
+  /** Counts the next batches as often as the pace of the last ones allows. */
+  #adapt(now: number): void {
+    const expected = this.#batches / (now - this.#windowBegan) * WINDOW;
+    this.#interval = Math.min(MOST_SKIPPED, Math.max(1, Math.round(expected / PER_WINDOW)));
+    this.#windowBegan = now;
+    this.#batches = 0;
   }
 }

@@ -137,7 +137,8 @@ export class Observation {
     if (timing === undefined) return [];
     const families: HistogramFamily[] = [{
       name: "kvs_request_duration_seconds",
-      help: "Time from a request's arrival to its reply, by command; of one batch in 16.",
+      help:
+        "Time from a request's arrival to its reply, by command; estimated from some hundred batches a second.",
       series: [...timing.requests].map(([command, histogram]) => ({
         labels: { command },
         histogram,
