@@ -6,6 +6,7 @@
 
 import type { Command } from "./command.ts";
 import { dump } from "./dump.ts";
+import { health } from "./health.ts";
 import { keys } from "./keys.ts";
 import { raw } from "./raw.ts";
 import { restore } from "./restore.ts";
@@ -34,6 +35,7 @@ export const commands: Readonly<Record<string, Command>> = {
   stats,
   version,
   ping,
+  health,
   raw,
   shell,
 };
