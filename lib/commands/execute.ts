@@ -23,7 +23,7 @@ export function execute(
 ): Promise<void> | undefined {
   const row = commands[request.op];
   outcome.closes = request.closes;
-  if (session.timed !== undefined) session.timed.note(request.op);
+  if (session.timed !== undefined) session.timed.note(request);
   if (!session.authenticated && (!row.open || isUnknownFrame(request))) {
     outcome.fail(failures.unauthenticated);
     outcome.closes ||= request.isBinary;

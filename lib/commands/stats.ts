@@ -23,6 +23,8 @@ const MIN_CHUNK = 96;
 const PAGE = 1024 * 1024;
 /** The width of a step of `stats sizes`, in bytes. */
 const SIZE_STEP = 32;
+/** What `stats hot` shows at most. */
+const HOT_KEYS = 20;
 /** What a line of a `cachedump` takes beside its key, in bytes, about. */
 const CACHEDUMP_LINE = 32;
 
@@ -44,6 +46,8 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["slabs", (context, outcome) => tell(outcome, slabs(context))],
   ["sizes", sizes],
   ["limits", (context, outcome) => tell(outcome, context.describeLimits())],
+  ["slow", slow],
+  ["hot", hot],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -79,6 +83,7 @@ function conns(context: Context, outcome: Outcome): Promise<void> | void {
 function reset(context: Context, outcome: Outcome): void {
   context.counters.reset(context.store.info());
   context.prefixes.clear();
+  context.timing?.clear();
   outcome.code = "reset";
 }
 
@@ -168,6 +173,46 @@ function slabs(context: Context): Figure[] {
   ];
   const used: Figure[] = isUsed ? figures.map(([name, value]) => [`${CLASS}:${name}`, value]) : [];
   return [...used, ["active_slabs", isUsed ? 1 : 0], ["total_malloced", bytes]];
+}
+
+/** The last requests that took longer than `--slow-ms`, the newest first. Keys are percent-encoded. */
+function slow(context: Context, outcome: Outcome): void {
+  if (!context.allowDump) return outcome.fail(badRequest("stats slow not allowed"));
+  const { timing } = context;
+  if (timing === undefined || timing.slow.threshold === Infinity) {
+    return tell(outcome, [["slow_status", "disabled"]]);
+  }
+  tell(outcome, [
+    ["slow_total", timing.slow.total],
+    ...timing.slow.list().flatMap((batch, i): Figure[] => [
+      [`${i + 1}:time`, (batch.time / 1000).toFixed(3)],
+      [`${i + 1}:ms`, batch.milliseconds.toFixed(3)],
+      [`${i + 1}:command`, batch.command],
+      [`${i + 1}:key`, keyText(batch.key)],
+      [`${i + 1}:requests`, batch.requests],
+      [`${i + 1}:connection`, batch.connection],
+    ]),
+  ]);
+}
+
+/** The keys that are asked for most, estimated, since the last `stats reset`. */
+function hot(context: Context, outcome: Outcome): void {
+  if (!context.allowDump) return outcome.fail(badRequest("stats hot not allowed"));
+  const { timing } = context;
+  if (timing === undefined) return tell(outcome, [["hot_status", "disabled"]]);
+  tell(
+    outcome,
+    timing.hot.top(HOT_KEYS).flatMap(({ key, count, error }, i): Figure[] => [
+      [`${i + 1}:key`, keyText(key)],
+      [`${i + 1}:count`, count],
+      [`${i + 1}:error`, error],
+    ]),
+  );
+}
+
+/** A key, one character a byte, in characters that neither end a word nor a line; `-` for none. */
+function keyText(key: string): string {
+  return key === "" ? "-" : encodeURIComponent(key);
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */

@@ -1,32 +1,78 @@
 /**
- * How long requests take, from the moment that they were read to the one that their replies were sent.
+ * How long requests take, from the moment that they were read to the one that their replies were sent, and
+ * which keys they ask for.
  *
- * Of the batches that a server reads, one of {@linkcode ONE_OF} is timed, so that the rest pay nothing but a
- * comparison. Shares and quantiles are those of all requests; how many there were, the counters tell.
+ * Of the batches that a server reads, so many are timed that it is some hundred a second; each stands for
+ * those that were not, so that counts are estimates of all requests, and the rest pay nothing but a
+ * comparison. With a threshold for slow requests all batches are timed, for that threshold.
  *
  * @module
  */
 
+import { binaryString } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
+import { HotKeys } from "./hot_keys.ts";
+import { SlowLog } from "./slow_log.ts";
 
-/** One batch of so many is timed. */
-const ONE_OF = 16;
+/** Batches that are counted in so many milliseconds, about. */
+const WINDOW = 250;
+const PER_WINDOW = 50;
+/** One batch of so many is counted at the least. */
+const MOST_SKIPPED = 1024;
 
-/** The commands of one batch that is timed. */
+/** What is noted of a request; the bytes stay as they are until the batch is answered. */
+export interface Noted {
+  readonly op: string;
+  readonly bytes: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
-  readonly #counts = new Map<string, number>();
+  /** For how many batches it counts; 0 where it is timed to be found slow only. */
+  weight = 0;
+  /** How many there are, and what the first of them asks. */
+  requests = 0;
+  first = "";
+  readonly commands = new Map<string, number>();
+  readonly #hot: HotKeys;
+  #bytes: Uint8Array = NO_BYTES;
+  #start = 0;
+  #end = 0;
 
-  /** A request of this command is in the batch. */
-  note(command: string): void {
-    this.#counts.set(command, (this.#counts.get(command) ?? 0) + 1);
+  constructor(hot: HotKeys) {
+    this.#hot = hot;
   }
 
-  /** What was noted, and forgets it. */
-  take(): ReadonlyArray<readonly [command: string, count: number]> {
-    const counts = [...this.#counts];
-    this.#counts.clear();
-    return counts;
+  /** The key of the first request, one character a byte, as it was sent. */
+  get key(): string {
+    return binaryString(this.#bytes.subarray(this.#start, this.#end));
+  }
+
+  /** A request is in the batch. */
+  note({ op, bytes, keyStart, keyEnd }: Noted): void {
+    if (this.requests++ === 0) {
+      this.first = op;
+      this.#bytes = bytes;
+      this.#start = keyStart;
+      this.#end = keyEnd;
+    }
+    if (this.weight === 0) return;
+    this.commands.set(op, (this.commands.get(op) ?? 0) + 1);
+    if (keyEnd > keyStart) {
+      this.#hot.add(binaryString(bytes.subarray(keyStart, keyEnd)), this.weight);
+    }
+  }
+
+  /** Forgets all, and keeps no buffer. */
+  clear(): void {
+    this.commands.clear();
+    this.requests = 0;
+    this.#bytes = NO_BYTES;
   }
 }
 
@@ -36,25 +82,71 @@ export class Timing {
   readonly requests = new Map<string, Histogram>();
   /** Syncs of the disk store. */
   readonly syncs = new Histogram();
-  #turn = 0;
+  readonly hot = new HotKeys();
+  readonly slow: SlowLog;
+  readonly #all: boolean;
+  readonly #now: () => number;
+  /** One batch of so many is counted, and how many are left until the next one is. */
+  #interval = 1;
+  #left = 0;
+  /** When the window began, in milliseconds, and the batches since. */
+  #windowBegan: number;
+  #batches = 0;
   readonly #spare: TimedBatch[] = [];
+
+  /**
+   * @param slow milliseconds from which on a request is slow; `Infinity` for never
+   * @param now milliseconds since any moment
+   */
+  constructor(slow = Infinity, now: () => number = () => performance.now()) {
+    this.slow = new SlowLog(slow);
+    this.#all = slow !== Infinity;
+    this.#now = now;
+    this.#windowBegan = now();
+  }
 
   /** A batch was read: it is timed, or `undefined` where it is not. */
   begin(): TimedBatch | undefined {
-    if (this.#turn++ % ONE_OF !== 0) return undefined;
-    const batch = this.#spare.pop() ?? new TimedBatch();
-    batch.began = performance.now();
+    if (--this.#left >= 0 && !this.#all) return undefined;
+    const began = this.#now();
+    const batch = this.#spare.pop() ?? new TimedBatch(this.hot);
+    batch.began = began;
+    batch.weight = 0;
+    if (this.#left >= 0) return batch;
+    batch.weight = this.#interval;
+    this.#batches += this.#interval;
+    if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
+    this.#left = this.#interval - 1;
     return batch;
   }
 
   /** The replies of the batch were sent. */
-  end(batch: TimedBatch): void {
-    const seconds = (performance.now() - batch.began) / 1000;
-    for (const [command, count] of batch.take()) {
+  end(batch: TimedBatch, connection: number): void {
+    const milliseconds = this.#now() - batch.began;
+    if (milliseconds >= this.slow.threshold && batch.requests > 0) {
+      const { first: command, key, requests } = batch;
+      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
+    }
+    for (const [command, count] of batch.commands) {
       let histogram = this.requests.get(command);
       if (histogram === undefined) this.requests.set(command, histogram = new Histogram());
-      histogram.add(seconds, count);
+      histogram.add(milliseconds / 1000, count * batch.weight);
     }
+    batch.clear();
     this.#spare.push(batch);
+  }
+
+  /** Forgets hot keys and slow requests: `stats reset`. */
+  clear(): void {
+    this.hot.clear();
+    this.slow.clear();
+  }
+
+  /** Counts the next batches as often as the pace of the last ones allows. */
+  #adapt(now: number): void {
+    const expected = this.#batches / (now - this.#windowBegan) * WINDOW;
+    this.#interval = Math.min(MOST_SKIPPED, Math.max(1, Math.round(expected / PER_WINDOW)));
+    this.#windowBegan = now;
+    this.#batches = 0;
   }
 }

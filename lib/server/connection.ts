@@ -24,6 +24,7 @@ import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
 import { Turn } from "./turn.ts";
+import { traceOf } from "./trace.ts";
 import { isRetrieval, Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
@@ -149,7 +150,7 @@ export class Connection {
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
-        if (this.#session.timed !== undefined) timing!.end(this.#session.timed);
+        if (this.#session.timed !== undefined) timing!.end(this.#session.timed, this.#session.id);
         if (this.#ending) break;
       }
     } catch (error) {
@@ -382,6 +383,8 @@ export class Connection {
       this.#left = this.#ending = true;
       if (request.op !== "quit") this.closeReason = "error";
     }
+    const { live } = this.#context;
+    if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.#session.id), "debug");
     if (request.noreply) return;
     const hasMore = request.hasMore;
     this.#inRetrieval = hasMore;

@@ -48,7 +48,7 @@ export async function openLog(
 export class Observation {
   readonly health = new Health();
   readonly log: Log;
-  /** Times of requests and syncs; only where `--http` shows them. */
+  /** Times of requests and syncs; only where `--http` or `--slow-ms` wants them. */
   readonly timing: Timing | undefined;
   readonly #configuration: Configuration;
   readonly #lag: LoopLag | undefined;
@@ -64,10 +64,9 @@ export class Observation {
   private constructor(configuration: Configuration, log: Log) {
     this.log = log;
     this.#configuration = configuration;
-    if (configuration.http !== undefined) {
-      this.timing = new Timing();
-      this.#lag = new LoopLag();
-    }
+    const { http, slowMs } = configuration;
+    if (http !== undefined || slowMs !== undefined) this.timing = new Timing(slowMs);
+    if (http !== undefined) this.#lag = new LoopLag();
     this.#notifier = Notifier.open(log.say);
   }
 
@@ -138,7 +137,8 @@ export class Observation {
     if (timing === undefined) return [];
     const families: HistogramFamily[] = [{
       name: "kvs_request_duration_seconds",
-      help: "Time from a request's arrival to its reply, by command; of one batch in 16.",
+      help:
+        "Time from a request's arrival to its reply, by command; estimated from some hundred batches a second.",
       series: [...timing.requests].map(([command, histogram]) => ({
         labels: { command },
         histogram,

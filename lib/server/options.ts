@@ -284,6 +284,11 @@ export const serverOptions = {
     default: "notice",
     help: "the least of what is said there; -v is info, -vv debug",
   }),
+  slowMs: integer({
+    flags: "--slow-ms",
+    min: 1,
+    help: "stats slow shows the last requests that took so many milliseconds or longer",
+  }),
   verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({

@@ -53,9 +53,23 @@ Deno.test("timing: each request of a batch that is timed counts under its comman
   ]);
 });
 
-Deno.test("timing: one batch of sixteen is timed", async () => {
-  const timing = new Timing();
-  await using harness = new Harness({ context: { timing } });
-  await harness.exchange(Array.from({ length: 32 }, () => "get a\r\n"));
-  assertEquals(timing.requests.get("get")?.count, 2);
+Deno.test("timing: a batch that is timed stands for those that are not", () => {
+  let now = 0;
+  const timing = new Timing(Infinity, () => now);
+  const get = { op: "get", bytes: new Uint8Array(1), keyStart: 0, keyEnd: 1 };
+  const seconds = 20;
+  let timed = 0;
+  for (let i = 0; i < seconds * 100_000; i++) {
+    now += 0.01;
+    const batch = timing.begin();
+    if (batch === undefined) continue;
+    if (i >= 100_000) timed++;
+    batch.note(get);
+    now += 0.0001;
+    timing.end(batch, 1);
+  }
+  const { count } = timing.requests.get("get")!;
+  assertEquals(Math.abs(count - seconds * 100_000) < 2000, true);
+  assertEquals(timed < seconds * 250, true);
+  assertEquals(timing.hot.top(1)[0]?.count, count);
 });

@@ -39,3 +39,32 @@ Deno.test("rules: they ask for figures that kvs has", async () => {
     assertEquals([name, known], [name, true]);
   }
 });
+
+Deno.test("dashboard: its panels ask for figures that kvs has, in queries that Prometheus reads", async () => {
+  const dashboard = JSON.parse(await Deno.readTextFile("docs/grafana/kvs.json"));
+  const page = [...figureTables().values()].join("");
+  const histograms = [
+    "kvs_request_duration_seconds_bucket",
+    "kvs_disk_sync_duration_seconds_bucket",
+  ];
+  const rules = [];
+  for (const { title, targets } of dashboard.panels) {
+    for (const { expr } of targets as { expr: string }[]) {
+      for (const [name] of expr.matchAll(/\b(kvs|memcached)_\w+/g)) {
+        const known = name in exporterNames || histograms.includes(name) ||
+          page.includes(`\`${name}`);
+        assertEquals([title, name, known], [title, name, true]);
+      }
+      const query = expr.replaceAll("$__rate_interval", "5m");
+      rules.push({ record: `panel:${rules.length}`, expr: query });
+    }
+  }
+  // promtool reads a query in a rule; JSON is YAML.
+  const file = await Deno.makeTempFile({ suffix: ".yml" });
+  try {
+    await Deno.writeTextFile(file, JSON.stringify({ groups: [{ name: "panels", rules }] }));
+    await promtool("check", "rules", file);
+  } finally {
+    await Deno.remove(file);
+  }
+});

@@ -8,6 +8,7 @@ import { bigkeys } from "./bigkeys.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { dump } from "./dump.ts";
+import { health } from "./health.ts";
 import { keys } from "./keys.ts";
 import { latency, stat, watch } from "./live.ts";
 import { raw } from "./raw.ts";
@@ -43,6 +44,7 @@ export const commands: Readonly<Record<string, Command>> = {
   latency,
   bigkeys,
   watch,
+  health,
   raw,
   shell,
   completion,

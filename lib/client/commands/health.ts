@@ -1,0 +1,43 @@
+/**
+ * `health`: whether a server takes writes, for load balancers and containers.
+ *
+ * @module
+ */
+
+import { print } from "../../cli/terminal.ts";
+import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { Command } from "./command.ts";
+
+/** Where `--http` is in the deployments of `infra/`. */
+const USUAL = "127.0.0.1:9150";
+/** Milliseconds that an answer may take. */
+const PATIENCE = 5000;
+/** Bytes of an answer that are shown. */
+const MOST = 2000;
+
+/** Asks `/readyz`; the exit code is 0 for ready, 1 for not ready, and 69 where nobody answers. */
+export const health: Command = {
+  takes: "[HOST:PORT]",
+  arguments: [0, 1],
+  options: [],
+  help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
+  async run({ args, options }) {
+    const address = args[0] ?? USUAL;
+    const url = URL.parse(`http://${address}/readyz`);
+    if (url === null || url.host === "" || url.pathname !== "/readyz") {
+      throw new ExitError(`health takes HOST:PORT, received '${address}'`, Exit.usage);
+    }
+    let ready: boolean;
+    let text: string;
+    try {
+      const signal = AbortSignal.timeout(PATIENCE);
+      const response = await fetch(url, { signal, redirect: "error" });
+      ready = response.status === 200;
+      text = (await response.text()).trim().slice(0, MOST);
+    } catch (error) {
+      throw new ExitError(`${address} does not answer: ${messageOf(error)}`, Exit.unavailable);
+    }
+    await print(options.json ? `${JSON.stringify({ ready, text })}\n` : `${text}\n`);
+    return ready ? Exit.ok : Exit.no;
+  },
+};

@@ -1,0 +1,43 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { Health } from "../../lib/observe/health.ts";
+import { HttpServer } from "../../lib/server/http/http.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+
+async function ask(address: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--quiet", `${root}client.ts`, "health", address],
+    cwd: root,
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("health: the exit code says whether a server takes writes", async () => {
+  const health = new Health();
+  const server = HttpServer.open({ host: "127.0.0.1", port: 0 }, {
+    health,
+    metrics: () => undefined,
+    pages: new Map(),
+  });
+  const address = `127.0.0.1:${server.port}`;
+  try {
+    const starting = await ask(address);
+    assertEquals([starting.code, starting.stderr], [1, ""]);
+    assertMatch(starting.stdout, /^not ready: starting: /);
+    health.serve(() => [["state", "ok"]], "");
+    assertEquals(await ask(address), { code: 0, stdout: "ready\n", stderr: "" });
+  } finally {
+    await server.close();
+  }
+  const gone = await ask(address);
+  assertEquals([gone.code, gone.stdout], [69, ""]);
+  assertMatch(gone.stderr, /^kvs-client: 127\.0\.0\.1:\d+ does not answer: [^\n]+\n$/);
+});
+
+Deno.test("health: what is no address is wrong usage", async () => {
+  const { code, stderr } = await ask("a/b");
+  assertEquals(code, 64);
+  assertMatch(stderr, /health takes HOST:PORT, received 'a\/b'/);
+});
