@@ -2,7 +2,8 @@
  * Builds `bin/kvs-server`, `bin/kvs-client` and `bin/kvs-bench`: one file each, that needs no Deno where
  * it runs.
  *
- *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu] [--out bin]
+ *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu|aarch64-apple-darwin]
+ *         [--out bin]
  *
  * `deno compile` makes them. It downloads its runtime, and where that cannot be had this machine's own
  * Deno takes the runtime's place: the file is then a shell header with both packed behind it
@@ -25,7 +26,11 @@ interface Program {
   threads?: string[];
 }
 
-const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+const TARGETS = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "aarch64-apple-darwin",
+];
 const HASH_LENGTH = 16;
 
 function fail(message: string, code: number): never {
