@@ -1,11 +1,13 @@
 /**
- * Packages of what `deno task compile` has built: a Debian package and an OCI image.
+ * Packages: the client library for npm, and what `deno task compile` has built as a Debian package and an
+ * OCI image.
  *
  *     deno task package [--bin bin] [--out dist]
  */
 import { parseArgs } from "@std/cli";
 import { ensureDir } from "@std/fs";
 import { makeDeb } from "./deb.ts";
+import { makeNpmPackage } from "./npm.ts";
 import { makeImage } from "./oci.ts";
 
 const { bin, out } = parseArgs(Deno.args, {
@@ -18,4 +20,5 @@ const { bin, out } = parseArgs(Deno.args, {
 });
 await ensureDir(out);
 const { arch } = Deno.build;
+console.log(await makeNpmPackage(out));
 for (const make of [makeDeb, makeImage]) console.log(await make(bin, out, arch));
