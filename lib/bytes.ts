@@ -54,6 +54,10 @@ function isUnreserved(byte: number): boolean {
     byte === 0x7e;
 }
 
+/** The least memory that is taken for bytes, where there is need of any. */
+const LEAST_ROOM = 256;
+const NO_BYTES = new Uint8Array(0);
+
 /** Bytes that are written one after another into memory that grows as they come. */
 export class ByteBuffer {
   /** The memory; what was written is its first {@linkcode length} bytes. */
@@ -62,14 +66,14 @@ export class ByteBuffer {
   length = 0;
 
   constructor(private readonly initial = 1024) {
-    this.bytes = new Uint8Array(initial);
+    this.bytes = initial === 0 ? NO_BYTES : new Uint8Array(initial);
   }
 
   /** Makes room for `more` bytes; what was written stays. */
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
@@ -100,6 +104,13 @@ export class ByteBuffer {
     for (let i = 0; i < text.length; i++) {
       this.bytes[this.length++] = text.charCodeAt(i);
     }
+  }
+
+  /** Writes a text of any characters, in UTF-8. */
+  text(text: string): void {
+    // No character of a string takes more than three bytes.
+    this.reserve(3 * text.length);
+    this.length += encoder.encodeInto(text, this.bytes.subarray(this.length)).written;
   }
 
   /** Writes an unsigned integer up to 2^53 in decimal digits. */
@@ -133,11 +144,16 @@ export class ByteBuffer {
     return this.bytes.subarray(0, this.length);
   }
 
+  /** Forgets what was written, and gives back all memory beyond what it began with. */
+  release(): void {
+    this.clear(0);
+  }
+
   /** Forgets what was written, and gives back memory beyond `keep` bytes. */
   clear(keep = Infinity): void {
     this.length = 0;
     if (this.bytes.length > Math.max(keep, this.initial)) {
-      this.bytes = new Uint8Array(this.initial);
+      this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
     }
   }
 }

@@ -28,6 +28,7 @@ export function dump(request: Request, outcome: Outcome, _: Session, context: Co
   if (!context.live.lruCrawler) return outcome.fail(badRequest("lru crawler disabled"));
   const chosen = listSlabClass(classes);
   if (chosen === undefined) return outcome.fail(failures.badClass);
+  if (!context.listings.begin()) return outcome.fail(failures.busy);
   context.counters.lru_crawler_starts++;
   outcome.code = "dump";
   outcome.dumpFormat = format;

@@ -8,6 +8,7 @@ import type { Figure } from "../protocol/outcome.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Store } from "../storage/contract.ts";
 import type { Crawls } from "./crawls.ts";
+import type { Listings } from "./listings.ts";
 
 /** Who may log in. */
 export interface Users {
@@ -45,6 +46,8 @@ export interface Context {
   readonly version: string;
   /** The search for expired items that `lru_crawler crawl` begins. */
   readonly crawls: Crawls;
+  /** The listings of keys that are under way. */
+  readonly listings: Listings;
   /** Whether `flush_all` is allowed (memcached's `-F` forbids it). */
   readonly allowFlush: boolean;
   /** Whether listings of keys are allowed (memcached's `-X` forbids them). */
@@ -76,8 +79,10 @@ export interface Context {
   };
   /** How many connections are open now. */
   readonly connections: () => number;
-  /** The lines of `stats conns`. */
-  readonly describeConnections: () => readonly Figure[];
+  /** The lines of `stats conns`; a promise where they are so many that others have turns meanwhile. */
+  readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
+  /** The lines of `stats limits`: what is bounded, and how often a bound was met. */
+  readonly describeLimits: () => readonly Figure[];
   /** Most connections at once. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */

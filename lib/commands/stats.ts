@@ -38,11 +38,12 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["detail", detail],
   ["settings", (context, outcome) => tell(outcome, context.settings)],
   ["cachedump", cachedump],
-  ["conns", (context, outcome) => tell(outcome, context.describeConnections())],
+  ["conns", conns],
   ["extstore", (_, outcome) => tell(outcome, [])],
   ["items", (context, outcome) => tell(outcome, listItems(context))],
   ["slabs", (context, outcome) => tell(outcome, slabs(context))],
   ["sizes", sizes],
+  ["limits", (context, outcome) => tell(outcome, context.describeLimits())],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -66,6 +67,13 @@ export function stats(
 function tell(outcome: Outcome, figures: readonly Figure[]): void {
   outcome.code = "figures";
   outcome.figures = figures;
+}
+
+function conns(context: Context, outcome: Outcome): Promise<void> | void {
+  const figures = context.describeConnections();
+  return figures instanceof Promise
+    ? figures.then((figures) => tell(outcome, figures))
+    : tell(outcome, figures);
 }
 
 function reset(context: Context, outcome: Outcome): void {
@@ -165,7 +173,7 @@ function slabs(context: Context): Figure[] {
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */
 function sizes(context: Context, outcome: Outcome): Promise<void> | void {
   if (!context.trackSizes) return tell(outcome, [["sizes_status", "disabled"]]);
-  return countSizes(context.store, outcome);
+  return context.listings.count(() => countSizes(context.store, outcome));
 }
 
 async function countSizes(store: Store, outcome: Outcome): Promise<void> {
@@ -192,7 +200,9 @@ function cachedump(
   if (id > MAX_CLASS) return outcome.fail(badRequest("Illegal slab id"));
   outcome.code = "entries";
   outcome.entries = [];
-  if (id === CLASS) return listFirst(context.store, outcome, limit === 0 ? Infinity : limit);
+  if (id !== CLASS) return;
+  const most = limit === 0 ? Infinity : limit;
+  return context.listings.count(() => listFirst(context.store, outcome, most));
 }
 
 async function listFirst(store: Store, outcome: Outcome, limit: number): Promise<void> {

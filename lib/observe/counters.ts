@@ -47,6 +47,8 @@ export class Counters {
   conn_yields = 0;
   /** Requests for whose reply there was no memory (`-o read_buf_mem_limit`). */
   response_obj_oom = 0;
+  /** Connections refused because their address had too many, or made too many in a second. */
+  rejected_by_address = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
   /** What the store had counted at the last reset: it counts on, and what is told begins anew. */

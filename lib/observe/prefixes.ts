@@ -5,6 +5,7 @@
  */
 
 import { binaryString } from "../bytes.ts";
+import { KeyedMap } from "../keyed_map.ts";
 
 /** Prefixes that are counted, at most: keys are a client's to choose, memory is not. */
 const MAX_PREFIXES = 10_000;
@@ -21,7 +22,7 @@ export class PrefixCounts {
   /** Whether it counts: `stats detail on`. */
   enabled: boolean;
   readonly #delimiter: number;
-  #counts = new Map<string, Counts>();
+  readonly #counts = new KeyedMap<Counts>();
 
   /** @param delimiter one character, which ends a prefix (memcached's `-D`). */
   constructor(delimiter: string, enabled: boolean) {
@@ -48,14 +49,16 @@ export class PrefixCounts {
 
   /** Forgets all: `stats reset`. */
   clear(): void {
-    this.#counts = new Map();
+    this.#counts.clear();
   }
 
   /** The lines of `stats detail dump`. */
   lines(): string {
     let text = "";
     for (const [prefix, { gets, hits, sets, deletes }] of this.#counts) {
-      text += `PREFIX ${prefix} get ${gets} hit ${hits} set ${sets} del ${deletes}\r\n`;
+      text += `PREFIX ${
+        binaryString(prefix)
+      } get ${gets} hit ${hits} set ${sets} del ${deletes}\r\n`;
     }
     return text;
   }
@@ -64,7 +67,7 @@ export class PrefixCounts {
   #of(key: Uint8Array): Counts | undefined {
     const length = key.indexOf(this.#delimiter);
     if (length < 0) return undefined;
-    const prefix = binaryString(key.subarray(0, length));
+    const prefix = key.subarray(0, length);
     let counts = this.#counts.get(prefix);
     if (counts === undefined && this.#counts.size < MAX_PREFIXES) {
       this.#counts.set(prefix, counts = new Counts());

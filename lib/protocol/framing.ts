@@ -9,17 +9,35 @@
 
 const LF = 0x0a;
 
-/** First memory of a connection, in bytes. It is small so that many connections fit in the cache. */
-const FIRST_ROOM = 16 * 1024;
+/**
+ * Memory of a connection that waits, in bytes. A read that is under way keeps its memory, and most
+ * connections wait most of the time, many thousands of them.
+ */
+const SMALL_ROOM = 2 * 1024;
+/** Memory of a connection whose client sends much in one go, in bytes. */
+const LARGE_ROOM = 16 * 1024;
+/** After so many reads that would have fitted in the small room, it is enough again. */
+const CALM_READS = 4;
+const NO_BYTES = new Uint8Array(0);
 
 /** The receive buffer of one connection. */
 export class ReceiveBuffer {
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_ROOM);
+  bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
   /** What has arrived and was not understood stands from `start` to `end`. */
   start = 0;
   end = 0;
   /** No line end stands from `start` to here. */
   #searched = 0;
+  /** How much memory the last reads asked for, in bytes, and how many of them needed less. */
+  #wanted: number;
+  #calmReads = 0;
+  readonly #takesMuch: boolean;
+
+  /** @param takesMuch whether it always takes what a client sends in one go, up to 16 KiB, together */
+  constructor(takesMuch = false) {
+    this.#takesMuch = takesMuch;
+    this.#wanted = takesMuch ? LARGE_ROOM : SMALL_ROOM;
+  }
 
   /** How many bytes have arrived and were not understood. */
   get held(): number {
@@ -31,11 +49,11 @@ export class ReceiveBuffer {
     const held = this.end - this.start;
     if (held === 0) {
       this.start = this.end = this.#searched = 0;
-      if (this.bytes.length > FIRST_ROOM) this.bytes = new Uint8Array(FIRST_ROOM);
-    } else if (this.bytes.length - this.end < FIRST_ROOM / 4) {
+      if (this.bytes.length !== this.#wanted) this.bytes = new Uint8Array(this.#wanted);
+    } else if (this.bytes.length - this.end < Math.min(LARGE_ROOM, this.bytes.length) / 4) {
       // Grow by what has come, not by what a header promises: promises cost the sender nothing.
       const grown = held > this.bytes.length / 2
-        ? new Uint8Array(this.bytes.length * 2)
+        ? new Uint8Array(Math.max(this.bytes.length * 2, LARGE_ROOM))
         : this.bytes;
       grown.set(this.bytes.subarray(this.start, this.end));
       this.bytes = grown;
@@ -49,6 +67,13 @@ export class ReceiveBuffer {
   /** Says that a read has put `count` bytes into the {@linkcode room}. */
   added(count: number): void {
     this.end += count;
+    if (this.end === this.bytes.length) {
+      this.#wanted = LARGE_ROOM;
+      this.#calmReads = 0;
+    } else if (this.#wanted !== SMALL_ROOM) {
+      this.#calmReads = this.end < SMALL_ROOM ? this.#calmReads + 1 : 0;
+      if (this.#calmReads === CALM_READS && !this.#takesMuch) this.#wanted = SMALL_ROOM;
+    }
   }
 
   /** Where the line that begins at `start` has its line feed; -1 where that has not come. */

@@ -168,6 +168,9 @@ const NOTHING: Shown = {
   binaryKey: false,
 };
 
+const NO_FIGURES: readonly Figure[] = [];
+const NO_ENTRIES: readonly Entry[] = [];
+
 /** What came of one request. Which fields count depends on {@linkcode code}. */
 export class Outcome {
   code: Code = "silent";
@@ -192,13 +195,22 @@ export class Outcome {
   /** A version, or the names of mechanisms. */
   text = "";
   failure: Failure = failures.internal;
-  figures: readonly Figure[] = [];
-  entries: readonly Entry[] = [];
+  figures: readonly Figure[] = NO_FIGURES;
+  entries: readonly Entry[] = NO_ENTRIES;
   dumpFormat: DumpFormat = "metadump";
   dump: AsyncIterable<readonly Entry[]> | undefined = undefined;
   watch: LogStream | undefined = undefined;
   /** Whether the connection ends after the answer. */
   closes = false;
+
+  /** Lets go of what it refers to, once it is answered. */
+  release(): void {
+    this.item = NOTHING;
+    this.figures = NO_FIGURES;
+    this.entries = NO_ENTRIES;
+    this.text = "";
+    this.dump = this.watch = undefined;
+  }
 
   /** Says that it failed. */
   fail(failure: Failure): void {

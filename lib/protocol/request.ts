@@ -215,6 +215,11 @@ export class Request {
         0;
   }
 
+  /** Lets go of the bytes that it was read from, once it is answered. */
+  release(): void {
+    this.clear("malformed", NO_BYTES);
+  }
+
   /** Makes it the end of the connection, without an answer. */
   hangUp(bytes: Uint8Array): void {
     this.clear("hangUp", bytes);

@@ -8,12 +8,22 @@ import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
+import { commands } from "../commands/table.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
-import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
+import {
+  type DumpFormat,
+  type Entry,
+  type Failure,
+  failures,
+  Outcome,
+  refused,
+} from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
+import type { ClientMemory } from "./client_memory.ts";
+import { Turn } from "./turn.ts";
 import { isRetrieval, Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
@@ -30,6 +40,7 @@ export interface Surroundings {
   /** The second since 1970, as coarse. */
   readonly seconds: number;
   readonly rounds: Rounds;
+  readonly memory: ClientMemory;
 }
 
 /** Why a connection ended, in memcached's words. */
@@ -39,6 +50,8 @@ export type CloseReason = "error" | "normal" | "idle_timeout" | "shutdown";
 export interface Origin {
   /** Its number, as `stats conns` and `watch` tell it. */
   readonly id: number;
+  /** Where its client is, for the log. */
+  readonly name: string;
   /** The protocols that the listener takes. */
   readonly protocols: Protocols;
 }
@@ -51,25 +64,39 @@ const HIGH_WATER = 256 * 1024;
 const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
 const KEPT = 16 * 1024;
+/** The work of a batch is looked at when this many bytes of it were read or written. */
+const MUCH = 4 * 1024;
 /** What a watcher sends is passed over, so many bytes at a time. */
 const IGNORED = 1024;
 
 /** A connection from its first byte to its last. */
 export class Connection {
-  /** The tick at which the last bytes came. */
+  /** The tick at which the last command was complete, or the last reply had gone out. */
   active: number;
+  /** Where its client is. */
+  readonly name: string;
+  /** Bytes received and sent, and batches answered, since it was accepted. */
+  received = 0;
+  sent = 0;
+  batches = 0;
   readonly #socket: Socket;
   readonly #context: Context;
   readonly #surroundings: Surroundings;
   readonly #protocols: Protocols;
   readonly #session: Session;
-  readonly #input = new ReceiveBuffer();
-  readonly #out = new ByteBuffer(2048);
+  readonly #input: ReceiveBuffer;
+  readonly #out = new ByteBuffer(0);
   readonly #window: Window;
   /** The one request and outcome that are filled in place; and more of them, for those that wait. */
   #request = new Request();
   #outcome = new Outcome();
-  readonly #spare: { readonly request: Request; readonly outcome: Outcome }[] = [];
+  #spare: { readonly request: Request; readonly outcome: Outcome }[] = [];
+  /** How long it has run without a wait. */
+  readonly #turn = new Turn();
+  /** Bytes of the values that wait for their turn in the replies. */
+  #unanswered = 0;
+  /** Bytes of memory that it was last said to hold. */
+  #held = 0;
   /** The wire format, once the first byte has told. */
   #dialect: Dialect | undefined;
   /** Whose replies are in `out`, or would be if they had any: who is answered if a commit fails. */
@@ -99,13 +126,16 @@ export class Connection {
     this.#surroundings = surroundings;
     this.#protocols = origin.protocols;
     this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
-    this.#window = new Window(context.store.ordered ?? false);
+    // With a bound on replies in hand they are those to what memcached would have read in one go.
+    this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
+    this.#window = new Window(context.store, context.limits.itemSize);
+    this.name = origin.name;
     this.active = surroundings.ticks;
   }
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
-    const { rounds } = this.#surroundings;
+    const { rounds, memory } = this.#surroundings;
     const { timing } = this.#context;
     rounds.join();
     try {
@@ -128,27 +158,35 @@ export class Connection {
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
       rounds.leave();
+      memory.leave(this);
       this.close();
     }
   }
 
   /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
   [Symbol.asyncIterator](): AsyncIterator<number> {
-    const { rounds } = this.#surroundings;
+    const { rounds, memory } = this.#surroundings;
     const next = async (): Promise<IteratorResult<number>> => {
       this.#reading = true;
       const turn = rounds.next();
       if (turn !== undefined) await turn;
+      const room = this.#input.room();
+      this.#account();
+      const memoryTurn = memory.turn(this);
+      if (memoryTurn !== undefined) await memoryTurn;
       let count: number | null;
       try {
-        count = await this.#socket.read(this.#input.room());
+        count = await this.#socket.read(room);
       } finally {
         rounds.readDone();
       }
       this.#reading = false;
       if (count === null) return { done: true, value: undefined };
-      this.active = this.#surroundings.ticks;
+      // More may have come already where the room is full; else the next read waits, and others run.
+      if (count < room.length) this.#turn.begin();
       this.#context.counters.bytes_read += count;
+      this.received += count;
+      this.batches++;
       return { done: false, value: count };
     };
     return { next };
@@ -159,6 +197,26 @@ export class Connection {
     if (this.#watching) return "conn_watch";
     if (!this.#reading) return "conn_parse_cmd";
     return this.#input.held > 0 ? "conn_nread" : "conn_read";
+  }
+
+  /**
+   * Whether nothing has happened for more than so many ticks: no command was complete, and no reply went
+   * out (memcached's `idle_timeout`).
+   */
+  isIdle(ticks: number): boolean {
+    return this.#reading && !this.#watching && this.#surroundings.ticks - this.active > ticks;
+  }
+
+  /** Gives back the memory that a connection needs only while it works, where it waits for its client. */
+  rest(): void {
+    if (!this.#reading || this.#watching || this.#out.length > 0) return;
+    this.#out.release();
+    if (this.#owed.length > FIRST_OWED) this.#owed = new Float64Array(FIRST_OWED);
+    if (this.#spare.length > 0) this.#spare = [];
+    this.#outcome.release();
+    // What was read and is no whole request yet is read again.
+    this.#request.release();
+    this.#account();
   }
 
   /** Ends the connection: immediately if it waits for the client, else when its batch is answered. */
@@ -188,15 +246,30 @@ export class Connection {
     );
   }
 
+  /** Says how much memory it holds, where that has changed. */
+  #account(): void {
+    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength +
+      this.#window.bytes + this.#unanswered;
+    if (held === this.#held) return;
+    this.#held = held;
+    this.#surroundings.memory.hold(this, held);
+  }
+
   /** Runs all requests that are complete; without a promise as long as the store needs none. */
   #run(dialect: Dialect): Promise<void> | undefined {
     const { requestsPerTurn } = this.#context;
+    const input = this.#input;
+    const turn = this.#turn;
     let turns = 0;
     while (!this.#left) {
       const request = this.#request;
       const outcome = this.#outcome;
-      if (turns++ === requestsPerTurn) return this.#yield().then(() => this.#run(dialect));
-      if (!dialect.next(this.#input, request)) return undefined;
+      if (turns++ === requestsPerTurn || turn.isOver) {
+        return this.#yield().then(() => this.#run(dialect));
+      }
+      const from = input.start;
+      if (!dialect.next(input, request)) break;
+      const taken = input.start - from;
       this.#countReply(request);
       const running = execute(request, outcome, this.#session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
@@ -204,11 +277,26 @@ export class Connection {
       }
       this.#answer(dialect, request, outcome);
       if (request.op === "login") dialect = this.#afterLogin(dialect);
+      this.#work(request, outcome, taken);
       if (this.#out.length < HIGH_WATER) continue;
+      turn.bytes(this.#out.length);
       const flushing = this.#flush();
       if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
     }
+    if (turns > 1) this.active = this.#surroundings.ticks;
     return undefined;
+  }
+
+  /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
+  #work(request: Request, outcome: Outcome, taken: number): void {
+    const turn = this.#turn;
+    if (request.op === "get") turn.request();
+    else if (commands[request.op].access === "none") turn.rareRequest();
+    else {
+      turn.request();
+      if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
+    }
+    if (taken > MUCH) turn.bytes(taken);
   }
 
   /**
@@ -231,6 +319,7 @@ export class Connection {
   /** Lets others have a turn. */
   #yield(): Promise<void> {
     this.#context.counters.conn_yields++;
+    this.#turn.begin();
     return new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -248,18 +337,23 @@ export class Connection {
       } else if (outcome.code === "dump") await this.#dump(dialect, outcome);
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
+      this.#turn.request();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
+      if (this.#turn.isOver) await this.#yield();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
       this.#countReply(this.#request);
       if (!window.admits(this.#request)) await this.#settle(dialect);
       running = execute(this.#request, this.#outcome, this.#session, this.#context);
     }
     await this.#settle(dialect);
+    this.active = this.#surroundings.ticks;
   }
 
   /** Waits for the requests in the window and answers them in order. */
   async #settle(dialect: Dialect): Promise<void> {
+    this.#unanswered = this.#window.bytes;
     const pending = this.#window.take();
+    this.#account();
     let retrievals = 0;
     let bytes = 0;
     this.#settling = true;
@@ -271,10 +365,12 @@ export class Connection {
         retrievals++;
         bytes += this.#out.length - before;
       }
+      outcome.release();
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
     this.#settling = false;
+    this.#unanswered = 0;
     this.#window.learn(retrievals, bytes);
   }
 
@@ -317,14 +413,30 @@ export class Connection {
 
   /** Answers with a listing of keys, part after part. */
   async #dump(dialect: Dialect, { dumpFormat, dump }: Outcome): Promise<void> {
+    const { listings } = this.#context;
+    try {
+      if (this.#refusesAfterOthers(dialect, dumpFormat)) return;
+      await this.#list(dialect, dumpFormat, dump!);
+    } finally {
+      listings.end();
+    }
+  }
+
+  async #list(
+    dialect: Dialect,
+    dumpFormat: DumpFormat,
+    dump: AsyncIterable<readonly Entry[]>,
+  ): Promise<void> {
     const out = this.#out;
-    if (this.#refusesAfterOthers(dialect, dumpFormat)) return;
     dialect.beginDump(dumpFormat, out);
     let isEmpty = true;
     try {
-      for await (const group of dump!) {
+      for await (const group of dump) {
         isEmpty &&= group.length === 0;
+        const before = out.length;
         dialect.encodeDumped(dumpFormat, group, out);
+        this.#turn.bytes(out.length - before);
+        if (this.#turn.isOver) await this.#yield();
         if (out.length >= HIGH_WATER) await this.#show();
       }
       dialect.endDump(dumpFormat, out);
@@ -392,11 +504,24 @@ export class Connection {
     return true;
   }
 
-  /** Sends a part of a listing when all that it shows is safe. */
+  /**
+   * Sends a part of a listing when all that it shows is safe. A client that does not take it in time ends
+   * its connection: what is listed is pinned, and others wait for their listings.
+   */
   async #show(): Promise<void> {
     await this.#context.store.commit(this.#session.batch);
     this.#clearBatch();
-    await this.#write();
+    const { listings, log } = this.#context;
+    const timer = setTimeout(() => {
+      listings.kicks++;
+      log(`${this.name} does not read its listing of keys: the connection is closed`);
+      this.close();
+    }, listings.patience);
+    try {
+      await this.#write();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
@@ -446,12 +571,16 @@ export class Connection {
   async #write(): Promise<void> {
     const out = this.#out;
     const bytes = out.view();
+    this.#account();
     this.#context.counters.bytes_written += bytes.length;
+    this.sent += bytes.length;
     let written = await this.#socket.write(bytes);
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
     out.clear(KEPT);
     this.#owedCount = this.#inHand = 0;
+    // While a reply goes out the client is busy with that.
+    this.active = this.#surroundings.ticks;
   }
 }
 

@@ -16,9 +16,12 @@ import { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { expose } from "../observe/prometheus.ts";
 import { Timing } from "../observe/timing.ts";
+import { VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import type { HttpServer } from "./http/http.ts";
+import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
+import type { Server, Talker } from "./server.ts";
 import { isJournal, writeStderr } from "./stderr.ts";
 
 /** Milliseconds between two signs that a start goes on, and what systemd then allows it, in microseconds. */
@@ -51,6 +54,8 @@ export class Observation {
   readonly #lag: LoopLag | undefined;
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
+  #live: Live | undefined;
+  #talkers: ((most: number) => readonly Talker[]) | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -90,8 +95,9 @@ export class Observation {
   }
 
   /** The store is open and connections are accepted. */
-  serve(context: Context, detail: string): void {
+  serve(context: Context, server: Server, detail: string): void {
     this.#context = context;
+    this.#talkers = (most) => server.talkers(most);
     const { version, storeName } = context;
     this.#rows = [
       ...identity({ version, store: storeName, deno: Deno.version.deno }),
@@ -106,6 +112,7 @@ export class Observation {
     clearInterval(this.#signs);
     clearInterval(this.#watchdog);
     this.#lag?.[Symbol.dispose]();
+    this.#live?.close();
     await this.#http?.close();
     await this.#notifier?.close();
     this.log.flush();
@@ -150,11 +157,27 @@ export class Observation {
   async #listen(): Promise<void> {
     const { http } = this.#configuration;
     if (http === undefined) return;
-    const { HttpServer } = await import("./http/http.ts");
+    const [{ HttpServer }, { Live }, { page }] = await Promise.all([
+      import("./http/http.ts"),
+      import("./http/live.ts"),
+      import("./http/page.ts"),
+    ]);
+    const live = this.#live = new Live({
+      health: this.health,
+      log: this.log,
+      timing: this.timing!,
+      title: `${VERSION}, store ${this.#configuration.store}, process ${Deno.pid}`,
+      source: () => this.source(),
+      talkers: (most) => this.#talkers?.(most) ?? [],
+    });
     this.#http = HttpServer.open(http, {
       health: this.health,
       metrics: () => this.metrics(),
-      pages: new Map(),
+      pages: new Map<string, () => Response | Promise<Response>>([
+        ["/", page],
+        ["/history", () => live.history()],
+        ["/events", () => live.events()],
+      ]),
     });
     const host = http.host.includes(":") ? `[${http.host}]` : http.host;
     this.log.say(`http on ${host}:${this.#http.port}`, "notice");

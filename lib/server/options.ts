@@ -232,6 +232,24 @@ export const serverOptions = {
     default: 0,
     help: "close connections that were silent for so long; 0 for never",
   }),
+  maxClientMemory: size({
+    flags: "--max-client-memory",
+    min: MIB,
+    help: "memory that all clients together may make the server hold in requests and replies " +
+      "(a quarter of the machine's)",
+  }),
+  maxConnectionsPerIp: integer({
+    flags: "--max-connections-per-ip",
+    min: 0,
+    default: 0,
+    help: "most connections from one address; 0 for no limit",
+  }),
+  connectRate: integer({
+    flags: "--connect-rate",
+    min: 0,
+    default: 0,
+    help: "most new connections a second from one address; 0 for no limit",
+  }),
   disableCas: flag({ flags: "-C, --disable-cas", help: "every cas unique is 0" }),
   prefixDelimiter: text({
     flags: "-D",

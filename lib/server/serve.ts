@@ -9,8 +9,10 @@ import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
 import type { Say } from "../log_level.ts";
 import { Crawls } from "../commands/crawls.ts";
+import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
+import { memoryOfMachine } from "../observe/process.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
@@ -19,6 +21,7 @@ import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
+import { fitConnections } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
@@ -132,6 +135,7 @@ async function serveObserved(
         protocol: configuration.protocol,
       },
     });
+    const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
       configuration.prefixDelimiter !== undefined,
@@ -148,6 +152,7 @@ async function serveObserved(
       // Alone: some clients read the last x.y.z of the word, others the last word of the line.
       version: MEMCACHED_VERSION,
       crawls: new Crawls(),
+      listings: new Listings(),
       allowFlush: !configuration.disableFlushAll,
       allowDump: !configuration.disableDumping,
       allowWatch: !configuration.disableWatch,
@@ -164,16 +169,20 @@ async function serveObserved(
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
       describeConnections: () => server.describe(),
-      maxConnections: configuration.connLimit,
+      describeLimits: () => server.describeLimits(),
+      maxConnections,
       live,
       get settings() {
-        return settingsOf(configuration, live, prefixes);
+        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
       },
       started: clock.now(),
     };
     const server = new Server(context, {
       idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
       rejects: configuration.extended.maxconnsFast,
+      clientMemory: configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4),
+      perAddress: configuration.maxConnectionsPerIp,
+      perSecond: configuration.connectRate,
     });
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
@@ -188,7 +197,7 @@ async function serveObserved(
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
-    observation.serve(context, ready);
+    observation.serve(context, server, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
     tellForeground();
     const reason = await signals.stopped;

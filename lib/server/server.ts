@@ -7,16 +7,21 @@
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import type { Figure } from "../protocol/outcome.ts";
+import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
+import { accepting } from "./accepting.ts";
+import { Admission } from "./admission.ts";
+import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
+import { Episode } from "./episode.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
 /** How long clients may take to receive what is owed to them, in milliseconds. */
 const DRAIN_TIME = 8000;
-/** How long to wait when the system has no descriptor for another connection, in milliseconds. */
-const ACCEPT_PAUSE = 100;
+/** Connections that `stats conns` describes before others have a turn. */
+const DESCRIBED_A_TURN = 128;
 
 /** What stands before an IPv4 address that a socket for all of IPv6 sees. */
 const V4_IN_V6 = /^::ffff:(?=\d+\.)/;
@@ -30,6 +35,24 @@ export interface Policy {
    * in the system's queue until another one ends.
    */
   readonly rejects?: boolean;
+  /** Bytes that all clients together may make the server hold. */
+  readonly clientMemory?: number;
+  /** Most connections of one IP address; 0 for no limit. */
+  readonly perAddress?: number;
+  /** Most new connections of one IP address in a second; 0 for no limit. */
+  readonly perSecond?: number;
+  /** How long clients may take at the end to receive what is owed to them, in milliseconds. */
+  readonly grace?: number;
+}
+
+/** A connection, and what has passed through it. */
+export interface Talker {
+  readonly addr: string;
+  /** Bytes. */
+  readonly received: number;
+  readonly sent: number;
+  /** Times that requests were read from it. */
+  readonly batches: number;
 }
 
 /** Who a connection is, for `stats conns`. */
@@ -46,6 +69,12 @@ export class Server implements Surroundings {
   /** The second since 1970 of the last tick. */
   private second: number;
   readonly rounds = new Rounds();
+  readonly memory: ClientMemory;
+  private readonly admission: Admission;
+  /** Nothing can be accepted for want of descriptors or memory. */
+  private readonly shortage: Episode;
+  /** Connections that were dead before they were accepted. */
+  private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
   private readonly listeners = new Map<Deno.Listener, number>();
   private readonly connections = new Map<Connection, Ends>();
@@ -61,7 +90,19 @@ export class Server implements Surroundings {
   private readonly rejects: boolean;
 
   constructor(private readonly context: Context, private readonly policy: Policy) {
+    const { log, counters } = context;
     this.rejects = policy.rejects ?? true;
+    this.memory = new ClientMemory(policy.clientMemory ?? Infinity, log);
+    this.shortage = new Episode(log, "connections are accepted again");
+    this.admission = new Admission(
+      {
+        connections: context.maxConnections,
+        perAddress: policy.perAddress ?? 0,
+        perSecond: policy.perSecond ?? 0,
+      },
+      counters,
+      log,
+    );
     this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
   }
@@ -87,8 +128,30 @@ export class Server implements Surroundings {
     return this.disabled;
   }
 
+  /** The lines of `stats limits`. */
+  describeLimits(): Figure[] {
+    const { counters, listings, maxConnections } = this.context;
+    const { memory, policy } = this;
+    return [
+      ["max_connections", maxConnections],
+      ["connections", this.size],
+      ["rejected_connections", counters.rejected_connections],
+      ["max_connections_per_ip", policy.perAddress ?? 0],
+      ["connect_rate", policy.perSecond ?? 0],
+      ["rejected_by_address", counters.rejected_by_address],
+      ["dead_connections", this.dead],
+      ["max_client_memory", Number.isFinite(memory.limit) ? memory.limit : 0],
+      ["client_memory", memory.used],
+      ["client_memory_waiting", memory.waiting],
+      ["client_memory_kicks", memory.kicks],
+      ["max_listings", MAX_LISTINGS],
+      ["listings", listings.running],
+      ["listing_kicks", listings.kicks],
+    ];
+  }
+
   /** The lines of memcached's `stats conns`, under the number of the listener or connection. */
-  describe(): Figure[] {
+  describe(): Figure[] | Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const [{ addr }, number] of this.listeners) {
       figures.push(
@@ -97,7 +160,22 @@ export class Server implements Surroundings {
         [`${number}:secs_since_last_cmd`, this.ticks],
       );
     }
-    for (const [connection, { number, addr, listenAddr }] of this.connections) {
+    const connections = this.connections.entries();
+    this.describeSome(connections, figures);
+    return this.connections.size <= DESCRIBED_A_TURN
+      ? figures
+      : this.describeOthers(connections, figures);
+  }
+
+  /** Describes some more connections; whether there are others. */
+  private describeSome(
+    connections: MapIterator<[Connection, Ends]>,
+    figures: Figure[],
+  ): boolean {
+    for (let i = 0; i < DESCRIBED_A_TURN; i++) {
+      const { value, done } = connections.next();
+      if (done) return false;
+      const [connection, { number, addr, listenAddr }] = value;
       figures.push(
         [`${number}:addr`, addr],
         [`${number}:listen_addr`, listenAddr],
@@ -105,21 +183,52 @@ export class Server implements Surroundings {
         [`${number}:secs_since_last_cmd`, this.ticks - connection.active],
       );
     }
+    return true;
+  }
+
+  private async describeOthers(
+    connections: MapIterator<[Connection, Ends]>,
+    figures: Figure[],
+  ): Promise<Figure[]> {
+    do {
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.describeSome(connections, figures));
     return figures;
+  }
+
+  /** The connections that have moved the most bytes, so many at most. */
+  talkers(most: number): Talker[] {
+    const talkers = [...this.connections].map(([{ received, sent, batches }, { addr }]) => ({
+      addr,
+      received,
+      sent,
+      batches,
+    }));
+    return talkers.sort((a, b) => b.received + b.sent - a.received - a.sent).slice(0, most);
   }
 
   /** Accepts connections until the server ends. Never rejects. */
   async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
     this.listeners.set(listener, ++this.numbers);
-    while (!this.draining) {
-      try {
-        if (!this.rejects && this.isFull) await this.untilRoom();
-        else this.admit(await listener.accept(), protocol);
-      } catch (error) {
-        if (this.draining) return;
-        this.context.log(`cannot accept a connection: ${error}`);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE));
-      }
+    const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
+    this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
+    const { transport } = listener.addr;
+    const troubles = {
+      shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
+      dead: () => void this.dead++,
+    };
+    await this.roomFor(transport);
+    for await (const conn of accepting(listener, troubles)) {
+      if (this.draining) conn.close();
+      else this.admit(conn, protocol);
+      await this.roomFor(transport);
+    }
+  }
+
+  /** Waits until there is room, where those that have none are not rejected. */
+  private async roomFor(transport: string): Promise<void> {
+    while (!this.rejects && !this.draining && this.admission.isFull(transport)) {
+      await this.untilRoom();
     }
   }
 
@@ -133,15 +242,11 @@ export class Server implements Surroundings {
     for (const listener of this.listeners.keys()) listener.close();
     this.room?.resolve();
     for (const connection of this.connections.keys()) connection.end();
-    const deadline = Date.now() + DRAIN_TIME;
-    while (this.connections.size > 0 && Date.now() < deadline) {
+    const deadline = performance.now() + (this.policy.grace ?? DRAIN_TIME);
+    while (this.connections.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.connections.keys()) connection.close();
-  }
-
-  private get isFull(): boolean {
-    return this.connections.size >= this.context.maxConnections;
   }
 
   /** Waits until a connection has ended, or the server ends. */
@@ -159,27 +264,38 @@ export class Server implements Surroundings {
 
   private admit(conn: Deno.Conn, protocols: Protocol): void {
     const { counters, watchers } = this.context;
-    if (this.isFull) {
-      counters.rejected_connections++;
+    const { remoteAddr } = conn;
+    const verdict = this.admission.enter(remoteAddr);
+    if (verdict === "greedy") return conn.close();
+    if (verdict === "full") {
       conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
       return;
     }
     counters.total_connections++;
-    // Each batch is one write, so there is nothing to gain from holding small packets back.
-    if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
-    // As memcached: the system finds out that the other end is gone, and what lies between two silent
-    // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
-    if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
+    try {
+      // Each batch is one write, so there is nothing to gain from holding small packets back.
+      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
+      // As memcached: the system finds out that the other end is gone, and what lies between two silent
+      // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
+      if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
+    } catch {
+      // Some systems refuse that of a connection whose client is gone already.
+      this.dead++;
+      this.admission.leave(remoteAddr);
+      return conn.close();
+    }
     const number = ++this.numbers;
-    const connection = new Connection(conn, this.context, this, { id: number, protocols });
+    const name = addressOf(remoteAddr);
+    const connection = new Connection(conn, this.context, this, { id: number, name, protocols });
     this.connections.set(connection, {
       number,
-      addr: addressOf(conn.remoteAddr),
+      addr: name,
       listenAddr: addressOf(conn.localAddr),
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
     connection.serve().finally(() => {
       this.connections.delete(connection);
+      this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
       this.room?.resolve();
     });
@@ -207,13 +323,16 @@ export class Server implements Surroundings {
   private tick(): void {
     this.ticks++;
     this.second = Math.floor(this.context.clock.now() / 1000);
+    this.memory.tick();
+    this.admission.tick();
+    this.shortage.tick();
     const { idleTimeout } = this.policy;
-    if (idleTimeout === 0) return;
     for (const connection of this.connections.keys()) {
-      if (this.ticks - connection.active <= idleTimeout) continue;
-      this.context.counters.idle_kicks++;
-      connection.closeReason = "idle_timeout";
-      connection.close();
+      if (idleTimeout > 0 && connection.isIdle(idleTimeout)) {
+        this.context.counters.idle_kicks++;
+        connection.closeReason = "idle_timeout";
+        connection.close();
+      } else if (this.ticks > connection.active) connection.rest();
     }
   }
 }

@@ -1,14 +1,15 @@
-import { binaryString } from "../bytes.ts";
-import { commands } from "../commands/table.ts";
+import { type Access, commands } from "../commands/table.ts";
+import { KeyedMap } from "../keyed_map.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
+import type { Store } from "../storage/contract.ts";
 
 /** Requests that wait concurrently, at most. */
 const MOST = 256;
-/** Retrievals that wait concurrently as long as nobody knows how large their values are. */
-const FIRST_RETRIEVALS = 32;
-/** Bytes of values that the retrievals of one window should amount to. */
-const REPLY_BYTES = 4 * 1024 * 1024;
+/** Bytes of values that the requests of one window may hold, or one value if that is larger. */
+export const WINDOW_BYTES = 4 * 1024 * 1024;
+/** What a value is taken to be as long as nobody knows, in bytes, unless the limit of items is lower. */
+const UNKNOWN_SIZE = 1024 * 1024;
 
 /** A request, its outcome, and what must be waited for until that is there. */
 export interface Pending {
@@ -27,17 +28,25 @@ export interface Pending {
 export class Window {
   readonly #pending: Pending[] = [];
   /** The keys in hand, and whether something changes them. */
-  readonly #keys = new Map<string, boolean>();
+  readonly #keys = new KeyedMap<boolean>();
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
   /** Retrievals at a time: fewer where values are large, for together they must fit in memory. */
-  #mostRetrievals = FIRST_RETRIEVALS;
-  readonly #ordered: boolean;
+  #mostRetrievals: number;
+  /** Bytes of the values in hand, as far as their sizes are known. */
+  #bytes = 0;
+  readonly #store: Store;
 
-  /** @param ordered whether the store keeps the order of a key's changes itself. */
-  constructor(ordered: boolean) {
-    this.#ordered = ordered;
+  /** @param itemSize the greatest item, in bytes */
+  constructor(store: Store, itemSize: number) {
+    this.#store = store;
+    this.#mostRetrievals = fitting(Math.min(itemSize, UNKNOWN_SIZE));
+  }
+
+  /** Bytes of the values in hand, as far as their sizes are known. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get isEmpty(): boolean {
@@ -49,28 +58,33 @@ export class Window {
     if (this.isEmpty) return true;
     const { access } = commands[request.op];
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
+    if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
-    const changed = this.#keys.get(binaryString(request.key));
+    const changed = this.#keys.get(request.key);
     if (changed === undefined) return true;
-    return access === "read" ? !changed : changed && this.#ordered;
+    return access === "read" ? !changed : changed && this.#store.ordered === true;
   }
 
   add(request: Request, outcome: Outcome, running: Promise<void> | undefined): void {
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     else {
-      const key = binaryString(request.key);
-      this.#keys.set(key, this.#keys.get(key) || access === "write");
+      this.#keys.set(request.key, this.#keys.get(request.key) || access === "write");
     }
-    if (isRetrieval(request)) this.#retrievals++;
-    if (running === undefined && outcome.code === "value") keep(outcome);
+    if (running !== undefined) {
+      this.#bytes += this.#sizeOf(request, access);
+      if (isRetrieval(request)) this.#retrievals++;
+    } else if (outcome.code === "value") {
+      this.#bytes += outcome.item.value.length;
+      keep(outcome);
+    }
     this.#pending.push({ request, outcome, running });
   }
 
   /** Empties the window. The caller waits for the outcomes, one after the other. */
   take(): Pending[] {
     this.#keys.clear();
-    this.#retrievals = 0;
+    this.#retrievals = this.#bytes = 0;
     this.#closed = false;
     return this.#pending.splice(0);
   }
@@ -78,10 +92,20 @@ export class Window {
   /** Tells how many bytes the replies to `count` retrievals came to. */
   learn(count: number, bytes: number): void {
     if (count === 0) return;
-    const fitting = Math.floor(REPLY_BYTES * count / Math.max(bytes, 1));
     // Larger values may come again: the window opens by steps and closes immediately.
-    this.#mostRetrievals = Math.max(4, Math.min(MOST, this.#mostRetrievals * 2, fitting));
+    this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));
   }
+
+  /** The bytes that a request holds until it is answered, where the store knows; 0 where it does not. */
+  #sizeOf(request: Request, access: Access): number {
+    if (access === "none" || this.#store.sizeOf === undefined) return 0;
+    return this.#store.sizeOf(request.key);
+  }
+}
+
+/** How many values of that size fit in a window. */
+function fitting(size: number): number {
+  return Math.max(1, Math.min(MOST, Math.floor(WINDOW_BYTES / Math.max(size, 1))));
 }
 
 /** Whether the reply to a request may hold a value. */

@@ -240,6 +240,12 @@ export interface Store {
     counts?: boolean,
   ): Awaitable<Updated<R>>;
 
+  /**
+   * The bytes that a read or a change of the key holds until it is done, where the store would have to
+   * wait for it and knows the size beforehand; 0 otherwise. Never waits.
+   */
+  sizeOf?(key: Uint8Array): number;
+
   /** Whether swaps and updates of one key may be made together, and keep their order: point 15. */
   readonly ordered?: boolean;
 

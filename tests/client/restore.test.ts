@@ -64,7 +64,9 @@ Deno.test("a dump of values that no memory holds together goes out piece by piec
     keys.map((key) => runClient(server.address, ["set", key, "-"], { stdin: value })),
   );
   const { code, bytes, stderr } = await runClient(server.address, ["dump"]);
-  assertEquals([code, stderr], [0, "dumped 20 items\n"]);
+  assertEquals(code, 0);
+  // On a loaded machine it tells how far it is.
+  assert(/^(dumped \d+ items, .*\n)*dumped 20 items\n$/.test(stderr), stderr);
   assert(bytes.length > 20 * value.length);
 });
 

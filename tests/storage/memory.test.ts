@@ -6,6 +6,7 @@ import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import type { Listed } from "../../lib/storage/contract.ts";
 import { Caller } from "./caller.ts";
 import { itemOf, testContract } from "./contract.ts";
+import { keysThatMeet } from "../keys_that_meet.ts";
 
 const log = () => {};
 const MIB = 2 ** 20;
@@ -166,6 +167,23 @@ Deno.test("memory store: every item is as it was stored, or was thrown out and t
   await store.close();
 });
 
+Deno.test("memory store: a full store makes room as it is written, not much at a time", async () => {
+  const clock = new AdjustableClock();
+  const store = new Caller(openMemoryStore({ clock, log, limit: 4 * MIB, evict: true }));
+  const put = (i: number) => store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(1000)));
+  for (let i = 0; i < 8000; i++) put(i);
+  let quiet = 0;
+  for (let i = 8000; i < 9000; i++) {
+    const before = store.info().evictions;
+    put(i);
+    const thrownOut = store.info().evictions - before;
+    assert(thrownOut <= 32, `${thrownOut} items`);
+    if (thrownOut === 0) quiet++;
+  }
+  assert(quiet < 100, `${quiet} writes threw out nothing`);
+  await store.close();
+});
+
 Deno.test("memory store: what is read again and again outlives ten times the limit", async () => {
   const clock = new AdjustableClock();
   const store = new Caller(openMemoryStore({ clock, log, limit: MIB, evict: true }));
@@ -267,13 +285,36 @@ Deno.test("memory store: a value of 64 MiB fits, and is replaced where only one 
   await store.close();
 });
 
-Deno.test("memory store: keys that V8's string hash does not tell apart cause each other no work", async () => {
+Deno.test("memory store: others have their turn while room is made for a very large item", async () => {
+  const clock = new AdjustableClock();
+  const store = new Caller(openMemoryStore({ clock, log, limit: 32 * MIB, evict: true }));
+  for (let i = 0; i < 450_000; i++) store.swap(bytesOf(`k${i}`), "any", itemOf("x"));
+  const value = new Uint8Array(24 * MIB).fill(7);
+  let before = store.info().items;
+  const stored = store.swap(bytesOf("large"), "any", itemOf(value));
+  assert(stored instanceof Promise);
+  let isStored = false;
+  stored.then(() => isStored = true);
+  let turns = 0;
+  for (; !isStored; turns++) {
+    const { items } = store.info();
+    assert(before - items <= 20_000, `${before - items} items in one turn`);
+    before = items;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert(turns > 10, `${turns} turns`);
+  assertEquals((await store.read(bytesOf("large")))?.value.length, value.length);
+  assert(figureOf(store, "memory_bytes") <= 32 * MIB);
+  await store.close();
+});
+
+Deno.test("memory store: keys that were chosen to meet cause each other no work", async () => {
   const clock = new AdjustableClock();
   const store = new Caller(openMemoryStore({ clock, log, limit: 0, evict: true }));
-  for (let i = 0; i < 20_000; i++) store.swap(bytesOf(`key ${i}`), "any", itemOf("x"));
-  const before = figureOf(store, "index_probes");
-  for (let i = 0; i < 20_000; i++) await store.read(bytesOf(`key ${i}`));
-  const probes = figureOf(store, "index_probes") - before;
-  assert(probes / 20_000 < 4, `${probes / 20_000} probes a key`);
+  const keys = keysThatMeet(500);
+  for (const key of keys) store.swap(key, "any", itemOf("x"));
+  for (const key of keys) assertEquals((await store.read(key))?.value.length, 1);
+  const probes = figureOf(store, "index_probes");
+  assert(probes < 2 * keys.length, `${probes} probes for ${keys.length} keys`);
   await store.close();
 });

@@ -61,10 +61,15 @@ const watched = kvs("counter", "watch_lines_total", "Lines for watchers, by what
 /** The rows. */
 export const general: readonly Row[] = [
   told("pid", () => Deno.pid, "process id"),
-  told("uptime", ({ now, started }) => Math.floor((now - started) / 1000), "since the start", {
-    series: { family: exporter.uptime },
-    unit: "seconds",
-  }),
+  told(
+    "uptime",
+    ({ now, started }) => Math.max(0, Math.floor((now - started) / 1000)),
+    "since the start",
+    {
+      series: { family: exporter.uptime },
+      unit: "seconds",
+    },
+  ),
   told("time", ({ now }) => Math.floor(now / 1000), "the server's time since 1970", {
     series: { family: exporter.time },
     unit: "seconds",

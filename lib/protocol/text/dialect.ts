@@ -12,6 +12,7 @@ import { encodeMeta } from "../meta/format_reply.ts";
 import { metaRows } from "../meta/parse_request.ts";
 import { type DumpFormat, type Entry, type Failure, failures, type Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
+import { isHttp } from "./http.ts";
 import { encodeDumped, encodeDumpEnd, encodeDumpStart } from "./format_dump.ts";
 import { encodeFailure, encodeText } from "./format_reply.ts";
 import { RowTable, type Verdict } from "./grammar.ts";
@@ -27,8 +28,11 @@ const LF = 0x0a;
 const SHORTEST_LINE = 4;
 /** A line may be this long without its end having come, in bytes, unless it is a retrieval. */
 const MAX_LINE = 2048;
-/** A retrieval's line may be this long, in bytes. memcached sets no bound; memory does. */
-const MAX_RETRIEVAL = 8 * 1024 * 1024;
+/**
+ * A retrieval's line may be this long, in bytes. memcached sets no bound; memory does: the line is held until
+ * its end has come, and fits in a receive buffer of 4 MiB.
+ */
+export const MAX_RETRIEVAL = 4 * 1024 * 1024 - 8 * 1024;
 /** Blanks that may stand before a long retrieval. */
 const MAX_INDENT = 100;
 
@@ -70,6 +74,11 @@ export class LineDialect implements Dialect {
     if (end < 0) return this.#refuseLongLine(input, request);
     const { start, bytes } = input;
     const lineEnd = end > start && bytes[end - 1] === CR ? end - 1 : end;
+    if (isHttp(bytes, start, lineEnd)) {
+      input.drop();
+      request.hangUp(bytes);
+      return true;
+    }
     const verdict = end + 1 - start < SHORTEST_LINE
       ? malformed(request, bytes, failures.badFormat)
       : parseLine(bytes, start, lineEnd, request);
@@ -211,7 +220,7 @@ function findIndented(bytes: Uint8Array, start: number, end: number) {
 }
 
 function unknown(bytes: Uint8Array, request: Request): Verdict {
-  if (isHttp()) {
+  if (namesHttp()) {
     request.hangUp(bytes);
     return "ready";
   }
@@ -220,8 +229,8 @@ function unknown(bytes: Uint8Array, request: Request): Verdict {
   return "ready";
 }
 
-/** A browser or proxy that speaks HTTP is not worth an answer: no client of ours says this. */
-function isHttp(): boolean {
+/** What speaks HTTP of any version is not worth an answer: no client of ours says this. */
+function namesHttp(): boolean {
   const { bytes, lastStart } = tokens;
   const http = "HTTP/";
   for (let i = 0; i < http.length; i++) {

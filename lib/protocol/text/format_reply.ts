@@ -73,7 +73,7 @@ export function encodeText(request: Request, outcome: Outcome, out: ByteBuffer):
       break;
     case "figures":
       for (const [name, value] of outcome.figures) {
-        out.append(bytesOf(`STAT ${name} ${value}\r\n`));
+        out.text(`STAT ${name} ${value}\r\n`);
       }
       out.append(END);
       break;

@@ -11,6 +11,7 @@ import type { ReceiveBuffer } from "../framing.ts";
 import { badRequest, type Failure, failures, type Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeText } from "./format_reply.ts";
+import { isHttp } from "./http.ts";
 import { Tokens } from "./tokens.ts";
 
 const SPACE = 0x20;
@@ -44,8 +45,10 @@ export class LoginDialect implements Dialect {
     if (end < 0) return input.held > MAX_LINE && hangUp(input, request);
     const { bytes, start } = input;
     if (end - start < MIN_LINE) return hangUp(input, request);
+    const lineEnd = bytes[end - 1] === CR ? end - 1 : end;
+    if (isHttp(bytes, start, lineEnd)) return hangUp(input, request);
     input.start = end + 1;
-    tokens.split(bytes, start, end > start && bytes[end - 1] === CR ? end - 1 : end);
+    tokens.split(bytes, start, lineEnd);
     const length = tokens.count < 5 ? -1 : tokens.unsigned32(4);
     if (length < 0 || !tokens.textOf(0).startsWith("set")) {
       return refuse(request, bytes, failures.unauthenticated);

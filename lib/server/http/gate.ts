@@ -9,7 +9,7 @@
  */
 
 /** Connections at a time. */
-export const MAX_CONNECTIONS = 64;
+export const MAX_CONNECTIONS = 256;
 /** Milliseconds after which a connection is closed to which nothing could be sent. */
 export const STALLED_AFTER = 30_000;
 /** Milliseconds for which a client is answered that sends no more. */

@@ -16,7 +16,7 @@ export interface Shown {
   /** Prometheus's text; `undefined` as long as the store is not open. */
   readonly metrics: () => string | undefined;
   /** Other paths, to what is answered there. */
-  readonly pages: ReadonlyMap<string, () => Response>;
+  readonly pages: ReadonlyMap<string, () => Response | Promise<Response>>;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -84,7 +84,7 @@ export class HttpServer {
   }
 }
 
-function answer(request: Request, shown: Shown): Response {
+async function answer(request: Request, shown: Shown): Promise<Response> {
   let path: string;
   try {
     path = new URL(request.url).pathname;
@@ -107,7 +107,7 @@ function answer(request: Request, shown: Shown): Response {
   }
   const page = shown.pages.get(path);
   if (page === undefined) return reply(404, "there is /, /metrics, /healthz and /readyz\n");
-  const response = page();
+  const response = await page();
   for (const [name, value] of Object.entries(ALWAYS)) response.headers.set(name, value);
   return response;
 }

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { bytesOfBinaryString } from "../../bytes.ts";
+import { KeyedMap } from "../../keyed_map.ts";
 import type { Stored } from "./metadata.ts";
 
 /** The state of a key. */
@@ -30,7 +32,7 @@ const overhead = 400;
 
 /** Keeps the hints that were used last, up to a size. */
 export class Hints {
-  readonly #hints = new Map<string, Hint>();
+  readonly #hints = new KeyedMap<Hint>();
   #bytes = 0;
 
   /**
@@ -44,43 +46,49 @@ export class Hints {
     return this.#bytes;
   }
 
+  /** @param key the key as a `binaryString`. */
   get(key: string): Hint | undefined {
-    const hint = this.#hints.get(key);
+    const bytes = bytesOfBinaryString(key);
+    const hint = this.#hints.get(bytes);
     if (hint !== undefined) {
-      this.#hints.delete(key);
-      this.#hints.set(key, hint);
+      this.#hints.delete(bytes);
+      this.#hints.set(bytes, hint);
     }
     return hint;
   }
 
   /** Takes a state in, unless a newer one is known. Copies the value. */
   put(key: string, state: State, at: number): void {
-    const before = this.#hints.get(key);
+    const bytes = bytesOfBinaryString(key);
+    const before = this.#hints.get(bytes);
     if (before !== undefined && before.at > at) return;
-    this.delete(key);
+    this.#remove(bytes, before);
     const { stored, value } = state;
     const kept = value !== undefined && value.length <= this.greatest ? value.slice() : undefined;
-    this.#hints.set(key, { stored, value: kept, at });
-    this.#bytes += sizeOf(key, kept);
+    this.#hints.set(bytes, { stored, value: kept, at });
+    this.#bytes += sizeOf(bytes, kept);
     if (this.#bytes > this.limit) this.#shrink();
+  }
+
+  delete(key: string): void {
+    const bytes = bytesOfBinaryString(key);
+    this.#remove(bytes, this.#hints.get(bytes));
+  }
+
+  #remove(key: Uint8Array, hint: Hint | undefined): void {
+    if (hint === undefined) return;
+    this.#hints.delete(key);
+    this.#bytes -= sizeOf(key, hint.value);
   }
 
   #shrink(): void {
     for (const [oldest, hint] of this.#hints) {
       if (this.#bytes <= this.limit) break;
-      this.#hints.delete(oldest);
-      this.#bytes -= sizeOf(oldest, hint.value);
+      this.#remove(oldest, hint);
     }
-  }
-
-  delete(key: string): void {
-    const hint = this.#hints.get(key);
-    if (hint === undefined) return;
-    this.#hints.delete(key);
-    this.#bytes -= sizeOf(key, hint.value);
   }
 }
 
-function sizeOf(key: string, value: Uint8Array | undefined): number {
+function sizeOf(key: Uint8Array, value: Uint8Array | undefined): number {
   return overhead + key.length + (value?.length ?? 0);
 }

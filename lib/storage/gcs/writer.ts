@@ -12,6 +12,7 @@
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { bytesOfBinaryString } from "../../bytes.ts";
+import { KeyedMap } from "../../keyed_map.ts";
 import type { Accesses } from "../accesses.ts";
 import { isExpired, type Swapped, type Updated } from "../contract.ts";
 import type { Bucket } from "./bucket.ts";
@@ -49,7 +50,7 @@ export type Observer = (
 
 /** Changes items. Times are `performance.now()`'s. */
 export class Writer {
-  readonly #queues = new Map<string, Queue>();
+  readonly #queues = new KeyedMap<Queue>();
   #waiting = 0;
   #bytes = 0;
   #idle: (() => void) | undefined;
@@ -108,8 +109,9 @@ export class Writer {
         resolve({ cas: answer.swapped as bigint, result: answer.result });
       } else resolve(answer.swapped);
     });
-    const queue = this.#queues.get(key) ?? new Queue(key);
-    this.#queues.set(key, queue);
+    const bytes = bytesOfBinaryString(key);
+    let queue = this.#queues.get(bytes);
+    if (queue === undefined) this.#queues.set(bytes, queue = new Queue(key));
     const deadline = this.deadlines.set(
       until,
       () => task.settle(this.bucket.late(queue.trouble)),
@@ -143,7 +145,7 @@ export class Writer {
       }
     }
     queue.running = false;
-    if (!this.#isRemembered(queue)) this.#queues.delete(queue.key);
+    if (!this.#isRemembered(queue)) this.#queues.delete(bytesOfBinaryString(queue.key));
   }
 
   /** Whether there is something to remember of a key that has no work in hand. */

@@ -37,6 +37,8 @@ export class Chunks implements Pages {
   current: Chunk | undefined;
   /** The one that is looked at next to make room. */
   oldest: Chunk | undefined;
+  /** The one that is being emptied. */
+  victim: Chunk | undefined;
   /** Bytes of a shared chunk. */
   readonly chunkBytes: number;
   /** What records begin at a multiple of, as a power of two; and the bits of a place within its chunk. */
@@ -154,6 +156,7 @@ export class Chunks implements Pages {
   retire(chunk: Chunk, keep: boolean): void {
     assert(chunk.live === 0 && chunk !== this.current, "a chunk without items is taken out of use");
     this.#dequeue(chunk);
+    if (chunk === this.victim) this.victim = undefined;
     if (!chunk.isLarge) this.garbage -= chunk.used;
     assert(this.garbage >= 0, "garbage is counted once");
     chunk.used = chunk.newest = 0;
@@ -174,7 +177,11 @@ export class Chunks implements Pages {
     for (const chunk of this.all) chunk?.release();
     this.all.length = 1;
     this.#free.length = this.#pool.length = 0;
-    this.current = this.oldest = this.#newest = undefined;
+    this.current =
+      this.oldest =
+      this.victim =
+      this.#newest =
+        undefined;
     this.memory =
       this.garbage =
       this.count =

@@ -1,7 +1,8 @@
 /**
  * Makes room when memory is at its limit.
  *
- * A chunk is emptied as a whole. If a good part of memory is garbage, it is the chunk with the most of
+ * A chunk is emptied as a whole, record by record as others are written, or in one go where the room is
+ * needed. If a good part of memory is garbage, it is the chunk with the most of
  * it, and no item is lost. Otherwise it is the oldest: items in it that were not used since it was
  * looked at last are thrown out, the others move on to the newest chunk (CLOCK). A chunk most of
  * which was used is spared as a whole, once. That is nearly as good as least recently used, and a read
@@ -24,6 +25,10 @@ const LEAST_GARBAGE = 1 / 16;
 const SPARED = 8;
 /** Records that are looked at in one call on the way to a limit that was lowered. */
 const STEP = 2000;
+/** Records that are looked at in one call to make room for a large one: a few milliseconds. */
+const LARGE_STEP = 10_000;
+/** Records that are looked at in one call for one that was written. */
+const PACE = 32;
 /** Chunks in which expired items are looked for before a write is refused. */
 const SWEPT = 4;
 
@@ -46,6 +51,11 @@ export class Reclaim {
   readonly #means: Means;
   /** The chunk in which expired items are looked for next. */
   #hand = 1;
+  /** Where the next record of the chunk is that is being emptied, and whether items of it are thrown out. */
+  #at = 0;
+  #evict = false;
+  /** Bytes that have moved from there to other chunks. */
+  #stayed = 0;
 
   constructor(records: Records, means: Means) {
     this.#records = records;
@@ -56,17 +66,22 @@ export class Reclaim {
    * Makes room for a record of `size` bytes, of which `back` come back when it is written.
    *
    * @param keep the place of a record that is not thrown out, 0 for none; it may move
+   * @returns whether there is room; if not, it was much work, and the caller comes again
    * @throws {OutOfSpaceError} where there is none; nothing is thrown out for what can never fit
    */
-  makeRoom(size: number, back: number, keep: number): void {
+  makeRoom(size: number, back: number, keep: number): boolean {
     const records = this.#records;
     const { chunks, limit } = records;
     if (size > limit) this.#refuse(size);
     if (chunks.isLarge(size)) {
-      while (!records.fitsLarge(size - back)) {
-        if (!chunks.shrink() && this.#step(keep) === 0) this.#refuse(size);
+      for (let looked = 0; !records.fitsLarge(size - back);) {
+        if (looked > LARGE_STEP) return false;
+        if (chunks.shrink()) continue;
+        const more = this.#step(keep);
+        if (more === 0) this.#refuse(size);
+        looked += more;
       }
-      return;
+      return true;
     }
     for (let looked = 0; !records.fits(size);) {
       const isFarOver = records.memory - limit > 2 * chunks.chunkBytes;
@@ -77,8 +92,9 @@ export class Reclaim {
       if (!this.#means.evict) this.#refuse(size);
       const { current, chunkBytes } = chunks;
       if (current === undefined || current.used + size > chunkBytes) chunks.turn();
-      return;
+      return true;
     }
+    return true;
   }
 
   /** Goes some way to a limit that was lowered. */
@@ -93,26 +109,50 @@ export class Reclaim {
     }
   }
 
+  /**
+   * Keeps pace with a record of `size` bytes that was written: where memory is at its limit, about as
+   * much is given up. So a full store throws out something at each write, and none waits long.
+   */
+  pace(size: number): void {
+    const records = this.#records;
+    const { chunks } = records;
+    if (!this.#means.evict || !records.isFull) return;
+    if (chunks.victim === undefined && !this.#choose(0)) return;
+    this.#empty(size, PACE, 0);
+  }
+
   /** Empties a chunk; returns how many records it has looked at, 0 if there is nothing to be gained. */
   #step(keep: number): number {
+    const { chunks } = this.#records;
+    if (chunks.victim !== undefined && this.#isKept(chunks.victim, keep)) chunks.victim = undefined;
+    if (chunks.victim === undefined && !this.#choose(keep)) return this.#sweep(keep);
+    return this.#empty(Infinity, Infinity, keep);
+  }
+
+  /** Chooses the chunk that is emptied next; returns whether there is one. */
+  #choose(keep: number): boolean {
     const { chunks, flushed } = this.#records;
     const { oldest, chunkBytes } = chunks;
-    if (oldest !== undefined && oldest.newest <= flushed) return this.#empty(oldest, false, keep);
-    if (chunks.garbage >= chunks.memory * GARBAGE) {
+    if (oldest !== undefined && oldest.newest <= flushed && !this.#isKept(oldest, keep)) {
+      return this.#begin(oldest, false);
+    }
+    const { evict } = this.#means;
+    if (!evict || chunks.garbage >= chunks.memory * GARBAGE) {
       const chunk = chunks.filthiest();
-      if (chunk !== undefined && chunk.used - chunk.live >= chunkBytes * GARBAGE_OF_CHUNK) {
-        return this.#empty(chunk, false, keep);
-      }
+      const least = chunkBytes * (evict ? GARBAGE_OF_CHUNK : LEAST_GARBAGE);
+      if (chunk !== undefined && chunk.used - chunk.live >= least) return this.#begin(chunk, false);
     }
-    if (this.#means.evict) {
-      const chunk = this.#victim(keep);
-      return chunk === undefined ? 0 : this.#empty(chunk, true, keep);
-    }
-    const chunk = chunks.filthiest();
-    if (chunk !== undefined && chunk.used - chunk.live >= chunkBytes * LEAST_GARBAGE) {
-      return this.#empty(chunk, false, keep);
-    }
-    return this.#sweep(keep);
+    const chunk = evict ? this.#victim(keep) : undefined;
+    return chunk !== undefined && this.#begin(chunk, true);
+  }
+
+  #begin(chunk: Chunk, evict: boolean): true {
+    const { chunks } = this.#records;
+    assert(chunk !== chunks.current, "the chunk that is written is not emptied");
+    chunks.victim = chunk;
+    this.#at = this.#stayed = 0;
+    this.#evict = evict;
+    return true;
   }
 
   /** Looks for expired items in some chunks; returns how many it has found. */
@@ -156,39 +196,54 @@ export class Reclaim {
     return isHot;
   }
 
-  /** Moves or removes each item of a chunk that is in the order, and takes the chunk out of use. */
-  #empty(chunk: Chunk, evict: boolean, keep: number): number {
+  /**
+   * Moves or removes items of the chunk that is being emptied, and takes it out of use at its end.
+   *
+   * @param bytes how many it looks at, at least; it goes on until something is given up
+   * @param most how many records it looks at, at most
+   * @returns how many records it has looked at
+   */
+  #empty(bytes: number, most: number, keep: number): number {
     const records = this.#records;
-    const { chunks, index } = records;
-    assert(chunk !== chunks.current, "the chunk that is written is not emptied");
+    const { chunks } = records;
+    const chunk = chunks.victim!;
     let looked = 1;
-    let stayed = 0;
-    this.#each(chunk, (at, size) => {
-      looked++;
-      const isDead = records.isDead(chunk, at);
-      const isKept = keep !== 0 && chunks.placeOf(chunk, at) === keep;
-      // However much was used, half of the chunk becomes free.
-      const stays = !evict || isKept ||
-        chunk.has(at, State.used) && stayed + size <= chunk.size / 2;
-      records.meet(chunk, at);
-      if (stays && !isDead || isKept) {
-        stayed += size;
-        this.#move(chunk, at, size, evict);
-        return;
-      }
-      if (!isDead) {
-        this.evictions++;
-        this.#means.onEvicted?.(chunk.listed(at));
-      }
-      index.remove();
-      records.forget(chunk, at, isDead);
-    });
+    let hasRoom = false;
+    for (let seen = 0; this.#at < chunk.used; looked++) {
+      if (looked > most || seen >= bytes && hasRoom) return looked;
+      const at = this.#at;
+      const size = records.sizeOf(chunk, at);
+      this.#at += size;
+      seen += size;
+      if (chunk.has(at, State.gone)) continue;
+      if (!this.#giveUp(chunk, at, size, keep)) this.#move(chunk, at, size);
+      else hasRoom = true;
+    }
     records.retire(chunk);
     return looked;
   }
 
+  /** Throws an item out, or removes it as it is dead, or does neither and returns false. */
+  #giveUp(chunk: Chunk, at: number, size: number, keep: number): boolean {
+    const records = this.#records;
+    const { chunks } = records;
+    records.meet(chunk, at);
+    const isDead = records.isDead(chunk, at);
+    // However much was used, half of the chunk becomes free.
+    const isSpared = chunk.has(at, State.used) && this.#stayed + size <= chunk.size / 2;
+    if (!isDead && (!this.#evict || isSpared)) return false;
+    if (keep !== 0 && chunks.placeOf(chunk, at) === keep) return false;
+    if (!isDead) {
+      this.evictions++;
+      this.#means.onEvicted?.(chunk.listed(at));
+    }
+    records.index.remove();
+    records.forget(chunk, at, isDead);
+    return true;
+  }
+
   /** Moves the record whose entry the index has found to the chunk that is written. */
-  #move(from: Chunk, at: number, size: number, unmark: boolean): void {
+  #move(from: Chunk, at: number, size: number): void {
     const records = this.#records;
     const { chunks, index } = records;
     assert(!from.isLarge, "a record that has a chunk of its own does not move");
@@ -196,9 +251,10 @@ export class Reclaim {
     if (current === undefined || current.used + size > current.size) current = chunks.turn();
     const to = current.used;
     current.take(from, at, size);
-    if (unmark) current.unmark(to, State.used);
+    if (this.#evict) current.unmark(to, State.used);
     index.replace(chunks.placeOf(current, to));
     records.vacate(from, at, size);
+    this.#stayed += size;
     this.moved++;
   }
 

@@ -110,14 +110,18 @@ export class Records {
     return ++this.#sequence;
   }
 
+  /** Whether no chunk may be begun before another is emptied: one is kept in reserve for that. */
+  get isFull(): boolean {
+    return this.limit !== 0 && this.chunks.spare(this.limit) < 2;
+  }
+
   /** Whether a record of that size fits into the chunk in hand, or into another that may be begun. */
   fits(size: number): boolean {
     const { chunks, limit } = this;
     const { current, chunkBytes } = chunks;
     if (limit !== 0 && this.memory > limit) return false;
     if (current !== undefined && current.used + size <= chunkBytes) return true;
-    // One is kept in reserve: what makes room needs it.
-    if (limit !== 0 && chunks.spare(limit) < 2) return false;
+    if (this.isFull) return false;
     chunks.turn();
     return true;
   }

@@ -10,6 +10,7 @@
 
 import { assert } from "../../errors.ts";
 import {
+  type Awaitable,
   type Batch,
   type Expected,
   type Item,
@@ -34,6 +35,8 @@ export interface MemoryOptions extends StoreOptions {
 
 /** Items of a group of a listing, about. */
 const GROUP = 256;
+/** Chunks that are swept before others have their turn, where a client waits for it. */
+const TOGETHER = 4;
 /** Milliseconds from one step of the sweep for expired items to the next. */
 const TICK = 1000;
 /** The sweep comes round in this many ticks. */
@@ -78,7 +81,12 @@ export class MemoryStore implements Store {
     return item;
   }
 
-  swap(key: Uint8Array, expected: Expected, next: NewItem | null, _batch: Batch): Swapped {
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     if (this.#flushAt !== 0) this.#flushIfDue();
     const records = this.#records;
     const isThere = records.find(key);
@@ -99,7 +107,7 @@ export class MemoryStore implements Store {
     const { chunks } = records;
     const size = chunks.sizeOf(key.length, next.value.length);
     if (isThere && records.size === size) return records.rewrite(key, next);
-    return this.#put(key, next, size, isThere);
+    return this.#put(key, expected, next, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -112,25 +120,33 @@ export class MemoryStore implements Store {
   }
 
   async *scan(): AsyncGenerator<readonly Listed[]> {
-    const records = this.#records;
-    const { index } = records;
-    let group: Listed[] = [];
+    const { index } = this.#records;
     const { depth, homes } = index;
     for (let slot = 0; slot < 2 ** depth; slot++) {
+      let places: number[] = [];
       for (let home = 0; home < homes; home += GROUP) {
-        index.within(slot, depth, home, Math.min(home + GROUP, homes), (place) => {
-          records.see(place);
-          const { chunk, at } = records;
-          if (!records.isDead(chunk, at)) group.push(chunk.listed(at));
-        });
-        if (group.length < GROUP) continue;
-        yield group;
-        group = [];
+        const to = Math.min(home + GROUP, homes);
+        index.within(slot, depth, home, to, (place) => void places.push(place));
+        if (places.length < GROUP && to < homes) continue;
+        yield this.#list(places);
+        places = [];
         await othersTurn();
         this.#flushIfDue();
       }
     }
-    if (group.length > 0) yield group;
+  }
+
+  /** The items at some places that are there, in the order in which they were stored. */
+  #list(places: readonly number[]): Listed[] {
+    const records = this.#records;
+    const found: Array<{ version: number; item: Listed }> = [];
+    for (const place of places) {
+      records.see(place);
+      const { chunk, at } = records;
+      if (records.isDead(chunk, at)) continue;
+      found.push({ version: chunk.version(at), item: chunk.listed(at) });
+    }
+    return found.sort((a, b) => a.version - b.version).map(({ item }) => item);
   }
 
   limitMemory(bytes: number): boolean {
@@ -144,8 +160,8 @@ export class MemoryStore implements Store {
     const { all } = this.#records.chunks;
     let found = 0;
     for (let number = 1; number < all.length; number++) {
+      if (number > TOGETHER) await othersTurn();
       found += this.#records.sweep(number);
-      await othersTurn();
     }
     return found;
   }
@@ -160,6 +176,7 @@ export class MemoryStore implements Store {
       evictions: this.#reclaim.evictions,
       reclaimed,
       flushedReads: this.#flushedReads,
+      index: { places: index.pages * index.homes, bytes: index.pages * chunks.chunkBytes },
       own: [
         ["memory_bytes", chunks.memory],
         ["index_bytes", index.pages * chunks.chunkBytes],
@@ -179,8 +196,26 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  /** A swap for which many items must go: others have their turn meanwhile. */
+  async #swapLater(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem,
+    batch: Batch,
+  ): Promise<Swapped> {
+    await othersTurn();
+    return await this.swap(key, expected, next, batch);
+  }
+
   /** Writes a record that cannot be written over the one before, and makes room for it. */
-  #put(key: Uint8Array, next: NewItem, size: number, isThere: boolean): bigint {
+  #put(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem,
+    batch: Batch,
+    size: number,
+    isThere: boolean,
+  ): Awaitable<Swapped> {
     const records = this.#records;
     const { chunks, index } = records;
     const { a } = records.hash;
@@ -193,7 +228,9 @@ export class MemoryStore implements Store {
     if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {
       // The value may be a view of memory that what makes room writes over.
       if (value.buffer === this.#shown?.bytes.buffer) value = value.slice();
-      this.#reclaim.makeRoom(size, isLarge ? back : 0, old);
+      if (!this.#reclaim.makeRoom(size, isLarge ? back : 0, old)) {
+        return this.#swapLater(key, expected, { ...next, value }, batch);
+      }
       if (records.find(key)) old = records.place;
       else {
         old = 0;
@@ -219,6 +256,7 @@ export class MemoryStore implements Store {
       records.see(old);
       records.leave();
     }
+    if (!isLarge) this.#reclaim.pace(size);
     return cas;
   }
 

@@ -8,6 +8,7 @@ import { targetOf } from "../../../lib/storage/redis/options.ts";
 import { Seen } from "../../../lib/storage/redis/seen.ts";
 import { slotOf } from "../../../lib/storage/redis/slots.ts";
 import { patternOf } from "../../../lib/storage/redis/walk.ts";
+import { keysThatMeet } from "../../keys_that_meet.ts";
 import { itemOf } from "../contract.ts";
 import { RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
@@ -123,6 +124,13 @@ Deno.test("a key is seen once among very many", () => {
   const seen = new Seen();
   for (let i = 0; i < 100_000; i++) assert(seen.add(bytesOf(`key ${i}`)));
   for (let i = 0; i < 100_000; i++) assert(!seen.add(bytesOf(`key ${i}`)));
+});
+
+Deno.test("keys that were chosen to meet cost a listing no more than others", () => {
+  const seen = new Seen();
+  const keys = keysThatMeet(500);
+  for (const key of keys) assert(seen.add(key));
+  assert(seen.probes < 3 * keys.length, `${seen.probes} probes`);
 });
 
 Deno.test("what --redis-url cannot mean is refused with the reason and without the password", () => {

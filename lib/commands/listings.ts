@@ -1,0 +1,55 @@
+/**
+ * Readings of the whole store for clients: how many are under way.
+ *
+ * Each keeps a store busy, and pins what it reads; one that is sent to its client also lasts as long as
+ * that takes.
+ *
+ * @module
+ */
+
+import { assert } from "../errors.ts";
+
+/** Listings that are sent concurrently, at most; memcached has one. */
+export const MAX_LISTINGS = 2;
+
+/** The listings of one server. */
+export class Listings {
+  /** Listings ended because their clients did not take them. */
+  kicks = 0;
+  #running = 0;
+  /** The counts of `stats`: one reads the store, the others wait for their turn. */
+  #counting: Promise<void> = Promise.resolve();
+
+  /** @param patience how long a client may take for a part of a listing, in milliseconds */
+  constructor(readonly patience = 20_000) {}
+
+  /** Listings that are sent now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Begins to send a listing; false where there are too many. {@linkcode end} it. */
+  begin(): boolean {
+    if (this.#running >= MAX_LISTINGS) return false;
+    this.#running++;
+    return true;
+  }
+
+  end(): void {
+    assert(this.#running > 0, "a listing ends that was not begun");
+    this.#running--;
+  }
+
+  /** Reads the store for a count or a short list, one after the other. */
+  async count(read: () => Promise<void>): Promise<void> {
+    const before = this.#counting;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#counting = promise;
+    await before;
+    try {
+      await read();
+    } finally {
+      resolve();
+    }
+  }
+}

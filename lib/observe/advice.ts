@@ -1,0 +1,75 @@
+/**
+ * What state a server is in and what an operator can do about it, in sentences: the top of the live page.
+ *
+ * @module
+ */
+
+import { type Row, type Source } from "./figures/row.ts";
+import { ownRows } from "./figures/store.ts";
+import type { Readiness } from "./health.ts";
+
+/** One thing that an operator is told. */
+export interface Advice {
+  readonly level: "good" | "warning" | "critical";
+  /** What is so. */
+  readonly state: string;
+  /** What to do; empty where there is nothing to do. */
+  readonly action: string;
+}
+
+/** The rows that are worth a word, by the names of their stores' figures. */
+function figure(source: Source, own: string): number {
+  const row: Row | undefined = ownRows.find((row) => row.own === own);
+  return Number(row?.read(source) ?? 0);
+}
+
+/** What there is to say, the worst first. Never empty. */
+export function adviceOn(readiness: Readiness, source: Source | undefined): Advice[] {
+  const { phase, store, reason } = readiness;
+  const said: Advice[] = [];
+  const say = (level: Advice["level"], state: string, action: string) =>
+    said.push({ level, state, action });
+  if (phase === "starting") say("warning", `Starting: ${reason}`, "Wait: do not stop the process.");
+  if (phase === "draining" || phase === "stopped") {
+    say("warning", "Stopping: what was read is answered", "");
+  }
+  if (store === "full") {
+    say("critical", `Full: ${reason}`, "Make room on the disk, raise --max-disk, or delete keys.");
+  }
+  if (store === "failed") {
+    say(
+      "critical",
+      `Failed: ${reason}`,
+      "Look at the disk, then restart: writes are refused until then.",
+    );
+  }
+  if (store === "away") {
+    say("critical", `Away: ${reason}`, "Check the network, the credentials and the store itself.");
+  }
+  if (source !== undefined) {
+    const damaged = figure(source, "disk damaged_records");
+    if (damaged > 0) {
+      say(
+        "critical",
+        `${damaged} damaged records`,
+        "Run kvs-server check, then restore or --repair.",
+      );
+    }
+    if (figure(source, "disk behind") > 0) {
+      say("warning", "Syncs are later than --fsync promises", "The disk is too slow or too busy.");
+    }
+    if (!source.accepting.now || source.connections >= source.maxConnections) {
+      say(
+        "warning",
+        "As many connections as -c allows are open",
+        "Raise -c or set --idle-timeout.",
+      );
+    }
+    const { bytes, limit } = source.store;
+    if (limit > 0 && bytes > 0.95 * limit && store === "ok") {
+      say("warning", "The store is at 95 % of its limit", "Raise the limit or add servers.");
+    }
+  }
+  if (said.length === 0) say("good", "Serving: reads and writes are taken", "");
+  return said;
+}

@@ -1,0 +1,52 @@
+/**
+ * How many connections the process has descriptors for.
+ *
+ * A program may not read its own limit everywhere, so that it is tried: what can be opened now can be
+ * opened later, as long as nobody else in the process takes it.
+ *
+ * @module
+ */
+
+import { isShortage } from "./accepting.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** Descriptors that are kept for anything but connections: syncs, compaction, a backup, a log. */
+const RESERVE = 32;
+/** More of them for the files of a disk store that has yet to grow. */
+const DISK_RESERVE = 64;
+/** What can be opened any number of times, and costs nothing. */
+const NOTHING = "/dev/null";
+
+/**
+ * The most connections: what `-c` says, or fewer where the process may not open so many descriptors. Says
+ * so in that case.
+ */
+export function fitConnections(
+  { connLimit, store }: Pick<Configuration, "connLimit" | "store">,
+  log: (line: string) => void,
+): number {
+  const reserve = RESERVE + (store === "disk" ? DISK_RESERVE : 0);
+  const free = freeDescriptors(connLimit + reserve);
+  if (free >= connLimit + reserve) return connLimit;
+  // A server with hardly any descriptors still serves: half of them are for clients then.
+  const fitting = Math.max(1, free - reserve, Math.min(connLimit, free >> 1));
+  log(
+    `-c ${connLimit} is more than the limit of open files allows: at most ${fitting} connections ` +
+      `(${free} files can be opened, ${free - fitting} of them are reserved)`,
+  );
+  return fitting;
+}
+
+/** How many descriptors are free, counted up to `most`. */
+function freeDescriptors(most: number): number {
+  const held: Deno.FsFile[] = [];
+  try {
+    while (held.length < most) held.push(Deno.openSync(NOTHING));
+    return most;
+  } catch (error) {
+    // Where there is no such file nothing is known, and nothing is changed.
+    return isShortage(error) ? held.length : most;
+  } finally {
+    for (const file of held) file.close();
+  }
+}

@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ServerProcess } from "./process.ts";
+import { exchangeWith, receiveUntil, send } from "./wire.ts";
+
+/** Runs a server with so few descriptors. */
+const few = (limit: number) => ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
+
+Deno.test("-c is fitted to the limit of open files, and a flood leaves a server that writes", async () => {
+  const directory = await Deno.makeTempDir();
+  const args = ["--data-dir", `${directory}/data`, "--fsync", "always", "-p", "-1"];
+  await using server = await ServerProcess.start(args, {}, { through: few(200) });
+  const most = Number(/-c 1024 is more than .*: at most (\d+) connections/.exec(server.said)?.[1]);
+  assert(most > 0 && most < 200, server.said);
+  using stack = new DisposableStack();
+  let open = 0;
+  let refused = 0;
+  for (let i = 0; i < 250; i++) {
+    const conn = stack.use(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+    await send(conn, `set k${i} 0 0 1\r\nx\r\n`).catch(() => {});
+    const reply = await receiveUntil(conn, "\r\n").catch(() => "");
+    if (reply === "STORED\r\n") open++;
+    else refused++;
+  }
+  assertEquals([open, refused], [most, 250 - most]);
+  stack.dispose();
+  for (;;) {
+    const reply = await exchangeWith(server.port, "set k 0 0 1\r\ny\r\nget k\r\n");
+    if (reply === "STORED\r\nVALUE k 0 1\r\ny\r\nEND\r\n") break;
+    assertEquals(reply, "ERROR Too many open connections\r\n");
+  }
+  assertMatch(
+    await exchangeWith(server.port, "stats settings\r\n"),
+    new RegExp(`STAT maxconns ${most}\r\n`),
+  );
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("a log that cannot be written ends no server", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/ports`;
+  const users = `${directory}/users`;
+  await Deno.writeTextFile(users, "user:password\n");
+  const args = ["--store", "memory", "-p", "-1", "-Y", users];
+  await using server = ServerProcess.spawn(args, {
+    through: ["sh", "-c", 'exec "$@" 2>/dev/full', "sh"],
+    env: { MEMCACHED_PORT_FILENAME: path },
+  });
+  let lines: string | undefined;
+  while (lines === undefined) {
+    lines = await Deno.readTextFile(path).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const port = Number(/: (\d+)\n/.exec(lines)![1]);
+  for (let i = 0; i < 3; i++) server.kill("SIGHUP");
+  assertMatch(
+    await exchangeWith(port, "set k 0 0 13\r\nuser password\r\nversion\r\n"),
+    /^STORED\r\nVERSION /,
+  );
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("SIGTERM while clients connect is not waited out", async () => {
+  await using server = await ServerProcess.start(["--store", "memory", "-p", "-1"]);
+  const { port } = server;
+  let isStopped = false;
+  const connecting = Promise.all(Array.from({ length: 4 }, async () => {
+    while (!isStopped) {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
+      if (conn === undefined) return;
+      // It says nothing, and does not leave by itself.
+      conn.read(new Uint8Array(1)).catch(() => {}).finally(() => conn.close());
+    }
+  }));
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  isStopped = true;
+  await connecting;
+});
