@@ -50,11 +50,11 @@ for (const [name, page] of Object.entries(manPages())) {
       const file = `${scratch}/${name}.1`;
       await Deno.writeTextFile(file, page);
       const { stdout, stderr } = await new Deno.Command("groff", {
-        args: ["-man", "-ww", "-Tascii", "-P-c", file],
+        args: ["-man", "-ww", "-Tascii", "-P-cbou", file],
       }).output();
       const decoder = new TextDecoder();
       assertEquals(decoder.decode(stderr), "");
-      const text = decoder.decode(stdout).replace(/.\x08/g, "");
+      const text = decoder.decode(stdout);
       for (const part of ["NAME", "SYNOPSIS", "OPTIONS", "--help", "SEE ALSO"]) {
         assert(text.includes(part), `${part} is missing in ${text}`);
       }
