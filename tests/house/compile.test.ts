@@ -143,7 +143,7 @@ Deno.test("the programs say their version and how they are used", async () => {
 
 Deno.test("their checksums are right", async () => {
   const { code, stdout } = await finish(start("sha256sum", ["-c", "SHA256SUMS"], { cwd: bin }));
-  assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\n"]);
+  assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\nkvs-bench: OK\n"]);
 });
 
 Deno.test("what one program stores the other keeps over a restart, and SIGTERM ends it well", async () => {
