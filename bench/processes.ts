@@ -80,9 +80,9 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
 }
 
-/** Resident memory of this process, in bytes. */
-export function residentBytes(): number {
-  const pages = Deno.readTextFileSync("/proc/self/statm").split(" ")[1];
+/** Resident memory of a process, this one unless another is named, in bytes. */
+export function residentBytes(process: number | "self" = "self"): number {
+  const pages = Deno.readTextFileSync(`/proc/${process}/statm`).split(" ")[1];
   return Number(pages) * PAGE;
 }
 

@@ -228,6 +228,8 @@ export class Connection {
   /** Ends the connection whatever it does. */
   close(): void {
     this.#ending = true;
+    // It may wait for memory, which it needs no more.
+    this.#surroundings.memory.leave(this);
     try {
       this.#socket.close();
     } catch {

@@ -296,7 +296,7 @@ export const serverOptions = {
     flags: "-R, --max-reqs-per-event",
     min: 1,
     help:
-      "requests that a connection runs before the others have a turn; without it as many as it sent",
+      "requests that a connection runs before the others have a turn; without it, as many as take 1 ms",
   }),
   version: flag({ flags: "-V, --version", lineOnly: true, help: "show the version and end" }),
   license: flag({ flags: "-i, --license", lineOnly: true, help: "show the licence and end" }),

@@ -90,6 +90,20 @@ Deno.test("unfinished requests of many clients stay within --max-client-memory, 
   assertEquals(harness.said.filter((line) => line.includes("--max-client-memory")).length, 1);
 });
 
+Deno.test("a client that waits for memory holds up no stop", async () => {
+  const harness = new Harness({ policy: { clientMemory: MIB, grace: 3_600_000 } }, true);
+  const { memory } = harness.server;
+  const conns = await Promise.all(Array.from({ length: 20 }, () => harness.connect()));
+  const sending = conns.map((conn) =>
+    send(conn, `set k 0 0 1000000\r\n${"x".repeat(999_999)}`).catch(() => {})
+  );
+  while (memory.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await harness[Symbol.asyncDispose]();
+  assertEquals([harness.server.size, memory.used, memory.waiting], [0, 0, 0]);
+  for (const conn of conns) conn.close();
+  await Promise.all(sending);
+});
+
 Deno.test("unread replies of many clients stay within --max-client-memory", async () => {
   const limit = 8 * MIB;
   await using harness = new Harness({ policy: { clientMemory: limit } }, true);

@@ -214,7 +214,7 @@ export const general: readonly Row[] = [
     },
   ),
   told("threads", () => 1, "threads that serve"),
-  counted("conn_yields", "turns given up at -R", { family: exporter.yielded }),
+  counted("conn_yields", "turns given up for others", { family: exporter.yielded }),
   told(
     "hash_power_level",
     ({ store: { index } }) =>

@@ -334,6 +334,14 @@ class DiskStore implements Store {
     return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
 
+  sizeOf(key: Uint8Array): number {
+    const { hash, placements } = this;
+    hash.of(key);
+    const { a, b, c } = hash;
+    if (this.cache.find(a, b, key, true) || !placements.index.find(a, b, c)) return 0;
+    return placements.size;
+  }
+
   commit(batch: Batch): Awaitable<void> {
     return this.commits.commit(batch);
   }

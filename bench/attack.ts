@@ -1,0 +1,90 @@
+/**
+ * Attacks on a server that run one after the other, each beside a well-behaved client: how long others
+ * wait, and how much memory the server takes.
+ *
+ *     deno task attack [--duration 5s] [--only "a long pipeline"] [--memcached memcached]
+ *
+ * @module
+ */
+
+import type { Manual } from "../lib/cli/help.ts";
+import { duration, text } from "../lib/cli/option.ts";
+import type { Values } from "../lib/cli/parse.ts";
+import { type Attack, attacks } from "./attack/attacks.ts";
+import type { Seen } from "./attack/bystander.ts";
+import { runProgram } from "./front.ts";
+import { denoScript, residentBytes, type Server, startServer } from "./processes.ts";
+
+const attackOptions = {
+  duration: duration({ flags: "--duration", min: 1000, default: 5000, help: "of each attack" }),
+  only: text({ flags: "--only", value: "NAME", help: "one attack, by its name" }),
+  memcached: text({ flags: "--memcached", value: "PROGRAM", help: "a memcached to attack too" }),
+};
+
+const manual: Manual = {
+  usage: "deno task attack [options]",
+  about: "Attacks a server in many ways, and measures how others fare meanwhile.",
+};
+
+const MIB = 2 ** 20;
+/** How often the server's memory is looked at, in milliseconds. */
+const LOOK = 20;
+
+/** Starts a server, attacks it, and says a row. */
+async function row(
+  name: string,
+  attack: Attack,
+  milliseconds: number,
+  command: (port: number) => [string, ...string[]],
+): Promise<string> {
+  await using server = await startServer(command);
+  const before = residentBytes(server.pid);
+  const end = await attack(server.port);
+  let most = before;
+  const looking = setInterval(() => most = Math.max(most, residentBytes(server.pid)), LOOK);
+  const seen = await besides(server, milliseconds);
+  clearInterval(looking);
+  end();
+  const figures = seen === undefined
+    ? ["-", "-", "-", "-"]
+    : [seen.p50, seen.p99, seen.longest, seen.longestConnect].map((time) => time.toFixed(1));
+  return [name.padEnd(28), `+${Math.round((most - before) / MIB)}`, ...figures]
+    .map((cell) => cell.padStart(9)).join("");
+}
+
+/** What a well-behaved client sees meanwhile; `undefined` where it was not served. */
+async function besides({ port }: Server, milliseconds: number): Promise<Seen | undefined> {
+  const script = denoScript("bench/attack/bystander.ts", `${port}`, `${milliseconds}`);
+  const [program, ...args] = script;
+  const { success, stdout } = await new Deno.Command(program, { args }).output();
+  return success ? JSON.parse(new TextDecoder().decode(stdout)) : undefined;
+}
+
+async function main({ duration, only, memcached }: Values<typeof attackOptions>): Promise<number> {
+  const directory = await Deno.makeTempDir();
+  let runs = 0;
+  const contestants: [string, (port: number) => [string, ...string[]]][] = [
+    ["kvs", (port) => {
+      const data = `${directory}/${runs++}`;
+      return denoScript("server.ts", "-p", `${port}`, "--data-dir", data, "--max-disk", "2g");
+    }],
+  ];
+  if (memcached !== undefined) {
+    contestants.push(["memcached", (port) => [memcached, "-p", `${port}`, "-l", "127.0.0.1"]]);
+  }
+  try {
+    for (const [contestant, command] of contestants) {
+      const head = ["MiB", "p50", "p99", "longest", "connect"].map((word) => word.padStart(9));
+      console.log(`${contestant.padEnd(28)}${head.join("")}`);
+      for (const [name, attack] of Object.entries(attacks)) {
+        if (only !== undefined && name !== only) continue;
+        console.log(await row(name, attack, duration, command));
+      }
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+  return 0;
+}
+
+if (import.meta.main) await runProgram("attack", manual, attackOptions, main);
