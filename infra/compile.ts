@@ -1,7 +1,9 @@
 /**
- * Builds `bin/kvs-server` and `bin/kvs-client`: one file each, that needs no Deno where it runs.
+ * Builds `bin/kvs-server`, `bin/kvs-client` and `bin/kvs-bench`: one file each, that needs no Deno where
+ * it runs.
  *
- *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu] [--out bin]
+ *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu|aarch64-apple-darwin]
+ *         [--out bin]
  *
  * `deno compile` makes them. It downloads its runtime, and where that cannot be had this machine's own
  * Deno takes the runtime's place: the file is then a shell header with both packed behind it
@@ -20,9 +22,15 @@ interface Program {
   permissions: string[];
   /** Whether it is a server, which the end of its terminal does not end. */
   isServer: boolean;
+  /** Modules that it starts as threads; each has a file of its own beside the program's. */
+  threads?: string[];
 }
 
-const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+const TARGETS = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "aarch64-apple-darwin",
+];
 const HASH_LENGTH = 16;
 
 function fail(message: string, code: number): never {
@@ -38,6 +46,13 @@ async function programs(): Promise<Program[]> {
   return [
     { name: "kvs-server", entry: "server.ts", permissions: permissions("start"), isServer: true },
     { name: "kvs-client", entry: "client.ts", permissions: permissions("client"), isServer: false },
+    {
+      name: "kvs-bench",
+      entry: "multiclient.ts",
+      permissions: permissions("multiclient"),
+      isServer: false,
+      threads: ["lib/load/worker.ts"],
+    },
   ];
 }
 
@@ -105,6 +120,10 @@ async function bundle(program: Program): Promise<Packed[]> {
   try {
     // Not minified: ioredis tells errors apart by the names of their classes.
     await deno("bundle", "--quiet", "--code-splitting", "--outdir", directory, program.entry);
+    for (const thread of program.threads ?? []) {
+      // Under the name by which the program starts it, from the same directory.
+      await deno("bundle", "--quiet", "-o", `${directory}/${thread.split("/").at(-1)}`, thread);
+    }
     const main = program.entry.replace(/ts$/, "js");
     const parts = Array.from(Deno.readDirSync(directory), ({ name }) => name)
       .filter((name) => name !== main).sort();
@@ -160,9 +179,17 @@ await ensureDir(out);
 const toBuild = await programs();
 const missing = await runtimeMissing(target);
 if (missing === undefined) {
-  for (const { name, entry, permissions } of toBuild) {
+  for (const { name, entry, permissions, threads = [] } of toBuild) {
     // The lock names packages of the tests too.
-    const flags = ["--quiet", "--target", target, "--exclude-unused-npm", ...permissions];
+    const included = threads.map((thread) => `--include=${thread}`);
+    const flags = [
+      "--quiet",
+      "--target",
+      target,
+      "--exclude-unused-npm",
+      ...included,
+      ...permissions,
+    ];
     await deno("compile", ...flags, "-o", `${out}/${name}`, entry);
   }
 } else if (target === Deno.build.target) {

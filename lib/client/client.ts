@@ -314,12 +314,16 @@ export class Client implements Disposable {
   /** Sends a line of the text protocol as it is, to the first server. */
   async raw(line: string): Promise<RawReply> {
     if (this.#options.protocol === "binary") {
-      using lines = new Client({
+      const lines = new Client({
         ...this.#options,
         servers: [addressText(this.servers[0]!)],
         protocol: "text",
       });
-      return await lines.raw(line);
+      try {
+        return await lines.raw(line);
+      } finally {
+        lines.close();
+      }
     }
     const expect = expectationOf(line);
     if (expect !== "dump") return await this.#connection(0).line(line, expect);
@@ -446,10 +450,14 @@ export class Client implements Disposable {
   #groups(keys: readonly Key[]): Iterable<readonly Key[]> {
     const ring = this.#ring;
     if (ring === undefined && !keys.some((key) => this.#needsMeta(key))) return [keys];
-    return Map.groupBy(
-      keys,
-      (key) => 2 * this.#serverOf(key) + (this.#needsMeta(key) ? 1 : 0),
-    ).values();
+    const groups = new Map<number, Key[]>();
+    for (const key of keys) {
+      const group = 2 * this.#serverOf(key) + (this.#needsMeta(key) ? 1 : 0);
+      const known = groups.get(group);
+      if (known === undefined) groups.set(group, [key]);
+      else known.push(key);
+    }
+    return groups.values();
   }
 
   #connection(server: number): Connection {

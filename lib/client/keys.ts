@@ -42,23 +42,27 @@ export async function* listKeys(
   listed: (count: number) => void = () => {},
 ): AsyncGenerator<readonly KeyEntry[], void, void> {
   // The binary protocol lists no keys.
-  using connection = new Connection(address, { ...options, protocol: "text" });
-  const spool = new KeySpool();
-  const take = (lines: readonly string[]) => {
-    for (const line of lines) spool.push(metadumpEntry(line));
-    listed(lines.length);
-  };
-  for (const which of ["hash", "all"]) {
-    try {
-      await connection.dump(`lru_crawler metadump ${which}`, take);
-      return yield* spool.parts();
-    } catch (error) {
-      // An error is the whole reply: nothing has been listed yet.
-      if (!(error instanceof RequestError)) throw error;
-      if (which === "all" && error.message !== "ERROR") throw error;
+  const connection = new Connection(address, { ...options, protocol: "text" });
+  try {
+    const spool = new KeySpool();
+    const take = (lines: readonly string[]) => {
+      for (const line of lines) spool.push(metadumpEntry(line));
+      listed(lines.length);
+    };
+    for (const which of ["hash", "all"]) {
+      try {
+        await connection.dump(`lru_crawler metadump ${which}`, take);
+        return yield* spool.parts();
+      } catch (error) {
+        // An error is the whole reply: nothing has been listed yet.
+        if (!(error instanceof RequestError)) throw error;
+        if (which === "all" && error.message !== "ERROR") throw error;
+      }
     }
+    yield* listByClass(connection);
+  } finally {
+    connection.close();
   }
-  yield* listByClass(connection);
 }
 
 async function* listByClass(connection: Connection): AsyncGenerator<readonly KeyEntry[]> {

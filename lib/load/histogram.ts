@@ -45,6 +45,16 @@ export class Histogram {
     return this.#max;
   }
 
+  /** Latencies in milliseconds with how often they came, from the shortest to the longest. */
+  *buckets(): Generator<{ readonly milliseconds: number; readonly count: number }> {
+    for (let bucket = 0; bucket < this.counts.length; bucket++) {
+      const count = this.counts[bucket]!;
+      if (count === 0) continue;
+      const milliseconds = highestOf(bucket) * UNIT / 1000;
+      yield { milliseconds: Math.min(this.#max, milliseconds), count };
+    }
+  }
+
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import { Histogram } from "./histogram.ts";
 import { type Plan, Runner } from "./runner.ts";
 import { Tally } from "./tally.ts";
 import type { News, Order } from "./worker.ts";
@@ -29,6 +30,8 @@ export interface Advance {
   readonly errors: number;
   /** Since the first request, in seconds. */
   readonly seconds: number;
+  /** Adds up the latencies so far. */
+  readonly latency: () => Histogram;
 }
 
 /** How a load is watched and ended early. */
@@ -49,6 +52,7 @@ interface Part extends Disposable {
   /** How far it is. */
   readonly requests: number;
   readonly errors: number;
+  latency(): Pick<Histogram, "counts" | "max">;
   addTo(tally: Tally): void;
 }
 
@@ -79,6 +83,11 @@ export async function runLoad(
       requests: parts.reduce((sum, part) => sum + part.requests, 0),
       errors: parts.reduce((sum, part) => sum + part.errors, 0),
       seconds: (performance.now() - start) / 1000,
+      latency() {
+        const all = new Histogram();
+        for (const part of parts) all.add(part.latency());
+        return all;
+      },
     });
   }, WATCH_INTERVAL);
   stack.defer(() => clearInterval(timer));
@@ -120,6 +129,7 @@ function inline(plan: Plan): Part {
     get errors() {
       return runner.tally.errorCount;
     },
+    latency: () => runner.tally.latency(),
     addTo: (tally) => tally.add(runner.tally.message()),
     [Symbol.dispose]: () => runner[Symbol.dispose](),
   };
@@ -132,7 +142,11 @@ function worker(plan: Plan): Part {
   const connected = Promise.withResolvers<void>();
   const done = Promise.withResolvers<void>();
   const total = new Tally();
-  let progress = { requests: 0, errors: 0 };
+  let progress: Omit<Extract<News, { kind: "progress" }>, "kind"> = {
+    requests: 0,
+    errors: 0,
+    latency: new Histogram(),
+  };
   thread.onerror = (event) => {
     event.preventDefault();
     connected.reject(new Error(event.message));
@@ -170,6 +184,7 @@ function worker(plan: Plan): Part {
     get errors() {
       return progress.errors;
     },
+    latency: () => progress.latency,
     addTo: (tally) => tally.add(total.message()),
     [Symbol.dispose]: () => thread.terminate(),
   };

@@ -13,9 +13,10 @@ import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import type { Protocol } from "../protocol/client_dialect.ts";
 import { checkKeyLength, isTextKey } from "../protocol/key.ts";
-import { countOf } from "./count.ts";
+import { counting, countOf } from "./count.ts";
 import { parseSizes, sizes } from "./distribution.ts";
 import { Lines } from "./lines.ts";
+import { writeHgrm } from "./hgrm.ts";
 import { runLoad } from "./load.ts";
 import { Progress } from "./progress.ts";
 import { fraction } from "./fraction.ts";
@@ -27,7 +28,7 @@ import type { Plan } from "./runner.ts";
 export const multiclientOptions = {
   servers: serversOption,
   protocol: protocolOption,
-  requests: integer({
+  requests: counting({
     flags: "--requests",
     min: 1,
     help: "of each client (100, or as many as --duration allows)",
@@ -52,7 +53,7 @@ export const multiclientOptions = {
   }),
   keys: text({ flags: "--keys", value: "FILE", help: "keys, one a line, as generate writes them" }),
   values: text({ flags: "--values", value: "FILE", help: "the value of each line of --keys" }),
-  keyCount: integer({
+  keyCount: counting({
     flags: "--key-count",
     min: 1,
     max: 100_000_000,
@@ -89,19 +90,25 @@ export const multiclientOptions = {
     help: "how long a reply may take",
   }),
   seed: integer({ flags: "--seed", default: 1, help: "the same seed chooses the same requests" }),
+  hgrm: text({
+    flags: "--hgrm",
+    value: "FILE",
+    help: "write all latencies as percentiles, for HdrHistogram's plotters",
+  }),
   json: flag({ flags: "--json", lineOnly: true, help: "print JSON" }),
+  version: flag({ flags: "-V, --version", lineOnly: true, help: "print the version" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 
 export const multiclientManual: Manual = {
-  usage: "deno task multiclient [N] [options]",
+  usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
   about: "Lets N (100) clients at once, each with its own connection, get and set keys by chance.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
 69 a client cannot connect, 70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
 
-  deno task multiclient 100
-  deno task multiclient 1000 --duration 10s --get-ratio 0.9 --key-dist zipf --verify
-  deno task multiclient 50 --rate 20000 --duration 30s --threads 2 --json`,
+  kvs-bench 100
+  kvs-bench 1k --duration 10s --get-ratio 0.9 --key-dist zipf --verify
+  kvs-bench 50 --rate 20000 --duration 30s --threads 2 --json`,
 };
 
 const MOST_CLIENTS = 1_000_000;
@@ -147,14 +154,18 @@ export async function multiclient(
   try {
     const outcome = await runLoad(plan, {
       stop: stop.signal,
-      advance: ({ requests, errors, seconds }) =>
-        progress.show(() =>
-          `${requests.toLocaleString("en")} requests in ${seconds.toFixed(0)} s, ` +
-          `${errors.toLocaleString("en")} errors`
-        ),
+      advance: ({ requests, errors, seconds, latency }) =>
+        progress.show(() => {
+          const all = latency();
+          const of = (percent: number) => all.percentile(percent).toFixed(2);
+          return `${requests.toLocaleString("en")} requests in ${seconds.toFixed(0)} s, ` +
+            `${errors.toLocaleString("en")} errors; p50 ${of(50)}, p99 ${of(99)}, ` +
+            `max ${all.max.toFixed(2)} ms`;
+        }),
     });
     progress.clear();
     const report = reportOf(outcome);
+    if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
     await print((options.json ? JSON.stringify(report) : reportText(report, verify)) + "\n");
     return exitCodeOf(report);
   } finally {

@@ -66,6 +66,13 @@ export class Tally {
     return this.wrong.values().reduce((sum, { count }) => sum + count, 0);
   }
 
+  /** The latencies of all commands. */
+  latency(): Histogram {
+    const all = new Histogram();
+    for (const command of COMMANDS) all.add(this.commands[command].latency);
+    return all;
+  }
+
   error(kind: string, count = 1): void {
     this.errors.set(kind, (this.errors.get(kind) ?? 0) + count);
   }

@@ -17,7 +17,12 @@ export type Order = { readonly plan: Plan } | "begin" | "stop";
 export type News =
   | { readonly kind: "connected" }
   | { readonly kind: "cannot connect"; readonly reason: string }
-  | { readonly kind: "progress"; readonly requests: number; readonly errors: number }
+  | {
+    readonly kind: "progress";
+    readonly requests: number;
+    readonly errors: number;
+    readonly latency: { readonly counts: Float64Array; readonly max: number };
+  }
   | { readonly kind: "done"; readonly tally: TallyMessage };
 
 /** How often a worker tells how far it is, in milliseconds. */
@@ -41,7 +46,9 @@ thread.onmessage = async ({ data: order }: MessageEvent<Order>) => {
   }
   const { tally } = runner!;
   const timer = setInterval(() => {
-    tell({ kind: "progress", requests: tally.requests, errors: tally.errorCount });
+    const { counts, max } = tally.latency();
+    const { requests, errorCount: errors } = tally;
+    tell({ kind: "progress", requests, errors, latency: { counts, max } });
   }, NEWS_INTERVAL);
   await runner!.run();
   clearInterval(timer);

@@ -1,5 +1,5 @@
-import { repeatedKey } from "../../lib/cli/json_keys.ts";
 import { assertEquals, assertThrows } from "@std/assert";
+import { repeatedKey } from "../../lib/cli/json_keys.ts";
 import { ExitError } from "../../lib/errors.ts";
 import {
   choice,

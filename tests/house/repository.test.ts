@@ -4,7 +4,11 @@ import { trackedFiles } from "./tracked_files.ts";
 Deno.test("the top level holds the programs, their rooms, and what tools need", async () => {
   const allowed = [
     ".ci",
+    ".editorconfig",
+    ".github",
     ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "bench",

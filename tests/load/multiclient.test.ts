@@ -168,6 +168,18 @@ Deno.test("multiclient reads lines of LF or CRLF, from a file or a pipe, and ref
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("multiclient takes counts in thousands, and writes its latencies for HdrHistogram", async () => {
+  await using server = await startKvs();
+  const file = await Deno.makeTempFile();
+  const args = ["4", "--requests", "1k", "--key-count", "2k", "--hgrm", file];
+  const report = await reportOf(server.address, ...args);
+  assertEquals(report.requests, 4000);
+  const lines = (await Deno.readTextFile(file)).split("\n");
+  await Deno.remove(file);
+  assertMatch(lines[0]!, /^ +Value +Percentile +TotalCount +1\/\(1-Percentile\)$/);
+  assert(lines.some((line) => /Total count += +4000\]/.test(line)), lines.join("\n"));
+});
+
 Deno.test("the clock ends a run whose rate nothing can keep, and what was not sent is counted", async () => {
   await using server = await startKvs();
   const args = ["4", "--rate", "100000000", "--duration", "300ms", "--json"];

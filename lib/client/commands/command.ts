@@ -28,11 +28,16 @@ export interface Command {
   run(call: Call): Promise<number>;
 }
 
+/** The table of commands, by their names. */
+export type Commands = Readonly<Record<string, Command>>;
+
 /** A command with what it is called with. */
 export interface Call {
   readonly args: readonly string[];
   readonly options: ClientValues;
   readonly client: Client;
+  /** The table, for commands about commands. */
+  readonly commands: Commands;
   /** Aborts when the user interrupts the command; its reason is then what the command throws. */
   readonly signal: AbortSignal;
   /** Standard input; absent in the shell, which reads its lines there. */

@@ -5,10 +5,9 @@
  */
 
 import type { Client } from "../client.ts";
-import { OWN_OPTIONS } from "./command.ts";
+import { type Commands, OWN_OPTIONS } from "./command.ts";
 import { lineOf } from "./keys.ts";
 import { clientOptions } from "./options.ts";
-import { commands } from "./table.ts";
 
 /** How many keys are looked through, and how many are offered. */
 const MOST_LISTED = 10_000;
@@ -22,7 +21,10 @@ const LISTING_TIME = 1000;
 export type Completions = [offered: string[], word: string];
 
 /** Completes lines by the table of commands and by the keys of `client()`. */
-export function completer(client: () => Client): (line: string) => Promise<Completions> {
+export function completer(
+  client: () => Client,
+  commands: Commands,
+): (line: string) => Promise<Completions> {
   let listing: { readonly at: number; readonly keys: Promise<string[]> } | undefined;
   const keys = (): Promise<string[]> => {
     const now = performance.now();

@@ -6,10 +6,8 @@
 
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import type { Command } from "./command.ts";
-import { OWN_OPTIONS } from "./command.ts";
+import { type Command, type Commands, OWN_OPTIONS } from "./command.ts";
 import { clientOptions } from "./options.ts";
-import { commands } from "./table.ts";
 
 export const completion: Command = {
   takes: "bash|zsh|fish",
@@ -21,9 +19,9 @@ export const completion: Command = {
     'kvs-client completion zsh >"${fpath[1]}/_kvs-client"',
     "kvs-client completion fish >~/.config/fish/completions/kvs-client.fish",
   ],
-  async run({ args }) {
+  async run({ args, commands }) {
     const [shell] = args;
-    await print(completionFor(shell!));
+    await print(completionFor(shell!, commands));
     return Exit.ok;
   },
 };
@@ -33,20 +31,20 @@ export const completion: Command = {
  *
  * @throws {ExitError} 64 for a shell that there is no script for.
  */
-export function completionFor(shell: string): string {
+export function completionFor(shell: string, commands: Commands): string {
   switch (shell) {
     case "bash":
-      return bash();
+      return bash(commands);
     case "zsh":
-      return zsh();
+      return zsh(commands);
     case "fish":
-      return fish();
+      return fish(commands);
   }
   throw new ExitError(`completion takes bash, zsh or fish, received '${shell}'`, Exit.usage);
 }
 
 /** The commands with their help, `help` among them. */
-function named(): (readonly [name: string, help: string])[] {
+function named(commands: Commands): (readonly [name: string, help: string])[] {
   return [
     ...Object.entries(commands).map(([name, { help }]) => [name, help] as const),
     ["help", "print what a command takes"],
@@ -69,11 +67,11 @@ function optionsOf(command: Command): string[] {
   return [...command.options, ...general()].map(longOf);
 }
 
-function bash(): string {
+function bash(commands: Commands): string {
   const cases = Object.entries(commands).map(([name, command]) =>
     `    ${name}) words="${optionsOf(command).join(" ")}" ;;`
   );
-  const names = named().map(([name]) => name).join(" ");
+  const names = named(commands).map(([name]) => name).join(" ");
   return `# bash completion for kvs-client
 _kvs_client() {
   local word=\${COMP_WORDS[COMP_CWORD]} command= words= i
@@ -105,8 +103,8 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function zsh(): string {
-  const rows = named().map(([name, help]) => `    ${quote(`${name}:${help}`)}`).join("\n");
+function zsh(commands: Commands): string {
+  const rows = named(commands).map(([name, help]) => `    ${quote(`${name}:${help}`)}`).join("\n");
   const cases = Object.entries(commands).map(([name, command]) =>
     `    ${name}) compadd -- ${optionsOf(command).join(" ")} ;;`
   );
@@ -137,10 +135,10 @@ _kvs_client "$@"
 `;
 }
 
-function fish(): string {
-  const names = named().map(([name]) => name).join(" ");
+function fish(commands: Commands): string {
+  const names = named(commands).map(([name]) => name).join(" ");
   const text = (words: string) => `'${words.replace(/[\\']/g, "\\$&")}'`;
-  const lines = named().map(([name, help]) =>
+  const lines = named(commands).map(([name, help]) =>
     `complete -c kvs-client -f -n "not __fish_seen_subcommand_from ${names}" -a ${name} -d ${
       text(help)
     }`

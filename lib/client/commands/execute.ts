@@ -96,6 +96,7 @@ async function executeOn(
       args,
       options,
       client,
+      commands,
       signal,
       ...(shell ? {} : {
         input: () => Deno.stdin.readable,

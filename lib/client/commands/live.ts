@@ -77,7 +77,7 @@ function rowOf(before: Figures, now: Figures): Record<string, number> {
 }
 
 function cells(texts: readonly string[]): string {
-  return texts.map((text) => text.padStart(13)).join("");
+  return texts.map((text) => text.padStart(11)).join("");
 }
 
 function figure(number: number): string {

@@ -49,7 +49,7 @@ async function interact(call: Call): Promise<number> {
   const { createInterface } = await import("node:readline");
   const path = historyPath();
   const run = new Running(call);
-  const complete = completer(() => run.client);
+  const complete = completer(() => run.client, call.commands);
   const editor = createInterface({
     input: process.stdin,
     output: process.stdout,

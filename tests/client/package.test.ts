@@ -1,0 +1,79 @@
+import { assertEquals } from "@std/assert";
+import { makeNpmPackage } from "../../infra/package/npm.ts";
+import { missing } from "./run_client.ts";
+import { startKvs } from "./servers.ts";
+
+const root = new URL("../../", import.meta.url);
+
+/** Runs Deno in a directory, without colours. */
+async function deno(directory: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: directory,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("the client's package can be published as it is", async () => {
+  const { code, err } = await deno(root.pathname, "publish", "--dry-run", "--allow-dirty");
+  assertEquals([code, /warning/i.test(err)], [0, false], err);
+});
+
+Deno.test("an application imports the package and speaks to servers with it", async () => {
+  await using server = await startKvs();
+  const directory = await Deno.makeTempDir();
+  const { exports, name } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  const entry = new URL(exports, root).href;
+  await Deno.writeTextFile(
+    `${directory}/deno.json`,
+    JSON.stringify({ imports: { [name]: entry } }),
+  );
+  await Deno.writeTextFile(
+    `${directory}/main.ts`,
+    `import { Client, exptimeAfter } from "${name}";
+using client = new Client({ servers: Deno.args });
+await client.set("greeting", "hello", { exptime: exptimeAfter(60_000) });
+const [sum, greeting] = await Promise.all([client.incr("none", 1), client.get("greeting")]);
+const item = await client.meta.get("greeting", { noValue: true });
+console.log(sum, greeting?.text, item!.ttl > 0);
+`,
+  );
+  const { code, out, err } = await deno(
+    directory,
+    ...["run", "--no-prompt", "--allow-net", "--check", "main.ts", server.address],
+  );
+  await Deno.remove(directory, { recursive: true });
+  assertEquals([code, out], [0, "undefined hello true\n"], err);
+});
+
+const noNode = await missing("node");
+
+Deno.test({
+  name: "the npm package speaks to several servers from Node",
+  ignore: noNode,
+  fn: async () => {
+    await using one = await startKvs();
+    await using two = await startKvs();
+    const directory = await Deno.makeTempDir();
+    const path = await makeNpmPackage(directory);
+    const program = `import { Client } from ${JSON.stringify(`${path}/kvs.mjs`)};
+const client = new Client({ servers: process.argv.slice(2) });
+const keys = Array.from({ length: 50 }, (_, i) => "key" + i);
+await Promise.all(keys.map((key) => client.set(key, key + "x".repeat(100_000))));
+const found = await client.getMany(keys);
+let listed = 0;
+for await (const part of client.keys()) listed += part.length;
+console.log(found.size, found.get("key7").text.length, listed, (await client.meta.get("key7")).size);
+client.close();
+`;
+    await Deno.writeTextFile(`${directory}/main.mjs`, program);
+    const { stdout, stderr } = await new Deno.Command("node", {
+      args: [`${directory}/main.mjs`, one.address, two.address],
+    }).output();
+    await Deno.remove(directory, { recursive: true });
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], ["50 100004 50 100004\n", ""]);
+  },
+});
