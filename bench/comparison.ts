@@ -157,6 +157,8 @@ export async function measureClients(
     pipeline: 1,
     requests: Infinity,
     duration,
+    // A store that takes a write a second answers the last of them late, and has not failed.
+    grace: TIMEOUT,
     getRatio: 0.5,
     keys: keys.shared,
     keyDistribution: "uniform",

@@ -36,6 +36,8 @@ export interface Plan {
   readonly requests: number;
   /** In milliseconds; `Infinity` for as long as the requests take. */
   readonly duration: number;
+  /** What is in flight when the duration is over has so long to be answered, in milliseconds (1000). */
+  readonly grace?: number;
   /** How many of all requests are gets, 0 to 1. */
   readonly getRatio: number;
   readonly keys: SharedLines;
@@ -58,7 +60,7 @@ export class ConnectError extends Error {
 /** So many connections are opened at once: a listener's queue is short. */
 const CONNECTING = 100;
 
-/** What is in flight when a run ends has so long to be answered, in milliseconds. */
+/** What is in flight when a run ends has so long to be answered, unless the plan says else, in milliseconds. */
 const GRACE = 1000;
 
 /** One thread's load. */
@@ -110,7 +112,7 @@ export class Runner implements Disposable {
 
   /**
    * Sends all requests and waits for their answers. When the duration is over no request begins, and
-   * those in flight have a second to be answered: a server that hangs does not hold the run.
+   * those in flight have their grace to be answered: a server that hangs does not hold the run.
    */
   async run(): Promise<void> {
     const start = performance.now();
@@ -123,13 +125,14 @@ export class Runner implements Disposable {
     this.tally.unsent = unsent(this.#endedAt ?? performance.now());
   }
 
-  /** Lets no request begin from now on, and waits no longer than a second for those in flight. */
+  /** Lets no request begin from now on, and waits no longer than the grace for those in flight. */
   stop(): void {
     if (this.#endedAt !== undefined) return;
     this.#endedAt = performance.now();
     this.#alarm.ring();
     const abandon = () => this.#clients.forEach((client) => client.abandon());
-    this.#timers.push(setTimeout(abandon, Math.min(GRACE, this.plan.timeout)));
+    const { grace = GRACE, timeout } = this.plan;
+    this.#timers.push(setTimeout(abandon, Math.min(grace, timeout)));
   }
 
   [Symbol.dispose](): void {
