@@ -37,6 +37,13 @@ const gatHits = "VALUE a 1 2\r\nxy\r\nVALUE b 0 0\r\n\r\nEND\r\n";
 /** All differences. */
 export const differences: readonly Difference[] = [
   {
+    why: "a line that ends in HTTP/1.x ends the connection, whatever its first word",
+    answers: [
+      ['line: "get a HTTP/1.1"', 0, ""],
+      ['line: "get a HTTP/1.1"', 1, "VERSION\r\n"],
+    ],
+  },
+  {
     why: "since 1.6.40 a command with too few words has a bad format, and was an ERROR before",
     answers: [
       ...["no value", "no exptime", "no flags", "nothing"].flatMap((name) =>
