@@ -36,6 +36,8 @@ export async function runFile(
   try {
     const data = `${scratch}/data`;
     await Deno.mkdir(data);
+    // It is there even of a file that is ended before it has begun.
+    await Deno.writeTextFile(`${scratch}/output`, "");
     const began = performance.now();
     const child = new Deno.Command("/bin/sh", {
       // maxconns.t opens more than a thousand connections, and its server takes them.
