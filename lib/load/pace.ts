@@ -50,7 +50,7 @@ export class Schedule implements Pace {
     this.#rate = rate;
     this.#start = start;
     this.#deadline = deadline;
-    this.#requests = Math.min(requests, Math.ceil((deadline - start) * rate / 1000));
+    this.#requests = Math.min(requests, this.#dueBy(deadline));
   }
 
   next(now: number): number | undefined {
@@ -60,7 +60,13 @@ export class Schedule implements Pace {
 
   /** How many were due by `now` and have not been handed out. */
   unsent(now: number): number {
-    const due = Math.ceil((Math.min(now, this.#deadline) - this.#start) * this.#rate / 1000);
+    const due = this.#dueBy(Math.min(now, this.#deadline));
     return Math.max(0, Math.min(this.#requests, due) - this.#given);
+  }
+
+  /** How many are due before `time`. */
+  #dueBy(time: number): number {
+    // The difference of two large times is off in its last digits: that makes no request more.
+    return Math.ceil((time - this.#start) * this.#rate / 1000 - 1e-6);
   }
 }
