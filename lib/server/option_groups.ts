@@ -49,7 +49,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ]],
   ["The bucket store (gcs)", ["bucket", "gcsEndpoint", "gcsConcurrency", "cacheTtl"]],
   ["The Redis and the bucket store", ["prefix", "storeTimeout"]],
-  ["What it tells", ["http", "logFormat", "logLevel", "verbose", "prefixDelimiter"]],
+  ["What it tells", ["http", "logFormat", "logLevel", "verbose", "slowMs", "prefixDelimiter"]],
   ["The program", ["config", "daemon", "pidFile", "extended", "version", "license", "help"]],
 ];
 
