@@ -120,7 +120,7 @@ Deno.test("gcs checksums: a content that is never right is an error and never a 
   await using place = await Place.open();
   const store = await place.store();
   await commands.set(store, "k", "a value");
-  const reader = await place.store({ timeout: 600 });
+  const reader = await place.store({ timeout: 3000 });
   place.emulator.faults.add({ what: "change", operations: ["get"], name: "/k" });
   const error = await assertRejects(() => commands.get(reader, "k"), StoreError);
   assertStringIncludes(error.message, "the content does not have its checksum");

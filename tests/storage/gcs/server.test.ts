@@ -35,9 +35,15 @@ Deno.test("gcs server: the keys of one get are read side by side", async () => {
   for (const key of keys) await commands.set(other, key, "v");
   const store = await place.store();
   await using harness = new Harness({ store: () => store.store }, true);
+  using conn = await harness.connect();
+  const get = async () => {
+    await send(conn, `get ${keys.join(" ")}\r\n`);
+    assertEquals((await receiveUntil(conn, "END\r\n")).match(/VALUE/g)?.length, 100);
+  };
+  // As long as nobody knows how large the values are, few are held at a time.
+  await get();
   const before = place.emulator.connections;
-  const values = await exchangeWith(harness.port, `get ${keys.join(" ")}\r\n`);
-  assertEquals(values.match(/VALUE/g)?.length, 100);
+  await get();
   assert(place.emulator.connections - before > 50);
 });
 
@@ -45,16 +51,17 @@ Deno.test("gcs server: what one connection pipelines on one key goes out togethe
   await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
   const store = await place.store();
   await using harness = new Harness({ store: () => store.store });
-  const hundred = Array.from({ length: 100 }, (_, i) => i);
+  // They come in one go: a new connection reads 2 KiB.
+  const forty = Array.from({ length: 40 }, (_, i) => i);
   for (const noreply of ["", " noreply"]) {
     const before = figure(store, "uploads");
-    const sets = hundred.map((i) => `set k ${i} 0 1${noreply}\r\n0\r\n`).join("");
-    const increments = hundred.map(() => `incr k 1${noreply}\r\n`).join("");
-    const stored = "STORED\r\n".repeat(100);
-    const counted = hundred.map((i) => `${i + 1}\r\n`).join("");
+    const sets = forty.map((i) => `set k ${i} 0 1${noreply}\r\n0\r\n`).join("");
+    const increments = forty.map(() => `incr k 1${noreply}\r\n`).join("");
+    const stored = "STORED\r\n".repeat(40);
+    const counted = forty.map((i) => `${i + 1}\r\n`).join("");
     assertEquals(
       await harness.exchange([`${sets}${increments}get k\r\n`]),
-      `${noreply ? "" : stored + counted}VALUE k 99 3\r\n100\r\nEND\r\n`,
+      `${noreply ? "" : stored + counted}VALUE k 39 2\r\n40\r\nEND\r\n`,
     );
     assertEquals(figure(store, "uploads") - before, 1);
   }
