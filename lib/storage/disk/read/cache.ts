@@ -103,7 +103,7 @@ export class RecordCache {
       let i = 0;
       while (i < length && bytes[from + i] === key[i]) i++;
       if (i !== length) continue;
-      if (!peek) words[(at >>> 2) + 1] |= READ;
+      if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
       this.bytes = bytes;
       this.words = words;
       this.longs = chunk.longs;
@@ -116,8 +116,12 @@ export class RecordCache {
   /** Notes an access in the record that was found or taken in last, for as long as it is here. */
   access(seconds: number): void {
     const { words, at } = this;
-    words[(at >>> 2) + Word.kinds] |= State.fetched << 16;
-    words[(at >>> 2) + Word.accessed] = seconds;
+    const w = at >>> 2;
+    // A line of memory that is read only stays as it is: nothing is written where nothing changes.
+    if ((words[w + Word.kinds] & State.fetched << 16) === 0) {
+      words[w + Word.kinds] |= State.fetched << 16;
+    }
+    if (words[w + Word.accessed] !== seconds) words[w + Word.accessed] = seconds;
   }
 
   /** What is known of accesses to the record with that sequence number, where it is here. */
