@@ -30,7 +30,9 @@ Deno.test({
         const row = rows.find((row: { operation: string; server: string }) =>
           row.operation === operation && row.server === server
         );
-        assert(row.operationsPerSecond > 0 && row.cpuMicroseconds > 0, `${operation} ${server}`);
+        assert(row.operationsPerSecond > 0, `${operation} ${server}`);
+        // The kernel counts in ticks, of which so short a run may have none on a loaded machine.
+        assert(row.cpuMicroseconds >= 0, `${operation} ${server}`);
       }
     }
   },
