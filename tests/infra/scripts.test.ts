@@ -540,6 +540,8 @@ for (
         gcs: "buckets/demo-kvs-data",
         redis: "projects/demo/locations/europe-west1/instances/kvs",
         "redis cluster": "projects/demo/locations/europe-west1/clusters/kvs",
+        valkey: "projects/demo/locations/europe-west1/instances/kvs",
+        [EVERYTHING]: "buckets/demo-kvs-data",
       };
       assert(left.includes(items[store]), left.join());
       assertStringIncludes(outcome.stdout, "Kept: ");
