@@ -228,7 +228,7 @@ if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/valkey ]]; then
     --persistence-config-mode=aof --aof-config-append-fsync=every-sec $(valkey_window) $(with_key --kms-key)
   find_redis
 elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
-  auth=iam
+  auth=iam-auth
   redis_iam || auth=disabled
   step "Memorystore for Redis Cluster: with encryption in transit, append-only file (takes about 10 minutes)"
   # shellcheck disable=SC2046 # no flag where nothing is set

@@ -166,7 +166,7 @@ Deno.test("each setting that is off by default becomes the flags and things that
 Deno.test("every kind of Redis asks who connects, and says so aloud where it is told not to", async () => {
   const kinds = {
     instance: [/--enable-auth/, /--no-enable-auth/],
-    cluster: [/--auth-mode=iam/, /--auth-mode=disabled/],
+    cluster: [/--auth-mode=iam-auth/, /--auth-mode=disabled/],
     valkey: [/--authorization-mode=iam-auth/, /--authorization-mode=auth-disabled/],
   };
   for (const [kind, [required, none]] of Object.entries(kinds)) {
