@@ -8,7 +8,7 @@
  * @module
  */
 
-import { KeyHash } from "./hash.ts";
+import { KeyHash } from "../key_hash.ts";
 
 /** Entries that a key can be in. */
 const WAYS = 8;

@@ -1,43 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
+import { client, type Ran, runClient } from "./run_client.ts";
 import { dialects, memcachedMissing, servers, startKvs, startMemcached } from "./servers.ts";
-
-const client = new URL("../../client.ts", import.meta.url).pathname;
-
-interface Ran {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs kvs-client as a process of its own. */
-async function run(
-  server: string,
-  args: readonly string[],
-  { stdin, env = {} }: { stdin?: string | Uint8Array; env?: Record<string, string> } = {},
-): Promise<Ran & { bytes: Uint8Array }> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", client, ...args],
-    stdin: stdin === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-    env: { KVS_SERVERS: server, NO_COLOR: "1", ...env },
-  }).spawn();
-  if (stdin !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(typeof stdin === "string" ? bytesOf(stdin) : stdin);
-    await writer.close();
-  }
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), bytes: stdout };
-}
 
 const done = { code: 0, stdout: "", stderr: "" };
 
 /** The shell's lines run one after another in one process; what they print comes in their order. */
 async function runLines(server: string, lines: string[], ...options: string[]): Promise<Ran> {
-  const { code, stdout, stderr } = await run(server, [...options, "shell"], {
+  const { code, stdout, stderr } = await runClient(server, [...options, "shell"], {
     stdin: lines.join("\n"),
   });
   return { code, stdout, stderr };
@@ -56,7 +26,7 @@ for (const { name, ignore, start } of servers) {
 
   test("every command prints values on standard output and gives its exit code", async (server) => {
     const ran = async (...args: string[]) => {
-      const { code, stdout, stderr } = await run(server, args);
+      const { code, stdout, stderr } = await runClient(server, args);
       return { code, stdout, stderr };
     };
     await Promise.all([
@@ -140,7 +110,7 @@ for (const { name, ignore, start } of servers) {
       ],
     );
     const [stats, version, ping] = await Promise.all(
-      ["stats", "version", "ping"].map((command) => run(server, [command, "--json"])),
+      ["stats", "version", "ping"].map((command) => runClient(server, [command, "--json"])),
     );
     assertEquals(JSON.parse(stats!.stdout)[server].curr_connections !== undefined, true);
     assertEquals(typeof JSON.parse(version!.stdout)[server], "string");
@@ -149,8 +119,8 @@ for (const { name, ignore, start } of servers) {
 
   test("a value of any bytes goes in by standard input and comes out whole", async (server) => {
     const value = Uint8Array.from({ length: 300_000 }, (_, i) => i * 7);
-    assertEquals((await run(server, ["set", "k", "-"], { stdin: value })).code, 0);
-    assertEquals((await run(server, ["get", "k", "--raw"])).bytes, value);
+    assertEquals((await runClient(server, ["set", "k", "-"], { stdin: value })).code, 0);
+    assertEquals((await runClient(server, ["get", "k", "--raw"])).bytes, value);
   });
 
   test("cas stores what nobody has changed since", async (server) => {
@@ -159,7 +129,7 @@ for (const { name, ignore, start } of servers) {
     assertEquals(value, "v");
     const { code, stderr } = await runLines(server, [`cas k w ${unique}`, `cas k x ${unique}`]);
     assertEquals([code, stderr], [1, "not stored: another has changed it: k\n"]);
-    assertEquals((await run(server, ["get", "k"])).stdout, "w\n");
+    assertEquals((await runClient(server, ["get", "k"])).stdout, "w\n");
   });
 
   test("what the server answers with an error is said, with exit code 70", async (server) => {
@@ -169,7 +139,7 @@ for (const { name, ignore, start } of servers) {
       70,
       "the server answered: CLIENT_ERROR cannot increment or decrement non-numeric value\n",
     ]);
-    const large = await run(server, ["set", "k", "-"], { stdin: new Uint8Array(2 ** 21) });
+    const large = await runClient(server, ["set", "k", "-"], { stdin: new Uint8Array(2 ** 21) });
     assertEquals([large.code, large.stderr], [
       70,
       "kvs-client: the server answered: SERVER_ERROR object too large for cache\n",
@@ -188,16 +158,20 @@ for (const { name, ignore, start } of servers) {
       JSON.stringify({ key: "late", value: "v", expires: 1_600_000_000 }),
       JSON.stringify({ key: "x".repeat(251), value: "v" }),
     ];
-    const restored = await run(server, ["restore"], { stdin: [...lines, ...gone].join("\n") });
+    const restored = await runClient(server, ["restore"], {
+      stdin: [...lines, ...gone].join("\n"),
+    });
     assertEquals([restored.code, restored.stderr], [
       70,
       "restore: line 6: a key has at most 250 bytes, this one has 251\n" +
       "restored 4 items, 1 had expired, 1 were refused\n",
     ]);
-    const dumped = await run(server, ["dump"]);
+    const dumped = await runClient(server, ["dump"]);
     assertEquals(dumped.stdout.trimEnd().split("\n").sort(), lines);
     assertEquals(dumped.stderr, "dumped 4 items\n");
-    const again = await run(server, ["restore", "--keep", "--json"], { stdin: dumped.stdout });
+    const again = await runClient(server, ["restore", "--keep", "--json"], {
+      stdin: dumped.stdout,
+    });
     assertEquals(again, {
       code: 0,
       stdout: '{"restored":0,"expired":0,"kept":4,"refused":0}\n',
@@ -280,7 +254,7 @@ for (const { name, protocol, ignore, longestKey, start } of dialects) {
       const every = Uint8Array.from({ length: longestKey }, (_, i) => i);
       const keys = ["plain", "a b", "é", "\r\n", "\0"].map(bytesOf);
       keys.push(new Uint8Array([0xff, 0x80, 0x20]), every, every.map((byte) => 255 - byte));
-      const ran = (...args: string[]) => run(server.address, [...options, ...args]);
+      const ran = (...args: string[]) => runClient(server.address, [...options, ...args]);
       const encoded = keys.map((key) => key.toBase64());
       const sets = encoded.map((key, i) => `set --base64 ${key} v${i} --flags ${i} --ttl 1h`);
       await runLines(server.address, sets, ...options);
@@ -304,10 +278,12 @@ for (const { name, protocol, ignore, longestKey, start } of dialects) {
       assertMatch(line, /^\{"keyBase64":"\/4Ag","value":"v5","flags":5,"expires":\d+\}$/);
       assertEquals((await ran("flush")).code, 0);
       assertEquals((await ran("dump")).stdout, "");
-      const restored = await run(server.address, [...options, "restore"], { stdin: dumped.stdout });
+      const restored = await runClient(server.address, [...options, "restore"], {
+        stdin: dumped.stdout,
+      });
       assertEquals([restored.code, restored.stderr], [0, "restored 8 items\n"]);
       assertEquals((await ran("dump")).stdout.trimEnd().split("\n").sort(), lines);
-      const kept = await run(server.address, [...options, "restore", "--keep"], {
+      const kept = await runClient(server.address, [...options, "restore", "--keep"], {
         stdin: dumped.stdout,
       });
       assertEquals(kept.stderr, "restored 0 items, 8 were there already\n");
@@ -347,7 +323,7 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
     [["--user", "ann", "version"], "--user needs a password: set KVS_PASSWORD"],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
-    const { code, stdout, stderr } = await run("127.0.0.1:1", args);
+    const { code, stdout, stderr } = await runClient("127.0.0.1:1", args);
     assertEquals({ code, stdout, stderr }, {
       code: 64,
       stdout: "",
@@ -359,9 +335,9 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
 Deno.test("a server that cannot be reached, or does not answer, is exit code 69", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const [refused, timeout, line] = await Promise.all([
-    run("127.0.0.1:1", ["get", "k"]),
-    run(`127.0.0.1:${silent.addr.port}`, ["ping", "--timeout", "50ms"]),
-    run("127.0.0.1:1", ["restore"], { stdin: '{"key":"k","value":"v"}' }),
+    runClient("127.0.0.1:1", ["get", "k"]),
+    runClient(`127.0.0.1:${silent.addr.port}`, ["ping", "--timeout", "50ms"]),
+    runClient("127.0.0.1:1", ["restore"], { stdin: '{"key":"k","value":"v"}' }),
   ]);
   assertEquals(refused.code, 69);
   assertMatch(refused.stderr, /^kvs-client: cannot reach 127\.0\.0\.1:1: Connection refused.*\n$/);
@@ -381,14 +357,14 @@ Deno.test("restore says which line it cannot read, with exit code 65", async () 
     ['{"key":"k","value":"v","ttl":"x"}', /line 1: "ttl" takes seconds, received "x"/],
   ];
   await Promise.all(cases.map(async ([line, message]) => {
-    const { code, stderr } = await run("127.0.0.1:1", ["restore"], { stdin: line });
+    const { code, stderr } = await runClient("127.0.0.1:1", ["restore"], { stdin: line });
     assertEquals(code, 65);
     assertMatch(stderr, message);
   }));
 });
 
 Deno.test("--help and --version need no server", async () => {
-  const [help, version] = await Promise.all([run("", ["--help"]), run("", ["-V"])]);
+  const [help, version] = await Promise.all([runClient("", ["--help"]), runClient("", ["-V"])]);
   assertEquals(help.code, 0);
   assertMatch(help.stdout, /^Usage: kvs-client/);
   assertMatch(version.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
@@ -406,14 +382,16 @@ Deno.test({
     ]).then((started) => started.map((server) => stack.use(server)));
     const both = `${one!.address},${two!.address}`;
     const items = Array.from({ length: 500 }, (_, i) => `{"key":"key${i}","value":"${i}"}`);
-    assertEquals((await run(both, ["restore"], { stdin: items.join("\n") })).code, 0);
-    const dump = await run(both, ["dump"]);
+    assertEquals((await runClient(both, ["restore"], { stdin: items.join("\n") })).code, 0);
+    const dump = await runClient(both, ["dump"]);
     assertEquals(dump.stderr, "dumped 500 items\n");
-    const moved = await run(kvs!.address, ["restore"], { stdin: dump.stdout });
+    const moved = await runClient(kvs!.address, ["restore"], { stdin: dump.stdout });
     assertEquals(moved.stderr, "restored 500 items\n");
-    const { stdout } = await run(kvs!.address, ["get", "key0", "key499"]);
+    const { stdout } = await runClient(kvs!.address, ["get", "key0", "key499"]);
     assertEquals(stdout, "0\n499\n");
-    const shares = await Promise.all([one!, two!].map(({ address }) => run(address, ["keys"])));
+    const shares = await Promise.all(
+      [one!, two!].map(({ address }) => runClient(address, ["keys"])),
+    );
     assert(shares.every(({ stdout }) => stdout.split("\n").length > 100));
   },
 });
@@ -429,7 +407,9 @@ Deno.test({
     await Deno.remove(file);
     const [right, wrong] = await Promise.all(
       ["secret", "wrong"].map((password) =>
-        run(server.address, ["--user", "ann", "set", "k", "v"], { env: { KVS_PASSWORD: password } })
+        runClient(server.address, ["--user", "ann", "set", "k", "v"], {
+          env: { KVS_PASSWORD: password },
+        })
       ),
     );
     assertEquals(right!.code, 0);
@@ -444,7 +424,7 @@ Deno.test({
   fn: async () => {
     await using server = await startMemcached();
     const items = Array.from({ length: 20_000 }, (_, i) => `{"key":"key${i}","value":"v"}`);
-    await run(server.address, ["restore"], { stdin: items.join("\n") });
+    await runClient(server.address, ["restore"], { stdin: items.join("\n") });
     const { stdout, stderr } = await new Deno.Command("sh", {
       args: ["-c", '"$0" run -A --no-check "$1" keys | head -1', Deno.execPath(), client],
       env: { KVS_SERVERS: server.address },

@@ -7,7 +7,7 @@
 import { assert } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
 
-const client = new URL("../../client.ts", import.meta.url).pathname;
+export const client = new URL("../../client.ts", import.meta.url).pathname;
 
 /** How a process ended. */
 export interface Ran {

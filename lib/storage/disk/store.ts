@@ -32,7 +32,7 @@ import { codeOf, type Files, type Held, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
 import { Flushes } from "./log/flushes.ts";
 import { Found } from "./read/found.ts";
-import { KeyHash } from "../hash.ts";
+import { KeyHash } from "../../key_hash.ts";
 import { cannotOpen } from "./fs/lock.ts";
 import { Log } from "./log/log.ts";
 import { Placements } from "./index/placements.ts";

@@ -7,7 +7,7 @@
 import type { Clock } from "../../clock.ts";
 import { assert } from "../../errors.ts";
 import type { NewItem } from "../contract.ts";
-import { KeyHash } from "../hash.ts";
+import { KeyHash } from "../../key_hash.ts";
 import { Chunk, HEADER, State } from "./chunk.ts";
 import { Chunks } from "./chunks.ts";
 import { PlaceIndex } from "./place_index.ts";

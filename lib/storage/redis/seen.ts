@@ -8,7 +8,7 @@
  * @module
  */
 
-import { KeyHash } from "../hash.ts";
+import { KeyHash } from "../../key_hash.ts";
 
 /** A set of keys that takes about 16 bytes each. */
 export class Seen {

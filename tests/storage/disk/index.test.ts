@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { RecordCache } from "../../../lib/storage/disk/read/cache.ts";
-import { KeyHash } from "../../../lib/storage/hash.ts";
+import { KeyHash } from "../../../lib/key_hash.ts";
 import {
   ENDLESS,
   KeyIndex,

@@ -26,7 +26,7 @@ import {
   recordSize,
   stateOf,
 } from "../format/record.ts";
-import type { KeyHash } from "../../hash.ts";
+import type { KeyHash } from "../../../key_hash.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,

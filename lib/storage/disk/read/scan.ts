@@ -14,7 +14,7 @@ import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
 import type { Damage } from "./damage.ts";
-import type { KeyHash } from "../../hash.ts";
+import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader, State } from "../format/record.ts";

@@ -7,7 +7,7 @@
 
 import { assert, messageOf, type StoreError } from "../../../errors.ts";
 import type { Files } from "../fs/files.ts";
-import type { KeyHash } from "../../hash.ts";
+import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";

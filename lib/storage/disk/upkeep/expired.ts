@@ -5,7 +5,7 @@
  */
 
 import { isExpired } from "../../contract.ts";
-import type { KeyHash } from "../../hash.ts";
+import type { KeyHash } from "../../../key_hash.ts";
 import { Kind, RECORD_HEADER } from "../format/record.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Log } from "../log/log.ts";

@@ -17,7 +17,7 @@ import {
   removeIfThere,
   replaceFile,
 } from "../fs/files.ts";
-import { KeyHash } from "../../hash.ts";
+import { KeyHash } from "../../../key_hash.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
 import { offsetOf } from "../index/key_index.ts";
 import { cannotOpen } from "../fs/lock.ts";

@@ -1,7 +1,0 @@
-/**
- * The keyed hash, for stores.
- *
- * @module
- */
-
-export { KeyHash } from "../key_hash.ts";
