@@ -61,7 +61,8 @@ export class ItemReads {
     const { a, b, c } = hash;
     this.count++;
     if (cache.find(a, b, key, peek)) {
-      const { words, at } = cache;
+      const { at } = cache;
+      const { words, bytes, longs } = cache.chunk;
       const w = at >>> 2;
       const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (sequence > this.flushes.through) {
@@ -71,10 +72,10 @@ export class ItemReads {
         const from = at + RECORD_HEADER + (kinds & 0xff);
         const state = kinds >>> 16;
         const item = {
-          value: cache.bytes.subarray(from, from + words[w + Word.valueLength]),
+          value: bytes.subarray(from, from + words[w + Word.valueLength]),
           flags: words[w + Word.flags],
           exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
-          cas: cache.longs[(at >>> 3) + Word.cas / 2],
+          cas: longs[(at >>> 3) + Word.cas / 2],
           stale: (state & State.stale) !== 0,
           won: (state & State.won) !== 0,
           fetched: (state & State.fetched) !== 0,
