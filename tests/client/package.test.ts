@@ -21,7 +21,7 @@ Deno.test("the client's package can be published as it is", async () => {
   assertEquals([code, /warning/i.test(err)], [0, false], err);
 });
 
-Deno.test("an application imports the package and speaks to servers with it", async () => {
+Deno.test("an application imports the package as docs/client.md says, and speaks to servers with it", async () => {
   await using server = await startKvs();
   const directory = await Deno.makeTempDir();
   const { exports, name } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
@@ -30,15 +30,11 @@ Deno.test("an application imports the package and speaks to servers with it", as
     `${directory}/deno.json`,
     JSON.stringify({ imports: { [name]: entry } }),
   );
+  const page = await Deno.readTextFile(new URL("docs/client.md", root));
+  const [, example] = /```ts ignore\n([^]*?)```/.exec(page)!;
   await Deno.writeTextFile(
     `${directory}/main.ts`,
-    `import { Client, exptimeAfter } from "${name}";
-using client = new Client({ servers: Deno.args });
-await client.set("greeting", "hello", { exptime: exptimeAfter(60_000) });
-const [sum, greeting] = await Promise.all([client.incr("none", 1), client.get("greeting")]);
-const item = await client.meta.get("greeting", { noValue: true });
-console.log(sum, greeting?.text, item!.ttl > 0);
-`,
+    example!.replace('["127.0.0.1:11211"]', "Deno.args"),
   );
   const { code, out, err } = await deno(
     directory,
