@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { makeNpmPackage } from "../../infra/package/npm.ts";
 import { missing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
@@ -72,4 +72,31 @@ client.close();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assertEquals([text(stdout), text(stderr)], ["50 100004 50 100004\n", ""]);
   },
+});
+
+Deno.test("the npm package has the types of all that it exports", async () => {
+  const directory = await Deno.makeTempDir();
+  await Deno.mkdir(`${directory}/node_modules`);
+  const path = await makeNpmPackage(directory);
+  await Deno.rename(path, `${directory}/node_modules/kvs-client`);
+  await Deno.writeTextFile(`${directory}/package.json`, '{"dependencies":{"kvs-client":"*"}}');
+  await Deno.writeTextFile(
+    `${directory}/right.ts`,
+    `import { Client, exptimeAfter, type MetaItem } from "kvs-client";
+export async function read(client: Client): Promise<[string | undefined, MetaItem | undefined]> {
+  await client.set("k", "v", { exptime: exptimeAfter(1000), flags: 1 });
+  return [(await client.get("k"))?.text, await client.meta.get("k")];
+}
+`,
+  );
+  await Deno.writeTextFile(
+    `${directory}/wrong.ts`,
+    'import { Client } from "kvs-client";\nnew Client().get(1);\n',
+  );
+  const right = await deno(directory, "check", "right.ts");
+  const wrong = await deno(directory, "check", "wrong.ts");
+  await Deno.remove(directory, { recursive: true });
+  assertEquals(right.code, 0, right.err);
+  assertEquals(wrong.code, 1);
+  assertStringIncludes(wrong.err, "'number' is not assignable to parameter of type 'Key'");
 });
