@@ -84,8 +84,8 @@ export class ReceiveBuffer {
     const near = Math.min(end, i + 64);
     for (; i < near; i++) if (bytes[i] === LF) return i;
     if (i < end) {
-      const found = bytes.indexOf(LF, i);
-      if (found >= 0 && found < end) return found;
+      const found = bytes.subarray(0, end).indexOf(LF, i);
+      if (found >= 0) return found;
     }
     this.#searched = end;
     return -1;

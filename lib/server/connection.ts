@@ -9,6 +9,7 @@ import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
 import { commands } from "../commands/table.ts";
+import { othersTurn } from "../others_turn.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
@@ -308,7 +309,7 @@ export class Connection {
   #yield(): Promise<void> {
     this.#context.counters.conn_yields++;
     this.#turn.begin();
-    return new Promise((resolve) => setImmediate(resolve));
+    return othersTurn();
   }
 
   /** Runs the rest of a batch from a request on that something must be waited for. */

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
@@ -82,7 +83,7 @@ export async function* scanLog(
           } else if (step === Step.bad) {
             reader.skip();
             if (++skipped % SKIPS_A_TURN === 0) {
-              await new Promise((resolve) => setImmediate(resolve));
+              await othersTurn();
             }
           } else {
             const { record, offset } = reader;
