@@ -20,10 +20,15 @@ const waiting: (() => void)[] = [];
 /** Turns since some of them went on; -1 while nobody waits. */
 let turns = -1;
 
-/** Resolves when others have had a turn, those too whose requests have yet to be read. */
-export function othersTurn(): Promise<void> {
+/**
+ * Resolves when others have had a turn, those too whose requests have yet to be read.
+ *
+ * @param isFirst whether it goes on before all others that have given way: who lets clients in does
+ */
+export function othersTurn(isFirst = false): Promise<void> {
   return new Promise((resolve) => {
-    waiting.push(resolve);
+    if (isFirst) waiting.unshift(resolve);
+    else waiting.push(resolve);
     if (turns >= 0) return;
     turns = 0;
     setImmediate(turn);

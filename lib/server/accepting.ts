@@ -52,7 +52,7 @@ export async function* accepting(
     if (conn !== undefined) yield conn;
     turn.rareRequest();
     if (!turn.isOver) continue;
-    await othersTurn();
+    await othersTurn(true);
     turn.begin();
   }
 }

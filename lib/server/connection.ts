@@ -155,6 +155,7 @@ export class Connection {
     const { rounds, memory } = this.#surroundings;
     const next = async (): Promise<IteratorResult<number>> => {
       this.#reading = true;
+      if (this.#turn.isOver) await this.#yield();
       const turn = rounds.next();
       if (turn !== undefined) await turn;
       const room = this.#input.room();
@@ -171,6 +172,7 @@ export class Connection {
       if (count === null) return { done: true, value: undefined };
       // More may have come already where the room is full; else the next read waits, and others run.
       if (count < room.length) this.#turn.begin();
+      else this.#turn.bytes(count);
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
