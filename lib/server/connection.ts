@@ -55,6 +55,7 @@ const FIRST_OWED = 32;
 const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
 const MUCH = 4 * 1024;
+
 /** A connection from its first byte to its last. */
 export class Connection {
   /** The tick at which the last command was complete, or the last reply had gone out. */
@@ -112,6 +113,7 @@ export class Connection {
     this.#surroundings = surroundings;
     this.#protocols = origin.protocols;
     this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
+    this.#session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
     this.#window = new Window(context.store, context.limits.itemSize);
@@ -121,7 +123,7 @@ export class Connection {
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
-    const { rounds, memory } = this.#surroundings;
+    const { rounds } = this.#surroundings;
     const { timing } = this.#context;
     rounds.join();
     try {
@@ -144,7 +146,8 @@ export class Connection {
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
       rounds.leave();
-      memory.leave(this);
+      // What still comes from the store is nobody's any more.
+      this.#session.owner = undefined;
       this.close();
     }
   }
@@ -236,10 +239,16 @@ export class Connection {
     );
   }
 
+  /** Values that it waited for have come from the store, or it holds more of another kind. */
+  grew(): void {
+    this.#account();
+  }
+
   /** Says how much memory it holds, where that has changed. */
   #account(): void {
-    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength +
-      this.#window.bytes + this.#unanswered;
+    // Values are counted by what the store knows of them beforehand, or when they are there.
+    const values = Math.max(this.#window.bytes + this.#unanswered, this.#session.arrived);
+    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength + values;
     if (held === this.#held) return;
     this.#held = held;
     this.#surroundings.memory.hold(this, held);
@@ -352,6 +361,7 @@ export class Connection {
         retrievals++;
         bytes += this.#out.length - before;
       }
+      if (running !== undefined) this.#session.depart(outcome);
       outcome.release();
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
