@@ -110,15 +110,13 @@ async function serveObserved(
   const began = performance.now();
   const watchers = new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
-  const { timing } = observation;
-  const onSynced = timing && ((milliseconds: number) => timing.syncs.add(milliseconds / 1000));
   const choice = {
     ...configuration,
     evict: evicts(configuration),
     clock,
     log,
     onEvicted,
-    onSynced,
+    ...observation.storeHooks,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;

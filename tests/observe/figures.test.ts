@@ -6,6 +6,7 @@ import { items } from "../../lib/observe/figures/items.ts";
 import { identity } from "../../lib/observe/figures/process.ts";
 import type { Row } from "../../lib/observe/figures/row.ts";
 import { ownRows, ownWords } from "../../lib/observe/figures/store.ts";
+import { ResultCounts } from "../../lib/storage/exchanges.ts";
 import { table } from "../../lib/observe/figures/table.ts";
 import { expose } from "../../lib/observe/prometheus.ts";
 import { openDiskStore } from "../../lib/storage/disk/mod.ts";
@@ -21,7 +22,7 @@ import { exporterNames } from "./exporter_names.ts";
 import { readExposition } from "./exposition.ts";
 
 const rows: readonly Row[] = [
-  ...identity({ version: "1.6.45-kvs-test", store: "memory", deno: "2" }),
+  ...identity({ memcached: "1.6.45", version: "0.2.0", store: "memory", deno: "2" }),
   ...table,
 ];
 
@@ -122,6 +123,8 @@ Deno.test("figures: the figures of other stores that the source names have rows"
     const own = text.slice(text.search(/\bown(: \[string, string \| number\]\[\] = |: )\[/));
     const names = [...own.matchAll(/\[\s*"([a-z_]+)",/g)].map(([, name]) => `${store} ${name}`);
     assert(names.length > 10);
+    const results = new ResultCounts().figures("results_");
+    if (store === "gcs") names.push(...results.map(([name]) => `gcs ${name}`));
     assertEquals(names.filter((name) => !known.has(name)), []);
   }
 });

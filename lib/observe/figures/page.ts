@@ -13,7 +13,7 @@ import { ownRows, storeRows } from "./store.ts";
 
 /** A table of Markdown for each part of the figures, by its heading. */
 export function figureTables(): ReadonlyMap<string, string> {
-  const who = identity({ version: "…", store: "…", deno: "…" });
+  const who = identity({ memcached: "…", version: "…", store: "…", deno: "…" });
   return new Map([
     ["Figures of `stats`", tableOf(general, ({ stat }) => stat)],
     ["Figures of `stats items`", tableOf(items, ({ stat }) => `items:1:${stat}`)],

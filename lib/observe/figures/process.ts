@@ -53,7 +53,7 @@ const httpClosed = "Connections to --http closed by the server, by cause.";
 
 /** The rows that say which server this is. */
 export function identity(
-  labels: { version: string; store: string; deno: string },
+  { memcached, ...labels }: { memcached: string; version: string; store: string; deno: string },
 ): readonly Row[] {
   return [
     {
@@ -65,12 +65,12 @@ export function identity(
     },
     {
       read: () => 1,
-      series: { family: exporter.version, labels: { version: labels.version } },
+      series: { family: exporter.version, labels: { version: memcached } },
       unit: "",
       across: "same",
       meaning: "the version, as stats has it",
     },
-    gauge("build_info", () => 1, "1, with version, store and Deno's version as labels.", {
+    gauge("build_info", () => 1, "1, with the versions of kvs and Deno and the store as labels.", {
       labels,
     }),
   ];
@@ -105,12 +105,12 @@ export const process: readonly Row[] = [
     "By how much the event loop was late at most, in the last 10 seconds.",
     { unit: "seconds", across: "max", labels: { thread: "0" } },
   ),
-  gauge("http_connections", ({ watch }) => watch?.http.open, "Connections to --http."),
-  gauge("http_closed_total", ({ watch }) => watch?.http.stalled, httpClosed, {
+  gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
+  gauge("http_closed_total", ({ watch }) => watch?.http?.stalled, httpClosed, {
     type: "counter",
     labels: { cause: "stalled" },
   }),
-  gauge("http_closed_total", ({ watch }) => watch?.http.refused, httpClosed, {
+  gauge("http_closed_total", ({ watch }) => watch?.http?.refused, httpClosed, {
     type: "counter",
     labels: { cause: "too_many" },
   }),

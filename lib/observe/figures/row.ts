@@ -54,7 +54,9 @@ export interface Source {
     /** The longest time of the last seconds by which the event loop was late, in seconds. */
     readonly loopLag: number;
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
-    readonly http: { readonly open: number; readonly stalled: number; readonly refused: number };
+    readonly http:
+      | { readonly open: number; readonly stalled: number; readonly refused: number }
+      | undefined;
   };
 }
 

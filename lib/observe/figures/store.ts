@@ -66,6 +66,8 @@ function figure({ store }: Source, name: string): number | string | undefined {
 
 const bytes: Rest = { unit: "bytes" };
 const retries = "Requests to Cloud Storage made again, by cause.";
+const redisResults = "Requests to Redis, by how they ended.";
+const gcsResults = "Requests to Cloud Storage, by how they ended.";
 const redisErrors = "redis_error_";
 
 /** Own figures that are words, or that other rows tell. */
@@ -186,6 +188,11 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Answers lost with a connection.",
   ),
   own("redis", "redis_refused_requests", "counter", "refused_requests_total", "Requests not sent."),
+  ...["ok", "error", "timeout", "connection"].map((result) =>
+    own("redis", `redis_results_${result}`, "counter", "results_total", redisResults, {
+      labels: { result },
+    })
+  ),
   own(
     "redis",
     "redis_counted_seconds_ago",
@@ -196,6 +203,9 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   ),
   own("gcs", "requests", "counter", "requests_total", "Requests to Cloud Storage."),
   own("gcs", "requests_in_flight", "gauge", "requests_in_flight", "Requests under way."),
+  ...["ok", "error", "service_error", "rate_limit", "timeout", "connection"].map((result) =>
+    own("gcs", `results_${result}`, "counter", "results_total", gcsResults, { labels: { result } })
+  ),
   own("gcs", "uploads", "counter", "uploads_total", "Uploads."),
   own("gcs", "deletes", "counter", "deletes_total", "Deletes."),
   own(
