@@ -1,6 +1,7 @@
 import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { LogEvent } from "../observe/log.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
 import type { Timing } from "../observe/timing.ts";
 import type { Watchers } from "../observe/watch.ts";
@@ -39,6 +40,8 @@ export interface Context {
   readonly counters: Counters;
   /** Times requests, where somebody wants to know. */
   readonly timing?: Timing | undefined;
+  /** The last lines of the log, where there is one. */
+  readonly events?: readonly LogEvent[];
   readonly watchers: Watchers;
   readonly prefixes: PrefixCounts;
   readonly limits: Limits;

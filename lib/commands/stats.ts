@@ -48,6 +48,7 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["limits", (context, outcome) => tell(outcome, context.describeLimits())],
   ["slow", slow],
   ["hot", hot],
+  ["events", events],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -206,6 +207,20 @@ function hot(context: Context, outcome: Outcome): void {
       [`${i + 1}:key`, keyText(key)],
       [`${i + 1}:count`, count],
       [`${i + 1}:error`, error],
+    ]),
+  );
+}
+
+/** The last lines of the log, the oldest first. They may name clients and keys. */
+function events(context: Context, outcome: Outcome): void {
+  if (!context.allowDump) return outcome.fail(badRequest("stats events not allowed"));
+  const lines = context.events ?? [];
+  tell(
+    outcome,
+    lines.flatMap(({ time, level, text }, i): Figure[] => [
+      [`${i + 1}:time`, new Date(time).toISOString()],
+      [`${i + 1}:level`, level],
+      [`${i + 1}:text`, text],
     ]),
   );
 }

