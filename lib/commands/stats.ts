@@ -7,6 +7,7 @@
 import { general } from "../observe/figures/general.ts";
 import { items } from "../observe/figures/items.ts";
 import { type Source, statsOf } from "../observe/figures/row.ts";
+import { traffic } from "../observe/figures/traffic.ts";
 import { cpuUsage } from "../observe/process.ts";
 import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
 import { itemSize } from "../protocol/limits.ts";
@@ -49,6 +50,7 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["slow", slow],
   ["hot", hot],
   ["events", events],
+  ["traffic", (context, outcome) => tell(outcome, statsOf(traffic, sourceOf(context)))],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -134,6 +136,12 @@ export function sourceOf(context: Context): Source {
     closesIdle: context.closesIdle,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
+    get limits() {
+      return context.describeLimits();
+    },
+    get connectionsBy() {
+      return context.connectionsBy();
+    },
     get memory() {
       const { rss, heapUsed } = Deno.memoryUsage();
       return { resident: rss, heap: heapUsed };

@@ -10,7 +10,7 @@
 
 import type { Histogram, Meter, Observable, SpanKind, Tracer } from "@opentelemetry/api";
 import { bounds } from "./histogram.ts";
-import type { Row, Source } from "./figures/row.ts";
+import { type Row, seriesOf, type Source } from "./figures/row.ts";
 import type { TimedBatch, Timing } from "./timing.ts";
 
 /** Spans of batches, and of exchanges with the store, in a second: each of these. */
@@ -72,13 +72,10 @@ export class Telemetry {
     }
     this.#meter.addBatchObservableCallback((result) => {
       const now = source();
-      for (const { read, series } of rows) {
-        if (series === undefined) continue;
-        const found = read(now);
-        if (found === undefined) continue;
-        const value = series.of === undefined ? Number(found) : series.of(Number(found), now);
-        if (Number.isNaN(value)) continue;
-        result.observe(instruments.get(series.family.name)!, value, { ...series.labels });
+      for (const row of rows) {
+        for (const [labels, value] of seriesOf(row, now)) {
+          result.observe(instruments.get(row.series!.family.name)!, value, { ...labels });
+        }
       }
     }, [...instruments.values()]);
   }

@@ -24,7 +24,8 @@ import type { Configuration } from "./configuration.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
-import type { Server, Talker } from "./server.ts";
+import type { Server } from "./server.ts";
+import { optionParts } from "./option_labels.ts";
 import { isJournal, writeStderr } from "./stderr.ts";
 
 /** Milliseconds between two signs that a start goes on, and what systemd then allows it, in microseconds. */
@@ -59,7 +60,7 @@ export class Observation {
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
   #live: Live | undefined;
-  #talkers: ((most: number) => readonly Talker[]) | undefined;
+  #server: Server | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -108,10 +109,16 @@ export class Observation {
   /** The store is open and connections are accepted. */
   serve(context: Context, server: Server, detail: string): void {
     this.#context = context;
-    this.#talkers = (most) => server.talkers(most);
+    this.#server = server;
     const { version: memcached, storeName } = context;
     this.#rows = [
-      ...identity({ memcached, version: VERSION, store: storeName, deno: Deno.version.deno }),
+      ...identity({
+        memcached,
+        version: VERSION,
+        store: storeName,
+        deno: Deno.version.deno,
+        options: optionParts(this.#configuration),
+      }),
       ...table,
     ];
     this.#telemetry?.observe(this.#rows, () => this.source()!);
@@ -208,7 +215,7 @@ export class Observation {
       timing: this.timing!,
       title: `${VERSION}, store ${this.#configuration.store}, process ${Deno.pid}`,
       source: () => this.source(),
-      talkers: (most) => this.#talkers?.(most) ?? [],
+      talkers: (order, most) => this.#server?.talkers(order, most) ?? [],
     });
     this.#http = HttpServer.open(http, {
       health: this.health,

@@ -167,6 +167,7 @@ async function serveObserved(
       closesIdle: configuration.idleTimeout > 0,
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
+      connectionsBy: () => server.connectionsBy(),
       describeConnections: () => server.describe(),
       describeLimits: () => server.describeLimits(),
       maxConnections,

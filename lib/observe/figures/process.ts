@@ -5,7 +5,7 @@
  */
 
 import { exporter } from "./families.ts";
-import type { Family, Row, Source } from "./row.ts";
+import type { Family, Part, Row, Source } from "./row.ts";
 
 /** A setting that memcached_exporter shows where `lru_crawler` is on. */
 function setting(name: string, family: Family): Row {
@@ -51,10 +51,19 @@ function gauge(
 
 const httpClosed = "Connections to --http closed by the server, by cause.";
 
+/** Which server it is. */
+export interface Identity {
+  /** The version of memcached whose protocol it speaks. */
+  readonly memcached: string;
+  readonly version: string;
+  readonly store: string;
+  readonly deno: string;
+  /** The options in force, by the labels `option` and `value`. */
+  readonly options: readonly Part[];
+}
+
 /** The rows that say which server this is. */
-export function identity(
-  { memcached, ...labels }: { memcached: string; version: string; store: string; deno: string },
-): readonly Row[] {
+export function identity({ memcached, options, ...labels }: Identity): readonly Row[] {
   return [
     {
       read: () => 1,
@@ -72,6 +81,9 @@ export function identity(
     },
     gauge("build_info", () => 1, "1, with the versions of kvs and Deno and the store as labels.", {
       labels,
+    }),
+    gauge("option_info", () => 1, "1 for each option in force, but for secrets.", {
+      parts: () => options,
     }),
   ];
 }
