@@ -8,7 +8,6 @@ import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
-import { commands } from "../commands/table.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
@@ -302,12 +301,9 @@ export class Connection {
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
   #work(request: Request, outcome: Outcome, taken: number): void {
     const turn = this.#turn;
-    if (request.op === "get") turn.request();
-    else if (commands[request.op].access === "none") turn.rareRequest();
-    else {
-      turn.request();
-      if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
-    }
+    if (request.keyLength === 0) turn.rareRequest();
+    else turn.request();
+    if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
     if (taken > MUCH) turn.bytes(taken);
   }
 
