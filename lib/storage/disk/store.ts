@@ -296,8 +296,7 @@ class DiskStore implements Store {
     const { hash, placements } = this;
     hash.of(key);
     const { a, b, c } = hash;
-    if (this.cache.find(a, b, key, true) || !placements.index.find(a, b, c)) return 0;
-    return placements.size;
+    return placements.index.find(a, b, c) ? placements.size : 0;
   }
 
   commit(batch: Batch): Awaitable<void> {

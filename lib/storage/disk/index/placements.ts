@@ -5,6 +5,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, SHARDS, unitsOf } from "./key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import { assert } from "../../../errors.ts";
@@ -182,7 +183,7 @@ export class Placements {
           if (high >>> 16 === segment.slot) told(offsetOf(low));
         });
       }
-      if (shard % SHARDS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (shard % SHARDS_A_TURN === 0) await othersTurn();
       if (this.index !== index) return;
     }
   }
