@@ -97,3 +97,33 @@ Deno.test("a disk that was slow for a while is read without detours again", asyn
   assertEquals(plain, 100);
   await store.close();
 });
+
+Deno.test("a long value is read from the disk once, and then from memory until it is changed", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const options = {
+    ...{ directory: "d", files, clock: systemClock, fsync: "no" } as const,
+    ...{ memoryLimit: 1 << 24, log: () => {} },
+  };
+  const key = bytesOf("long");
+  let caller = new Caller(await openDiskStore(options));
+  await caller.swap(key, "any", itemOf("v".repeat(600_000)));
+  await caller.close();
+  caller = new Caller(await openDiskStore(options));
+  let reads = 0;
+  files.fault = (operation) => {
+    if (operation === "read") reads++;
+    return undefined;
+  };
+  for (let i = 0; i < 10; i++) assertEquals((await caller.read(key))!.value.length, 600_000);
+  assertEquals(reads, 1);
+  // A touch changes what is in memory, and reads nothing.
+  const item = (await caller.read(key))!;
+  await caller.swap(key, item, { ...item, exptime: 4e12 });
+  assertEquals((await caller.read(key))!.exptime, 4e12);
+  await caller.swap(key, "any", itemOf("w".repeat(700_000)));
+  assertEquals((await caller.read(key))!.value[699_999], 119);
+  await caller.swap(key, "any", null);
+  assertEquals(await caller.read(key), undefined);
+  assertEquals(reads, 1);
+  await caller.close();
+});
