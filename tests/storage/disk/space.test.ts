@@ -465,6 +465,25 @@ withStore(
 );
 
 withStore(
+  "while a listing holds what is dead, nothing is moved to and fro for it",
+  {},
+  async ({ store, set, own }) => {
+    for (let i = 0; i < 300; i++) await set(`k${i}`, "v".repeat(300));
+    const listing = store.scan()[Symbol.asyncIterator]();
+    await listing.next();
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 300; i++) await set(`k${i}`, "w".repeat(300));
+    }
+    // Now nobody writes, and what compaction can do comes to an end.
+    while (own("compacting") === 1) await turn();
+    assert(own("compaction_moved_bytes") < own("log_bytes"));
+    await listing.return!();
+    for (let i = 0; i < 300; i++) await set(`k${i}`, "x".repeat(300));
+    while (own("log_bytes") > 2 * own("live_bytes") + 3 * SEGMENT) await turn();
+  },
+);
+
+withStore(
   "what a flush removes while it is listed takes its room until the listing ends",
   {},
   async ({ store, set, own }) => {

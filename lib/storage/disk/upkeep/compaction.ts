@@ -243,10 +243,10 @@ export class Compactor {
     // What nothing can be done about does not count.
     let total = log.total - log.hintTotal;
     for (const segment of segments) {
-      const stays = this.mustStay(segment);
+      // Of what a listing reads nothing comes back before that ends.
+      const stays = segment.holds > 0 || this.mustStay(segment);
       if (stays) total -= segment.length - segment.live;
-      // Of what a listing reads nothing comes back now, and whoever waits for room must not go on and on.
-      if (!segment.listed || stays || segment.holds > 0) continue;
+      if (!segment.listed || stays) continue;
       oldest ??= segment;
       const dead = Math.min(
         segment.live,

@@ -41,7 +41,7 @@ export async function* expiredItems(
 ): AsyncGenerator<readonly Expired[]> {
   log.writeOut();
   const segments = log.segments.map((segment) => ({ segment, end: segment.length }));
-  for (const { segment } of segments) segment.hold();
+  for (const { segment } of segments) segment.pin();
   try {
     for (const { segment, end } of segments) {
       if (segment.live === 0) continue;
@@ -65,6 +65,6 @@ export async function* expiredItems(
       yield group;
     }
   } finally {
-    for (const { segment } of segments) segment.unhold();
+    for (const { segment } of segments) segment.unpin();
   }
 }
