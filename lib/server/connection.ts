@@ -16,7 +16,7 @@ import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
-import { sendListing } from "./listing.ts";
+import { LINES_A_TURN, sendFirstLines, sendListing } from "./listing.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { Turn } from "./turn.ts";
@@ -49,6 +49,8 @@ export interface Origin {
 
 /** What a reply in hand counts beside its own bytes, in bytes: about as much as memcached's object. */
 const REPLY_COST = 128;
+/** What a line of a long reply takes until it is written, in bytes, about. */
+const LINE_COST = 128;
 /** Requests of a batch whose replies may have to be taken back, at first. */
 const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
@@ -355,6 +357,7 @@ export class Connection {
     this.#settling = true;
     for (const { request, outcome, running } of pending) {
       if (running !== undefined) await running;
+      if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
       const before = this.#out.length;
       this.#answer(dialect, request, outcome);
       if (isRetrieval(request)) {
@@ -369,6 +372,14 @@ export class Connection {
     this.#settling = false;
     this.#unanswered = 0;
     this.#window.learn(retrievals, bytes);
+  }
+
+  /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */
+  async #answerFirst(dialect: Dialect, request: Request, outcome: Outcome): Promise<void> {
+    await this.#flush();
+    this.#unanswered = outcome.lines * LINE_COST;
+    this.#account();
+    await sendFirstLines(this.#outlet(), dialect, request, outcome);
   }
 
   /** Puts what came of a request among the replies that go out. */
