@@ -72,6 +72,11 @@ export class Placements {
     return size;
   }
 
+  /** Whether a key's record is there. Afterwards that is the index's last answer. */
+  isAt(segment: Segment, offset: number, a: number, b: number, c: number): boolean {
+    return this.index.find(a, b, c) && this.segment === segment && this.offset === offset;
+  }
+
   /** Points a key at a record that was appended. */
   set(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
     const { index } = this;
