@@ -278,7 +278,7 @@ export class Connection {
       }
       this.#answer(dialect, request, outcome);
       if (request.op === "login") dialect = this.#afterLogin(dialect);
-      this.#work(request, outcome, taken);
+      this.#work(request, taken);
       if (this.#out.length < HIGH_WATER) continue;
       turn.bytes(this.#out.length);
       const flushing = this.#flush();
@@ -289,12 +289,20 @@ export class Connection {
   }
 
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
-  #work(request: Request, outcome: Outcome, taken: number): void {
+  #work(request: Request, taken: number): void {
     const turn = this.#turn;
     if (request.keyLength === 0) turn.rareRequest();
     else turn.request();
-    if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
     if (taken > MUCH) turn.bytes(taken);
+    this.#countChanges();
+  }
+
+  /** Counts what changes of values were, where that is much for a request. */
+  #countChanges(): void {
+    const { batch } = this.#session;
+    if (batch.changed <= MUCH) return;
+    this.#turn.bytes(batch.changed);
+    batch.changed = 0;
   }
 
   /**
@@ -336,6 +344,7 @@ export class Connection {
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
       this.#turn.request();
+      this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#turn.isOver) await this.#yield();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
