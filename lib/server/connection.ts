@@ -19,6 +19,7 @@ import type { ClientMemory } from "./client_memory.ts";
 import { LINES_A_TURN, sendFirstLines, sendListing } from "./listing.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
+import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
 import { traceOf } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
@@ -68,6 +69,8 @@ export class Connection {
   received = 0;
   sent = 0;
   batches = 0;
+  /** Requests that were read. */
+  requests = 0;
   readonly #socket: Socket;
   readonly #context: Context;
   readonly #surroundings: Surroundings;
@@ -183,6 +186,12 @@ export class Connection {
       return { done: false, value: count };
     };
     return { next };
+  }
+
+  /** The protocol that its client speaks; `none` as long as nothing has come. */
+  get protocol(): "text" | "binary" | "none" {
+    if (this.#dialect === undefined) return "none";
+    return this.#dialect.name === "binary" ? "binary" : "text";
   }
 
   /** What the connection does, in memcached's word for it (`stats conns`). */
@@ -306,11 +315,14 @@ export class Connection {
   }
 
   /**
-   * Counts the reply that a request will have. Where there is no memory for it (`-o read_buf_mem_limit`),
+   * Counts a request, and the reply that it will have. Where there is no memory for it (`-o read_buf_mem_limit`),
    * memcached answers a retrieval of the text protocol with an error, and ends the connection with any
    * other request, without the replies in hand.
    */
   #countReply(request: Request): void {
+    this.requests++;
+    if (request.isBinary) this.#context.counters.binary_requests++;
+    else this.#context.counters.line_requests++;
     const bytes = ++this.#inHand * REPLY_COST + this.#out.length;
     if (bytes <= this.#context.replyMemory || this.#spoiled) return;
     this.#context.counters.response_obj_oom++;
@@ -397,7 +409,8 @@ export class Connection {
       this.#left = this.#ending = true;
       if (request.op !== "quit") this.closeReason = "error";
     }
-    const { live } = this.#context;
+    const { live, counters } = this.#context;
+    if (outcome.code === "failed") countRefusal(counters, outcome.failure);
     if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.#session.id), "debug");
     if (request.noreply) return;
     const hasMore = request.hasMore;
@@ -522,6 +535,7 @@ export class Connection {
     const failure: Failure = failureOf(error, this.#context);
     const dialect = this.#dialect!;
     this.#out.clear();
+    countRefusal(this.#context.counters, failure, this.#owedCount);
     for (let i = 0; i < this.#owedCount; i++) {
       if (this.#owed[i] >= 0) dialect.fail(this.#owed[i], failure, this.#out);
     }

@@ -70,7 +70,7 @@ export class SpareDescriptor {
 }
 
 /** How many descriptors are free, counted up to `most`. */
-function freeDescriptors(most: number): number {
+export function freeDescriptors(most: number): number {
   const held: Deno.FsFile[] = [];
   try {
     while (held.length < most) held.push(Deno.openSync(NOTHING));

@@ -127,6 +127,7 @@ export class Harness implements AsyncDisposable {
       },
       accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
       connections: () => this.listening?.server.size ?? 1,
+      connectionsBy: () => this.listening?.server.connectionsBy() ?? [],
       describeConnections: () => this.listening?.server.describe() ?? [],
       describeLimits: () => this.listening?.server.describeLimits() ?? [],
       maxConnections: 100,
