@@ -104,6 +104,18 @@ Deno.test("a log that cannot be written ends no server", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("a pidfile that somebody has removed makes no stop a failure", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/pid`;
+  await using server = await ServerProcess.start(["--store", "memory", "-p", "-1", "-P", path]);
+  assertEquals(Number(await Deno.readTextFile(path)) > 0, true);
+  await Deno.remove(path);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertMatch(server.said, /cannot remove --pidfile/);
+  await Deno.remove(directory);
+});
+
 Deno.test("SIGTERM while clients connect is not waited out", async () => {
   await using server = await ServerProcess.start(["--store", "memory", "-p", "-1"]);
   const { port } = server;
