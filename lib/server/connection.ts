@@ -16,7 +16,7 @@ import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
-import { sendListing } from "./listing.ts";
+import { LINES_A_TURN, sendFirstLines, sendListing } from "./listing.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { countRefusal } from "./refusals.ts";
@@ -50,6 +50,8 @@ export interface Origin {
 
 /** What a reply in hand counts beside its own bytes, in bytes: about as much as memcached's object. */
 const REPLY_COST = 128;
+/** What a line of a long reply takes until it is written, in bytes, about. */
+const LINE_COST = 128;
 /** Requests of a batch whose replies may have to be taken back, at first. */
 const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
@@ -296,7 +298,7 @@ export class Connection {
       }
       this.#answer(dialect, request, outcome);
       if (request.op === "login") dialect = this.#afterLogin(dialect);
-      this.#work(request, outcome, taken);
+      this.#work(request, taken);
       if (this.#out.length < HIGH_WATER) continue;
       turn.bytes(this.#out.length);
       const flushing = this.#flush();
@@ -310,12 +312,20 @@ export class Connection {
   readonly #goOn = () => this.#run();
 
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
-  #work(request: Request, outcome: Outcome, taken: number): void {
+  #work(request: Request, taken: number): void {
     const turn = this.#turn;
     if (request.keyLength === 0) turn.rareRequest();
     else turn.request();
-    if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
     if (taken > MUCH) turn.bytes(taken);
+    this.#countChanges();
+  }
+
+  /** Counts what changes of values were, where that is much for a request. */
+  #countChanges(): void {
+    const { batch } = this.#session;
+    if (batch.changed <= MUCH) return;
+    this.#turn.bytes(batch.changed);
+    batch.changed = 0;
   }
 
   /**
@@ -360,6 +370,7 @@ export class Connection {
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
       this.#turn.request();
+      this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#turn.isOver) await this.#yield();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
@@ -381,6 +392,7 @@ export class Connection {
     this.#settling = true;
     for (const { request, outcome, running } of pending) {
       if (running !== undefined) await running;
+      if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
       const before = this.#out.length;
       this.#answer(dialect, request, outcome);
       if (isRetrieval(request)) {
@@ -395,6 +407,14 @@ export class Connection {
     this.#settling = false;
     this.#unanswered = 0;
     this.#window.learn(retrievals, bytes);
+  }
+
+  /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */
+  async #answerFirst(dialect: Dialect, request: Request, outcome: Outcome): Promise<void> {
+    await this.#flush();
+    this.#unanswered = outcome.lines * LINE_COST;
+    this.#account();
+    await sendFirstLines(this.#outlet(), dialect, request, outcome);
   }
 
   /** Puts what came of a request among the replies that go out. */

@@ -16,6 +16,7 @@ import { Admission } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
+import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
 import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
@@ -68,6 +69,8 @@ export class Server implements Surroundings {
   private readonly admission: Admission;
   /** Nothing can be accepted for want of descriptors or memory. */
   private readonly shortage: Episode;
+  /** Lets somebody be told that there are no more descriptors. */
+  private readonly spare = new SpareDescriptor();
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
@@ -218,10 +221,12 @@ export class Server implements Surroundings {
     const troubles = {
       shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
       dead: () => void this.dead++,
+      refuse: (conn: Deno.Conn) => this.refuse(conn),
     };
+    this.spare.hold();
     await this.roomFor(transport);
     const name = addressOf(listener.addr);
-    for await (const conn of accepting(listener, troubles)) {
+    for await (const conn of accepting(listener, troubles, this.spare)) {
       if (this.draining) conn.close();
       else this.admit(conn, protocol, name);
       await this.roomFor(transport);
@@ -250,6 +255,7 @@ export class Server implements Surroundings {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.connections.keys()) connection.close();
+    this.spare.close();
   }
 
   /** Waits until a connection has ended, or the server ends. */
@@ -265,15 +271,23 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
+  /** Tells a client that there is no room for it. */
+  private async refuse(conn: Deno.Conn): Promise<void> {
+    this.context.counters.rejected_connections++;
+    try {
+      await conn.write(TOO_MANY);
+    } catch {
+      // It did not wait to be told.
+    }
+    conn.close();
+  }
+
   private admit(conn: Deno.Conn, protocols: Protocol, listener: string): void {
     const { counters, watchers } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
-    if (verdict === "full") {
-      conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
-      return;
-    }
+    if (verdict === "full") return void this.refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
