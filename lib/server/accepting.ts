@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { Turn } from "./turn.ts";
 
 /** How long to wait when the system has no descriptor or memory for another connection, in milliseconds. */
@@ -28,13 +29,13 @@ export interface Troubles {
  * there is nothing to do but to wait.
  */
 export async function* accepting(
-  listener: Deno.Listener,
+  listener: Acceptor,
   troubles: Troubles,
-): AsyncGenerator<Deno.Conn> {
+): AsyncGenerator<Transport> {
   // A flood of connections is a queue that never ends: those that are in have turns meanwhile.
   const turn = new Turn();
   for (;;) {
-    let conn: Deno.Conn | undefined;
+    let conn: Transport | undefined;
     try {
       conn = await listener.accept();
     } catch (error) {

@@ -155,6 +155,7 @@ export class Connection {
       }
     } catch (error) {
       this.closeReason = "error";
+      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
@@ -596,6 +597,8 @@ function isDisconnect(error: unknown): boolean {
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted ||
     error instanceof Deno.errors.UnexpectedEof ||
+    // What TLS cannot read.
+    error instanceof Deno.errors.InvalidData ||
     error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.TimedOut;
 }

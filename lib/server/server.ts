@@ -8,6 +8,7 @@ import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { accepting } from "./accepting.ts";
 import { Admission } from "./admission.ts";
@@ -76,7 +77,7 @@ export class Server implements Surroundings {
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
-  private readonly listeners = new Map<Deno.Listener, number>();
+  private readonly listeners = new Map<Acceptor, number>();
   private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
@@ -208,7 +209,7 @@ export class Server implements Surroundings {
   }
 
   /** Accepts connections until the server ends. Never rejects. */
-  async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
+  async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
     this.listeners.set(listener, ++this.numbers);
     const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
     this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
@@ -262,7 +263,7 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
-  private admit(conn: Deno.Conn, protocols: Protocol): void {
+  private admit(conn: Transport, protocols: Protocol): void {
     const { counters, watchers } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
@@ -274,10 +275,10 @@ export class Server implements Surroundings {
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
-      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
+      if ("setNoDelay" in conn) (conn as Transport as Deno.TcpConn).setNoDelay();
       // As memcached: the system finds out that the other end is gone, and what lies between two silent
       // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
-      if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
+      if ("setKeepAlive" in conn) (conn as Transport as Deno.TcpConn).setKeepAlive();
     } catch {
       // Some systems refuse that of a connection whose client is gone already.
       this.dead++;
@@ -304,7 +305,7 @@ export class Server implements Surroundings {
   /** Tells those who watch connections. */
   private tell(
     type: "conn_new" | "conn_close",
-    conn: Deno.Conn,
+    conn: Transport,
     number: number,
     reason?: CloseReason,
   ): void {
