@@ -131,6 +131,7 @@ export function sourceOf(context: Context): Source {
     connections: context.connections(),
     maxConnections: context.maxConnections,
     closesIdle: context.closesIdle,
+    tls: context.tls,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
     get limits() {

@@ -147,6 +147,7 @@ export class Connection {
       }
     } catch (error) {
       this.closeReason = "error";
+      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
