@@ -24,7 +24,7 @@ import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
 import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
-import { traceOf } from "./trace.ts";
+import { traceOf, traceOfBytes } from "./trace.ts";
 import { isRetrieval, Window } from "./window.ts";
 
 /** What a connection needs of a socket. */
@@ -190,6 +190,7 @@ export class Connection {
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
+      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
       return { done: false, value: count };
     };
     return { next };
@@ -244,6 +245,10 @@ export class Connection {
     } catch {
       // It was closed before.
     }
+  }
+
+  #traceBytes(direction: "read" | "sent", bytes: number): void {
+    this.#context.log(traceOfBytes(this.#session.id, direction, bytes), "debug");
   }
 
   #chooseDialect(): Dialect | undefined {
@@ -589,6 +594,7 @@ export class Connection {
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
+    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
     let written = await this.#socket.write(bytes);
     this.#surroundings.rounds.writeDone();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
