@@ -18,7 +18,7 @@ import type { Signals } from "./signals.ts";
 
 /** Answers what only wants an answer, and serves otherwise. Resolves to the exit code. */
 export async function main(args: readonly string[], signals: Signals): Promise<number> {
-  const { options, rest, ignored, given, origins } = parseOptions(serverOptions, args);
+  const { options, rest, ignored, origins } = parseOptions(serverOptions, args);
   if (options.help) {
     console.log(helpText(serverManual, serverOptions).trimEnd());
     return 0;
@@ -32,7 +32,7 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     return 0;
   }
   const configuration = configure(options);
-  checkStoreOptions(configuration.store, given, (name) => serverOptions[name].flags);
+  checkStoreOptions(configuration.store, origins);
   for (const line of unknownVariables(serverOptions, Object.keys(Deno.env.toObject()))) {
     console.error(`kvs-server: warning: ${line}`);
   }

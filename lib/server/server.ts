@@ -10,6 +10,7 @@ import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
+import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
 import { Admission } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
@@ -199,7 +200,7 @@ export class Server implements Surroundings {
     figures: Figure[],
   ): Promise<Figure[]> {
     do {
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     } while (this.describeSome(connections, figures));
     return figures;
   }

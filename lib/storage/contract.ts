@@ -242,8 +242,8 @@ export interface Store {
   ): Awaitable<Updated<R>>;
 
   /**
-   * The bytes that a read or a change of the key holds until it is done, where the store would have to
-   * wait for it and knows the size beforehand; 0 otherwise. Never waits.
+   * The bytes that a read or a change of the key holds until it is answered, or some more; 0 where there
+   * is no such key. Only a store that knows the size beforehand has this. Never waits.
    */
   sizeOf?(key: Uint8Array): number;
 

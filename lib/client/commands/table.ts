@@ -11,7 +11,7 @@ import { dump } from "./dump.ts";
 import { health } from "./health.ts";
 import { hot, slow } from "./hot.ts";
 import { keys } from "./keys.ts";
-import { latency, stat, watch } from "./live.ts";
+import { latency, stat } from "./live.ts";
 import { raw } from "./raw.ts";
 import { report } from "./report.ts";
 import { restore } from "./restore.ts";
@@ -19,6 +19,7 @@ import { gat, get, gets, ttl } from "./retrieval.ts";
 import { flush, ping, stats, version } from "./servers.ts";
 import { shell } from "./shell.ts";
 import { add, append, cas, decr, incr, prepend, remove, replace, set, touch } from "./storage.ts";
+import { monitor, watch } from "./watch.ts";
 
 export const commands: Readonly<Record<string, Command>> = {
   get,
@@ -45,6 +46,7 @@ export const commands: Readonly<Record<string, Command>> = {
   stat,
   latency,
   bigkeys,
+  monitor,
   watch,
   health,
   slow,

@@ -34,7 +34,7 @@ export interface Parts {
   readonly hits: number;
 }
 
-/** Their figures, by the names that the README and monitoring know. */
+/** Their figures, by the names that docs and monitoring know. */
 export function figuresOf(parts: Parts): StoreInfo["own"] {
   const { log, placements, cache, compactor, space, readers } = parts;
   const { behind, syncer } = parts.commits;
