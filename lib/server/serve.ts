@@ -79,9 +79,11 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
-    const observation = await Observation.begin(configuration, log);
+    const { authFile } = configuration;
+    const users = authFile === undefined ? undefined : new Users(authFile);
+    const observation = await Observation.begin(configuration, log, users);
     try {
-      return await serveObserved(configuration, signals, live, observation);
+      return await serveObserved(configuration, signals, live, observation, users);
     } finally {
       await observation.end();
     }
@@ -100,10 +102,10 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  users: Users | undefined,
 ): Promise<number> {
   const log = observation.say;
-  const { authFile, pidFile } = configuration;
-  const users = authFile === undefined ? undefined : new Users(authFile);
+  const { pidFile } = configuration;
   signals.onReload(() => reload(users, log));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
