@@ -21,7 +21,7 @@ import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
-import { traceOf } from "./trace.ts";
+import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
 import { isRetrieval, Window } from "./window.ts";
 
@@ -193,6 +193,7 @@ export class Connection {
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
+      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
       step.value = count;
       return step;
     };
@@ -248,6 +249,10 @@ export class Connection {
     } catch {
       // It was closed before.
     }
+  }
+
+  #traceBytes(direction: "read" | "sent", bytes: number): void {
+    this.#context.log(traceOfBytes(this.#session.id, direction, bytes), "debug");
   }
 
   #chooseDialect(): Dialect | undefined {
@@ -566,6 +571,7 @@ export class Connection {
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
+    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
     return this.#socket.write(bytes).then(this.#wrote);
   }
 

@@ -19,6 +19,7 @@ import { type CloseReason, Connection, type Surroundings } from "./connection.ts
 import type { Protocol } from "./endpoint.ts";
 import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
+import { traceOfConnection } from "./trace.ts";
 import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -312,10 +313,12 @@ export class Server implements Surroundings {
       listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
+    this.trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
       this.connections.delete(connection);
       this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
+      this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
       this.room?.resolve();
     });
   }
@@ -332,6 +335,12 @@ export class Server implements Surroundings {
       ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
       : ["unix", 0, "local" as const];
     this.context.watchers.connection(type, host, port, transport, number, reason);
+  }
+
+  /** Says what `-vv` shows of a connection. */
+  private trace(number: number, what: string): void {
+    const { live, log } = this.context;
+    if (live.verbosity > 1) log(traceOfConnection(number, what), "debug");
   }
 
   private reasonFor(connection: Connection): CloseReason {
