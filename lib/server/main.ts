@@ -41,6 +41,13 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     console.log(configText(serverOptions, options, origins));
     return 0;
   }
+  if (rest[0] === "report") {
+    if (rest.length > 2) throw new ExitError(`unexpected argument '${rest[2]}'`, Exit.usage);
+    signals.release();
+    const { report } = await import("./report.ts");
+    await report(configuration, configText(serverOptions, options, origins), rest[1]);
+    return 0;
+  }
   if (options.daemon && rest.length === 0 && !isInBackground()) {
     return await startInBackground(args, options.verbose > 0, signals);
   }

@@ -64,6 +64,7 @@ Deno.test("config prints each option with its value and where that is from, and 
   const { code, out } = await run(["config", "-p", "12", "--config", file, "--store", "redis"], {
     KVS_MEMORY_LIMIT: "128m",
     KVS_REDIS_URL: "redis://user:secret@127.0.0.1:6379",
+    KVS_REDIS_SENTINEL_AUTH: "secret",
   });
   await Deno.remove(file);
   assertEquals(code, 0);

@@ -12,6 +12,7 @@ import { health } from "./health.ts";
 import { keys } from "./keys.ts";
 import { latency, stat } from "./live.ts";
 import { raw } from "./raw.ts";
+import { report } from "./report.ts";
 import { restore } from "./restore.ts";
 import { gat, get, gets, ttl } from "./retrieval.ts";
 import { flush, ping, stats, version } from "./servers.ts";
@@ -47,6 +48,7 @@ export const commands: Readonly<Record<string, Command>> = {
   monitor,
   watch,
   health,
+  report,
   raw,
   shell,
   completion,
