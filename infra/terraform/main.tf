@@ -33,7 +33,9 @@ locals {
   release_files = {
     "kvs-server"         = "${var.bin}/kvs-server"
     "kvs-client"         = "${var.bin}/kvs-client"
+    "kvs-bench"          = "${var.bin}/kvs-bench"
     "kvs-ready"          = "${path.module}/../kvs-ready"
+    "kvs-drain"          = "${path.module}/../kvs-drain"
     "kvs-server.service" = "${path.module}/../kvs-server.service"
     "ops-agent.yaml"     = "${path.module}/../ops-agent.yaml"
   }
@@ -53,6 +55,7 @@ locals {
       "KVS_STORE=${var.store}",
       "KVS_LISTEN=0.0.0.0",
       "KVS_PORT=${var.port}",
+      "KVS_HTTP=127.0.0.1:9150",
     ],
     var.store == "disk" ? ["KVS_DATA_DIR=/var/lib/kvs/data"] : [],
     var.store == "gcs" ? ["KVS_BUCKET=${google_storage_bucket.data[0].name}"] : [],
@@ -90,7 +93,8 @@ locals {
     # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
     local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
-    var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
+    # A server on disk is reached by its clients alone, and reaches nobody itself.
+    var.store == "disk" ? { kvs-disk = "${var.name}-data", kvs-allow = var.subnet_range } : {},
     local.redis_instance ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )

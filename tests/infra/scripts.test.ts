@@ -338,8 +338,10 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_STORE=disk",
       "KVS_LISTEN=0.0.0.0",
       "KVS_PORT=11211",
+      "KVS_HTTP=127.0.0.1:9150",
       "KVS_DATA_DIR=/var/lib/kvs/data",
     ]);
+    assertEquals(metadata(vm)["kvs-allow"], subnet.ipCidrRange);
     assertEquals(vm.networkInterfaces[0].networkIP, cloud.get(`${region}/addresses/kvs`).address);
   } else {
     const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
