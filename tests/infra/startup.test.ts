@@ -402,8 +402,8 @@ Deno.test({
   assertEquals(await ask(machine.port), "VERSION shut in");
   const facts = await sandbox.run(
     "pid=$(systemctl show -P MainPID kvs-server); ps -o user= -p $pid; grep -E '^(NoNewPrivs|Seccomp):' /proc/$pid/status; " +
-      "systemctl show -P IPAddressAllow kvs-server | xargs -n 1 | LC_ALL=C sort | xargs; " +
-      "systemctl show -P IPAddressDeny -P OOMScoreAdjust -P WatchdogUSec kvs-server; " +
+      "for it in Allow Deny; do systemctl show -P IPAddress$it kvs-server | xargs -n 1 | LC_ALL=C sort | xargs; done; " +
+      "for it in WatchdogUSec OOMScoreAdjust; do systemctl show -P $it kvs-server; done; " +
       "stat -c '%a %U' /var/lib/kvs/data; kill -9 $pid; " +
       "until [[ $(systemctl show -P MainPID kvs-server) != @(0|$pid) ]] && systemctl is-active --quiet kvs-server; do sleep 0.1; done",
   );
@@ -411,10 +411,10 @@ Deno.test({
     "kvs",
     "NoNewPrivs: 1",
     "Seccomp: 2",
-    // the watchdog, who may reach the server, and its place among those that end for want of memory
+    // who may reach the server, the watchdog, and its place among those that end for want of memory
     "10.120.0.0/20 127.0.0.0/8 ::1/128",
-    "10min",
     "0.0.0.0/0 ::/0",
+    "10min",
     "0",
     "700 kvs",
   ]);
