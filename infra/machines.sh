@@ -29,7 +29,8 @@ server_options() {
 
 # Who may reach a server on disk, which reaches nobody itself.
 allowed_networks() {
-  if [[ $KVS_STORE == disk ]]; then echo "$KVS_SUBNET_RANGE"; fi
+  [[ $KVS_STORE == disk ]] || return 0
+  if [[ $KVS_UPTIME == yes ]]; then echo "$KVS_SUBNET_RANGE $CHECKERS"; else echo "$KVS_SUBNET_RANGE"; fi
 }
 
 # Writes what the VMs are told, and names it by its content, so that a VM can say what it runs.

@@ -11,9 +11,9 @@ export interface Outcome {
   stderr: string;
 }
 
-/** The gcloud commands among a script's lines. */
+/** The commands among a script's lines: gcloud, and curl for what gcloud has no command for. */
 export function commands(outcome: Outcome): string[] {
-  return outcome.stdout.split("\n").filter((line) => line.startsWith("gcloud "));
+  return outcome.stdout.split("\n").filter((line) => /^(gcloud|curl) /.test(line));
 }
 
 async function execute(
