@@ -69,7 +69,7 @@ export async function serve(
       return await backup(configuration.dataDir, target, configuration.copy);
     default:
       throw new ExitError(
-        `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
+        `unknown command '${command}': kvs-server takes none to serve, or check, config, report or backup TARGET`,
         Exit.usage,
       );
   }
@@ -110,15 +110,13 @@ async function serveObserved(
   const began = performance.now();
   const watchers = new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
-  const { timing } = observation;
-  const onSynced = timing && ((milliseconds: number) => timing.syncs.add(milliseconds / 1000));
   const choice = {
     ...configuration,
     evict: evicts(configuration),
     clock,
     log,
     onEvicted,
-    onSynced,
+    ...observation.storeHooks,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -148,6 +146,7 @@ async function serveObserved(
       log,
       counters: new Counters(),
       timing: observation.timing,
+      events: observation.log.events,
       limits: { itemSize: configuration.maxItemSize },
       // Alone: some clients read the last x.y.z of the word, others the last word of the line.
       version: MEMCACHED_VERSION,
@@ -168,6 +167,7 @@ async function serveObserved(
       closesIdle: configuration.idleTimeout > 0,
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
       connections: () => server.size,
+      connectionsBy: () => server.connectionsBy(),
       describeConnections: () => server.describe(),
       describeLimits: () => server.describeLimits(),
       maxConnections,

@@ -6,15 +6,19 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
+import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
+import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
 import { Admission } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
+import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
+import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
@@ -45,21 +49,13 @@ export interface Policy {
   readonly grace?: number;
 }
 
-/** A connection, and what has passed through it. */
-export interface Talker {
-  readonly addr: string;
-  /** Bytes. */
-  readonly received: number;
-  readonly sent: number;
-  /** Times that requests were read from it. */
-  readonly batches: number;
-}
-
 /** Who a connection is, for `stats conns`. */
 interface Ends {
   readonly number: number;
   readonly addr: string;
   readonly listenAddr: string;
+  /** The listener that it came by. */
+  readonly listener: string;
 }
 
 /** Serves connections from any number of listeners. */
@@ -73,6 +69,8 @@ export class Server implements Surroundings {
   private readonly admission: Admission;
   /** Nothing can be accepted for want of descriptors or memory. */
   private readonly shortage: Episode;
+  /** Lets somebody be told that there are no more descriptors. */
+  private readonly spare = new SpareDescriptor();
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
@@ -126,6 +124,19 @@ export class Server implements Surroundings {
   /** How often no connection was accepted for want of room, and for how many milliseconds. */
   get listenDisabled(): { readonly count: number; readonly time: number } {
     return this.disabled;
+  }
+
+  /** How many connections came by which listener, and speak which protocol. */
+  connectionsBy(): ConnectionCount[] {
+    const counts = new Map<string, Map<string, number>>();
+    for (const [{ protocol }, { listener }] of this.connections) {
+      let of = counts.get(listener);
+      if (of === undefined) counts.set(listener, of = new Map());
+      of.set(protocol, (of.get(protocol) ?? 0) + 1);
+    }
+    return [...counts].flatMap(([listener, of]) =>
+      [...of].map(([protocol, count]) => ({ listener, protocol, count }))
+    );
   }
 
   /** The lines of `stats limits`. */
@@ -191,20 +202,14 @@ export class Server implements Surroundings {
     figures: Figure[],
   ): Promise<Figure[]> {
     do {
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     } while (this.describeSome(connections, figures));
     return figures;
   }
 
-  /** The connections that have moved the most bytes, so many at most. */
-  talkers(most: number): Talker[] {
-    const talkers = [...this.connections].map(([{ received, sent, batches }, { addr }]) => ({
-      addr,
-      received,
-      sent,
-      batches,
-    }));
-    return talkers.sort((a, b) => b.received + b.sent - a.received - a.sent).slice(0, most);
+  /** The connections that have moved the most bytes, or asked the most, so many at most. */
+  talkers(order: keyof typeof talkerOrders, most: number): Talker[] {
+    return busiest(this.connections.keys(), order, most);
   }
 
   /** Accepts connections until the server ends. Never rejects. */
@@ -216,11 +221,14 @@ export class Server implements Surroundings {
     const troubles = {
       shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
       dead: () => void this.dead++,
+      refuse: (conn: Deno.Conn) => this.refuse(conn),
     };
+    this.spare.hold();
     await this.roomFor(transport);
-    for await (const conn of accepting(listener, troubles)) {
+    const name = addressOf(listener.addr);
+    for await (const conn of accepting(listener, troubles, this.spare)) {
       if (this.draining) conn.close();
-      else this.admit(conn, protocol);
+      else this.admit(conn, protocol, name);
       await this.roomFor(transport);
     }
   }
@@ -247,6 +255,7 @@ export class Server implements Surroundings {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.connections.keys()) connection.close();
+    this.spare.close();
   }
 
   /** Waits until a connection has ended, or the server ends. */
@@ -262,15 +271,23 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
-  private admit(conn: Deno.Conn, protocols: Protocol): void {
+  /** Tells a client that there is no room for it. */
+  private async refuse(conn: Deno.Conn): Promise<void> {
+    this.context.counters.rejected_connections++;
+    try {
+      await conn.write(TOO_MANY);
+    } catch {
+      // It did not wait to be told.
+    }
+    conn.close();
+  }
+
+  private admit(conn: Deno.Conn, protocols: Protocol, listener: string): void {
     const { counters, watchers } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
-    if (verdict === "full") {
-      conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
-      return;
-    }
+    if (verdict === "full") return void this.refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
@@ -291,6 +308,7 @@ export class Server implements Surroundings {
       number,
       addr: name,
       listenAddr: addressOf(conn.localAddr),
+      listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
     connection.serve().finally(() => {

@@ -62,6 +62,7 @@
 import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
+import type { Exchanged } from "./exchanges.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -84,6 +85,11 @@ export class Batch {
   position = 0;
   /** Why something that this batch changed or saw is undone. Every commit fails with it. */
   loss: StoreError | undefined;
+  /**
+   * Bytes of values that were looked through and written anew for its changes, which its owner counts as
+   * work and takes away.
+   */
+  changed = 0;
 
   /** @param seconds the time of its accesses, in whole seconds since 1970; coarse, set by the owner */
   constructor(public seconds = 0) {}
@@ -144,11 +150,13 @@ export interface Item extends NewItem {
  * - `"absent"`: nothing (or something expired or flushed).
  * - `{ cas }`: an item with this cas unique.
  * - an {@linkcode Item} as it was read: exactly that state, also if cas was kept by what changed it.
+ *   Where `next.value` is its very value, the same object, only attributes change, and a store need
+ *   not write the value again.
  */
 export type Expected =
   | "any"
   | "absent"
-  | { readonly cas: bigint; readonly version?: Version };
+  | { readonly cas: bigint; readonly version?: Version; readonly value?: Uint8Array };
 
 /**
  * What came of a swap: the cas unique of the item that is there now (0 after a delete); or, with
@@ -241,8 +249,8 @@ export interface Store {
   ): Awaitable<Updated<R>>;
 
   /**
-   * The bytes that a read or a change of the key holds until it is done, where the store would have to
-   * wait for it and knows the size beforehand; 0 otherwise. Never waits.
+   * The bytes that a read or a change of the key holds until it is answered, or some more; 0 where there
+   * is no such key. Only a store that knows the size beforehand has this. Never waits.
    */
   sizeOf?(key: Uint8Array): number;
 
@@ -298,6 +306,8 @@ export interface StoreOptions {
   readonly onEvicted?: (item: Listed) => void;
   /** Told of each sync to the medium how many milliseconds it took, where the store syncs. */
   readonly onSynced?: (milliseconds: number) => void;
+  /** Told of each exchange with Redis or Cloud Storage that is over. */
+  readonly onExchanged?: (exchanged: Exchanged) => void;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */

@@ -63,7 +63,7 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, onSynced, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, onSynced, onExchanged, storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory/mod.ts");
@@ -80,6 +80,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       return openRedisStore({
         clock,
         log,
+        onExchanged,
         timeout,
         urls: choice.redisUrl,
         cluster: choice.redisCluster,
@@ -117,6 +118,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       return openGcsStore({
         clock,
         log,
+        onExchanged,
         timeout,
         bucket: choice.bucket,
         prefix: choice.prefix,

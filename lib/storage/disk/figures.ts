@@ -34,7 +34,7 @@ export interface Parts {
   readonly hits: number;
 }
 
-/** Their figures, by the names that the README and monitoring know. */
+/** Their figures, by the names that docs and monitoring know. */
 export function figuresOf(parts: Parts): StoreInfo["own"] {
   const { log, placements, cache, compactor, space, readers } = parts;
   const { behind, syncer } = parts.commits;
@@ -47,7 +47,8 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["dead_bytes", Math.max(0, log.total - placements.live)],
     ...space.free === Infinity ? [] : [["free_bytes", space.free] as const],
     ["reserved_bytes", space.reserved],
-    ["index_bytes", placements.index.memory()],
+    ["amended_items", placements.amendments.size],
+    ["index_bytes", placements.index.memory() + placements.amendments.memory()],
     ["index_load", placements.index.load().toFixed(3)],
     ["cache_bytes", cache.memory],
     ["cache_hits", parts.hits],
@@ -64,9 +65,11 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["unsynced_bytes", log.written - syncer.synced],
     ["behind", behind ? 1 : 0],
     ["compactions", compactor.count],
+    ["compaction_read_bytes", compactor.read],
     ["compaction_moved_bytes", compactor.moved],
     ["compaction_freed_bytes", compactor.freed],
     ["compacting", compactor.busy ? 1 : 0],
+    ["compacting_since", Math.floor(compactor.since / 1000)],
     ["sequence", log.sequence],
   ];
 }

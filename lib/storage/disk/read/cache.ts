@@ -9,13 +9,14 @@
  * @module
  */
 
-import { RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Amended, RECORD_HEADER, State, Word } from "../format/record.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
 /** Set in the prefix's second word when the record was read. */
 const READ = 0x80000000;
 const WAYS = 8;
+const TWO_32 = 2 ** 32;
 
 /** What is known of accesses to an item. */
 export interface Access {
@@ -24,7 +25,8 @@ export interface Access {
   readonly accessed: number;
 }
 
-interface Chunk {
+/** Memory for records. */
+export interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array;
   readonly longs: BigUint64Array;
@@ -33,14 +35,13 @@ interface Chunk {
 
 /** The cache. A found record stays where it is until the next {@linkcode insert}. */
 export class RecordCache {
-  /** Where {@linkcode find} found a record: its chunk's memory, and the record's first byte in it. */
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  words: Uint32Array = new Uint32Array(0);
-  longs: BigUint64Array = new BigUint64Array(0);
+  /** Where {@linkcode find} found a record: its chunk, and the record's first byte in that. */
+  chunk: Chunk = chunkOf(0);
   at = 0;
 
   private chunkBytes = 0;
-  private chunkUnits = 0;
+  /** The power of two that a chunk's units of 8 bytes are. */
+  private chunkShift = 0;
   private chunkCount = 0;
   private chunks: Chunk[] = [];
   private current = -1;
@@ -65,8 +66,10 @@ export class RecordCache {
     this.table = new Uint32Array(buckets * WAYS * 2);
     this.buckets = buckets;
     const room = limit - this.table.byteLength;
-    this.chunkBytes = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32))) & ~7;
-    this.chunkUnits = this.chunkBytes / 8;
+    // Places are told apart by shifts, which a read has more of than of anything else.
+    const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
+    this.chunkShift = 31 - Math.clz32(asked) - 3;
+    this.chunkBytes = 8 << this.chunkShift;
     this.chunkCount = Math.floor(room / this.chunkBytes);
     this.chunks = [];
     this.current = -1;
@@ -88,13 +91,12 @@ export class RecordCache {
   find(a: number, b: number, key: Uint8Array, peek = false): boolean {
     const { table } = this;
     if (this.buckets === 0) return false;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const index = Math.floor(place / this.chunkUnits);
-      const chunk = this.chunks[index];
-      const at = (place - index * this.chunkUnits) * 8;
+      const chunk = this.chunks[place >>> this.chunkShift];
+      const at = (place & (1 << this.chunkShift) - 1) * 8;
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
       const length = key.length;
@@ -104,9 +106,7 @@ export class RecordCache {
       while (i < length && bytes[from + i] === key[i]) i++;
       if (i !== length) continue;
       if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
-      this.bytes = bytes;
-      this.words = words;
-      this.longs = chunk.longs;
+      this.chunk = chunk;
       this.at = at + PREFIX;
       return true;
     }
@@ -115,8 +115,8 @@ export class RecordCache {
 
   /** Notes an access in the record that was found or taken in last, for as long as it is here. */
   access(seconds: number): void {
-    const { words, at } = this;
-    const w = at >>> 2;
+    const { words } = this.chunk;
+    const w = this.at >>> 2;
     // A line of memory that is read only stays as it is: nothing is written where nothing changes.
     if ((words[w + Word.kinds] & State.fetched << 16) === 0) {
       words[w + Word.kinds] |= State.fetched << 16;
@@ -124,23 +124,85 @@ export class RecordCache {
     if (words[w + Word.accessed] !== seconds) words[w + Word.accessed] = seconds;
   }
 
+  /**
+   * Gives a record other attributes.
+   *
+   * @param sequence the one that the record has had until then; another record stays as it is
+   * @param from words of a record with the new attributes, from `at` on
+   * @param base the sequence number of the record that has the item's value
+   */
+  amend(
+    a: number,
+    b: number,
+    sequence: number,
+    from: Uint32Array,
+    at: number,
+    base: number,
+  ): void {
+    const w = this.locate(a, b, sequence);
+    if (w < 0) return;
+    const { words } = this.chunk;
+    words[w + Word.kinds] = words[w + Word.kinds] & 0xff | from[at + Word.kinds] & ~0xff;
+    for (let i = Word.flags; i <= Word.accessed; i++) words[w + i] = from[at + i];
+    this.setBase(w, base);
+  }
+
+  /** Gives the record that was taken in last what an amendment has changed. */
+  amendLast({ state, flags, sequence, cas, time, accessed, base }: Amended): void {
+    const { words, longs } = this.chunk;
+    const w = this.at >>> 2;
+    words[w + Word.kinds] = words[w + Word.kinds] & 0xffff | state << 16;
+    words[w + Word.flags] = flags;
+    words[w + Word.sequence] = sequence;
+    words[w + Word.sequence + 1] = sequence / TWO_32;
+    longs[w + Word.cas >>> 1] = cas;
+    words[w + Word.time] = time;
+    words[w + Word.time + 1] = time / TWO_32;
+    words[w + Word.accessed] = accessed;
+    this.setBase(w, base);
+  }
+
+  /** The sequence number of the record that has the value of the amended item that was found last. */
+  get base(): number {
+    const { words } = this.chunk;
+    const w = this.at >>> 2;
+    return words[w + Word.checksum] + words[w + Word.segment] * TWO_32;
+  }
+
+  /** It stands where an item's record has what nobody asks for here. */
+  private setBase(w: number, base: number): void {
+    const { words } = this.chunk;
+    words[w + Word.checksum] = base;
+    words[w + Word.segment] = base / TWO_32;
+  }
+
   /** What is known of accesses to the record with that sequence number, where it is here. */
   accessOf(a: number, b: number, sequence: number): Access | undefined {
+    const w = this.locate(a, b, sequence);
+    if (w < 0) return undefined;
+    const { words } = this.chunk;
+    const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
+    return { fetched, accessed: words[w + Word.accessed] };
+  }
+
+  /** The first word of the record with that sequence number in {@linkcode chunk}; -1 if it is not here. */
+  private locate(a: number, b: number, sequence: number): number {
     const { table } = this;
-    if (this.buckets === 0) return undefined;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    if (this.buckets === 0) return -1;
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const index = Math.floor(place / this.chunkUnits);
-      const { words } = this.chunks[index];
-      const w = (place - index * this.chunkUnits) * 2 + PREFIX / 4;
-      const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * 4294967296;
+      const chunk = this.chunks[place >>> this.chunkShift];
+      const { words } = chunk;
+      const w = (place & (1 << this.chunkShift) - 1) * 2 + PREFIX / 4;
+      const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (words[w - PREFIX / 4] !== a || found !== sequence) continue;
-      const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
-      return { fetched, accessed: words[w + Word.accessed] };
+      this.chunk = chunk;
+      this.at = w * 4;
+      return w;
     }
-    return undefined;
+    return -1;
   }
 
   /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
@@ -159,10 +221,8 @@ export class RecordCache {
     chunk.words[to >>> 2] = a;
     chunk.words[(to >>> 2) + 1] = size >>> 3;
     chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
-    this.point(a, b, this.current * this.chunkUnits + (to >>> 3) + 1);
-    this.bytes = chunk.bytes;
-    this.words = chunk.words;
-    this.longs = chunk.longs;
+    this.point(a, b, this.placeOf(this.current, to));
+    this.chunk = chunk;
     this.at = to + PREFIX;
     return true;
   }
@@ -171,7 +231,7 @@ export class RecordCache {
   forget(a: number, b: number): void {
     if (this.buckets === 0) return;
     const { table } = this;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) table[way + 1] = 0;
     }
@@ -183,7 +243,7 @@ export class RecordCache {
    */
   private point(a: number, b: number, place: number): void {
     const { table } = this;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     let free = -1;
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) {
@@ -201,18 +261,16 @@ export class RecordCache {
     table[free + 1] = place;
   }
 
+  /** What the table says of a record at a byte of a chunk. */
+  private placeOf(index: number, at: number): number {
+    return ((index << this.chunkShift | at >>> 3) >>> 0) + 1;
+  }
+
   /** Makes the oldest chunk the current one, with room for `needed` bytes. */
   private nextChunk(needed: number): Chunk {
     const index = this.current = (this.current + 1) % this.chunkCount;
     if (index === this.chunks.length) {
-      const bytes = new Uint8Array(this.chunkBytes);
-      const { buffer } = bytes;
-      this.chunks.push({
-        bytes,
-        words: new Uint32Array(buffer),
-        longs: new BigUint64Array(buffer),
-        used: 0,
-      });
+      this.chunks.push(chunkOf(this.chunkBytes));
     }
     const chunk = this.chunks[index];
     const { bytes, words, used } = chunk;
@@ -222,12 +280,12 @@ export class RecordCache {
       const a = words[at >>> 2];
       const second = words[(at >>> 2) + 1];
       const size = (second & ~READ) * 8 + PREFIX;
-      const way = this.wayOf(a, index * this.chunkUnits + (at >>> 3) + 1);
+      const way = this.wayOf(a, this.placeOf(index, at));
       if (way >= 0) {
         if ((second & READ) !== 0 && kept + size <= room) {
           if (kept !== at) bytes.copyWithin(kept, at, at + size);
           words[(kept >>> 2) + 1] = size - PREFIX >>> 3;
-          this.table[way + 1] = index * this.chunkUnits + (kept >>> 3) + 1;
+          this.table[way + 1] = this.placeOf(index, kept);
           kept += size;
         } else {
           this.table[way + 1] = 0;
@@ -241,10 +299,16 @@ export class RecordCache {
 
   /** The way that leads to a place, -1 if none does. */
   private wayOf(a: number, place: number): number {
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (this.table[way + 1] === place) return way;
     }
     return -1;
   }
+}
+
+function chunkOf(size: number): Chunk {
+  const bytes = new Uint8Array(size);
+  const { buffer } = bytes;
+  return { bytes, words: new Uint32Array(buffer), longs: new BigUint64Array(buffer), used: 0 };
 }

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
@@ -23,6 +24,8 @@ import { SegmentReader, Step } from "./segment_reader.ts";
 
 /** Bytes that are read and looked through in one go. */
 const BLOCK = 1 << 17;
+/** Items of a group, at most: so many are looked through and written in about a millisecond. */
+const GROUP = 256;
 /** Places that are tried for a record in one go, where one is damaged. */
 const SKIPS_A_TURN = 1 << 14;
 
@@ -81,17 +84,19 @@ export async function* scanLog(
             if (placements.index !== index) return;
           } else if (step === Step.bad) {
             reader.skip();
-            if (++skipped % SKIPS_A_TURN === 0) {
-              await new Promise((resolve) => setImmediate(resolve));
-            }
+            if (++skipped % SKIPS_A_TURN === 0) await othersTurn();
           } else {
             const { record, offset } = reader;
-            if (record.kind !== Kind.item) continue;
+            if (record.kind !== Kind.item && record.kind !== Kind.amendment) continue;
             hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-            const alive = index.find(hash.a, hash.b, hash.c) && placements.segment === segment &&
-                placements.offset === offset || displaced.has(offset);
+            const alive = displaced.has(offset) ||
+              placements.tells(segment, offset, hash.a, hash.b, hash.c);
             if (!alive || isExpired({ exptime: record.time }, now())) continue;
             group.push(listedOf(record, cache.accessOf(hash.a, hash.b, record.sequence)));
+            if (group.length < GROUP) continue;
+            yield group;
+            group = [];
+            if (placements.index !== index) return;
           }
         }
       }
@@ -112,7 +117,7 @@ export function listedOf(record: RecordReader, access?: Access): Listed {
   const { state } = record;
   return {
     key: record.key().slice(),
-    size: record.valueLength,
+    size: record.itemLength,
     flags: record.flags,
     exptime: record.time,
     cas: record.cas,

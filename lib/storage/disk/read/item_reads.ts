@@ -1,0 +1,171 @@
+/**
+ * Reads items: from memory, from what is not yet written, from the segments.
+ *
+ * @module
+ */
+
+import type { Awaitable, Batch, Item } from "../../contract.ts";
+import type { KeyHash } from "../../../key_hash.ts";
+import { RECORD_HEADER, type RecordReader, State, Word } from "../format/record.ts";
+import type { Placements } from "../index/placements.ts";
+import type { Commits } from "../log/commits.ts";
+import type { Flushes } from "../log/flushes.ts";
+import type { Segment } from "../log/segment.ts";
+import type { RecordCache } from "./cache.ts";
+import type { CurrentRecords } from "./current.ts";
+
+const TWO_32 = 2 ** 32;
+
+/** The parts that a read passes through. */
+export interface ItemReadsOptions {
+  readonly hash: KeyHash;
+  readonly placements: Placements;
+  readonly cache: RecordCache;
+  readonly commits: Commits;
+  readonly flushes: Flushes;
+  readonly records: CurrentRecords;
+}
+
+/** The store's `read`. */
+export class ItemReads {
+  /** Reads so far, how many of them the cache has answered, and how many found a flushed item. */
+  count = 0;
+  hits = 0;
+  flushed = 0;
+
+  private readonly hash: KeyHash;
+  private readonly placements: Placements;
+  private readonly cache: RecordCache;
+  private readonly commits: Commits;
+  private readonly flushes: Flushes;
+  private readonly records: CurrentRecords;
+
+  constructor(options: ItemReadsOptions) {
+    this.hash = options.hash;
+    this.placements = options.placements;
+    this.cache = options.cache;
+    this.commits = options.commits;
+    this.flushes = options.flushes;
+    this.records = options.records;
+  }
+
+  /** The item, `undefined` where there is none; a peek is no access. */
+  read(key: Uint8Array, batch: Batch, peek: boolean): Awaitable<Item | undefined> {
+    if (this.flushes.at !== 0) this.flushes.settle();
+    const { hash, cache } = this;
+    hash.of(key);
+    const { a, b, c } = hash;
+    this.count++;
+    if (cache.find(a, b, key, peek)) {
+      const { at } = cache;
+      const { words, bytes, longs } = cache.chunk;
+      const w = at >>> 2;
+      const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
+      if (sequence > this.flushes.through) {
+        this.hits++;
+        this.commits.saw(batch, a, b, sequence);
+        const kinds = words[w + Word.kinds];
+        const from = at + RECORD_HEADER + (kinds & 0xff);
+        const state = kinds >>> 16;
+        const item = {
+          value: bytes.subarray(from, from + words[w + Word.valueLength]),
+          flags: words[w + Word.flags],
+          exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
+          cas: longs[(at >>> 3) + Word.cas / 2],
+          stale: (state & State.stale) !== 0,
+          won: (state & State.won) !== 0,
+          fetched: (state & State.fetched) !== 0,
+          accessed: words[w + Word.accessed],
+          binaryKey: (state & State.binaryKey) !== 0,
+          version: sequence,
+        };
+        if (!peek) cache.access(batch.seconds);
+        return item;
+      }
+    }
+    if (!this.placements.index.find(a, b, c)) {
+      this.commits.sawAbsence(batch, a, b);
+      if (this.placements.flushed?.remove(a, b, c)) this.flushed++;
+      return undefined;
+    }
+    return this.fetch(key, a, b, c, batch, peek);
+  }
+
+  /** Reads what the index's last answer points at. */
+  private fetch(
+    key: Uint8Array,
+    a: number,
+    b: number,
+    c: number,
+    batch: Batch,
+    peek: boolean,
+  ): Awaitable<Item | undefined> {
+    const { placements } = this;
+    const { segment, offset } = placements;
+    const amended = placements.amendmentOf(a, b, c);
+    const record = this.records.read(amended);
+    if (record instanceof Promise) {
+      return this.fetchLater(record, key, segment, offset, amended, a, b, c, batch, peek);
+    }
+    this.commits.saw(batch, a, b, record.sequence);
+    return this.taken(record, key, amended, a, b, batch, peek);
+  }
+
+  private async fetchLater(
+    later: Promise<RecordReader>,
+    key: Uint8Array,
+    segment: Segment,
+    offset: number,
+    amended: number,
+    a: number,
+    b: number,
+    c: number,
+    batch: Batch,
+    peek: boolean,
+  ): Promise<Item | undefined> {
+    const record = await later;
+    const { placements } = this;
+    const isSame = placements.isAt(segment, offset, a, b, c) &&
+      placements.amendmentOf(a, b, c) === amended;
+    if (!isSame) {
+      // Changed, or moved by a compaction, while we waited.
+      const item = await this.read(key, batch, peek);
+      return item === undefined ? undefined : { ...item, value: item.value.slice() };
+    }
+    this.commits.saw(batch, a, b, record.sequence);
+    return this.taken(record, key, amended, a, b, batch, peek);
+  }
+
+  /** The item of a record that was read, which the cache takes in. */
+  private taken(
+    record: RecordReader,
+    key: Uint8Array,
+    amended: number,
+    a: number,
+    b: number,
+    batch: Batch,
+    peek: boolean,
+  ): Item | undefined {
+    if (!record.isOf(key)) return undefined;
+    const kept = this.cache.insert(a, b, record.bytes, record.at, record.size);
+    if (kept && amended !== 0) this.cache.amendLast(record);
+    if (kept && !peek) this.cache.access(batch.seconds);
+    return itemOf(record);
+  }
+}
+
+function itemOf(reader: RecordReader): Item {
+  const { state } = reader;
+  return {
+    value: reader.value(),
+    flags: reader.flags,
+    exptime: reader.time,
+    cas: reader.cas,
+    stale: (state & State.stale) !== 0,
+    won: (state & State.won) !== 0,
+    fetched: (state & State.fetched) !== 0,
+    accessed: reader.accessed,
+    binaryKey: (state & State.binaryKey) !== 0,
+    version: reader.sequence,
+  };
+}
