@@ -85,6 +85,11 @@ export class Batch {
   position = 0;
   /** Why something that this batch changed or saw is undone. Every commit fails with it. */
   loss: StoreError | undefined;
+  /**
+   * Bytes of values that were looked through and written anew for its changes, which its owner counts as
+   * work and takes away.
+   */
+  changed = 0;
 
   /** @param seconds the time of its accesses, in whole seconds since 1970; coarse, set by the owner */
   constructor(public seconds = 0) {}

@@ -28,7 +28,7 @@ import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
-import { codeOf, type Files, type Held, systemFiles } from "./fs/files.ts";
+import { codeOf, type Files, type Lock, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
 import { Flushes } from "./log/flushes.ts";
 import { Found } from "./read/found.ts";
@@ -85,7 +85,7 @@ const LOCK_PAUSE = 20;
 export async function openDiskStore(options: DiskOptions): Promise<Store> {
   const { directory, clock, log } = options;
   const files = options.files ?? systemFiles;
-  let lock: Held | undefined;
+  let lock: Lock | undefined;
   try {
     files.makeDirectory(directory);
     lock = await lockPatiently(files, directory);
@@ -99,7 +99,7 @@ export async function openDiskStore(options: DiskOptions): Promise<Store> {
 }
 
 /** Locks a directory, also where somebody looks at that moment whether it is locked. */
-async function lockPatiently(files: Files, directory: string): Promise<Held> {
+async function lockPatiently(files: Files, directory: string): Promise<Lock> {
   for (let tries = 1;; tries++) {
     try {
       return files.lock(directory);
@@ -135,7 +135,7 @@ class DiskStore implements Store {
   constructor(
     private readonly options: DiskOptions,
     files: Files,
-    private readonly lock: Held,
+    private readonly lock: Lock,
     start: Recovered,
   ) {
     const { directory, clock, maxDisk = 0, onEvicted } = options;
@@ -248,6 +248,7 @@ class DiskStore implements Store {
     this.reads = new ItemReads({ hash, placements, cache, commits, flushes, records });
     this.housekeeping = new Housekeeping({
       health,
+      lock: this.lock,
       log,
       flushes,
       commits,

@@ -207,8 +207,11 @@ export class Placements {
 
   /** Makes every item absent. */
   clear(): void {
-    if (this.index.size > 0) this.flushed = this.index;
-    this.index = new KeyIndex();
+    // One that is empty is as good as a new one, which costs much where a client flushes on and on.
+    if (this.index.size > 0) {
+      this.flushed = this.index;
+      this.index = new KeyIndex();
+    }
     if (this.amendments.size > 0) this.amendments = new KeyIndex();
     for (const segment of this.slots) if (segment !== undefined) segment.live = 0;
     this.live = 0;
