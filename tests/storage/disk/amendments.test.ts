@@ -22,7 +22,7 @@ import { type Caller, callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 
-const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 16);
+const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 8);
 const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
 
 const clock = new AdjustableClock();
@@ -311,7 +311,7 @@ class Life {
       memoryLimit: random.of([0, 1 << 15, 1 << 20]),
       segmentBytes: random.of([512, 1024, 4096]),
       amendFrom: random.of([0, 0, 120]),
-      imageItems: random.of([0, 1e9]),
+      imageItems: random.of([0, 1e9, 1e9]),
       fsync: random.of(["always", "no"]),
     });
   }
@@ -358,8 +358,8 @@ class Life {
   async go(): Promise<void> {
     const { random, files } = this;
     await this.open();
-    for (let life = 0; life < 4; life++) {
-      for (let step = 100 + random.below(500); step > 0; step--) await this.step();
+    for (let life = 0; life < 3; life++) {
+      for (let step = 100 + random.below(300); step > 0; step--) await this.step();
       await this.store.commit();
       const expected = new Map([...this.items].sort());
       assertEquals(await everything(this.store), expected);
@@ -374,15 +374,15 @@ class Life {
       const checked = await checkDirectory({ directory: "d", files });
       assertEquals([checked.damaged, checked.torn, checked.problems], [[], [], []]);
       await this.open();
+      // What is alive is counted the same way, whatever it was made of; compaction has not begun yet.
       const { bytes } = this.store.info();
-      assertEquals(await everything(this.store), expected);
-      // What is alive is counted the same way, whatever it was made of.
       await this.store.close();
       for (const name of files.list("d")) {
         if (name.endsWith(".hint") || name === "INDEX") files.remove(`d/${name}`);
       }
       await this.open();
       assertEquals(this.store.info().bytes, bytes);
+      assertEquals(await everything(this.store), expected);
     }
     await this.store.close();
   }
