@@ -77,6 +77,8 @@ export class ByteBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   /** How many bytes were written since the last {@linkcode clear}. */
   length = 0;
+  /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
+  #view = NO_BYTES;
 
   /**
    * @param initial the bytes of memory that it begins with
@@ -94,6 +96,7 @@ export class ByteBuffer {
     grown.set(this.bytes.subarray(0, this.length));
     if (this.frees) free(this.bytes);
     this.bytes = grown;
+    this.#view = NO_BYTES;
   }
 
   byte(value: number): void {
@@ -163,7 +166,8 @@ export class ByteBuffer {
 
   /** What was written, as a view that the next write may change. */
   view(): Uint8Array<ArrayBuffer> {
-    return this.bytes.subarray(0, this.length);
+    if (this.#view.length !== this.length) this.#view = this.bytes.subarray(0, this.length);
+    return this.#view;
   }
 
   /** Forgets what was written, and gives back all memory beyond what it began with. */
@@ -177,6 +181,7 @@ export class ByteBuffer {
     if (this.bytes.length > Math.max(keep, this.initial)) {
       if (this.frees) free(this.bytes);
       this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
+      this.#view = NO_BYTES;
     }
   }
 }

@@ -138,7 +138,7 @@ export class Connection {
         if (this.#dialect === undefined) break;
         this.#session.batch.seconds = this.#surroundings.seconds;
         if (timing !== undefined) this.#session.timed = timing.begin();
-        const running = this.#run(this.#dialect);
+        const running = this.#run();
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
@@ -165,21 +165,30 @@ export class Connection {
   /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
   [Symbol.asyncIterator](): AsyncIterator<number> {
     const { rounds, memory } = this.#surroundings;
-    const next = async (): Promise<IteratorResult<number>> => {
+    // Made once: a chunk costs no closure, and no promise beyond those of the read.
+    const step = { done: false as const, value: 0 };
+    let room: Uint8Array;
+    const next = () => {
       this.#reading = true;
-      if (this.#turn.isOver) await this.#yield();
+      return this.#turn.isOver ? this.#yield().then(begin) : begin();
+    };
+    const begin = () => {
       const turn = rounds.next();
-      if (turn !== undefined) await turn;
-      const room = this.#input.room();
+      return turn === undefined ? prepare() : turn.then(prepare);
+    };
+    const prepare = () => {
+      room = this.#input.room();
       this.#account();
-      const memoryTurn = memory.turn(this);
-      if (memoryTurn !== undefined) await memoryTurn;
-      let count: number | null;
-      try {
-        count = await this.#socket.read(room);
-      } finally {
-        rounds.readDone();
-      }
+      const turn = memory.turn(this);
+      return turn === undefined ? read() : turn.then(read);
+    };
+    const read = () => this.#socket.read(room).then(take, fail);
+    const fail = (error: unknown): never => {
+      rounds.readDone();
+      throw error;
+    };
+    const take = (count: number | null): IteratorResult<number> => {
+      rounds.readDone();
       this.#reading = false;
       if (count === null) return { done: true, value: undefined };
       // More may have come already where the room is full; else the next read waits, and others run.
@@ -188,7 +197,8 @@ export class Connection {
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
-      return { done: false, value: count };
+      step.value = count;
+      return step;
     };
     return { next };
   }
@@ -271,8 +281,9 @@ export class Connection {
   }
 
   /** Runs all requests that are complete; without a promise as long as the store needs none. */
-  #run(dialect: Dialect): Promise<void> | undefined {
+  #run(): Promise<void> | undefined {
     const { requestsPerTurn } = this.#context;
+    let dialect = this.#dialect!;
     const input = this.#input;
     const turn = this.#turn;
     let turns = 0;
@@ -280,7 +291,7 @@ export class Connection {
       const request = this.#request;
       const outcome = this.#outcome;
       if (turns++ === requestsPerTurn || turn.isOver) {
-        return this.#yield().then(() => this.#run(dialect));
+        return this.#yield().then(this.#goOn);
       }
       const from = input.start;
       if (!dialect.next(input, request)) break;
@@ -296,11 +307,14 @@ export class Connection {
       if (this.#out.length < HIGH_WATER) continue;
       turn.bytes(this.#out.length);
       const flushing = this.#flush();
-      if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
+      if (flushing !== undefined) return flushing.then(this.#goOn);
     }
     if (turns > 1) this.active = this.#surroundings.ticks;
     return undefined;
   }
+
+  /** Made once: no closure is made where the batch goes on after a wait. */
+  readonly #goOn = () => this.#run();
 
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
   #work(request: Request, taken: number): void {
@@ -551,16 +565,30 @@ export class Connection {
     }
   }
 
-  async #write(): Promise<void> {
-    const out = this.#out;
-    const bytes = out.view();
+  #write(): Promise<void> {
+    const bytes = this.#out.view();
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
-    let written = await this.#socket.write(bytes);
+    return this.#socket.write(bytes).then(this.#wrote);
+  }
+
+  /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
+  readonly #wrote = (written: number): Promise<void> | undefined => {
     this.#surroundings.rounds.writeDone();
+    if (written < this.#out.length) return this.#writeRest(written);
+    this.#written();
+    return undefined;
+  };
+
+  async #writeRest(written: number): Promise<void> {
+    const bytes = this.#out.view();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
-    out.clear(KEPT);
+    this.#written();
+  }
+
+  #written(): void {
+    this.#out.clear(KEPT);
     this.#owedCount = this.#inHand = 0;
     // While a reply goes out the client is busy with that.
     this.active = this.#surroundings.ticks;

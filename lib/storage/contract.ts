@@ -150,11 +150,13 @@ export interface Item extends NewItem {
  * - `"absent"`: nothing (or something expired or flushed).
  * - `{ cas }`: an item with this cas unique.
  * - an {@linkcode Item} as it was read: exactly that state, also if cas was kept by what changed it.
+ *   Where `next.value` is its very value, the same object, only attributes change, and a store need
+ *   not write the value again.
  */
 export type Expected =
   | "any"
   | "absent"
-  | { readonly cas: bigint; readonly version?: Version };
+  | { readonly cas: bigint; readonly version?: Version; readonly value?: Uint8Array };
 
 /**
  * What came of a swap: the cas unique of the item that is there now (0 after a delete); or, with
