@@ -90,6 +90,11 @@ export function refused(sentence: string): Failure {
   return failure("refused", sentence);
 }
 
+/** Certificates that cannot be used. The sentence begins with memcached's word for it. */
+export function badCertificates(sentence: string): Failure {
+  return failure("noCertificates", sentence.replace(/^Error /, ""));
+}
+
 /** One `STAT`: a name without spaces, and its value. */
 export type Figure = readonly [name: string, value: string | number];
 

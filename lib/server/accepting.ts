@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { othersTurn } from "../others_turn.ts";
 import { Turn } from "./turn.ts";
 
@@ -22,7 +23,7 @@ export interface Troubles {
   /** A connection was dead before it was accepted. */
   dead(): void;
   /** Ends a connection for which there is no descriptor but the spare one. */
-  refuse(conn: Deno.Conn): Promise<void>;
+  refuse(conn: Transport): Promise<void>;
 }
 
 /** A descriptor that is kept for when there is no other. */
@@ -40,14 +41,14 @@ export interface Spare {
  * Where that does not help there is nothing to do but to wait.
  */
 export async function* accepting(
-  listener: Deno.Listener,
+  listener: Acceptor,
   troubles: Troubles,
   spare: Spare,
-): AsyncGenerator<Deno.Conn> {
+): AsyncGenerator<Transport> {
   // A flood of connections is a queue that never ends: those that are in have turns meanwhile.
   const turn = new Turn();
   for (;;) {
-    let conn: Deno.Conn | undefined;
+    let conn: Transport | undefined;
     try {
       conn = await listener.accept();
     } catch (error) {

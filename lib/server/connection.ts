@@ -21,7 +21,7 @@ import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
-import { traceOf } from "./trace.ts";
+import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
 import { isRetrieval, Window } from "./window.ts";
 
@@ -147,6 +147,7 @@ export class Connection {
       }
     } catch (error) {
       this.closeReason = "error";
+      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
@@ -197,6 +198,7 @@ export class Connection {
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
+      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
       step.value = count;
       return step;
     };
@@ -252,6 +254,10 @@ export class Connection {
     } catch {
       // It was closed before.
     }
+  }
+
+  #traceBytes(direction: "read" | "sent", bytes: number): void {
+    this.#context.log(traceOfBytes(this.#session.id, direction, bytes), "debug");
   }
 
   #chooseDialect(): Dialect | undefined {
@@ -570,6 +576,7 @@ export class Connection {
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
+    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
     return this.#socket.write(bytes).then(this.#wrote);
   }
 

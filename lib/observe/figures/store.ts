@@ -205,6 +205,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Answers lost with a connection.",
   ),
   own("redis", "redis_refused_requests", "counter", "refused_requests_total", "Requests not sent."),
+  own(
+    "redis",
+    "redis_unreadable_values",
+    "counter",
+    "unreadable_values_total",
+    "Values that kvs has not written.",
+  ),
   ...["ok", "error", "timeout", "connection"].map((result) =>
     own("redis", `redis_results_${result}`, "counter", "results_total", redisResults, {
       labels: { result },
@@ -259,6 +266,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     labels: { cause: "timeout" },
   }),
   own("gcs", "damaged_contents", "counter", "damaged_contents_total", "Contents found damaged."),
+  own(
+    "gcs",
+    "unreadable_answers",
+    "counter",
+    "unreadable_answers_total",
+    "Whole answers that were not what the service sends.",
+  ),
   own("gcs", "cached_reads", "counter", "cached_reads_total", "Reads answered within --cache-ttl."),
   own("gcs", "cleared_flushed", "counter", "cleared_flushed_total", "Flushed objects deleted."),
   own("gcs", "flush_epoch", "gauge", "flush_epoch", "The number of the last flush."),
