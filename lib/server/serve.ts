@@ -194,7 +194,9 @@ async function serveObserved(
     });
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
