@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isShortage } from "./accepting.ts";
+import { isShortage } from "../net/shortage.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** Descriptors that are kept for anything but connections: syncs, compaction, a backup, a log. */

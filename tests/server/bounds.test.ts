@@ -1,6 +1,7 @@
 /** Bounds of docs/operations.md that have no tests of their own beside what they bound. */
 
 import { assert, assertEquals } from "@std/assert";
+import { Handshakes } from "../../lib/net/tls/handshakes.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
 
 Deno.test("stats detail counts 10,000 prefixes, and no more", async () => {
@@ -35,4 +36,16 @@ Deno.test("a line that does not end is no longer waited for after 2 KiB", async 
   }(Array.from({ length: 1000 }, () => "set k".padEnd(1000, "x")));
   await harness.serve(socket);
   assert(read < 16 * 1024, `${read} bytes were read`);
+});
+
+Deno.test("of handshakes that do not end, one more than 128 ends the oldest, and time ends each", async () => {
+  const ended: number[] = [];
+  const all = new Handshakes(() => {});
+  const begun = Array.from({ length: 130 }, (_, i) => all.begin(() => ended.push(i)));
+  assertEquals([ended, all.size], [[0, 1], 128]);
+  for (const handshake of begun) handshake.end();
+  assertEquals(all.size, 0);
+  const brief = new Handshakes(() => {}, { longest: 1 });
+  await new Promise<void>((resolve) => brief.begin(resolve));
+  assertEquals(brief.size, 0);
 });

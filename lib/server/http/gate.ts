@@ -9,7 +9,7 @@
  */
 
 import { othersTurn } from "../../others_turn.ts";
-import { isShortage } from "../accepting.ts";
+import { isShortage } from "../../net/shortage.ts";
 
 /** Connections at a time. */
 export const MAX_CONNECTIONS = 256;
