@@ -160,7 +160,12 @@ export class Segment {
   /** Closes the file, as soon as nobody reads it. */
   remove(): void {
     this.removed = true;
-    if (this.pins === 0) this.file.close();
+    if (this.pins === 0) return this.file.close();
+    try {
+      this.file.keep?.();
+    } catch {
+      // Who reads it finds out.
+    }
   }
 
   get hintPath(): string {
