@@ -45,7 +45,8 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS; " +
+      "unix:PATH listens on a Unix socket beside TCP",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",

@@ -21,7 +21,7 @@ import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
@@ -119,6 +119,7 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -194,7 +195,9 @@ async function serveObserved(
     });
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
