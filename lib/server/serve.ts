@@ -198,13 +198,18 @@ async function serveObserved(
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
-    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    const took = secondsSince(began);
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
+      `${items} items, ${bytes} bytes, ${took} s`;
     observation.serve(context, server, ready);
-    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
+    observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
     const reason = await signals.stopped;
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    const connections = server.size;
+    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+      connections,
+    });
     observation.health.drain();
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
