@@ -76,11 +76,8 @@ function tell(outcome: Outcome, figures: readonly Figure[]): void {
   outcome.figures = figures;
 }
 
-function conns(context: Context, outcome: Outcome): Promise<void> | void {
-  const figures = context.describeConnections();
-  return figures instanceof Promise
-    ? figures.then((figures) => tell(outcome, figures))
-    : tell(outcome, figures);
+function conns(context: Context, outcome: Outcome): Promise<void> {
+  return context.listings.count(async () => tell(outcome, await context.describeConnections()));
 }
 
 function reset(context: Context, outcome: Outcome): void {
@@ -134,6 +131,7 @@ export function sourceOf(context: Context): Source {
     connections: context.connections(),
     maxConnections: context.maxConnections,
     closesIdle: context.closesIdle,
+    tls: context.tls,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
     get limits() {

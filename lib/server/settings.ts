@@ -33,6 +33,9 @@ const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   auto: "auto-negotiate",
 };
 
+/** What memcached shows of `ssl_verify_mode`: OpenSSL's flags, whose sum it is. */
+const VERIFY_MODES = [0, 1, 3, 7];
+
 /** The character that ends the prefix of a key, for `stats detail`. */
 export function prefixDelimiter({ prefixDelimiter = ":" }: Configuration): string {
   return prefixDelimiter[0]!;
@@ -54,7 +57,7 @@ export function settingsOf(
   live: Live,
   prefixes: PrefixCounts,
 ): Figure[] {
-  const { extended, authFile, sasl } = configuration;
+  const { extended, authFile, sasl, tls } = configuration;
   /** What `-o` said of something that kvs does not have, or memcached's default. */
   const given = (name: string, initial: string | number): Figure => [
     name,
@@ -124,17 +127,17 @@ export function settingsOf(
     given("ext_max_frag", "0.80"),
     given("slab_automove_freeratio", "0.010"),
     given("ext_drop_unread", "no"),
-    ["ssl_enabled", "no"],
-    ["ssl_chain_cert", "(null)"],
-    ["ssl_key", "(null)"],
-    ["ssl_verify_mode", 0],
+    ["ssl_enabled", yes(tls !== undefined)],
+    ["ssl_chain_cert", tls?.chain ?? "(null)"],
+    ["ssl_key", tls?.key ?? "(null)"],
+    ["ssl_verify_mode", VERIFY_MODES[tls?.verifyMode ?? 0]!],
     ["ssl_keyformat", 1],
     ["ssl_ciphers", "NULL"],
-    ["ssl_ca_cert", "NULL"],
-    ["ssl_wbuf_size", 16384],
-    ["ssl_session_cache", "no"],
+    ["ssl_ca_cert", tls?.ca ?? "NULL"],
+    given("ssl_wbuf_size", 16384),
+    given("ssl_session_cache", "no"),
     ["ssl_kernel_tls", "no"],
-    ["ssl_min_version", "tlsv1.2"],
+    ["ssl_min_version", tls?.onlyTls13 ? "tlsv1.3" : "tlsv1.2"],
     ["num_napi_ids", configuration.napiIds ?? 0],
     ["memory_file", configuration.memoryFile ?? "(null)"],
     ["client_flags_size", 4],

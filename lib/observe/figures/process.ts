@@ -112,6 +112,12 @@ export const process: readonly Row[] = [
     unit: "bytes",
   }),
   gauge(
+    "tls_certificate_end_seconds",
+    ({ tls }) => tls && Math.floor(tls.expires / 1000),
+    "When the certificate of the listeners ends, since 1970.",
+    { unit: "seconds" },
+  ),
+  gauge(
     "event_loop_lag_seconds",
     ({ watch }) => watch?.loopLag,
     "By how much the event loop was late at most, in the last 10 seconds.",

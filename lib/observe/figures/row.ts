@@ -57,6 +57,8 @@ export interface Source {
   readonly maxConnections: number;
   /** Whether idle connections are closed. */
   readonly closesIdle: boolean;
+  /** Of the listeners' TLS, where there is any: the certificate's end, in ms since 1970, and age in s. */
+  readonly tls?: { readonly expires: number; readonly age: number } | undefined;
   readonly isCrawling: boolean;
   /** The lines of `stats settings`. */
   readonly settings: readonly Named[];

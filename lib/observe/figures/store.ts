@@ -90,6 +90,7 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   own("disk", "free_bytes", "gauge", "free_bytes", "Bytes free on the file system.", bytes),
   own("disk", "reserved_bytes", "gauge", "reserved_bytes", "Bytes kept back for deletes.", bytes),
   own("disk", "index_bytes", "gauge", "index_bytes", "Memory of the index.", bytes),
+  own("disk", "amended_items", "gauge", "amended_items", "Items with newer attributes elsewhere."),
   own("disk", "index_load", "gauge", "index_load_ratio", "How full the index is, from 0 to 1."),
   own("disk", "cache_bytes", "gauge", "cache_bytes", "Memory of the cache of values.", bytes),
   own("disk", "cache_hits", "counter", "cache_hits_total", "Reads that the cache answered."),
