@@ -16,7 +16,7 @@ import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
-import { Access } from "./access/access.ts";
+import { Access, type Member } from "./access/access.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
@@ -106,7 +106,9 @@ async function serveObserved(
 ): Promise<number> {
   const log = observation.say;
   const { pidFile } = configuration;
-  signals.onReload(() => void access.reload());
+  // Until connections are accepted there is nobody to tell.
+  let members = (): Iterable<Member> => [];
+  signals.onReload(() => void access.reload(() => members()));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
   const began = performance.now();
@@ -136,6 +138,12 @@ async function serveObserved(
       },
       tls: access.encryption,
     });
+    try {
+      access.guard(listening);
+    } catch (error) {
+      for (const { listener } of listening) listener.close();
+      throw error;
+    }
     const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
@@ -163,6 +171,7 @@ async function serveObserved(
       prefixes,
       watchers,
       users: access.users,
+      audit: access.audit,
       tls: access.tls,
       refreshCertificates: access.tls && (() => access.refreshCertificates()),
       sasl: configuration.sasl,
@@ -192,6 +201,7 @@ async function serveObserved(
       perAddress: configuration.maxConnectionsPerIp,
       perSecond: configuration.connectRate,
     });
+    members = () => server.members;
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
     if (portFile && configuration.unixSocket === undefined) {

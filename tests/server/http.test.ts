@@ -1,4 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Users } from "../../lib/commands/context.ts";
+import { Right, Rights } from "../../lib/commands/rights.ts";
 import { Health } from "../../lib/observe/health.ts";
 import { readHttpAddress } from "../../lib/server/http/address.ts";
 import { HttpServer } from "../../lib/server/http/http.ts";
@@ -10,7 +12,7 @@ const HERE = { host: "127.0.0.1", port: 0 };
 function opened(
   health = new Health(),
   bounds?: { connections: number; stalledAfter: number },
-  users?: { check(user: Uint8Array, password: Uint8Array): boolean },
+  users?: Users,
 ) {
   return HttpServer.open(HERE, {
     health,
@@ -89,14 +91,18 @@ Deno.test("http: probes are answered whatever Host they send", () =>
     assertEquals(statusOf(await get(port, "/readyz", "", "10.1.2.3:80")), 503);
   }));
 
-/** Who is `ann` with the password `a:b` is a user. */
-const ann = {
-  check: (user: Uint8Array, password: Uint8Array) =>
-    new TextDecoder().decode(user) === "ann" && new TextDecoder().decode(password) === "a:b",
+/** `ann` with the password `a:b` may do everything, `bob` with `b` may read keys alone. */
+const people: Users = {
+  check(user, password) {
+    const pair = new TextDecoder().decode(user) + " " + new TextDecoder().decode(password);
+    if (pair === "ann a:b") return { name: "ann", rights: undefined };
+    return pair === "bob b" ? { name: "bob", rights: new Rights(Right.read) } : undefined;
+  },
+  certified: () => undefined,
 };
 
 Deno.test("http: where the server has users, all but the health asks for one", () =>
-  closing(opened(new Health(), undefined, ann), async (server) => {
+  closing(opened(new Health(), undefined, people), async (server) => {
     const { port } = server;
     const as = (pair: string) => `Authorization: Basic ${btoa(pair)}\r\n`;
     for (const path of ["/", "/metrics", "/none"]) {
@@ -119,6 +125,7 @@ Deno.test("http: where the server has users, all but the health asks for one", (
     assertEquals(statusOf(await get(port, "/", "Authorization: Bearer YW5uOmE6Yg==\r\n")), 401);
     assertEquals(statusOf(await get(port, "/", as("ann:a:b"))), 200);
     assertEquals(statusOf(await get(port, "/metrics", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/metrics", as("bob:b"))), 403);
     assertEquals(statusOf(await get(port, "/healthz")), 200);
     assertEquals(statusOf(await get(port, "/", as("ann:a:b"), "evil.example")), 403);
   }));

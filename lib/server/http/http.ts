@@ -9,7 +9,7 @@ import type { Users } from "../../commands/context.ts";
 import type { Health } from "../../observe/health.ts";
 import { contentType } from "../../observe/prometheus.ts";
 import { type HttpAddress, objectionTo } from "./address.ts";
-import { CHALLENGE, isUser } from "./basic.ts";
+import { CHALLENGE, maySee, userOf } from "./basic.ts";
 import { Gate, type GateBounds } from "./gate.ts";
 
 /** What the server shows. */
@@ -103,9 +103,13 @@ async function answer(request: Request, shown: Shown, denied: () => void): Promi
   if (path === "/readyz") return readyz(shown.health);
   const objection = objectionTo(request.headers);
   if (objection !== undefined) return reply(403, `${objection}\n`);
-  if (shown.users !== undefined && !isUser(request.headers, shown.users)) {
-    denied();
-    return reply(401, "a user and a password are needed\n", { "www-authenticate": CHALLENGE });
+  if (shown.users !== undefined) {
+    const user = await userOf(request.headers, shown.users);
+    if (user === undefined || !maySee(user)) denied();
+    if (user === undefined) {
+      return reply(401, "a user and a password are needed\n", { "www-authenticate": CHALLENGE });
+    }
+    if (!maySee(user)) return reply(403, "the user has no right to stats\n");
   }
   if (path === "/metrics") {
     const metrics = shown.metrics();
