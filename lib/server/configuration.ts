@@ -61,13 +61,19 @@ export function configure(given: Given): Configuration {
   if (tls !== undefined) {
     for (const endpoint of endpoints) if (endpoint.tls !== "off") peerPolicy(endpoint.tls, tls);
   }
+  const authFile = authFileOf(given);
+  const protection = {
+    hasTls: tls !== undefined,
+    hasUsers: authFile !== undefined || given.users !== undefined,
+    insecure: given.insecure,
+  };
   return {
     ...given,
     ...store,
-    authFile: authFileOf(given),
+    authFile,
     protocol,
     extended,
-    http: given.http === undefined ? undefined : readHttpAddress(given.http),
+    http: given.http === undefined ? undefined : readHttpAddress(given.http, protection),
     endpoints,
     tls,
     // memcached shares it among its threads, each of which serves many connections.

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { Context, Users } from "../commands/context.ts";
+import type { Context } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
 import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
@@ -20,7 +20,9 @@ import { Telemetry } from "../observe/telemetry.ts";
 import { Timing } from "../observe/timing.ts";
 import { VERSION } from "../version.ts";
 import type { StoreOptions } from "../storage/contract.ts";
+import type { Access } from "./access/access.ts";
 import type { Configuration } from "./configuration.ts";
+import { isLoopback } from "./http/address.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
@@ -90,11 +92,11 @@ export class Observation {
   static async begin(
     configuration: Configuration,
     log: Log,
-    users: Users | undefined,
+    access: Access,
   ): Promise<Observation> {
     const telemetry = await Telemetry.open(VERSION, configuration.store);
     const observation = new Observation(configuration, log, telemetry);
-    await observation.#listen(users);
+    await observation.#listen(access);
     observation.#tellSystemd();
     return observation;
   }
@@ -206,7 +208,7 @@ export class Observation {
     return families;
   }
 
-  async #listen(users: Users | undefined): Promise<void> {
+  async #listen({ users, tls }: Access): Promise<void> {
     const { http } = this.#configuration;
     if (http === undefined) return;
     const [{ HttpServer }, { Live }, { page }] = await Promise.all([
@@ -222,7 +224,8 @@ export class Observation {
       source: () => this.source(),
       talkers: (order, most) => this.#server?.talkers(order, most) ?? [],
     });
-    this.#http = HttpServer.open(http, {
+    const isInClear = tls === undefined || isLoopback(http.host);
+    this.#http = await HttpServer.open(http, {
       health: this.health,
       metrics: () => this.metrics(),
       users,
@@ -232,9 +235,9 @@ export class Observation {
         ["/events", () => live.events()],
         ["/log", () => new Response(eventLines(this.log.events))],
       ]),
-    });
+    }, { tls: isInClear ? undefined : tls });
     const host = http.host.includes(":") ? `[${http.host}]` : http.host;
-    this.log.say(`http on ${host}:${this.#http.port}`, "notice");
+    this.log.say(`${this.#http.scheme} on ${host}:${this.#http.port}`, "notice");
   }
 
   #tellSystemd(): void {

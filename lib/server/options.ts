@@ -316,7 +316,9 @@ export const serverOptions = {
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
-    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+    help:
+      "serve /metrics, /healthz, /readyz and a live page here; beyond the machine itself with TLS " +
+      "and for users",
   }),
   logFormat: choice({
     flags: "--log-format",

@@ -80,7 +80,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   try {
     const counters = new Counters();
     const access = new Access(configuration, counters, log.say);
-    const observation = await Observation.begin(configuration, log, access.users);
+    const observation = await Observation.begin(configuration, log, access);
     try {
       return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
