@@ -75,7 +75,7 @@ const states: Readonly<Record<string, Count>> = {
   },
   syncMs: own("last_sync_ms"),
   inFlight: own("requests_in_flight"),
-  lag: ({ watch }) => (watch?.loopLag ?? NaN) * 1000,
+  lag: ({ watch }) => (watch === undefined ? NaN : Math.max(...watch.loopLag)) * 1000,
 };
 
 const quantiles = { p50: 0.5, p99: 0.99, p999: 0.999 } as const;

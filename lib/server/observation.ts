@@ -173,7 +173,7 @@ export class Observation {
     const gate = this.#http?.gate;
     const http = gate &&
       { open: gate.size, stalled: gate.stalled, refused: gate.refused, denied: gate.denied };
-    return { ...sourceOf(this.#context), watch: { loopLag: this.#lag.seconds, http } };
+    return { ...sourceOf(this.#context), watch: { loopLag: [this.#lag.seconds], http } };
   }
 
   #histograms(): HistogramFamily[] {
