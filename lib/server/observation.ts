@@ -16,7 +16,7 @@ import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { expose } from "../observe/prometheus.ts";
-import { Telemetry } from "../observe/telemetry.ts";
+import type { Telemetry } from "../observe/telemetry.ts";
 import { Timing } from "../observe/timing.ts";
 import { VERSION } from "../version.ts";
 import type { StoreOptions } from "../storage/contract.ts";
@@ -94,7 +94,7 @@ export class Observation {
     log: Log,
     access: Access,
   ): Promise<Observation> {
-    const telemetry = await Telemetry.open(VERSION, configuration.store);
+    const telemetry = await telemetryOf(configuration);
     const observation = new Observation(configuration, log, telemetry);
     await observation.#listen(access);
     observation.#tellSystemd();
@@ -258,4 +258,11 @@ export class Observation {
       else notifier.send(status, extend);
     });
   }
+}
+
+/** What tells OpenTelemetry, where Deno exports anything (`OTEL_DENO`). */
+async function telemetryOf({ store }: Configuration): Promise<Telemetry | undefined> {
+  if (!["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "")) return undefined;
+  const { Telemetry } = await import("../observe/telemetry.ts");
+  return new Telemetry(VERSION, store);
 }

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { Telemetry } from "../../lib/observe/telemetry.ts";
 import { ServerProcess } from "../server/process.ts";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { RedisServer, redisTest } from "../storage/redis/servers.ts";
@@ -106,7 +105,12 @@ Deno.test("OpenTelemetry: what is asked of a bucket is spans, without the names 
   assertEquals(/private/.test(receiver.raw), false);
 });
 
-Deno.test("OpenTelemetry: nothing is made of it where Deno does not export", async () => {
-  assertEquals(Deno.env.get("OTEL_DENO"), undefined);
-  assertEquals(await Telemetry.open("0", "memory"), undefined);
+Deno.test("OpenTelemetry: nothing is sent where Deno does not export", async () => {
+  await using receiver = new Receiver();
+  const environment = { ...receiver.environment, OTEL_DENO: "false" };
+  await using server = await ServerProcess.start(MEMORY, environment);
+  await ask(server, "get a\r\n", "END\r\n");
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertEquals(receiver.raw, "");
 });
