@@ -203,6 +203,8 @@ export class Outcome {
   failure: Failure = failures.internal;
   figures: readonly Figure[] = NO_FIGURES;
   entries: readonly Entry[] = NO_ENTRIES;
+  /** How many of the figures or entries are written, while a part of them is. */
+  begun = 0;
   dumpFormat: DumpFormat = "metadump";
   dump: AsyncIterable<readonly Entry[]> | undefined = undefined;
   watch: LogStream | undefined = undefined;
@@ -216,6 +218,12 @@ export class Outcome {
     this.entries = NO_ENTRIES;
     this.text = "";
     this.dump = this.watch = undefined;
+  }
+
+  /** How many figures or entries it has. */
+  get lines(): number {
+    if (this.code === "figures") return this.figures.length;
+    return this.code === "entries" ? this.entries.length : 0;
   }
 
   /** Says that it failed. */

@@ -147,11 +147,21 @@ function textOf({ hostname, port }: { hostname: string; port: number }): string 
 async function listenUnix({ path, mode, protocol }: UnixSocket): Promise<Listening> {
   try {
     await removeStale(path);
-    const listener = Deno.listen({ transport: "unix", path });
+    const listener = narrowly(mode, () => Deno.listen({ transport: "unix", path }));
     Deno.chmodSync(path, mode);
     return { listener, address: path, protocol, policy: undefined };
   } catch (error) {
     throw cannotListen(path, error);
+  }
+}
+
+/** Does something that makes a file, which has no more than those permission bits from the beginning. */
+function narrowly<T>(mode: number, make: () => T): T {
+  const before = Deno.umask(~mode & 0o777);
+  try {
+    return make();
+  } finally {
+    Deno.umask(before);
   }
 }
 

@@ -333,9 +333,16 @@ export const serverOptions = {
   slowMs: integer({
     flags: "--slow-ms",
     min: 1,
-    help: "stats slow shows the last requests that took so many milliseconds or longer",
+    help:
+      "stats slow shows the last requests that took so many milliseconds or longer; costs one reading " +
+      "of the clock a batch",
   }),
-  verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
+  verbose: count({
+    flags: "-v, --verbose",
+    help:
+      "say more on standard error; -vv also each request and the head of its reply, -vvv each read and " +
+      "write",
+  }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({
     flags: "-o, --extended",

@@ -78,9 +78,11 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
-    const observation = await Observation.begin(configuration, log);
+    const counters = new Counters();
+    const access = new Access(configuration, counters, log.say);
+    const observation = await Observation.begin(configuration, log, access.users);
     try {
-      return await serveObserved(configuration, signals, live, observation);
+      return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
       await observation.end();
     }
@@ -99,11 +101,11 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  access: Access,
+  counters: Counters,
 ): Promise<number> {
   const log = observation.say;
   const { pidFile } = configuration;
-  const counters = new Counters();
-  const access = new Access(configuration, counters, log);
   // Until connections are accepted there is nobody to tell.
   let members = (): Iterable<Member> => [];
   signals.onReload(() => void access.reload(() => members()));

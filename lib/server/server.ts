@@ -18,7 +18,9 @@ import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import { Strangers } from "./access/strangers.ts";
 import type { Protocol } from "./endpoint.ts";
+import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
+import { traceOfConnection } from "./trace.ts";
 import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -70,6 +72,8 @@ export class Server implements Surroundings {
   private readonly admission: Admission;
   /** Nothing can be accepted for want of descriptors or memory. */
   private readonly shortage: Episode;
+  /** Lets somebody be told that there are no more descriptors. */
+  private readonly spare = new SpareDescriptor();
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
@@ -230,10 +234,12 @@ export class Server implements Surroundings {
     const troubles = {
       shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
       dead: () => void this.dead++,
+      refuse: (conn: Transport) => this.refuse(conn),
     };
+    this.spare.hold();
     await this.roomFor(transport);
     const name = addressOf(listener.addr);
-    for await (const conn of accepting(listener, troubles)) {
+    for await (const conn of accepting(listener, troubles, this.spare)) {
       if (this.draining) conn.close();
       else this.admit(conn, protocol, name);
       await this.roomFor(transport);
@@ -262,6 +268,7 @@ export class Server implements Surroundings {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.connections.keys()) connection.close();
+    this.spare.close();
   }
 
   /** Waits until a connection has ended, or the server ends. */
@@ -277,15 +284,23 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
+  /** Tells a client that there is no room for it. */
+  private async refuse(conn: Transport): Promise<void> {
+    this.context.counters.rejected_connections++;
+    try {
+      await conn.write(TOO_MANY);
+    } catch {
+      // It did not wait to be told.
+    }
+    conn.close();
+  }
+
   private admit(conn: Transport, protocols: Protocol, listener: string): void {
     const { counters, watchers, users } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
-    if (verdict === "full") {
-      conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
-      return;
-    }
+    if (verdict === "full") return void this.refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
@@ -316,11 +331,13 @@ export class Server implements Surroundings {
       listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
+    this.trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
       this.connections.delete(connection);
       this.strangers.leave(connection);
       this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
+      this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
       this.room?.resolve();
     });
   }
@@ -337,6 +354,12 @@ export class Server implements Surroundings {
       ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
       : ["unix", 0, "local" as const];
     this.context.watchers.connection(type, host, port, transport, number, reason);
+  }
+
+  /** Says what `-vv` shows of a connection. */
+  private trace(number: number, what: string): void {
+    const { live, log } = this.context;
+    if (live.verbosity > 1) log(traceOfConnection(number, what), "debug");
   }
 
   private reasonFor(connection: Connection): CloseReason {

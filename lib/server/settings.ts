@@ -12,10 +12,12 @@ import type { Configuration } from "./configuration.ts";
 import type { Protocol } from "./endpoint.ts";
 
 /** What commands may change, as the configuration has it. */
-export function liveSettings({ verbose, memoryLimit, extended }: Configuration): Live {
+export function liveSettings({ verbose, logLevel, memoryLimit, extended }: Configuration): Live {
   const { settings } = extended;
+  const byLevel = logLevel === "debug" ? 2 : logLevel === "info" ? 1 : 0;
   return {
-    verbosity: verbose,
+    // --log-level debug shows what -vv shows.
+    verbosity: Math.max(verbose, byLevel),
     memoryLimit,
     oldestLive: 0,
     lruCrawler: settings.get("lru_crawler") !== "no",

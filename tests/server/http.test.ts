@@ -1,16 +1,23 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Users } from "../../lib/commands/context.ts";
 import { Health } from "../../lib/observe/health.ts";
 import { readHttpAddress } from "../../lib/server/http/address.ts";
 import { HttpServer } from "../../lib/server/http/http.ts";
 import { ExitError } from "../../lib/errors.ts";
+import { usersOf } from "./access/users.ts";
 
 const HERE = { host: "127.0.0.1", port: 0 };
 
 /** A server whose metrics are one line, and whose page is `page`. */
-function opened(health = new Health(), bounds?: { connections: number; stalledAfter: number }) {
+function opened(
+  health = new Health(),
+  bounds?: { connections: number; stalledAfter: number },
+  users?: Users,
+) {
   return HttpServer.open(HERE, {
     health,
     metrics: () => "up 1\n",
+    users,
     pages: new Map([["/", () => new Response("page")]]),
   }, bounds);
 }
@@ -82,6 +89,40 @@ Deno.test("http: probes are answered whatever Host they send", () =>
   closing(opened(), async ({ port }) => {
     assertEquals(statusOf(await get(port, "/healthz", "", "10.1.2.3:80")), 200);
     assertEquals(statusOf(await get(port, "/readyz", "", "10.1.2.3:80")), 503);
+  }));
+
+const users = await usersOf([
+  { name: "ann", password: "a:b", permissions: { stats: true } },
+  { name: "bob", password: "b", permissions: { read: true } },
+]);
+
+Deno.test("http: where the server has users, all but the health asks for one who may see statistics", () =>
+  closing(opened(new Health(), undefined, users), async (server) => {
+    const { port } = server;
+    const as = (pair: string) => `Authorization: Basic ${btoa(pair)}\r\n`;
+    for (const path of ["/", "/metrics", "/none"]) {
+      const reply = await get(port, path);
+      assertEquals([path, statusOf(reply)], [path, 401]);
+      assertMatch(reply, /\r\nwww-authenticate: Basic realm="kvs"/i);
+    }
+    assertEquals(server.gate.denied, 3);
+    const wrong = [
+      "ann:",
+      "ann:a",
+      "ann",
+      ":a:b",
+      "bob:a:b",
+      "bob:b",
+      "ann:a:b\0",
+      "ann:" + "x".repeat(2000),
+    ];
+    for (const pair of wrong) assertEquals(statusOf(await get(port, "/", as(pair))), 401);
+    assertEquals(statusOf(await get(port, "/", "Authorization: Basic =\r\n")), 401);
+    assertEquals(statusOf(await get(port, "/", "Authorization: Bearer YW5uOmE6Yg==\r\n")), 401);
+    assertEquals(statusOf(await get(port, "/", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/metrics", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/healthz")), 200);
+    assertEquals(statusOf(await get(port, "/", as("ann:a:b"), "evil.example")), 403);
   }));
 
 Deno.test("http: nothing but GET and HEAD is answered", () =>
@@ -167,6 +208,7 @@ Deno.test("http: an address in use is said in one line", () => {
     HttpServer.open({ host: "127.0.0.1", port: listener.addr.port }, {
       health: new Health(),
       metrics: () => undefined,
+      users: undefined,
       pages: new Map(),
     });
   } catch (error) {

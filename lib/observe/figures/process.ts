@@ -124,6 +124,12 @@ export const process: readonly Row[] = [
     { unit: "seconds", across: "max", labels: { thread: "0" } },
   ),
   gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
+  gauge(
+    "http_denied_total",
+    ({ watch }) => watch?.http?.denied,
+    "Requests to --http without a user's password.",
+    { type: "counter" },
+  ),
   gauge("http_closed_total", ({ watch }) => watch?.http?.stalled, httpClosed, {
     type: "counter",
     labels: { cause: "stalled" },

@@ -70,7 +70,12 @@ export interface Source {
     readonly loopLag: number;
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
     readonly http:
-      | { readonly open: number; readonly stalled: number; readonly refused: number }
+      | {
+        readonly open: number;
+        readonly stalled: number;
+        readonly refused: number;
+        readonly denied: number;
+      }
       | undefined;
   };
 }

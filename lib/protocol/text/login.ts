@@ -69,6 +69,10 @@ export class LoginDialect implements Dialect {
     this.#said += out.length - before;
   }
 
+  encodeLines(): never {
+    this.beginDump();
+  }
+
   tag(): number {
     return 0;
   }
