@@ -17,6 +17,7 @@ import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
 import { Access, type Member } from "./access/access.ts";
+import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
@@ -223,6 +224,7 @@ async function serveObserved(
     observation.serve(context, server, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
+    await dropPermissions(configuration, observation.speaksTo);
     const reason = await signals.stopped;
     const stopping = performance.now();
     const connections = server.size;
