@@ -17,7 +17,7 @@ export class Listings {
   /** Listings ended because their clients did not take them. */
   kicks = 0;
   #running = 0;
-  /** The counts of `stats`: one reads the store, the others wait for their turn. */
+  /** The counts and lists of `stats`: one is made, the others wait for their turn. */
   #counting: Promise<void> = Promise.resolve();
 
   /** @param patience how long a client may take for a part of a listing, in milliseconds */
@@ -40,14 +40,14 @@ export class Listings {
     this.#running--;
   }
 
-  /** Reads the store for a count or a short list, one after the other. */
-  async count(read: () => Promise<void>): Promise<void> {
+  /** Makes a count or a list of the store or the connections, one after the other. */
+  async count(make: () => Promise<void>): Promise<void> {
     const before = this.#counting;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#counting = promise;
     await before;
     try {
-      await read();
+      await make();
     } finally {
       resolve();
     }

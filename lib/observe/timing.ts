@@ -4,7 +4,8 @@
  *
  * Of the batches that a server reads, so many are timed that it is some hundred a second; each stands for
  * those that were not, so that counts are estimates of all requests, and the rest pay nothing but a
- * comparison. With a threshold for slow requests all batches are timed, for that threshold.
+ * comparison. With a threshold for slow requests all batches are timed, for that threshold, by a coarse
+ * clock: it is read once a batch.
  *
  * @module
  */
@@ -12,6 +13,7 @@
 import { binaryString } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
+import { CoarseClock } from "./coarse_clock.ts";
 import { SlowLog } from "./slow_log.ts";
 
 /** Batches that are counted in so many milliseconds, about. */
@@ -33,6 +35,8 @@ const NO_BYTES = new Uint8Array(0);
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
+  /** When it began by the coarse clock, where slow ones are looked for. */
+  coarselyBegan = 0;
   /** For how many batches it counts; 0 where it is timed to be found slow only. */
   weight = 0;
   /** How many there are, and what the first of them asks. */
@@ -70,7 +74,7 @@ export class TimedBatch {
 
   /** Forgets all, and keeps no buffer. */
   clear(): void {
-    this.commands.clear();
+    if (this.weight > 0) this.commands.clear();
     this.requests = 0;
     this.#bytes = NO_BYTES;
   }
@@ -88,7 +92,8 @@ export class Timing {
   onBatch: ((batch: TimedBatch, milliseconds: number, connection: number) => void) | undefined;
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
-  readonly #all: boolean;
+  /** By which slow batches are found; `undefined` where none are looked for. */
+  readonly #coarse: CoarseClock | undefined;
   readonly #now: () => number;
   /** One batch of so many is counted, and how many are left until the next one is. */
   #interval = 1;
@@ -101,22 +106,29 @@ export class Timing {
   /**
    * @param slow milliseconds from which on a request is slow; `Infinity` for never
    * @param now milliseconds since any moment
+   * @param coarse by which slow ones are found
    */
-  constructor(slow = Infinity, now: () => number = () => performance.now()) {
+  constructor(
+    slow = Infinity,
+    now: () => number = () => performance.now(),
+    coarse = slow === Infinity ? undefined : new CoarseClock(slow / 8),
+  ) {
     this.slow = new SlowLog(slow);
-    this.#all = slow !== Infinity;
+    this.#coarse = coarse;
     this.#now = now;
     this.#windowBegan = now();
   }
 
   /** A batch was read: it is timed, or `undefined` where it is not. */
   begin(): TimedBatch | undefined {
-    if (--this.#left >= 0 && !this.#all) return undefined;
-    const began = this.#now();
+    const coarse = this.#coarse;
+    const isCounted = --this.#left < 0;
+    if (!isCounted && coarse === undefined) return undefined;
     const batch = this.#spare.pop() ?? new TimedBatch(this.hot);
-    batch.began = began;
+    if (coarse !== undefined) batch.coarselyBegan = coarse.recent();
     batch.weight = 0;
-    if (this.#left >= 0) return batch;
+    if (!isCounted) return batch;
+    const began = batch.began = this.#now();
     batch.weight = this.#interval;
     this.#batches += this.#interval;
     if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
@@ -126,17 +138,24 @@ export class Timing {
 
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
-    const milliseconds = this.#now() - batch.began;
-    if (milliseconds >= this.slow.threshold && batch.requests > 0) {
-      const { first: command, key, requests } = batch;
-      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
-    }
+    if (this.#coarse !== undefined) this.#findSlow(batch, this.#coarse.read(), connection);
+    if (batch.weight > 0) this.#count(batch, this.#now() - batch.began, connection);
+    batch.clear();
+    this.#spare.push(batch);
+  }
+
+  #findSlow(batch: TimedBatch, now: number, connection: number): void {
+    const milliseconds = now - batch.coarselyBegan;
+    if (milliseconds < this.slow.threshold || batch.requests === 0) return;
+    const { first: command, key, requests } = batch;
+    this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
+  }
+
+  #count(batch: TimedBatch, milliseconds: number, connection: number): void {
     for (const [command, count] of batch.commands) {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
-    if (batch.weight > 0) this.onBatch?.(batch, milliseconds, connection);
-    batch.clear();
-    this.#spare.push(batch);
+    this.onBatch?.(batch, milliseconds, connection);
   }
 
   /** A sync of the disk store's log took so many milliseconds. */

@@ -7,7 +7,6 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
-import type { Say } from "../log_level.ts";
 import { Crawls } from "../commands/crawls.ts";
 import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
@@ -17,6 +16,7 @@ import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
+import { Access } from "./access/access.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
@@ -27,7 +27,6 @@ import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
 import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
-import { Users } from "./users.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
@@ -79,9 +78,11 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
-    const observation = await Observation.begin(configuration, log);
+    const counters = new Counters();
+    const access = new Access(configuration, counters, log.say);
+    const observation = await Observation.begin(configuration, log, access.users);
     try {
-      return await serveObserved(configuration, signals, live, observation);
+      return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
       await observation.end();
     }
@@ -100,11 +101,12 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  access: Access,
+  counters: Counters,
 ): Promise<number> {
   const log = observation.say;
-  const { authFile, pidFile } = configuration;
-  const users = authFile === undefined ? undefined : new Users(authFile);
-  signals.onReload(() => reload(users, log));
+  const { pidFile } = configuration;
+  signals.onReload(() => void access.reload());
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
   const began = performance.now();
@@ -132,6 +134,7 @@ async function serveObserved(
         mode: configuration.unixMask,
         protocol: configuration.protocol,
       },
+      tls: access.encryption,
     });
     const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
@@ -144,7 +147,7 @@ async function serveObserved(
       clock,
       debugClock,
       log,
-      counters: new Counters(),
+      counters,
       timing: observation.timing,
       events: observation.log.events,
       limits: { itemSize: configuration.maxItemSize },
@@ -159,7 +162,9 @@ async function serveObserved(
       trackSizes: configuration.extended.trackSizes,
       prefixes,
       watchers,
-      users,
+      users: access.users,
+      tls: access.tls,
+      refreshCertificates: access.tls && (() => access.refreshCertificates()),
       sasl: configuration.sasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
       requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
@@ -173,7 +178,10 @@ async function serveObserved(
       maxConnections,
       live,
       get settings() {
-        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
+        return [
+          ...settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes),
+          ...access.settings,
+        ];
       },
       started: clock.now(),
     };
@@ -204,6 +212,7 @@ async function serveObserved(
     const stopping = performance.now();
     observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
     observation.health.drain();
+    access.close();
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     const left = store.info();
@@ -254,12 +263,4 @@ async function end(store: Store): Promise<void> {
     if (!(error instanceof StoreError)) throw error;
     throw new ExitError(`stopped, but ${error.message}`, Exit.io);
   }
-}
-
-/** What SIGHUP does: the user file is read again. */
-function reload(users: Users | undefined, log: Say): void {
-  if (users === undefined) return;
-  const problem = users.reload();
-  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`, "notice");
-  else log(`the users stay as they are: ${problem}`);
 }
