@@ -129,7 +129,7 @@ class Soak {
   async #get(index: number): Promise<void> {
     const version = this.#versions[index]!;
     const read = this.#store.read(this.#keyOf(index), this.#batch);
-    // What a read gives at once is valid until somebody waits.
+    // What a read returns without a promise is valid until somebody waits.
     const item = read instanceof Promise ? await read : read;
     // Another connection may have stored a newer one while this one waited.
     if (this.#versions[index] !== version) return;

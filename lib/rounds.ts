@@ -15,9 +15,9 @@
 
 /** So many operations the event loop carries out at a time. */
 const BUDGET = 128;
-/** From so many that complete at a time on, others may be left over. */
+/** From so many that complete at a time on, others may remain ready. */
 const CROWD = BUDGET / 2;
-/** So many begin to read together: whatever is ready and left over is looked at each time. */
+/** So many begin to read together: whatever remains ready is looked at each time. */
 const GROUP = 4 * BUDGET;
 /**
  * The event loop looks for what has become ready at least once in 61 turns (tokio's event interval).
@@ -29,7 +29,7 @@ const QUIET_TURNS = 130;
 export class Rounds {
   /** Connections that take part. */
   #members = 0;
-  /** Reads under way: their connections wait for their clients, or are ready and left over. */
+  /** Reads under way: their connections wait for their clients, or remain ready. */
   #reading = 0;
   /** Reads and writes that have completed at this time. */
   #completions = 0;
@@ -77,9 +77,9 @@ export class Rounds {
   }
 
   readonly #count = (): void => {
-    // Where no read is under way nobody is left over.
+    // Where no read is pending none remains ready.
     const crowded = this.#completions >= CROWD && this.#reading > 0;
-    // Most writes complete at once, so that a few of them say nothing of what is ready.
+    // Most writes complete immediately, so that a few of them say nothing of what is ready.
     const last = !crowded && this.#hasRead;
     this.#completions = 0;
     this.#hasRead = false;
@@ -102,7 +102,7 @@ export class Rounds {
     if (this.#watching) setImmediate(this.#watch);
   };
 
-  /** Nobody is left over: those that have waited longest may read. */
+  /** None remains ready: those that have waited longest may read. */
   #proceed(): void {
     this.#quietTurns = 0;
     const group = this.#held.splice(0, GROUP);

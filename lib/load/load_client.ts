@@ -54,7 +54,7 @@ export class LoadClient implements Disposable {
     );
   }
 
-  /** Begins to send, `pipeline` requests at once. */
+  /** Begins to send, `pipeline` requests in flight. */
   start(pace: Pace, pipeline: number): void {
     const now = performance.now();
     for (let i = 0; i < pipeline; i++) new Slot(this, pace).go(now);

@@ -153,7 +153,7 @@ export class OrderedStore extends SlowStore {
   }
 }
 
-/** Shows an item at once, and spoils what it has shown at the next call, as the contract allows. */
+/** Shows an item immediately, and spoils what it has shown at the next call, as the contract allows. */
 export class ForgetfulStore extends WrappedStore {
   #shown: Uint8Array[] = [];
 
