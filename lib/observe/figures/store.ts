@@ -182,6 +182,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     bytes,
   ),
   own("redis", "redis_requests", "counter", "requests_total", "Requests to Redis."),
+  own(
+    "redis",
+    "redis_requests_in_flight",
+    "gauge",
+    "requests_in_flight",
+    "Requests without an answer yet.",
+  ),
   own("redis", "redis_writes", "counter", "socket_writes_total", "Writes to its sockets."),
   own("redis", "redis_reconnects", "counter", "reconnects_total", "Connections made anew."),
   own(

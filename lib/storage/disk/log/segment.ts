@@ -178,7 +178,12 @@ export class Segment {
   remove(closed: () => void = () => {}): void {
     this.removed = true;
     this.closed = closed;
-    if (this.pins === 0) this.close();
+    if (this.pins === 0) return this.close();
+    try {
+      this.file.keep?.();
+    } catch {
+      // Who reads it finds out.
+    }
   }
 
   private close(): void {
