@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { commandOf, runServer, ServerProcess } from "./process.ts";
 import { exchangeWith, receiveAll, receiveUntil, send } from "./wire.ts";
 
-const MEMORY = ["--store", "memory"];
+// A machine of the tests may have a public address.
+const MEMORY = ["--insecure", "--store", "memory"];
 const decoder = new TextDecoder();
 
 function hasIpv6(): boolean {
@@ -244,5 +245,21 @@ Deno.test("-h names no feature that harnesses look for there and kvs does not ha
   const { stdout } = await runServer("-h");
   for (const word of ["ext_path", "proxy_config", "no_drop_privileges"]) {
     assert(!stdout.includes(word), word);
+  }
+});
+
+Deno.test("a listener that a private network reaches is warned of and shown in stats settings, but not with users", async () => {
+  const wildcard = [...MEMORY, "-l", "0.0.0.0", "-p", "-1"];
+  await using open = await ServerProcess.start(wildcard);
+  await open.says(/whoever reaches 0\.0\.0\.0:\d+ can read and change everything/);
+  assertMatch(await exchangeWith(open.port, "stats settings\r\n"), /STAT open_to (private|public)/);
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, "foo:bar\n");
+    await Deno.chmod(file, 0o600);
+    await using closed = await ServerProcess.start([...wildcard, "-Y", file]);
+    assertEquals(closed.said.includes("can read and change"), false);
+  } finally {
+    await Deno.remove(file);
   }
 });
