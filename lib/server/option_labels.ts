@@ -8,6 +8,7 @@ import { redacted } from "../cli/redact.ts";
 import type { Option } from "../cli/option.ts";
 import type { Part } from "../observe/figures/row.ts";
 import type { Configuration } from "./configuration.ts";
+import { isOptionOf } from "./option_groups.ts";
 import { serverOptions } from "./options.ts";
 
 /** Characters of a value that are shown. */
@@ -20,6 +21,7 @@ export function optionParts(configuration: Configuration): Part[] {
   for (const [name, spec] of Object.entries(serverOptions)) {
     const option: Option<unknown> = spec;
     if (option.ignored || option.lineOnly || option.refusal !== undefined) continue;
+    if (!isOptionOf(configuration.store, name)) continue;
     const value = textOf(values[name]);
     if (value === undefined || value === "") continue;
     const text = option.secret ? "…" : redacted(value).slice(0, LONGEST);
