@@ -45,7 +45,8 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS; " +
+      "unix:PATH listens on a Unix socket beside TCP",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
@@ -191,6 +192,11 @@ export const serverOptions = {
     of: redisAuthNames,
     default: "password",
     help: "redis: log in by the URL's password, or by Google's access tokens, as Memorystore takes",
+  }),
+  redisPasswordFile: text({
+    flags: "--redis-password-file",
+    value: "FILE",
+    help: "redis: the password is the first line of this file, read at each login",
   }),
   redisSentinelAuth: text({
     flags: "--redis-sentinel-auth",

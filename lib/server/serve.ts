@@ -17,11 +17,12 @@ import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
 import { Access, type Member } from "./access/access.ts";
+import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
@@ -121,6 +122,7 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -204,7 +206,9 @@ async function serveObserved(
     members = () => server.members;
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
@@ -220,6 +224,7 @@ async function serveObserved(
     observation.serve(context, server, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
+    await dropPermissions(configuration, observation.speaksTo);
     const reason = await signals.stopped;
     const stopping = performance.now();
     const connections = server.size;

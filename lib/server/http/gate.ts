@@ -8,6 +8,8 @@
  * @module
  */
 
+import { othersTurn } from "../../others_turn.ts";
+import { isShortage } from "../../net/shortage.ts";
 import type { Acceptor, Transport } from "../../net/transport.ts";
 
 /** Connections at a time. */
@@ -16,6 +18,8 @@ export const MAX_CONNECTIONS = 256;
 export const STALLED_AFTER = 30_000;
 /** Milliseconds for which a client is answered that sends no more. */
 const HALF_CLOSED = 5000;
+/** Where the system has no descriptor for another one, none is accepted for so long, in milliseconds. */
+const PAUSE = 100;
 /** Bytes that are read in one go. */
 const CHUNK = 16 * 1024;
 
@@ -83,9 +87,11 @@ export class Gate {
           this.refused++;
           outer.close();
         }
-      } catch {
-        // The system has no descriptor at the moment, or the client has gone.
-        if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, 100));
+      } catch (error) {
+        if (this.#closed) return;
+        // The system has no descriptor at the moment; or only the client has gone.
+        if (isShortage(error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        else await othersTurn();
       }
     }
   }
