@@ -24,7 +24,7 @@ export function optionParts(configuration: Configuration): Part[] {
     if (!isOptionOf(configuration.store, name)) continue;
     const value = textOf(values[name]);
     if (value === undefined || value === "") continue;
-    const text = option.secret ? "…" : redacted(value).slice(0, LONGEST);
+    const text = option.secret ? "…" : value.slice(0, LONGEST);
     parts.push([{ option: option.flags.split(", ").at(-1)!.replace(/^-+/, ""), value: text }, 1]);
   }
   return parts;
@@ -33,8 +33,8 @@ export function optionParts(configuration: Configuration): Part[] {
 /** A value as the command line has it, about; `undefined` for one that is of many parts, such as -o. */
 function textOf(value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value)) return value.join(",");
-  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map((part) => redacted(String(part))).join(",");
+  if (typeof value !== "object") return redacted(String(value));
   const { host, port } = value as { host?: string; port?: number };
   return port === undefined ? undefined : `${host}:${port}`;
 }
