@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
-import { freePort, RedisServer } from "../storage/redis/servers.ts";
+import { freePort } from "../ports.ts";
+import { RedisServer } from "../storage/redis/servers.ts";
 import { blocks, pages } from "./pages.ts";
 import { playSession } from "./session.ts";
 
