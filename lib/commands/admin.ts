@@ -5,10 +5,17 @@
  */
 
 import { Kind, kindNames } from "../observe/watch.ts";
-import { badRequest, failures, type Outcome, refused } from "../protocol/outcome.ts";
+import {
+  badCertificates,
+  badRequest,
+  failures,
+  type Outcome,
+  refused,
+} from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import { listSlabClass } from "./classes.ts";
 import type { Context } from "./context.ts";
+import type { Listed } from "../storage/contract.ts";
 import type { Session } from "./session.ts";
 
 const MIB = 2 ** 20;
@@ -19,7 +26,7 @@ const MIN_MEGABYTES = 8;
 const MAX_MEGABYTES = 1_000_000_000;
 
 /** `lru_crawler metadump` and `mgdump`: a listing of all keys. */
-export function dump(request: Request, outcome: Outcome, _: Session, context: Context): void {
+export function dump(request: Request, outcome: Outcome, session: Session, context: Context): void {
   const [name, classes] = request.words;
   const format = name === "metadump" ? "metadump" : "mgdump";
   if (!context.allowDump) {
@@ -32,7 +39,20 @@ export function dump(request: Request, outcome: Outcome, _: Session, context: Co
   context.counters.lru_crawler_starts++;
   outcome.code = "dump";
   outcome.dumpFormat = format;
-  outcome.dump = chosen ? context.store.scan() : nothing();
+  const { store } = context;
+  outcome.dump = !chosen
+    ? nothing()
+    : session.rights === undefined
+    ? store.scan()
+    : shownTo(session, store.scan());
+}
+
+/** The items of a listing that the user of a session may see, also when that changes meanwhile. */
+async function* shownTo(
+  session: Session,
+  groups: AsyncIterable<readonly Listed[]>,
+): AsyncGenerator<readonly Listed[]> {
+  for await (const group of groups) yield group.filter(({ key }) => session.shows(key));
 }
 
 async function* nothing(): AsyncGenerator<never> {}
@@ -74,7 +94,12 @@ export function crawl(
 }
 
 /** `watch`: the connection becomes a stream of what happens. */
-export function watch(request: Request, outcome: Outcome, _: Session, context: Context): void {
+export function watch(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): void {
   if (!context.allowWatch) return outcome.fail(badRequest("watch commands not allowed"));
   let kinds = 0;
   for (const word of request.words) {
@@ -82,7 +107,8 @@ export function watch(request: Request, outcome: Outcome, _: Session, context: C
     if (name === undefined) return outcome.fail(failures.unknownCommand);
     kinds |= Kind[name];
   }
-  const watcher = context.watchers.add(kinds === 0 ? Kind.fetchers : kinds);
+  const shows = session.rights && ((key: Uint8Array | undefined) => session.shows(key));
+  const watcher = context.watchers.add(kinds === 0 ? Kind.fetchers : kinds, shows);
   if (watcher === undefined) return outcome.fail(failures.tooManyWatchers);
   outcome.code = "watch";
   outcome.watch = watcher;
@@ -133,8 +159,17 @@ export function tune(_: Request, outcome: Outcome): void {
 }
 
 /** `refresh_certs`. */
-export function refreshCertificates(_: Request, outcome: Outcome): void {
-  outcome.fail(failures.noCertificates);
+export function refreshCertificates(
+  _: Request,
+  outcome: Outcome,
+  __: Session,
+  { refreshCertificates }: Context,
+): Promise<void> | void {
+  if (refreshCertificates === undefined) return outcome.fail(failures.noCertificates);
+  outcome.code = "ok";
+  return refreshCertificates().then((problem) => {
+    if (problem !== undefined) outcome.fail(badCertificates(problem));
+  });
 }
 
 /** `debugtime`: moves the clock of a server under test, or stops it (`p`) and lets it go on (`r`). */
@@ -157,7 +192,7 @@ export function moveClock(
 export function shutdown(
   request: Request,
   outcome: Outcome,
-  _: Session,
+  session: Session,
   context: Context,
 ): void {
   const { words } = request;
@@ -165,6 +200,7 @@ export function shutdown(
   if (words.length > 1 || (words.length === 1 && words[0] !== "graceful")) {
     return outcome.fail(badRequest("invalid shutdown mode"));
   }
+  context.audit?.say("shutdown", session);
   context.shutdown();
   outcome.code = "silent";
   outcome.closes = true;

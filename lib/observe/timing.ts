@@ -4,14 +4,16 @@
  *
  * Of the batches that a server reads, so many are timed that it is some hundred a second; each stands for
  * those that were not, so that counts are estimates of all requests, and the rest pay nothing but a
- * comparison. With a threshold for slow requests all batches are timed, for that threshold.
+ * comparison. With a threshold for slow requests all batches are timed, for that threshold, by a coarse
+ * clock: it is read once a batch.
  *
  * @module
  */
 
-import { binaryString } from "../bytes.ts";
+import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
+import { CoarseClock } from "./coarse_clock.ts";
 import { SlowLog } from "./slow_log.ts";
 
 /** Batches that are counted in so many milliseconds, about. */
@@ -30,22 +32,56 @@ export interface Noted {
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Where keys are counted. */
+interface Keys {
+  add(key: string, times: number): void;
+}
+
+/** A batch that was timed in another thread, as it is told. Keys are binary strings. */
+export interface Told {
+  readonly milliseconds: number;
+  readonly weight: number;
+  readonly requests: number;
+  readonly first: string;
+  readonly key: string;
+  readonly commands: ReadonlyArray<readonly [command: string, count: number]>;
+  readonly keys: readonly string[];
+  readonly connection: number;
+}
+
+/** Keys of a batch that are told to another thread, at most. */
+const MOST_TOLD = 256;
+
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
+  /** When it began by the coarse clock, where slow ones are looked for. */
+  coarselyBegan = 0;
   /** For how many batches it counts; 0 where it is timed to be found slow only. */
   weight = 0;
   /** How many there are, and what the first of them asks. */
   requests = 0;
   first = "";
   readonly commands = new Map<string, number>();
-  readonly #hot: HotKeys;
+  readonly #hot: Keys;
   #bytes: Uint8Array = NO_BYTES;
   #start = 0;
   #end = 0;
 
-  constructor(hot: HotKeys) {
+  constructor(hot: Keys) {
     this.#hot = hot;
+  }
+
+  /** A batch that another thread has timed. */
+  static of({ weight, requests, first, key, commands }: Told, hot: Keys): TimedBatch {
+    const batch = new TimedBatch(hot);
+    batch.weight = weight;
+    batch.requests = requests;
+    batch.first = first;
+    batch.#bytes = bytesOfBinaryString(key);
+    batch.#end = batch.#bytes.length;
+    for (const [command, count] of commands) batch.commands.set(command, count);
+    return batch;
   }
 
   /** The key of the first request, one character a byte, as it was sent. */
@@ -70,7 +106,7 @@ export class TimedBatch {
 
   /** Forgets all, and keeps no buffer. */
   clear(): void {
-    this.commands.clear();
+    if (this.weight > 0) this.commands.clear();
     this.requests = 0;
     this.#bytes = NO_BYTES;
   }
@@ -88,7 +124,8 @@ export class Timing {
   onBatch: ((batch: TimedBatch, milliseconds: number, connection: number) => void) | undefined;
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
-  readonly #all: boolean;
+  /** By which slow batches are found; `undefined` where none are looked for. */
+  readonly #coarse: CoarseClock | undefined;
   readonly #now: () => number;
   /** One batch of so many is counted, and how many are left until the next one is. */
   #interval = 1;
@@ -97,26 +134,40 @@ export class Timing {
   #windowBegan: number;
   #batches = 0;
   readonly #spare: TimedBatch[] = [];
+  /** Where batches are told instead of being counted here; and the keys of the one in hand. */
+  readonly #tell: ((told: Told) => void) | undefined;
+  #keys: string[] = [];
 
   /**
    * @param slow milliseconds from which on a request is slow; `Infinity` for never
    * @param now milliseconds since any moment
+   * @param tell told each batch that counts, where another thread counts them
+   * @param coarse by which slow ones are found
    */
-  constructor(slow = Infinity, now: () => number = () => performance.now()) {
+  constructor(
+    slow = Infinity,
+    now: () => number = () => performance.now(),
+    tell?: (told: Told) => void,
+    coarse = slow === Infinity ? undefined : new CoarseClock(slow / 8),
+  ) {
+    this.#tell = tell;
     this.slow = new SlowLog(slow);
-    this.#all = slow !== Infinity;
+    this.#coarse = coarse;
     this.#now = now;
     this.#windowBegan = now();
   }
 
   /** A batch was read: it is timed, or `undefined` where it is not. */
   begin(): TimedBatch | undefined {
-    if (--this.#left >= 0 && !this.#all) return undefined;
-    const began = this.#now();
-    const batch = this.#spare.pop() ?? new TimedBatch(this.hot);
-    batch.began = began;
+    const coarse = this.#coarse;
+    const isCounted = --this.#left < 0;
+    if (!isCounted && coarse === undefined) return undefined;
+    const batch = this.#spare.pop() ??
+      new TimedBatch(this.#tell === undefined ? this.hot : this.#own);
+    if (coarse !== undefined) batch.coarselyBegan = coarse.recent();
     batch.weight = 0;
-    if (this.#left >= 0) return batch;
+    if (!isCounted) return batch;
+    const began = batch.began = this.#now();
     batch.weight = this.#interval;
     this.#batches += this.#interval;
     if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
@@ -126,17 +177,46 @@ export class Timing {
 
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
-    const milliseconds = this.#now() - batch.began;
+    let milliseconds = this.#coarse === undefined ? 0 : this.#coarse.read() - batch.coarselyBegan;
+    if (batch.weight > 0) milliseconds = this.#now() - batch.began;
+    if (batch.weight > 0 || milliseconds >= this.slow.threshold) {
+      if (this.#tell === undefined) this.#count(batch, milliseconds, connection);
+      else this.#tellOf(batch, milliseconds, connection);
+    }
+    batch.clear();
+    this.#spare.push(batch);
+  }
+
+  /** Counts a batch that another thread has timed. */
+  take(told: Told): void {
+    for (const key of told.keys) this.hot.add(key, told.weight);
+    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, told.connection);
+  }
+
+  readonly #own: Keys = {
+    add: (key) => {
+      if (this.#keys.length < MOST_TOLD) this.#keys.push(key);
+    },
+  };
+
+  #tellOf(batch: TimedBatch, milliseconds: number, connection: number): void {
+    const { weight, requests, first, key } = batch;
+    const keys = this.#keys;
+    this.#keys = [];
+    const commands = [...batch.commands];
+    this.#tell!({ milliseconds, weight, requests, first, key, commands, keys, connection });
+  }
+
+  #count(batch: TimedBatch, milliseconds: number, connection: number): void {
     if (milliseconds >= this.slow.threshold && batch.requests > 0) {
       const { first: command, key, requests } = batch;
       this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
     }
+    if (batch.weight === 0) return;
     for (const [command, count] of batch.commands) {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
-    if (batch.weight > 0) this.onBatch?.(batch, milliseconds, connection);
-    batch.clear();
-    this.#spare.push(batch);
+    this.onBatch?.(batch, milliseconds, connection);
   }
 
   /** A sync of the disk store's log took so many milliseconds. */

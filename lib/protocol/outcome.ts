@@ -71,6 +71,7 @@ export const failures = {
   internal: failure("storeFailed", "internal error"),
   flushNotAllowed: failure("notAllowed", "flush_all not allowed"),
   unauthenticated: failure("unauthenticated", "unauthenticated"),
+  permissionDenied: failure("notAllowed", "permission denied"),
   wrongPassword: failure("wrongPassword", "authentication failure"),
   busy: failure("busy", "currently processing crawler request"),
   badClass: failure("badClass", "invalid class id"),
@@ -88,6 +89,11 @@ export const failures = {
 /** An admin command of the text protocol that is refused with a sentence of its own. */
 export function refused(sentence: string): Failure {
   return failure("refused", sentence);
+}
+
+/** Certificates that cannot be used. The sentence begins with memcached's word for it. */
+export function badCertificates(sentence: string): Failure {
+  return failure("noCertificates", sentence.replace(/^Error /, ""));
 }
 
 /** One `STAT`: a name without spaces, and its value. */

@@ -5,15 +5,13 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { isShortage } from "../net/shortage.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { othersTurn } from "../others_turn.ts";
 import { Turn } from "./turn.ts";
 
 /** How long to wait when the system has no descriptor or memory for another connection, in milliseconds. */
 const PAUSE = 100;
-
-/** The errors that say that the system, or this process, is out of something. */
-const SHORTAGE = /^(EMFILE|ENFILE|ENOBUFS|ENOMEM)$/;
-const SHORTAGE_TEXT = /os error (23|24|105|12)\b|Too many open files|Cannot allocate memory/;
 
 /** What is told of the troubles of a listener. */
 export interface Troubles {
@@ -22,7 +20,7 @@ export interface Troubles {
   /** A connection was dead before it was accepted. */
   dead(): void;
   /** Ends a connection for which there is no descriptor but the spare one. */
-  refuse(conn: Deno.Conn): Promise<void>;
+  refuse(conn: Transport): Promise<void>;
 }
 
 /** A descriptor that is kept for when there is no other. */
@@ -40,14 +38,14 @@ export interface Spare {
  * Where that does not help there is nothing to do but to wait.
  */
 export async function* accepting(
-  listener: Deno.Listener,
+  listener: Acceptor,
   troubles: Troubles,
   spare: Spare,
-): AsyncGenerator<Deno.Conn> {
+): AsyncGenerator<Transport> {
   // A flood of connections is a queue that never ends: those that are in have turns meanwhile.
   const turn = new Turn();
   for (;;) {
-    let conn: Deno.Conn | undefined;
+    let conn: Transport | undefined;
     try {
       conn = await listener.accept();
     } catch (error) {
@@ -72,10 +70,4 @@ export async function* accepting(
     await othersTurn(true);
     turn.begin();
   }
-}
-
-/** Whether the system is out of descriptors or memory. */
-export function isShortage(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return SHORTAGE.test(code) || SHORTAGE_TEXT.test(messageOf(error));
 }

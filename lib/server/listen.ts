@@ -5,15 +5,26 @@
  */
 
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { PeerPolicy, Tls } from "../net/tls/mod.ts";
+import type { Acceptor } from "../net/transport.ts";
 import type { Endpoint, Protocol } from "./endpoint.ts";
+import { peerPolicy, type TlsChoice } from "./tls_options.ts";
 
 /** Where a server listens. */
 export interface Addresses {
-  /** TCP endpoints; none where a Unix socket takes their place or TCP is off. */
+  /** TCP endpoints; none where `-s` takes their place or TCP is off. */
   readonly endpoints: readonly Endpoint[];
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
   readonly socket?: UnixSocket;
+  /** TLS for the endpoints that have it. */
+  readonly tls?: Encryption | undefined;
+}
+
+/** How a server encrypts, and what it was told of that. */
+export interface Encryption {
+  readonly by: Tls;
+  readonly choice: TlsChoice;
 }
 
 /** A Unix socket to listen on. */
@@ -26,11 +37,13 @@ export interface UnixSocket {
 
 /** A listener and what is known of it. */
 export interface Listening {
-  readonly listener: Deno.Listener;
+  readonly listener: Acceptor;
   /** `127.0.0.1:11211` or the path. */
   readonly address: string;
   /** The dialects of the connections that come by it. */
   readonly protocol: Protocol;
+  /** What is asked of clients' certificates; `undefined` without TLS. */
+  readonly policy: PeerPolicy | undefined;
 }
 
 /**
@@ -39,13 +52,13 @@ export interface Listening {
  * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
-  const { socket, endpoints, backlog } = addresses;
-  if (socket !== undefined) return [await listenUnix(socket)];
+  const { socket, endpoints } = addresses;
   const open: Listening[] = [];
   try {
     // A socket for all of IPv6 goes before one for all of IPv4, which it may stand for.
     const ordered = endpoints.toSorted((a, b) => Number(b.host === "::") - Number(a.host === "::"));
-    for (const endpoint of ordered) open.push(...await listenTcp(endpoint, backlog, open));
+    for (const endpoint of ordered) open.push(...await listenTcp(endpoint, addresses, open));
+    if (socket !== undefined) open.push(await listenUnix(socket));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;
@@ -74,20 +87,26 @@ export function writePortFile(path: string, listening: readonly Listening[]): vo
  * does so by itself, and then no second one can be bound for the same port.
  */
 async function listenTcp(
-  { host, port, protocol }: Endpoint,
-  backlog: number,
+  endpoint: Endpoint,
+  { backlog, tls }: Addresses,
   open: readonly Listening[],
 ): Promise<Listening[]> {
+  const { host, port, protocol } = endpoint;
+  const policy = endpoint.tls === "off" ? undefined : peerPolicy(endpoint.tls, tls!.choice);
   const listening: Listening[] = [];
   let problem: unknown;
   let bound = port;
   for (const hostname of await addressesOf(host)) {
     try {
-      const listener = Deno.listen({ hostname, port: bound, tcpBacklog: backlog });
+      const listener = policy === undefined
+        ? Deno.listen({ hostname, port: bound, tcpBacklog: backlog })
+        : await tls!.by.listen({ hostname, port: bound, backlog }, policy);
       bound = listener.addr.port;
-      listening.push({ listener, address: textOf(listener.addr), protocol });
+      listening.push({ listener, address: textOf(listener.addr), protocol, policy });
     } catch (error) {
-      if (isCovered(hostname, bound, protocol, [...open, ...listening])) return listening;
+      if (isCovered({ hostname, port: bound, protocol, policy }, [...open, ...listening])) {
+        return listening;
+      }
       problem ??= error;
     }
   }
@@ -97,14 +116,15 @@ async function listenTcp(
 
 /** Whether an IPv4 address is listened on by a socket for all of IPv6. */
 function isCovered(
-  hostname: string,
-  port: number,
-  protocol: Protocol,
+  { hostname, port, protocol, policy }:
+    & Pick<Listening, "protocol" | "policy">
+    & Deno.TcpListenOptions,
   open: readonly Listening[],
 ): boolean {
-  return !hostname.includes(":") && open.some((other) => {
+  return !hostname?.includes(":") && open.some((other) => {
     const addr = other.listener.addr as Deno.NetAddr;
-    return addr.hostname === "::" && addr.port === port && other.protocol === protocol;
+    return addr.hostname === "::" && addr.port === port && other.protocol === protocol &&
+      other.policy === policy;
   });
 }
 
@@ -129,7 +149,7 @@ async function listenUnix({ path, mode, protocol }: UnixSocket): Promise<Listeni
     await removeStale(path);
     const listener = narrowly(mode, () => Deno.listen({ transport: "unix", path }));
     Deno.chmodSync(path, mode);
-    return { listener, address: path, protocol };
+    return { listener, address: path, protocol, policy: undefined };
   } catch (error) {
     throw cannotListen(path, error);
   }

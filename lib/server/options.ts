@@ -17,7 +17,6 @@ import {
   ignored,
   integer,
   list,
-  refused,
   size,
   text,
 } from "../cli/option.ts";
@@ -26,6 +25,7 @@ import { logFormats } from "../observe/log.ts";
 import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
+import { tlsVersions } from "./tls_options.ts";
 import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
@@ -45,7 +45,8 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS; " +
+      "unix:PATH listens on a Unix socket beside TCP",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
@@ -62,17 +63,62 @@ export const serverOptions = {
   protocol: choice({
     flags: "-B, --protocol",
     of: protocolNames,
-    help: "the protocol of all connections, or auto: by their first byte (auto; ascii with -Y, " +
-      "binary with -S)",
+    help:
+      "the protocol of all connections, or auto: by their first byte (auto; ascii where users log " +
+      "in, but with -S)",
   }),
   authFile: text({
     flags: "-Y, --auth-file",
     value: "FILE",
     help: "connections must log in as a user of this file, a line user:password each",
   }),
+  users: text({
+    flags: "--users",
+    value: "FILE",
+    help: "connections must log in as a user of this JSON file, which says what each may do",
+  }),
+  insecure: flag({
+    flags: "--insecure",
+    help: "listen where everybody can connect, though nobody has to log in",
+  }),
+  ssl: flag({
+    flags: "-Z, --enable-ssl",
+    help: "TLS on every TCP listener, but where -l says notls:",
+  }),
+  sslChainCert: text({
+    flags: "--ssl-chain-cert",
+    value: "FILE",
+    help: "with TLS, the server's certificate and those between it and its authority (PEM)",
+  }),
+  sslKey: text({
+    flags: "--ssl-key",
+    value: "FILE",
+    help: "with TLS, the key of the certificate (PEM)",
+  }),
+  sslCaCert: text({
+    flags: "--ssl-ca-cert",
+    value: "FILE",
+    help: "with TLS, the authorities whose certificates clients may show (PEM)",
+  }),
+  sslVerifyMode: integer({
+    flags: "--ssl-verify-mode",
+    min: 0,
+    max: 3,
+    default: 0,
+    help:
+      "with TLS, 0 asks for no certificate of clients, 1 takes only good ones where they show " +
+      "one, 2 and 3 want one",
+  }),
+  sslMinVersion: choice({
+    flags: "--ssl-min-version",
+    of: tlsVersions,
+    default: "tlsv1.2",
+    help: "with TLS, the least version of it",
+  }),
   sasl: flag({
     flags: "-S, --enable-sasl",
-    help: "they log in by SASL PLAIN in the binary protocol; the users are those of -Y",
+    help: "they may log in by SASL PLAIN in the binary protocol too; without -Y and --users the " +
+      "users are those of the file MEMCACHED_SASL_PWDB, and no other protocol is taken",
   }),
   store: choice({
     flags: "--store",
@@ -146,6 +192,11 @@ export const serverOptions = {
     of: redisAuthNames,
     default: "password",
     help: "redis: log in by the URL's password, or by Google's access tokens, as Memorystore takes",
+  }),
+  redisPasswordFile: text({
+    flags: "--redis-password-file",
+    value: "FILE",
+    help: "redis: the password is the first line of this file, read at each login",
   }),
   redisSentinelAuth: text({
     flags: "--redis-sentinel-auth",
@@ -271,7 +322,9 @@ export const serverOptions = {
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
-    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+    help:
+      "serve /metrics, /healthz, /readyz and a live page here; beyond the machine itself with TLS " +
+      "and for users",
   }),
   logFormat: choice({
     flags: "--log-format",
@@ -288,9 +341,16 @@ export const serverOptions = {
   slowMs: integer({
     flags: "--slow-ms",
     min: 1,
-    help: "stats slow shows the last requests that took so many milliseconds or longer",
+    help:
+      "stats slow shows the last requests that took so many milliseconds or longer; costs one reading " +
+      "of the clock a batch",
   }),
-  verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
+  verbose: count({
+    flags: "-v, --verbose",
+    help:
+      "say more on standard error; -vv also each request and the head of its reply, -vvv each read and " +
+      "write",
+  }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({
     flags: "-o, --extended",
@@ -321,7 +381,6 @@ export const serverOptions = {
   largePages: ignored(flag({ flags: "-L, --enable-largepages", help: "" })),
   lockMemory: ignored(flag({ flags: "-k, --lock-memory", help: "" })),
   coreFiles: ignored(flag({ flags: "-r, --enable-coredumps", help: "" })),
-  ssl: refused({ flags: "-Z, --enable-ssl", refusal: "kvs has no TLS; put a TLS proxy before it" }),
 } as const;
 
 /** What `--help` says. */
@@ -335,6 +394,7 @@ export const serverManual: Manual = {
   groups: optionGroups,
   commands: [
     ["check", "read everything in the data directory, say what is there and what is damaged"],
+    ["hash-password", "print the hash, for --users, of a password from standard input"],
     ["config", "print the options in force, and where each is from"],
     ["report [FILE]", "write what somebody needs who helps with this server into one tar"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],

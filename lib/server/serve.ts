@@ -7,7 +7,6 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
-import type { Say } from "../log_level.ts";
 import { Crawls } from "../commands/crawls.ts";
 import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
@@ -17,17 +16,18 @@ import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
+import { Access, type Member } from "./access/access.ts";
+import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
 import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
-import { Users } from "./users.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
@@ -79,9 +79,11 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
-    const observation = await Observation.begin(configuration, log);
+    const counters = new Counters();
+    const access = new Access(configuration, counters, log.say);
+    const observation = await Observation.begin(configuration, log, access);
     try {
-      return await serveObserved(configuration, signals, live, observation);
+      return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
       await observation.end();
     }
@@ -100,11 +102,14 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  access: Access,
+  counters: Counters,
 ): Promise<number> {
   const log = observation.say;
-  const { authFile, pidFile } = configuration;
-  const users = authFile === undefined ? undefined : new Users(authFile);
-  signals.onReload(() => reload(users, log));
+  const { pidFile } = configuration;
+  // Until connections are accepted there is nobody to tell.
+  let members = (): Iterable<Member> => [];
+  signals.onReload(() => void access.reload(() => members()));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
   const began = performance.now();
@@ -117,6 +122,7 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -132,7 +138,14 @@ async function serveObserved(
         mode: configuration.unixMask,
         protocol: configuration.protocol,
       },
+      tls: access.encryption,
     });
+    try {
+      access.guard(listening);
+    } catch (error) {
+      for (const { listener } of listening) listener.close();
+      throw error;
+    }
     const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
@@ -144,7 +157,7 @@ async function serveObserved(
       clock,
       debugClock,
       log,
-      counters: new Counters(),
+      counters,
       timing: observation.timing,
       events: observation.log.events,
       limits: { itemSize: configuration.maxItemSize },
@@ -159,7 +172,10 @@ async function serveObserved(
       trackSizes: configuration.extended.trackSizes,
       prefixes,
       watchers,
-      users,
+      users: access.users,
+      audit: access.audit,
+      tls: access.tls,
+      refreshCertificates: access.tls && (() => access.refreshCertificates()),
       sasl: configuration.sasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
       requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
@@ -173,7 +189,10 @@ async function serveObserved(
       maxConnections,
       live,
       get settings() {
-        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
+        return [
+          ...settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes),
+          ...access.settings,
+        ];
       },
       started: clock.now(),
     };
@@ -184,9 +203,12 @@ async function serveObserved(
       perAddress: configuration.maxConnectionsPerIp,
       perSecond: configuration.connectRate,
     });
+    members = () => server.members;
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
@@ -196,14 +218,21 @@ async function serveObserved(
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
-    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    const took = secondsSince(began);
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
+      `${items} items, ${bytes} bytes, ${took} s`;
     observation.serve(context, server, ready);
-    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
+    observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
+    await dropPermissions(configuration, observation.speaksTo);
     const reason = await signals.stopped;
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    const connections = server.size;
+    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+      connections,
+    });
     observation.health.drain();
+    access.close();
     await server.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     const left = store.info();
@@ -254,12 +283,4 @@ async function end(store: Store): Promise<void> {
     if (!(error instanceof StoreError)) throw error;
     throw new ExitError(`stopped, but ${error.message}`, Exit.io);
   }
-}
-
-/** What SIGHUP does: the user file is read again. */
-function reload(users: Users | undefined, log: Say): void {
-  if (users === undefined) return;
-  const problem = users.reload();
-  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`, "notice");
-  else log(`the users stay as they are: ${problem}`);
 }

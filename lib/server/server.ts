@@ -9,15 +9,18 @@ import type { Context } from "../commands/context.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
 import { Admission } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
+import { Strangers } from "./access/strangers.ts";
 import type { Protocol } from "./endpoint.ts";
 import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
+import { traceOfConnection } from "./trace.ts";
 import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -74,7 +77,7 @@ export class Server implements Surroundings {
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
-  private readonly listeners = new Map<Deno.Listener, number>();
+  private readonly listeners = new Map<Acceptor, number>();
   private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
@@ -86,6 +89,7 @@ export class Server implements Surroundings {
   private readonly disabled = { count: 0, time: 0 };
 
   private readonly rejects: boolean;
+  private readonly strangers: Strangers;
 
   constructor(private readonly context: Context, private readonly policy: Policy) {
     const { log, counters } = context;
@@ -101,6 +105,7 @@ export class Server implements Surroundings {
       counters,
       log,
     );
+    this.strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
     this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
   }
@@ -114,6 +119,11 @@ export class Server implements Surroundings {
   /** Connections open now. */
   get size(): number {
     return this.connections.size;
+  }
+
+  /** All connections, with their sessions. */
+  get members(): Iterable<Connection> {
+    return this.connections.keys();
   }
 
   /** Whether connections are accepted: not while one has no room and is not rejected either. */
@@ -151,6 +161,9 @@ export class Server implements Surroundings {
       ["connect_rate", policy.perSecond ?? 0],
       ["rejected_by_address", counters.rejected_by_address],
       ["dead_connections", this.dead],
+      ["max_strangers", Math.max(1, Math.floor(maxConnections / 4))],
+      ["strangers", this.strangers.size],
+      ["strangers_closed", this.strangers.closed],
       ["max_client_memory", Number.isFinite(memory.limit) ? memory.limit : 0],
       ["client_memory", memory.used],
       ["client_memory_waiting", memory.waiting],
@@ -213,7 +226,7 @@ export class Server implements Surroundings {
   }
 
   /** Accepts connections until the server ends. Never rejects. */
-  async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
+  async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
     this.listeners.set(listener, ++this.numbers);
     const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
     this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
@@ -221,7 +234,7 @@ export class Server implements Surroundings {
     const troubles = {
       shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
       dead: () => void this.dead++,
-      refuse: (conn: Deno.Conn) => this.refuse(conn),
+      refuse: (conn: Transport) => this.refuse(conn),
     };
     this.spare.hold();
     await this.roomFor(transport);
@@ -272,7 +285,7 @@ export class Server implements Surroundings {
   }
 
   /** Tells a client that there is no room for it. */
-  private async refuse(conn: Deno.Conn): Promise<void> {
+  private async refuse(conn: Transport): Promise<void> {
     this.context.counters.rejected_connections++;
     try {
       await conn.write(TOO_MANY);
@@ -282,8 +295,8 @@ export class Server implements Surroundings {
     conn.close();
   }
 
-  private admit(conn: Deno.Conn, protocols: Protocol, listener: string): void {
-    const { counters, watchers } = this.context;
+  private admit(conn: Transport, protocols: Protocol, listener: string): void {
+    const { counters, watchers, users } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
@@ -291,10 +304,10 @@ export class Server implements Surroundings {
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
-      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
+      if ("setNoDelay" in conn) (conn as Transport as Deno.TcpConn).setNoDelay();
       // As memcached: the system finds out that the other end is gone, and what lies between two silent
       // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
-      if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
+      if ("setKeepAlive" in conn) (conn as Transport as Deno.TcpConn).setKeepAlive();
     } catch {
       // Some systems refuse that of a connection whose client is gone already.
       this.dead++;
@@ -303,7 +316,14 @@ export class Server implements Surroundings {
     }
     const number = ++this.numbers;
     const name = addressOf(remoteAddr);
-    const connection = new Connection(conn, this.context, this, { id: number, name, protocols });
+    const connection = new Connection(conn, this.context, this, {
+      id: number,
+      name,
+      host: hostOf(remoteAddr),
+      user: conn.certificateNames && users?.certified(conn.certificateNames),
+      protocols,
+    });
+    if (!connection.session.authenticated) this.strangers.enter(connection);
     this.connections.set(connection, {
       number,
       addr: name,
@@ -311,10 +331,13 @@ export class Server implements Surroundings {
       listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
+    this.trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
       this.connections.delete(connection);
+      this.strangers.leave(connection);
       this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
+      this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
       this.room?.resolve();
     });
   }
@@ -322,7 +345,7 @@ export class Server implements Surroundings {
   /** Tells those who watch connections. */
   private tell(
     type: "conn_new" | "conn_close",
-    conn: Deno.Conn,
+    conn: Transport,
     number: number,
     reason?: CloseReason,
   ): void {
@@ -331,6 +354,12 @@ export class Server implements Surroundings {
       ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
       : ["unix", 0, "local" as const];
     this.context.watchers.connection(type, host, port, transport, number, reason);
+  }
+
+  /** Says what `-vv` shows of a connection. */
+  private trace(number: number, what: string): void {
+    const { live, log } = this.context;
+    if (live.verbosity > 1) log(traceOfConnection(number, what), "debug");
   }
 
   private reasonFor(connection: Connection): CloseReason {
@@ -343,6 +372,7 @@ export class Server implements Surroundings {
     this.second = Math.floor(this.context.clock.now() / 1000);
     this.memory.tick();
     this.admission.tick();
+    this.strangers.tick();
     this.shortage.tick();
     const { idleTimeout } = this.policy;
     for (const connection of this.connections.keys()) {
@@ -353,6 +383,11 @@ export class Server implements Surroundings {
       } else if (this.ticks > connection.active) connection.rest();
     }
   }
+}
+
+/** An address without its port. */
+function hostOf(addr: Deno.Addr): string {
+  return addr.transport === "tcp" ? addr.hostname.replace(V4_IN_V6, "") : "unix";
 }
 
 function addressOf(addr: Deno.Addr): string {

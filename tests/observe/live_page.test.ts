@@ -91,21 +91,29 @@ Deno.test("live page: a full disk is said, with what to do", async () => {
   }
 });
 
-redisTest("live page: a Redis that is gone is said, and that it is back", async () => {
-  await using redis = new RedisServer();
-  await redis.start();
-  await using browser = await Chromium.start();
-  await using server = await ServerProcess.start([
-    ...["-p", "-1", "--http", "0", "--store", "redis", "--redis-url", redis.url],
-  ]);
-  const watched = await browser.page(await pageOf(server));
-  await watched.reads("#state li.good", /Serving/);
-  await redis.kill("SIGKILL");
-  await watched.reads("#state li.critical", /Away: .*Check the network/);
-  await redis.start();
-  await watched.reads("#state li.good", /Serving/);
-  assertEquals(watched.errors, []);
-});
+redisTest(
+  "live page: a Redis that stands still or is gone is said, and that it is back",
+  async () => {
+    await using redis = new RedisServer();
+    await redis.start();
+    await using browser = await Chromium.start();
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "--http", "0", "--store", "redis", "--redis-url", redis.url],
+      ...["--store-timeout", "1s"],
+    ]);
+    const watched = await browser.page(await pageOf(server));
+    await watched.reads("#state li.good", /Serving/);
+    await redis.kill("SIGSTOP");
+    await watched.reads("#state li.critical", /Away: .*Check the network/);
+    await redis.kill("SIGCONT");
+    await watched.reads("#state li.good", /Serving/);
+    await redis.kill("SIGKILL");
+    await watched.reads("#state li.critical", /Away: .*Check the network/);
+    await redis.start();
+    await watched.reads("#state li.good", /Serving/);
+    assertEquals(watched.errors, []);
+  },
+);
 
 Deno.test("live page: it is one file of a few hundred kilobytes that asks for nothing elsewhere", async () => {
   await using server = await ServerProcess.start(["-p", "-1", "--http", "0", "--store", "memory"]);
@@ -155,4 +163,27 @@ Deno.test("live page: talkers are shown by bytes or by requests", async () => {
   await watched.page.locator('input[value="requests"]').check();
   await watched.reads(first, new RegExp(`^${nameOf(busy)}$`));
   await watched.reads("#talkers tr:first-child td:nth-child(4)", /^501$/);
+});
+
+Deno.test("live page: with a password file it asks for a user, and shows nothing without one", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, "ann:secret\n");
+  try {
+    await using browser = await Chromium.start();
+    await using server = await ServerProcess.start(
+      ["-p", "-1", "--http", "0", "--store", "memory", "-Y", file],
+    );
+    const url = await pageOf(server);
+    for (const path of ["", "history", "events", "log", "metrics"]) {
+      const response = await fetch(url + path);
+      assertEquals([path, response.status], [path, 401]);
+      assertEquals(await response.text(), "a user and a password are needed\n");
+    }
+    assertEquals((await fetch(`${url}readyz`)).status, 200);
+    const watched = await browser.page(url, { user: { username: "ann", password: "secret" } });
+    await watched.reads("#state li.good", /Serving/);
+    await watched.reads("figcaption", /^Operations a second$/);
+  } finally {
+    await Deno.remove(file);
+  }
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createConnection } from "node:net";
+import type { Transport } from "../../lib/net/transport.ts";
 import { accepting } from "../../lib/server/accepting.ts";
 import { UNIX_RESERVE } from "../../lib/server/admission.ts";
 import { Server } from "../../lib/server/server.ts";
@@ -89,15 +90,15 @@ Deno.test("accepting: only a lack of descriptors or memory is a shortage, and it
 
 Deno.test("accepting: without a descriptor the spare one lets a client be refused, or in where there is one again", async () => {
   const [first, second] = [{}, {}] as Deno.Conn[];
-  const refused: Deno.Conn[] = [];
-  const accepted: Deno.Conn[] = [];
+  const refused: Transport[] = [];
+  const accepted: Transport[] = [];
   let isFree = false;
   const spare = spareFor(() => isFree);
   const listener = scripted([shortage("EMFILE"), first!, shortage("EMFILE"), second!]);
   const troubles = {
     dead() {},
     shortage() {},
-    refuse(conn: Deno.Conn) {
+    refuse(conn: Transport) {
       refused.push(conn);
       // Closing it has freed its descriptor; and then one of somebody else's becomes free as well.
       isFree = true;

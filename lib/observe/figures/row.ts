@@ -57,6 +57,8 @@ export interface Source {
   readonly maxConnections: number;
   /** Whether idle connections are closed. */
   readonly closesIdle: boolean;
+  /** Of the listeners' TLS, where there is any: the certificate's end, in ms since 1970, and age in s. */
+  readonly tls?: { readonly expires: number; readonly age: number } | undefined;
   readonly isCrawling: boolean;
   /** The lines of `stats settings`. */
   readonly settings: readonly Named[];
@@ -64,11 +66,16 @@ export interface Source {
   readonly memory: { readonly resident: number; readonly heap: number };
   /** What is known where `--http` watches the process. */
   readonly watch?: {
-    /** The longest time of the last seconds by which the event loop was late, in seconds. */
-    readonly loopLag: number;
+    /** The longest time of the last seconds by which the event loop of each thread was late, in seconds. */
+    readonly loopLag: readonly number[];
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
     readonly http:
-      | { readonly open: number; readonly stalled: number; readonly refused: number }
+      | {
+        readonly open: number;
+        readonly stalled: number;
+        readonly refused: number;
+        readonly denied: number;
+      }
       | undefined;
   };
 }
