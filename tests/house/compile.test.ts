@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Receiver } from "../observe/otlp.ts";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
-import { freePort, RedisServer } from "../storage/redis/servers.ts";
+import { freePort } from "../ports.ts";
+import { RedisServer } from "../storage/redis/servers.ts";
 import { blocks, pages } from "./pages.ts";
 import { playSession } from "./session.ts";
 
