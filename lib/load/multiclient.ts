@@ -46,7 +46,7 @@ export const multiclientOptions = {
     min: 1,
     max: 10_000,
     default: 1,
-    help: "requests of a client in flight at once",
+    help: "requests that a client has in flight",
   }),
   rate: integer({
     flags: "--rate",
@@ -104,7 +104,7 @@ export const multiclientOptions = {
 
 export const multiclientManual: Manual = {
   usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
-  about: "Lets N (100) clients at once, each with its own connection, get and set keys by chance.",
+  about: "Lets N (100) concurrent clients, each with its own connection, get and set random keys.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
 69 a client cannot connect, 70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
 

@@ -35,7 +35,7 @@ export interface Plan {
   /** How long a reply may take, in milliseconds. */
   readonly timeout: number;
   readonly clients: number;
-  /** Of each client, in flight at once. */
+  /** Requests that each client has in flight. */
   readonly pipeline: number;
   /** Of each client in all; `Infinity` for as many as the duration allows. */
   readonly requests: number;
@@ -62,7 +62,7 @@ export class ConnectError extends Error {
   override name = "ConnectError";
 }
 
-/** So many connections are opened at once: a listener's queue is short. */
+/** So many connections are opened concurrently: a listener's queue is short. */
 const CONNECTING = 100;
 
 /** What is in flight when a run ends has so long to be answered, unless the plan says else, in milliseconds. */

@@ -36,6 +36,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly http: HttpAddress | undefined;
 }
 
+/** What an address of `-l` begins with that is a Unix socket. */
+const UNIX = "unix:";
 /** Where memcached finds the users of `-S` if it is built with `--enable-sasl-pwdb`. */
 const SASL_FILE = "MEMCACHED_SASL_PWDB";
 
@@ -57,14 +59,22 @@ export function configure(given: Given): Configuration {
   checkItemSize(given, store.store);
   const protocol = protocolOf(given);
   const tls = tlsChoice(given, extended);
+  const unixSocket = unixSocketOf(given);
   const endpoints = endpointsOf(given, protocol);
+  const authFile = authFileOf(given);
+  const protection = {
+    hasTls: tls !== undefined,
+    hasUsers: authFile !== undefined || given.users !== undefined,
+    insecure: given.insecure,
+  };
   return {
     ...given,
     ...store,
-    authFile: authFileOf(given),
+    authFile,
     protocol,
+    unixSocket,
     extended,
-    http: given.http === undefined ? undefined : readHttpAddress(given.http),
+    http: given.http === undefined ? undefined : readHttpAddress(given.http, protection),
     endpoints,
     tls,
     // memcached shares it among its threads, each of which serves many connections.
@@ -141,9 +151,29 @@ function protocolOf({ protocol, sasl, authFile, users }: Given): Protocol {
   return protocol ?? (hasUsers ? "ascii" : "auto");
 }
 
+/** The path of the Unix socket: that of `-s`, which takes the place of TCP, or one of `-l` beside it. */
+function unixSocketOf({ unixSocket, listen }: Given): string | undefined {
+  const paths = listen.filter(isUnix).map((part) => part.slice(UNIX.length));
+  if (unixSocket !== undefined) paths.push(unixSocket);
+  if (paths.length > 1) {
+    throw usage(
+      `-s/--unix-socket and -l/--listen name ${paths.length} Unix sockets: one is the most`,
+    );
+  }
+  if (paths[0] === "") throw usage(`-l/--listen: no path behind '${UNIX}'`);
+  return paths[0];
+}
+
+function isUnix(part: string): boolean {
+  return part.startsWith(UNIX);
+}
+
 function endpointsOf(given: Given, protocol: Protocol): Endpoint[] {
-  const { port, listen, authFile, users, sasl } = given;
-  const endpoints = readEndpoints(listen, { port, protocol, tls: given.ssl });
+  const { port, listen, authFile, users, sasl, unixSocket } = given;
+  const tcp = listen.filter((part) => !isUnix(part));
+  const endpoints = readEndpoints(tcp, { port, protocol, tls: given.ssl });
+  // memcached's rule: with -s there is no TCP, whatever -l says.
+  if (unixSocket !== undefined) return [];
   // memcached's rule: without a TCP port no address of -l is listened on, also one with a port of its own.
   if (port === 0) return [];
   if (authFile === undefined && users === undefined && !sasl || protocol === "auto") {

@@ -82,7 +82,7 @@ export class Connection {
   /** Who it is to the commands. */
   readonly session: Session;
   readonly #input: ReceiveBuffer;
-  readonly #out = new ByteBuffer(0);
+  readonly #out = new ByteBuffer(0, true);
   readonly #window: Window;
   /** The one request and outcome that are filled in place; and more of them, for those that wait. */
   #request = new Request();
@@ -168,6 +168,11 @@ export class Connection {
       // What still comes from the store is nobody's any more.
       this.session.owner = undefined;
       this.close();
+      // Memory that requests are still carried out from is for the garbage collector.
+      if (!this.#settling && this.#window.isEmpty) {
+        this.#input.release();
+        this.#out.release();
+      }
     }
   }
 

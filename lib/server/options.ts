@@ -45,7 +45,8 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS; " +
+      "unix:PATH listens on a Unix socket beside TCP",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
@@ -321,7 +322,9 @@ export const serverOptions = {
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
-    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+    help:
+      "serve /metrics, /healthz, /readyz and a live page here; beyond the machine itself with TLS " +
+      "and for users",
   }),
   logFormat: choice({
     flags: "--log-format",

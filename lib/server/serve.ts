@@ -22,7 +22,7 @@ import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
@@ -81,7 +81,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   try {
     const counters = new Counters();
     const access = new Access(configuration, counters, log.say);
-    const observation = await Observation.begin(configuration, log, access.users);
+    const observation = await Observation.begin(configuration, log, access);
     try {
       return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
@@ -122,6 +122,7 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -205,7 +206,9 @@ async function serveObserved(
     members = () => server.members;
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
@@ -215,14 +218,19 @@ async function serveObserved(
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
-    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    const took = secondsSince(began);
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
+      `${items} items, ${bytes} bytes, ${took} s`;
     observation.serve(context, server, ready);
-    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
+    observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
     await dropPermissions(configuration, observation.speaksTo);
     const reason = await signals.stopped;
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    const connections = server.size;
+    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+      connections,
+    });
     observation.health.drain();
     access.close();
     await server.drain();

@@ -114,6 +114,38 @@ Deno.test("-p 0 with a Unix socket listens on the socket alone", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("-l unix:PATH listens beside TCP, and lets clients in where TCP has no room", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/kvs.sock`;
+  const ports = `${directory}/ports`;
+  const args = [...MEMORY, "-p", "-1", "-l", `127.0.0.1,unix:${path}`, "-c", "10"];
+  await using server = await ServerProcess.start(args, { MEMCACHED_PORT_FILENAME: ports });
+  assertMatch(server.said, new RegExp(`listening on 127.0.0.1:\\d+, ${path},`));
+  const port = Number(/^TCP INET: (\d+)\n$/.exec(await Deno.readTextFile(ports))![1]);
+  using stack = new DisposableStack();
+  for (let i = 0; i < 2; i++) {
+    const conn = stack.use(await Deno.connect({ hostname: "127.0.0.1", port }));
+    await send(conn, "version\r\n");
+    assertMatch(await receiveUntil(conn, "\r\n"), /^VERSION/);
+  }
+  assertEquals(await exchangeWith(port, ""), "ERROR Too many open connections\r\n");
+  assertMatch(await exchangeWith({ transport: "unix", path }, "version\r\n"), /^VERSION/);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("-s takes the place of TCP, whatever -l and -p say, as in memcached", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/kvs.sock`;
+  const args = [...MEMORY, "-p", "-1", "-l", "127.0.0.1", "-s", path];
+  await using server = await ServerProcess.start(args);
+  assertEquals(server.address, path);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
 Deno.test("-p 0 without a Unix socket listens nowhere, as memcached, and says so", async () => {
   const path = await Deno.makeTempFile();
   const env = { MEMCACHED_PORT_FILENAME: path };
