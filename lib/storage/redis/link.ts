@@ -229,7 +229,7 @@ export class Link {
 
   /** Requests that were sent and have no answer. */
   get inFlight(): number {
-    return this.pending.reduce(
+    return this.#pending.reduce(
       (sum, { payload, left }) => payload === undefined ? sum + left : sum,
       0,
     );
