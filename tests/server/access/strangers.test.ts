@@ -152,6 +152,11 @@ const reaches: Record<string, [hostname: string, addresses: string[], reach: str
     ["127.0.0.1", "172.17.0.2"],
     "private",
   ],
+  "all of IPv4 of a machine whose public address is of IPv6": [
+    "0.0.0.0",
+    ["127.0.0.1", "10.0.0.1", "2600::1"],
+    "private",
+  ],
   "all of a machine with a public one": ["::", ["127.0.0.1", "10.0.0.1", "2600::1"], "public"],
 };
 for (const [what, [hostname, addresses, reach]] of Object.entries(reaches)) {
