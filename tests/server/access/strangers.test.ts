@@ -18,7 +18,7 @@ const login = "set l 0 0 3\r\nu p\r\n";
 
 /** A connection that may log in. */
 class Caller {
-  readonly session = { authenticated: false };
+  readonly session = { authenticated: false, checking: false };
   closed = false;
   close(): void {
     this.closed = true;
@@ -41,14 +41,20 @@ Deno.test("where the share of strangers is full the oldest makes room, and who h
 
 Deno.test("a stranger has 5 seconds to log in", () => {
   const strangers = new Strangers(10);
-  const [slow, quick] = [new Caller(), new Caller()];
+  const [slow, quick, waiting] = [new Caller(), new Caller(), new Caller()];
   strangers.enter(slow);
   strangers.enter(quick);
+  strangers.enter(waiting);
+  // Its password is being checked: the time is the server's.
+  waiting.session.checking = true;
   quick.session.authenticated = true;
   for (let second = 0; second < LOGIN_TIME; second++) strangers.tick();
   assertEquals(slow.closed, false);
   strangers.tick();
-  assertEquals([slow.closed, quick.closed, strangers.size], [true, false, 0]);
+  assertEquals([slow, quick, waiting].map(({ closed }) => closed), [true, false, false]);
+  waiting.session.checking = false;
+  strangers.tick();
+  assertEquals([waiting.closed, strangers.size], [true, 0]);
 });
 
 Deno.test("a full share of strangers lets a client that logs in through", async () => {
