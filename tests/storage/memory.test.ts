@@ -252,7 +252,7 @@ Deno.test("memory store: expired items make room before a write is refused", asy
   await store.close();
 });
 
-Deno.test("memory store: a search for expired items finds each once and gives back its room", async () => {
+Deno.test("memory store: a search for expired items finds each once and reclaims its room", async () => {
   const clock = new AdjustableClock();
   const store = new Caller(openMemoryStore({ clock, log, limit: 0, evict: true }));
   const exptime = clock.now() + 1000;
