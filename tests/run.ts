@@ -51,7 +51,7 @@ export const SLOW: readonly string[] = [
 /** Starts `deno test`. */
 function test(args: readonly string[], output: "inherit" | "piped"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", ...args],
+    args: ["test", "--frozen", "-A", ...args],
     stdin: "null",
     stdout: output,
     stderr: output,

@@ -9,6 +9,7 @@ import type { Manual } from "../cli/help.ts";
 import { choice, duration, flag, integer, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
+import { accessOf, accessOptions } from "../client/commands/access.ts";
 import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import type { Protocol } from "../protocol/client_dialect.ts";
@@ -28,6 +29,7 @@ import type { Plan } from "./runner.ts";
 export const multiclientOptions = {
   servers: serversOption,
   protocol: protocolOption,
+  ...accessOptions,
   requests: counting({
     flags: "--requests",
     min: 1,
@@ -134,6 +136,7 @@ export async function multiclient(
     servers,
     protocol,
     timeout,
+    ...accessOf(options),
     clients,
     pipeline,
     requests: options.requests ?? (duration === undefined ? DEFAULT_REQUESTS : Infinity),

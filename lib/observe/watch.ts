@@ -71,10 +71,13 @@ export class Watchers {
     return this.#watchers.size;
   }
 
-  /** A new watcher of these kinds; `undefined` where there are too many. */
-  add(kinds: number): Watcher | undefined {
+  /**
+   * A new watcher of these kinds; `undefined` where there are too many. `shows` says which keys, and
+   * whether events without one, it may see; without it all.
+   */
+  add(kinds: number, shows?: (key: Uint8Array | undefined) => boolean): Watcher | undefined {
     if (this.#watchers.size >= MAX_WATCHERS) return undefined;
-    const watcher = new Watcher(kinds, (count) => this.sent += count, () => {
+    const watcher = new Watcher(kinds, shows, (count) => this.sent += count, () => {
       this.#watchers.delete(watcher);
       this.#sumKinds();
     });
@@ -91,6 +94,7 @@ export class Watchers {
       `type=item_get key=${
         uri(key)
       } status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
+      key,
     );
   }
 
@@ -108,6 +112,7 @@ export class Watchers {
       Kind.mutations,
       `type=item_store key=${uri(key)} status=${status} cmd=${command} ttl=${ttl} ` +
         `clsid=${clsid} cfd=${connection} size=${size}`,
+      key,
     );
   }
 
@@ -116,6 +121,7 @@ export class Watchers {
     this.#publish(
       Kind.deletions,
       `type=deleted key=${uri(key)} cmd=${command} clsid=1 size=${size}`,
+      key,
     );
   }
 
@@ -129,6 +135,7 @@ export class Watchers {
       Kind.evictions,
       `type=eviction key=${uri(key)} fetch=${fetched ? "yes" : "no"} ttl=${ttl} la=${age} ` +
         `clsid=1 size=${size}`,
+      key,
     );
   }
 
@@ -148,14 +155,15 @@ export class Watchers {
     );
   }
 
-  #publish(kind: number, text: string): void {
+  #publish(kind: number, text: string, key?: Uint8Array): void {
     if ((this.kinds & kind) === 0) return;
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     const second = Math.floor(micros / 1e6);
     const line = `ts=${second}.${micros - second * 1e6} gid=${++this.#lines} ${text}\n`;
     this.written++;
     for (const watcher of this.#watchers) {
-      if ((watcher.kinds & kind) !== 0 && !watcher.push(line)) this.skipped++;
+      if ((watcher.kinds & kind) === 0 || watcher.shows?.(key) === false) continue;
+      if (!watcher.push(line)) this.skipped++;
     }
   }
 
@@ -175,6 +183,7 @@ export class Watcher {
 
   constructor(
     readonly kinds: number,
+    readonly shows: ((key: Uint8Array | undefined) => boolean) | undefined,
     private readonly sent: (lines: number) => void,
     private readonly left: () => void,
   ) {}

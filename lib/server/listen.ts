@@ -12,7 +12,7 @@ import { peerPolicy, type TlsChoice } from "./tls_options.ts";
 
 /** Where a server listens. */
 export interface Addresses {
-  /** TCP endpoints; none where a Unix socket takes their place or TCP is off. */
+  /** TCP endpoints; none where `-s` takes their place or TCP is off. */
   readonly endpoints: readonly Endpoint[];
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
@@ -53,12 +53,12 @@ export interface Listening {
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
   const { socket, endpoints } = addresses;
-  if (socket !== undefined) return [await listenUnix(socket)];
   const open: Listening[] = [];
   try {
     // A socket for all of IPv6 goes before one for all of IPv4, which it may stand for.
     const ordered = endpoints.toSorted((a, b) => Number(b.host === "::") - Number(a.host === "::"));
     for (const endpoint of ordered) open.push(...await listenTcp(endpoint, addresses, open));
+    if (socket !== undefined) open.push(await listenUnix(socket));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;

@@ -27,6 +27,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ]],
   ["Who may do what", [
     "authFile",
+    "users",
     "sasl",
     "ssl",
     "sslChainCert",
@@ -34,6 +35,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "sslCaCert",
     "sslVerifyMode",
     "sslMinVersion",
+    "insecure",
     "enableShutdown",
     "disableFlushAll",
     "disableDumping",
@@ -49,6 +51,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "redisCert",
     "redisKey",
     "redisAuth",
+    "redisPasswordFile",
     "redisSentinelAuth",
     "redisNat",
     "redisWait",

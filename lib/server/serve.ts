@@ -16,12 +16,13 @@ import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
-import { Access } from "./access/access.ts";
+import { Access, type Member } from "./access/access.ts";
+import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { listen, writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { Server } from "./server.ts";
@@ -80,7 +81,7 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
   try {
     const counters = new Counters();
     const access = new Access(configuration, counters, log.say);
-    const observation = await Observation.begin(configuration, log, access.users);
+    const observation = await Observation.begin(configuration, log, access);
     try {
       return await serveObserved(configuration, signals, live, observation, access, counters);
     } finally {
@@ -106,7 +107,9 @@ async function serveObserved(
 ): Promise<number> {
   const log = observation.say;
   const { pidFile } = configuration;
-  signals.onReload(() => void access.reload());
+  // Until connections are accepted there is nobody to tell.
+  let members = (): Iterable<Member> => [];
+  signals.onReload(() => void access.reload(() => members()));
   const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
   const clock = debugClock ?? systemClock;
   const began = performance.now();
@@ -119,6 +122,7 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   const store = await openUnlessStopped(choice, signals);
   if (store === undefined) return Exit.ok;
@@ -136,6 +140,12 @@ async function serveObserved(
       },
       tls: access.encryption,
     });
+    try {
+      access.guard(listening);
+    } catch (error) {
+      for (const { listener } of listening) listener.close();
+      throw error;
+    }
     const maxConnections = fitConnections(configuration, log);
     const prefixes = new PrefixCounts(
       prefixDelimiter(configuration),
@@ -163,6 +173,7 @@ async function serveObserved(
       prefixes,
       watchers,
       users: access.users,
+      audit: access.audit,
       tls: access.tls,
       refreshCertificates: access.tls && (() => access.refreshCertificates()),
       sasl: configuration.sasl,
@@ -192,9 +203,12 @@ async function serveObserved(
       perAddress: configuration.maxConnectionsPerIp,
       perSecond: configuration.connectRate,
     });
+    members = () => server.members;
     for (const { listener, protocol } of listening) server.accept(listener, protocol);
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, listening);
       } catch (error) {
@@ -204,13 +218,19 @@ async function serveObserved(
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
-    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    const took = secondsSince(began);
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
+      `${items} items, ${bytes} bytes, ${took} s`;
     observation.serve(context, server, ready);
-    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
+    observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
+    await dropPermissions(configuration, observation.speaksTo);
     const reason = await signals.stopped;
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    const connections = server.size;
+    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+      connections,
+    });
     observation.health.drain();
     access.close();
     await server.drain();

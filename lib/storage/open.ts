@@ -5,6 +5,7 @@
  * @module
  */
 
+import { redactedUrl } from "../redact.ts";
 import { Exit, ExitError, StoreError } from "../errors.ts";
 import type { Store, StoreOptions } from "./contract.ts";
 
@@ -38,6 +39,8 @@ export interface StoreChoice extends StoreOptions {
   readonly fsync: typeof fsyncNames[number];
   /** Bytes that the data directory may take; 0 for no limit. */
   readonly maxDisk: number;
+  /** Files of the data directory that are open at a time while nothing is written to them; 1024 unless given. */
+  readonly openFiles?: number | undefined;
   readonly redisUrl: readonly string[];
   readonly redisCluster: boolean;
   /** File of certificates in PEM that TLS to Redis trusts. */
@@ -47,6 +50,8 @@ export interface StoreChoice extends StoreOptions {
   readonly redisCert?: string;
   readonly redisKey?: string;
   readonly redisAuth: typeof redisAuthNames[number];
+  /** File whose first line is the password, instead of one in the URL. */
+  readonly redisPasswordFile?: string;
   /** `[user:]password` of the Sentinels. */
   readonly redisSentinelAuth?: string;
   /** Addresses as Redis tells them, each with `=` and the one it is reached by. */
@@ -88,6 +93,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         ca: choice.redisCa === undefined ? undefined : readPem("--redis-ca", choice.redisCa),
         anyName: choice.redisVerify === "ca",
         identity: redisIdentityOf(choice),
+        passwordFile: choice.redisPasswordFile,
         tokens: choice.redisAuth === "iam" ? await googleTokens(log) : undefined,
         sentinelLogin: choice.redisSentinelAuth,
         nat: choice.redisNat,
@@ -108,6 +114,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         fsync,
         maxDisk,
         evict,
+        openFiles: choice.openFiles,
       });
     }
     case "gcs": {
@@ -143,7 +150,7 @@ export function placeOf(choice: StoreChoice): string {
     case "gcs":
       return `in gs://${choice.bucket}/${choice.prefix ?? "kvs/"}`;
     case "redis":
-      return `at ${choice.redisUrl.map((url) => url.replace(/\/\/[^@/]*@/, "//")).join(", ")}`;
+      return `at ${choice.redisUrl.map(redactedUrl).join(", ")}`;
     case "memory":
       return "in memory, gone with the process";
   }
