@@ -81,7 +81,7 @@ export const serverOptions = {
     flags: "--insecure",
     help: "listen where everybody can connect, though nobody has to log in",
   }),
-  ssl: flag({
+  enableSsl: flag({
     flags: "-Z, --enable-ssl",
     help: "TLS on every TCP listener, but where -l says notls:",
   }),
@@ -115,7 +115,7 @@ export const serverOptions = {
     default: "tlsv1.2",
     help: "with TLS, the least version of it",
   }),
-  sasl: flag({
+  enableSasl: flag({
     flags: "-S, --enable-sasl",
     help: "they may log in by SASL PLAIN in the binary protocol too; without -Y and --users the " +
       "users are those of the file MEMCACHED_SASL_PWDB, and no other protocol is taken",
@@ -255,7 +255,7 @@ export const serverOptions = {
     flags: "--evict",
     help: "disk: at --max-disk, throw out the oldest items instead of refusing new ones",
   }),
-  noEvictions: flag({
+  disableEvictions: flag({
     flags: "-M, --disable-evictions",
     help: "memory store: when full, refuse new items instead of throwing out old ones",
   }),
@@ -272,7 +272,7 @@ export const serverOptions = {
     default: 1024,
     help: "most connections at once",
   }),
-  backlog: integer({
+  listenBacklog: integer({
     flags: "-b, --listen-backlog",
     min: 1,
     max: 2 ** 31 - 1,
@@ -318,7 +318,7 @@ export const serverOptions = {
     lineOnly: true,
     help: "run in the background; only where the program may start programs (deno run -A)",
   }),
-  pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
+  pidfile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
@@ -358,7 +358,7 @@ export const serverOptions = {
     help:
       "memcached's extended options, such as idle_timeout=SECONDS, track_sizes, no_maxconns_fast",
   }),
-  requestsPerEvent: integer({
+  maxReqsPerEvent: integer({
     flags: "-R, --max-reqs-per-event",
     min: 1,
     help:

@@ -101,7 +101,9 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
       return await this.#metadata(request, instance, searchParams);
     }
     const packages = pathname.match(/^\/packages(\/.*)$/)?.[1];
-    if (packages !== undefined && this.given.packages) return this.given.packages.answer(packages);
+    if (packages !== undefined && this.#given.packages) {
+      return this.#given.packages.answer(packages);
+    }
     if (request.headers.get("authorization") !== `Bearer ${this.token}`) {
       return new Response(null, { status: 401 });
     }
