@@ -227,7 +227,7 @@ export const serverOptions = {
     flags: "--gcs-concurrency",
     min: 1,
     default: 256,
-    help: "gcs: requests at once",
+    help: "gcs: requests in flight",
   }),
   cacheTtl: duration({
     flags: "--cache-ttl",
@@ -253,11 +253,11 @@ export const serverOptions = {
   }),
   evict: flag({
     flags: "--evict",
-    help: "disk: at --max-disk, throw out the oldest items instead of refusing new ones",
+    help: "disk: at --max-disk, evict the oldest items instead of refusing new ones",
   }),
   disableEvictions: flag({
     flags: "-M, --disable-evictions",
-    help: "memory store: when full, refuse new items instead of throwing out old ones",
+    help: "memory store: when full, refuse new items instead of evicting old ones",
   }),
   maxItemSize: size({
     flags: "-I, --max-item-size",
@@ -270,7 +270,7 @@ export const serverOptions = {
     flags: "-c, --conn-limit",
     min: 1,
     default: 1024,
-    help: "most connections at once",
+    help: "most open connections",
   }),
   listenBacklog: integer({
     flags: "-b, --listen-backlog",

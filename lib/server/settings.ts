@@ -42,7 +42,7 @@ export function prefixDelimiter({ prefixDelimiter = ":" }: Configuration): strin
 }
 
 /**
- * Whether a full store throws out old items. A store in memory is a cache and does, as memcached
+ * Whether a full store evicts old items. A store in memory is a cache and does, as memcached
  * does; one that keeps what it is told does not unless it is told to.
  */
 export function evicts(

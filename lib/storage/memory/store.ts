@@ -30,7 +30,7 @@ import { Reclaim } from "./reclaim.ts";
 export interface MemoryOptions extends StoreOptions {
   /** Bytes that items may take, with all that the store needs for them; 0 for no limit. */
   readonly limit: number;
-  /** At the limit: throw out what was used least recently, or refuse. */
+  /** At the limit: evict what was used least recently, or refuse. */
   readonly evict: boolean;
 }
 
