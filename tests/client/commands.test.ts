@@ -24,7 +24,7 @@ for (const { name, ignore, start } of servers) {
       },
     });
 
-  test("every command prints values on standard output and gives its exit code", async (server) => {
+  test("every command prints values on standard output and returns its exit code", async (server) => {
     const ran = async (...args: string[]) => {
       const { code, stdout, stderr } = await runClient(server, args);
       return { code, stdout, stderr };
