@@ -101,7 +101,10 @@ export class MutualTlsListener implements TlsAcceptor {
 
   #begin(socket: Socket): void {
     const name = nameOf(socket);
-    const handshake = this.#handshakes.begin(() => socket.destroy());
+    const handshake = this.#handshakes.begin(() => {
+      this.#end(name);
+      socket.destroy();
+    });
     this.#shaking.set(name, handshake);
     socket.on("error", () => {});
     socket.once("close", () => this.#end(name, handshake));
