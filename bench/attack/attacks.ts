@@ -192,7 +192,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
     });
   },
 
-  "connections reset at once": (port) => {
+  "connections reset immediately": (port) => {
     let isOver = false;
     const reset = () => {
       if (isOver) return;

@@ -45,7 +45,7 @@ Deno.test("client memory: over the limit the largest is closed, with one line fo
   assertEquals(said.length, 2);
 });
 
-Deno.test("client memory: near the limit the largest wait until others give back", async () => {
+Deno.test("client memory: near the limit the largest wait until others free memory", async () => {
   const memory = new ClientMemory(8 * MIB, () => {});
   const [small, large] = [new Client("small"), new Client("large")];
   memory.hold(large, 7 * MIB);
