@@ -21,15 +21,15 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "maxConnectionsPerIp",
     "connectRate",
     "maxClientMemory",
-    "backlog",
+    "listenBacklog",
     "idleTimeout",
-    "requestsPerEvent",
+    "maxReqsPerEvent",
   ]],
   ["Who may do what", [
     "authFile",
     "users",
-    "sasl",
-    "ssl",
+    "enableSasl",
+    "enableSsl",
     "sslChainCert",
     "sslKey",
     "sslCaCert",
@@ -41,7 +41,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "disableDumping",
     "disableWatch",
   ]],
-  ["Items", ["store", "memoryLimit", "maxItemSize", "noEvictions", "disableCas"]],
+  ["Items", ["store", "memoryLimit", "maxItemSize", "disableEvictions", "disableCas"]],
   ["The disk store", ["dataDir", "memoryFile", "fsync", "maxDisk", "evict", "repair", "copy"]],
   ["The Redis store", [
     "redisUrl",
@@ -59,7 +59,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ["The bucket store (gcs)", ["bucket", "gcsEndpoint", "gcsConcurrency", "cacheTtl"]],
   ["The Redis and the bucket store", ["prefix", "storeTimeout"]],
   ["What it tells", ["http", "logFormat", "logLevel", "verbose", "slowMs", "prefixDelimiter"]],
-  ["The program", ["config", "daemon", "pidFile", "extended", "version", "license", "help"]],
+  ["The program", ["config", "daemon", "pidfile", "extended", "version", "license", "help"]],
 ];
 
 /** The stores that the options of a group belong to. */
