@@ -274,7 +274,7 @@ Deno.test("a program runs from any directory, by its path or by PATH", async () 
   }
 });
 
-Deno.test("twelve first starts at once all succeed, and leave one copy behind", async () => {
+Deno.test("twelve first starts together all succeed, and leave one copy behind", async () => {
   const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: `${scratch}/cold` };
   const starts = Array.from({ length: 12 }, () => runClient(["--version"], { env }));
   const outcomes = await Promise.all(starts);
