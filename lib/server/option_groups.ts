@@ -70,6 +70,13 @@ const STORES: Readonly<Record<string, readonly string[]>> = {
   "The Redis and the bucket store": ["redis", "gcs"],
 };
 
+/** Whether an option means something for a store. */
+export function isOptionOf(store: string, name: string): boolean {
+  const group = optionGroups.find(([, names]) => (names as readonly string[]).includes(name));
+  const stores = group === undefined ? undefined : STORES[group[0]];
+  return stores === undefined || stores.includes(store);
+}
+
 /**
  * Checks that no option of another store is set, be it by the command line, a variable or the
  * configuration file: it would change nothing, and whoever wrote it expects something. `origins` has

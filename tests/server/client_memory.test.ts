@@ -38,6 +38,9 @@ Deno.test("client memory: over the limit the largest is closed, with one line fo
   memory.tick();
   assertEquals(said.length, 1);
   memory.leave(large[0]!);
+  for (let i = 0; i < 9; i++) memory.tick();
+  // As long as it may begin again it is not over.
+  assertEquals(said.length, 1);
   memory.tick();
   assertEquals(said.length, 2);
 });
