@@ -119,7 +119,7 @@ export interface Context {
   readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
   /** The lines of `stats limits`: what is bounded, and how often a bound was met. */
   readonly describeLimits: () => readonly Figure[];
-  /** Most connections at once. */
+  /** Most open connections. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */
   readonly settings: readonly Figure[];

@@ -106,7 +106,7 @@ async function serveObserved(
   counters: Counters,
 ): Promise<number> {
   const log = observation.say;
-  const { pidFile } = configuration;
+  const { pidfile } = configuration;
   // Until connections are accepted there is nobody to tell.
   let members = (): Iterable<Member> => [];
   signals.onReload(() => void access.reload(() => members()));
@@ -132,7 +132,7 @@ async function serveObserved(
     if (signals.reason !== undefined) return Exit.ok;
     const listening = await listen({
       endpoints: configuration.endpoints,
-      backlog: configuration.backlog,
+      backlog: configuration.listenBacklog,
       socket: configuration.unixSocket === undefined ? undefined : {
         path: configuration.unixSocket,
         mode: configuration.unixMask,
@@ -176,9 +176,9 @@ async function serveObserved(
       audit: access.audit,
       tls: access.tls,
       refreshCertificates: access.tls && (() => access.refreshCertificates()),
-      sasl: configuration.sasl,
+      sasl: configuration.enableSasl,
       shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
-      requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
+      requestsPerTurn: configuration.maxReqsPerEvent ?? Infinity,
       replyMemory: configuration.replyMemory,
       closesIdle: configuration.idleTimeout > 0,
       accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
@@ -215,7 +215,7 @@ async function serveObserved(
         log(`cannot write ${PORT_FILE} '${portFile}': ${messageOf(error)}`);
       }
     }
-    if (pidFile !== undefined) writePidFile(pidFile);
+    if (pidfile !== undefined) writePidFile(pidfile);
     const where = listening.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const took = secondsSince(began);
@@ -234,7 +234,7 @@ async function serveObserved(
     observation.health.drain();
     access.close();
     await server.drain();
-    if (pidFile !== undefined) removePidFile(pidFile, log);
+    if (pidfile !== undefined) removePidFile(pidfile, log);
     const left = store.info();
     await end(store);
     closed = true;
