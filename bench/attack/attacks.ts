@@ -205,7 +205,10 @@ export const attacks: Readonly<Record<string, Attack>> = {
   },
 };
 
-/** Begins attacks one after the other, on a port, and runs them together until its standard input ends; says when all have begun. */
+/**
+ * Begins attacks one after the other, on a port, says when all have begun, and runs them together until
+ * standard input ends.
+ */
 if (import.meta.main) {
   const [port, ...chosen] = Deno.args;
   const ends: (() => void)[] = [];

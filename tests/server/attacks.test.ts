@@ -12,7 +12,7 @@ const chosen = [
   "a line of 500,000 keys",
   "sets and flush_all",
   "a byte a second from 900",
-  "connections reset at once",
+  "connections reset immediately",
   "unfinished lines",
   "unfinished values",
 ];

@@ -500,15 +500,28 @@ withStore(
 
 withStore(
   "what a flush removes while it is listed takes its room until the listing ends",
-  {},
+  { maxDisk: 1 << 18 },
   async ({ store, set, own }) => {
-    for (let i = 0; i < 500; i++) await set(`k${i}`, "v".repeat(300));
+    const fill = async () => {
+      let refused = 0;
+      for (let i = 0; i < 500; i++) {
+        await set(`k${i}`, "v".repeat(300)).catch((error) => {
+          assert(error instanceof OutOfSpaceError);
+          refused++;
+        });
+      }
+      return refused;
+    };
+    assertEquals(await fill(), 0);
     const listing = store.scan()[Symbol.asyncIterator]();
     await listing.next();
     await store.flush(0);
     while (own("segments") > 2) await turn();
     assert(own("held_bytes") > 3 * SEGMENT);
+    assert(await fill() > 0);
+    assert(own("log_bytes") + own("held_bytes") <= 1 << 18);
     await listing.return!();
     assertEquals(own("held_bytes"), 0);
+    assertEquals(await fill(), 0);
   },
 );
