@@ -83,6 +83,8 @@ export interface Context {
   readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
   /** The lines of `stats limits`: what is bounded, and how often a bound was met. */
   readonly describeLimits: () => readonly Figure[];
+  /** Threads that serve. */
+  readonly threads: number;
   /** Most connections at once. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */

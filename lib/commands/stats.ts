@@ -128,6 +128,7 @@ export function sourceOf(context: Context): Source {
     started: context.started,
     cpu: { user: cpu.user / 1e6, system: cpu.system / 1e6 },
     accepting: context.accepting(),
+    threads: context.threads,
     connections: context.connections(),
     maxConnections: context.maxConnections,
     closesIdle: context.closesIdle,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Count, PlainCount } from "../count.ts";
 import type { Counters } from "../observe/counters.ts";
 import { Episode } from "./episode.ts";
 
@@ -26,7 +27,7 @@ export type Verdict = "admitted" | "full" | "greedy";
 /** Counts connections, and says which may come. */
 export class Admission {
   /** Connections that are in. */
-  #size = 0;
+  readonly #size: Count;
   /** Whether a Unix socket is listened on beside TCP. */
   hasUnix = false;
   /** Connections by address, where that is bounded. */
@@ -39,7 +40,9 @@ export class Admission {
     readonly limits: AdmissionLimits,
     readonly counters: Counters,
     log: (line: string) => void,
+    size: Count = new PlainCount(),
   ) {
+    this.#size = size;
     this.#greed = new Episode(log, "no address has more than its share of connections any more");
   }
 
@@ -48,7 +51,7 @@ export class Admission {
     const reserve = this.hasUnix && transport === "tcp"
       ? Math.min(UNIX_RESERVE, this.limits.connections - 1)
       : 0;
-    return this.#size >= this.limits.connections - reserve;
+    return this.#size.value >= this.limits.connections - reserve;
   }
 
   /** Decides; one that is admitted must {@linkcode leave}. */
@@ -61,13 +64,13 @@ export class Admission {
       this.counters.rejected_by_address++;
       return "greedy";
     }
-    this.#size++;
+    this.#size.add(1);
     return "admitted";
   }
 
   /** Says that an admitted connection has ended. */
   leave(addr: Deno.Addr): void {
-    this.#size--;
+    this.#size.add(-1);
     if (this.limits.perAddress === 0 || addr.transport !== "tcp") return;
     const remaining = this.#byAddress.get(addr.hostname)! - 1;
     if (remaining > 0) this.#byAddress.set(addr.hostname, remaining);

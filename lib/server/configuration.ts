@@ -20,6 +20,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly store: NonNullable<Given["store"]>;
   readonly dataDir: string;
   readonly protocol: Protocol;
+  /** Threads that serve connections. */
+  readonly threads: number;
   /** Milliseconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout: number;
   /** Bytes that the replies in hand of a connection may take, or `Infinity`. */
@@ -33,6 +35,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly http: HttpAddress | undefined;
 }
 
+/** Threads where `-t` says nothing: several are as new as they are fast. */
+const THREADS = 1;
 /** What memcached runs with where `-t` says nothing. */
 const MEMCACHED_THREADS = 4;
 
@@ -54,6 +58,7 @@ export function configure(given: Given): Configuration {
     ...given,
     ...store,
     protocol,
+    threads: given.threads ?? THREADS,
     extended,
     http: given.http === undefined ? undefined : readHttpAddress(given.http),
     endpoints: endpointsOf(given, protocol),

@@ -14,6 +14,8 @@ export interface Addresses {
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
   readonly socket?: UnixSocket;
+  /** Whether others of this process listen on the same addresses. */
+  readonly reusePort?: boolean;
 }
 
 /** A Unix socket to listen on. */
@@ -39,13 +41,13 @@ export interface Listening {
  * @throws {ExitError} 71, in one line, where an address cannot be listened on; none is open then.
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
-  const { socket, endpoints, backlog } = addresses;
+  const { socket, endpoints } = addresses;
   if (socket !== undefined) return [await listenUnix(socket)];
   const open: Listening[] = [];
   try {
     // A socket for all of IPv6 goes before one for all of IPv4, which it may stand for.
     const ordered = endpoints.toSorted((a, b) => Number(b.host === "::") - Number(a.host === "::"));
-    for (const endpoint of ordered) open.push(...await listenTcp(endpoint, backlog, open));
+    for (const endpoint of ordered) open.push(...await listenTcp(endpoint, addresses, open));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;
@@ -54,11 +56,35 @@ export async function listen(addresses: Addresses): Promise<Listening[]> {
 }
 
 /**
+ * Listens on addresses where another thread of this process listens with `reusePort`.
+ *
+ * @throws {ExitError} 71, in one line, where one cannot be listened on; none is open then.
+ */
+export function listenOn(
+  places: ReadonlyArray<{ readonly addr: Deno.Addr; readonly protocol: Protocol }>,
+  backlog: number,
+): Listening[] {
+  const open: Listening[] = [];
+  try {
+    for (const { addr, protocol } of places) {
+      if (addr.transport !== "tcp") continue;
+      const { hostname, port } = addr;
+      const listener = Deno.listen({ hostname, port, tcpBacklog: backlog, reusePort: true });
+      open.push({ listener, address: textOf(addr), protocol });
+    }
+  } catch (error) {
+    for (const { listener } of open) listener.close();
+    throw cannotListen("the address of another thread", error);
+  }
+  return open;
+}
+
+/**
  * Writes which ports are listened on, as memcached does for who started it with `-p -1`: a line `TCP INET:
  * 11211` or `TCP INET6: 11211` a listener. The file appears whole or not at all.
  */
-export function writePortFile(path: string, listening: readonly Listening[]): void {
-  const lines = listening.map(({ listener: { addr } }) => {
+export function writePortFile(path: string, addresses: readonly Deno.Addr[]): void {
+  const lines = addresses.map((addr) => {
     if (addr.transport !== "tcp") return "";
     return `TCP ${addr.hostname.includes(":") ? "INET6" : "INET"}: ${addr.port}\n`;
   });
@@ -75,7 +101,7 @@ export function writePortFile(path: string, listening: readonly Listening[]): vo
  */
 async function listenTcp(
   { host, port, protocol }: Endpoint,
-  backlog: number,
+  { backlog, reusePort = false }: Addresses,
   open: readonly Listening[],
 ): Promise<Listening[]> {
   const listening: Listening[] = [];
@@ -83,7 +109,7 @@ async function listenTcp(
   let bound = port;
   for (const hostname of await addressesOf(host)) {
     try {
-      const listener = Deno.listen({ hostname, port: bound, tcpBacklog: backlog });
+      const listener = Deno.listen({ hostname, port: bound, tcpBacklog: backlog, reusePort });
       bound = listener.addr.port;
       listening.push({ listener, address: textOf(listener.addr), protocol });
     } catch (error) {

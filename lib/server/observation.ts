@@ -21,7 +21,8 @@ import type { Configuration } from "./configuration.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
-import type { Server, Talker } from "./server.ts";
+import type { Front } from "./front.ts";
+import type { Talker } from "./server.ts";
 import { isJournal, writeStderr } from "./stderr.ts";
 
 /** Milliseconds between two signs that a start goes on, and what systemd then allows it, in microseconds. */
@@ -94,7 +95,7 @@ export class Observation {
   }
 
   /** The store is open and connections are accepted. */
-  serve(context: Context, server: Server, detail: string): void {
+  serve(context: Context, server: Pick<Front, "talkers">, detail: string): void {
     this.#context = context;
     this.#talkers = (most) => server.talkers(most);
     const { version, storeName } = context;

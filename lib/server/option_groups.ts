@@ -23,6 +23,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "maxClientMemory",
     "backlog",
     "idleTimeout",
+    "threads",
     "requestsPerEvent",
   ]],
   ["Who may do what", [

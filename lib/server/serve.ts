@@ -8,31 +8,33 @@ import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
 import type { Say } from "../log_level.ts";
-import { Crawls } from "../commands/crawls.ts";
-import { Listings } from "../commands/listings.ts";
-import { Counters } from "../observe/counters.ts";
-import { PrefixCounts } from "../observe/prefixes.ts";
-import { memoryOfMachine } from "../observe/process.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
-import { MEMCACHED_VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
-import { listen, writePortFile } from "./listen.ts";
+import { type Front, OneThread } from "./front.ts";
+import { writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
+import { makeContext, makePrefixes } from "./make_context.ts";
 import { fitConnections } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
-import { Server } from "./server.ts";
-import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
+import { evicts, liveSettings } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
+import type { Pool } from "./threads/pool.ts";
 import { Users } from "./users.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
 /** Where memcached, and so kvs, writes the ports that it listens on. */
 const PORT_FILE = "MEMCACHED_PORT_FILENAME";
+
+/** How long the store may take to close when a thread has died, in milliseconds. */
+const CLOSE_TIME = 300;
+
+/** A thread of the server has died. */
+class DeadThread extends ExitError {}
 
 /** Runs a command on the data directory, or serves until a signal or `shutdown`. */
 export async function serve(
@@ -104,11 +106,22 @@ async function serveObserved(
   const log = observation.say;
   const { authFile, pidFile } = configuration;
   const users = authFile === undefined ? undefined : new Users(authFile);
-  signals.onReload(() => reload(users, log));
-  const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
+  const isSeveral = configuration.threads > 1;
+  const testClock = Deno.env.get(TEST_CLOCK)
+    ? isSeveral ? new SharedArrayBuffer(16) : new ArrayBuffer(16)
+    : undefined;
+  const debugClock = testClock && new AdjustableClock(testClock);
   const clock = debugClock ?? systemClock;
   const began = performance.now();
-  const watchers = new Watchers();
+  const pool = isSeveral
+    ? new (await import("./threads/pool.ts")).Pool({
+      configuration,
+      log: observation.log.say,
+      testClock: testClock as SharedArrayBuffer | undefined,
+    })
+    : undefined;
+  const front: Front = pool ?? new OneThread(configuration);
+  const watchers = pool?.watchers ?? new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
   const { timing } = observation;
   const onSynced = timing && ((milliseconds: number) => timing.syncs.add(milliseconds / 1000));
@@ -120,91 +133,48 @@ async function serveObserved(
     onEvicted,
     onSynced,
   };
-  const store = await openUnlessStopped(choice, signals);
+  signals.onReload(() => reload(users, front, log));
+  const store = await openUnlessStopped(choice, signals, pool);
   if (store === undefined) return Exit.ok;
   let closed = false;
   try {
     // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
     if (signals.reason !== undefined) return Exit.ok;
-    const listening = await listen({
-      endpoints: configuration.endpoints,
-      backlog: configuration.backlog,
-      socket: configuration.unixSocket === undefined ? undefined : {
-        path: configuration.unixSocket,
-        mode: configuration.unixMask,
-        protocol: configuration.protocol,
-      },
-    });
     const maxConnections = fitConnections(configuration, log);
-    const prefixes = new PrefixCounts(
-      prefixDelimiter(configuration),
-      configuration.prefixDelimiter !== undefined,
-    );
-    const context: Context = {
-      store,
-      storeName: configuration.store,
-      clock,
-      debugClock,
-      log,
-      counters: new Counters(),
-      timing: observation.timing,
-      limits: { itemSize: configuration.maxItemSize },
-      // Alone: some clients read the last x.y.z of the word, others the last word of the line.
-      version: MEMCACHED_VERSION,
-      crawls: new Crawls(),
-      listings: new Listings(),
-      allowFlush: !configuration.disableFlushAll,
-      allowDump: !configuration.disableDumping,
-      allowWatch: !configuration.disableWatch,
-      usesCas: !configuration.disableCas,
-      trackSizes: configuration.extended.trackSizes,
-      prefixes,
-      watchers,
-      users,
-      sasl: configuration.sasl,
-      shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
-      requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
-      replyMemory: configuration.replyMemory,
-      closesIdle: configuration.idleTimeout > 0,
-      accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
-      connections: () => server.size,
-      describeConnections: () => server.describe(),
-      describeLimits: () => server.describeLimits(),
-      maxConnections,
-      live,
-      get settings() {
-        return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
+    const context: Context = makeContext(
+      configuration,
+      makePrefixes(configuration),
+      {
+        ...{ store, clock, debugClock, log, watchers, users, live, maxConnections },
+        timing: observation.timing,
+        shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
+        started: clock.now(),
       },
-      started: clock.now(),
-    };
-    const server = new Server(context, {
-      idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
-      rejects: configuration.extended.maxconnsFast,
-      clientMemory: configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4),
-      perAddress: configuration.maxConnectionsPerIp,
-      perSecond: configuration.connectRate,
-    });
-    for (const { listener, protocol } of listening) server.accept(listener, protocol);
+      () => front,
+    );
+    await front.start(context);
+    const places = await front.listen();
+    await front.accept();
     const portFile = Deno.env.get(PORT_FILE);
     if (portFile && configuration.unixSocket === undefined) {
       try {
-        writePortFile(portFile, listening);
+        writePortFile(portFile, places.map(({ addr }) => addr));
       } catch (error) {
         log(`cannot write ${PORT_FILE} '${portFile}': ${messageOf(error)}`);
       }
     }
     if (pidFile !== undefined) writePidFile(pidFile);
-    const where = listening.map(({ address }) => address).join(", ") || "no address";
+    const where = places.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
-    observation.serve(context, server, ready);
+    observation.serve(context, front, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
     tellForeground();
-    const reason = await signals.stopped;
+    const reason = await Promise.race([signals.stopped, front.died.then(failed)]);
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: server.size });
+    observation.log.say(`stopping: ${reason}`, "notice", { connections: front.size });
     observation.health.drain();
-    await server.drain();
+    await front.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     const left = store.info();
     await end(store);
@@ -219,10 +189,29 @@ async function serveObserved(
         seconds,
       },
     );
+  } catch (error) {
+    // A thread has died: nobody waits long for what is not needed to keep what was acknowledged.
+    if (error instanceof DeadThread) closed = await endSoon(store);
+    throw error;
   } finally {
+    front.end();
     if (!closed) await end(store);
   }
   return Exit.ok;
+}
+
+/** @throws {DeadThread} */
+function failed(why: string): never {
+  throw new DeadThread(`${why}: the server ends; what was acknowledged is kept`, Exit.software);
+}
+
+/** Closes a store, if that takes no longer than {@linkcode CLOSE_TIME}. */
+async function endSoon(store: Store): Promise<true> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIME));
+  await Promise.race([store.close().catch(() => {}), late]);
+  clearTimeout(timer);
+  return true;
 }
 
 /** Seconds since a moment of `performance.now()`, to the millisecond. */
@@ -237,9 +226,10 @@ function secondsSince(moment: number): number {
 async function openUnlessStopped(
   choice: StoreChoice,
   signals: Signals,
+  pool: Pool | undefined,
 ): Promise<Store | undefined> {
   if (signals.reason !== undefined) return undefined;
-  const opening = openStore(choice);
+  const opening = pool?.openStore(choice) ?? openStore(choice);
   if (choice.store === "disk") return await opening;
   const store = await Promise.race([opening, signals.stopped.then(() => undefined)]);
   if (store === undefined) opening.then((late) => late.close()).catch(() => {});
@@ -257,9 +247,10 @@ async function end(store: Store): Promise<void> {
 }
 
 /** What SIGHUP does: the user file is read again. */
-function reload(users: Users | undefined, log: Say): void {
+function reload(users: Users | undefined, front: Front, log: Say): void {
   if (users === undefined) return;
   const problem = users.reload();
+  front.reload();
   if (problem === undefined) log(`read ${users.path} again: ${users.size} users`, "notice");
   else log(`the users stay as they are: ${problem}`);
 }

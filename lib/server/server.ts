@@ -6,6 +6,7 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
+import { type Count, PlainCount } from "../count.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
@@ -20,6 +21,8 @@ import { Episode } from "./episode.ts";
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
 /** How long clients may take to receive what is owed to them, in milliseconds. */
 const DRAIN_TIME = 8000;
+/** How often is looked for room that a connection of another thread has left, in milliseconds. */
+const LOOK_FOR_ROOM = 50;
 /** Connections that `stats conns` describes before others have a turn. */
 const DESCRIBED_A_TURN = 128;
 
@@ -43,6 +46,16 @@ export interface Policy {
   readonly perSecond?: number;
   /** How long clients may take at the end to receive what is owed to them, in milliseconds. */
   readonly grace?: number;
+  /** What is counted over all threads, where there are several. */
+  readonly common?: Common;
+}
+
+/** What the servers of all threads count together. */
+export interface Common {
+  /** Open connections. */
+  readonly connections: Count;
+  /** The numbers of listeners and connections. */
+  readonly numbers: Count;
 }
 
 /** A connection, and what has passed through it. */
@@ -81,7 +94,7 @@ export class Server implements Surroundings {
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
   /** The last number that a listener or connection was given, as memcached's are file descriptors. */
-  private numbers = 0;
+  private readonly numbers: Count;
   /** Resolves when a connection has ended, where somebody waits for that. */
   private room: PromiseWithResolvers<void> | undefined;
   /** How often, and for how many milliseconds, no connection was accepted for want of room. */
@@ -92,6 +105,7 @@ export class Server implements Surroundings {
   constructor(private readonly context: Context, private readonly policy: Policy) {
     const { log, counters } = context;
     this.rejects = policy.rejects ?? true;
+    this.numbers = policy.common?.numbers ?? new PlainCount();
     this.memory = new ClientMemory(policy.clientMemory ?? Infinity, log);
     this.shortage = new Episode(log, "connections are accepted again");
     this.admission = new Admission(
@@ -102,6 +116,7 @@ export class Server implements Surroundings {
       },
       counters,
       log,
+      policy.common?.connections,
     );
     this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
@@ -209,7 +224,7 @@ export class Server implements Surroundings {
 
   /** Accepts connections until the server ends. Never rejects. */
   async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
-    this.listeners.set(listener, ++this.numbers);
+    this.listeners.set(listener, this.numbers.add(1));
     const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
     this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
     const { transport } = listener.addr;
@@ -228,7 +243,7 @@ export class Server implements Surroundings {
   /** Waits until there is room, where those that have none are not rejected. */
   private async roomFor(transport: string): Promise<void> {
     while (!this.rejects && !this.draining && this.admission.isFull(transport)) {
-      await this.untilRoom();
+      await this.untilRoom(transport);
     }
   }
 
@@ -250,13 +265,18 @@ export class Server implements Surroundings {
   }
 
   /** Waits until a connection has ended, or the server ends. */
-  private async untilRoom(): Promise<void> {
+  private async untilRoom(transport: string): Promise<void> {
     const start = performance.now();
     if (this.room === undefined) {
       this.room = Promise.withResolvers();
       this.disabled.count++;
     }
+    // A connection of another thread may be the one that ends, which nobody tells.
+    const timer = this.policy.common && setInterval(() => {
+      if (!this.admission.isFull(transport)) this.room?.resolve();
+    }, LOOK_FOR_ROOM);
     await this.room.promise;
+    clearInterval(timer);
     if (this.room === undefined) return;
     this.room = undefined;
     this.disabled.time += performance.now() - start;
@@ -284,7 +304,7 @@ export class Server implements Surroundings {
       this.admission.leave(remoteAddr);
       return conn.close();
     }
-    const number = ++this.numbers;
+    const number = this.numbers.add(1);
     const name = addressOf(remoteAddr);
     const connection = new Connection(conn, this.context, this, { id: number, name, protocols });
     this.connections.set(connection, {

@@ -100,6 +100,7 @@ export class Harness implements AsyncDisposable {
       counters: new Counters(),
       limits: { itemSize: 2 ** 20 },
       version: VERSION,
+      threads: 1,
       crawls: new Crawls(),
       listings: new Listings(),
       allowFlush: true,

@@ -40,6 +40,8 @@ export interface Source {
     readonly now: boolean;
     readonly disabled: { readonly count: number; readonly time: number };
   };
+  /** Threads that serve. */
+  readonly threads: number;
   readonly connections: number;
   readonly maxConnections: number;
   /** Whether idle connections are closed. */

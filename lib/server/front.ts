@@ -1,0 +1,93 @@
+/**
+ * Who serves connections: this thread, or several.
+ *
+ * @module
+ */
+
+import type { Context } from "../commands/context.ts";
+import type { Configuration } from "./configuration.ts";
+import { listen, type Listening } from "./listen.ts";
+import { type Connections, policyOf } from "./make_context.ts";
+import { Server, type Talker } from "./server.ts";
+
+/** What serves connections. */
+export interface Front extends Connections {
+  /** Resolves, with a sentence, when it cannot go on. */
+  readonly died: Promise<string>;
+  /** Gets ready to serve. */
+  start(context: Context): Promise<void>;
+  /**
+   * Opens all listeners.
+   *
+   * @throws {ExitError} 71, in one line, where an address cannot be listened on
+   */
+  listen(): Promise<ReadonlyArray<{ readonly addr: Deno.Addr; readonly address: string }>>;
+  /** Accepts connections from now on. */
+  accept(): Promise<void>;
+  /** The connections that have moved the most bytes, so many at most. */
+  talkers(most: number): readonly Talker[];
+  /** The user file was read again. */
+  reload(): void;
+  /** Stops: what was read is answered, then every connection is closed. */
+  drain(): Promise<void>;
+  /** Ends all threads but this, whatever they do. */
+  end(): void;
+}
+
+/** This thread alone. */
+export class OneThread implements Front {
+  readonly died: Promise<string> = new Promise(() => {});
+  #server!: Server;
+  #listening: readonly Listening[] = [];
+
+  constructor(private readonly configuration: Configuration) {}
+
+  get size(): number {
+    return this.#server.size;
+  }
+
+  get isAccepting(): boolean {
+    return this.#server.isAccepting;
+  }
+
+  get listenDisabled(): { readonly count: number; readonly time: number } {
+    return this.#server.listenDisabled;
+  }
+
+  start(context: Context): Promise<void> {
+    this.#server = new Server(context, policyOf(this.configuration));
+    return Promise.resolve();
+  }
+
+  async listen() {
+    const { endpoints, backlog, unixSocket: path, unixMask: mode, protocol } = this.configuration;
+    const socket = path === undefined ? undefined : { path, mode, protocol };
+    this.#listening = await listen({ endpoints, backlog, ...socket && { socket } });
+    return this.#listening.map(({ listener, address }) => ({ addr: listener.addr, address }));
+  }
+
+  accept(): Promise<void> {
+    for (const { listener, protocol } of this.#listening) this.#server.accept(listener, protocol);
+    return Promise.resolve();
+  }
+
+  describe() {
+    return this.#server.describe();
+  }
+
+  describeLimits() {
+    return this.#server.describeLimits();
+  }
+
+  talkers(most: number): readonly Talker[] {
+    return this.#server.talkers(most);
+  }
+
+  reload(): void {}
+
+  drain(): Promise<void> {
+    return this.#server.drain();
+  }
+
+  end(): void {}
+}

@@ -1,0 +1,284 @@
+/**
+ * A thread that serves connections: listeners, commands, and what it is asked by the main thread.
+ *
+ * @module
+ */
+
+import { AdjustableClock, type Clock, systemClock } from "../../clock.ts";
+import type { Command } from "../../commands/command.ts";
+import type { Context } from "../../commands/context.ts";
+import { Listings } from "../../commands/listings.ts";
+import { replaceRun } from "../../commands/table.ts";
+import type { LogLevel } from "../../log_level.ts";
+import { Watchers } from "../../observe/watch.ts";
+import { failures, type Outcome } from "../../protocol/outcome.ts";
+import type { Op, Request } from "../../protocol/request.ts";
+import { Batch, type Listed, type Store } from "../../storage/contract.ts";
+import { openRemoteStore, openStore } from "../../storage/open.ts";
+import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
+import { listen, type Listening, listenOn } from "../listen.ts";
+import { makeContext, makePrefixes, policyOf } from "../make_context.ts";
+import { Server } from "../server.ts";
+import { evicts } from "../settings.ts";
+import { Users } from "../users.ts";
+import type { News, OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./calls.ts";
+import { CommonCounts } from "./common.ts";
+import { beat } from "./heartbeat.ts";
+import type { Line } from "./line.ts";
+
+/** Commands that are run by the main thread. */
+const ELSEWHERE: readonly Op[] = [
+  "stats",
+  "flush",
+  "crawl",
+  "verbosity",
+  "memoryLimit",
+  "moveClock",
+  "shutdown",
+];
+/** Talkers that a thread tells of. */
+const TALKERS = 10;
+/** Bytes of lines for watchers of other threads that are on their way, at most. */
+const MOST_ON_WAY = 256 * 1024;
+
+type Owner = Line<OwnerCalls, WorkerCalls>;
+
+/** One thread that serves. */
+export class Serving implements WorkerCalls {
+  readonly #owner: Owner;
+  readonly #post: (frame: ArrayBuffer) => void;
+  #context!: Context;
+  #server!: Server;
+  #store!: Store;
+  #remote: RemoteStore | undefined;
+  #users: Users | undefined;
+  #setup!: Setup;
+  #listening: Listening[] = [];
+  #scans = 0;
+  #beating: ReturnType<typeof setInterval> | undefined;
+  /** Lines for watchers of other threads, and their bytes. */
+  #lines: [number, string][] = [];
+  #onWay = 0;
+
+  /**
+   * @param line to the main thread
+   * @param post sends the main thread a frame for the owner of the store
+   */
+  constructor(line: (calls: WorkerCalls) => Owner, post: (frame: ArrayBuffer) => void) {
+    this.#owner = line(this);
+    this.#post = post;
+  }
+
+  /** A frame of the owner of the store. */
+  take(frame: ArrayBuffer): void {
+    this.#remote?.take(frame);
+  }
+
+  async begin(setup: Setup): Promise<void> {
+    this.#setup = setup;
+    const { configuration, number, maxConnections, live, started } = setup;
+    const common = new CommonCounts(setup.common);
+    this.#beating = beat(common.beatsOf(number));
+    const debugClock = setup.testClock && new AdjustableClock(setup.testClock);
+    const clock = debugClock ?? systemClock;
+    const log = (line: string, level?: LogLevel) => this.#owner.tell("log", { line, level });
+    const watchers = new Watchers(common.lines, {
+      changed: () => void this.#tellWatched(),
+      line: (kind, line) => this.#relay(kind, line),
+    });
+    this.#store = await this.#openStore(clock, log, watchers);
+    const { authFile } = configuration;
+    this.#users = authFile === undefined ? undefined : new Users(authFile);
+    const context = makeContext(
+      configuration,
+      makePrefixes(configuration),
+      {
+        ...{ clock, debugClock, log, watchers, maxConnections, started },
+        store: this.#store,
+        users: this.#users,
+        timing: undefined,
+        // It is run by the main thread.
+        shutdown: undefined,
+        live: { ...live },
+        listings: new Listings(undefined, common.listings),
+      },
+      () => this.#server,
+    );
+    this.#context = context;
+    const { connections, numbers } = common;
+    this.#server = new Server(context, policyOf(configuration, { connections, numbers }));
+    replaceRun(ELSEWHERE, () => this.#runElsewhere);
+    replaceRun(["watch"], (run) => this.#watching(run));
+  }
+
+  async listen(): Promise<readonly Place[]> {
+    const { endpoints, backlog, unixSocket, unixMask, protocol } = this.#setup.configuration;
+    this.#listening = await listen({
+      endpoints,
+      backlog,
+      socket: unixSocket === undefined ? undefined : { path: unixSocket, mode: unixMask, protocol },
+      reusePort: true,
+    });
+    return this.#listening.map(({ listener, address, protocol }) => ({
+      addr: listener.addr as Place["addr"],
+      address,
+      protocol,
+    }));
+  }
+
+  listenToo(places: readonly Place[]): void {
+    this.#listening = listenOn(places, this.#setup.configuration.backlog);
+  }
+
+  accept(): void {
+    for (const { listener, protocol } of this.#listening) this.#server.accept(listener, protocol);
+  }
+
+  snapshot(): Snapshot {
+    const { counters, prefixes, watchers } = this.#context;
+    const { written, sent, skipped, count } = watchers;
+    const { before: _, ...plain } = counters;
+    return {
+      counters: plain as unknown as Record<string, number>,
+      prefixes: [...prefixes.entries()],
+      watchers: { written, sent, skipped, count },
+      isAccepting: this.#server.isAccepting,
+      disabled: { ...this.#server.listenDisabled },
+      limits: this.#server.describeLimits(),
+      talkers: this.#server.talkers(TALKERS),
+      store: this.#remote === undefined ? this.#store.info() : undefined,
+    };
+  }
+
+  describe() {
+    return this.#server.describe();
+  }
+
+  reset(): void {
+    const { counters, prefixes } = this.#context;
+    counters.reset(counters.before);
+    prefixes.clear();
+  }
+
+  news({ live, countsPrefixes }: News): void {
+    Object.assign(this.#context.live, live);
+    this.#context.prefixes.enabled = countsPrefixes;
+  }
+
+  watched(kinds: number): void {
+    this.#context.watchers.elsewhere = kinds;
+  }
+
+  lines(lines: ReadonlyArray<readonly [kind: number, line: string]>): void {
+    for (const [kind, line] of lines) this.#context.watchers.push(kind, line);
+  }
+
+  reload(): void {
+    // What is wrong with the file the main thread says.
+    this.#users?.reload();
+  }
+
+  async flush(at: number): Promise<void> {
+    const batch = new Batch();
+    await this.#store.flush(at, batch);
+    await this.#store.commit(batch);
+  }
+
+  async drain(): Promise<void> {
+    await this.#server.drain();
+    await this.#store.close();
+    clearInterval(this.#beating);
+  }
+
+  async #openStore(
+    clock: Clock,
+    log: (line: string, level?: LogLevel) => void,
+    watchers: Watchers,
+  ): Promise<Store> {
+    const { configuration, owner, number } = this.#setup;
+    if (owner === undefined) {
+      return await openStore({
+        ...configuration,
+        evict: evicts(configuration),
+        // The requests of all threads are those of one server.
+        gcsConcurrency: Math.ceil(configuration.gcsConcurrency / configuration.threads),
+        clock,
+        log,
+        onEvicted: (item) => watchers.evicted(item, clock.now()),
+      });
+    }
+    return this.#remote = await openRemoteStore({
+      ...owner,
+      number,
+      clock,
+      post: this.#post,
+      whole: this.#whole(),
+    });
+  }
+
+  /** What is asked of the whole store, which the main thread does. */
+  #whole(): Whole {
+    const owner = this.#owner;
+    const name = () => `${this.#setup.number}:${++this.#scans}`;
+    return {
+      flush: () => Promise.reject(new Error("a flush is run by the main thread")),
+      async *scan(): AsyncGenerator<readonly Listed[]> {
+        const id = name();
+        try {
+          for (;;) {
+            const group = await owner.call("scan", id);
+            if (group === undefined) return;
+            yield group;
+          }
+        } finally {
+          await owner.call("endScan", id);
+        }
+      },
+      info: () => ({
+        ...{ items: 0, bytes: 0, limit: 0, evictions: 0, reclaimed: 0, flushedReads: 0 },
+        own: [],
+      }),
+    };
+  }
+
+  readonly #runElsewhere: Command = async (request, outcome, session) => {
+    const { op, words, number, exptime } = request;
+    const connection = session.id;
+    const report = await this.#owner.call("run", { op, words, number, exptime, connection });
+    const { code, text, figures, entries, failure, closes } = report;
+    Object.assign(outcome, { code, text, figures, entries, failure });
+    outcome.closes ||= closes;
+  };
+
+  #watching(run: Command): Command {
+    return async (request: Request, outcome: Outcome, session, context) => {
+      await run(request, outcome, session, context);
+      if (outcome.code !== "watch" || await this.#tellWatched()) return;
+      outcome.watch!.close();
+      outcome.watch = undefined;
+      outcome.fail(failures.tooManyWatchers);
+    };
+  }
+
+  /** Resolves when all threads know what is watched here; false where there are too many watchers. */
+  #tellWatched(): Promise<boolean> {
+    const { kindsHere: kinds, count } = this.#context.watchers;
+    return this.#owner.call("watch", { kinds, count });
+  }
+
+  /** Sends a line to those who watch in other threads, with all others of this turn. */
+  #relay(kind: number, line: string): void {
+    if (this.#onWay + line.length > MOST_ON_WAY) {
+      this.#context.watchers.skipped++;
+      return;
+    }
+    this.#onWay += line.length;
+    if (this.#lines.push([kind, line]) > 1) return;
+    setTimeout(async () => {
+      const lines = this.#lines;
+      this.#lines = [];
+      await this.#owner.call("lines", lines);
+      for (const [, line] of lines) this.#onWay -= line.length;
+    });
+  }
+}
