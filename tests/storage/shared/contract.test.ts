@@ -11,7 +11,7 @@ function disk(fsync: DiskOptions["fsync"], sizes: Sizes = {}, memoryLimit = 1 <<
     const directory = await Deno.makeTempDir({ prefix: "kvs-shared-" });
     return {
       open: async (clock: DiskOptions["clock"]) => {
-        let evicted: ((item: Listed) => void) | undefined;
+        const told: { evicted?: (item: Listed) => void } = {};
         const behind = await openDiskStore({
           directory,
           fsync,
@@ -19,10 +19,10 @@ function disk(fsync: DiskOptions["fsync"], sizes: Sizes = {}, memoryLimit = 1 <<
           log: () => {},
           memoryLimit,
           segmentBytes: 1 << 16,
-          onEvicted: (item) => evicted?.(item),
+          onEvicted: (item) => told.evicted?.(item),
         });
         const { store, owner } = between(behind, clock, sizes);
-        evicted = (item) => owner.evicted(item);
+        told.evicted = (item) => owner.evicted(item);
         return store;
       },
       [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
