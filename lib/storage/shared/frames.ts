@@ -86,6 +86,18 @@ export function copy(from: Uint8Array, to: Uint8Array, at: number): void {
   else for (let i = 0; i < length; i++) to[at + i] = from[i];
 }
 
+/** Copies `count` bytes that begin at `start`. */
+export function copyPart(
+  from: Uint8Array,
+  start: number,
+  count: number,
+  to: Uint8Array,
+  at: number,
+): void {
+  if (count > FEW) to.set(from.subarray(start, start + count), at);
+  else for (let i = 0; i < count; i++) to[at + i] = from[start + i];
+}
+
 /** Asks for an item. `a` and `b` are the key's hash. */
 export function askRead(
   channel: Channel,
@@ -261,9 +273,7 @@ export function itemOf({ bytes, words, longs, doubles, at }: Frame): Item {
   const marks = words[w + 2] >>> 8;
   const length = words[w + 3];
   const value = new Uint8Array(length);
-  const from = at + ITEM_HEADER;
-  if (length > FEW) value.set(bytes.subarray(from, from + length));
-  else for (let i = 0; i < length; i++) value[i] = bytes[from + i];
+  copyPart(bytes, at + ITEM_HEADER, length, value, 0);
   return {
     value,
     flags: words[w + 6],

@@ -22,7 +22,7 @@ import {
   answerItem,
   answerSwap,
   Ask,
-  copy,
+  copyPart,
   expectedOf,
   newItemOf,
   READ_HEADER,
@@ -206,7 +206,7 @@ export class Owner {
     // The store may keep key and value until it answers: longer than the frame is there.
     const length = call.keyLength + (call.isSwap ? words[w + 16] : 0);
     if (call.bytes.length < length) call.bytes = new Uint8Array(length);
-    copy(bytes.subarray(from, from + length), call.bytes, 0);
+    copyPart(bytes, from, length, call.bytes, 0);
     if (this.#flushAt !== 0) this.#flushIfDue();
     if (call.isSwap) this.#swap(call, frame, kind === Ask.delete, length);
     else this.#read(call, kind === Ask.peek);
@@ -263,7 +263,7 @@ export class Owner {
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
-    const accessed = shelf === undefined ? 0 : shelf.remove(a, b);
+    const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
     let swapped: Awaitable<Swapped>;
     try {
       swapped = store.swap(key, expected, next, batch);
@@ -277,12 +277,12 @@ export class Owner {
     }
     if (typeof swapped !== "bigint") {
       // What is there stays, and so does what is known of it.
-      if (accessed !== 0) this.#access(key, accessed);
+      if (accessed > 0) this.#access(key, accessed);
       return this.#commitSwap(call, swapped, undefined);
     }
-    const isSmall = shelf !== undefined && next !== null && length <= SMALL;
-    // The store has given it the unique that it says; its version it has not said.
-    this.#commitSwap(call, swapped, isSmall ? key : undefined);
+    // What nobody has read since it was stored last may be stored many times before anybody does.
+    const isShown = accessed >= 0 && next !== null && length <= SMALL;
+    this.#commitSwap(call, swapped, isShown ? key : undefined);
   }
 
   #commitSwap(call: Call, swapped: Swapped, shown: Uint8Array | undefined): void {

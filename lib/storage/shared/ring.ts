@@ -31,11 +31,6 @@ export class Frame {
     this.doubles = new Float64Array(buffer, offset);
     this.longs = new BigUint64Array(buffer, offset);
   }
-
-  /** The frame's size in bytes. */
-  get size(): number {
-    return this.words[this.at >>> 2];
-  }
 }
 
 /** One end of a ring; each end has an object of its own. */

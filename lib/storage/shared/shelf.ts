@@ -72,13 +72,14 @@ export class Shelf {
   /**
    * Takes a key away. When this returns no read that begins finds it.
    *
-   * @returns when the item was accessed last, in seconds since 1970; 0 where nobody noted that
+   * @returns when the item was accessed last, in seconds since 1970; 0 where nobody noted that, and -1 where it
+   *   was not here
    */
   remove(a: number, b: number): number {
     const { table } = this.#memory;
     const bucket = this.#memory.bucketOf(a);
     const way = this.#find(bucket, b | 0);
-    if (way < 0) return 0;
+    if (way < 0) return -1;
     const version = this.#open(bucket);
     const accessed = this.#seconds(table[way + 3]);
     table[way + 2] = 0;
