@@ -109,9 +109,9 @@ export class ShelfReader {
 
   /** Notes an access. Where somebody else was faster that was an access too, or the entry is gone. */
   #note(at: number, note: number, second: number): boolean {
-    if ((note & NOTED) === second) return true;
     // The clock was set back, or the shelf is older than a note can tell: the owner is to note it.
     if (second < 1 || second > NOTED) return false;
+    if ((note & NOTED) === second) return true;
     const noted = note & ~(NOTED | TOLD) | second;
     Atomics.compareExchange(this.#memory.table, at, note, noted);
     return true;
