@@ -46,15 +46,19 @@ async function row(
   clearInterval(looking);
   end();
   const figures = seen === undefined
-    ? ["-", "-", "-", "-"]
-    : [seen.p50, seen.p99, seen.longest, seen.longestConnect].map((time) => time.toFixed(1));
+    ? ["-", "-", "-", "-", "-"]
+    : [seen.p50, seen.p99, seen.longest, seen.longestConnect, seen.ownP99].map(oneDigit);
   return [name.padEnd(28), `+${Math.round((most - before) / MIB)}`, ...figures]
     .map((cell) => cell.padStart(9)).join("");
 }
 
+function oneDigit(milliseconds: number): string {
+  return milliseconds.toFixed(1);
+}
+
 /** What a well-behaved client sees meanwhile; `undefined` where it was not served. */
-async function besides({ port }: Server, milliseconds: number): Promise<Seen | undefined> {
-  const script = denoScript("bench/attack/bystander.ts", `${port}`, `${milliseconds}`);
+async function besides({ port, pid }: Server, milliseconds: number): Promise<Seen | undefined> {
+  const script = denoScript("bench/attack/bystander.ts", `${port}`, `${milliseconds}`, `${pid}`);
   const [program, ...args] = script;
   const { success, stdout } = await new Deno.Command(program, { args }).output();
   return success ? JSON.parse(new TextDecoder().decode(stdout)) : undefined;
@@ -70,11 +74,18 @@ async function main({ duration, only, memcached }: Values<typeof attackOptions>)
     }],
   ];
   if (memcached !== undefined) {
-    contestants.push(["memcached", (port) => [memcached, "-p", `${port}`, "-l", "127.0.0.1"]]);
+    // Run as root it wants to be told whose rights it is to have.
+    const user = Deno.uid() === 0 ? ["-u", "nobody"] : [];
+    contestants.push([
+      "memcached",
+      (port) => [memcached, "-p", `${port}`, "-l", "127.0.0.1", ...user],
+    ]);
   }
   try {
     for (const [contestant, command] of contestants) {
-      const head = ["MiB", "p50", "p99", "longest", "connect"].map((word) => word.padStart(9));
+      const head = ["MiB", "p50", "p99", "longest", "connect", "own p99"].map((word) =>
+        word.padStart(9)
+      );
       console.log(`${contestant.padEnd(28)}${head.join("")}`);
       for (const [name, attack] of Object.entries(attacks)) {
         if (only !== undefined && name !== only) continue;

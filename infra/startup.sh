@@ -188,7 +188,9 @@ stage_environment() {
   ! grep -Eqv '^([A-Z_]+=.*|#.*|)$' "$file" || give_up "kvs-options takes lines NAME=VALUE, nothing else"
   grep -q '^KVS_' "$file" || give_up "kvs-options is empty: it takes lines such as KVS_STORE=disk"
   [[ -z $url ]] || printf 'KVS_REDIS_URL=%s\n' "$url" >>"$file"
-  [[ ! -f $CONFIGURATION/redis-ca.pem ]] || printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
+  # An earlier store may have left its file.
+  ! grep -q '^KVS_STORE=redis$' "$file" || [[ ! -f $CONFIGURATION/redis-ca.pem ]] ||
+    printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
 }
 
 # Takes a server that runs out of the load balancer, so that no new connection comes to one that is about to stop.

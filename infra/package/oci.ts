@@ -36,7 +36,9 @@ export async function makeImage(bin: string, out: string, arch: string): Promise
         config: {
           User: `${USER}:${USER}`,
           ExposedPorts: { "11211/tcp": {} },
-          Env: ["PATH=/usr/bin:/bin", "KVS_LISTEN=0.0.0.0", "KVS_DATA_DIR=/data"],
+          Env: ["PATH=/usr/bin:/bin", "KVS_LISTEN=0.0.0.0"],
+          // The disk store's default directory is ./data; a variable would be refused with other stores.
+          WorkingDir: "/",
           Entrypoint: entrypoint,
           Volumes: { "/data": {} },
           StopSignal: "SIGTERM",

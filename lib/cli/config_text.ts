@@ -5,9 +5,7 @@
  */
 
 import type { Spec } from "./parse.ts";
-
-/** Options whose values nobody but their owner should read, by their names. */
-const SECRET = /auth$/i;
+import { redacted } from "./redact.ts";
 
 /**
  * A line an option: its long name, its value as JSON, and where that is from. Passwords in URLs and
@@ -21,12 +19,10 @@ export function configText(
   const rows = Object.entries(spec)
     .filter(([, { ignored, refusal }]) => !ignored && refusal === undefined)
     .filter(([name]) => !["help", "version", "license"].includes(name))
-    .map(([name, { flags }]) =>
+    .map(([name, { flags, secret }]) =>
       [
         flags.split(", ").at(-1)!.replace(/^-+/, ""),
-        SECRET.test(name) && typeof values[name] === "string" && values[name].includes(":")
-          ? '"…"'
-          : valueText(values[name]),
+        secret && values[name] !== undefined ? '"…"' : valueText(values[name]),
         origins.get(name)!,
       ] as const
     );
@@ -39,5 +35,5 @@ export function configText(
 
 function valueText(value: unknown): string {
   if (value === undefined) return "(none)";
-  return JSON.stringify(value).replace(/(:\/\/[^:@/"]*):[^"]*@/g, "$1:…@");
+  return redacted(JSON.stringify(value));
 }

@@ -29,6 +29,8 @@ export interface Option<T> {
   readonly takes: string;
   /** It is taken from the command line alone, not from the environment or a configuration file. */
   readonly lineOnly?: boolean;
+  /** Nobody but its owner should read its value. */
+  readonly secret?: boolean;
   /** It is accepted because memcached has it, and changes nothing that a client can notice. */
   readonly ignored?: boolean;
   /** Why it is refused although memcached has it: the end of a sentence that begins with its name. */
@@ -47,6 +49,7 @@ interface Declared {
   help: string;
   value?: string;
   lineOnly?: boolean;
+  secret?: boolean;
 }
 
 /** Any text that is not empty. */

@@ -5,6 +5,7 @@
  */
 
 import { Exit, ExitError } from "../errors.ts";
+import { complain } from "./terminal.ts";
 
 /** As a shell reports a program that ended because nobody reads its output any more. */
 const BROKEN_PIPE = 128 + 13;
@@ -36,12 +37,12 @@ async function exitCodeOf(
     return await main() ?? Exit.ok;
   } catch (error) {
     if (error instanceof ExitError) {
-      if (error.message !== "") console.error(`${program}: ${error.message}`);
+      if (error.message !== "") complain(`${program}: ${error.message}`);
       return error.code;
     }
     if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
     if (isSystemError(error)) {
-      console.error(`${program}: ${error.message}`);
+      complain(`${program}: ${error.message}`);
       return Exit.io;
     }
     console.error(`${program}: this is a bug in ${program}:`, error);

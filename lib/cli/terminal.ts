@@ -1,5 +1,5 @@
 /**
- * Writing to standard output, on a terminal and into a pipe.
+ * Writing to standard output and standard error, on a terminal and into a pipe.
  *
  * @module
  */
@@ -50,6 +50,22 @@ export function shown(what: string | Uint8Array): string | Uint8Array {
 /** What {@linkcode shown} shows on a terminal of a text. */
 export function printable(text: string): string {
   return CONTROLS.test(text) ? quoted(bytesOf(text)) : text;
+}
+
+/**
+ * Writes a message to standard error. On a terminal, what could move its cursor or change its colours
+ * is written as escapes: a message may hold what somebody else sent or typed.
+ */
+export function complain(message: string): void {
+  console.error(Deno.stderr.isTerminal() ? escapedText(message) : message);
+}
+
+/** A text whose control characters are escapes; line ends and tabs stay. */
+export function escapedText(text: string): string {
+  return text.replace(
+    new RegExp(CONTROLS, "g"),
+    (control) => quoted(bytesOf(control)).slice(1, -1),
+  );
 }
 
 /** Bytes in double quotes, with escapes for all that is not printable ASCII. */

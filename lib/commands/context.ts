@@ -1,6 +1,8 @@
 import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { ConnectionCount } from "../observe/figures/row.ts";
+import type { LogEvent } from "../observe/log.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
 import type { Timing } from "../observe/timing.ts";
 import type { Watchers } from "../observe/watch.ts";
@@ -39,6 +41,8 @@ export interface Context {
   readonly counters: Counters;
   /** Times requests, where somebody wants to know. */
   readonly timing?: Timing | undefined;
+  /** The last lines of the log, where there is one. */
+  readonly events?: readonly LogEvent[];
   readonly watchers: Watchers;
   readonly prefixes: PrefixCounts;
   readonly limits: Limits;
@@ -79,6 +83,8 @@ export interface Context {
   };
   /** How many connections are open now. */
   readonly connections: () => number;
+  /** Those connections by listener and protocol. */
+  readonly connectionsBy: () => readonly ConnectionCount[];
   /** The lines of `stats conns`; a promise where they are so many that others have turns meanwhile. */
   readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
   /** The lines of `stats limits`: what is bounded, and how often a bound was met. */

@@ -32,7 +32,10 @@ export function execute(
   try {
     const running = row.run(request, outcome, session, context);
     if (!(running instanceof Promise)) return undefined;
-    return running.catch((error) => outcome.fail(failureOf(error, context)));
+    return running.then(
+      () => session.arrive(outcome),
+      (error) => outcome.fail(failureOf(error, context)),
+    );
   } catch (error) {
     outcome.fail(failureOf(error, context));
     return undefined;

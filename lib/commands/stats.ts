@@ -7,6 +7,7 @@
 import { general } from "../observe/figures/general.ts";
 import { items } from "../observe/figures/items.ts";
 import { type Source, statsOf } from "../observe/figures/row.ts";
+import { traffic } from "../observe/figures/traffic.ts";
 import { cpuUsage } from "../observe/process.ts";
 import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
 import { itemSize } from "../protocol/limits.ts";
@@ -48,6 +49,8 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["limits", (context, outcome) => tell(outcome, context.describeLimits())],
   ["slow", slow],
   ["hot", hot],
+  ["events", events],
+  ["traffic", (context, outcome) => tell(outcome, statsOf(traffic, sourceOf(context)))],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
@@ -134,6 +137,12 @@ export function sourceOf(context: Context): Source {
     closesIdle: context.closesIdle,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
+    get limits() {
+      return context.describeLimits();
+    },
+    get connectionsBy() {
+      return context.connectionsBy();
+    },
     get memory() {
       const { rss, heapUsed } = Deno.memoryUsage();
       return { resident: rss, heap: heapUsed };
@@ -207,6 +216,20 @@ function hot(context: Context, outcome: Outcome): void {
       [`${i + 1}:key`, keyText(key)],
       [`${i + 1}:count`, count],
       [`${i + 1}:error`, error],
+    ]),
+  );
+}
+
+/** The last lines of the log, the oldest first. They may name clients and keys. */
+function events(context: Context, outcome: Outcome): void {
+  if (!context.allowDump) return outcome.fail(badRequest("stats events not allowed"));
+  const lines = context.events ?? [];
+  tell(
+    outcome,
+    lines.flatMap(({ time, level, text }, i): Figure[] => [
+      [`${i + 1}:time`, new Date(time).toISOString()],
+      [`${i + 1}:level`, level],
+      [`${i + 1}:text`, text],
     ]),
   );
 }

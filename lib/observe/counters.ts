@@ -49,6 +49,18 @@ export class Counters {
   response_obj_oom = 0;
   /** Connections refused because their address had too many, or made too many in a second. */
   rejected_by_address = 0;
+  /** Requests in the binary protocol, and those in lines, meta commands among them. */
+  binary_requests = 0;
+  line_requests = 0;
+  /** Requests answered with an error, by cause. */
+  refused_unreadable = 0;
+  refused_too_large = 0;
+  refused_no_room = 0;
+  refused_not_allowed = 0;
+  refused_unauthenticated = 0;
+  refused_busy = 0;
+  refused_not_numeric = 0;
+  refused_store = 0;
   /** Listings of keys begun. */
   lru_crawler_starts = 0;
   /** What the store had counted at the last reset: it counts on, and what is told begins anew. */

@@ -5,7 +5,7 @@
  */
 
 import { bounds } from "./histogram.ts";
-import type { HistogramFamily, Row, Source } from "./figures/row.ts";
+import { type HistogramFamily, type Row, seriesOf, type Source } from "./figures/row.ts";
 
 /** The type of what {@linkcode expose} returns. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,18 +23,17 @@ export function expose(
   histograms: readonly HistogramFamily[] = [],
 ): string {
   const families = new Map<string, Written>();
-  for (const { read, series } of rows) {
-    if (series === undefined) continue;
-    const found = read(source);
-    if (found === undefined) continue;
-    const { family: { name, type, help }, labels, of } = series;
-    const value = of === undefined ? Number(found) : of(Number(found), source);
-    if (Number.isNaN(value)) continue;
+  for (const row of rows) {
+    const parts = seriesOf(row, source);
+    if (parts.length === 0) continue;
+    const { name, type, help } = row.series!.family;
     let family = families.get(name);
     if (family === undefined) {
       families.set(name, family = { head: head(name, type, help), lines: "" });
     }
-    family.lines += `${name}${labelText(labels)} ${value}\n`;
+    for (const [labels, value] of parts) {
+      family.lines += `${name}${labelText(labels)} ${value}\n`;
+    }
   }
   let text = "";
   for (const { head, lines } of families.values()) text += head + lines;

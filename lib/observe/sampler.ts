@@ -5,7 +5,7 @@
  */
 
 import type { Source } from "./figures/row.ts";
-import { bounds, quantileOf } from "./histogram.ts";
+import { bounds, type Histogram, quantileOf } from "./histogram.ts";
 import type { Timing } from "./timing.ts";
 
 /** A number that only grows, of which the page shows how much a second. */
@@ -15,6 +15,16 @@ const own = (name: string): Count => ({ store }) => {
   const found = store.own.find(([own]) => own === name)?.[1];
   return found === undefined ? NaN : Number(found);
 };
+
+/** A line of `stats limits`; none for 0, which means no limit. */
+const limit = (name: string): Count => ({ limits }) => {
+  const found = limits.find(([own]) => own === name)?.[1];
+  return found === undefined || name.startsWith("max_") && found === 0 ? NaN : Number(found);
+};
+
+/** Connections whose clients speak a protocol. */
+const speaking = (protocol: string): Count => ({ connectionsBy }) =>
+  connectionsBy.reduce((sum, by) => by.protocol === protocol ? sum + by.count : sum, 0);
 
 /** Rates, by column. */
 const rates: Readonly<Record<string, Count>> = {
@@ -28,7 +38,9 @@ const rates: Readonly<Record<string, Count>> = {
   bytesOut: ({ counters }) => counters.bytes_written,
   evictions: ({ store }) => store.evictions,
   syncs: own("syncs"),
+  read: own("compaction_read_bytes"),
   moved: own("compaction_moved_bytes"),
+  freed: own("compaction_freed_bytes"),
   requests: (source) =>
     source.storeName === "gcs" ? own("requests")(source) : own("redis_requests")(source),
   retries: (source) =>
@@ -41,11 +53,15 @@ const rates: Readonly<Record<string, Count>> = {
 /** States, by column. */
 const states: Readonly<Record<string, Count>> = {
   connections: ({ connections }) => connections,
+  connText: speaking("text"),
+  connBinary: speaking("binary"),
   items: ({ store }) => store.items,
   bytes: ({ store }) => store.bytes,
   limit: ({ store }) => store.limit === 0 ? NaN : store.limit,
   resident: ({ memory }) => memory.resident,
   heap: ({ memory }) => memory.heap,
+  clients: limit("client_memory"),
+  clientsLimit: limit("max_client_memory"),
   cache: own("cache_bytes"),
   index: own("index_bytes"),
   live: own("live_bytes"),
@@ -53,17 +69,24 @@ const states: Readonly<Record<string, Count>> = {
   free: own("free_bytes"),
   reserved: own("reserved_bytes"),
   compacting: own("compacting"),
+  compactingFor: (source) => {
+    const since = own("compacting_since")(source);
+    return Number.isNaN(since) ? NaN : since === 0 ? 0 : Math.max(0, source.now / 1000 - since);
+  },
   syncMs: own("last_sync_ms"),
   inFlight: own("requests_in_flight"),
   lag: ({ watch }) => (watch?.loopLag ?? NaN) * 1000,
 };
 
 const quantiles = { p50: 0.5, p99: 0.99, p999: 0.999 } as const;
+/** Of the time of requests to Redis and Cloud Storage. */
+const exchangeQuantiles = { storeP50: 0.5, storeP99: 0.99 } as const;
 
 /** The columns of a sample. */
 export const columns: readonly string[] = [
   ...Object.keys(rates),
   ...Object.keys(quantiles),
+  ...Object.keys(exchangeQuantiles),
   ...Object.keys(states),
 ];
 
@@ -71,7 +94,8 @@ export const columns: readonly string[] = [
 export class Sampler {
   readonly #timing: Timing;
   #counts: number[] | undefined;
-  #times = new Float64Array(bounds.length + 1);
+  #requests = new Fresh();
+  #exchanges = new Fresh();
 
   constructor(timing: Timing) {
     this.#timing = timing;
@@ -84,22 +108,29 @@ export class Sampler {
     this.#counts = counts;
     // `stats reset` sets counts back.
     const perSecond = counts.map((count, i) => Math.max(0, count - before[i]!) / seconds);
-    const times = this.#requestTimes();
-    const fresh = times.map((count, i) => count - this.#times[i]!);
-    this.#times = times;
-    const isIdle = fresh.every((count) => count === 0);
+    const { requests, exchanges } = this.#timing;
     return [
       ...perSecond,
-      ...Object.values(quantiles).map((share) => isIdle ? NaN : quantileOf(fresh, share) * 1000),
+      ...this.#requests.quantiles(requests.values(), Object.values(quantiles)),
+      ...this.#exchanges.quantiles(exchanges.values(), Object.values(exchangeQuantiles)),
       ...Object.values(states).map((state) => state(source)),
     ];
   }
+}
 
-  #requestTimes(): Float64Array<ArrayBuffer> {
-    const times = new Float64Array(bounds.length + 1);
-    for (const { counts } of this.#timing.requests.values()) {
-      for (let i = 0; i < times.length; i++) times[i]! += counts[i]!;
+/** The times that were added to histograms since the last look. */
+class Fresh {
+  #before = new Float64Array(bounds.length + 1);
+
+  /** Quantiles of them in milliseconds; NaN where there are none. */
+  quantiles(histograms: Iterable<Histogram>, shares: readonly number[]): number[] {
+    const now = new Float64Array(bounds.length + 1);
+    for (const { counts } of histograms) {
+      for (let i = 0; i < now.length; i++) now[i]! += counts[i]!;
     }
-    return times;
+    const fresh = now.map((count, i) => count - this.#before[i]!);
+    this.#before = now;
+    const isIdle = fresh.every((count) => count === 0);
+    return shares.map((share) => isIdle ? NaN : quantileOf(fresh, share) * 1000);
   }
 }

@@ -82,6 +82,10 @@ export class Timing {
   readonly requests = new Map<string, Histogram>();
   /** Syncs of the disk store. */
   readonly syncs = new Histogram();
+  /** Exchanges with Redis or Cloud Storage, by what was asked. */
+  readonly exchanges = new Map<string, Histogram>();
+  /** Told of each batch that counts, when its replies were sent. */
+  onBatch: ((batch: TimedBatch, milliseconds: number, connection: number) => void) | undefined;
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
   readonly #all: boolean;
@@ -128,12 +132,21 @@ export class Timing {
       this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
     }
     for (const [command, count] of batch.commands) {
-      let histogram = this.requests.get(command);
-      if (histogram === undefined) this.requests.set(command, histogram = new Histogram());
-      histogram.add(milliseconds / 1000, count * batch.weight);
+      histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
+    if (batch.weight > 0) this.onBatch?.(batch, milliseconds, connection);
     batch.clear();
     this.#spare.push(batch);
+  }
+
+  /** A sync of the disk store's log took so many milliseconds. */
+  synced(milliseconds: number): void {
+    this.syncs.add(milliseconds / 1000);
+  }
+
+  /** An exchange with Redis or Cloud Storage took so many milliseconds. */
+  exchanged(operation: string, milliseconds: number): void {
+    histogramOf(this.exchanges, operation).add(milliseconds / 1000);
   }
 
   /** Forgets hot keys and slow requests: `stats reset`. */
@@ -149,4 +162,10 @@ export class Timing {
     this.#windowBegan = now;
     this.#batches = 0;
   }
+}
+
+function histogramOf(histograms: Map<string, Histogram>, name: string): Histogram {
+  let histogram = histograms.get(name);
+  if (histogram === undefined) histograms.set(name, histogram = new Histogram());
+  return histogram;
 }

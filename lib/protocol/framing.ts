@@ -16,6 +16,8 @@ const LF = 0x0a;
 const SMALL_ROOM = 2 * 1024;
 /** Memory of a connection whose client sends much in one go, in bytes. */
 const LARGE_ROOM = 16 * 1024;
+/** Bytes that are read in one go, at most: to copy more would take long. */
+const MOST_READ = 128 * 1024;
 /** After so many reads that would have fitted in the small room, it is enough again. */
 const CALM_READS = 4;
 const NO_BYTES = new Uint8Array(0);
@@ -61,7 +63,7 @@ export class ReceiveBuffer {
       this.end = held;
       this.start = 0;
     }
-    return this.bytes.subarray(this.end);
+    return this.bytes.subarray(this.end, this.end + MOST_READ);
   }
 
   /** Says that a read has put `count` bytes into the {@linkcode room}. */
@@ -84,8 +86,8 @@ export class ReceiveBuffer {
     const near = Math.min(end, i + 64);
     for (; i < near; i++) if (bytes[i] === LF) return i;
     if (i < end) {
-      const found = bytes.indexOf(LF, i);
-      if (found >= 0 && found < end) return found;
+      const found = bytes.subarray(0, end).indexOf(LF, i);
+      if (found >= 0) return found;
     }
     this.#searched = end;
     return -1;

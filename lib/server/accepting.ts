@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { othersTurn } from "../others_turn.ts";
 import { Turn } from "./turn.ts";
 
 /** How long to wait when the system has no descriptor or memory for another connection, in milliseconds. */
@@ -51,7 +52,7 @@ export async function* accepting(
     if (conn !== undefined) yield conn;
     turn.rareRequest();
     if (!turn.isOver) continue;
-    await new Promise((resolve) => setImmediate(resolve));
+    await othersTurn(true);
     turn.begin();
   }
 }

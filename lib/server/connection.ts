@@ -8,31 +8,22 @@ import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
 import { Session } from "../commands/session.ts";
-import { commands } from "../commands/table.ts";
+import { othersTurn } from "../others_turn.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
-import {
-  type DumpFormat,
-  type Entry,
-  type Failure,
-  failures,
-  Outcome,
-  refused,
-} from "../protocol/outcome.ts";
+import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
+import { sendListing } from "./listing.ts";
+import { HIGH_WATER, type Outlet } from "./outlet.ts";
+import { isDisconnect, type Socket } from "./socket.ts";
+import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
 import { traceOf } from "./trace.ts";
+import { sendEvents } from "./watching.ts";
 import { isRetrieval, Window } from "./window.ts";
-
-/** What a connection needs of a socket. */
-export interface Socket {
-  read(into: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  close(): void;
-}
 
 /** What all connections of a server have in common. */
 export interface Surroundings {
@@ -59,16 +50,12 @@ export interface Origin {
 
 /** What a reply in hand counts beside its own bytes, in bytes: about as much as memcached's object. */
 const REPLY_COST = 128;
-/** Replies go out when this many bytes of them wait: a slow reader costs no more memory. */
-const HIGH_WATER = 256 * 1024;
 /** Requests of a batch whose replies may have to be taken back, at first. */
 const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
 const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
 const MUCH = 4 * 1024;
-/** What a watcher sends is passed over, so many bytes at a time. */
-const IGNORED = 1024;
 
 /** A connection from its first byte to its last. */
 export class Connection {
@@ -80,6 +67,8 @@ export class Connection {
   received = 0;
   sent = 0;
   batches = 0;
+  /** Requests that were read. */
+  requests = 0;
   readonly #socket: Socket;
   readonly #context: Context;
   readonly #surroundings: Surroundings;
@@ -127,6 +116,7 @@ export class Connection {
     this.#surroundings = surroundings;
     this.#protocols = origin.protocols;
     this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
+    this.#session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
     this.#window = new Window(context.store, context.limits.itemSize);
@@ -136,7 +126,7 @@ export class Connection {
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
   async serve(): Promise<void> {
-    const { rounds, memory } = this.#surroundings;
+    const { rounds } = this.#surroundings;
     const { timing } = this.#context;
     rounds.join();
     try {
@@ -159,7 +149,8 @@ export class Connection {
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
       rounds.leave();
-      memory.leave(this);
+      // What still comes from the store is nobody's any more.
+      this.#session.owner = undefined;
       this.close();
     }
   }
@@ -169,6 +160,7 @@ export class Connection {
     const { rounds, memory } = this.#surroundings;
     const next = async (): Promise<IteratorResult<number>> => {
       this.#reading = true;
+      if (this.#turn.isOver) await this.#yield();
       const turn = rounds.next();
       if (turn !== undefined) await turn;
       const room = this.#input.room();
@@ -185,12 +177,19 @@ export class Connection {
       if (count === null) return { done: true, value: undefined };
       // More may have come already where the room is full; else the next read waits, and others run.
       if (count < room.length) this.#turn.begin();
+      else this.#turn.bytes(count);
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
       return { done: false, value: count };
     };
     return { next };
+  }
+
+  /** The protocol that its client speaks; `none` as long as nothing has come. */
+  get protocol(): "text" | "binary" | "none" {
+    if (this.#dialect === undefined) return "none";
+    return this.#dialect.name === "binary" ? "binary" : "text";
   }
 
   /** What the connection does, in memcached's word for it (`stats conns`). */
@@ -249,10 +248,16 @@ export class Connection {
     );
   }
 
+  /** Values that it waited for have come from the store, or it holds more of another kind. */
+  grew(): void {
+    this.#account();
+  }
+
   /** Says how much memory it holds, where that has changed. */
   #account(): void {
-    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength +
-      this.#window.bytes + this.#unanswered;
+    // Values are counted by what the store knows of them beforehand, or when they are there.
+    const values = Math.max(this.#window.bytes + this.#unanswered, this.#session.arrived);
+    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength + values;
     if (held === this.#held) return;
     this.#held = held;
     this.#surroundings.memory.hold(this, held);
@@ -293,21 +298,21 @@ export class Connection {
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
   #work(request: Request, outcome: Outcome, taken: number): void {
     const turn = this.#turn;
-    if (request.op === "get") turn.request();
-    else if (commands[request.op].access === "none") turn.rareRequest();
-    else {
-      turn.request();
-      if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
-    }
+    if (request.keyLength === 0) turn.rareRequest();
+    else turn.request();
+    if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
     if (taken > MUCH) turn.bytes(taken);
   }
 
   /**
-   * Counts the reply that a request will have. Where there is no memory for it (`-o read_buf_mem_limit`),
+   * Counts a request, and the reply that it will have. Where there is no memory for it (`-o read_buf_mem_limit`),
    * memcached answers a retrieval of the text protocol with an error, and ends the connection with any
    * other request, without the replies in hand.
    */
   #countReply(request: Request): void {
+    this.requests++;
+    if (request.isBinary) this.#context.counters.binary_requests++;
+    else this.#context.counters.line_requests++;
     const bytes = ++this.#inHand * REPLY_COST + this.#out.length;
     if (bytes <= this.#context.replyMemory || this.#spoiled) return;
     this.#context.counters.response_obj_oom++;
@@ -323,7 +328,7 @@ export class Connection {
   #yield(): Promise<void> {
     this.#context.counters.conn_yields++;
     this.#turn.begin();
-    return new Promise((resolve) => setImmediate(resolve));
+    return othersTurn();
   }
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
@@ -368,6 +373,7 @@ export class Connection {
         retrievals++;
         bytes += this.#out.length - before;
       }
+      if (running !== undefined) this.#session.depart(outcome);
       outcome.release();
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
@@ -383,7 +389,8 @@ export class Connection {
       this.#left = this.#ending = true;
       if (request.op !== "quit") this.closeReason = "error";
     }
-    const { live } = this.#context;
+    const { live, counters } = this.#context;
+    if (outcome.code === "failed") countRefusal(counters, outcome.failure);
     if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.#session.id), "debug");
     if (request.noreply) return;
     const hasMore = request.hasMore;
@@ -418,49 +425,15 @@ export class Connection {
 
   /** Answers with a listing of keys, part after part. */
   async #dump(dialect: Dialect, { dumpFormat, dump }: Outcome): Promise<void> {
-    const { listings } = this.#context;
     try {
       if (this.#refusesAfterOthers(dialect, dumpFormat)) return;
-      await this.#list(dialect, dumpFormat, dump!);
+      await sendListing(this.#outlet(), dialect, dumpFormat, dump!, this.#context);
     } finally {
-      listings.end();
+      this.#context.listings.end();
     }
   }
 
-  async #list(
-    dialect: Dialect,
-    dumpFormat: DumpFormat,
-    dump: AsyncIterable<readonly Entry[]>,
-  ): Promise<void> {
-    const out = this.#out;
-    dialect.beginDump(dumpFormat, out);
-    let isEmpty = true;
-    try {
-      for await (const group of dump) {
-        isEmpty &&= group.length === 0;
-        const before = out.length;
-        dialect.encodeDumped(dumpFormat, group, out);
-        this.#turn.bytes(out.length - before);
-        if (this.#turn.isOver) await this.#yield();
-        if (out.length >= HIGH_WATER) await this.#show();
-      }
-      dialect.endDump(dumpFormat, out);
-      await this.#show();
-    } catch (error) {
-      if (isDisconnect(error)) throw error;
-      // What the list had before it failed is shown, if it may be.
-      if (!isEmpty) {
-        await this.#show().catch((error) => {
-          if (isDisconnect(error)) throw error;
-        });
-      }
-      out.clear();
-      dialect.fail(0, failureOf(error, this.#context), out);
-      await this.#write();
-    }
-  }
-
-  /** Sends the lines of a watcher until the client leaves; what it says meanwhile is passed over. */
+  /** Becomes a watcher, until the client leaves. */
   async #watch(dialect: Dialect, { watch }: Outcome): Promise<void> {
     const stream = watch!;
     if (this.#refusesAfterOthers(dialect, "watch")) return stream.close();
@@ -477,27 +450,26 @@ export class Connection {
     this.#input.drop();
     this.#out.ascii("OK\r\n");
     await this.#write();
-    this.#watching = true;
-    const gone = this.#passOver().finally(() => stream.close());
-    try {
-      this.#reading = true;
-      while (await stream.next(this.#out)) {
-        if (this.#out.length > 0) await this.#write();
-      }
-    } finally {
-      stream.close();
-      this.close();
-      await gone;
-    }
+    this.#watching = this.#reading = true;
+    await sendEvents(this.#outlet(), this.#socket, stream);
   }
 
-  async #passOver(): Promise<void> {
-    const ignored = new Uint8Array(IGNORED);
-    try {
-      while (await this.#socket.read(ignored) !== null);
-    } catch (error) {
-      if (!isDisconnect(error)) throw error;
-    }
+  /** The way out for a stream. */
+  #outlet(): Outlet {
+    return {
+      name: this.name,
+      out: this.#out,
+      commit: async () => {
+        await this.#context.store.commit(this.#session.batch);
+        this.#clearBatch();
+      },
+      write: () => this.#write(),
+      work: (bytes) => {
+        this.#turn.bytes(bytes);
+        return this.#turn.isOver ? this.#yield() : undefined;
+      },
+      close: () => this.close(),
+    };
   }
 
   /** Whether a stream cannot begin because other replies must go out first: memcached refuses it. */
@@ -507,26 +479,6 @@ export class Connection {
     dialect.fail(0, failure, this.#out);
     this.#owe(0);
     return true;
-  }
-
-  /**
-   * Sends a part of a listing when all that it shows is safe. A client that does not take it in time ends
-   * its connection: what is listed is pinned, and others wait for their listings.
-   */
-  async #show(): Promise<void> {
-    await this.#context.store.commit(this.#session.batch);
-    this.#clearBatch();
-    const { listings, log } = this.#context;
-    const timer = setTimeout(() => {
-      listings.kicks++;
-      log(`${this.name} does not read its listing of keys: the connection is closed`);
-      this.close();
-    }, listings.patience);
-    try {
-      await this.#write();
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
@@ -563,6 +515,7 @@ export class Connection {
     const failure: Failure = failureOf(error, this.#context);
     const dialect = this.#dialect!;
     this.#out.clear();
+    countRefusal(this.#context.counters, failure, this.#owedCount);
     for (let i = 0; i < this.#owedCount; i++) {
       if (this.#owed[i] >= 0) dialect.fail(this.#owed[i], failure, this.#out);
     }
@@ -587,17 +540,6 @@ export class Connection {
     // While a reply goes out the client is busy with that.
     this.active = this.#surroundings.ticks;
   }
-}
-
-function isDisconnect(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.UnexpectedEof ||
-    error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.TimedOut;
 }
 
 function failureText(error: unknown): string {

@@ -38,7 +38,7 @@ export function fitConnections(
 }
 
 /** How many descriptors are free, counted up to `most`. */
-function freeDescriptors(most: number): number {
+export function freeDescriptors(most: number): number {
   const held: Deno.FsFile[] = [];
   try {
     while (held.length < most) held.push(Deno.openSync(NOTHING));

@@ -8,7 +8,8 @@ import type { Context } from "../commands/context.ts";
 import type { Configuration } from "./configuration.ts";
 import { listen, type Listening } from "./listen.ts";
 import { type Connections, policyOf } from "./make_context.ts";
-import { Server, type Talker } from "./server.ts";
+import { Server } from "./server.ts";
+import type { Talker, talkerOrders } from "./talkers.ts";
 
 /** What serves connections. */
 export interface Front extends Connections {
@@ -25,7 +26,7 @@ export interface Front extends Connections {
   /** Accepts connections from now on. */
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
-  talkers(most: number): readonly Talker[];
+  talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
   /** The user file was read again. */
   reload(): void;
   /** Stops: what was read is answered, then every connection is closed. */
@@ -71,6 +72,10 @@ export class OneThread implements Front {
     return Promise.resolve();
   }
 
+  connectionsBy() {
+    return this.#server.connectionsBy();
+  }
+
   describe() {
     return this.#server.describe();
   }
@@ -79,8 +84,8 @@ export class OneThread implements Front {
     return this.#server.describeLimits();
   }
 
-  talkers(most: number): readonly Talker[] {
-    return this.#server.talkers(most);
+  talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[] {
+    return this.#server.talkers(order, most);
   }
 
   reload(): void {}

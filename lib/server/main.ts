@@ -18,7 +18,7 @@ import type { Signals } from "./signals.ts";
 
 /** Answers what only wants an answer, and serves otherwise. Resolves to the exit code. */
 export async function main(args: readonly string[], signals: Signals): Promise<number> {
-  const { options, rest, ignored, given, origins } = parseOptions(serverOptions, args);
+  const { options, rest, ignored, origins } = parseOptions(serverOptions, args);
   if (options.help) {
     console.log(helpText(serverManual, serverOptions).trimEnd());
     return 0;
@@ -32,13 +32,20 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     return 0;
   }
   const configuration = configure(options);
-  checkStoreOptions(configuration.store, given, (name) => serverOptions[name].flags);
+  checkStoreOptions(configuration.store, origins);
   for (const line of unknownVariables(serverOptions, Object.keys(Deno.env.toObject()))) {
     console.error(`kvs-server: warning: ${line}`);
   }
   if (rest[0] === "config") {
     if (rest.length > 1) throw new ExitError(`unknown argument '${rest[1]}'`, Exit.usage);
     console.log(configText(serverOptions, options, origins));
+    return 0;
+  }
+  if (rest[0] === "report") {
+    if (rest.length > 2) throw new ExitError(`unexpected argument '${rest[2]}'`, Exit.usage);
+    signals.release();
+    const { report } = await import("./report.ts");
+    await report(configuration, configText(serverOptions, options, origins), rest[1]);
     return 0;
   }
   if (options.daemon && rest.length === 0 && !isInBackground()) {

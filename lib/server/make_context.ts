@@ -8,6 +8,7 @@ import type { Context } from "../commands/context.ts";
 import { Crawls } from "../commands/crawls.ts";
 import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
+import type { ConnectionCount } from "../observe/figures/row.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
 import { memoryOfMachine } from "../observe/process.ts";
 import type { Figure } from "../protocol/outcome.ts";
@@ -21,6 +22,7 @@ export interface Connections {
   readonly size: number;
   readonly isAccepting: boolean;
   readonly listenDisabled: { readonly count: number; readonly time: number };
+  connectionsBy(): readonly ConnectionCount[];
   describe(): readonly Figure[] | Promise<readonly Figure[]>;
   describeLimits(): readonly Figure[];
 }
@@ -34,6 +36,7 @@ export interface Parts extends
     | "debugClock"
     | "log"
     | "timing"
+    | "events"
     | "watchers"
     | "users"
     | "shutdown"
@@ -84,6 +87,7 @@ export function makeContext(
       disabled: connections().listenDisabled,
     }),
     connections: () => connections().size,
+    connectionsBy: () => connections().connectionsBy(),
     describeConnections: () => connections().describe(),
     describeLimits: () => connections().describeLimits(),
     get settings() {

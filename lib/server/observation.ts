@@ -9,20 +9,23 @@ import type { Context } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
 import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
+import { eventLines } from "../observe/events.ts";
 import { identity } from "../observe/figures/process.ts";
 import { table } from "../observe/figures/table.ts";
 import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { expose } from "../observe/prometheus.ts";
+import { Telemetry } from "../observe/telemetry.ts";
 import { Timing } from "../observe/timing.ts";
 import { VERSION } from "../version.ts";
+import type { StoreOptions } from "../storage/contract.ts";
 import type { Configuration } from "./configuration.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
 import type { Front } from "./front.ts";
-import type { Talker } from "./server.ts";
+import { optionParts } from "./option_labels.ts";
 import { isJournal, writeStderr } from "./stderr.ts";
 
 /** Milliseconds between two signs that a start goes on, and what systemd then allows it, in microseconds. */
@@ -52,22 +55,30 @@ export class Observation {
   /** Times of requests and syncs; only where `--http` or `--slow-ms` wants them. */
   readonly timing: Timing | undefined;
   readonly #configuration: Configuration;
+  readonly #telemetry: Telemetry | undefined;
   readonly #lag: LoopLag | undefined;
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
   #live: Live | undefined;
-  #talkers: ((most: number) => readonly Talker[]) | undefined;
+  #server: Pick<Front, "talkers"> | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
   #watchdog: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(configuration: Configuration, log: Log) {
+  private constructor(
+    configuration: Configuration,
+    log: Log,
+    telemetry: Telemetry | undefined,
+  ) {
     this.log = log;
     this.#configuration = configuration;
+    this.#telemetry = telemetry;
     const { http, slowMs } = configuration;
-    if (http !== undefined || slowMs !== undefined) this.timing = new Timing(slowMs);
-    if (http !== undefined) this.#lag = new LoopLag();
+    const isWatched = http !== undefined || telemetry !== undefined;
+    if (isWatched || slowMs !== undefined) this.timing = new Timing(slowMs);
+    if (isWatched) this.#lag = new LoopLag();
+    if (this.timing !== undefined) telemetry?.watch(this.timing);
     this.#notifier = Notifier.open(log.say);
   }
 
@@ -77,7 +88,8 @@ export class Observation {
    * @throws {ExitError} 71, in one line, where the address of `--http` cannot be listened on
    */
   static async begin(configuration: Configuration, log: Log): Promise<Observation> {
-    const observation = new Observation(configuration, log);
+    const telemetry = await Telemetry.open(VERSION, configuration.store);
+    const observation = new Observation(configuration, log, telemetry);
     await observation.#listen();
     observation.#tellSystemd();
     return observation;
@@ -97,13 +109,37 @@ export class Observation {
   /** The store is open and connections are accepted. */
   serve(context: Context, server: Pick<Front, "talkers">, detail: string): void {
     this.#context = context;
-    this.#talkers = (most) => server.talkers(most);
-    const { version, storeName } = context;
+    this.#server = server;
+    const { version: memcached, storeName } = context;
     this.#rows = [
-      ...identity({ version, store: storeName, deno: Deno.version.deno }),
+      ...identity({
+        memcached,
+        version: VERSION,
+        store: storeName,
+        deno: Deno.version.deno,
+        options: optionParts(this.#configuration),
+      }),
       ...table,
     ];
+    this.#telemetry?.observe(this.#rows, () => this.source()!);
     this.health.serve(() => context.store.info().own, detail);
+  }
+
+  /** What the store is to tell of its syncs, and of its exchanges with what is elsewhere. */
+  get storeHooks(): Pick<StoreOptions, "onSynced" | "onExchanged"> {
+    const timing = this.timing;
+    if (timing === undefined) return {};
+    const telemetry = this.#telemetry;
+    return {
+      onSynced: (milliseconds) => {
+        timing.synced(milliseconds);
+        telemetry?.synced(milliseconds);
+      },
+      onExchanged: (exchanged) => {
+        timing.exchanged(exchanged.operation, exchanged.milliseconds);
+        telemetry?.exchanged(exchanged);
+      },
+    };
   }
 
   /** All is over. */
@@ -126,10 +162,10 @@ export class Observation {
 
   /** What the figures are read from. */
   source(): Source | undefined {
-    const gate = this.#http?.gate;
     if (this.#context === undefined) return undefined;
-    if (gate === undefined || this.#lag === undefined) return sourceOf(this.#context);
-    const http = { open: gate.size, stalled: gate.stalled, refused: gate.refused };
+    if (this.#lag === undefined) return sourceOf(this.#context);
+    const gate = this.#http?.gate;
+    const http = gate && { open: gate.size, stalled: gate.stalled, refused: gate.refused };
     return { ...sourceOf(this.#context), watch: { loopLag: this.#lag.seconds, http } };
   }
 
@@ -145,6 +181,16 @@ export class Observation {
         histogram,
       })),
     }];
+    if (timing.exchanges.size > 0) {
+      families.push({
+        name: "kvs_store_request_duration_seconds",
+        help: "Time of a request to Redis or Cloud Storage, by what was asked.",
+        series: [...timing.exchanges].map(([operation, histogram]) => ({
+          labels: { operation },
+          histogram,
+        })),
+      });
+    }
     if (this.#configuration.store === "disk") {
       families.push({
         name: "kvs_disk_sync_duration_seconds",
@@ -169,7 +215,7 @@ export class Observation {
       timing: this.timing!,
       title: `${VERSION}, store ${this.#configuration.store}, process ${Deno.pid}`,
       source: () => this.source(),
-      talkers: (most) => this.#talkers?.(most) ?? [],
+      talkers: (order, most) => this.#server?.talkers(order, most) ?? [],
     });
     this.#http = HttpServer.open(http, {
       health: this.health,
@@ -178,6 +224,7 @@ export class Observation {
         ["/", page],
         ["/history", () => live.history()],
         ["/events", () => live.events()],
+        ["/log", () => new Response(eventLines(this.log.events))],
       ]),
     });
     const host = http.host.includes(":") ? `[${http.host}]` : http.host;

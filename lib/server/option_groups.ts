@@ -63,23 +63,21 @@ const STORES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Checks that the command line names no option of another store: it would change nothing, and whoever
- * wrote it expects something.
+ * Checks that no option of another store is set, be it by the command line, a variable or the
+ * configuration file: it would change nothing, and whoever wrote it expects something. `origins` has
+ * where each option's value is from.
  *
  * @throws {ExitError} 64 with a sentence.
  */
-export function checkStoreOptions(
-  store: string,
-  given: ReadonlySet<Name>,
-  flagsOf: (name: Name) => string,
-): void {
+export function checkStoreOptions(store: string, origins: ReadonlyMap<Name, string>): void {
   for (const [title, names] of optionGroups) {
     const stores = STORES[title];
     if (stores === undefined || stores.includes(store)) continue;
-    const stray = names.find((name) => given.has(name));
+    const stray = names.find((name) => origins.get(name) !== "default");
     if (stray === undefined) continue;
     throw new ExitError(
-      `${flagsOf(stray)} is an option of --store ${stores.join(" or ")}, and the store is ${store}`,
+      `${origins.get(stray)} is an option of --store ${stores.join(" or ")}, and the store is ` +
+        store,
       Exit.usage,
     );
   }

@@ -152,6 +152,7 @@ export const serverOptions = {
   redisSentinelAuth: text({
     flags: "--redis-sentinel-auth",
     value: "[USER:]PASSWORD",
+    secret: true,
     help: "redis: what the Sentinels ask for, where they ask",
   }),
   redisNat: list({
@@ -342,6 +343,7 @@ export const serverManual: Manual = {
   commands: [
     ["check", "read everything in the data directory, say what is there and what is damaged"],
     ["config", "print the options in force, and where each is from"],
+    ["report [FILE]", "write what somebody needs who helps with this server into one tar"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
   ],
 };

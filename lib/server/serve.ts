@@ -71,7 +71,7 @@ export async function serve(
       return await backup(configuration.dataDir, target, configuration.copy);
     default:
       throw new ExitError(
-        `unknown command '${command}': kvs-server takes none to serve, or check, or backup TARGET`,
+        `unknown command '${command}': kvs-server takes none to serve, or check, config, report or backup TARGET`,
         Exit.usage,
       );
   }
@@ -123,15 +123,13 @@ async function serveObserved(
   const front: Front = pool ?? new OneThread(configuration);
   const watchers = pool?.watchers ?? new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
-  const { timing } = observation;
-  const onSynced = timing && ((milliseconds: number) => timing.syncs.add(milliseconds / 1000));
   const choice = {
     ...configuration,
     evict: evicts(configuration),
     clock,
     log,
     onEvicted,
-    onSynced,
+    ...observation.storeHooks,
   };
   signals.onReload(() => reload(users, front, log));
   const store = await openUnlessStopped(choice, signals, pool);
@@ -147,6 +145,7 @@ async function serveObserved(
       {
         ...{ store, clock, debugClock, log, watchers, users, live, maxConnections },
         timing: observation.timing,
+        events: observation.log.events,
         shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
         started: clock.now(),
       },

@@ -7,15 +7,18 @@
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { type Count, PlainCount } from "../count.ts";
+import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
+import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
 import { Admission } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
 import { Episode } from "./episode.ts";
+import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
@@ -58,21 +61,13 @@ export interface Common {
   readonly numbers: Count;
 }
 
-/** A connection, and what has passed through it. */
-export interface Talker {
-  readonly addr: string;
-  /** Bytes. */
-  readonly received: number;
-  readonly sent: number;
-  /** Times that requests were read from it. */
-  readonly batches: number;
-}
-
 /** Who a connection is, for `stats conns`. */
 interface Ends {
   readonly number: number;
   readonly addr: string;
   readonly listenAddr: string;
+  /** The listener that it came by. */
+  readonly listener: string;
 }
 
 /** Serves connections from any number of listeners. */
@@ -143,6 +138,19 @@ export class Server implements Surroundings {
     return this.disabled;
   }
 
+  /** How many connections came by which listener, and speak which protocol. */
+  connectionsBy(): ConnectionCount[] {
+    const counts = new Map<string, Map<string, number>>();
+    for (const [{ protocol }, { listener }] of this.connections) {
+      let of = counts.get(listener);
+      if (of === undefined) counts.set(listener, of = new Map());
+      of.set(protocol, (of.get(protocol) ?? 0) + 1);
+    }
+    return [...counts].flatMap(([listener, of]) =>
+      [...of].map(([protocol, count]) => ({ listener, protocol, count }))
+    );
+  }
+
   /** The lines of `stats limits`. */
   describeLimits(): Figure[] {
     const { counters, listings, maxConnections } = this.context;
@@ -206,20 +214,14 @@ export class Server implements Surroundings {
     figures: Figure[],
   ): Promise<Figure[]> {
     do {
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     } while (this.describeSome(connections, figures));
     return figures;
   }
 
-  /** The connections that have moved the most bytes, so many at most. */
-  talkers(most: number): Talker[] {
-    const talkers = [...this.connections].map(([{ received, sent, batches }, { addr }]) => ({
-      addr,
-      received,
-      sent,
-      batches,
-    }));
-    return talkers.sort((a, b) => b.received + b.sent - a.received - a.sent).slice(0, most);
+  /** The connections that have moved the most bytes, or asked the most, so many at most. */
+  talkers(order: keyof typeof talkerOrders, most: number): Talker[] {
+    return busiest(this.connections.keys(), order, most);
   }
 
   /** Accepts connections until the server ends. Never rejects. */
@@ -233,9 +235,10 @@ export class Server implements Surroundings {
       dead: () => void this.dead++,
     };
     await this.roomFor(transport);
+    const name = addressOf(listener.addr);
     for await (const conn of accepting(listener, troubles)) {
       if (this.draining) conn.close();
-      else this.admit(conn, protocol);
+      else this.admit(conn, protocol, name);
       await this.roomFor(transport);
     }
   }
@@ -282,7 +285,7 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
-  private admit(conn: Deno.Conn, protocols: Protocol): void {
+  private admit(conn: Deno.Conn, protocols: Protocol, listener: string): void {
     const { counters, watchers } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
@@ -311,6 +314,7 @@ export class Server implements Surroundings {
       number,
       addr: name,
       listenAddr: addressOf(conn.localAddr),
+      listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
     connection.serve().finally(() => {

@@ -32,7 +32,10 @@ export class Window {
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
-  /** Retrievals at a time: fewer where values are large, for together they must fit in memory. */
+  /**
+   * Retrievals at a time. Where the store does not know beforehand how large values are, as many as would
+   * fit in memory if they were as large as the last ones.
+   */
   #mostRetrievals: number;
   /** Bytes of the values in hand, as far as their sizes are known. */
   #bytes = 0;
@@ -41,7 +44,9 @@ export class Window {
   /** @param itemSize the greatest item, in bytes */
   constructor(store: Store, itemSize: number) {
     this.#store = store;
-    this.#mostRetrievals = fitting(Math.min(itemSize, UNKNOWN_SIZE));
+    this.#mostRetrievals = store.sizeOf === undefined
+      ? fitting(Math.min(itemSize, UNKNOWN_SIZE))
+      : MOST;
   }
 
   /** Bytes of the values in hand, as far as their sizes are known. */
@@ -92,7 +97,7 @@ export class Window {
 
   /** Tells how many bytes the replies to `count` retrievals came to. */
   learn(count: number, bytes: number): void {
-    if (count === 0) return;
+    if (count === 0 || this.#store.sizeOf !== undefined) return;
     // Larger values may come again: the window opens by steps and closes immediately.
     this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));
   }

@@ -62,6 +62,7 @@
 import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
+import type { Exchanged } from "./exchanges.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -241,8 +242,8 @@ export interface Store {
   ): Awaitable<Updated<R>>;
 
   /**
-   * The bytes that a read or a change of the key holds until it is done, where the store would have to
-   * wait for it and knows the size beforehand; 0 otherwise. Never waits.
+   * The bytes that a read or a change of the key holds until it is answered, or some more; 0 where there
+   * is no such key. Only a store that knows the size beforehand has this. Never waits.
    */
   sizeOf?(key: Uint8Array): number;
 
@@ -306,6 +307,8 @@ export interface StoreOptions {
   readonly accessedElsewhere?: (key: Uint8Array) => number;
   /** Told of each sync to the medium how many milliseconds it took, where the store syncs. */
   readonly onSynced?: (milliseconds: number) => void;
+  /** Told of each exchange with Redis or Cloud Storage that is over. */
+  readonly onExchanged?: (exchanged: Exchanged) => void;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */

@@ -65,7 +65,8 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, accessedElsewhere, onSynced, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, accessedElsewhere, onSynced, onExchanged } = choice;
+  const { storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory/mod.ts");
@@ -83,6 +84,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       return openRedisStore({
         clock,
         log,
+        onExchanged,
         timeout,
         urls: choice.redisUrl,
         cluster: choice.redisCluster,
@@ -120,6 +122,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       return openGcsStore({
         clock,
         log,
+        onExchanged,
         timeout,
         bucket: choice.bucket,
         prefix: choice.prefix,

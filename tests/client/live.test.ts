@@ -4,6 +4,18 @@ import { pattern } from "../../lib/client/commands/pattern.ts";
 import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
 
+/** Does something again and again until a terminal shows it: a watcher sees nothing before it is there. */
+async function untilSeen(act: () => Promise<unknown>, seen: Promise<unknown>): Promise<void> {
+  let isSeen = false;
+  const seeing = seen.finally(() => isSeen = true);
+  seeing.catch(() => {});
+  while (!isSeen) {
+    await act();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await seeing;
+}
+
 Deno.test("stat prints a line an interval, with a head, and JSON for programs", async () => {
   await using server = await startKvs();
   const args = ["--interval", "10ms", "--count", "2"];
@@ -29,6 +41,108 @@ Deno.test("latency prints percentiles that do not fall", async () => {
       assertEquals(values, values.toSorted((a, b) => Number(a) - Number(b)));
     }
   }
+});
+
+/** A command on a terminal, and what is seen there. */
+function on(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `on a terminal ${name}`, ignore: tmuxMissing, fn });
+}
+
+/** A text in a colour of the terminal. */
+function colour(code: number, text: string): RegExp {
+  return new RegExp(`\x1b\\[${code}m${text}`);
+}
+
+on("stat shows a head and a row an interval, and Ctrl-C ends it", async () => {
+  await using server = await startKvs();
+  await using terminal = await Terminal.start("$KVS_CLIENT --stat --interval 10ms", {
+    KVS_SERVERS: server.address,
+  });
+  await terminal.shows(/^ +gets\/s +sets\/s +hit %[^\n]*\n( +[\d,.]+){9}\n( +[\d,.]+){9}\n/);
+  await terminal.type("C-c");
+  await terminal.shows(/interrupted\nended with 130/);
+});
+
+on(
+  "latency writes its percentiles over one line, and with --history one below the other",
+  async () => {
+    await using server = await startKvs();
+    const env = { KVS_SERVERS: server.address };
+    const row = String.raw`samples \d+ {2}min [\d.]+ {2}p50 [\d.]+[^\n]* max [\d.]+`;
+    {
+      await using terminal = await Terminal.start("$KVS_CLIENT --latency --interval 10ms", env);
+      const [, first] = /samples (\d+)/.exec(await terminal.shows(new RegExp(`^${row}`)))!;
+      let samples = first;
+      while (samples === first) {
+        const screen = await terminal.shows(new RegExp(`^${row}\\n*$`));
+        samples = /samples (\d+)/.exec(screen)![1]!;
+      }
+      await terminal.type("C-c");
+      await terminal.shows(/ended with 130/);
+    }
+    const command = "$KVS_CLIENT --latency-history --interval 10ms --count 2";
+    await using terminal = await Terminal.start(command, env);
+    await terminal.shows(new RegExp(`^${row}\\n${row}\\nended with 0`));
+  },
+);
+
+on("watch and monitor show what happens in colours", async () => {
+  await using server = await startKvs();
+  using client = new Client({ servers: [server.address] });
+  const env = { KVS_SERVERS: server.address, NO_COLOR: "" };
+  await using terminal = await Terminal.start("$KVS_CLIENT watch fetchers mutations", env);
+  await untilSeen(
+    () => client.set("seen", "v"),
+    terminal.shows(colour(33, String.raw`ts=\S+ gid=\d+ type=item_store key=seen status=stored`), {
+      colours: true,
+    }),
+  );
+  await using monitoring = await Terminal.start("$KVS_CLIENT monitor 'see*'", env);
+  await client.set("hidden", "v");
+  await untilSeen(
+    () => client.get("seen"),
+    monitoring.shows(colour(32, "found"), { colours: true }),
+  );
+  const screen = await monitoring.shows(/ 127\.0\.0\.1:\d+ +get +found +1 +seen\n/);
+  assert(!screen.includes("hidden"));
+});
+
+Deno.test("monitor shows who does what to which key on all servers, and ends at its count", async () => {
+  await using one = await startKvs();
+  await using two = await startKvs();
+  using first = new Client({ servers: [one.address] });
+  using second = new Client({ servers: [two.address], anyKeys: true });
+  await second.get("before");
+  let isOver = false;
+  const monitoring = runClient(`${one.address},${two.address}`, [
+    "monitor",
+    ...["*", "--json", "--count", "60"],
+  ]).finally(() => isOver = true);
+  const odd = new Uint8Array([0xff, 0x20, 0x25]);
+  // Until the monitor is there, what happens is not shown.
+  while (!isOver) {
+    await Promise.all([
+      first.set("a b%".replace(" ", "_"), "12345"),
+      first.delete("a_b%"),
+      second.set(odd, "1"),
+      second.get("missing"),
+    ]);
+  }
+  const { code, stdout, stderr } = await monitoring;
+  assertEquals([code, stderr], [0, ""]);
+  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(events.length, 60);
+  const seen = (server: string, wanted: Record<string, unknown>) =>
+    events.some((event) =>
+      event.server === server &&
+      Object.entries(wanted).every(([name, value]) => event[name] === value)
+    );
+  assert(seen(one.address, { command: "set", key: "a_b%", outcome: "stored", size: 5 }));
+  assert(seen(one.address, { command: "delete", key: "a_b%", outcome: "deleted" }));
+  assert(seen(two.address, { keyBase64: "/yAl", outcome: "stored" }));
+  assert(seen(two.address, { command: "get", key: "missing", outcome: "not_found" }));
+  assert(events.every(({ client, time }) => client !== undefined && !isNaN(Date.parse(time))));
+  assert(events.some(({ client }) => /^127\.0\.0\.1:\d+$/.test(client)));
 });
 
 Deno.test("bigkeys sums up sizes by prefix, the largest first", async () => {
@@ -96,17 +210,14 @@ Deno.test({
     await using terminal = await Terminal.start("$KVS_CLIENT shell", {
       KVS_SERVERS: server.address,
     });
+    await terminal.shows(/exit leaves\.\n[^\n]*>/);
     await terminal.type("watch", "Enter");
     // Until the watcher is there, what happens is not shown.
     using client = new Client({ servers: [server.address] });
-    const setting = (async () => {
-      let shown = false;
-      terminal.shows(/type=item_store key=seen /).then(() => shown = true, () => shown = true);
-      while (!shown) {
-        await client.set("seen", "v").then(() => new Promise((r) => setTimeout(r, 20)));
-      }
-    })();
-    await setting;
+    await untilSeen(
+      () => client.set("seen", "v"),
+      terminal.shows(/type=item_store key=seen /),
+    );
     await terminal.type("C-c");
     await terminal.shows(/\ninterrupted\n[^\n]*>/);
     const { code, stderr } = await runClient(server.address, ["watch", "nothing"]);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { makeNpmPackage } from "../../infra/package/npm.ts";
 import { missing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
@@ -21,7 +21,7 @@ Deno.test("the client's package can be published as it is", async () => {
   assertEquals([code, /warning/i.test(err)], [0, false], err);
 });
 
-Deno.test("an application imports the package and speaks to servers with it", async () => {
+Deno.test("an application imports the package as docs/client.md says, and speaks to servers with it", async () => {
   await using server = await startKvs();
   const directory = await Deno.makeTempDir();
   const { exports, name } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
@@ -30,15 +30,11 @@ Deno.test("an application imports the package and speaks to servers with it", as
     `${directory}/deno.json`,
     JSON.stringify({ imports: { [name]: entry } }),
   );
+  const page = await Deno.readTextFile(new URL("docs/client.md", root));
+  const [, example] = /```ts ignore\n([^]*?)```/.exec(page)!;
   await Deno.writeTextFile(
     `${directory}/main.ts`,
-    `import { Client, exptimeAfter } from "${name}";
-using client = new Client({ servers: Deno.args });
-await client.set("greeting", "hello", { exptime: exptimeAfter(60_000) });
-const [sum, greeting] = await Promise.all([client.incr("none", 1), client.get("greeting")]);
-const item = await client.meta.get("greeting", { noValue: true });
-console.log(sum, greeting?.text, item!.ttl > 0);
-`,
+    example!.replace('["127.0.0.1:11211"]', "Deno.args"),
   );
   const { code, out, err } = await deno(
     directory,
@@ -76,4 +72,31 @@ client.close();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assertEquals([text(stdout), text(stderr)], ["50 100004 50 100004\n", ""]);
   },
+});
+
+Deno.test("the npm package has the types of all that it exports", async () => {
+  const directory = await Deno.makeTempDir();
+  await Deno.mkdir(`${directory}/node_modules`);
+  const path = await makeNpmPackage(directory);
+  await Deno.rename(path, `${directory}/node_modules/kvs-client`);
+  await Deno.writeTextFile(`${directory}/package.json`, '{"dependencies":{"kvs-client":"*"}}');
+  await Deno.writeTextFile(
+    `${directory}/right.ts`,
+    `import { Client, exptimeAfter, type MetaItem } from "kvs-client";
+export async function read(client: Client): Promise<[string | undefined, MetaItem | undefined]> {
+  await client.set("k", "v", { exptime: exptimeAfter(1000), flags: 1 });
+  return [(await client.get("k"))?.text, await client.meta.get("k")];
+}
+`,
+  );
+  await Deno.writeTextFile(
+    `${directory}/wrong.ts`,
+    'import { Client } from "kvs-client";\nnew Client().get(1);\n',
+  );
+  const right = await deno(directory, "check", "right.ts");
+  const wrong = await deno(directory, "check", "wrong.ts");
+  await Deno.remove(directory, { recursive: true });
+  assertEquals(right.code, 0, right.err);
+  assertEquals(wrong.code, 1);
+  assertStringIncludes(wrong.err, "'number' is not assignable to parameter of type 'Key'");
 });

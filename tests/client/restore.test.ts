@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { runClient } from "./run_client.ts";
+import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
 
 const item = (index: number, value = "v") => JSON.stringify({ key: `key${index}`, value });
@@ -74,4 +74,27 @@ Deno.test("a dump of one item counts it as one", async () => {
   await using server = await startKvs();
   await runClient(server.address, ["set", "k", "v"]);
   assertEquals((await runClient(server.address, ["dump"])).stderr, "dumped 1 item\n");
+});
+
+Deno.test({
+  name: "on a terminal a long restore writes its progress over one line, and takes it away",
+  ignore: tmuxMissing,
+  fn: async () => {
+    await using server = await startKvs();
+    const directory = await Deno.makeTempDir();
+    const fifo = `${directory}/items`;
+    await new Deno.Command("mkfifo", { args: [fifo] }).output();
+    {
+      await using terminal = await Terminal.start(`$KVS_CLIENT restore ${fifo}`, {
+        KVS_SERVERS: server.address,
+      });
+      using items = await Deno.open(fifo, { write: true });
+      await items.write(new TextEncoder().encode(`${item(0)}\n`));
+      await terminal.shows(/^restored 1 item, \d+ a second/);
+      await items.write(new TextEncoder().encode(`${item(1)}\n`));
+      items.close();
+      await terminal.shows(/^restored 2 items\nended with 0/);
+    }
+    await Deno.remove(directory, { recursive: true });
+  },
 });

@@ -87,8 +87,8 @@ export class Terminal implements AsyncDisposable {
       [
         "sh",
         "-c",
-        // What the command says last stays to be read.
-        `${command}; echo "ended with $?"; exec sleep 1000`,
+        // Ctrl-C is the command's, and what it says last stays to be read.
+        `trap : INT; ${command}; echo "ended with $?"; exec sleep 1000`,
       ].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" "),
     );
     return terminal;
@@ -99,11 +99,12 @@ export class Terminal implements AsyncDisposable {
     await this.#tmux("send-keys", ...keys);
   }
 
-  /** Waits until the screen shows something; returns the screen. */
-  async shows(what: RegExp): Promise<string> {
+  /** Waits until the screen shows something; returns the screen, with the codes of its colours if asked. */
+  async shows(what: RegExp, { colours = false } = {}): Promise<string> {
     let screen = "";
     for (let look = 0; look < LOOKS; look++) {
-      screen = await this.#tmux("capture-pane", "-p", "-S", "-1000");
+      const how = colours ? ["-e"] : [];
+      screen = await this.#tmux("capture-pane", "-p", "-S", "-1000", ...how);
       if (what.test(screen)) return screen;
       await new Promise((resolve) => setTimeout(resolve, BETWEEN));
     }

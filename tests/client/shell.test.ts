@@ -111,6 +111,15 @@ on("a value with control characters is quoted, and goes raw into a pipe", async 
   assert(/r {3}e {3}d 033 {3}\[ {3}3 {3}1 {3}m {2}\\r/.test(screen), screen);
 });
 
+on("control characters of a message are escapes, and go as they are into a pipe", async () => {
+  const command = String.raw`word=$(printf 'a\033[31mb\233c'); $KVS_CLIENT "$word"; ` +
+    String.raw`$KVS_CLIENT "$word" 2>&1 | od -An -c`;
+  await using terminal = await Terminal.start(command, {});
+  const screen = await terminal.shows(/ended with 0/);
+  assert(screen.includes(String.raw`unknown command 'a\x1b[31mb`), screen);
+  assert(/a 033 {3}\[\s+3 {3}1 {3}m {3}b/.test(screen), screen);
+});
+
 on("a text of several lines stays as it is", async () => {
   await using server = await startKvs();
   await runClient(server.address, ["set", "k", "one\n\ttwo é"]);

@@ -3,6 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
 import { freePort, RedisServer } from "../storage/redis/servers.ts";
+import { blocks, pages } from "./pages.ts";
+import { playSession } from "./session.ts";
 
 /** The user that owns nothing. */
 const NOBODY = { uid: 65534, gid: 65534 };
@@ -144,6 +146,12 @@ Deno.test("the programs say their version and how they are used", async () => {
 Deno.test("their checksums are right", async () => {
   const { code, stdout } = await finish(start("sha256sum", ["-c", "SHA256SUMS"], { cwd: bin }));
   assertEquals([code, stdout], [0, "kvs-server: OK\nkvs-client: OK\nkvs-bench: OK\n"]);
+});
+
+Deno.test("the README's session goes as it stands there: kill -9 loses nothing", async () => {
+  const session = blocks(await pages(), "console").find(({ body }) => body.includes("kill -9"))!;
+  const env = { KVS_PORT: "-1", KVS_DATA_DIR: `${scratch}/session`, XDG_CACHE_HOME: warm };
+  await playSession(session.body, { cwd: scratch, env });
 });
 
 Deno.test("what one program stores the other keeps over a restart, and SIGTERM ends it well", async () => {

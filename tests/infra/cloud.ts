@@ -166,6 +166,8 @@ export class Cloud implements AsyncDisposable {
       CLOUDSDK_AUTH_DISABLE_CREDENTIALS: "true",
       CLOUDSDK_CORE_DISABLE_USAGE_REPORTING: "true",
       CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK: "true",
+      // Each process that a copy starts loads all of gcloud.
+      CLOUDSDK_STORAGE_PROCESS_COUNT: "1",
       CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: `${this.origin}/compute/v1/`,
       CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE: `${this.origin}/storage/v1/`,
     };

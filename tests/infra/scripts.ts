@@ -1,6 +1,7 @@
 /** Runs the scripts of `infra/` as a user would, against the stand-in for Google's APIs. */
 
 import { Cloud, PROJECT } from "./cloud.ts";
+import { Gcloud } from "./gcloud.ts";
 
 export const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -61,12 +62,14 @@ export async function dryRun(
 export class Deployment implements AsyncDisposable {
   private constructor(
     readonly cloud: Cloud,
+    private readonly gcloud: Gcloud,
     private readonly bin: string,
     private readonly settings: Record<string, string>,
   ) {}
 
   static async start(settings: Record<string, string>): Promise<Deployment> {
-    const made = new Deployment(await Cloud.start(), await Deno.makeTempDir(), settings);
+    const gcloud = await Gcloud.start();
+    const made = new Deployment(await Cloud.start(), gcloud, await Deno.makeTempDir(), settings);
     await made.build("one");
     return made;
   }
@@ -85,12 +88,12 @@ export class Deployment implements AsyncDisposable {
 
   /** The same deployment with other settings. */
   with(settings: Record<string, string>): Deployment {
-    return new Deployment(this.cloud, this.bin, { ...this.settings, ...settings });
+    return new Deployment(this.cloud, this.gcloud, this.bin, { ...this.settings, ...settings });
   }
 
   run(script: string, args: string[] = [], input?: string): Promise<Outcome> {
     return execute(script, args, {
-      PATH: Deno.env.get("PATH")!,
+      PATH: `${this.gcloud.directory}:${Deno.env.get("PATH")}`,
       ...this.cloud.environment(),
       KVS_PROJECT: PROJECT,
       KVS_BIN: this.bin,
@@ -110,6 +113,7 @@ export class Deployment implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.gcloud[Symbol.asyncDispose]();
     await this.cloud[Symbol.asyncDispose]();
     await Deno.remove(this.bin, { recursive: true });
   }

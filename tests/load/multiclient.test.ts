@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Report } from "../../lib/load/report.ts";
 import { Client } from "../../lib/client/client.ts";
 import { dialects, startKvs } from "../client/servers.ts";
+import { Terminal, tmuxMissing } from "../client/run_client.ts";
 import { startFakeServer } from "./fake_server.ts";
 
 const program = new URL("../../multiclient.ts", import.meta.url).pathname;
@@ -178,6 +179,25 @@ Deno.test("multiclient takes counts in thousands, and writes its latencies for H
   await Deno.remove(file);
   assertMatch(lines[0]!, /^ +Value +Percentile +TotalCount +1\/\(1-Percentile\)$/);
   assert(lines.some((line) => /Total count += +4000\]/.test(line)), lines.join("\n"));
+});
+
+Deno.test({
+  name:
+    "on a terminal multiclient shows percentiles while it runs, and Ctrl-C ends it with a report",
+  ignore: tmuxMissing,
+  fn: async () => {
+    await using server = await startKvs();
+    const command = `${Deno.execPath()} run -A --no-check ${program} 2 --rate 200 --duration 1h`;
+    await using terminal = await Terminal.start(command, { KVS_SERVERS: server.address });
+    const line = /^([\d,]+) requests in \d+ s, 0 errors; p50 [\d.]+, p99 [\d.]+, max [\d.]+ ms\n*$/;
+    const [, first] = line.exec(await terminal.shows(line))!;
+    // It is one line, which changes.
+    while (line.exec(await terminal.shows(line))![1] === first);
+    await terminal.type("C-c");
+    const screen = await terminal.shows(/ended with 0/);
+    assertMatch(screen, /requests, +[\d,]+ a second|\bp99\b/);
+    assert(!/errors; p50/.test(screen), screen);
+  },
 });
 
 Deno.test("the clock ends a run whose rate nothing can keep, and what was not sent is counted", async () => {

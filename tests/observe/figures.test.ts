@@ -1,15 +1,12 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { sourceOf } from "../../lib/commands/stats.ts";
 import { oddities } from "../../lib/observe/figures/families.ts";
 import { general } from "../../lib/observe/figures/general.ts";
 import { items } from "../../lib/observe/figures/items.ts";
 import { identity } from "../../lib/observe/figures/process.ts";
 import type { Row } from "../../lib/observe/figures/row.ts";
-import { ownRows, ownWords } from "../../lib/observe/figures/store.ts";
 import { table } from "../../lib/observe/figures/table.ts";
 import { expose } from "../../lib/observe/prometheus.ts";
-import { openDiskStore } from "../../lib/storage/disk/mod.ts";
-import { AdjustableClock } from "../../lib/clock.ts";
 import { Harness } from "../server/harness.ts";
 import { settingsOf } from "../../lib/server/settings.ts";
 import { liveSettings } from "../../lib/server/settings.ts";
@@ -21,7 +18,7 @@ import { exporterNames } from "./exporter_names.ts";
 import { readExposition } from "./exposition.ts";
 
 const rows: readonly Row[] = [
-  ...identity({ version: "1.6.45-kvs-test", store: "memory", deno: "2" }),
+  ...identity({ memcached: "1.6.45", version: "0.2.0", store: "memory", deno: "2", options: [] }),
   ...table,
 ];
 
@@ -55,29 +52,6 @@ Deno.test("figures: the names that break Prometheus's rules are memcached_export
   assertEquals(oddities.filter((name) => exporterNames[name] !== "counter"), []);
 });
 
-Deno.test("figures: stats and Prometheus agree about every figure of the table", async () => {
-  await using harness = await used();
-  const source = sourceOf(harness.context);
-  const { values } = readExposition(expose(rows, source));
-  const replies = await harness.exchange(["stats\r\nstats items\r\n"]);
-  // What reading the figures itself changes.
-  const moving = new Set(["bytes_read", "bytes_written", "rusage_user", "rusage_system"]);
-  let compared = 0;
-  for (const { stat, series } of [...general, ...items]) {
-    if (stat === undefined || series === undefined || moving.has(stat)) continue;
-    const { family, labels = {}, of } = series;
-    const inItems = "slab" in labels ? `items:1:${stat}` : stat;
-    const line = new RegExp(`^STAT ${inItems} (\\S+)\r$`, "m").exec(replies);
-    if (line === null) continue;
-    const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`).join(",");
-    const value = values.get(pairs === "" ? family.name : `${family.name}{${pairs}}`);
-    const told = Number(line[1]);
-    assertEquals([stat, value], [stat, of === undefined ? told : of(told, source)]);
-    compared++;
-  }
-  assert(compared > 60, `only ${compared} figures`);
-});
-
 Deno.test("figures: a figure that stats shows stands in the table once", () => {
   for (const part of [general, items]) {
     const names = part.map(({ stat }) => stat);
@@ -92,36 +66,5 @@ Deno.test("figures: of one family there is one type and one meaning", () => {
     const { name, type, help } = series.family;
     assertEquals([name, families.get(name) ?? `${type} ${help}`], [name, `${type} ${help}`]);
     families.set(name, `${type} ${help}`);
-  }
-});
-
-Deno.test("figures: each figure of the disk store has a row, or is a word", async () => {
-  const directory = await Deno.makeTempDir();
-  const store = await openDiskStore({
-    clock: new AdjustableClock(),
-    log: () => {},
-    directory,
-    memoryLimit: 2 ** 20,
-    fsync: "no",
-    maxDisk: 0,
-    evict: false,
-  });
-  try {
-    const known = new Set([...ownRows.map(({ own }) => own), ...ownWords]);
-    assertEquals(store.info().own.map(([name]) => `disk ${name}`).filter((n) => !known.has(n)), []);
-  } finally {
-    await store.close();
-    await Deno.remove(directory, { recursive: true });
-  }
-});
-
-Deno.test("figures: the figures of other stores that the source names have rows", async () => {
-  const known = new Set([...ownRows.map(({ own }) => own), ...ownWords]);
-  for (const store of ["redis", "gcs"]) {
-    const text = await Deno.readTextFile(`lib/storage/${store}/mod.ts`);
-    const own = text.slice(text.search(/\bown(: \[string, string \| number\]\[\] = |: )\[/));
-    const names = [...own.matchAll(/\[\s*"([a-z_]+)",/g)].map(([, name]) => `${store} ${name}`);
-    assert(names.length > 10);
-    assertEquals(names.filter((name) => !known.has(name)), []);
   }
 });

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ServerProcess } from "../server/process.ts";
+import { receiveUntil, send } from "../server/wire.ts";
+import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { RedisServer, redisTest } from "../storage/redis/servers.ts";
 import { Chromium } from "./browser.ts";
 
@@ -113,4 +115,44 @@ Deno.test("live page: it is one file of a few hundred kilobytes that asks for no
   assert(text.length < 300_000);
   assertEquals(/<(script|link|img)[^>]+(src|href)="(?!data:)/.exec(text), null);
   assert(policy.startsWith("default-src 'none'; connect-src 'self'; "));
+});
+
+Deno.test("live page: a bucket that cannot be reached is said, with what is asked of it", async () => {
+  const emulator = await Emulator.start();
+  let isThere = true;
+  try {
+    await using browser = await Chromium.start();
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "--http", "0", "--store", "gcs", "--bucket", "bucket"],
+      ...["--gcs-endpoint", emulator.endpoint, "--store-timeout", "1s"],
+    ]);
+    const watched = await browser.page(await pageOf(server));
+    await watched.reads("#state li.good", /Serving/);
+    await watched.reads('[data-name="inFlight"] dd', /^\d/);
+    await watched.reads("figcaption", /^Requests to the store a second$/);
+    await emulator[Symbol.asyncDispose]();
+    isThere = false;
+    await watched.reads("#state li.critical", /Away: .*Check the network/);
+    assertEquals(watched.errors, []);
+  } finally {
+    if (isThere) await emulator[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("live page: talkers are shown by bytes or by requests", async () => {
+  await using browser = await Chromium.start();
+  await using server = await ServerProcess.start(["-p", "-1", "--http", "0", "--store", "memory"]);
+  const watched = await browser.page(await pageOf(server));
+  using loud = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  using busy = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await send(loud, `set big 0 0 100000\r\n${"x".repeat(100_000)}\r\n`);
+  await receiveUntil(loud, "STORED\r\n");
+  await send(busy, "get none\r\n".repeat(500) + "mn\r\n");
+  await receiveUntil(busy, "MN\r\n");
+  const first = "#talkers tr:first-child td:first-child";
+  const nameOf = (conn: Deno.TcpConn) => `tcp:127.0.0.1:${(conn.localAddr as Deno.NetAddr).port}`;
+  await watched.reads(first, new RegExp(`^${nameOf(loud)}$`));
+  await watched.page.locator('input[value="requests"]').check();
+  await watched.reads(first, new RegExp(`^${nameOf(busy)}$`));
+  await watched.reads("#talkers tr:first-child td:nth-child(4)", /^501$/);
 });

@@ -134,6 +134,19 @@ class SizedStore extends SlowStore {
   }
 }
 
+Deno.test("a first multi-get asks a store that knows sizes for all its small values together", async () => {
+  const clock = new AdjustableClock();
+  let isSlow = false;
+  const store = new SizedStore(clock, () => isSlow ? 2 : undefined);
+  await using harness = new Harness({ clock, store: () => store });
+  const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  await harness.exchange([keys.map((key) => `set ${key} 0 0 1 noreply\r\nx\r\n`).join("")]);
+  isSlow = true;
+  const replies = await harness.exchange([`get ${keys.join(" ")}\r\n`]);
+  assertEquals(replies, keys.map((key) => `VALUE ${key} 0 1\r\nx\r\n`).join("") + "END\r\n");
+  assertEquals(store.mostPending, keys.length);
+});
+
 for (
   const [name, kind, trained] of [["known", SizedStore, true], [
     "unknown",
@@ -168,6 +181,39 @@ for (
     assert(socket.written.length > 64 * value.length);
   });
 }
+
+Deno.test("values that come from a store that does not know their sizes count when they are there", async () => {
+  const clock = new AdjustableClock();
+  let isSlow = false;
+  const store = new SlowStore(clock, () => isSlow ? 2 : undefined);
+  const limit = 16 * MIB;
+  await using harness = new Harness(
+    { clock, store: () => store, policy: { clientMemory: limit } },
+    true,
+  );
+  const { memory } = harness.server;
+  const value = "x".repeat(1_000_000);
+  using conn = await harness.connect();
+  for (let i = 0; i < 100; i++) {
+    await send(conn, `set large-${i} 0 0 ${value.length} noreply\r\n${value}\r\n`);
+  }
+  await send(conn, "mn\r\n");
+  await receiveUntil(conn, "MN\r\n");
+  isSlow = true;
+  // Small replies open the window; then all large values are asked for, and none is taken.
+  await send(conn, `${"get small\r\n".repeat(2000)}mn\r\n`);
+  await receiveUntil(conn, "MN\r\n");
+  await send(conn, `get ${Array.from({ length: 100 }, (_, i) => `large-${i}`).join(" ")}\r\n`);
+  while (memory.kicks === 0) {
+    assert(memory.used <= limit, `${memory.used} bytes are held`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  // What comes for it later counts for nobody.
+  while (store.pending > 0 || harness.server.size > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assertEquals(memory.used, 0);
+});
 
 Deno.test("a get's line that does not end is refused before it takes more than 4 MiB", async () => {
   await using harness = new Harness({}, true);

@@ -18,8 +18,9 @@ import { Watchers } from "../../lib/observe/watch.ts";
 import { Rounds } from "../../lib/rounds.ts";
 import type { Protocols } from "../../lib/protocol/negotiation.ts";
 import { ClientMemory } from "../../lib/server/client_memory.ts";
-import { Connection, type Socket } from "../../lib/server/connection.ts";
+import { Connection } from "../../lib/server/connection.ts";
 import { type Policy, Server } from "../../lib/server/server.ts";
+import type { Socket } from "../../lib/server/socket.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 
@@ -127,6 +128,7 @@ export class Harness implements AsyncDisposable {
       },
       accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
       connections: () => this.listening?.server.size ?? 1,
+      connectionsBy: () => this.listening?.server.connectionsBy() ?? [],
       describeConnections: () => this.listening?.server.describe() ?? [],
       describeLimits: () => this.listening?.server.describeLimits() ?? [],
       maxConnections: 100,

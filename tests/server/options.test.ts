@@ -24,23 +24,38 @@ Deno.test("every option that works is in one group of the help, and stands there
   for (const line of help.split("\n")) assert(line.length <= 100, line);
 });
 
-Deno.test("an option of another store is refused with a sentence", async () => {
+Deno.test("an option of another store is refused with a sentence, wherever it is set", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, '{"bucket": "b"}');
   for (
-    const [args, message] of [
+    const [args, env, message] of [
       [
         ["--store", "memory", "--fsync", "no"],
+        {},
         "--fsync is an option of --store disk, and the store is memory",
       ],
-      [["--bucket", "b"], "--bucket is an option of --store gcs, and the store is disk"],
+      [["--bucket", "b"], {}, "--bucket is an option of --store gcs, and the store is disk"],
       [
         ["--store", "disk", "--prefix", "p"],
+        {},
         "--prefix is an option of --store redis or gcs, and the store is disk",
       ],
-    ] as const
+      [
+        ["--store", "redis"],
+        { KVS_DATA_DIR: "/data" },
+        "KVS_DATA_DIR is an option of --store disk, and the store is redis",
+      ],
+      [
+        ["config", "--config", file],
+        {},
+        `'bucket' in '${file}' is an option of --store gcs, and the store is disk`,
+      ],
+    ] as [string[], Record<string, string>, string][]
   ) {
-    const { code, err } = await run([...args]);
+    const { code, err } = await run(args, env);
     assertEquals([code, err], [64, `kvs-server: ${message}\n`]);
   }
+  await Deno.remove(file);
 });
 
 Deno.test("config prints each option with its value and where that is from, and no password", async () => {
@@ -49,6 +64,7 @@ Deno.test("config prints each option with its value and where that is from, and 
   const { code, out } = await run(["config", "-p", "12", "--config", file, "--store", "redis"], {
     KVS_MEMORY_LIMIT: "128m",
     KVS_REDIS_URL: "redis://user:secret@127.0.0.1:6379",
+    KVS_REDIS_SENTINEL_AUTH: "secret",
   });
   await Deno.remove(file);
   assertEquals(code, 0);

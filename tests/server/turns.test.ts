@@ -12,38 +12,32 @@ class CountingSocket extends ScriptedSocket {
   }
 }
 
-/** Counts the turns of the event loop while something is done. */
-async function turnsDuring(done: Promise<void>): Promise<number> {
-  let turns = 0;
-  let isDone = false;
-  done.finally(() => isDone = true);
-  while (!isDone) {
-    await new Promise((resolve) => setImmediate(resolve));
-    turns++;
-  }
-  await done;
-  return turns;
-}
-
-/** No work of these tests is done in so few turns, and each would be in one or two without the bound. */
+/** No work of these tests is done with so few yields, and each would be without any but for the bound. */
 const SEVERAL = 5;
+
+/** Serves a client, and returns how often its connection has let others have a turn. */
+async function yieldsOf(harness: Harness, socket: ScriptedSocket): Promise<number> {
+  const { counters } = harness.context;
+  const before = counters.conn_yields;
+  await harness.serve(socket);
+  return counters.conn_yields - before;
+}
 
 Deno.test("a long pipeline: others have turns, though the socket always has more", async () => {
   await using harness = new Harness();
   const socket = new ScriptedSocket(["get k\r\n".repeat(200_000)]);
-  const turns = await turnsDuring(harness.serve(socket));
+  const yields = await yieldsOf(harness, socket);
   assertEquals(socket.written.length, 200_000 * "END\r\n".length);
-  assert(turns >= SEVERAL, `${turns} turns`);
-  assert(harness.context.counters.conn_yields > 0);
+  assert(yields >= SEVERAL, `${yields} yields`);
 });
 
 Deno.test("one long line of keys: others have turns between its keys", async () => {
   await using harness = new Harness();
   const keys = Array.from({ length: 300_000 }, (_, i) => `k${i}`).join(" ");
   const socket = new ScriptedSocket([`get ${keys}\r\n`]);
-  const turns = await turnsDuring(harness.serve(socket));
+  const yields = await yieldsOf(harness, socket);
   assertEquals(socket.written, "END\r\n");
-  assert(turns >= SEVERAL, `${turns} turns`);
+  assert(yields >= SEVERAL, `${yields} yields`);
 });
 
 Deno.test("changes that cost much for their few bytes: others have turns between them", async () => {
@@ -51,9 +45,9 @@ Deno.test("changes that cost much for their few bytes: others have turns between
   const value = "x".repeat(900_000);
   await harness.exchange([`set k 0 0 ${value.length}\r\n${value}\r\n`]);
   const socket = new ScriptedSocket(["append k 0 0 1\r\ny\r\n".repeat(100)]);
-  const turns = await turnsDuring(harness.serve(socket));
+  const yields = await yieldsOf(harness, socket);
   assertEquals(socket.written, "STORED\r\n".repeat(100));
-  assert(turns >= SEVERAL, `${turns} turns`);
+  assert(yields >= SEVERAL, `${yields} yields`);
 });
 
 Deno.test("replies that are taken as fast as they come: others have turns between them", async () => {
@@ -61,9 +55,23 @@ Deno.test("replies that are taken as fast as they come: others have turns betwee
   const value = "x".repeat(10_000);
   await harness.exchange([`set k 0 0 ${value.length}\r\n${value}\r\n`]);
   const socket = new CountingSocket(["get k\r\n".repeat(30_000)]);
-  const turns = await turnsDuring(harness.serve(socket));
+  const yields = await yieldsOf(harness, socket);
   assertEquals(socket.received, 30_000 * (value.length + 24));
-  assert(turns >= SEVERAL, `${turns} turns`);
+  assert(yields >= SEVERAL, `${yields} yields`);
+});
+
+Deno.test("a value that is sent as fast as it is taken: others have turns between its parts", async () => {
+  await using harness = new Harness({ context: { limits: { itemSize: 2 ** 27 } } });
+  const reads: number[] = [];
+  const socket = new class extends ScriptedSocket {
+    override read(into: Uint8Array): Promise<number | null> {
+      reads.push(into.length);
+      return super.read(into);
+    }
+  }([`set k 0 0 100000000\r\n${"x".repeat(90_000_000)}`]);
+  const yields = await yieldsOf(harness, socket);
+  assert(Math.max(...reads) <= 128 * 1024, `${Math.max(...reads)} bytes in one go`);
+  assert(yields >= SEVERAL, `${yields} yields`);
 });
 
 Deno.test("stats conns: of many connections is told part by part, and in full", async () => {

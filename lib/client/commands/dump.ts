@@ -5,7 +5,7 @@
  */
 
 import { binaryString, ByteBuffer, bytesOf } from "../../bytes.ts";
-import { print } from "../../cli/terminal.ts";
+import { complain, print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Value } from "../../protocol/client_dialect.ts";
 import { isTextKey } from "../../protocol/key.ts";
@@ -36,7 +36,7 @@ export const dump: Command = {
     let dumped = 0;
     let code: number = Exit.ok;
     const unreadable = (key: Uint8Array, why: string) => {
-      console.error(`dump: cannot read ${JSON.stringify(bytesField("key", key))}: ${why}`);
+      complain(`dump: cannot read ${JSON.stringify(bytesField("key", key))}: ${why}`);
       code = Exit.software;
     };
     // Each server by itself: what another client has stored there may not be where ketama puts it.
@@ -57,7 +57,7 @@ export const dump: Command = {
       }
     });
     progress[Symbol.dispose]();
-    console.error(`dumped ${counted(dumped, "item")}`);
+    complain(`dumped ${counted(dumped, "item")}`);
     return failed === Exit.ok ? code : failed;
   },
 };

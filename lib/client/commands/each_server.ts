@@ -4,6 +4,7 @@
  * @module
  */
 
+import { complain } from "../../cli/terminal.ts";
 import { Exit, messageOf } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import { RequestError, ServerError, UnreachableError } from "../errors.ts";
@@ -48,7 +49,7 @@ export async function eachServer(
   let code: number = Exit.ok;
   for await (const row of rowsOf(client, act)) {
     if ("answer" in row) continue;
-    console.error(`${command}: ${row.error}`);
+    complain(`${command}: ${row.error}`);
     code = row.code;
   }
   return code;

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { bytesOf } from "../../bytes.ts";
-import { print, printable, quoted } from "../../cli/terminal.ts";
+import { complain, print, printable, quoted } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Key } from "../../protocol/key.ts";
 import type { Command } from "./command.ts";
@@ -77,7 +77,7 @@ export const keys: Command = {
       }
     });
     if (hidden > 0) {
-      console.error(`keys: ${hidden} more are no line of text: --base64 or --json shows them`);
+      complain(`keys: ${hidden} more are no line of text: --base64 or --json shows them`);
     }
     return failed;
   },

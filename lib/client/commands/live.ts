@@ -1,14 +1,13 @@
 /**
- * Commands that show a server at work: `stat`, `latency`, `watch`.
+ * Commands that measure a server at work: `stat` and `latency`.
  *
  * @module
  */
 
-import { isTerminal, paint, print, shown } from "../../cli/terminal.ts";
-import { Exit, ExitError } from "../../errors.ts";
+import { isTerminal, paint, print } from "../../cli/terminal.ts";
+import { Exit } from "../../errors.ts";
 import type { Client } from "../client.ts";
-import { watchServer } from "../watch.ts";
-import type { Call, Command } from "./command.ts";
+import type { Command } from "./command.ts";
 
 /** How long a line lasts, in milliseconds, where nothing else is asked for. */
 const INTERVAL = 1000;
@@ -37,8 +36,12 @@ export const stat: Command = {
         await print(JSON.stringify(row) + "\n");
         continue;
       }
-      if (line % HEAD_EVERY === 0) await print(paint("bold", cells(Object.keys(row))) + "\n");
-      await print(cells(Object.values(row).map(figure)) + "\n");
+      const width = cellWidth(Object.keys(row).length);
+      if (line % HEAD_EVERY === 0) {
+        await print(paint("bold", cells(Object.keys(row), width)) + "\n");
+      }
+      const figures = Object.values(row).map((number) => figure(number, width));
+      await print(cells(figures, width) + "\n");
     }
     return Exit.ok;
   },
@@ -70,18 +73,31 @@ function rowOf(before: Figures, now: Figures): Record<string, number> {
     "items": now.sum("curr_items"),
     "bytes": now.sum("bytes"),
     "conns": now.sum("curr_connections"),
-    "evicted/s": since("evictions") / seconds,
+    "evict/s": since("evictions") / seconds,
     "in B/s": since("bytes_read") / seconds,
     "out B/s": since("bytes_written") / seconds,
   };
 }
 
-function cells(texts: readonly string[]): string {
-  return texts.map((text) => text.padStart(11)).join("");
+/** How wide a cell is, so that so many fit beside each other on the terminal. */
+function cellWidth(count: number): number {
+  return Math.max(8, Math.min(11, Math.floor(columns() / count)));
 }
 
-function figure(number: number): string {
-  return number.toLocaleString("en", { maximumFractionDigits: number < 100 ? 1 : 0 });
+/** How many letters a line of the terminal has; without one there is no bound. */
+function columns(): number {
+  return isTerminal() ? Deno.consoleSize().columns : Infinity;
+}
+
+function cells(texts: readonly string[], width: number): string {
+  return texts.map((text) => text.padStart(width)).join("");
+}
+
+/** A number as it is, or as `1.2M` where the cell is too narrow. */
+function figure(number: number, width: number): string {
+  const text = number.toLocaleString("en", { maximumFractionDigits: number < 100 ? 1 : 0 });
+  if (text.length < width) return text;
+  return number.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
 }
 
 export const latency: Command = {
@@ -113,9 +129,13 @@ export const latency: Command = {
       const row = percentilesOf(samples);
       if (json) await print(JSON.stringify(row) + "\n");
       else {
-        const text = Object.entries(row).map(([name, value]) =>
+        const parts = Object.entries(row).map(([name, value]) =>
           `${name} ${name === "samples" ? value : value.toFixed(3)}`
-        ).join("  ");
+        );
+        // A line that wraps could not be written over.
+        const room = columns() - 1;
+        const wide = parts.join("  ");
+        const text = wide.length <= room ? wide : parts.join(" ").slice(0, room);
         await print(overwrites ? `\r\x1b[K${text}` : `${text}\n`);
       }
     }
@@ -139,71 +159,6 @@ function percentilesOf(samples: readonly number[]): Record<string, number> {
     "p99.9": at(99.9),
     max: sorted.at(-1)!,
   };
-}
-
-const STREAMS = [
-  "fetchers",
-  "mutations",
-  "evictions",
-  "deletions",
-  "connevents",
-  "sysevents",
-  "rawcmds",
-];
-
-const COLOURS: Readonly<Record<string, Parameters<typeof paint>[0]>> = {
-  item_get: "green",
-  item_store: "yellow",
-  eviction: "red",
-  deleted: "magenta",
-  conn_new: "blue",
-  conn_close: "blue",
-};
-
-export const watch: Command = {
-  takes: "[STREAM…]",
-  arguments: [0, STREAMS.length],
-  options: [],
-  help: "print what the first server does as it happens; STREAM is fetchers, mutations, …",
-  details: `Streams are ${STREAMS.join(", ")}; without any, fetchers and mutations.`,
-  examples: ["kvs-client watch", "kvs-client watch evictions connevents"],
-  long: true,
-  async run(call) {
-    const { args, client, options } = call;
-    for (const stream of args) {
-      if (!STREAMS.includes(stream)) {
-        throw new ExitError(
-          `watch: STREAM takes one of ${STREAMS.join(", ")}, received '${stream}'`,
-          Exit.usage,
-        );
-      }
-    }
-    const streams = args.length > 0 ? args : ["fetchers", "mutations"];
-    for await (const line of watched(call, client, streams)) {
-      if (options.json) await print(JSON.stringify(fieldsOf(line)) + "\n");
-      else {
-        const { type = "" } = fieldsOf(line);
-        const colour = COLOURS[type];
-        const text = shown(line);
-        await print((colour === undefined ? text : paint(colour, text)) + "\n");
-      }
-    }
-    return Exit.ok;
-  },
-};
-
-function watched(call: Call, client: Client, streams: readonly string[]): AsyncGenerator<string> {
-  return watchServer(client.servers[0]!, { ...client.connection, signal: call.signal }, streams);
-}
-
-/** `ts=1.5 type=item_get key=a%20b` as an object. */
-function fieldsOf(line: string): Record<string, string> {
-  return Object.fromEntries(
-    line.trim().split(" ").map((word) => {
-      const equals = word.indexOf("=");
-      return [word.slice(0, equals), word.slice(equals + 1)];
-    }),
-  );
 }
 
 /** Resolves after so many milliseconds, rejects with the signal's reason when that aborts. */

@@ -80,7 +80,7 @@ export const clientOptions = {
     flags: "--count",
     lineOnly: true,
     min: 1,
-    help: "stat, latency: end after so many lines",
+    help: "stat, latency, monitor: end after so many lines",
   }),
   history: flag({
     flags: "--history",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { print } from "../../cli/terminal.ts";
+import { complain, print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import { exptimeAt } from "../../exptime.ts";
 import { KeyError } from "../../protocol/key.ts";
@@ -74,6 +74,7 @@ async function open({ args, input }: Call): Promise<ReadableStream<Uint8Array<Ar
 class Restoring {
   readonly tally: Tally = { restored: 0, expired: 0, kept: 0, refused: 0 };
   readonly #call: Call;
+  readonly #progress = new Progress("restored");
   readonly #refusals: Refusals = new Map();
   /** What is on its way, by its line. */
   readonly #onTheWay = new Map<number, Promise<void>>();
@@ -87,7 +88,7 @@ class Restoring {
 
   /** @throws {ExitError} that names the line, once all before it is settled. */
   async run(lines: AsyncGenerator<string>): Promise<void> {
-    using progress = new Progress("restored");
+    using _progress = this.#progress;
     const { signal } = this.#call;
     let number = 0;
     while (this.#failure === undefined) {
@@ -99,7 +100,6 @@ class Restoring {
       } catch (error) {
         this.#fail(number, error);
       }
-      progress.items = this.tally.restored;
     }
     await Promise.all(this.#onTheWay.values());
     if (this.#failure === undefined) return;
@@ -114,14 +114,14 @@ class Restoring {
 
   async report(): Promise<void> {
     for (const [reason, { line, count }] of this.#refusals) {
-      console.error(
+      complain(
         count === 1
           ? `restore: line ${line}: ${reason}`
           : `restore: line ${line} and ${count - 1} more: ${reason}`,
       );
     }
     if (this.#call.options.json) await print(JSON.stringify(this.tally) + "\n");
-    else console.error(summary(this.tally));
+    else complain(summary(this.tally));
   }
 
   /** Sends an item, and waits while too much is on its way. */
@@ -156,7 +156,7 @@ class Restoring {
         this.tally.kept++;
         return;
       }
-      this.tally.restored++;
+      this.#progress.items = ++this.tally.restored;
     } catch (error) {
       const refused = error instanceof ServerError || error instanceof RequestError ||
         error instanceof KeyError;

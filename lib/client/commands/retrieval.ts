@@ -5,7 +5,7 @@
  */
 
 import { binaryString, bytesOf } from "../../bytes.ts";
-import { print, shown } from "../../cli/terminal.ts";
+import { complain, print, shown } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import { exptimeAfter } from "../../exptime.ts";
 import type { Value } from "../../protocol/client_dialect.ts";
@@ -73,7 +73,7 @@ export const ttl: Command = {
       const seconds = item === undefined ? undefined : item.ttl === Infinity ? -1 : item.ttl;
       if (options.json) {
         await print(JSON.stringify({ ...keyField(key), ttl: seconds ?? null }) + "\n");
-      } else if (seconds === undefined) console.error(`not found: ${argumentText(text)}`);
+      } else if (seconds === undefined) complain(`not found: ${argumentText(text)}`);
       else await print(`${seconds}\n`);
     }
     return code;
@@ -95,7 +95,7 @@ async function retrieve(
     const value = values.get(binaryString(typeof key === "string" ? bytesOf(key) : key));
     if (value === undefined) code = Exit.no;
     if (options.json) await print(jsonLine(key, value));
-    else if (value === undefined) console.error(`not found: ${argumentText(args[i]!)}`);
+    else if (value === undefined) complain(`not found: ${argumentText(args[i]!)}`);
     else await show(value);
   }
   return code;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isTerminal, paint, print, shown } from "../../cli/terminal.ts";
+import { complain, isTerminal, paint, print, shown } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import type { Call, Command } from "./command.ts";
@@ -107,7 +107,7 @@ async function printFlushed({ client, options }: Call, delay: number): Promise<n
   for await (const row of rowsOf(client, (server) => server.flushAll(delay / 1000))) {
     if ("answer" in row) continue;
     code = row.code;
-    console.error(`not flushed: ${row.error}`);
+    complain(`not flushed: ${row.error}`);
   }
   const result = code === Exit.ok ? "flushed" : "not flushed everywhere";
   if (options.json) await print(JSON.stringify({ result }) + "\n");

@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { isTerminal, paint, print, printable } from "../../cli/terminal.ts";
+import { complain, isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import type { Call, Command } from "./command.ts";
@@ -116,8 +116,7 @@ class Running {
     } catch (error) {
       const known = error instanceof ExitError || error instanceof SyntaxError;
       if (!known) throw error;
-      const message = messageOf(error);
-      console.error(Deno.stderr.isTerminal() ? printable(message) : message);
+      complain(messageOf(error));
       return error instanceof ExitError ? error.code : Exit.usage;
     } finally {
       this.#isRunning = false;

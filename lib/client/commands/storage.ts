@@ -5,7 +5,7 @@
  */
 
 import { duration } from "../../cli/option.ts";
-import { isTerminal, paint, print } from "../../cli/terminal.ts";
+import { complain, isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import { exptimeAfter } from "../../exptime.ts";
 import type { Client, StoreOptions } from "../client.ts";
@@ -156,7 +156,7 @@ async function report(
   const done = result === wanted;
   if (options.json) {
     await print(JSON.stringify({ ...keyField(keyOf(options, key)), result }) + "\n");
-  } else if (!done) console.error(`${result}: ${argumentText(key)}`);
+  } else if (!done) complain(`${result}: ${argumentText(key)}`);
   else if (isTerminal()) await print(paint("green", result) + "\n");
   return done ? Exit.ok : Exit.no;
 }

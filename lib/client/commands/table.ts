@@ -10,13 +10,15 @@ import { completion } from "./completion.ts";
 import { dump } from "./dump.ts";
 import { health } from "./health.ts";
 import { keys } from "./keys.ts";
-import { latency, stat, watch } from "./live.ts";
+import { latency, stat } from "./live.ts";
 import { raw } from "./raw.ts";
+import { report } from "./report.ts";
 import { restore } from "./restore.ts";
 import { gat, get, gets, ttl } from "./retrieval.ts";
 import { flush, ping, stats, version } from "./servers.ts";
 import { shell } from "./shell.ts";
 import { add, append, cas, decr, incr, prepend, remove, replace, set, touch } from "./storage.ts";
+import { monitor, watch } from "./watch.ts";
 
 export const commands: Readonly<Record<string, Command>> = {
   get,
@@ -43,8 +45,10 @@ export const commands: Readonly<Record<string, Command>> = {
   stat,
   latency,
   bigkeys,
+  monitor,
   watch,
   health,
+  report,
   raw,
   shell,
   completion,

@@ -7,6 +7,7 @@
  */
 
 import type { Counters } from "../counters.ts";
+import { protocolCommands, refusals } from "./traffic.ts";
 import { exporter } from "./families.ts";
 import type { Family, Row, Series, Source, Unit } from "./row.ts";
 
@@ -55,7 +56,6 @@ function told(
 const MIN_HASH_POWER = 16;
 const REASSIGN = "slab_reassign";
 const MAINTAINER = "lru_maintainer_thread";
-const refusals = kvs("counter", "refusals_total", "Requests and connections refused, by cause.");
 const watched = kvs("counter", "watch_lines_total", "Lines for watchers, by what came of them.");
 
 /** The rows. */
@@ -140,7 +140,8 @@ export const general: readonly Row[] = [
     ),
   }),
   counted("cmd_meta", "meta commands", {
-    family: kvs("counter", "meta_commands_total", "Meta commands."),
+    family: protocolCommands,
+    labels: { protocol: "meta" },
   }),
   command("get_hits", "get", "hit", "reads that found an item"),
   command("get_misses", "get", "miss", "reads that found none"),

@@ -7,15 +7,22 @@
 import { oddities } from "./families.ts";
 import { general } from "./general.ts";
 import { items } from "./items.ts";
+import { limitRows } from "./limits.ts";
 import { identity, process } from "./process.ts";
 import type { Row } from "./row.ts";
 import { ownRows, storeRows } from "./store.ts";
+import { traffic } from "./traffic.ts";
 
 /** A table of Markdown for each part of the figures, by its heading. */
 export function figureTables(): ReadonlyMap<string, string> {
-  const who = identity({ version: "…", store: "…", deno: "…" });
+  const who = identity({ memcached: "…", version: "…", store: "…", deno: "…", options: [] });
   return new Map([
     ["Figures of `stats`", tableOf(general, ({ stat }) => stat)],
+    ["Figures of `stats traffic`", tableOf(traffic, ({ stat }) => stat)],
+    [
+      "Figures of `stats limits`",
+      tableOf(limitRows, (row) => (row as typeof limitRows[number]).limit),
+    ],
     ["Figures of `stats items`", tableOf(items, ({ stat }) => `items:1:${stat}`)],
     ["Figures of the process and its settings", tableOf([...who, ...process], () => undefined)],
     ["Figures of the store", tableOf(storeRows, () => undefined)],

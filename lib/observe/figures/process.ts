@@ -5,7 +5,7 @@
  */
 
 import { exporter } from "./families.ts";
-import type { Family, Row, Source } from "./row.ts";
+import type { Family, Part, Row, Source } from "./row.ts";
 
 /** A setting that memcached_exporter shows where `lru_crawler` is on. */
 function setting(name: string, family: Family): Row {
@@ -51,10 +51,19 @@ function gauge(
 
 const httpClosed = "Connections to --http closed by the server, by cause.";
 
+/** Which server it is. */
+export interface Identity {
+  /** The version of memcached whose protocol it speaks. */
+  readonly memcached: string;
+  readonly version: string;
+  readonly store: string;
+  readonly deno: string;
+  /** The options in force, by the labels `option` and `value`. */
+  readonly options: readonly Part[];
+}
+
 /** The rows that say which server this is. */
-export function identity(
-  labels: { version: string; store: string; deno: string },
-): readonly Row[] {
+export function identity({ memcached, options, ...labels }: Identity): readonly Row[] {
   return [
     {
       read: () => 1,
@@ -65,13 +74,16 @@ export function identity(
     },
     {
       read: () => 1,
-      series: { family: exporter.version, labels: { version: labels.version } },
+      series: { family: exporter.version, labels: { version: memcached } },
       unit: "",
       across: "same",
       meaning: "the version, as stats has it",
     },
-    gauge("build_info", () => 1, "1, with version, store and Deno's version as labels.", {
+    gauge("build_info", () => 1, "1, with the versions of kvs and Deno and the store as labels.", {
       labels,
+    }),
+    gauge("option_info", () => 1, "1 for each option in force, but for secrets.", {
+      parts: () => options,
     }),
   ];
 }
@@ -105,12 +117,12 @@ export const process: readonly Row[] = [
     "By how much the event loop was late at most, in the last 10 seconds.",
     { unit: "seconds", across: "max", labels: { thread: "0" } },
   ),
-  gauge("http_connections", ({ watch }) => watch?.http.open, "Connections to --http."),
-  gauge("http_closed_total", ({ watch }) => watch?.http.stalled, httpClosed, {
+  gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
+  gauge("http_closed_total", ({ watch }) => watch?.http?.stalled, httpClosed, {
     type: "counter",
     labels: { cause: "stalled" },
   }),
-  gauge("http_closed_total", ({ watch }) => watch?.http.refused, httpClosed, {
+  gauge("http_closed_total", ({ watch }) => watch?.http?.refused, httpClosed, {
     type: "counter",
     labels: { cause: "too_many" },
   }),

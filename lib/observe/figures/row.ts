@@ -12,6 +12,15 @@ import type { Watchers } from "../watch.ts";
 /** A figure's name and value, as `stats` shows it. */
 export type Named = readonly [name: string, value: string | number];
 
+/** How many connections came by one listener and speak one protocol. */
+export interface ConnectionCount {
+  /** `tcp:127.0.0.1:11211`, `unix:/run/kvs.sock`. */
+  readonly listener: string;
+  /** `text`, which meta commands are part of, `binary`, or `none` as long as nothing has come. */
+  readonly protocol: string;
+  readonly count: number;
+}
+
 /** What figures are read from: one state of a running server. */
 export interface Source {
   readonly counters: Counters;
@@ -43,6 +52,10 @@ export interface Source {
   /** Threads that serve. */
   readonly threads: number;
   readonly connections: number;
+  /** Open connections by the listener that they came by and the protocol that they speak. */
+  readonly connectionsBy: readonly ConnectionCount[];
+  /** The lines of `stats limits`. */
+  readonly limits: readonly Named[];
   readonly maxConnections: number;
   /** Whether idle connections are closed. */
   readonly closesIdle: boolean;
@@ -56,7 +69,9 @@ export interface Source {
     /** The longest time of the last seconds by which the event loop was late, in seconds. */
     readonly loopLag: number;
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
-    readonly http: { readonly open: number; readonly stalled: number; readonly refused: number };
+    readonly http:
+      | { readonly open: number; readonly stalled: number; readonly refused: number }
+      | undefined;
   };
 }
 
@@ -81,6 +96,9 @@ export interface Series {
   readonly of?: (value: number, source: Source) => number;
 }
 
+/** A part of a figure, by labels. */
+export type Part = readonly [labels: Readonly<Record<string, string>>, value: number];
+
 /** A figure. */
 export interface Row {
   /** Its name in `stats`, `stats items` or `stats settings`; without one it is in none of them. */
@@ -91,6 +109,8 @@ export interface Row {
   readonly shown?: (value: number) => string;
   /** What Prometheus sees of it, if anything. */
   readonly series?: Series;
+  /** Its parts, where there are any number of them: more labels, and the part's value. */
+  readonly parts?: (source: Source) => readonly Part[];
   readonly unit: Unit;
   readonly across: Across;
   readonly meaning: string;
@@ -114,11 +134,33 @@ export function statsOf(rows: readonly Row[], source: Source): Named[] {
   const off = new Set<string>();
   for (const [name, value] of source.settings) if (value === "no") off.add(name);
   const lines: Named[] = [];
-  for (const { stat, read, shown, unless } of rows) {
+  for (const { stat, read, shown, unless, parts } of rows) {
     if (stat === undefined || unless !== undefined && off.has(unless)) continue;
+    if (parts !== undefined) {
+      for (const [labels, value] of parts(source)) lines.push([partName(stat, labels), value]);
+      continue;
+    }
     const value = read(source);
     if (value === undefined) continue;
     lines.push([stat, shown === undefined ? value : shown(value as number)]);
   }
   return lines;
+}
+
+/** The name of a part in `stats`: `connections:tcp:127.0.0.1:11211:text`. */
+export function partName(stat: string, labels: Part[0]): string {
+  return [stat, ...Object.values(labels)].join(":").replaceAll(/[\s\0]/g, "_");
+}
+
+/** What Prometheus sees of a row now: the labels and the value, in base units, of each of its series. */
+export function seriesOf({ read, series, parts }: Row, source: Source): Part[] {
+  if (series === undefined) return [];
+  const { labels = {}, of } = series;
+  if (parts !== undefined) {
+    return parts(source).map(([more, value]) => [{ ...labels, ...more }, value]);
+  }
+  const found = read(source);
+  if (found === undefined) return [];
+  const value = of === undefined ? Number(found) : of(Number(found), source);
+  return Number.isNaN(value) ? [] : [[labels, value]];
 }

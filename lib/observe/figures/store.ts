@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Family, Row, Source, Unit } from "./row.ts";
+import type { Family, Part, Row, Source, Unit } from "./row.ts";
 
 /** What a store can do: everything, all but storing, nothing but reading, or nothing until it is back. */
 export const storeStates = ["ok", "full", "failed", "away"] as const;
@@ -30,7 +30,7 @@ const reasons: Readonly<Record<StoreState, string>> = {
   away: "the store cannot be reached",
 };
 
-type Store = "disk" | "redis" | "gcs";
+type Store = "disk" | "redis" | "gcs" | "memory";
 interface Rest {
   readonly unit?: Unit;
   readonly labels?: Record<string, string>;
@@ -66,6 +66,8 @@ function figure({ store }: Source, name: string): number | string | undefined {
 
 const bytes: Rest = { unit: "bytes" };
 const retries = "Requests to Cloud Storage made again, by cause.";
+const redisResults = "Requests to Redis, by how they ended.";
+const gcsResults = "Requests to Cloud Storage, by how they ended.";
 const redisErrors = "redis_error_";
 
 /** Own figures that are words, or that other rows tell. */
@@ -124,6 +126,14 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   own("disk", "compactions", "counter", "compactions_total", "Compactions of a segment."),
   own(
     "disk",
+    "compaction_read_bytes",
+    "counter",
+    "compaction_read_bytes_total",
+    "Bytes that compaction read.",
+    bytes,
+  ),
+  own(
+    "disk",
     "compaction_moved_bytes",
     "counter",
     "compaction_moved_bytes_total",
@@ -139,6 +149,14 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     bytes,
   ),
   own("disk", "compacting", "gauge", "compacting", "Whether a compaction is under way."),
+  own(
+    "disk",
+    "compacting_since",
+    "gauge",
+    "compaction_start_timestamp_seconds",
+    "When the compaction under way began; 0 where none is.",
+    { unit: "seconds" },
+  ),
   own("disk", "sequence", "counter", "records_total", "Records written in the directory's life."),
   own("redis", "redis_nodes", "gauge", "nodes", "Masters that hold the keys."),
   own("redis", "redis_nodes_ready", "gauge", "nodes_ready", "Masters that answer."),
@@ -186,6 +204,11 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Answers lost with a connection.",
   ),
   own("redis", "redis_refused_requests", "counter", "refused_requests_total", "Requests not sent."),
+  ...["ok", "error", "timeout", "connection"].map((result) =>
+    own("redis", `redis_results_${result}`, "counter", "results_total", redisResults, {
+      labels: { result },
+    })
+  ),
   own(
     "redis",
     "redis_counted_seconds_ago",
@@ -196,6 +219,9 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   ),
   own("gcs", "requests", "counter", "requests_total", "Requests to Cloud Storage."),
   own("gcs", "requests_in_flight", "gauge", "requests_in_flight", "Requests under way."),
+  ...["ok", "error", "service_error", "rate_limit", "timeout", "connection"].map((result) =>
+    own("gcs", `results_${result}`, "counter", "results_total", gcsResults, { labels: { result } })
+  ),
   own("gcs", "uploads", "counter", "uploads_total", "Uploads."),
   own("gcs", "deletes", "counter", "deletes_total", "Deletes."),
   own(
@@ -245,7 +271,21 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "listings_total",
     "Listings of the bucket that came to an end.",
   ),
+  own("memory", "memory_bytes", "gauge", "used_bytes", "Memory of the items.", bytes),
+  own("memory", "index_bytes", "gauge", "index_bytes", "Memory of the index.", bytes),
+  own("memory", "index_probes", "counter", "index_probes_total", "Places of the index looked at."),
+  own("memory", "chunk_size", "gauge", "chunk_bytes", "Size of a chunk of memory.", bytes),
+  own("memory", "chunks", "gauge", "chunks", "Chunks of memory."),
+  own("memory", "large_items", "gauge", "large_items", "Items with memory of their own."),
+  own("memory", "garbage_bytes", "gauge", "garbage_bytes", "Memory of items that are gone.", bytes),
+  own("memory", "moved_items", "counter", "moved_items_total", "Items moved to free a chunk."),
 ];
+
+function redisErrorParts({ storeName, store }: Source): Part[] {
+  if (storeName !== "redis") return [];
+  return store.own.filter(([name]) => name.startsWith(redisErrors))
+    .map(([name, count]) => [{ kind: name.slice(redisErrors.length) }, Number(count)]);
+}
 
 const stateFamily: Family = {
   name: "kvs_store_state",
@@ -263,19 +303,17 @@ export const storeRows: readonly Row[] = [
     meaning: `whether the store is ${state}`,
   })),
   {
-    read: ({ storeName, store }) =>
-      storeName !== "redis" ? undefined : store.own
-        .filter(([name]) => name.startsWith(redisErrors))
-        .reduce((sum, [, count]) => sum + Number(count), 0),
+    read: (source) => redisErrorParts(source).reduce((sum, [, count]) => sum + count, 0),
+    parts: redisErrorParts,
     series: {
       family: {
         name: "kvs_redis_errors_total",
         type: "counter",
-        help: "Errors that Redis answered; stats redis has them by kind.",
+        help: "Errors that Redis answered, by its word for them.",
       },
     },
     unit: "",
     across: "same",
-    meaning: "the redis_error_* of stats redis together",
+    meaning: "the redis_error_* of stats redis",
   },
 ];

@@ -92,6 +92,10 @@ export class LineDialect implements Dialect {
       this.#op = found.touches ? "getAndChange" : "get";
       this.#exptime = found.exptime;
       this.#wantsCas = found.wantsCas;
+      if (found.isOne) {
+        this.#fill(bytes, found.start, found.end, request);
+        return true;
+      }
       this.#nextKey = found.start;
       this.#keysEnd = found.end;
       this.#takeKey(bytes, request);
@@ -168,15 +172,19 @@ export class LineDialect implements Dialect {
     while (bytes[start] === SPACE) start++;
     let next = start;
     while (next < end && bytes[next] !== SPACE) next++;
-    request.clear(this.#op, bytes);
-    request.keyStart = start;
-    request.keyEnd = next;
-    request.touches = this.#op !== "get";
-    request.exptime = this.#exptime;
-    request.wantsCas = this.#wantsCas;
+    this.#fill(bytes, start, next, request);
     // The line ends with a word, so anything remaining holds another key.
     request.hasMore = next < end;
     this.#nextKey = request.hasMore ? next : 0;
+  }
+
+  #fill(bytes: Uint8Array, start: number, end: number, request: Request): void {
+    request.clear(this.#op, bytes);
+    request.keyStart = start;
+    request.keyEnd = end;
+    request.touches = this.#op !== "get";
+    request.exptime = this.#exptime;
+    request.wantsCas = this.#wantsCas;
   }
 
   #refuseLongLine(input: ReceiveBuffer, request: Request): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ByteBuffer, bytesOf, bytesOfBinaryString, digitsOf } from "../../bytes.ts";
+import { type ByteBuffer, bytesOf, bytesOfBinaryString } from "../../bytes.ts";
 import type { Code, Failure, FailureCode, Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
 
@@ -50,6 +50,8 @@ const failureWords: { readonly [Word in FailureCode]: string } = {
 
 const VALUE = bytesOf("VALUE ");
 const END = bytesOf("END\r\n");
+/** What a value's reply has beside key and value, in bytes: flags, length and cas unique at their longest. */
+const MOST_BESIDE = "VALUE  4294967295 4294967295 18446744073709551615\r\n\r\nEND\r\n".length;
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Writes what came of a classic command to the end of `out`. */
@@ -104,11 +106,8 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
   const { value, flags } = outcome.item;
   const { bytes, keyStart, keyEnd, wantsCas } = request;
   const length = value.length;
-  // One reservation for the line, the value and the ends; 20 digits hold a cas unique.
-  out.reserve(
-    VALUE.length + keyEnd - keyStart + 1 + digitsOf(flags) + 1 + digitsOf(length) + 21 + 2 +
-      length + 2 + END.length,
-  );
+  // One reservation for the line, the value and the ends.
+  out.reserve(keyEnd - keyStart + length + MOST_BESIDE);
   out.append(VALUE);
   out.appendPart(bytes, keyStart, keyEnd);
   out.byte(SPACE);

@@ -51,10 +51,19 @@ export interface Retrieval {
   wantsCas: boolean;
   start: number;
   end: number;
+  /** Whether it is one key. */
+  isOne: boolean;
 }
 
 /** The retrieval that was read last. */
-export const found: Retrieval = { touches: false, exptime: 0, wantsCas: false, start: 0, end: 0 };
+export const found: Retrieval = {
+  touches: false,
+  exptime: 0,
+  wantsCas: false,
+  start: 0,
+  end: 0,
+  isOne: false,
+};
 
 function retrieval(tokens: Tokens, request: Request, unique: boolean, touches: boolean): Verdict {
   const { bytes } = tokens;
@@ -64,8 +73,17 @@ function retrieval(tokens: Tokens, request: Request, unique: boolean, touches: b
     if (exptime === undefined) return refuseLine(bytes, request, failures.badExptime);
     found.exptime = exptime;
   }
-  const start = tokens.startOf(touches ? 2 : 1);
+  const first = touches ? 2 : 1;
+  const start = tokens.startOf(first);
   const end = tokens.lastEnd;
+  found.touches = touches;
+  found.wantsCas = unique;
+  found.start = start;
+  found.end = end;
+  found.isOne = tokens.count === first + 1;
+  if (found.isOne) {
+    return end - start > MAX_KEY ? refuseLine(bytes, request, failures.badFormat) : "keys";
+  }
   // One key too long spoils the line: no key of it may have been answered by then.
   let word = start;
   for (let i = start; i <= end; i++) {
@@ -73,10 +91,6 @@ function retrieval(tokens: Tokens, request: Request, unique: boolean, touches: b
     if (i - word > MAX_KEY) return refuseLine(bytes, request, failures.badFormat);
     word = i + 1;
   }
-  found.touches = touches;
-  found.wantsCas = unique;
-  found.start = start;
-  found.end = end;
   return "keys";
 }
 

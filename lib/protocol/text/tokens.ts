@@ -159,7 +159,7 @@ export class Tokens {
   lowUnsigned32(token: number): number {
     const plus = this.#plusAt(token);
     const value = this.unsigned(token, plus);
-    if (value >= 0) return value % 0x100000000;
+    if (value >= 0) return value <= 0xffffffff ? value : value % 0x100000000;
     const big = this.#big(token, false, plus);
     return big === undefined || big > UINT64_MAX ? -1 : Number(BigInt.asUintN(32, big));
   }

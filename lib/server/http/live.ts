@@ -12,7 +12,7 @@ import { History, rounded } from "../../observe/history.ts";
 import type { Log } from "../../observe/log.ts";
 import { columns, Sampler } from "../../observe/sampler.ts";
 import type { Timing } from "../../observe/timing.ts";
-import type { Talker } from "../server.ts";
+import type { Talker, talkerOrders } from "../talkers.ts";
 
 /** Pages that may be open. */
 const MAX_PAGES = 128;
@@ -30,7 +30,7 @@ export interface Feed {
   /** Which server it is, in a line. */
   readonly title: string;
   readonly source: () => Source | undefined;
-  readonly talkers: (most: number) => readonly Talker[];
+  readonly talkers: (order: keyof typeof talkerOrders, most: number) => readonly Talker[];
 }
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
@@ -104,7 +104,7 @@ export class Live {
           title,
           values,
           advice: adviceOn(health.readiness(), source),
-          talkers: talkers(TALKERS),
+          talkers: { bytes: talkers("bytes", TALKERS), requests: talkers("requests", TALKERS) },
           log: log.events,
         })
       }\n\n`,

@@ -13,7 +13,8 @@ import type { Listed, StoreInfo } from "../../storage/contract.ts";
 import type { ChannelMemory } from "../../storage/shared/mod.ts";
 import type { Configuration } from "../configuration.ts";
 import type { Protocol } from "../endpoint.ts";
-import type { Talker } from "../server.ts";
+import type { ConnectionCount } from "../../observe/figures/row.ts";
+import type { Talker } from "../talkers.ts";
 
 /** What a worker is given at its start. */
 export interface Setup {
@@ -77,7 +78,8 @@ export interface Snapshot {
   readonly isAccepting: boolean;
   readonly disabled: { readonly count: number; readonly time: number };
   readonly limits: readonly Figure[];
-  readonly talkers: readonly Talker[];
+  readonly talkers: { readonly bytes: readonly Talker[]; readonly requests: readonly Talker[] };
+  readonly connectionsBy: readonly ConnectionCount[];
   /** What its own store tells, where it has one. */
   readonly store: StoreInfo | undefined;
 }

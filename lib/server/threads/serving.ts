@@ -97,6 +97,7 @@ export class Serving implements WorkerCalls {
         store: this.#store,
         users: this.#users,
         timing: undefined,
+        events: undefined,
         // It is run by the main thread.
         shutdown: undefined,
         live: { ...live },
@@ -145,7 +146,11 @@ export class Serving implements WorkerCalls {
       isAccepting: this.#server.isAccepting,
       disabled: { ...this.#server.listenDisabled },
       limits: this.#server.describeLimits(),
-      talkers: this.#server.talkers(TALKERS),
+      talkers: {
+        bytes: this.#server.talkers("bytes", TALKERS),
+        requests: this.#server.talkers("requests", TALKERS),
+      },
+      connectionsBy: this.#server.connectionsBy(),
       store: this.#remote === undefined ? this.#store.info() : undefined,
     };
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "../../commands/context.ts";
+import type { ConnectionCount } from "../../observe/figures/row.ts";
 import { ownRows } from "../../observe/figures/store.ts";
 import { Counts } from "../../observe/prefixes.ts";
 import type { Figure } from "../../protocol/outcome.ts";
@@ -49,6 +50,16 @@ export class Sums {
     for (const [worker, snapshot] of this.#last) {
       this.#last.set(worker, { ...snapshot, counters: {}, prefixes: [] });
     }
+  }
+
+  /** Connections by listener and protocol. */
+  connectionsBy(): ConnectionCount[] {
+    const sums = new Map<string, ConnectionCount>();
+    for (const one of this.snapshots.flatMap(({ connectionsBy }) => connectionsBy)) {
+      const name = `${one.listener} ${one.protocol}`;
+      sums.set(name, { ...one, count: one.count + (sums.get(name)?.count ?? 0) });
+    }
+    return [...sums.values()];
   }
 
   /** Counts by prefix. */

@@ -8,12 +8,13 @@ import type { Context } from "../../commands/context.ts";
 import type { Say } from "../../log_level.ts";
 import { ExitError, messageOf } from "../../errors.ts";
 import { Watchers } from "../../observe/watch.ts";
+import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
 import type { Configuration } from "../configuration.ts";
 import { listen } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
-import type { Talker } from "../server.ts";
+import type { Talker } from "../talkers.ts";
 import type { OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
 import { Pulse } from "./heartbeat.ts";
@@ -181,9 +182,15 @@ export class Threads implements Connections {
     return this.#sums.limits();
   }
 
-  talkers(most: number): Talker[] {
-    return this.#sums.snapshots.flatMap(({ talkers }) => talkers)
-      .sort((a, b) => b.received + b.sent - a.received - a.sent).slice(0, most);
+  connectionsBy(): ConnectionCount[] {
+    return this.#sums.connectionsBy();
+  }
+
+  talkers(order: "bytes" | "requests", most: number): Talker[] {
+    const value = (talker: Talker) =>
+      order === "bytes" ? talker.received + talker.sent : talker.requests;
+    return this.#sums.snapshots.flatMap(({ talkers }) => talkers[order])
+      .sort((a, b) => value(b) - value(a)).slice(0, most);
   }
 
   #spawn(number: number): void {

@@ -34,7 +34,7 @@ export interface Parts {
   readonly hits: number;
 }
 
-/** Their figures, by the names that the README and monitoring know. */
+/** Their figures, by the names that docs and monitoring know. */
 export function figuresOf(parts: Parts): StoreInfo["own"] {
   const { log, placements, cache, compactor, space, readers } = parts;
   const { behind, syncer } = parts.commits;
@@ -64,9 +64,11 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["unsynced_bytes", log.written - syncer.synced],
     ["behind", behind ? 1 : 0],
     ["compactions", compactor.count],
+    ["compaction_read_bytes", compactor.read],
     ["compaction_moved_bytes", compactor.moved],
     ["compaction_freed_bytes", compactor.freed],
     ["compacting", compactor.busy ? 1 : 0],
+    ["compacting_since", Math.floor(compactor.since / 1000)],
     ["sequence", log.sequence],
   ];
 }

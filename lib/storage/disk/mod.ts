@@ -12,6 +12,7 @@ export {
   repairDirectory,
   type RepairReport,
 } from "./upkeep/check.ts";
+export { describeDirectory, type DirectoryReport } from "./upkeep/describe.ts";
 export type { Fsync } from "./log/commits.ts";
 export type { DamagedPart } from "./upkeep/salvage.ts";
 export { type DiskOptions, openDiskStore } from "./store.ts";

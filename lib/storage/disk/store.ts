@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ExitError, messageOf, OutOfSpaceError } from "../../errors.ts";
+import { ExitError, messageOf } from "../../errors.ts";
 import {
   type Awaitable,
   Batch,
@@ -36,12 +36,13 @@ import { KeyHash } from "../../key_hash.ts";
 import { cannotOpen } from "./fs/lock.ts";
 import { Log } from "./log/log.ts";
 import { Placements } from "./index/placements.ts";
-import { RECORD_HEADER, type RecordReader, recordSize, State, Word } from "./format/record.ts";
-import { Damage, UnreadableError } from "./read/damage.ts";
+import { Damage } from "./read/damage.ts";
 import { RecordReads } from "./read/reads.ts";
-import { FOLLOWED_CAS, recover, type Recovered } from "./upkeep/recovery.ts";
+import { recover, type Recovered } from "./upkeep/recovery.ts";
+import { ItemReads } from "./read/item_reads.ts";
+import { Housekeeping } from "./upkeep/housekeeping.ts";
+import { Swaps } from "./swaps.ts";
 import { listedOf, scanLog } from "./read/scan.ts";
-import type { Segment } from "./log/segment.ts";
 
 /** How the disk store is opened. */
 export interface DiskOptions extends StoreOptions {
@@ -63,8 +64,6 @@ export interface DiskOptions extends StoreOptions {
   readonly files?: Files;
 }
 
-/** Pending bytes beyond this are written before the batch ends. */
-const WRITE_AT = 1 << 20;
 /** Half a second: twice a second what was written is synced, so that less than a second is at risk. */
 const TICK = 500;
 /** An index of fewer items is made from hints in no time. */
@@ -72,9 +71,6 @@ const IMAGE_ITEMS = 100_000;
 /** How often a directory is tried that seems to be locked, and milliseconds in between. */
 const LOCK_TRIES = 3;
 const LOCK_PAUSE = 20;
-/** So many ticks without a write make a store idle. */
-const QUIET_TICKS = 4;
-const TWO_32 = 2 ** 32;
 
 /**
  * Opens the directory, and waits until everything in it can be read.
@@ -123,27 +119,14 @@ class DiskStore implements Store {
   private readonly flushes: Flushes;
   private readonly images: Images;
   private readonly verifier: Verifier;
+  private readonly reads: ItemReads;
+  private readonly swaps: Swaps;
+  private readonly housekeeping: Housekeeping;
   private readonly damage: Damage;
   private readonly records: RecordReads;
   private readonly found: Found;
-  private readonly timer: ReturnType<typeof setInterval>;
-
   private readonly health: Health;
-  /** The size of the item that was refused last for want of room, in bytes. */
-  private refusedBytes = 0;
-  /** Why the last tick could not do its work. */
-  private complaint = "";
-  /** Where the log ended at the last tick, and for how many ticks it has. */
-  private lastPosition = 0;
-  private quietTicks = 0;
-  /** Whether what must stand before all writes is being written. */
-  private reserving = false;
-
-  private hits = 0;
-  private reads = 0;
-  private flushedReads = 0;
-  /** Flushed items in whose place others were put. */
-  private replacedFlushed = 0;
+  private readonly timer: ReturnType<typeof setInterval>;
 
   constructor(
     private readonly options: DiskOptions,
@@ -183,7 +166,7 @@ class DiskStore implements Store {
       });
       this.commits.lost(error);
     };
-    this.log.onNoRoom = (error) => this.fill(error.message, 0);
+    this.log.onNoRoom = (error) => this.housekeeping.fill(error.message, 0);
     this.catalog = new Catalog(files, directory, this.log, this.placements, options.log);
     this.log.onSealed = () => {
       // A segment that is sealed is synced at once, whatever is asked for the others.
@@ -253,49 +236,43 @@ class DiskStore implements Store {
     this.verifier = new Verifier(start.unverified, placements, this.damage, options.log);
     this.verifier.start();
     if (!start.reserved) this.health.stick();
-    this.timer = setInterval(() => this.tick(), TICK);
+    const { hash, cache, commits, flushes, found, records, space, compactor, health } = this;
+    const now = () => clock.now();
+    this.reads = new ItemReads({ hash, placements, cache, log, commits, flushes, records });
+    this.housekeeping = new Housekeeping({
+      health,
+      log,
+      flushes,
+      commits,
+      catalog: this.catalog,
+      compactor,
+      images: this.images,
+      space,
+      now,
+      say: options.log,
+    });
+    this.swaps = new Swaps({
+      directory,
+      hash,
+      placements,
+      cache,
+      log,
+      commits,
+      flushes,
+      found,
+      space,
+      compactor,
+      health,
+      now,
+      fill: (reason, bytes) => this.housekeeping.fill(reason, bytes),
+    });
+    this.timer = setInterval(() => this.housekeeping.tick(), TICK);
     this.timer.unref();
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
     this.health.assertReadable();
-    if (this.flushes.at !== 0) this.flushes.settle();
-    const { hash, cache } = this;
-    hash.of(key);
-    const { a, b, c } = hash;
-    this.reads++;
-    if (cache.find(a, b, key, peek)) {
-      const { words, at } = cache;
-      const w = at >>> 2;
-      const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
-      if (sequence > this.flushes.through) {
-        this.hits++;
-        this.commits.saw(batch, a, b, sequence);
-        const kinds = words[w + Word.kinds];
-        const from = at + RECORD_HEADER + (kinds & 0xff);
-        const state = kinds >>> 16;
-        const item = {
-          value: cache.bytes.subarray(from, from + words[w + Word.valueLength]),
-          flags: words[w + Word.flags],
-          exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
-          cas: cache.longs[(at >>> 3) + Word.cas / 2],
-          stale: (state & State.stale) !== 0,
-          won: (state & State.won) !== 0,
-          fetched: (state & State.fetched) !== 0,
-          accessed: words[w + Word.accessed],
-          binaryKey: (state & State.binaryKey) !== 0,
-          version: sequence,
-        };
-        if (!peek) cache.access(batch.seconds);
-        return item;
-      }
-    }
-    if (!this.placements.index.find(a, b, c)) {
-      this.commits.sawAbsence(batch, a, b);
-      if (this.placements.flushed?.remove(a, b, c)) this.flushedReads++;
-      return undefined;
-    }
-    return this.fetch(key, a, b, c, batch, peek);
+    return this.reads.read(key, batch, peek);
   }
 
   swap(
@@ -304,42 +281,14 @@ class DiskStore implements Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    this.health.assertWritable();
-    if (this.flushes.at !== 0) this.flushes.settleForWrite();
-    const { hash } = this;
-    hash.of(key);
-    const { a, b, c } = hash;
-    if (expected !== "any" || next === null) {
-      if (this.placements.index.find(a, b, c)) {
-        const later = this.look(key, a, b, expected, next);
-        if (later instanceof Promise) {
-          return this.swapLater(later, key.slice(), expected, copyOf(next), batch);
-        }
-        const refused = later === null
-          ? undefined
-          : this.found.refusal(expected, next, this.options.clock.now());
-        if (refused !== undefined) {
-          this.commits.saw(batch, a, b, this.found.sequence);
-          return refused;
-        }
-      } else if (next === null || typeof expected === "object") {
-        this.commits.sawAbsence(batch, a, b);
-        return "absent";
-      }
-    }
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.space.hasRoom(size, next === null)) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
-    }
-    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+    return this.swaps.swap(key, expected, next, batch);
   }
 
   sizeOf(key: Uint8Array): number {
     const { hash, placements } = this;
     hash.of(key);
     const { a, b, c } = hash;
-    if (this.cache.find(a, b, key, true) || !placements.index.find(a, b, c)) return 0;
-    return placements.size;
+    return placements.index.find(a, b, c) ? placements.size : 0;
   }
 
   commit(batch: Batch): Awaitable<void> {
@@ -374,7 +323,7 @@ class DiskStore implements Store {
   }
 
   async removeExpired(): Promise<number> {
-    const { log, placements, options, hash, health } = this;
+    const { log, placements, options, health } = this;
     const batch = new Batch();
     let found = 0;
     const search = expiredItems({
@@ -384,9 +333,7 @@ class DiskStore implements Store {
     for await (const group of search) {
       if (health.refusal !== undefined) throw health.refusal;
       for (const { key, segment, offset } of group) {
-        hash.of(key);
-        if (!this.isAt(segment, offset, hash.a, hash.b, hash.c)) continue;
-        this.bury(key, batch);
+        if (!this.swaps.buryAt(key, segment, offset, batch)) continue;
         this.compactor.reclaimed++;
         found++;
       }
@@ -414,8 +361,8 @@ class DiskStore implements Store {
       bytes: due ? 0 : placements.live,
       limit: options.maxDisk ?? 0,
       evictions: compactor.evictions,
-      reclaimed: compactor.reclaimed + this.replacedFlushed,
-      flushedReads: this.flushedReads,
+      reclaimed: compactor.reclaimed + this.swaps.replacedFlushed,
+      flushedReads: this.reads.flushed,
       index: { places: placements.index.places(), bytes: placements.index.memory() },
       own: [
         ["directory", options.directory],
@@ -433,8 +380,8 @@ class DiskStore implements Store {
           verifier: this.verifier,
           images: this.images,
           readers: [records, found.records],
-          reads: this.reads,
-          hits: this.hits,
+          reads: this.reads.count,
+          hits: this.reads.hits,
         }),
       ],
     };
@@ -465,246 +412,9 @@ class DiskStore implements Store {
     if (problem !== undefined) throw problem;
   }
 
-  // -- reading
-
-  /** Reads what the index's last answer points at. */
-  private fetch(
-    key: Uint8Array,
-    a: number,
-    b: number,
-    c: number,
-    batch: Batch,
-    peek: boolean,
-  ): Awaitable<Item | undefined> {
-    const { placements, log } = this;
-    const { segment, offset, size } = placements;
-    if (offset >= segment.length) {
-      const from = offset - segment.length;
-      const bytes = log.pending.bytes.slice(from, from + size);
-      const record = this.records.parse(bytes, segment, offset);
-      this.commits.saw(batch, a, b, record.sequence);
-      return record.isOf(key) ? itemOf(record) : undefined;
-    }
-    const record = this.records.read(segment, offset, size);
-    if (record instanceof Promise) {
-      return this.fetchLater(record, key, segment, offset, a, b, c, batch, peek);
-    }
-    this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, a, b, batch, peek);
-  }
-
-  private async fetchLater(
-    later: Promise<RecordReader>,
-    key: Uint8Array,
-    segment: Segment,
-    offset: number,
-    a: number,
-    b: number,
-    c: number,
-    batch: Batch,
-    peek: boolean,
-  ): Promise<Item | undefined> {
-    const record = await later;
-    if (!this.isAt(segment, offset, a, b, c)) {
-      // Changed, or moved by a compaction, while we waited.
-      const item = await this.read(key, batch, peek);
-      return item === undefined ? undefined : { ...item, value: item.value.slice() };
-    }
-    this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, a, b, batch, peek);
-  }
-
-  /** The item of a record that was read, which the cache takes in. */
-  private taken(
-    record: RecordReader,
-    key: Uint8Array,
-    a: number,
-    b: number,
-    batch: Batch,
-    peek: boolean,
-  ): Item | undefined {
-    if (!record.isOf(key)) return undefined;
-    const kept = this.cache.insert(a, b, record.bytes, record.at, record.size);
-    if (kept && !peek) this.cache.access(batch.seconds);
-    return itemOf(record);
-  }
-
-  /** Whether that is where the key's record is. */
-  private isAt(segment: Segment, offset: number, a: number, b: number, c: number): boolean {
-    const { placements } = this;
-    return placements.index.find(a, b, c) && placements.segment === segment &&
-      placements.offset === offset;
-  }
-
-  // -- swapping
-
-  private async swapLater(
-    later: Promise<RecordReader>,
-    key: Uint8Array,
-    expected: Expected,
-    next: NewItem | null,
-    batch: Batch,
-  ): Promise<Swapped> {
-    const { hash, placements } = this;
-    hash.of(key);
-    const { a, b, c } = hash;
-    const { segment, offset } = placements;
-    const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
-    hash.of(key);
-    this.health.assertWritable();
-    if (!this.isAt(segment, offset, a, b, c)) return await this.swap(key, expected, next, batch);
-    if (reader !== null) {
-      this.found.take(reader);
-      const refused = this.found.refusal(expected, next, this.options.clock.now());
-      if (refused !== undefined) {
-        this.commits.saw(batch, a, b, reader.sequence);
-        return refused;
-      }
-    }
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.space.hasRoom(size, next === null)) {
-      return await this.swapWithRoom(key, expected, next, batch);
-    }
-    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
-  }
-
-  /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
-  private look(
-    key: Uint8Array,
-    a: number,
-    b: number,
-    expected: Expected,
-    next: NewItem | null,
-  ): Promise<RecordReader> | undefined | null {
-    try {
-      return this.found.look(key, a, b);
-    } catch (error) {
-      return mayGoUnseen(error, expected, next);
-    }
-  }
-
-  /** A swap for which room must be made first. */
-  private async swapWithRoom(
-    key: Uint8Array,
-    expected: Expected,
-    next: NewItem | null,
-    batch: Batch,
-  ): Promise<Swapped> {
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    const made = await this.compactor.makeRoom(size, next === null);
-    if (!made) {
-      if (this.space.couldHold(size, next === null)) this.fill(this.space.describe(), size);
-      throw new OutOfSpaceError(
-        `No room for ${size} bytes in '${this.options.directory}': ${this.space.describe()}`,
-      );
-    }
-    return await this.swap(key, expected, next, batch);
-  }
-
-  /** Stores an item under the key that was hashed last. */
-  private put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
-    const { log } = this;
-    const { a, b, c } = this.hash;
-    if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
-    const sequence = ++log.sequence;
-    const size = log.appendItem(key, next, sequence, this.hash);
-    this.placements.set(a, b, c, log.active!, log.offset, size);
-    this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
-    this.commits.changed(batch, a, b, false);
-    if (log.pending.length > WRITE_AT) log.writeOut();
-    if (next.cas === 0n) return BigInt(sequence);
-    if (next.cas < FOLLOWED_CAS && next.cas > sequence) log.sequence = Number(next.cas);
-    return next.cas;
-  }
-
-  /** Deletes the key that was hashed last. */
-  private bury(key: Uint8Array, batch: Batch): bigint {
-    const { log } = this;
-    const { a, b, c } = this.hash;
-    const sequence = ++log.sequence;
-    log.appendTombstone(key, sequence, 0, this.hash);
-    this.placements.drop(a, b, c);
-    this.cache.forget(a, b);
-    this.commits.changed(batch, a, b, true);
-    return 0n;
-  }
-
-  // -- in the background
-
-  private tick(): void {
-    if (this.health.isStuck) return this.reserve();
-    if (this.health.refusal !== undefined) return;
-    try {
-      if (this.flushes.at !== 0) this.flushes.settleForWrite();
-      this.commits.tick();
-      this.sealExpired();
-      this.complaint = "";
-    } catch (error) {
-      // What lasts is said once.
-      if (messageOf(error) !== this.complaint) this.options.log(messageOf(error));
-      this.complaint = messageOf(error);
-    }
-    this.compactor.wake();
-    if (this.health.state === "open") this.images.wake();
-    // A little more than what was refused, so that one set more does not make it full again.
-    const wanted = this.refusedBytes + this.space.ceiling / 100;
-    if (this.health.state === "full" && this.space.hasRoom(wanted)) this.health.empty();
-  }
-
-  /** Notes that there is no room for an item of so many bytes. */
-  private fill(reason: string, bytes: number): void {
-    this.refusedBytes = bytes;
-    this.health.fill(reason);
-  }
-
-  /** Ends a segment of which much has expired, so that it can be given up, when nobody writes to it. */
-  private sealExpired(): void {
-    const { active } = this.log;
-    const { position } = this.log;
-    this.quietTicks = position === this.lastPosition ? this.quietTicks + 1 : 0;
-    this.lastPosition = position;
-    if (active === undefined || this.quietTicks < QUIET_TICKS) return;
-    const expired = active.expiry.passed(this.options.clock.now());
-    if (expired > active.length / 4 && active.live > 0) this.log.seal();
-  }
-
-  /** Tries again what a full file system did not let the start do. */
-  private reserve(): void {
-    if (this.reserving) return;
-    this.reserving = true;
-    this.catalog.reserve().then(() => this.health.isStuck && this.health.empty(), () => {})
-      .finally(() => this.reserving = false);
-  }
-
   /** Resolves when all sealed segments are listed. */
   private async listAll(): Promise<void> {
     if (this.log.hints.size > 0) await this.commits.syncer.all();
     await this.catalog.settled;
   }
-}
-
-/** Whatever it was, what is damaged can be deleted. */
-function mayGoUnseen(error: unknown, expected: Expected, next: NewItem | null): null {
-  if (error instanceof UnreadableError && expected === "any" && next === null) return null;
-  throw error;
-}
-
-function itemOf(reader: RecordReader): Item {
-  const { state } = reader;
-  return {
-    value: reader.value(),
-    flags: reader.flags,
-    exptime: reader.time,
-    cas: reader.cas,
-    stale: (state & State.stale) !== 0,
-    won: (state & State.won) !== 0,
-    fetched: (state & State.fetched) !== 0,
-    accessed: reader.accessed,
-    binaryKey: (state & State.binaryKey) !== 0,
-    version: reader.sequence,
-  };
-}
-
-function copyOf(next: NewItem | null): NewItem | null {
-  return next === null ? null : { ...next, value: next.value.slice() };
 }

@@ -4,8 +4,12 @@
  * @module
  */
 
+import { ResultCounts } from "../exchanges.ts";
+
 /** Counts since the store was opened. */
 export class Counters {
+  /** Requests by how they ended. */
+  readonly results = new ResultCounts();
   /** Requests sent, with retries. */
   requests = 0;
   /** Objects written. */

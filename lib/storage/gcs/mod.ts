@@ -108,7 +108,14 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
       : undefined;
     const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
     // Three tries fit into the time that a command has.
-    transport = new Transport(address, timeout / 3, credentials, deadlines, counters);
+    transport = new Transport(
+      address,
+      timeout / 3,
+      credentials,
+      deadlines,
+      counters,
+      options.onExchanged,
+    );
     const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
     return store;
@@ -297,6 +304,7 @@ class GcsStore implements Store {
         ["keys_in_hand", this.#writer.keys],
         ["hint_bytes", this.#hints.bytes],
         ["listings", this.#census.passes],
+        ...counters.results.figures("results_"),
       ],
     };
   }

@@ -11,6 +11,7 @@
 import type { Socket } from "node:net";
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from "undici";
 import { messageOf, StoreError } from "../../errors.ts";
+import type { Exchanged, Result } from "../exchanges.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "../google_credentials.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -24,6 +25,9 @@ const proxyNames = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
 /** What is said of a request that had no answer when its time was up. */
 const tooLate = "no answer came in time";
+
+/** What a request does, by its method. */
+const operations = { GET: "read", POST: "write", DELETE: "delete" } as const;
 
 /** An answer with its whole body. */
 export interface Answer {
@@ -69,6 +73,7 @@ export class Transport {
     readonly credentials: Credentials | undefined,
     readonly deadlines: Deadlines,
     readonly counters: Counters,
+    readonly onExchanged?: (exchanged: Exchanged) => void,
   ) {
     // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
     const allowH2 = false;
@@ -148,12 +153,48 @@ export class Transport {
       }
       if (contentType !== undefined) headers["content-type"] = contentType;
       this.counters.requests++;
+      const began = performance.now();
       this.#dispatcher.dispatch({ origin: this.endpoint, method, path, headers, body }, exchange);
-      return { header: headers.authorization, answer: await exchange.answer };
+      const header = headers.authorization;
+      return { header, answer: await this.#watched(exchange.answer, method, began) };
     } finally {
       this.deadlines.clear(deadline);
     }
   }
+
+  /** The answer, counted and told by how it came. */
+  async #watched(
+    answer: Promise<Answer>,
+    method: Request["method"],
+    began: number,
+  ): Promise<Answer> {
+    let result: Result = "connection";
+    try {
+      const { status } = await answer;
+      result = resultOf(status);
+      return answer;
+    } catch (error) {
+      if (error instanceof Unanswered && error.kind === "silent") result = "timeout";
+      throw error;
+    } finally {
+      this.counters.results.add(result);
+      const milliseconds = performance.now() - began;
+      this.onExchanged?.({
+        operation: operations[method],
+        result,
+        began,
+        milliseconds,
+        requests: 1,
+      });
+    }
+  }
+}
+
+/** How a request ended, by its status; that something is not there, or has changed, is an answer. */
+function resultOf(status: number): Result {
+  if (status < 400 || status === 404 || status === 412) return "ok";
+  if (status === 429) return "rate_limit";
+  return status === 408 || status >= 500 ? "service_error" : "error";
 }
 
 /** What undici tells of one request. */

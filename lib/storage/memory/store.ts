@@ -9,6 +9,7 @@
  */
 
 import { assert } from "../../errors.ts";
+import { othersTurn } from "../../others_turn.ts";
 import {
   type Awaitable,
   type Batch,
@@ -285,9 +286,4 @@ export class MemoryStore implements Store {
     }
     this.#sweeping = false;
   }
-}
-
-/** Lets others have their turn. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Result } from "../exchanges.ts";
 import type { Confirmation, Request } from "./request.ts";
 
 /** Requests of one turn, and what has become of them. */
@@ -21,6 +22,8 @@ export interface Batch {
   confirmation: Confirmation | undefined;
   /** When it was sent, by `performance.now()`. */
   sentAt: number;
+  /** How the exchange ended; the last that was not `ok` stands for all. */
+  result: Result;
 }
 
 /** An empty one. */
@@ -33,5 +36,6 @@ export function newBatch(): Batch {
     deadline: Infinity,
     confirmation: undefined,
     sentAt: 0,
+    result: "ok",
   };
 }

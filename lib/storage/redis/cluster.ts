@@ -23,13 +23,19 @@ import { slotOf, SLOTS } from "./slots.ts";
 const MOST_REDIRECTIONS = 6;
 /** How long before the same is tried again where the cluster asks for patience, in milliseconds. */
 const PATIENCE = 50;
-/** How long a node may take to tell the map, in milliseconds, before another is asked. */
+/**
+ * How long a node may take to tell the map, in milliseconds, before another is asked; twice as long when
+ * all have been asked, for the machine may be busy.
+ */
 const MAP_TIMEOUT = 400;
 /** How often the map is asked for while something is wrong, and while nothing is, in milliseconds. */
 const MAP_INTERVAL_AMISS = 150;
 const MAP_INTERVAL = 10_000;
 /** Requests that wait for the map at most. */
 const MOST_WAITING = 10_000;
+
+/** A node that did not answer in time. */
+class LateError extends StoreError {}
 
 export class Cluster implements Nodes {
   private readonly slots: (Link | undefined)[] = new Array(SLOTS);
@@ -124,7 +130,34 @@ export class Cluster implements Nodes {
   }
 
   private async findMap(): Promise<void> {
-    let cause = "";
+    const { timeout } = this.settings;
+    let cause: unknown;
+    for (let patience = MAP_TIMEOUT;; patience *= 2) {
+      cause = await this.askAll(Math.min(patience, timeout));
+      if (cause === undefined) {
+        if (this.cause !== "") this.settings.log("The Redis cluster can be used again", "notice");
+        this.cause = "";
+        return;
+      }
+      if (this.closed) return;
+      if (!(cause instanceof LateError) || patience >= timeout) break;
+    }
+    // Causes may alternate, as nodes are asked in turn; the state is one.
+    if (this.cause === "") {
+      const text = causeOf(cause);
+      this.settings.log(`Cannot use the Redis cluster: ${text}; requests fail until that changes`);
+    }
+    this.cause = causeOf(cause);
+    this.amiss = true;
+  }
+
+  /**
+   * Asks one node after another for the map.
+   *
+   * @return what went wrong where none has told it: with the last of them, or that one was late
+   */
+  private async askAll(patience: number): Promise<unknown> {
+    let cause: unknown = new StoreError("no node is known");
     // Replicas too: they know who has become master. Links that are up come first.
     const addresses = new Map<string, Address>();
     const links = [...this.links.values()].filter(isWell);
@@ -132,29 +165,23 @@ export class Cluster implements Nodes {
     for (const one of shuffled([...this.known.values()])) addresses.set(nameOf(one), one);
     for (const one of this.seeds) addresses.set(nameOf(one), one);
     for (const address of addresses.values()) {
-      if (this.closed) return;
+      if (this.closed) break;
       try {
-        this.learn(await this.askMap(address), address);
-        if (this.cause !== "") this.settings.log("The Redis cluster can be used again", "notice");
-        this.cause = "";
-        return;
+        this.learn(await this.askMap(address, patience), address);
+        return undefined;
       } catch (error) {
-        cause = causeOf(error);
+        if (!(cause instanceof LateError)) cause = error;
       }
     }
-    // Causes may alternate, as nodes are asked in turn; the state is one.
-    if (this.cause === "") {
-      this.settings.log(`Cannot use the Redis cluster: ${cause}; requests fail until that changes`);
-    }
-    this.cause = cause;
-    this.amiss = true;
+    return cause;
   }
 
-  private async askMap(address: Address): Promise<Reply> {
-    const deadline = performance.now() + MAP_TIMEOUT;
+  private async askMap(address: Address, patience: number): Promise<Reply> {
+    // It is given up here; the link's own limit comes later.
+    const deadline = performance.now() + 2 * patience;
     const words = ["CLUSTER", "SLOTS"];
     const link = this.links.get(nameOf(address));
-    if (link !== undefined) return await within(link.call(words, deadline), MAP_TIMEOUT);
+    if (link !== undefined) return await within(link.call(words, deadline), patience);
     const visit = new Link(address, {
       ...this.settings,
       log: () => {},
@@ -162,7 +189,7 @@ export class Cluster implements Nodes {
       redirect: () => false,
     });
     try {
-      return await within(visit.call(words, deadline), MAP_TIMEOUT);
+      return await within(visit.call(words, deadline), patience);
     } catch (error) {
       if (!/cluster support disabled/.test(causeOf(error))) throw error;
       throw new StoreError(
@@ -308,7 +335,7 @@ function shuffled<T>(all: readonly T[]): T[] {
 async function within<T>(result: Promise<T>, ms: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout>;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new StoreError(`No answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new LateError(`No answer within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([result, late]);

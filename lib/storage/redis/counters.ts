@@ -1,5 +1,8 @@
+import { ResultCounts } from "../exchanges.ts";
+
 /** What is counted for `stats redis`. */
 export class Counters {
+  readonly results = new ResultCounts();
   reconnects = 0;
   timeouts = 0;
   lost = 0;
@@ -8,4 +11,9 @@ export class Counters {
   batches = 0;
   requests = 0;
   readonly errors = new Map<string, number>();
+
+  /** The lines of `stats` of how requests ended. */
+  resultFigures(): [string, number][] {
+    return this.results.figures("redis_results_", ["ok", "error", "timeout", "connection"]);
+  }
 }

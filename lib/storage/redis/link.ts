@@ -9,6 +9,7 @@ import type { Say } from "../../log_level.ts";
 import { Buffer } from "node:buffer";
 import type { ConnectionOptions } from "node:tls";
 import { ByteBuffer } from "../../bytes.ts";
+import type { Exchanged } from "../exchanges.ts";
 import { StoreError } from "../../errors.ts";
 import { type Batch, newBatch } from "./batch.ts";
 import { Connection } from "./connection.ts";
@@ -47,6 +48,8 @@ export interface LinkSettings {
   readonly access: Access;
   readonly counters: Counters;
   readonly log: Say;
+  /** Told of each write to Redis that has all its answers, or will have none. */
+  readonly onExchanged: ((exchanged: Exchanged) => void) | undefined;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
   /** The link has become ready, is down, or Redis is late. */
@@ -220,8 +223,24 @@ export class Link {
 
   /** For requests: the reply is there. */
   received(request: Request): void {
-    const batch = request.batch!;
+    // What was given up is counted by then.
+    if (!request.settled) this.settings.counters.results.add("ok");
+    this.leave(request.batch!);
+  }
+
+  /** For requests: one has left its batch, answered or lost with the connection. */
+  leave(batch: Batch): void {
+    const { onExchanged } = this.settings;
     if (--batch.left > 0) return;
+    if (onExchanged !== undefined) {
+      onExchanged({
+        operation: "pipeline",
+        result: batch.result,
+        began: batch.sentAt,
+        milliseconds: performance.now() - batch.sentAt,
+        requests: batch.requests.length,
+      });
+    }
     this.unanswered -= batch.size;
     const pending = this.pending;
     while (pending.length > 0 && pending[0].left === 0) pending.shift();
@@ -229,12 +248,23 @@ export class Link {
 
   /** For requests: Redis answered with an error, or the connection is lost. */
   refused(request: Request, error: Error): void {
-    this.received(request);
+    const batch = request.batch!;
+    try {
+      this.answerRefused(request, batch, error);
+    } finally {
+      this.leave(batch);
+    }
+  }
+
+  /** Sends it again where that helps, or fails it. */
+  private answerRefused(request: Request, batch: Batch, error: Error): void {
     const { counters, redirect } = this.settings;
     if (!isReplyError(error)) {
+      batch.result = "connection";
       this.fence ??= this.identity;
       if (request.settled) return;
       counters.lost++;
+      counters.results.add("connection");
       return request.fail(
         new StoreError(
           `Lost the connection to Redis at ${this.address} before it answered ` +
@@ -246,6 +276,8 @@ export class Link {
     const kind = kindOf(error);
     if (request.repeats(kind)) return this.enqueue(request);
     if (redirect(request, error, this)) return;
+    batch.result = "error";
+    counters.results.add("error");
     counters.errors.set(kind, (counters.errors.get(kind) ?? 0) + 1);
     request.fail(failureOf(error, this.address));
   }
@@ -388,6 +420,8 @@ export class Link {
         continue;
       }
       this.settings.counters.timeouts++;
+      this.settings.counters.results.add("timeout");
+      batch.result = "timeout";
       request.fail(this.late(outcomeOf(request)));
     }
     batch.deadline = next;

@@ -71,7 +71,9 @@ class RedisStore implements Store, Scope, Sweepable {
     this.prefix = bytesOf(options.prefix);
     this.timeout = options.timeout ?? TIMEOUT;
     const { log } = options;
-    const settings = { timeout: this.timeout, tls, access, counters: this.counters, log };
+    const { counters, timeout } = this;
+    const { onExchanged } = options;
+    const settings = { timeout, tls, access, counters, log, onExchanged };
     this.db = access.db;
     this.nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
@@ -175,6 +177,7 @@ class RedisStore implements Store, Scope, Sweepable {
       ["redis_timeouts", counters.timeouts],
       ["redis_lost_replies", counters.lost],
       ["redis_refused_requests", counters.refused],
+      ...counters.resultFigures(),
     ];
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
     const isAway = states.length === 0 || states.some((state) => state !== "ready");

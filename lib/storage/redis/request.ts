@@ -177,7 +177,7 @@ export class Call extends Request {
 /** A command of the handshake: what Redis answers is not put into words, errors included. */
 export class Question extends Call {
   override reject(error: Error): void {
-    this.link!.received(this);
+    this.link!.leave(this.batch!);
     this.fail(error);
   }
 }

@@ -91,7 +91,7 @@ Deno.test("the cache gives the newest record of a key or none, within its bytes"
     if (cache.find(a, b, key)) {
       hits++;
       if (hot) hotHits++;
-      assertEquals(cache.words[(cache.at >>> 2) + 4], model.get(name));
+      assertEquals(cache.chunk.words[(cache.at >>> 2) + 4], model.get(name));
       if (random.chance(0.05)) {
         cache.forget(a, b);
         model.delete(name);

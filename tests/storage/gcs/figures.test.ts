@@ -1,6 +1,7 @@
 /** Counting items, clearing dead ones, and the figures of `stats`. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Exchanged } from "../../../lib/storage/exchanges.ts";
 import { nameOf } from "../../../lib/storage/gcs/name.ts";
 import * as commands from "./commands.ts";
 import { figure, Place, sleep, until } from "./open.ts";
@@ -106,4 +107,26 @@ Deno.test("gcs figures: retries are counted by their causes", async () => {
   const causes = ["rate_limit", "service_error", "connection", "timeout"];
   assertEquals(causes.map((cause) => figure(store, `retries_${cause}`)), [1, 1, 1, 1]);
   assertEquals(figure(store, "uploads"), 4);
+});
+
+Deno.test("gcs figures: requests are counted and told by how they ended", async () => {
+  await using place = await Place.open();
+  const exchanged: Exchanged[] = [];
+  const onExchanged = (exchange: Exchanged) => void exchanged.push(exchange);
+  const store = await place.store({ timeout: 3000, onExchanged });
+  const troubles = { rate_limit: 429, service_error: 503, connection: "reset", timeout: "stall" };
+  for (const [result, what] of Object.entries(troubles)) {
+    place.emulator.faults.add({ what: what as 503, operations: ["insert"], times: 1 });
+    await commands.set(store, result, "v");
+  }
+  assertEquals(
+    Object.keys(troubles).map((result) => figure(store, `results_${result}`)),
+    [1, 1, 1, 1],
+  );
+  assert(figure(store, "results_ok") >= 4);
+  const told = exchanged.filter(({ operation, result }) =>
+    operation === "write" && result !== "ok"
+  );
+  assertEquals(told.map(({ result }) => result as string), Object.keys(troubles));
+  assert(told.every(({ milliseconds }) => milliseconds >= 0));
 });

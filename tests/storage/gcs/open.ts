@@ -54,7 +54,7 @@ export function sleep(ms: number): Promise<void> {
 }
 
 /** Waits until something is so; fails after a while. */
-export async function until(what: () => boolean | Promise<boolean>, limit = 10_000): Promise<void> {
+export async function until(what: () => boolean | Promise<boolean>, limit = 60_000): Promise<void> {
   const end = performance.now() + limit;
   while (!await what()) {
     if (performance.now() > end) throw new Error(`not so after ${limit} ms: ${what}`);

@@ -1,4 +1,4 @@
-/** What commands cost, in requests and dollars, and that the README's table says so. */
+/** What commands cost, in requests and dollars, and that docs/gcs.md says so. */
 
 import { assert, assertEquals } from "@std/assert";
 import { nameOf } from "../../../lib/storage/gcs/name.ts";
@@ -13,7 +13,7 @@ type Counts = Partial<Record<Operation, number>>;
 /** Dollars for a million requests (cloud.google.com/storage/pricing, Standard, one region). */
 const dollars: Counts = { get: 0.4, insert: 5, delete: 0 };
 
-/** A million times these requests, as the README puts it; so many of the inserts were refused. */
+/** A million times these requests, as docs/gcs.md puts it; so many of the inserts were refused. */
 function priceOf(counts: Counts, refused: number): string {
   let most = 0;
   for (const [operation, count] of Object.entries(counts)) {
@@ -25,16 +25,16 @@ function priceOf(counts: Counts, refused: number): string {
   return least + most.toFixed(2);
 }
 
-const readme = await Deno.readTextFile(new URL("../../../README.md", import.meta.url));
+const page = await Deno.readTextFile(new URL("../../../docs/gcs.md", import.meta.url));
 
-/** The cells of the README's table behind the one that names a command. */
+/** The cells of docs/gcs.md behind the one that names a command. */
 function rowOf(command: string): [requests: string, dollars: string] {
-  const line = readme.split("\n").find((line) => line.startsWith(`| ${command} `));
+  const line = page.split("\n").find((line) => line.startsWith(`| ${command} `));
   const [, , requests, dollars] = line!.split("|").map((cell) => cell.trim());
   return [requests, dollars];
 }
 
-/** Holds a row of the README to what the cases of a command were measured to take. */
+/** Holds a row of it to what the cases of a command were measured to take. */
 function assertRow(command: string, ...cases: { counts: Counts; refused?: number }[]): void {
   const [requests, dollars] = rowOf(command);
   const sums = cases.map(({ counts }) => Object.values(counts).reduce((sum, n) => sum + n));

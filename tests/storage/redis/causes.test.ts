@@ -177,6 +177,7 @@ listen redis
       const options = {
         urls: [`redis://127.0.0.1:${front}`],
         log: (line: string) => lines.push(line),
+        timeout: 2000,
       };
       await using store = await using(openOn(server, options));
       const begun = performance.now();

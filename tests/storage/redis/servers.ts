@@ -48,7 +48,7 @@ export function freePort(): number {
 export async function until(
   condition: () => unknown | Promise<unknown>,
   what: string,
-  ms = 15_000,
+  ms = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + ms;
   for (;;) {

@@ -10,6 +10,9 @@ import { testContract } from "../contract.ts";
 import { missing, RedisCluster, type RedisServer, redisTest } from "./servers.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
+/** For tests that are not about it: a Redis that a busy machine lets wait is no Redis that is away. */
+const PATIENT = 20_000;
+
 /** Opens a store on a server or a cluster. */
 export function openOn(
   place: RedisServer | RedisCluster,
@@ -22,6 +25,7 @@ export function openOn(
     prefix: "",
     clock: systemClock,
     log: () => {},
+    timeout: PATIENT,
     ...options,
   }));
 }

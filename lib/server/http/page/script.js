@@ -12,6 +12,7 @@
   };
   const count = (value) => Number(value.toPrecision(4)).toLocaleString("en");
   const milliseconds = (value) => `${Number(value.toPrecision(3))} ms`;
+  const seconds = (value) => `${Number(value.toPrecision(3))} s`;
   const percent = (value) => `${Number((value * 100).toFixed(1))} %`;
 
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
@@ -28,22 +29,32 @@
     ["Request time", milliseconds, { p50: "p50", p99: "p99", p999: "p99.9" }],
     ["Hit rate", percent, { hitRate: "hits of reads" }],
     ["Bytes a second", bytes, { bytesIn: "in", bytesOut: "out" }],
-    ["Connections", count, { connections: "open" }],
+    ["Connections", count, { connections: "open", connText: "text", connBinary: "binary" }],
     ["Items", count, { items: "items", evictions: "evicted a second" }],
-    ["Memory", bytes, { resident: "process", heap: "heap", cache: "cache", index: "index" }],
+    ["Memory", bytes, {
+      resident: "process",
+      heap: "heap",
+      cache: "cache",
+      index: "index",
+      clients: "clients",
+    }],
+    ["Memory of clients", bytes, { clients: "in use", clientsLimit: "limit" }],
     ["Store", bytes, { bytes: "items", limit: "limit" }],
     ["Disk", bytes, { live: "live", dead: "dead", free: "free", reserved: "reserved" }],
-    ["Compaction a second", bytes, { moved: "copied" }],
+    ["Compaction a second", bytes, { read: "read", moved: "copied", freed: "given back" }],
+    ["Compaction under way for", seconds, { compactingFor: "so far" }],
     ["Syncs", count, { syncs: "a second", syncMs: "last, ms" }],
     ["Requests to the store a second", count, {
       requests: "requests",
       retries: "retries",
       inFlight: "in flight",
     }],
+    ["Time of requests to the store", milliseconds, { storeP50: "p50", storeP99: "p99" }],
     ["Event loop late by", milliseconds, { lag: "at most" }],
   ];
   const colours = ["#3b7ddd", "#d9822b", "#2f9e5f", "#b4479b", "#8c8c8c"];
   const MOST = 3600;
+  const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i);
   const byId = (id) => document.getElementById(id);
   let names = [];
   let times = [];
@@ -92,6 +103,8 @@
           axes: [{ ...axis, values: (_, ticks) => ticks.map(clock), space: 70 }, {
             ...axis,
             size: 72,
+            // Ticks of bytes lie at whole KiB and MiB.
+            ...(show === bytes ? { incrs: powersOfTwo } : {}),
             values: (_, ticks) => ticks.map(show),
           }],
           scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.1] } },
@@ -99,23 +112,51 @@
         [[], ...has.map(() => [])],
         figure,
       );
-      plot.root.setAttribute("role", "img");
-      drawn.push({ plot, figure, title, show, has });
+      const chart = { plot, figure, title, show, has };
+      makeReadable(chart);
+      drawn.push(chart);
     }
     fill();
+  };
+
+  /** What a chart shows at a place in its data, in words. */
+  const inWords = ({ plot, title, show, has }, at) => {
+    const values = has.map(([, label], i) => {
+      const value = plot.data[i + 1][at];
+      return `${label} ${value === null || value === undefined ? "none" : show(value)}`;
+    });
+    return `${title}: ${values.join(", ")}`;
+  };
+
+  /** A chart is a picture with a text; with the arrow keys its values are read out one by one. */
+  const makeReadable = (chart) => {
+    const { plot, figure } = chart;
+    const picture = plot.root.querySelector(".u-wrap");
+    picture.setAttribute("role", "img");
+    picture.tabIndex = 0;
+    const said = document.createElement("output");
+    said.className = "unseen";
+    figure.append(said);
+    picture.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1, Home: -MOST, End: MOST }[event.key];
+      const last = plot.data[0].length - 1;
+      if (step === undefined || last < 0) return;
+      event.preventDefault();
+      const at = Math.max(0, Math.min(last, (plot.cursor.idx ?? last) + step));
+      plot.setCursor({ left: plot.valToPos(plot.data[0][at], "x"), top: 1 });
+      said.textContent = `${clock(plot.data[0][at])}, ${inWords(chart, at)}`;
+    });
   };
 
   /** Puts what is known into the charts. */
   const fill = () => {
     const from = Math.max(0, times.length - shown);
-    for (const { plot, title, show, has } of drawn) {
-      const data = has.map(([name]) => columnOf(name).slice(from));
-      plot.setData([times.slice(from), ...data]);
-      const last = has.map(([, label], i) => {
-        const value = data[i].at(-1);
-        return `${label} ${value === null || value === undefined ? "none" : show(value)}`;
-      });
-      plot.root.setAttribute("aria-label", `${title}: ${last.join(", ")}`);
+    for (const chart of drawn) {
+      const { plot, has } = chart;
+      plot.setData([times.slice(from), ...has.map(([name]) => columnOf(name).slice(from))]);
+      const last = plot.data[0].length - 1;
+      if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: last });
+      plot.root.querySelector(".u-wrap").setAttribute("aria-label", inWords(chart, last));
     }
   };
 
@@ -142,18 +183,18 @@
   };
 
   const showNow = () => {
-    const items = [];
+    const items = new Map();
     for (const [title, show, series] of charts) {
       for (const [name, label] of Object.entries(series)) {
         const value = columnOf(name).at(-1);
-        if (value === null || value === undefined) continue;
+        if (value === null || value === undefined || items.has(name)) continue;
         const entry = document.createElement("div");
         entry.append(element("dt", `${title}: ${label}`), element("dd", show(value)));
         entry.dataset.name = name;
-        items.push(entry);
+        items.set(name, entry);
       }
     }
-    byId("now").replaceChildren(...items);
+    byId("now").replaceChildren(...items.values());
   };
 
   const showEvent = ({ time, title, values, advice, talkers, log }) => {
@@ -171,12 +212,14 @@
       if (isFirst) draw();
       else fill();
     }
-    byId("talkers").replaceChildren(...talkers.map((talker) => {
+    const order = document.querySelector("#order input:checked").value;
+    byId("talkers").replaceChildren(...talkers[order].map((talker) => {
       const row = document.createElement("tr");
       row.append(
         element("td", talker.addr),
         element("td", bytes(talker.received)),
         element("td", bytes(talker.sent)),
+        element("td", count(talker.requests)),
         element("td", count(talker.batches)),
       );
       return row;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import fs from "node:fs";
 import { constants } from "node:os";
 import {
@@ -269,7 +270,7 @@ export async function replaceFile(
   try {
     for (let at = 0; at < bytes.length; at += WRITE_SLICE) {
       // A hint of many megabytes is not written in one go: others have requests meanwhile.
-      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      if (at > 0) await othersTurn();
       writeFully(file, bytes.subarray(at, at + WRITE_SLICE), at);
     }
     await file.sync();

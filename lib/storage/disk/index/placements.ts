@@ -5,6 +5,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { ENDLESS, KeyIndex, offsetOf, placeHigh, placeLow, SHARDS, unitsOf } from "./key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import { assert } from "../../../errors.ts";
@@ -71,6 +72,11 @@ export class Placements {
     return size;
   }
 
+  /** Whether a key's record is there. Afterwards that is the index's last answer. */
+  isAt(segment: Segment, offset: number, a: number, b: number, c: number): boolean {
+    return this.index.find(a, b, c) && this.segment === segment && this.offset === offset;
+  }
+
   /** Points a key at a record that was appended. */
   set(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
     const { index } = this;
@@ -110,7 +116,7 @@ export class Placements {
       index.each(shard, (high, low) => {
         if (high >>> 16 === segment.slot) told(offsetOf(low));
       });
-      if (shard % SHARDS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (shard % SHARDS_A_TURN === 0) await othersTurn();
       if (this.index !== index) return;
     }
   }

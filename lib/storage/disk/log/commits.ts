@@ -167,7 +167,8 @@ export class Commits {
   /** Notes that everything that was pending is written. */
   wrote(): void {
     this.#dependentCount = 0;
-    this.#buried.clear();
+    // Emptying a set makes a new table, also of one that is empty.
+    if (this.#buried.size > 0) this.#buried.clear();
   }
 
   /** Notes that a key is again what it was before what is lost. */

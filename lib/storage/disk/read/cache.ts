@@ -24,7 +24,8 @@ export interface Access {
   readonly accessed: number;
 }
 
-interface Chunk {
+/** Memory for records. */
+export interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array;
   readonly longs: BigUint64Array;
@@ -33,14 +34,13 @@ interface Chunk {
 
 /** The cache. A found record stays where it is until the next {@linkcode insert}. */
 export class RecordCache {
-  /** Where {@linkcode find} found a record: its chunk's memory, and the record's first byte in it. */
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  words: Uint32Array = new Uint32Array(0);
-  longs: BigUint64Array = new BigUint64Array(0);
+  /** Where {@linkcode find} found a record: its chunk, and the record's first byte in that. */
+  chunk: Chunk = chunkOf(0);
   at = 0;
 
   private chunkBytes = 0;
-  private chunkUnits = 0;
+  /** The power of two that a chunk's units of 8 bytes are. */
+  private chunkShift = 0;
   private chunkCount = 0;
   private chunks: Chunk[] = [];
   private current = -1;
@@ -65,8 +65,10 @@ export class RecordCache {
     this.table = new Uint32Array(buckets * WAYS * 2);
     this.buckets = buckets;
     const room = limit - this.table.byteLength;
-    this.chunkBytes = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32))) & ~7;
-    this.chunkUnits = this.chunkBytes / 8;
+    // Places are told apart by shifts, which a read has more of than of anything else.
+    const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
+    this.chunkShift = 31 - Math.clz32(asked) - 3;
+    this.chunkBytes = 8 << this.chunkShift;
     this.chunkCount = Math.floor(room / this.chunkBytes);
     this.chunks = [];
     this.current = -1;
@@ -92,9 +94,8 @@ export class RecordCache {
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const index = Math.floor(place / this.chunkUnits);
-      const chunk = this.chunks[index];
-      const at = (place - index * this.chunkUnits) * 8;
+      const chunk = this.chunks[place >>> this.chunkShift];
+      const at = (place & (1 << this.chunkShift) - 1) * 8;
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
       const length = key.length;
@@ -104,9 +105,7 @@ export class RecordCache {
       while (i < length && bytes[from + i] === key[i]) i++;
       if (i !== length) continue;
       if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
-      this.bytes = bytes;
-      this.words = words;
-      this.longs = chunk.longs;
+      this.chunk = chunk;
       this.at = at + PREFIX;
       return true;
     }
@@ -115,8 +114,8 @@ export class RecordCache {
 
   /** Notes an access in the record that was found or taken in last, for as long as it is here. */
   access(seconds: number): void {
-    const { words, at } = this;
-    const w = at >>> 2;
+    const { words } = this.chunk;
+    const w = this.at >>> 2;
     // A line of memory that is read only stays as it is: nothing is written where nothing changes.
     if ((words[w + Word.kinds] & State.fetched << 16) === 0) {
       words[w + Word.kinds] |= State.fetched << 16;
@@ -132,9 +131,8 @@ export class RecordCache {
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const index = Math.floor(place / this.chunkUnits);
-      const { words } = this.chunks[index];
-      const w = (place - index * this.chunkUnits) * 2 + PREFIX / 4;
+      const { words } = this.chunks[place >>> this.chunkShift];
+      const w = (place & (1 << this.chunkShift) - 1) * 2 + PREFIX / 4;
       const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * 4294967296;
       if (words[w - PREFIX / 4] !== a || found !== sequence) continue;
       const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
@@ -159,10 +157,8 @@ export class RecordCache {
     chunk.words[to >>> 2] = a;
     chunk.words[(to >>> 2) + 1] = size >>> 3;
     chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
-    this.point(a, b, this.current * this.chunkUnits + (to >>> 3) + 1);
-    this.bytes = chunk.bytes;
-    this.words = chunk.words;
-    this.longs = chunk.longs;
+    this.point(a, b, this.placeOf(this.current, to));
+    this.chunk = chunk;
     this.at = to + PREFIX;
     return true;
   }
@@ -201,18 +197,16 @@ export class RecordCache {
     table[free + 1] = place;
   }
 
+  /** What the table says of a record at a byte of a chunk. */
+  private placeOf(index: number, at: number): number {
+    return ((index << this.chunkShift | at >>> 3) >>> 0) + 1;
+  }
+
   /** Makes the oldest chunk the current one, with room for `needed` bytes. */
   private nextChunk(needed: number): Chunk {
     const index = this.current = (this.current + 1) % this.chunkCount;
     if (index === this.chunks.length) {
-      const bytes = new Uint8Array(this.chunkBytes);
-      const { buffer } = bytes;
-      this.chunks.push({
-        bytes,
-        words: new Uint32Array(buffer),
-        longs: new BigUint64Array(buffer),
-        used: 0,
-      });
+      this.chunks.push(chunkOf(this.chunkBytes));
     }
     const chunk = this.chunks[index];
     const { bytes, words, used } = chunk;
@@ -222,12 +216,12 @@ export class RecordCache {
       const a = words[at >>> 2];
       const second = words[(at >>> 2) + 1];
       const size = (second & ~READ) * 8 + PREFIX;
-      const way = this.wayOf(a, index * this.chunkUnits + (at >>> 3) + 1);
+      const way = this.wayOf(a, this.placeOf(index, at));
       if (way >= 0) {
         if ((second & READ) !== 0 && kept + size <= room) {
           if (kept !== at) bytes.copyWithin(kept, at, at + size);
           words[(kept >>> 2) + 1] = size - PREFIX >>> 3;
-          this.table[way + 1] = index * this.chunkUnits + (kept >>> 3) + 1;
+          this.table[way + 1] = this.placeOf(index, kept);
           kept += size;
         } else {
           this.table[way + 1] = 0;
@@ -247,4 +241,10 @@ export class RecordCache {
     }
     return -1;
   }
+}
+
+function chunkOf(size: number): Chunk {
+  const bytes = new Uint8Array(size);
+  const { buffer } = bytes;
+  return { bytes, words: new Uint32Array(buffer), longs: new BigUint64Array(buffer), used: 0 };
 }

@@ -37,10 +37,11 @@ export class Found {
   look(key: Uint8Array, a: number, b: number): Promise<RecordReader> | undefined {
     const { cache, placements, log } = this;
     if (cache.find(a, b, key)) {
+      const { words, longs } = cache.chunk;
       const w = cache.at >>> 2;
-      this.sequence = cache.words[w + Word.sequence] + cache.words[w + Word.sequence + 1] * TWO_32;
-      this.time = cache.words[w + Word.time] + cache.words[w + Word.time + 1] * TWO_32;
-      this.cas = cache.longs[(cache.at >>> 3) + Word.cas / 2];
+      this.sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
+      this.time = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
+      this.cas = longs[(cache.at >>> 3) + Word.cas / 2];
       return undefined;
     }
     const { segment, offset, size } = placements;

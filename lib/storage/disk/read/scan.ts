@@ -10,6 +10,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
@@ -23,6 +24,8 @@ import { SegmentReader, Step } from "./segment_reader.ts";
 
 /** Bytes that are read and looked through in one go. */
 const BLOCK = 1 << 17;
+/** Items of a group, at most: so many are looked through and written in about a millisecond. */
+const GROUP = 256;
 /** Places that are tried for a record in one go, where one is damaged. */
 const SKIPS_A_TURN = 1 << 14;
 
@@ -81,9 +84,7 @@ export async function* scanLog(
             if (placements.index !== index) return;
           } else if (step === Step.bad) {
             reader.skip();
-            if (++skipped % SKIPS_A_TURN === 0) {
-              await new Promise((resolve) => setImmediate(resolve));
-            }
+            if (++skipped % SKIPS_A_TURN === 0) await othersTurn();
           } else {
             const { record, offset } = reader;
             if (record.kind !== Kind.item) continue;
@@ -92,6 +93,10 @@ export async function* scanLog(
                 placements.offset === offset || displaced.has(offset);
             if (!alive || isExpired({ exptime: record.time }, now())) continue;
             group.push(listedOf(record, cache.accessOf(hash.a, hash.b, record.sequence)));
+            if (group.length < GROUP) continue;
+            yield group;
+            group = [];
+            if (placements.index !== index) return;
           }
         }
       }

@@ -67,8 +67,11 @@ export interface CompactorOptions {
 
 /** Compaction, and everything else that depends on how much room there is. */
 export class Compactor {
-  /** Segments given up, bytes that were moved, and bytes that came back. */
+  /** When the run that is under way began, in milliseconds since 1970; 0 where none is. */
+  since = 0;
+  /** Segments given up, bytes that were read, bytes that were moved, and bytes that came back. */
   count = 0;
+  read = 0;
   moved = 0;
   freed = 0;
   evictions = 0;
@@ -131,10 +134,12 @@ export class Compactor {
       if (this.options.log.hints.size === 0) backpressure.pay(Infinity);
       return;
     }
+    this.since = this.options.now();
     this.running = this.run().catch((error) => {
       if (!this.stopping) this.options.say(`Compaction stopped: ${messageOf(error)}`);
     }).finally(() => {
       this.running = undefined;
+      this.since = 0;
       backpressure.pay(Infinity);
     });
   }
@@ -288,6 +293,7 @@ export class Compactor {
       const step = reader.step();
       if (step === Step.record) {
         this.move(segment, reader, evict);
+        this.read += reader.record.size;
         unchecked += RECORD_COST + reader.record.size;
       } else if (step === Step.bad) {
         reader.skip();

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { othersTurn } from "../../../others_turn.ts";
 import { Buffer } from "node:buffer";
 import { ByteBuffer } from "../../../bytes.ts";
 import {
@@ -150,7 +151,7 @@ export class Images {
       writeFully(file, gathered.view(), at);
       at += gathered.length;
       gathered.clear(2 * SLICE);
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
     return at;
   }

@@ -1,0 +1,226 @@
+/**
+ * Swaps: what is there is looked at, room is made where there is none, and a record appended.
+ *
+ * @module
+ */
+
+import { OutOfSpaceError } from "../../errors.ts";
+import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
+import type { KeyHash } from "../../key_hash.ts";
+import { type RecordReader, recordSize } from "./format/record.ts";
+import type { Health } from "./health.ts";
+import type { Placements } from "./index/placements.ts";
+import type { Commits } from "./log/commits.ts";
+import type { Flushes } from "./log/flushes.ts";
+import type { Log } from "./log/log.ts";
+import type { Segment } from "./log/segment.ts";
+import type { RecordCache } from "./read/cache.ts";
+import { UnreadableError } from "./read/damage.ts";
+import type { Found } from "./read/found.ts";
+import type { Compactor } from "./upkeep/compaction.ts";
+import { FOLLOWED_CAS } from "./upkeep/recovery.ts";
+import type { Space } from "./upkeep/space.ts";
+
+/** Pending bytes beyond this are written before the batch ends. */
+const WRITE_AT = 1 << 20;
+
+/** The parts that a swap passes through. */
+export interface SwapsOptions {
+  readonly directory: string;
+  readonly hash: KeyHash;
+  readonly placements: Placements;
+  readonly cache: RecordCache;
+  readonly log: Log;
+  readonly commits: Commits;
+  readonly flushes: Flushes;
+  readonly found: Found;
+  readonly space: Space;
+  readonly compactor: Compactor;
+  readonly health: Health;
+  readonly now: () => number;
+  /** Told that there is no room for a record of so many bytes. */
+  readonly fill: (reason: string, bytes: number) => void;
+}
+
+/** The store's `swap`. */
+export class Swaps {
+  /** Flushed items in whose place others were put. */
+  replacedFlushed = 0;
+
+  private readonly directory: string;
+  private readonly hash: KeyHash;
+  private readonly placements: Placements;
+  private readonly cache: RecordCache;
+  private readonly log: Log;
+  private readonly commits: Commits;
+  private readonly flushes: Flushes;
+  private readonly found: Found;
+  private readonly space: Space;
+  private readonly compactor: Compactor;
+  private readonly health: Health;
+  private readonly now: () => number;
+  private readonly fill: (reason: string, bytes: number) => void;
+
+  constructor(options: SwapsOptions) {
+    this.directory = options.directory;
+    this.hash = options.hash;
+    this.placements = options.placements;
+    this.cache = options.cache;
+    this.log = options.log;
+    this.commits = options.commits;
+    this.flushes = options.flushes;
+    this.found = options.found;
+    this.space = options.space;
+    this.compactor = options.compactor;
+    this.health = options.health;
+    this.now = options.now;
+    this.fill = options.fill;
+  }
+
+  /** Puts `next` in the place of what is `expected`; `null` deletes. */
+  swap(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    this.health.assertWritable();
+    if (this.flushes.at !== 0) this.flushes.settleForWrite();
+    const { hash } = this;
+    hash.of(key);
+    const { a, b, c } = hash;
+    if (expected !== "any" || next === null) {
+      if (this.placements.index.find(a, b, c)) {
+        const later = this.look(key, a, b, expected, next);
+        if (later instanceof Promise) {
+          return this.swapLater(later, key.slice(), expected, copyOf(next), batch);
+        }
+        const refused = later === null ? undefined : this.found.refusal(expected, next, this.now());
+        if (refused !== undefined) {
+          this.commits.saw(batch, a, b, this.found.sequence);
+          return refused;
+        }
+      } else if (next === null || typeof expected === "object") {
+        this.commits.sawAbsence(batch, a, b);
+        return "absent";
+      }
+    }
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.space.hasRoom(size, next === null)) {
+      return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
+    }
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+  }
+
+  /** Deletes the key if its record is still at that place; returns whether it was. */
+  buryAt(key: Uint8Array, segment: Segment, offset: number, batch: Batch): boolean {
+    const { hash } = this;
+    hash.of(key);
+    if (!this.placements.isAt(segment, offset, hash.a, hash.b, hash.c)) return false;
+    this.bury(key, batch);
+    return true;
+  }
+
+  private async swapLater(
+    later: Promise<RecordReader>,
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Promise<Swapped> {
+    const { hash, placements } = this;
+    hash.of(key);
+    const { a, b, c } = hash;
+    const { segment, offset } = placements;
+    const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
+    hash.of(key);
+    this.health.assertWritable();
+    if (!this.placements.isAt(segment, offset, a, b, c)) {
+      return await this.swap(key, expected, next, batch);
+    }
+    if (reader !== null) {
+      this.found.take(reader);
+      const refused = this.found.refusal(expected, next, this.now());
+      if (refused !== undefined) {
+        this.commits.saw(batch, a, b, reader.sequence);
+        return refused;
+      }
+    }
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    if (!this.space.hasRoom(size, next === null)) {
+      return await this.swapWithRoom(key, expected, next, batch);
+    }
+    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+  }
+
+  /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
+  private look(
+    key: Uint8Array,
+    a: number,
+    b: number,
+    expected: Expected,
+    next: NewItem | null,
+  ): Promise<RecordReader> | undefined | null {
+    try {
+      return this.found.look(key, a, b);
+    } catch (error) {
+      return mayGoUnseen(error, expected, next);
+    }
+  }
+
+  /** A swap for which room must be made first. */
+  private async swapWithRoom(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Promise<Swapped> {
+    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    const made = await this.compactor.makeRoom(size, next === null);
+    if (!made) {
+      if (this.space.couldHold(size, next === null)) this.fill(this.space.describe(), size);
+      throw new OutOfSpaceError(
+        `No room for ${size} bytes in '${this.directory}': ${this.space.describe()}`,
+      );
+    }
+    return await this.swap(key, expected, next, batch);
+  }
+
+  /** Stores an item under the key that was hashed last. */
+  private put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
+    const { log } = this;
+    const { a, b, c } = this.hash;
+    if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
+    const sequence = ++log.sequence;
+    const size = log.appendItem(key, next, sequence, this.hash);
+    this.placements.set(a, b, c, log.active!, log.offset, size);
+    this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
+    this.commits.changed(batch, a, b, false);
+    if (log.pending.length > WRITE_AT) log.writeOut();
+    if (next.cas === 0n) return BigInt(sequence);
+    if (next.cas < FOLLOWED_CAS && next.cas > sequence) log.sequence = Number(next.cas);
+    return next.cas;
+  }
+
+  /** Deletes the key that was hashed last. */
+  private bury(key: Uint8Array, batch: Batch): bigint {
+    const { log } = this;
+    const { a, b, c } = this.hash;
+    const sequence = ++log.sequence;
+    log.appendTombstone(key, sequence, 0, this.hash);
+    this.placements.drop(a, b, c);
+    this.cache.forget(a, b);
+    this.commits.changed(batch, a, b, true);
+    return 0n;
+  }
+}
+
+/** Whatever it was, what is damaged can be deleted. */
+function mayGoUnseen(error: unknown, expected: Expected, next: NewItem | null): null {
+  if (error instanceof UnreadableError && expected === "any" && next === null) return null;
+  throw error;
+}
+
+function copyOf(next: NewItem | null): NewItem | null {
+  return next === null ? null : { ...next, value: next.value.slice() };
+}

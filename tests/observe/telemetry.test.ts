@@ -1,0 +1,92 @@
+import { assert, assertEquals } from "@std/assert";
+import { Telemetry } from "../../lib/observe/telemetry.ts";
+import { ServerProcess } from "../server/process.ts";
+import { RedisServer, redisTest } from "../storage/redis/servers.ts";
+import { readExposition } from "./exposition.ts";
+import { attributeOf, Receiver } from "./otlp.ts";
+
+const HTTP = /http on 127\.0\.0\.1:(\d+)/;
+const MEMORY = ["-p", "-1", "--store", "memory"];
+
+/** Asks a server, and reads until the reply ends so. */
+async function ask(server: ServerProcess, request: string, end: string): Promise<void> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await conn.write(new TextEncoder().encode(request));
+  const bytes = new Uint8Array(4096);
+  for (let got = ""; !got.endsWith(end);) {
+    const count = await conn.read(bytes);
+    assert(count !== null, `the server ended the connection after ${JSON.stringify(got)}`);
+    got += new TextDecoder().decode(bytes.subarray(0, count));
+  }
+}
+
+Deno.test("OpenTelemetry: the figures of the table are exported under their names and units", async () => {
+  await using receiver = new Receiver();
+  await using server = await ServerProcess.start(
+    [...MEMORY, "--http", "0"],
+    receiver.environment,
+  );
+  await server.says(HTTP);
+  const port = HTTP.exec(server.said)![1];
+  await ask(server, "set a 0 0 1\r\nx\r\nget a none\r\n", "END\r\n");
+  await receiver.until(() => receiver.value("memcached_current_items") === 1);
+  const { types } = readExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
+  const missing = [...types.keys()]
+    .filter((name) => !receiver.metrics.has(name.replace(/_total$/, "")));
+  assertEquals(missing, []);
+  const hits = { command: "get", status: "hit" };
+  assertEquals(receiver.value("memcached_commands", hits), 1);
+  assertEquals(receiver.metrics.get("memcached_commands")!.sum!.isMonotonic, true);
+  assertEquals(receiver.metrics.get("kvs_resident_memory_bytes")!.unit, "By");
+  assertEquals(receiver.metrics.get("memcached_uptime_seconds")!.unit, "s");
+  await receiver.until(() =>
+    receiver.value("kvs_request_duration_seconds", { command: "get" }) === 2
+  );
+});
+
+Deno.test("OpenTelemetry: a batch that is timed is a span, which has no key and no value", async () => {
+  await using receiver = new Receiver();
+  await using server = await ServerProcess.start(MEMORY, receiver.environment);
+  await ask(server, "set privatekey 0 0 12\r\nprivatevalue\r\nget privatekey\r\n", "END\r\n");
+  await receiver.until(() => receiver.spans.length > 0);
+  const [span] = receiver.spans;
+  assertEquals(span!.name, "batch store");
+  assertEquals(attributeOf(span!, "db.operation.batch.size"), 2);
+  assert(Number(span!.endTimeUnixNano) >= Number(span!.startTimeUnixNano));
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertEquals(/private/.test(receiver.raw), false);
+});
+
+Deno.test("OpenTelemetry: where the sampler takes none there are figures and no spans", async () => {
+  await using receiver = new Receiver();
+  const environment = { ...receiver.environment, OTEL_TRACES_SAMPLER: "always_off" };
+  await using server = await ServerProcess.start(MEMORY, environment);
+  await ask(server, "get a\r\n", "END\r\n");
+  const misses = { command: "get", status: "miss" };
+  await receiver.until(() => receiver.value("memcached_commands", misses) === 1);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertEquals(receiver.spans, []);
+});
+
+redisTest("OpenTelemetry: what is asked of Redis is spans, with what came of it", async () => {
+  await using redis = new RedisServer();
+  await redis.start();
+  await using receiver = new Receiver();
+  await using server = await ServerProcess.start(
+    ["-p", "-1", "--store", "redis", "--redis-url", redis.url],
+    receiver.environment,
+  );
+  await ask(server, "set a 0 0 1\r\nx\r\n", "STORED\r\n");
+  await receiver.until(() => receiver.spans.some(({ name }) => name === "redis pipeline"));
+  const span = receiver.spans.find(({ name }) => name === "redis pipeline")!;
+  assertEquals(attributeOf(span, "db.system.name"), "redis");
+  assertEquals(attributeOf(span, "kvs.result"), "ok");
+  await receiver.until(() => (receiver.value("kvs_redis_results", { result: "ok" }) ?? 0) > 0);
+});
+
+Deno.test("OpenTelemetry: nothing is made of it where Deno does not export", async () => {
+  assertEquals(Deno.env.get("OTEL_DENO"), undefined);
+  assertEquals(await Telemetry.open("0", "memory"), undefined);
+});
