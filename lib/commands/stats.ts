@@ -47,6 +47,7 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["slabs", (context, outcome) => tell(outcome, slabs(context))],
   ["sizes", sizes],
   ["limits", (context, outcome) => tell(outcome, context.describeLimits())],
+  ["threads", (context, outcome) => tell(outcome, context.describeThreads())],
   ["slow", slow],
   ["hot", hot],
   ["events", events],

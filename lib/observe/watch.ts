@@ -208,6 +208,8 @@ export class Watchers {
 
 /** One client that watches. */
 export class Watcher {
+  /** Resolves when all threads know of it; false where they have too many. */
+  ready?: Promise<boolean>;
   readonly #waiting = new ByteBuffer(4096);
   #lines = 0;
   #skipped = 0;

@@ -6,6 +6,7 @@
 
 import type { Context } from "../commands/context.ts";
 import type { Configuration } from "./configuration.ts";
+import type { Figure } from "../protocol/outcome.ts";
 import { listen, type Listening } from "./listen.ts";
 import { type Connections, policyOf } from "./make_context.ts";
 import { Server } from "./server.ts";
@@ -78,6 +79,10 @@ export class OneThread implements Front {
 
   describe() {
     return this.#server.describe();
+  }
+
+  describeThreads(): readonly Figure[] {
+    return this.#server.describeThreads();
   }
 
   describeLimits() {

@@ -25,6 +25,7 @@ export interface Connections {
   connectionsBy(): readonly ConnectionCount[];
   describe(): readonly Figure[] | Promise<readonly Figure[]>;
   describeLimits(): readonly Figure[];
+  describeThreads(): readonly Figure[];
 }
 
 /** What a context is made of, beside the configuration. */
@@ -89,6 +90,7 @@ export function makeContext(
     connections: () => connections().size,
     connectionsBy: () => connections().connectionsBy(),
     describeConnections: () => connections().describe(),
+    describeThreads: () => connections().describeThreads(),
     describeLimits: () => connections().describeLimits(),
     get settings() {
       return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);

@@ -36,12 +36,17 @@ const CLOSE_TIME = 300;
 /** A thread of the server has died. */
 class DeadThread extends ExitError {}
 
-/** Runs a command on the data directory, or serves until a signal or `shutdown`. */
+/**
+ * Runs a command on the data directory, or serves until a signal or `shutdown`.
+ *
+ * @param worker what the threads of `-t` run, where it is not the usual module
+ */
 export async function serve(
   configuration: Configuration,
   rest: readonly string[],
   ignored: readonly string[],
   signals: Signals,
+  worker?: URL,
 ): Promise<number> {
   const [command, ...operands] = rest;
   const [target, ...surplus] = operands;
@@ -64,7 +69,7 @@ export async function serve(
   }
   switch (command) {
     case undefined:
-      return await listenAndServe(configuration, signals);
+      return await listenAndServe(configuration, signals, worker);
     case "check":
       return await check(configuration.dataDir);
     case "backup":
@@ -77,13 +82,17 @@ export async function serve(
   }
 }
 
-async function listenAndServe(configuration: Configuration, signals: Signals): Promise<number> {
+async function listenAndServe(
+  configuration: Configuration,
+  signals: Signals,
+  worker: URL | undefined,
+): Promise<number> {
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
     const observation = await Observation.begin(configuration, log);
     try {
-      return await serveObserved(configuration, signals, live, observation);
+      return await serveObserved(configuration, signals, live, observation, worker);
     } finally {
       await observation.end();
     }
@@ -102,6 +111,7 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  worker: URL | undefined,
 ): Promise<number> {
   const log = observation.say;
   const { authFile, pidFile } = configuration;
@@ -118,6 +128,7 @@ async function serveObserved(
       configuration,
       log: observation.log.say,
       testClock: testClock as SharedArrayBuffer | undefined,
+      ...worker && { module: worker },
     })
     : undefined;
   const front: Front = pool ?? new OneThread(configuration);

@@ -13,7 +13,7 @@ import { MAX_LISTINGS } from "../commands/listings.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type AdmissionCounts } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
@@ -54,9 +54,7 @@ export interface Policy {
 }
 
 /** What the servers of all threads count together. */
-export interface Common {
-  /** Open connections. */
-  readonly connections: Count;
+export interface Common extends AdmissionCounts {
   /** The numbers of listeners and connections. */
   readonly numbers: Count;
 }
@@ -111,7 +109,7 @@ export class Server implements Surroundings {
       },
       counters,
       log,
-      policy.common?.connections,
+      policy.common,
     );
     this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
@@ -149,6 +147,11 @@ export class Server implements Surroundings {
     return [...counts].flatMap(([listener, of]) =>
       [...of].map(([protocol, count]) => ({ listener, protocol, count }))
     );
+  }
+
+  /** The lines of `stats threads`, where there is one. */
+  describeThreads(): Figure[] {
+    return [["1:connections", this.size]];
   }
 
   /** The lines of `stats limits`. */

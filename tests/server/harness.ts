@@ -130,6 +130,7 @@ export class Harness implements AsyncDisposable {
       connections: () => this.listening?.server.size ?? 1,
       connectionsBy: () => this.listening?.server.connectionsBy() ?? [],
       describeConnections: () => this.listening?.server.describe() ?? [],
+      describeThreads: () => [],
       describeLimits: () => this.listening?.server.describeLimits() ?? [],
       maxConnections: 100,
       settings: [["maxconns", 100], ["flush_enabled", "yes"]],

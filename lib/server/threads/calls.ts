@@ -27,6 +27,9 @@ export interface Setup {
   readonly started: number;
   /** The words of {@linkcode CommonWords}. */
   readonly common: SharedArrayBuffer;
+  /** Connections by address, and those of this second. */
+  readonly byAddress: SharedArrayBuffer;
+  readonly recent: SharedArrayBuffer;
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
   /** The way to the owner of the store; nothing where each thread has a store of its own. */

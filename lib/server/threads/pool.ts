@@ -19,6 +19,7 @@ import type { Front } from "../front.ts";
 import type { Setup } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { OwnedStore } from "./owned_store.ts";
+import { SharedAddressCounts } from "./shared_address_counts.ts";
 import { Threads } from "./threads.ts";
 
 /** What of the main thread all others share. */
@@ -35,6 +36,8 @@ export interface Shared {
 export class Pool extends Threads implements Front {
   readonly #shared: Shared;
   readonly #memory: SharedArrayBuffer;
+  readonly #byAddress: SharedArrayBuffer;
+  readonly #recent = SharedAddressCounts.memory(0);
   #owned: SharedStore | undefined;
   readonly #memories: ChannelMemory[] = [];
   readonly #channels: Channel[] = [];
@@ -52,6 +55,7 @@ export class Pool extends Threads implements Front {
     });
     this.#shared = shared;
     this.#memory = memory;
+    this.#byAddress = SharedAddressCounts.memory(configuration.connLimit);
   }
 
   /** Opens the store that all threads use, or that of this thread where each has its own. */
@@ -98,6 +102,8 @@ export class Pool extends Threads implements Front {
       ...{ number, configuration, maxConnections, started, testClock },
       live: { ...live },
       common: this.#memory,
+      byAddress: this.#byAddress,
+      recent: this.#recent,
       owner: owned && {
         bells: owned.bells,
         channel: this.#memories[number - 1]!,

@@ -10,8 +10,8 @@ import type { Context } from "../../commands/context.ts";
 import { Listings } from "../../commands/listings.ts";
 import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
-import { Watchers } from "../../observe/watch.ts";
-import { failures, type Outcome } from "../../protocol/outcome.ts";
+import { type Watcher, Watchers } from "../../observe/watch.ts";
+import type { Outcome } from "../../protocol/outcome.ts";
 import type { Op, Request } from "../../protocol/request.ts";
 import { Batch, type Listed, type Store } from "../../storage/contract.ts";
 import { openRemoteStore, openStore } from "../../storage/open.ts";
@@ -25,6 +25,7 @@ import type { News, OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./ca
 import { CommonCounts } from "./common.ts";
 import { beat } from "./heartbeat.ts";
 import type { Line } from "./line.ts";
+import { SharedAddressCounts } from "./shared_address_counts.ts";
 
 /** Commands that are run by the main thread. */
 const ELSEWHERE: readonly Op[] = [
@@ -107,7 +108,10 @@ export class Serving implements WorkerCalls {
     );
     this.#context = context;
     const { connections, numbers } = common;
-    this.#server = new Server(context, policyOf(configuration, { connections, numbers }));
+    const byAddress = new SharedAddressCounts(setup.byAddress);
+    const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
+    const policy = policyOf(configuration, { connections, numbers, byAddress, recent });
+    this.#server = new Server(context, policy);
     replaceRun(ELSEWHERE, () => this.#runElsewhere);
     replaceRun(["watch"], (run) => this.#watching(run));
   }
@@ -256,12 +260,9 @@ export class Serving implements WorkerCalls {
   };
 
   #watching(run: Command): Command {
-    return async (request: Request, outcome: Outcome, session, context) => {
-      await run(request, outcome, session, context);
-      if (outcome.code !== "watch" || await this.#tellWatched()) return;
-      outcome.watch!.close();
-      outcome.watch = undefined;
-      outcome.fail(failures.tooManyWatchers);
+    return (request: Request, outcome: Outcome, session, context) => {
+      run(request, outcome, session, context);
+      if (outcome.code === "watch") (outcome.watch as Watcher).ready = this.#tellWatched();
     };
   }
 

@@ -72,6 +72,17 @@ export class Sums {
     }
   }
 
+  /** The lines of `stats threads`. */
+  threads(): Figure[] {
+    return [...this.#last].sort(([a], [b]) => a - b).flatMap(([worker, snapshot]): Figure[] => [
+      [`${worker}:connections`, snapshot.connectionsBy.reduce((sum, { count }) => sum + count, 0)],
+      ...["cmd_get", "cmd_set", "total_connections"].map((name): Figure => [
+        `${worker}:${name}`,
+        snapshot.counters[name] ?? 0,
+      ]),
+    ]);
+  }
+
   /** The lines of `stats limits`. */
   limits(): Figure[] {
     const [first, ...others] = this.snapshots;

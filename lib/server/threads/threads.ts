@@ -178,6 +178,10 @@ export class Threads implements Connections {
     return (await this.#all("describe")).flat();
   }
 
+  describeThreads(): readonly Figure[] {
+    return this.#sums.threads();
+  }
+
   describeLimits(): readonly Figure[] {
     return this.#sums.limits();
   }
