@@ -9,7 +9,7 @@
  * @module
  */
 
-import { binaryString } from "../bytes.ts";
+import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
 import { SlowLog } from "./slow_log.ts";
@@ -30,6 +30,26 @@ export interface Noted {
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Where keys are counted. */
+interface Keys {
+  add(key: string, times: number): void;
+}
+
+/** A batch that was timed in another thread, as it is told. Keys are binary strings. */
+export interface Told {
+  readonly milliseconds: number;
+  readonly weight: number;
+  readonly requests: number;
+  readonly first: string;
+  readonly key: string;
+  readonly commands: ReadonlyArray<readonly [command: string, count: number]>;
+  readonly keys: readonly string[];
+  readonly connection: number;
+}
+
+/** Keys of a batch that are told to another thread, at most. */
+const MOST_TOLD = 256;
+
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
@@ -39,13 +59,25 @@ export class TimedBatch {
   requests = 0;
   first = "";
   readonly commands = new Map<string, number>();
-  readonly #hot: HotKeys;
+  readonly #hot: Keys;
   #bytes: Uint8Array = NO_BYTES;
   #start = 0;
   #end = 0;
 
-  constructor(hot: HotKeys) {
+  constructor(hot: Keys) {
     this.#hot = hot;
+  }
+
+  /** A batch that another thread has timed. */
+  static of({ weight, requests, first, key, commands }: Told, hot: Keys): TimedBatch {
+    const batch = new TimedBatch(hot);
+    batch.weight = weight;
+    batch.requests = requests;
+    batch.first = first;
+    batch.#bytes = bytesOfBinaryString(key);
+    batch.#end = batch.#bytes.length;
+    for (const [command, count] of commands) batch.commands.set(command, count);
+    return batch;
   }
 
   /** The key of the first request, one character a byte, as it was sent. */
@@ -97,12 +129,21 @@ export class Timing {
   #windowBegan: number;
   #batches = 0;
   readonly #spare: TimedBatch[] = [];
+  /** Where batches are told instead of being counted here; and the keys of the one in hand. */
+  readonly #tell: ((told: Told) => void) | undefined;
+  #keys: string[] = [];
 
   /**
    * @param slow milliseconds from which on a request is slow; `Infinity` for never
    * @param now milliseconds since any moment
+   * @param tell told each batch that counts, where another thread counts them
    */
-  constructor(slow = Infinity, now: () => number = () => performance.now()) {
+  constructor(
+    slow = Infinity,
+    now: () => number = () => performance.now(),
+    tell?: (told: Told) => void,
+  ) {
+    this.#tell = tell;
     this.slow = new SlowLog(slow);
     this.#all = slow !== Infinity;
     this.#now = now;
@@ -113,7 +154,8 @@ export class Timing {
   begin(): TimedBatch | undefined {
     if (--this.#left >= 0 && !this.#all) return undefined;
     const began = this.#now();
-    const batch = this.#spare.pop() ?? new TimedBatch(this.hot);
+    const batch = this.#spare.pop() ??
+      new TimedBatch(this.#tell === undefined ? this.hot : this.#own);
     batch.began = began;
     batch.weight = 0;
     if (this.#left >= 0) return batch;
@@ -127,6 +169,34 @@ export class Timing {
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
     const milliseconds = this.#now() - batch.began;
+    if (this.#tell === undefined) this.#count(batch, milliseconds, connection);
+    else this.#tellOf(batch, milliseconds, connection);
+    batch.clear();
+    this.#spare.push(batch);
+  }
+
+  /** Counts a batch that another thread has timed. */
+  take(told: Told): void {
+    for (const key of told.keys) this.hot.add(key, told.weight);
+    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, told.connection);
+  }
+
+  readonly #own: Keys = {
+    add: (key) => {
+      if (this.#keys.length < MOST_TOLD) this.#keys.push(key);
+    },
+  };
+
+  #tellOf(batch: TimedBatch, milliseconds: number, connection: number): void {
+    const { weight, requests, first, key } = batch;
+    const keys = this.#keys;
+    this.#keys = [];
+    if (weight === 0 && milliseconds < this.slow.threshold) return;
+    const commands = [...batch.commands];
+    this.#tell!({ milliseconds, weight, requests, first, key, commands, keys, connection });
+  }
+
+  #count(batch: TimedBatch, milliseconds: number, connection: number): void {
     if (milliseconds >= this.slow.threshold && batch.requests > 0) {
       const { first: command, key, requests } = batch;
       this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
@@ -135,8 +205,6 @@ export class Timing {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
     if (batch.weight > 0) this.onBatch?.(batch, milliseconds, connection);
-    batch.clear();
-    this.#spare.push(batch);
   }
 
   /** A sync of the disk store's log took so many milliseconds. */

@@ -6,6 +6,7 @@
 
 import type { Live } from "../../commands/context.ts";
 import type { LogLevel } from "../../log_level.ts";
+import type { Told } from "../../observe/timing.ts";
 import type { Counts } from "../../observe/prefixes.ts";
 import type { Op } from "../../protocol/request.ts";
 import type { Code, Entry, Failure, Figure } from "../../protocol/outcome.ts";
@@ -30,6 +31,8 @@ export interface Setup {
   /** Connections by address, and those of this second. */
   readonly byAddress: SharedArrayBuffer;
   readonly recent: SharedArrayBuffer;
+  /** From how many milliseconds on a request is slow, where requests are timed. */
+  readonly slow: number | undefined;
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
   /** The way to the owner of the store; nothing where each thread has a store of its own. */
@@ -122,6 +125,8 @@ export interface WorkerCalls {
 /** What a worker asks the main thread. */
 export interface OwnerCalls {
   log(said: { readonly line: string; readonly level: LogLevel | undefined }): void;
+  /** A batch that was timed. */
+  timed(told: Told): void;
   run(order: Order): Promise<Report>;
   /** The next group of a listing; `undefined` at its end. A new number begins one. */
   scan(id: string): Promise<readonly Listed[] | undefined>;

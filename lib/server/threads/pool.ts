@@ -96,11 +96,12 @@ export class Pool extends Threads implements Front {
 
   #setupOf(number: number): Setup {
     const { configuration, testClock } = this.#shared;
-    const { maxConnections, live, started } = this.context;
+    const { maxConnections, live, started, timing } = this.context;
     const owned = this.#owned;
     return {
       ...{ number, configuration, maxConnections, started, testClock },
       live: { ...live },
+      slow: timing?.slow.threshold,
       common: this.#memory,
       byAddress: this.#byAddress,
       recent: this.#recent,

@@ -10,6 +10,7 @@ import type { Context } from "../../commands/context.ts";
 import { Listings } from "../../commands/listings.ts";
 import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
+import { Timing } from "../../observe/timing.ts";
 import { type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
 import type { Op, Request } from "../../protocol/request.ts";
@@ -97,7 +98,9 @@ export class Serving implements WorkerCalls {
         ...{ clock, debugClock, log, watchers, maxConnections, started },
         store: this.#store,
         users: this.#users,
-        timing: undefined,
+        timing: setup.slow === undefined
+          ? undefined
+          : new Timing(setup.slow, undefined, (told) => this.#owner.tell("timed", told)),
         events: undefined,
         // It is run by the main thread.
         shutdown: undefined,

@@ -219,6 +219,7 @@ export class Threads implements Connections {
   #callsOf(number: number): OwnerCalls {
     return {
       log: ({ line, level }) => this.#duties.log(line, level),
+      timed: (told) => this.#context.timing?.take(told),
       run: (order) => this.#run(order),
       scan: (id) => this.#scan(id),
       endScan: async (id) => {
