@@ -33,6 +33,7 @@ case $KVS_STORE/$KVS_REDIS_KIND in
   redis/valkey) apis+=(memorystore networkconnectivity) ;;
 esac
 [[ $KVS_PATCHING != yes ]] || apis+=(osconfig)
+[[ $KVS_UPTIME != yes ]] || apis+=(servicedirectory)
 take_stock_of_apis
 missing=()
 for api in "${apis[@]}"; do
@@ -57,7 +58,9 @@ esac
 [[ $KVS_PATCHING != yes ]] || kinds+=(patch-deployment)
 [[ $KVS_DASHBOARD != yes ]] || kinds+=(dashboard)
 [[ -z $KVS_ALERT_CHANNELS ]] || kinds+=(alert)
+[[ $KVS_UPTIME != yes ]] || kinds+=(namespace uptime-check)
 parts=(bin-role)
+[[ $KVS_UPTIME != yes ]] || parts+=(directory-service)
 case $KVS_STORE/$KVS_REDIS_KIND in
   gcs/*) parts+=(data-role) ;;
   redis/instance)
@@ -73,6 +76,7 @@ case $KVS_STORE/$KVS_REDIS_KIND in
 esac
 take_stock "${kinds[@]}"
 take_stock "${parts[@]}"
+[[ $KVS_UPTIME != yes ]] || take_stock endpoint
 
 # --- network -------------------------------------------------------------------------------------
 
@@ -231,13 +235,14 @@ elif [[ $KVS_STORE/$KVS_REDIS_KIND == redis/cluster ]]; then
   auth=iam-auth
   redis_iam || auth=disabled
   step "Memorystore for Redis Cluster: with encryption in transit, append-only file (takes about 10 minutes)"
+  # The flag of a key is in gcloud's beta commands only.
   # shellcheck disable=SC2046 # no flag where nothing is set
-  ensure redis-cluster "$redis" redis clusters create "$redis" "--region=$KVS_REGION" \
+  ensure redis-cluster "$redis" ${KVS_KMS_KEY:+beta} redis clusters create "$redis" "--region=$KVS_REGION" \
     "--network=projects/$KVS_PROJECT/global/networks/$network" \
     "--shard-count=$KVS_REDIS_SHARDS" "--replica-count=$KVS_REDIS_REPLICAS" "--node-type=$KVS_REDIS_NODE_TYPE" \
     "--auth-mode=$auth" --transit-encryption-mode=server-authentication \
     --redis-config=maxmemory-policy=noeviction --persistence-mode=aof --aof-append-fsync=everysec \
-    $(maintenance_window)
+    $(maintenance_window) $(with_key --kms-key)
   find_redis
 fi
 
@@ -318,6 +323,7 @@ if [[ $KVS_PATCHING == yes ]]; then
     "--file=$work/patching.json"
 fi
 make_monitoring
+[[ $KVS_UPTIME != yes ]] || make_uptime_check
 
 # --- does it run? --------------------------------------------------------------------------------
 

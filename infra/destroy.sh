@@ -31,7 +31,7 @@ secret_role="roles/secretmanager.secretAccessor serviceAccount:$server_email"
 take_stock_of_apis
 take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
   backend forwarding-rule service-account bucket redis-instance redis-cluster valkey connection-policy secret \
-  project-role router patch-deployment dashboard alert
+  project-role router patch-deployment dashboard alert namespace uptime-check
 $dry_run || take_stock peering data-role secret-role
 if $dry_run; then
   for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
@@ -42,10 +42,11 @@ if $dry_run; then
     "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
     "service-account/$client_email" "address/$address" "address/$services_range" "subnet/$subnet" \
     "network/$network" "data-role/$data_role" "secret-role/$secret_role" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
-    "firewall-rule/$KVS_NAME-ssh" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
+    "firewall-rule/$KVS_NAME-ssh" "firewall-rule/$KVS_NAME-uptime" "namespace/$namespace" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
     found[$thing]=yes
   done
   found[dashboard/$dashboard]=DASHBOARD
+  found[uptime-check/$uptime_check]=CHECK
   for name in "${ALERTS[@]}"; do found[alert/$(alert_name "$name")]=ALERT; done
 fi
 
@@ -87,6 +88,9 @@ for name in "${ALERTS[@]}"; do
   title=$(alert_name "$name")
   remove alert "$title" alpha monitoring policies delete "${found[alert/$title]:-}"
 done
+# The roles of Google's account that checks stay: other checks may need them.
+remove uptime-check "$uptime_check" monitoring uptime delete "${found[uptime-check/$uptime_check]:-}"
+remove namespace "$namespace" service-directory namespaces delete "$namespace" "--location=$KVS_REGION"
 remove patch-deployment "$patches" compute os-config patch-deployments delete "$patches"
 remove instance "$server" compute instances delete "$server" "$zone"
 remove instance "$client" compute instances delete "$client" "$zone"
@@ -120,7 +124,7 @@ else
 fi
 remove bucket "$KVS_BIN_BUCKET" storage rm --recursive "$bin_bucket"
 remove_items bucket "$KVS_BUCKET" storage rm --recursive "$data_bucket"
-for rule in clients health ssh; do
+for rule in clients health ssh uptime; do
   remove firewall-rule "$KVS_NAME-$rule" compute firewall-rules delete "$KVS_NAME-$rule"
 done
 # A deleted account's roles would stay where they are as roles of nobody, which a new account of its name has not.

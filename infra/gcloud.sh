@@ -1,16 +1,33 @@
-# Running gcloud: every command is said, and one that fails is explained.
+# Running gcloud, and curl for what gcloud has no command for: every command is said, and one that fails is explained.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
 
 # Every gcloud command gets the project here: the one that gcloud is set to never counts.
 gcloud_() {
-  gcloud "$@" --project="$KVS_PROJECT" --quiet
+  if [[ $1 == curl ]]; then curl_ "${@:2}"; else gcloud "$@" --project="$KVS_PROJECT" --quiet; fi
+}
+
+# curl with the token of gcloud's account, which goes by a pipe: command lines can be read by everybody. What Google
+# answers to a request that fails is an error's text.
+curl_() {
+  local token outcome=0
+  token=$(gcloud auth print-access-token --project="$KVS_PROJECT" --quiet) || return
+  printf 'header = "Authorization: Bearer %s"\n' "$token" |
+    curl -sS --fail-with-body --config - --header "X-Goog-User-Project: $KVS_PROJECT" \
+      --header "Content-Type: application/json" "$@" >"$work/curl" || outcome=$?
+  if ((outcome == 0)); then cat "$work/curl"; else cat "$work/curl" >&2; fi
+  return "$outcome"
 }
 
 # The shortest quoting that a shell reads back as the same words, always on one line.
 print_command() {
   local word line=gcloud
-  for word in "$@" --project="$KVS_PROJECT" --quiet; do
+  local -a words=("$@" "--project=$KVS_PROJECT" --quiet)
+  if [[ $1 == curl ]]; then
+    line=curl
+    words=("${@:2}")
+  fi
+  for word in "${words[@]}"; do
     if [[ $word =~ ^[A-Za-z0-9_@%+=:,./^~-]+$ ]]; then
       line+=" $word"
     elif [[ $word == *[[:cntrl:]\']* ]]; then

@@ -62,8 +62,6 @@ check_settings() {
     usage_error "KVS_MAINTENANCE takes a day and an hour such as 'sunday 3', not '$KVS_MAINTENANCE'."
   [[ -z $KVS_KMS_KEY || $KVS_KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
     usage_error "KVS_KMS_KEY takes projects/P/locations/R/keyRings/K/cryptoKeys/N, not '$KVS_KMS_KEY'."
-  [[ -z $KVS_KMS_KEY || $KVS_STORE/$KVS_REDIS_KIND != redis/cluster ]] ||
-    usage_error "KVS_KMS_KEY: gcloud cannot give a key to a Redis Cluster; infra/terraform can."
   [[ $KVS_ZONE == "$KVS_REGION"-? ]] ||
     usage_error "KVS_ZONE '$KVS_ZONE' is not in KVS_REGION '$KVS_REGION'."
   local name value
@@ -72,7 +70,7 @@ check_settings() {
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."
   done
-  for name in KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD; do
+  for name in KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
     [[ ${!name} =~ ^(yes|no)$ ]] || usage_error "$name takes yes or no, not '${!name}'."
   done
   for value in $KVS_SERVER_ENV; do
@@ -101,7 +99,8 @@ name_things() {
   router=$KVS_NAME-nat
   patches=$KVS_NAME-weekly
   dashboard="kvs ($KVS_NAME)"
-  alerts="kvs $KVS_NAME: "
+  namespace=$KVS_NAME
+  uptime_check="kvs $KVS_NAME"
   backend=$KVS_NAME
   forwarding_rule=$KVS_NAME
   redis=$KVS_NAME

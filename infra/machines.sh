@@ -10,6 +10,8 @@ server_options() {
   echo "KVS_STORE=$KVS_STORE"
   echo "KVS_LISTEN=0.0.0.0"
   echo "KVS_PORT=$KVS_PORT"
+  # what the Ops Agent asks
+  echo "KVS_HTTP=127.0.0.1:9150"
   case $KVS_STORE/$KVS_REDIS_KIND in
     disk/*) echo "KVS_DATA_DIR=/var/lib/kvs/data" ;;
     gcs/*) echo "KVS_BUCKET=$KVS_BUCKET" ;;
@@ -25,13 +27,19 @@ server_options() {
   for setting in $KVS_SERVER_ENV; do echo "$setting"; done
 }
 
+# Who may reach a server on disk, which reaches nobody itself.
+allowed_networks() {
+  [[ $KVS_STORE == disk ]] || return 0
+  if [[ $KVS_UPTIME == yes ]]; then echo "$KVS_SUBNET_RANGE $CHECKERS"; else echo "$KVS_SUBNET_RANGE"; fi
+}
+
 # Writes what the VMs are told, and names it by its content, so that a VM can say what it runs.
 stage_deployment() {
   options=$(server_options)
   deployment=DEPLOYMENT
   $dry_run && return
   deployment=$( (
-    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE"
+    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE $(allowed_networks)"
     cat "$infra/startup.sh"
     [[ $KVS_STORE != redis ]] || cat "$work/redis-ca.pem"
   ) | sha256sum | cut -c 1-16)
@@ -45,7 +53,7 @@ vm_metadata() {
     entries+="|kvs-options=$options"
     if grouped; then entries+="|kvs-drain=$drain_seconds|kvs-keepalive=$KVS_KEEPALIVE"; fi
     [[ $KVS_OBSERVE != yes ]] || entries+="|kvs-observe=yes"
-    [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk"
+    [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk|kvs-allow=$(allowed_networks)"
     needs_redis_secret && entries+="|kvs-redis-secret=projects/$KVS_PROJECT/secrets/$redis_secret/versions/$redis_secret_version"
     [[ $KVS_STORE != redis ]] || attachments+=",kvs-redis-ca=$work/redis-ca.pem"
   else

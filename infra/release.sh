@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
 
-# Files of a release besides the executables; the startup script puts them in place.
+# The executables of a release, and its other files; the startup script puts them in place.
+readonly PROGRAMS=(kvs-server kvs-client kvs-bench)
 readonly RELEASE_FILES=(kvs-server.service kvs-ready kvs-drain ops-agent.yaml)
 
 # Puts the release together and names it by its content: VMs are told the name, and take nothing else.
@@ -12,13 +13,13 @@ stage_release() {
     return
   fi
   local name
-  for name in kvs-server kvs-client SHA256SUMS; do
+  for name in "${PROGRAMS[@]}" SHA256SUMS; do
     [[ -f $KVS_BIN/$name ]] || fail "Cannot find $KVS_BIN/$name: run 'deno task compile' first."
   done
   (cd "$KVS_BIN" && sha256sum --check --strict --quiet --ignore-missing SHA256SUMS) ||
     fail "The executables in $KVS_BIN are not the ones of $KVS_BIN/SHA256SUMS: run 'deno task compile' again."
   mkdir -p "$work/release"
-  cp "$KVS_BIN/kvs-server" "$KVS_BIN/kvs-client" "$work/release/"
+  for name in "${PROGRAMS[@]}"; do cp "$KVS_BIN/$name" "$work/release/"; done
   for name in "${RELEASE_FILES[@]}"; do cp "$infra/$name" "$work/release/"; done
   (cd "$work/release" && sha256sum -- kvs-* ops-agent.yaml >SHA256SUMS)
   release=$(sha256sum "$work/release/SHA256SUMS" | cut -c 1-16)
@@ -37,7 +38,7 @@ upload_release() {
   fi
   local -a files=()
   local name
-  for name in kvs-server kvs-client "${RELEASE_FILES[@]}"; do files+=("$work/release/$name"); done
+  for name in "${PROGRAMS[@]}" "${RELEASE_FILES[@]}"; do files+=("$work/release/$name"); done
   run storage cp "${files[@]}" "$target/"
   change storage cp "$work/release/SHA256SUMS" "$target/SHA256SUMS"
 }

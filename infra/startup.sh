@@ -3,13 +3,14 @@
 # of the VM's metadata, it brings what is there to what is wanted and restarts the server only where it must.
 #
 # On Google Cloud it is the VM's startup script. Its orders are the metadata kvs-role, kvs-deployment, kvs-release,
-# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-redis-secret, kvs-redis-ca, kvs-drain, kvs-keepalive and
-# kvs-observe.
+# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-allow, kvs-redis-secret, kvs-redis-ca, kvs-drain,
+# kvs-keepalive and kvs-observe.
 #
 # On any other Debian machine the orders and files come from a directory:
 #   sudo KVS_SOURCE=/path ./startup.sh
-# It holds kvs-server, kvs-client, kvs-ready, kvs-server.service and SHA256SUMS, and what it needs of kvs-role
-# (server, client), kvs-options (lines NAME=VALUE), kvs-servers (HOST:PORT), kvs-redis-url and kvs-redis-ca.
+# It holds kvs-server, kvs-client, kvs-bench (for a client), kvs-ready, kvs-server.service and SHA256SUMS, and what it
+# needs of kvs-role (server, client), kvs-options (lines NAME=VALUE), kvs-servers (HOST:PORT), kvs-allow (networks
+# that may reach the server; all where there is none), kvs-redis-url and kvs-redis-ca.
 set -Eeuo pipefail
 umask 022
 
@@ -86,7 +87,7 @@ redis_url() {
 install_release() {
   local staged file
   local -a files=(kvs-client)
-  [[ $role == client ]] || files+=(kvs-server kvs-ready kvs-server.service)
+  if [[ $role == client ]]; then files+=(kvs-bench); else files+=(kvs-server kvs-ready kvs-server.service); fi
   # for Google's load balancer and Google's agent
   [[ $role == client || -n ${KVS_SOURCE:-} ]] || files+=(kvs-drain ops-agent.yaml)
   mkdir -p "$PROGRAMS/releases"
@@ -110,7 +111,7 @@ install_release() {
     give_up "a file of release $release is not what its sum says"
   for file in "${files[@]}"; do
     # In a plain directory the sums may be those of `deno task compile`, which makes the executables.
-    [[ $file != kvs-server && $file != kvs-client && -n ${KVS_SOURCE:-} ]] ||
+    [[ $file != kvs-server && $file != kvs-client && $file != kvs-bench && -n ${KVS_SOURCE:-} ]] ||
       grep -q " [ *]$file\$" "$staged/SHA256SUMS" || give_up "release $release has no sum for $file"
     case $file in *.service | *.yaml) chmod 0644 "$staged/$file" ;; *) chmod 0755 "$staged/$file" ;; esac
   done
@@ -193,6 +194,19 @@ stage_environment() {
     printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
 }
 
+# Lets nobody but these networks reach the server, nor the server anybody else. True where that changed something.
+allow_addresses() {
+  local networks file=/etc/systemd/system/kvs-server.service.d/addresses.conf
+  networks=$(attribute kvs-allow)
+  if [[ -z $networks ]]; then
+    [[ -e $file ]] && rm "$file"
+    return
+  fi
+  [[ $networks =~ ^[0-9a-fA-F.:/\ ]+$ ]] || give_up "kvs-allow takes networks such as 10.120.0.0/20, not '$networks'"
+  mkdir -p "${file%/*}"
+  printf '[Service]\nIPAddressDeny=any\nIPAddressAllow=localhost %s\n' "$networks" | put "$file" 0644
+}
+
 # Takes a server that runs out of the load balancer, so that no new connection comes to one that is about to stop.
 drain() {
   local seconds
@@ -267,6 +281,7 @@ run_server() {
   stage_environment
   [[ ! -f $ENVIRONMENT ]] || cp "$ENVIRONMENT" "$staging/environment.before"
   if put "$ENVIRONMENT" 0600 <"$staging/environment"; then changed=true; fi
+  if allow_addresses; then changed=true; fi
 
   if [[ $before == "$program" ]] && ! $changed &&
     cmp -s "$program/kvs-server.service" /etc/systemd/system/kvs-server.service; then
@@ -295,7 +310,7 @@ run_server() {
 
 # Google's Ops Agent with kvs's configuration, where that is wanted. A server without it serves all the same.
 observe() {
-  local source=/etc/apt/sources.list.d/google-cloud-ops-agent.list key=/etc/apt/keyrings/google-cloud.asc
+  local source=/etc/apt/sources.list.d/google-cloud-ops-agent.list key=/etc/apt/keyrings/google-cloud.asc port
   [[ $(attribute kvs-observe) == yes ]] || return 0
   if ! dpkg -s google-cloud-ops-agent >/dev/null 2>&1; then
     mkdir -p /etc/apt/keyrings
@@ -309,8 +324,10 @@ observe() {
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends google-cloud-ops-agent >/dev/null ||
       return 1
   fi
+  port=$(sed -n 's/^KVS_HTTP=\(.*:\)\?//p' "$ENVIRONMENT" | tail -n 1)
   mkdir -p /etc/google-cloud-ops-agent
-  if put /etc/google-cloud-ops-agent/config.yaml 0644 <"$program/ops-agent.yaml"; then
+  if sed "s/127\.0\.0\.1:9150/127.0.0.1:${port:-9150}/" "$program/ops-agent.yaml" |
+    put /etc/google-cloud-ops-agent/config.yaml 0644; then
     systemctl restart google-cloud-ops-agent
   fi
 }
@@ -319,6 +336,7 @@ observe() {
 
 set_up_client() {
   ln -sfn "$program" "$PROGRAMS/current"
+  ln -sfn "$PROGRAMS/current/kvs-bench" /usr/local/bin/kvs-bench
   printf 'export KVS_SERVERS=%s\n' "$(attribute kvs-servers)" | put /etc/profile.d/kvs.sh 0644 || true
 }
 

@@ -23,12 +23,16 @@ declare -A listing=(
   [patch-deployment]="compute os-config patch-deployments list --format=value(name.basename())"
   [dashboard]="monitoring dashboards list --format=value(displayName,name)"
   [alert]="alpha monitoring policies list --format=value(displayName,name)"
+  [namespace]="service-directory namespaces list --format=value(name.basename())"
+  [uptime-check]="monitoring uptime list-configs --format=value(displayName,name)"
   [valkey]="memorystore instances list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"
   [redis-cluster]="redis clusters list --format=value(name.basename(),discoveryEndpoints[0].address,discoveryEndpoints[0].port,state)"
   [connection-policy]="network-connectivity service-connection-policies list --format=value(name.basename())"
   [secret]="secrets list --format=value(name.basename())"
   [project-role]="projects get-iam-policy $KVS_PROJECT --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   # parts of the things above
+  [directory-service]="service-directory services list --namespace=$KVS_NAME --format=value(name.basename())"
+  [endpoint]="service-directory endpoints list --service=$KVS_NAME --namespace=$KVS_NAME --format=value(name.basename())"
   [peering]="compute networks peerings list --flatten=peerings[] --format=value(peerings.name)"
   [bin-role]="storage buckets get-iam-policy gs://$KVS_BIN_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [data-role]="storage buckets get-iam-policy gs://$KVS_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
@@ -39,6 +43,8 @@ declare -A listing=(
 whole_of() {
   case $1 in
     peering) echo "network/$network" ;;
+    directory-service) echo "namespace/$namespace" ;;
+    endpoint) echo "directory-service/$namespace" ;;
     bin-role) echo "bucket/$KVS_BIN_BUCKET" ;;
     data-role) echo "bucket/$KVS_BUCKET" ;;
     secret-role) echo "secret/$redis_secret" ;;
@@ -53,7 +59,8 @@ api_of() {
     redis-*) echo redis ;;
     valkey) echo memorystore ;;
     patch-deployment) echo osconfig ;;
-    dashboard | alert) echo monitoring ;;
+    dashboard | alert | uptime-check) echo monitoring ;;
+    namespace | directory-service | endpoint) echo servicedirectory ;;
     connection-policy) echo networkconnectivity ;;
     secret*) echo secretmanager ;;
     project-role) echo cloudresourcemanager ;;
@@ -66,7 +73,7 @@ list_command() {
   read -ra words <<<"${listing[$1]}"
   case $1 in
     redis-* | connection-policy) words+=("--region=$KVS_REGION") ;;
-    valkey) words+=("--location=$KVS_REGION") ;;
+    valkey | namespace | directory-service | endpoint) words+=("--location=$KVS_REGION") ;;
     snapshot-schedule | subnet | router) words+=("--filter=region:$KVS_REGION") ;;
     peering) words+=("--network=$network") ;;
   esac

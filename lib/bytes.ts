@@ -66,6 +66,8 @@ export class ByteBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   /** How many bytes were written since the last {@linkcode clear}. */
   length = 0;
+  /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
+  #view = NO_BYTES;
 
   constructor(private readonly initial = 1024) {
     this.bytes = initial === 0 ? NO_BYTES : new Uint8Array(initial);
@@ -78,6 +80,7 @@ export class ByteBuffer {
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+    this.#view = NO_BYTES;
   }
 
   byte(value: number): void {
@@ -147,7 +150,8 @@ export class ByteBuffer {
 
   /** What was written, as a view that the next write may change. */
   view(): Uint8Array<ArrayBuffer> {
-    return this.bytes.subarray(0, this.length);
+    if (this.#view.length !== this.length) this.#view = this.bytes.subarray(0, this.length);
+    return this.#view;
   }
 
   /** Forgets what was written, and gives back all memory beyond what it began with. */
@@ -160,6 +164,7 @@ export class ByteBuffer {
     this.length = 0;
     if (this.bytes.length > Math.max(keep, this.initial)) {
       this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
+      this.#view = NO_BYTES;
     }
   }
 }

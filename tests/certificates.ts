@@ -10,6 +10,8 @@ export async function openssl(directory: string, ...args: string[]): Promise<voi
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
+const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+
 /**
  * Makes an authority, `ca.crt` and `ca.key`, and what it signed for a server, `server.crt` and
  * `server.key`.
@@ -17,20 +19,35 @@ export async function openssl(directory: string, ...args: string[]): Promise<voi
  * @param extensions such as `subjectAltName=DNS:localhost,IP:127.0.0.1`.
  */
 export async function makeCertificate(directory: string, extensions: string): Promise<void> {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  await makeAuthority(directory, "ca");
+  await signCertificate(directory, "ca", "server", extensions);
+}
+
+/** Makes an authority, `NAME.crt` and `NAME.key`. */
+export async function makeAuthority(directory: string, name: string): Promise<void> {
   await openssl(
     directory,
-    ...["req", "-x509", ...key, "-days", "2", "-subj", "/CN=test authority"],
-    ...["-keyout", "ca.key", "-out", "ca.crt"],
+    ...["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=test authority"],
+    ...["-keyout", `${name}.key`, "-out", `${name}.crt`],
   );
+}
+
+/** Makes `NAME.crt` and `NAME.key`, whose common name is `NAME`, signed by an authority. */
+export async function signCertificate(
+  directory: string,
+  authority: string,
+  name: string,
+  extensions: string,
+): Promise<void> {
   await openssl(
     directory,
-    ...["req", ...key, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"],
+    ...["req", ...newKey, "-subj", `/CN=${name}`, "-keyout", `${name}.key`, "-out", `${name}.csr`],
   );
   await Deno.writeTextFile(`${directory}/extensions`, `${extensions}\n`);
   await openssl(
     directory,
-    ...["x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"],
-    ...["-CAcreateserial", "-extfile", "extensions", "-out", "server.crt"],
+    ...["x509", "-req", "-in", `${name}.csr`, "-CA", `${authority}.crt`, "-days", "2"],
+    ...["-CAkey", `${authority}.key`, "-CAcreateserial", "-extfile", "extensions"],
+    ...["-out", `${name}.crt`],
   );
 }

@@ -71,10 +71,8 @@ export async function makeDeb(bin: string, out: string, arch: string): Promise<s
       completionFor("fish", commands),
     );
     await put(`${share}/doc/kvs/copyright`, LICENSE);
-    await put("usr/lib/kvs/kvs-ready", await own("../kvs-ready"), 0o755);
     const unit = (await own("../kvs-server.service"))
-      .replace("/opt/kvs/current/kvs-server", "/usr/bin/kvs-server")
-      .replace("/opt/kvs/current/kvs-ready", "/usr/lib/kvs/kvs-ready");
+      .replace("/opt/kvs/current/kvs-server", "/usr/bin/kvs-server");
     await put("lib/systemd/system/kvs-server.service", unit);
     // Options may hold passwords.
     await put("etc/kvs/kvs-server.env", await own("kvs-server.env"), 0o600);

@@ -46,7 +46,7 @@ resource "google_project_iam_member" "redis" {
 }
 
 resource "google_secret_manager_secret_iam_member" "redis_url" {
-  count     = local.redis_instance ? 1 : 0
+  count     = local.redis_password ? 1 : 0
   secret_id = google_secret_manager_secret.redis_url[0].id
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.server.member

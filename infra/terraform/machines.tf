@@ -8,7 +8,7 @@ resource "google_compute_instance" "server" {
   allow_stopping_for_update = true
   deletion_protection       = var.deletion_protection
   boot_disk {
-    kms_key_self_link = var.kms_key != "" ? var.kms_key : null
+    kms_key_self_link = local.kms_key
     initialize_params {
       image = var.image
       size  = 10
@@ -99,6 +99,8 @@ resource "google_compute_region_instance_group_manager" "servers" {
   region             = var.region
   base_instance_name = "${var.name}-server"
   target_size        = var.server_count
+  # all of the region's where this is null
+  distribution_policy_zones = length(var.server_zones) > 0 ? var.server_zones : null
   version {
     instance_template = google_compute_instance_template.server[0].id
   }
@@ -107,13 +109,13 @@ resource "google_compute_region_instance_group_manager" "servers" {
     initial_delay_sec = 300
   }
   # A new server for each old one, made first: an old one leaves the load balancer, its connections have 30 s to end,
-  # and then it goes. A group over a region's zones takes no other order than three at a time, or none away.
+  # and then it goes. Google replaces no fewer at a time than the group has zones: in one zone, one after another.
   update_policy {
     type                           = "PROACTIVE"
     minimal_action                 = "REPLACE"
     most_disruptive_allowed_action = "REPLACE"
     replacement_method             = "SUBSTITUTE"
-    max_surge_fixed                = 3
+    max_surge_fixed                = length(var.server_zones) > 0 ? length(var.server_zones) : 3
     max_unavailable_fixed          = 0
   }
 }
@@ -155,7 +157,7 @@ resource "google_compute_instance" "client" {
     kvs-servers = "${google_compute_address.kvs.address}:${var.port}"
   })
   boot_disk {
-    kms_key_self_link = var.kms_key != "" ? var.kms_key : null
+    kms_key_self_link = local.kms_key
     initialize_params {
       image = var.image
       size  = 10

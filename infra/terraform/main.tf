@@ -22,30 +22,22 @@ provider "google" {
 }
 
 locals {
-  zone           = var.zone != "" ? var.zone : "${var.region}-b"
-  redis_instance = var.store == "redis" && var.redis_kind == "instance"
-  redis_cluster  = var.store == "redis" && var.redis_kind == "cluster"
-  valkey         = var.store == "redis" && var.redis_kind == "valkey"
-  redis_iam      = (local.redis_cluster || local.valkey) && var.redis_auth == "required"
-  grouped        = var.store != "disk"
+  zone    = var.zone != "" ? var.zone : "${var.region}-b"
+  grouped = var.store != "disk"
+  kms_key = var.kms_key != "" ? var.kms_key : null
 
   # The release is named by its sums, which the startup script holds its files to.
   release_files = {
     "kvs-server"         = "${var.bin}/kvs-server"
     "kvs-client"         = "${var.bin}/kvs-client"
+    "kvs-bench"          = "${var.bin}/kvs-bench"
     "kvs-ready"          = "${path.module}/../kvs-ready"
+    "kvs-drain"          = "${path.module}/../kvs-drain"
     "kvs-server.service" = "${path.module}/../kvs-server.service"
     "ops-agent.yaml"     = "${path.module}/../ops-agent.yaml"
   }
   sums    = join("", [for name, file in local.release_files : "${filesha256(file)}  ${name}\n"])
   release = substr(sha256(local.sums), 0, 16)
-
-  redis_ca = try(
-    join("\n", google_redis_instance.kvs[0].server_ca_certs[*].cert),
-    join("\n", flatten(google_redis_cluster.kvs[0].managed_server_ca[0].ca_certs[*].certificates)),
-    join("\n", flatten(google_memorystore_instance.kvs[0].managed_server_ca[0].ca_certs[*].certificates)),
-    "",
-  )
 
   # No secret may be among them: whoever sees the VM reads them.
   options = join("\n", concat(
@@ -53,17 +45,14 @@ locals {
       "KVS_STORE=${var.store}",
       "KVS_LISTEN=0.0.0.0",
       "KVS_PORT=${var.port}",
+      "KVS_HTTP=127.0.0.1:9150",
     ],
     var.store == "disk" ? ["KVS_DATA_DIR=/var/lib/kvs/data"] : [],
     var.store == "gcs" ? ["KVS_BUCKET=${google_storage_bucket.data[0].name}"] : [],
     var.store == "redis" ? ["KVS_REDIS_VERIFY=ca"] : [],
-    local.redis_cluster ? [
-      "KVS_REDIS_CLUSTER=true",
-      "KVS_REDIS_URL=rediss://${google_redis_cluster.kvs[0].discovery_endpoints[0].address}:${google_redis_cluster.kvs[0].discovery_endpoints[0].port}",
-    ] : [],
-    local.valkey ? [
-      "KVS_REDIS_CLUSTER=true",
-      "KVS_REDIS_URL=rediss://${google_memorystore_instance.kvs[0].discovery_endpoints[0].address}:${google_memorystore_instance.kvs[0].discovery_endpoints[0].port}",
+    local.redis_cluster || local.valkey ? ["KVS_REDIS_CLUSTER=true"] : [],
+    var.store == "redis" && !local.redis_password ? [
+      "KVS_REDIS_URL=rediss://${local.redis.address}:${local.redis.port}",
     ] : [],
     local.redis_iam ? ["KVS_REDIS_AUTH=iam"] : [],
     [for name, value in var.server_env : "${name}=${value}"],
@@ -90,15 +79,19 @@ locals {
     # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
     local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
-    var.store == "disk" ? { kvs-disk = "${var.name}-data" } : {},
-    local.redis_instance ? { kvs-redis-secret = local.redis_secret } : {},
+    # A server on disk is reached by its clients alone, and reaches nobody itself.
+    var.store == "disk" ? {
+      kvs-disk  = "${var.name}-data"
+      kvs-allow = join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
+    } : {},
+    local.redis_password ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )
 
   # Secret Manager and Redis's IAM take no narrower scope than cloud-platform; there the roles alone bound the servers.
   narrow_scopes = ["https://www.googleapis.com/auth/logging.write", "https://www.googleapis.com/auth/monitoring.write"]
   server_scopes = (
-    local.redis_instance || local.redis_iam ?
+    local.redis_password || local.redis_iam ?
     ["https://www.googleapis.com/auth/cloud-platform"] :
     concat(local.narrow_scopes, [
       "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",
@@ -109,7 +102,8 @@ locals {
 resource "google_project_service" "apis" {
   for_each = toset(concat(
     ["compute", "storage", "iam", "cloudresourcemanager", "logging", "monitoring", "iap", "oslogin"],
-    local.redis_instance ? ["redis", "servicenetworking", "secretmanager"] : [],
+    local.redis_instance ? ["redis", "servicenetworking"] : [],
+    local.redis_password ? ["secretmanager"] : [],
     local.redis_cluster ? ["redis", "networkconnectivity"] : [],
     local.valkey ? ["memorystore", "networkconnectivity"] : [],
     var.patching ? ["osconfig"] : [],

@@ -2,6 +2,8 @@
 
 locals {
   monitoring = "${path.module}/../monitoring"
+  # where Google's uptime checks come from
+  checkers = "35.199.192.0/19"
   # The same documents as infra/create.sh takes, with the deployment's name in them.
   alerts = length(var.alert_channels) == 0 ? {} : {
     for name in ["not-serving", "disk-full", "store-failing", "certificate"] :
@@ -88,7 +90,7 @@ resource "google_compute_firewall" "uptime" {
   count                   = var.uptime_service == "" ? 0 : 1
   name                    = "${var.name}-uptime"
   network                 = google_compute_network.kvs.id
-  source_ranges           = ["35.199.192.0/19"]
+  source_ranges           = [local.checkers]
   target_service_accounts = [google_service_account.server.email]
   allow {
     protocol = "tcp"

@@ -62,6 +62,12 @@ variable "server_count" {
   description = "For gcs and redis; disk has one server"
 }
 
+variable "server_zones" {
+  type        = list(string)
+  default     = []
+  description = "For gcs and redis: the zones of the servers, all of the region's where empty; one zone is updated one server after another"
+}
+
 variable "image" {
   type    = string
   default = "debian-cloud/debian-13"

@@ -5,7 +5,13 @@
  */
 
 import { Kind, kindNames } from "../observe/watch.ts";
-import { badRequest, failures, type Outcome, refused } from "../protocol/outcome.ts";
+import {
+  badCertificates,
+  badRequest,
+  failures,
+  type Outcome,
+  refused,
+} from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import { listSlabClass } from "./classes.ts";
 import type { Context } from "./context.ts";
@@ -133,8 +139,17 @@ export function tune(_: Request, outcome: Outcome): void {
 }
 
 /** `refresh_certs`. */
-export function refreshCertificates(_: Request, outcome: Outcome): void {
-  outcome.fail(failures.noCertificates);
+export function refreshCertificates(
+  _: Request,
+  outcome: Outcome,
+  __: Session,
+  { refreshCertificates }: Context,
+): Promise<void> | void {
+  if (refreshCertificates === undefined) return outcome.fail(failures.noCertificates);
+  outcome.code = "ok";
+  return refreshCertificates().then((problem) => {
+    if (problem !== undefined) outcome.fail(badCertificates(problem));
+  });
 }
 
 /** `debugtime`: moves the clock of a server under test, or stops it (`p`) and lets it go on (`r`). */

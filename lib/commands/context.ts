@@ -18,6 +18,14 @@ export interface Users {
   check(user: Uint8Array, password: Uint8Array): boolean;
 }
 
+/** The state of the server's certificates. */
+export interface TlsState {
+  /** When the certificate ends, in milliseconds since 1970. */
+  readonly expires: number;
+  /** Seconds since the certificates were read. */
+  readonly age: number;
+}
+
 /** What commands change while the server runs, beside the items. */
 export interface Live {
   /** How much is logged (`verbosity`). */
@@ -64,6 +72,10 @@ export interface Context {
   readonly users: Users | undefined;
   /** Whether clients of the binary protocol may log in by SASL (memcached's `-S`). */
   readonly sasl: boolean;
+  /** What is known of the TLS of the listeners, where there is any. */
+  readonly tls?: TlsState | undefined;
+  /** Reads the certificates again, where there are any; what is wrong with them, if anything. */
+  readonly refreshCertificates?: (() => Promise<string | undefined>) | undefined;
   /** A clock that `debugtime` moves: for tests only. */
   readonly debugClock: AdjustableClock | undefined;
   /** Ends the server, where `shutdown` is allowed (memcached's `-A`). */

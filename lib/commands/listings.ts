@@ -18,7 +18,7 @@ export class Listings {
   /** Listings ended because their clients did not take them. */
   kicks = 0;
   readonly #running: Count;
-  /** The counts of `stats`: one reads the store, the others wait for their turn. */
+  /** The counts and lists of `stats`: one is made, the others wait for their turn. */
   #counting: Promise<void> = Promise.resolve();
 
   /**
@@ -45,14 +45,14 @@ export class Listings {
     assert(this.#running.add(-1) >= 0, "a listing ends that was not begun");
   }
 
-  /** Reads the store for a count or a short list, one after the other. */
-  async count(read: () => Promise<void>): Promise<void> {
+  /** Makes a count or a list of the store or the connections, one after the other. */
+  async count(make: () => Promise<void>): Promise<void> {
     const before = this.#counting;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#counting = promise;
     await before;
     try {
-      await read();
+      await make();
     } finally {
       resolve();
     }

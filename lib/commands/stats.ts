@@ -77,11 +77,8 @@ function tell(outcome: Outcome, figures: readonly Figure[]): void {
   outcome.figures = figures;
 }
 
-function conns(context: Context, outcome: Outcome): Promise<void> | void {
-  const figures = context.describeConnections();
-  return figures instanceof Promise
-    ? figures.then((figures) => tell(outcome, figures))
-    : tell(outcome, figures);
+function conns(context: Context, outcome: Outcome): Promise<void> {
+  return context.listings.count(async () => tell(outcome, await context.describeConnections()));
 }
 
 function reset(context: Context, outcome: Outcome): void {
@@ -136,6 +133,7 @@ export function sourceOf(context: Context): Source {
     connections: context.connections(),
     maxConnections: context.maxConnections,
     closesIdle: context.closesIdle,
+    tls: context.tls,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
     get limits() {
@@ -186,13 +184,20 @@ function slabs(context: Context): Figure[] {
   return [...used, ["active_slabs", isUsed ? 1 : 0], ["total_malloced", bytes]];
 }
 
-/** The last requests that took longer than `--slow-ms`, the newest first. Keys are percent-encoded. */
-function slow(context: Context, outcome: Outcome): void {
+/**
+ * The last requests that took longer than `--slow-ms`, the newest first; `reset` forgets them. Keys are
+ * percent-encoded.
+ */
+function slow(context: Context, outcome: Outcome, [word]: readonly string[]): void {
   if (!context.allowDump) return outcome.fail(badRequest("stats slow not allowed"));
+  if (word !== undefined && word !== "reset") {
+    return outcome.fail(badRequest("usage: stats slow reset"));
+  }
   const { timing } = context;
   if (timing === undefined || timing.slow.threshold === Infinity) {
     return tell(outcome, [["slow_status", "disabled"]]);
   }
+  if (word === "reset") timing.slow.clear();
   tell(outcome, [
     ["slow_total", timing.slow.total],
     ...timing.slow.list().flatMap((batch, i): Figure[] => [
@@ -206,11 +211,15 @@ function slow(context: Context, outcome: Outcome): void {
   ]);
 }
 
-/** The keys that are asked for most, estimated, since the last `stats reset`. */
-function hot(context: Context, outcome: Outcome): void {
+/** The keys that are asked for most, estimated, since they were forgotten last, which `reset` does. */
+function hot(context: Context, outcome: Outcome, [word]: readonly string[]): void {
   if (!context.allowDump) return outcome.fail(badRequest("stats hot not allowed"));
+  if (word !== undefined && word !== "reset") {
+    return outcome.fail(badRequest("usage: stats hot reset"));
+  }
   const { timing } = context;
   if (timing === undefined) return tell(outcome, [["hot_status", "disabled"]]);
+  if (word === "reset") timing.hot.clear();
   tell(
     outcome,
     timing.hot.top(HOT_KEYS).flatMap(({ key, count, error }, i): Figure[] => [

@@ -38,6 +38,9 @@ export class Counters {
   total_items = 0;
   auth_cmds = 0;
   auth_errors = 0;
+  /** TLS handshakes that came to nothing, and connections that ended as their bytes were no TLS. */
+  ssl_handshake_errors = 0;
+  ssl_proto_errors = 0;
   bytes_read = 0;
   bytes_written = 0;
   total_connections = 0;

@@ -4,7 +4,8 @@
  *
  * Of the batches that a server reads, so many are timed that it is some hundred a second; each stands for
  * those that were not, so that counts are estimates of all requests, and the rest pay nothing but a
- * comparison. With a threshold for slow requests all batches are timed, for that threshold.
+ * comparison. With a threshold for slow requests all batches are timed, for that threshold, by a coarse
+ * clock: it is read once a batch.
  *
  * @module
  */
@@ -12,6 +13,7 @@
 import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
+import { CoarseClock } from "./coarse_clock.ts";
 import { SlowLog } from "./slow_log.ts";
 
 /** Batches that are counted in so many milliseconds, about. */
@@ -38,6 +40,8 @@ interface Keys {
 /** A batch that was timed in another thread, as it is told. Keys are binary strings. */
 export interface Told {
   readonly milliseconds: number;
+  /** How long it took where that was slow, in milliseconds; 0 otherwise. */
+  readonly slow: number;
   readonly weight: number;
   readonly requests: number;
   readonly first: string;
@@ -53,6 +57,8 @@ const MOST_TOLD = 256;
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
+  /** When it began by the coarse clock, where slow ones are looked for. */
+  coarselyBegan = 0;
   /** For how many batches it counts; 0 where it is timed to be found slow only. */
   weight = 0;
   /** How many there are, and what the first of them asks. */
@@ -102,7 +108,7 @@ export class TimedBatch {
 
   /** Forgets all, and keeps no buffer. */
   clear(): void {
-    this.commands.clear();
+    if (this.weight > 0) this.commands.clear();
     this.requests = 0;
     this.#bytes = NO_BYTES;
   }
@@ -120,7 +126,8 @@ export class Timing {
   onBatch: ((batch: TimedBatch, milliseconds: number, connection: number) => void) | undefined;
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
-  readonly #all: boolean;
+  /** By which slow batches are found; `undefined` where none are looked for. */
+  readonly #coarse: CoarseClock | undefined;
   readonly #now: () => number;
   /** One batch of so many is counted, and how many are left until the next one is. */
   #interval = 1;
@@ -136,29 +143,33 @@ export class Timing {
   /**
    * @param slow milliseconds from which on a request is slow; `Infinity` for never
    * @param now milliseconds since any moment
+   * @param coarse by which slow ones are found
    * @param tell told each batch that counts, where another thread counts them
    */
   constructor(
     slow = Infinity,
     now: () => number = () => performance.now(),
+    coarse = slow === Infinity ? undefined : new CoarseClock(slow / 8),
     tell?: (told: Told) => void,
   ) {
     this.#tell = tell;
     this.slow = new SlowLog(slow);
-    this.#all = slow !== Infinity;
+    this.#coarse = coarse;
     this.#now = now;
     this.#windowBegan = now();
   }
 
   /** A batch was read: it is timed, or `undefined` where it is not. */
   begin(): TimedBatch | undefined {
-    if (--this.#left >= 0 && !this.#all) return undefined;
-    const began = this.#now();
+    const coarse = this.#coarse;
+    const isCounted = --this.#left < 0;
+    if (!isCounted && coarse === undefined) return undefined;
     const batch = this.#spare.pop() ??
       new TimedBatch(this.#tell === undefined ? this.hot : this.#own);
-    batch.began = began;
+    if (coarse !== undefined) batch.coarselyBegan = coarse.recent();
     batch.weight = 0;
-    if (this.#left >= 0) return batch;
+    if (!isCounted) return batch;
+    const began = batch.began = this.#now();
     batch.weight = this.#interval;
     this.#batches += this.#interval;
     if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
@@ -168,17 +179,24 @@ export class Timing {
 
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
-    const milliseconds = this.#now() - batch.began;
-    if (this.#tell === undefined) this.#count(batch, milliseconds, connection);
-    else this.#tellOf(batch, milliseconds, connection);
+    if (this.#tell !== undefined) this.#tellOf(batch, connection);
+    else {
+      if (this.#coarse !== undefined) this.#findSlow(batch, this.#coarse.read(), connection);
+      if (batch.weight > 0) this.#count(batch, this.#now() - batch.began, connection);
+    }
     batch.clear();
     this.#spare.push(batch);
   }
 
   /** Counts a batch that another thread has timed. */
   take(told: Told): void {
-    for (const key of told.keys) this.hot.add(key, told.weight);
-    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, told.connection);
+    const { weight, slow: milliseconds, first: command, key, requests, connection } = told;
+    if (milliseconds > 0) {
+      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
+    }
+    if (weight === 0) return;
+    for (const key of told.keys) this.hot.add(key, weight);
+    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, connection);
   }
 
   readonly #own: Keys = {
@@ -187,24 +205,30 @@ export class Timing {
     },
   };
 
-  #tellOf(batch: TimedBatch, milliseconds: number, connection: number): void {
+  #tellOf(batch: TimedBatch, connection: number): void {
     const { weight, requests, first, key } = batch;
     const keys = this.#keys;
     this.#keys = [];
-    if (weight === 0 && milliseconds < this.slow.threshold) return;
+    const coarse = this.#coarse === undefined ? 0 : this.#coarse.read() - batch.coarselyBegan;
+    const slow = coarse >= this.slow.threshold && requests > 0 ? coarse : 0;
+    if (weight === 0 && slow === 0) return;
+    const milliseconds = weight === 0 ? 0 : this.#now() - batch.began;
     const commands = [...batch.commands];
-    this.#tell!({ milliseconds, weight, requests, first, key, commands, keys, connection });
+    this.#tell!({ milliseconds, slow, weight, requests, first, key, commands, keys, connection });
+  }
+
+  #findSlow(batch: TimedBatch, now: number, connection: number): void {
+    const milliseconds = now - batch.coarselyBegan;
+    if (milliseconds < this.slow.threshold || batch.requests === 0) return;
+    const { first: command, key, requests } = batch;
+    this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
   }
 
   #count(batch: TimedBatch, milliseconds: number, connection: number): void {
-    if (milliseconds >= this.slow.threshold && batch.requests > 0) {
-      const { first: command, key, requests } = batch;
-      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
-    }
     for (const [command, count] of batch.commands) {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
-    if (batch.weight > 0) this.onBatch?.(batch, milliseconds, connection);
+    this.onBatch?.(batch, milliseconds, connection);
   }
 
   /** A sync of the disk store's log took so many milliseconds. */

@@ -27,6 +27,12 @@ export interface Dialect {
   encode(request: Request, outcome: Outcome, out: ByteBuffer): void;
 
   /**
+   * Writes figures or entries up to one of them, and not yet how they end: {@linkcode encode} goes on
+   * behind it.
+   */
+  encodeLines(request: Request, outcome: Outcome, to: number, out: ByteBuffer): void;
+
+  /**
    * What {@linkcode fail} must know of a request to answer it later, when the request is gone; -1 where
    * no error is owed to it.
    */

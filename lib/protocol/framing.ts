@@ -63,6 +63,7 @@ export class ReceiveBuffer {
       this.end = held;
       this.start = 0;
     }
+    if (this.end === 0 && this.bytes.length <= MOST_READ) return this.bytes;
     return this.bytes.subarray(this.end, this.end + MOST_READ);
   }
 

@@ -90,6 +90,11 @@ export function refused(sentence: string): Failure {
   return failure("refused", sentence);
 }
 
+/** Certificates that cannot be used. The sentence begins with memcached's word for it. */
+export function badCertificates(sentence: string): Failure {
+  return failure("noCertificates", sentence.replace(/^Error /, ""));
+}
+
 /** One `STAT`: a name without spaces, and its value. */
 export type Figure = readonly [name: string, value: string | number];
 
@@ -199,6 +204,8 @@ export class Outcome {
   failure: Failure = failures.internal;
   figures: readonly Figure[] = NO_FIGURES;
   entries: readonly Entry[] = NO_ENTRIES;
+  /** How many of the figures or entries are written, while a part of them is. */
+  begun = 0;
   dumpFormat: DumpFormat = "metadump";
   dump: AsyncIterable<readonly Entry[]> | undefined = undefined;
   watch: LogStream | undefined = undefined;
@@ -212,6 +219,12 @@ export class Outcome {
     this.entries = NO_ENTRIES;
     this.text = "";
     this.dump = this.watch = undefined;
+  }
+
+  /** How many figures or entries it has. */
+  get lines(): number {
+    if (this.code === "figures") return this.figures.length;
+    return this.code === "entries" ? this.entries.length : 0;
   }
 
   /** Says that it failed. */

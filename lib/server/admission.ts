@@ -68,10 +68,7 @@ export class Admission {
 
   /** Decides; one that is admitted must {@linkcode leave}. */
   enter(addr: Deno.Addr): Verdict {
-    if (this.isFull(addr.transport)) {
-      this.counters.rejected_connections++;
-      return "full";
-    }
+    if (this.isFull(addr.transport)) return "full";
     if (addr.transport === "tcp" && this.#isGreedy(addr.hostname)) {
       this.counters.rejected_by_address++;
       return "greedy";

@@ -11,6 +11,7 @@ import { type Endpoint, type Protocol, readEndpoints } from "./endpoint.ts";
 import { type Extended, readExtended } from "./extended.ts";
 import { type HttpAddress, readHttpAddress } from "./http/address.ts";
 import type { serverOptions } from "./options.ts";
+import { peerPolicy, type TlsChoice, tlsChoice } from "./tls_options.ts";
 
 /** The options as they were given. */
 export type Given = Values<typeof serverOptions>;
@@ -31,6 +32,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   /** Where to listen for TCP. */
   readonly endpoints: readonly Endpoint[];
   readonly extended: Extended;
+  /** How TCP connections are encrypted, where they are (`-Z`). */
+  readonly tls: TlsChoice | undefined;
   /** Where to serve HTTP, if anywhere. */
   readonly http: HttpAddress | undefined;
 }
@@ -54,6 +57,11 @@ export function configure(given: Given): Configuration {
   const store = storeOf(given);
   checkItemSize(given, store.store);
   const protocol = protocolOf(given);
+  const tls = tlsChoice(given, extended);
+  const endpoints = endpointsOf(given, protocol);
+  if (tls !== undefined) {
+    for (const endpoint of endpoints) if (endpoint.tls !== "off") peerPolicy(endpoint.tls, tls);
+  }
   return {
     ...given,
     ...store,
@@ -61,7 +69,8 @@ export function configure(given: Given): Configuration {
     threads: given.threads ?? THREADS,
     extended,
     http: given.http === undefined ? undefined : readHttpAddress(given.http),
-    endpoints: endpointsOf(given, protocol),
+    endpoints,
+    tls,
     // memcached shares it among its threads, each of which serves many connections.
     replyMemory: extended.replyMemory === 0 ? Infinity : Math.floor(extended.replyMemory / threads),
     idleTimeout: extended.idleTimeout === undefined
@@ -125,7 +134,7 @@ function protocolOf({ protocol, sasl, authFile }: Given): Protocol {
 
 function endpointsOf(given: Given, protocol: Protocol): Endpoint[] {
   const { port, listen, authFile } = given;
-  const endpoints = readEndpoints(listen, { port, protocol });
+  const endpoints = readEndpoints(listen, { port, protocol, tls: given.ssl });
   // memcached's rule: without a TCP port no address of -l is listened on, also one with a port of its own.
   if (port === 0) return [];
   if (authFile === undefined) return endpoints;

@@ -16,12 +16,12 @@ import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
-import { sendListing } from "./listing.ts";
+import { LINES_A_TURN, sendFirstLines, sendListing } from "./listing.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { countRefusal } from "./refusals.ts";
 import { Turn } from "./turn.ts";
-import { traceOf } from "./trace.ts";
+import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
 import { isRetrieval, Window } from "./window.ts";
 
@@ -50,6 +50,8 @@ export interface Origin {
 
 /** What a reply in hand counts beside its own bytes, in bytes: about as much as memcached's object. */
 const REPLY_COST = 128;
+/** What a line of a long reply takes until it is written, in bytes, about. */
+const LINE_COST = 128;
 /** Requests of a batch whose replies may have to be taken back, at first. */
 const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
@@ -136,7 +138,7 @@ export class Connection {
         if (this.#dialect === undefined) break;
         this.#session.batch.seconds = this.#surroundings.seconds;
         if (timing !== undefined) this.#session.timed = timing.begin();
-        const running = this.#run(this.#dialect);
+        const running = this.#run();
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
@@ -145,6 +147,7 @@ export class Connection {
       }
     } catch (error) {
       this.closeReason = "error";
+      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
@@ -158,21 +161,30 @@ export class Connection {
   /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
   [Symbol.asyncIterator](): AsyncIterator<number> {
     const { rounds, memory } = this.#surroundings;
-    const next = async (): Promise<IteratorResult<number>> => {
+    // Made once: a chunk costs no closure, and no promise beyond those of the read.
+    const step = { done: false as const, value: 0 };
+    let room: Uint8Array;
+    const next = () => {
       this.#reading = true;
-      if (this.#turn.isOver) await this.#yield();
+      return this.#turn.isOver ? this.#yield().then(begin) : begin();
+    };
+    const begin = () => {
       const turn = rounds.next();
-      if (turn !== undefined) await turn;
-      const room = this.#input.room();
+      return turn === undefined ? prepare() : turn.then(prepare);
+    };
+    const prepare = () => {
+      room = this.#input.room();
       this.#account();
-      const memoryTurn = memory.turn(this);
-      if (memoryTurn !== undefined) await memoryTurn;
-      let count: number | null;
-      try {
-        count = await this.#socket.read(room);
-      } finally {
-        rounds.readDone();
-      }
+      const turn = memory.turn(this);
+      return turn === undefined ? read() : turn.then(read);
+    };
+    const read = () => this.#socket.read(room).then(take, fail);
+    const fail = (error: unknown): never => {
+      rounds.readDone();
+      throw error;
+    };
+    const take = (count: number | null): IteratorResult<number> => {
+      rounds.readDone();
       this.#reading = false;
       if (count === null) return { done: true, value: undefined };
       // More may have come already where the room is full; else the next read waits, and others run.
@@ -181,7 +193,9 @@ export class Connection {
       this.#context.counters.bytes_read += count;
       this.received += count;
       this.batches++;
-      return { done: false, value: count };
+      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
+      step.value = count;
+      return step;
     };
     return { next };
   }
@@ -237,6 +251,10 @@ export class Connection {
     }
   }
 
+  #traceBytes(direction: "read" | "sent", bytes: number): void {
+    this.#context.log(traceOfBytes(this.#session.id, direction, bytes), "debug");
+  }
+
   #chooseDialect(): Dialect | undefined {
     const { users, limits, sasl } = this.#context;
     const protocols = users !== undefined && !sasl ? "ascii" : this.#protocols;
@@ -264,8 +282,9 @@ export class Connection {
   }
 
   /** Runs all requests that are complete; without a promise as long as the store needs none. */
-  #run(dialect: Dialect): Promise<void> | undefined {
+  #run(): Promise<void> | undefined {
     const { requestsPerTurn } = this.#context;
+    let dialect = this.#dialect!;
     const input = this.#input;
     const turn = this.#turn;
     let turns = 0;
@@ -273,7 +292,7 @@ export class Connection {
       const request = this.#request;
       const outcome = this.#outcome;
       if (turns++ === requestsPerTurn || turn.isOver) {
-        return this.#yield().then(() => this.#run(dialect));
+        return this.#yield().then(this.#goOn);
       }
       const from = input.start;
       if (!dialect.next(input, request)) break;
@@ -285,23 +304,34 @@ export class Connection {
       }
       this.#answer(dialect, request, outcome);
       if (request.op === "login") dialect = this.#afterLogin(dialect);
-      this.#work(request, outcome, taken);
+      this.#work(request, taken);
       if (this.#out.length < HIGH_WATER) continue;
       turn.bytes(this.#out.length);
       const flushing = this.#flush();
-      if (flushing !== undefined) return flushing.then(() => this.#run(dialect));
+      if (flushing !== undefined) return flushing.then(this.#goOn);
     }
     if (turns > 1) this.active = this.#surroundings.ticks;
     return undefined;
   }
 
+  /** Made once: no closure is made where the batch goes on after a wait. */
+  readonly #goOn = () => this.#run();
+
   /** Counts the work that a request was, whose bytes in the receive buffer were so many. */
-  #work(request: Request, outcome: Outcome, taken: number): void {
+  #work(request: Request, taken: number): void {
     const turn = this.#turn;
     if (request.keyLength === 0) turn.rareRequest();
     else turn.request();
-    if (outcome.code === "stored" && outcome.size > MUCH) turn.bytes(outcome.size);
     if (taken > MUCH) turn.bytes(taken);
+    this.#countChanges();
+  }
+
+  /** Counts what changes of values were, where that is much for a request. */
+  #countChanges(): void {
+    const { batch } = this.#session;
+    if (batch.changed <= MUCH) return;
+    this.#turn.bytes(batch.changed);
+    batch.changed = 0;
   }
 
   /**
@@ -346,6 +376,7 @@ export class Connection {
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
       this.#turn.request();
+      this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#turn.isOver) await this.#yield();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
@@ -367,6 +398,7 @@ export class Connection {
     this.#settling = true;
     for (const { request, outcome, running } of pending) {
       if (running !== undefined) await running;
+      if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
       const before = this.#out.length;
       this.#answer(dialect, request, outcome);
       if (isRetrieval(request)) {
@@ -381,6 +413,14 @@ export class Connection {
     this.#settling = false;
     this.#unanswered = 0;
     this.#window.learn(retrievals, bytes);
+  }
+
+  /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */
+  async #answerFirst(dialect: Dialect, request: Request, outcome: Outcome): Promise<void> {
+    await this.#flush();
+    this.#unanswered = outcome.lines * LINE_COST;
+    this.#account();
+    await sendFirstLines(this.#outlet(), dialect, request, outcome);
   }
 
   /** Puts what came of a request among the replies that go out. */
@@ -531,16 +571,31 @@ export class Connection {
     }
   }
 
-  async #write(): Promise<void> {
-    const out = this.#out;
-    const bytes = out.view();
+  #write(): Promise<void> {
+    const bytes = this.#out.view();
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
-    let written = await this.#socket.write(bytes);
+    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
+    return this.#socket.write(bytes).then(this.#wrote);
+  }
+
+  /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
+  readonly #wrote = (written: number): Promise<void> | undefined => {
     this.#surroundings.rounds.writeDone();
+    if (written < this.#out.length) return this.#writeRest(written);
+    this.#written();
+    return undefined;
+  };
+
+  async #writeRest(written: number): Promise<void> {
+    const bytes = this.#out.view();
     while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
-    out.clear(KEPT);
+    this.#written();
+  }
+
+  #written(): void {
+    this.#out.clear(KEPT);
     this.#owedCount = this.#inHand = 0;
     // While a reply goes out the client is busy with that.
     this.active = this.#surroundings.ticks;

@@ -1,5 +1,5 @@
 /**
- * How many connections the process has descriptors for.
+ * How many connections the process has descriptors for, and one that is kept for when there is no other.
  *
  * A program may not read its own limit everywhere, so that it is tried: what can be opened now can be
  * opened later, as long as nobody else in the process takes it.
@@ -35,6 +35,38 @@ export function fitConnections(
       `(${free} files can be opened, ${free - fitting} of them are reserved)`,
   );
   return fitting;
+}
+
+/** The spare descriptor of a process. */
+export class SpareDescriptor {
+  #file: Deno.FsFile | undefined;
+  #isClosed = false;
+
+  /** Takes it, unless it is held; whether it is held now. */
+  hold(): boolean {
+    if (this.#isClosed) return true;
+    try {
+      this.#file ??= Deno.openSync(NOTHING);
+      return true;
+    } catch (error) {
+      // Where there is no such file there is nothing to keep.
+      return !isShortage(error);
+    }
+  }
+
+  /** Gives it up; whether it was held. */
+  release(): boolean {
+    const wasHeld = this.#file !== undefined;
+    this.#file?.close();
+    this.#file = undefined;
+    return wasHeld;
+  }
+
+  /** Gives it up for good: nobody is let in any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.release();
+  }
 }
 
 /** How many descriptors are free, counted up to `most`. */

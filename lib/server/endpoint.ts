@@ -9,6 +9,12 @@ import { Exit, ExitError } from "../errors.ts";
 /** The dialects that a listener takes: text and meta, binary, or either by a connection's first byte. */
 export type Protocol = "ascii" | "binary" | "auto";
 
+/**
+ * Whether the connections of a listener are encrypted, and what certificate their clients must show: as
+ * `-o ssl_verify_mode` says (`default`), none, or one that must be good.
+ */
+export type EndpointTls = "off" | "default" | "server" | "mutual";
+
 /** The names of memcached's `-B`. */
 export const protocolNames = ["auto", "ascii", "binary"] as const;
 
@@ -20,6 +26,7 @@ export interface Endpoint {
   readonly port: number;
   /** The dialects of the connections that come by it. */
   readonly protocol: Protocol;
+  readonly tls: EndpointTls;
 }
 
 /** What holds for an endpoint that says nothing else. */
@@ -27,7 +34,16 @@ export interface EndpointDefaults {
   /** TCP port; -1 for any free one. */
   readonly port: number;
   readonly protocol: Protocol;
+  /** Whether there is TLS (memcached's `-Z`). */
+  readonly tls: boolean;
 }
+
+/** memcached's words before an address, with TLS. */
+const TLS_WORDS = new Map<string, EndpointTls>([
+  ["notls", "off"],
+  ["btls", "server"],
+  ["mtls", "mutual"],
+]);
 
 const PROTOCOLS = new Map<string, Protocol>([
   ["ascii", "ascii"],
@@ -50,8 +66,13 @@ export function readEndpoints(parts: readonly string[], defaults: EndpointDefaul
 function readEndpoint(part: string, defaults: EndpointDefaults): Endpoint {
   const wrong = (what: string) => new ExitError(`-l/--listen: ${what} in '${part}'`, Exit.usage);
   let rest = part;
-  const tls = /^(notls|btls|mtls):/.exec(rest);
-  if (tls !== null) throw wrong(`'${tls[1]}' is valid only with TLS, which kvs does not have,`);
+  let tls: EndpointTls = defaults.tls ? "default" : "off";
+  const word = /^(notls|btls|mtls):/.exec(rest);
+  if (word !== null) {
+    if (!defaults.tls) throw wrong(`'${word[1]}' is valid only with TLS (-Z)`);
+    tls = TLS_WORDS.get(word[1]!)!;
+    rest = rest.slice(word[0].length);
+  }
 
   let protocol: Protocol | undefined = defaults.protocol;
   const proto = /^proto\[([^\]]*)\]:/.exec(rest);
@@ -76,7 +97,7 @@ function readEndpoint(part: string, defaults: EndpointDefaults): Endpoint {
   if (digits !== undefined && !/^-?\d+$/.test(digits) || port < -1 || port > 65535) {
     throw wrong(`no port '${digits}'`);
   }
-  return { host: host === "*" ? undefined : host, port: Math.max(port, 0), protocol };
+  return { host: host === "*" ? undefined : host, port: Math.max(port, 0), protocol, tls };
 }
 
 function splitPort(address: string): [host: string, port: string | undefined] {

@@ -20,6 +20,8 @@ export interface Extended {
   readonly maxconnsFast: boolean;
   /** Bytes that replies in hand may take, over all of memcached's threads; 0 for no limit. */
   readonly replyMemory: number;
+  /** What the words of TLS said, by their names without `ssl_`. */
+  readonly ssl: ReadonlyMap<string, string>;
   /** Values for `stats settings`, under its names, that differ from memcached's defaults. */
   readonly settings: ReadonlyMap<string, string>;
   /** The words that change nothing, as they were given. */
@@ -76,7 +78,6 @@ const constant = (name: string, value: string): Shown => [[name, () => value]];
 
 const MIB = 2 ** 20;
 const NO_PROXY = "kvs has no proxy";
-const NO_TLS = "kvs has no TLS; put a TLS proxy in front of it";
 
 const words: Readonly<Record<string, Word>> = {
   idle_timeout: { value: whole(0, 2 ** 31 - 1), works: true },
@@ -167,16 +168,22 @@ const words: Readonly<Record<string, Word>> = {
     refusal: "kvs has no such filter; systemd's SystemCallFilter and Deno's permissions do that",
   },
   sock_cookie_id: { value: anything, refusal: "kvs cannot mark its sockets" },
-  ssl_chain_cert: { value: anything, refusal: NO_TLS },
-  ssl_key: { value: anything, refusal: NO_TLS },
-  ssl_verify_mode: { value: anything, refusal: NO_TLS },
-  ssl_keyformat: { value: anything, refusal: NO_TLS },
-  ssl_ciphers: { value: anything, refusal: NO_TLS },
-  ssl_ca_cert: { value: anything, refusal: NO_TLS },
-  ssl_wbuf_size: { value: anything, refusal: NO_TLS },
-  ssl_session_cache: { refusal: NO_TLS },
-  ssl_kernel_tls: { refusal: NO_TLS },
-  ssl_min_version: { value: anything, refusal: NO_TLS },
+  ssl_chain_cert: { value: anything, works: true },
+  ssl_key: { value: anything, works: true },
+  ssl_verify_mode: { value: whole(0, 3), works: true },
+  // 1 is PEM, memcached's default; 2 would be DER.
+  ssl_keyformat: { value: oneOf("1"), works: true },
+  ssl_ciphers: {
+    value: anything,
+    refusal: "Deno's TLS has no choice of ciphers: those of TLS 1.3, and of TLS 1.2 those with " +
+      "forward secrecy and authenticated encryption",
+  },
+  ssl_ca_cert: { value: anything, works: true },
+  ssl_wbuf_size: { value: whole(), shown: times("ssl_wbuf_size", 1024) },
+  ssl_session_cache: { shown: constant("ssl_session_cache", "yes") },
+  ssl_kernel_tls: { refusal: "Deno's TLS runs in the process, not in the kernel" },
+  // memcached's 0 and 1 are TLS 1.0 and 1.1.
+  ssl_min_version: { value: oneOf("2", "3", "tlsv1.2", "tlsv1.3"), works: true },
   proxy_config: { value: anything, refusal: NO_PROXY },
   proxy_arg: { value: anything, refusal: NO_PROXY },
   proxy_uring: { refusal: NO_PROXY },
@@ -194,6 +201,7 @@ export function readExtended(given: readonly string[]): Extended {
   let trackSizes = false;
   let maxconnsFast = true;
   let replyMemory = 0;
+  const ssl = new Map<string, string>();
   const settings = new Map<string, string>();
   const ignored: string[] = [];
   for (const part of given) {
@@ -208,13 +216,14 @@ export function readExtended(given: readonly string[]): Extended {
     check(name, value, word);
     if (!word.works) ignored.push(part);
     for (const [setting, show] of word.shown ?? []) settings.set(setting, show(value ?? ""));
+    if (name.startsWith("ssl_")) ssl.set(name.slice("ssl_".length), value ?? "");
     if (name === "idle_timeout") idleTimeout = Number(value);
     else if (name === "read_buf_mem_limit") replyMemory = Number(value) * MIB;
     else if (name === "track_sizes") trackSizes = true;
     else if (name === "maxconns_fast") maxconnsFast = true;
     else if (name === "no_maxconns_fast" || name === "no_modern") maxconnsFast = false;
   }
-  return { idleTimeout, trackSizes, maxconnsFast, replyMemory, settings, ignored };
+  return { idleTimeout, trackSizes, maxconnsFast, replyMemory, ssl, settings, ignored };
 }
 
 function check(name: string, value: string | undefined, word: Word): void {

@@ -7,7 +7,7 @@
 import type { Context } from "../commands/context.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Figure } from "../protocol/outcome.ts";
-import { listen, type Listening } from "./listen.ts";
+import { type Encryption, listen, type Listening } from "./listen.ts";
 import { type Connections, policyOf } from "./make_context.ts";
 import { Server } from "./server.ts";
 import type { Talker, talkerOrders } from "./talkers.ts";
@@ -28,8 +28,8 @@ export interface Front extends Connections {
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
-  /** The user file was read again. */
-  reload(): void;
+  /** Users and certificates were read again. */
+  reload(): Promise<void>;
   /** Stops: what was read is answered, then every connection is closed. */
   drain(): Promise<void>;
   /** Ends all threads but this, whatever they do. */
@@ -42,7 +42,11 @@ export class OneThread implements Front {
   #server!: Server;
   #listening: readonly Listening[] = [];
 
-  constructor(private readonly configuration: Configuration) {}
+  /** @param tls what TLS listeners encrypt with */
+  constructor(
+    private readonly configuration: Configuration,
+    private readonly tls: Encryption | undefined,
+  ) {}
 
   get size(): number {
     return this.#server.size;
@@ -64,7 +68,7 @@ export class OneThread implements Front {
   async listen() {
     const { endpoints, backlog, unixSocket: path, unixMask: mode, protocol } = this.configuration;
     const socket = path === undefined ? undefined : { path, mode, protocol };
-    this.#listening = await listen({ endpoints, backlog, ...socket && { socket } });
+    this.#listening = await listen({ endpoints, backlog, tls: this.tls, ...socket && { socket } });
     return this.#listening.map(({ listener, address }) => ({ addr: listener.addr, address }));
   }
 
@@ -93,7 +97,9 @@ export class OneThread implements Front {
     return this.#server.talkers(order, most);
   }
 
-  reload(): void {}
+  reload(): Promise<void> {
+    return Promise.resolve();
+  }
 
   drain(): Promise<void> {
     return this.#server.drain();

@@ -5,7 +5,10 @@
  */
 
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import type { PeerPolicy, Tls } from "../net/tls/mod.ts";
+import type { Acceptor } from "../net/transport.ts";
 import type { Endpoint, Protocol } from "./endpoint.ts";
+import { peerPolicy, type TlsChoice } from "./tls_options.ts";
 
 /** Where a server listens. */
 export interface Addresses {
@@ -16,6 +19,14 @@ export interface Addresses {
   readonly socket?: UnixSocket;
   /** Whether others of this process listen on the same addresses. */
   readonly reusePort?: boolean;
+  /** TLS for the endpoints that have it. */
+  readonly tls?: Encryption | undefined;
+}
+
+/** How a server encrypts, and what it was told of that. */
+export interface Encryption {
+  readonly by: Tls;
+  readonly choice: TlsChoice;
 }
 
 /** A Unix socket to listen on. */
@@ -28,11 +39,13 @@ export interface UnixSocket {
 
 /** A listener and what is known of it. */
 export interface Listening {
-  readonly listener: Deno.Listener;
+  readonly listener: Acceptor;
   /** `127.0.0.1:11211` or the path. */
   readonly address: string;
   /** The dialects of the connections that come by it. */
   readonly protocol: Protocol;
+  /** What is asked of clients' certificates; `undefined` without TLS. */
+  readonly policy: PeerPolicy | undefined;
 }
 
 /**
@@ -70,7 +83,7 @@ export function listenOn(
       if (addr.transport !== "tcp") continue;
       const { hostname, port } = addr;
       const listener = Deno.listen({ hostname, port, tcpBacklog: backlog, reusePort: true });
-      open.push({ listener, address: textOf(addr), protocol });
+      open.push({ listener, address: textOf(addr), protocol, policy: undefined });
     }
   } catch (error) {
     for (const { listener } of open) listener.close();
@@ -100,20 +113,26 @@ export function writePortFile(path: string, addresses: readonly Deno.Addr[]): vo
  * does so by itself, and then no second one can be bound for the same port.
  */
 async function listenTcp(
-  { host, port, protocol }: Endpoint,
-  { backlog, reusePort = false }: Addresses,
+  endpoint: Endpoint,
+  { backlog, tls, reusePort = false }: Addresses,
   open: readonly Listening[],
 ): Promise<Listening[]> {
+  const { host, port, protocol } = endpoint;
+  const policy = endpoint.tls === "off" ? undefined : peerPolicy(endpoint.tls, tls!.choice);
   const listening: Listening[] = [];
   let problem: unknown;
   let bound = port;
   for (const hostname of await addressesOf(host)) {
     try {
-      const listener = Deno.listen({ hostname, port: bound, tcpBacklog: backlog, reusePort });
+      const listener = policy === undefined
+        ? Deno.listen({ hostname, port: bound, tcpBacklog: backlog, reusePort })
+        : await tls!.by.listen({ hostname, port: bound, backlog }, policy);
       bound = listener.addr.port;
-      listening.push({ listener, address: textOf(listener.addr), protocol });
+      listening.push({ listener, address: textOf(listener.addr), protocol, policy });
     } catch (error) {
-      if (isCovered(hostname, bound, protocol, [...open, ...listening])) return listening;
+      if (isCovered({ hostname, port: bound, protocol, policy }, [...open, ...listening])) {
+        return listening;
+      }
       problem ??= error;
     }
   }
@@ -123,14 +142,15 @@ async function listenTcp(
 
 /** Whether an IPv4 address is listened on by a socket for all of IPv6. */
 function isCovered(
-  hostname: string,
-  port: number,
-  protocol: Protocol,
+  { hostname, port, protocol, policy }:
+    & Pick<Listening, "protocol" | "policy">
+    & Deno.TcpListenOptions,
   open: readonly Listening[],
 ): boolean {
-  return !hostname.includes(":") && open.some((other) => {
+  return !hostname?.includes(":") && open.some((other) => {
     const addr = other.listener.addr as Deno.NetAddr;
-    return addr.hostname === "::" && addr.port === port && other.protocol === protocol;
+    return addr.hostname === "::" && addr.port === port && other.protocol === protocol &&
+      other.policy === policy;
   });
 }
 
@@ -153,11 +173,21 @@ function textOf({ hostname, port }: { hostname: string; port: number }): string 
 async function listenUnix({ path, mode, protocol }: UnixSocket): Promise<Listening> {
   try {
     await removeStale(path);
-    const listener = Deno.listen({ transport: "unix", path });
+    const listener = narrowly(mode, () => Deno.listen({ transport: "unix", path }));
     Deno.chmodSync(path, mode);
-    return { listener, address: path, protocol };
+    return { listener, address: path, protocol, policy: undefined };
   } catch (error) {
     throw cannotListen(path, error);
+  }
+}
+
+/** Does something that makes a file, which has no more than those permission bits from the beginning. */
+function narrowly<T>(mode: number, make: () => T): T {
+  const before = Deno.umask(~mode & 0o777);
+  try {
+    return make();
+  } finally {
+    Deno.umask(before);
   }
 }
 

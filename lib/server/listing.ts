@@ -1,5 +1,5 @@
 /**
- * Listings of keys on their way to a client, part after part.
+ * Listings of keys, and other replies of many lines, on their way to a client part after part.
  *
  * @module
  */
@@ -7,9 +7,33 @@
 import type { Context } from "../commands/context.ts";
 import { failureOf } from "../commands/execute.ts";
 import type { Dialect } from "../protocol/dialect.ts";
-import type { DumpFormat, Entry } from "../protocol/outcome.ts";
+import type { DumpFormat, Entry, Outcome } from "../protocol/outcome.ts";
+import type { Request } from "../protocol/request.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect } from "./socket.ts";
+
+/** Figures or entries that are written before others may have a turn. */
+export const LINES_A_TURN = 256;
+
+/**
+ * Sends figures or entries up to the last {@linkcode LINES_A_TURN} of them, which are left in the outcome with
+ * the end of the reply. They depend on nothing that was changed: what was has been sent before.
+ */
+export async function sendFirstLines(
+  outlet: Outlet,
+  dialect: Dialect,
+  request: Request,
+  outcome: Outcome,
+): Promise<void> {
+  const { out } = outlet;
+  while (outcome.lines - outcome.begun > LINES_A_TURN) {
+    const before = out.length;
+    dialect.encodeLines(request, outcome, outcome.begun + LINES_A_TURN, out);
+    const giving = outlet.work(out.length - before);
+    if (giving !== undefined) await giving;
+    if (out.length >= HIGH_WATER) await outlet.write();
+  }
+}
 
 /** Sends a listing. Rejects only where the client is gone. */
 export async function sendListing(

@@ -7,7 +7,6 @@
 import type { Context } from "../commands/context.ts";
 import { Crawls } from "../commands/crawls.ts";
 import { Listings } from "../commands/listings.ts";
-import { Counters } from "../observe/counters.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
 import { memoryOfMachine } from "../observe/process.ts";
@@ -38,6 +37,9 @@ export interface Parts extends
     | "log"
     | "timing"
     | "events"
+    | "counters"
+    | "tls"
+    | "refreshCertificates"
     | "watchers"
     | "users"
     | "shutdown"
@@ -47,6 +49,8 @@ export interface Parts extends
   > {
   /** Where listings are counted over all threads. */
   readonly listings?: Listings;
+  /** What `stats settings` has beside memcached's own lines. */
+  readonly moreSettings?: () => readonly Figure[];
 }
 
 /** Counts of prefixes as the options want them. */
@@ -67,7 +71,6 @@ export function makeContext(
     ...parts,
     storeName: configuration.store,
     threads: configuration.threads,
-    counters: new Counters(),
     limits: { itemSize: configuration.maxItemSize },
     // Alone: some clients read the last x.y.z of the word, others the last word of the line.
     version: MEMCACHED_VERSION,
@@ -93,7 +96,10 @@ export function makeContext(
     describeThreads: () => connections().describeThreads(),
     describeLimits: () => connections().describeLimits(),
     get settings() {
-      return settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes);
+      return [
+        ...settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes),
+        ...parts.moreSettings?.() ?? [],
+      ];
     },
   };
 }

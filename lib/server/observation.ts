@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { Context } from "../commands/context.ts";
+import type { Context, Users } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
 import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
@@ -87,10 +87,14 @@ export class Observation {
    *
    * @throws {ExitError} 71, in one line, where the address of `--http` cannot be listened on
    */
-  static async begin(configuration: Configuration, log: Log): Promise<Observation> {
+  static async begin(
+    configuration: Configuration,
+    log: Log,
+    users: Users | undefined,
+  ): Promise<Observation> {
     const telemetry = await Telemetry.open(VERSION, configuration.store);
     const observation = new Observation(configuration, log, telemetry);
-    await observation.#listen();
+    await observation.#listen(users);
     observation.#tellSystemd();
     return observation;
   }
@@ -165,7 +169,8 @@ export class Observation {
     if (this.#context === undefined) return undefined;
     if (this.#lag === undefined) return sourceOf(this.#context);
     const gate = this.#http?.gate;
-    const http = gate && { open: gate.size, stalled: gate.stalled, refused: gate.refused };
+    const http = gate &&
+      { open: gate.size, stalled: gate.stalled, refused: gate.refused, denied: gate.denied };
     return { ...sourceOf(this.#context), watch: { loopLag: this.#lag.seconds, http } };
   }
 
@@ -201,7 +206,7 @@ export class Observation {
     return families;
   }
 
-  async #listen(): Promise<void> {
+  async #listen(users: Users | undefined): Promise<void> {
     const { http } = this.#configuration;
     if (http === undefined) return;
     const [{ HttpServer }, { Live }, { page }] = await Promise.all([
@@ -220,6 +225,7 @@ export class Observation {
     this.#http = HttpServer.open(http, {
       health: this.health,
       metrics: () => this.metrics(),
+      users,
       pages: new Map<string, () => Response | Promise<Response>>([
         ["/", page],
         ["/history", () => live.history()],

@@ -29,6 +29,12 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ["Who may do what", [
     "authFile",
     "sasl",
+    "ssl",
+    "sslChainCert",
+    "sslKey",
+    "sslCaCert",
+    "sslVerifyMode",
+    "sslMinVersion",
     "enableShutdown",
     "disableFlushAll",
     "disableDumping",

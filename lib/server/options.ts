@@ -17,7 +17,6 @@ import {
   ignored,
   integer,
   list,
-  refused,
   size,
   text,
 } from "../cli/option.ts";
@@ -26,6 +25,7 @@ import { logFormats } from "../observe/log.ts";
 import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
+import { tlsVersions } from "./tls_options.ts";
 import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
@@ -47,7 +47,7 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
@@ -71,6 +71,40 @@ export const serverOptions = {
     flags: "-Y, --auth-file",
     value: "FILE",
     help: "connections must log in as a user of this file, a line user:password each",
+  }),
+  ssl: flag({
+    flags: "-Z, --enable-ssl",
+    help: "TLS on every TCP listener, but where -l says notls:",
+  }),
+  sslChainCert: text({
+    flags: "--ssl-chain-cert",
+    value: "FILE",
+    help: "with TLS, the server's certificate and those between it and its authority (PEM)",
+  }),
+  sslKey: text({
+    flags: "--ssl-key",
+    value: "FILE",
+    help: "with TLS, the key of the certificate (PEM)",
+  }),
+  sslCaCert: text({
+    flags: "--ssl-ca-cert",
+    value: "FILE",
+    help: "with TLS, the authorities whose certificates clients may show (PEM)",
+  }),
+  sslVerifyMode: integer({
+    flags: "--ssl-verify-mode",
+    min: 0,
+    max: 3,
+    default: 0,
+    help:
+      "with TLS, 0 asks for no certificate of clients, 1 takes only good ones where they show " +
+      "one, 2 and 3 want one",
+  }),
+  sslMinVersion: choice({
+    flags: "--ssl-min-version",
+    of: tlsVersions,
+    default: "tlsv1.2",
+    help: "with TLS, the least version of it",
   }),
   sasl: flag({
     flags: "-S, --enable-sasl",
@@ -290,9 +324,16 @@ export const serverOptions = {
   slowMs: integer({
     flags: "--slow-ms",
     min: 1,
-    help: "stats slow shows the last requests that took so many milliseconds or longer",
+    help:
+      "stats slow shows the last requests that took so many milliseconds or longer; costs one reading " +
+      "of the clock a batch",
   }),
-  verbose: count({ flags: "-v, --verbose", help: "say more on standard error; -vv still more" }),
+  verbose: count({
+    flags: "-v, --verbose",
+    help:
+      "say more on standard error; -vv also each request and the head of its reply, -vvv each read and " +
+      "write",
+  }),
   config: text({ flags: "--config", value: "FILE", help: "read options from this JSON file" }),
   extended: list({
     flags: "-o, --extended",
@@ -328,7 +369,6 @@ export const serverOptions = {
   largePages: ignored(flag({ flags: "-L, --enable-largepages", help: "" })),
   lockMemory: ignored(flag({ flags: "-k, --lock-memory", help: "" })),
   coreFiles: ignored(flag({ flags: "-r, --enable-coredumps", help: "" })),
-  ssl: refused({ flags: "-Z, --enable-ssl", refusal: "kvs has no TLS; put a TLS proxy before it" }),
 } as const;
 
 /** What `--help` says. */

@@ -7,10 +7,11 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
-import type { Say } from "../log_level.ts";
+import { Counters } from "../observe/counters.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
+import { Access } from "./access/access.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { type Front, OneThread } from "./front.ts";
@@ -23,7 +24,6 @@ import { removePidFile, writePidFile } from "./pid_file.ts";
 import { evicts, liveSettings } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
 import type { Pool } from "./threads/pool.ts";
-import { Users } from "./users.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
@@ -90,9 +90,19 @@ async function listenAndServe(
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
-    const observation = await Observation.begin(configuration, log);
+    const counters = new Counters();
+    const access = new Access(configuration, counters, log.say);
+    const observation = await Observation.begin(configuration, log, access.users);
     try {
-      return await serveObserved(configuration, signals, live, observation, worker);
+      return await serveObserved(
+        configuration,
+        signals,
+        live,
+        observation,
+        access,
+        counters,
+        worker,
+      );
     } finally {
       await observation.end();
     }
@@ -111,11 +121,12 @@ async function serveObserved(
   signals: Signals,
   live: Live,
   observation: Observation,
+  access: Access,
+  counters: Counters,
   worker: URL | undefined,
 ): Promise<number> {
   const log = observation.say;
-  const { authFile, pidFile } = configuration;
-  const users = authFile === undefined ? undefined : new Users(authFile);
+  const { pidFile } = configuration;
   const isSeveral = configuration.threads > 1;
   const testClock = Deno.env.get(TEST_CLOCK)
     ? isSeveral ? new SharedArrayBuffer(16) : new ArrayBuffer(16)
@@ -131,7 +142,7 @@ async function serveObserved(
       ...worker && { module: worker },
     })
     : undefined;
-  const front: Front = pool ?? new OneThread(configuration);
+  const front: Front = pool ?? new OneThread(configuration, access.encryption);
   const watchers = pool?.watchers ?? new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
   const choice = {
@@ -142,7 +153,7 @@ async function serveObserved(
     onEvicted,
     ...observation.storeHooks,
   };
-  signals.onReload(() => reload(users, front, log));
+  signals.onReload(() => void access.reload().then(() => front.reload()));
   const store = await openUnlessStopped(choice, signals, pool);
   if (store === undefined) return Exit.ok;
   let closed = false;
@@ -154,7 +165,15 @@ async function serveObserved(
       configuration,
       makePrefixes(configuration),
       {
-        ...{ store, clock, debugClock, log, watchers, users, live, maxConnections },
+        ...{ store, clock, debugClock, log, counters, watchers, live, maxConnections },
+        users: access.users,
+        tls: access.tls,
+        refreshCertificates: access.tls && (async () => {
+          const problem = await access.refreshCertificates();
+          if (problem === undefined) await front.reload();
+          return problem;
+        }),
+        moreSettings: () => access.settings,
         timing: observation.timing,
         events: observation.log.events,
         shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
@@ -184,6 +203,7 @@ async function serveObserved(
     const stopping = performance.now();
     observation.log.say(`stopping: ${reason}`, "notice", { connections: front.size });
     observation.health.drain();
+    access.close();
     await front.drain();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     const left = store.info();
@@ -254,13 +274,4 @@ async function end(store: Store): Promise<void> {
     if (!(error instanceof StoreError)) throw error;
     throw new ExitError(`stopped, but ${error.message}`, Exit.io);
   }
-}
-
-/** What SIGHUP does: the user file is read again. */
-function reload(users: Users | undefined, front: Front, log: Say): void {
-  if (users === undefined) return;
-  const problem = users.reload();
-  front.reload();
-  if (problem === undefined) log(`read ${users.path} again: ${users.size} users`, "notice");
-  else log(`the users stay as they are: ${problem}`);
 }

@@ -10,6 +10,7 @@ import { type Count, PlainCount } from "../count.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
+import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
@@ -17,7 +18,9 @@ import { Admission, type AdmissionCounts } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import type { Protocol } from "./endpoint.ts";
+import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
+import { traceOfConnection } from "./trace.ts";
 import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 
 /** What a client is told for whom there is no room (memcached's words). */
@@ -79,10 +82,12 @@ export class Server implements Surroundings {
   private readonly admission: Admission;
   /** Nothing can be accepted for want of descriptors or memory. */
   private readonly shortage: Episode;
+  /** Lets somebody be told that there are no more descriptors. */
+  private readonly spare = new SpareDescriptor();
   /** Connections that were dead before they were accepted. */
   private dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
-  private readonly listeners = new Map<Deno.Listener, number>();
+  private readonly listeners = new Map<Acceptor, number>();
   private readonly connections = new Map<Connection, Ends>();
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
@@ -228,7 +233,7 @@ export class Server implements Surroundings {
   }
 
   /** Accepts connections until the server ends. Never rejects. */
-  async accept(listener: Deno.Listener, protocol: Protocol = "auto"): Promise<void> {
+  async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
     this.listeners.set(listener, this.numbers.add(1));
     const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
     this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
@@ -236,10 +241,12 @@ export class Server implements Surroundings {
     const troubles = {
       shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
       dead: () => void this.dead++,
+      refuse: (conn: Transport) => this.refuse(conn),
     };
+    this.spare.hold();
     await this.roomFor(transport);
     const name = addressOf(listener.addr);
-    for await (const conn of accepting(listener, troubles)) {
+    for await (const conn of accepting(listener, troubles, this.spare)) {
       if (this.draining) conn.close();
       else this.admit(conn, protocol, name);
       await this.roomFor(transport);
@@ -268,6 +275,7 @@ export class Server implements Surroundings {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.connections.keys()) connection.close();
+    this.spare.close();
   }
 
   /** Waits until a connection has ended, or the server ends. */
@@ -288,22 +296,30 @@ export class Server implements Surroundings {
     this.disabled.time += performance.now() - start;
   }
 
-  private admit(conn: Deno.Conn, protocols: Protocol, listener: string): void {
+  /** Tells a client that there is no room for it. */
+  private async refuse(conn: Transport): Promise<void> {
+    this.context.counters.rejected_connections++;
+    try {
+      await conn.write(TOO_MANY);
+    } catch {
+      // It did not wait to be told.
+    }
+    conn.close();
+  }
+
+  private admit(conn: Transport, protocols: Protocol, listener: string): void {
     const { counters, watchers } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
-    if (verdict === "full") {
-      conn.write(TOO_MANY).catch(() => {}).finally(() => conn.close());
-      return;
-    }
+    if (verdict === "full") return void this.refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
-      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay();
+      if ("setNoDelay" in conn) (conn as Transport as Deno.TcpConn).setNoDelay();
       // As memcached: the system finds out that the other end is gone, and what lies between two silent
       // ends is reminded of them, at the pace of `net.ipv4.tcp_keepalive_time`.
-      if ("setKeepAlive" in conn) (conn as Deno.TcpConn).setKeepAlive();
+      if ("setKeepAlive" in conn) (conn as Transport as Deno.TcpConn).setKeepAlive();
     } catch {
       // Some systems refuse that of a connection whose client is gone already.
       this.dead++;
@@ -320,10 +336,12 @@ export class Server implements Surroundings {
       listener,
     });
     if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
+    this.trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
       this.connections.delete(connection);
       this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
+      this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
       this.room?.resolve();
     });
   }
@@ -331,7 +349,7 @@ export class Server implements Surroundings {
   /** Tells those who watch connections. */
   private tell(
     type: "conn_new" | "conn_close",
-    conn: Deno.Conn,
+    conn: Transport,
     number: number,
     reason?: CloseReason,
   ): void {
@@ -340,6 +358,12 @@ export class Server implements Surroundings {
       ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
       : ["unix", 0, "local" as const];
     this.context.watchers.connection(type, host, port, transport, number, reason);
+  }
+
+  /** Says what `-vv` shows of a connection. */
+  private trace(number: number, what: string): void {
+    const { live, log } = this.context;
+    if (live.verbosity > 1) log(traceOfConnection(number, what), "debug");
   }
 
   private reasonFor(connection: Connection): CloseReason {

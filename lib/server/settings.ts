@@ -12,10 +12,12 @@ import type { Configuration } from "./configuration.ts";
 import type { Protocol } from "./endpoint.ts";
 
 /** What commands may change, as the configuration has it. */
-export function liveSettings({ verbose, memoryLimit, extended }: Configuration): Live {
+export function liveSettings({ verbose, logLevel, memoryLimit, extended }: Configuration): Live {
   const { settings } = extended;
+  const byLevel = logLevel === "debug" ? 2 : logLevel === "info" ? 1 : 0;
   return {
-    verbosity: verbose,
+    // --log-level debug shows what -vv shows.
+    verbosity: Math.max(verbose, byLevel),
     memoryLimit,
     oldestLive: 0,
     lruCrawler: settings.get("lru_crawler") !== "no",
@@ -30,6 +32,9 @@ const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   binary: "binary",
   auto: "auto-negotiate",
 };
+
+/** What memcached shows of `ssl_verify_mode`: OpenSSL's flags, whose sum it is. */
+const VERIFY_MODES = [0, 1, 3, 7];
 
 /** The character that ends the prefix of a key, for `stats detail`. */
 export function prefixDelimiter({ prefixDelimiter = ":" }: Configuration): string {
@@ -52,7 +57,7 @@ export function settingsOf(
   live: Live,
   prefixes: PrefixCounts,
 ): Figure[] {
-  const { extended, authFile, sasl } = configuration;
+  const { extended, authFile, sasl, tls } = configuration;
   /** What `-o` said of something that kvs does not have, or memcached's default. */
   const given = (name: string, initial: string | number): Figure => [
     name,
@@ -122,17 +127,17 @@ export function settingsOf(
     given("ext_max_frag", "0.80"),
     given("slab_automove_freeratio", "0.010"),
     given("ext_drop_unread", "no"),
-    ["ssl_enabled", "no"],
-    ["ssl_chain_cert", "(null)"],
-    ["ssl_key", "(null)"],
-    ["ssl_verify_mode", 0],
+    ["ssl_enabled", yes(tls !== undefined)],
+    ["ssl_chain_cert", tls?.chain ?? "(null)"],
+    ["ssl_key", tls?.key ?? "(null)"],
+    ["ssl_verify_mode", VERIFY_MODES[tls?.verifyMode ?? 0]!],
     ["ssl_keyformat", 1],
     ["ssl_ciphers", "NULL"],
-    ["ssl_ca_cert", "NULL"],
-    ["ssl_wbuf_size", 16384],
-    ["ssl_session_cache", "no"],
+    ["ssl_ca_cert", tls?.ca ?? "NULL"],
+    given("ssl_wbuf_size", 16384),
+    given("ssl_session_cache", "no"),
     ["ssl_kernel_tls", "no"],
-    ["ssl_min_version", "tlsv1.2"],
+    ["ssl_min_version", tls?.onlyTls13 ? "tlsv1.3" : "tlsv1.2"],
     ["num_napi_ids", configuration.napiIds ?? 0],
     ["memory_file", configuration.memoryFile ?? "(null)"],
     ["client_flags_size", 4],

@@ -19,6 +19,8 @@ export function isDisconnect(error: unknown): boolean {
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted ||
     error instanceof Deno.errors.UnexpectedEof ||
+    // What TLS cannot read.
+    error instanceof Deno.errors.InvalidData ||
     error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.TimedOut;
 }

@@ -1,5 +1,5 @@
 /**
- * What `-vv` shows of each request.
+ * What `-vv` shows of each request and connection, and `-vvv` of each read and write.
  *
  * @module
  */
@@ -14,12 +14,29 @@ import type { Request } from "../protocol/request.ts";
  */
 export function traceOf(
   { op, key, noreply }: Request,
-  { code, failure }: Outcome,
+  outcome: Outcome,
   id: number,
 ): string {
   const asked = key.length === 0 || op === "login" ? op : `${op} ${quoted(key)}`;
-  const came = code === "failed" ? `failed: ${failure.sentence || failure.code}` : code;
+  const came = headOf(outcome);
   return `<${id} ${asked} >${id} ${came}${noreply ? " (noreply)" : ""}`;
+}
+
+/** The head of a reply: what came of the request, and of an item its flags and length. */
+function headOf({ code, failure, item, number }: Outcome): string {
+  if (code === "failed") return `failed: ${failure.sentence || failure.code}`;
+  if (code === "value") return `value ${item.flags} ${item.value.length}`;
+  return code === "number" ? `number ${number}` : code;
+}
+
+/** A read or a write of a connection. */
+export function traceOfBytes(id: number, direction: "read" | "sent", bytes: number): string {
+  return `${direction === "read" ? "<" : ">"}${id} ${direction} ${bytes} bytes`;
+}
+
+/** A connection that begins, or has ended. */
+export function traceOfConnection(id: number, what: string): string {
+  return `<${id} ${what}`;
 }
 
 /** A key in quotes. What cannot be shown is escaped by the log. */

@@ -85,6 +85,11 @@ export class Batch {
   position = 0;
   /** Why something that this batch changed or saw is undone. Every commit fails with it. */
   loss: StoreError | undefined;
+  /**
+   * Bytes of values that were looked through and written anew for its changes, which its owner counts as
+   * work and takes away.
+   */
+  changed = 0;
 
   /** @param seconds the time of its accesses, in whole seconds since 1970; coarse, set by the owner */
   constructor(public seconds = 0) {}
@@ -145,11 +150,13 @@ export interface Item extends NewItem {
  * - `"absent"`: nothing (or something expired or flushed).
  * - `{ cas }`: an item with this cas unique.
  * - an {@linkcode Item} as it was read: exactly that state, also if cas was kept by what changed it.
+ *   Where `next.value` is its very value, the same object, only attributes change, and a store need
+ *   not write the value again.
  */
 export type Expected =
   | "any"
   | "absent"
-  | { readonly cas: bigint; readonly version?: Version };
+  | { readonly cas: bigint; readonly version?: Version; readonly value?: Uint8Array };
 
 /**
  * What came of a swap: the cas unique of the item that is there now (0 after a delete); or, with

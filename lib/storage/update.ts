@@ -42,7 +42,9 @@ export function update<R>(
     }
     const item = living(found, clock);
     const { next, result } = change(item);
+    if (item !== undefined) batch.changed += item.value.length;
     if (next === undefined || (next === null && item === undefined)) return { cas: 0n, result };
+    if (next !== null) batch.changed += next.value.length;
     const swapped = store.swap(key, item ?? "absent", next, batch);
     if (swapped instanceof Promise) {
       return swapped.then((cas) =>
@@ -64,6 +66,7 @@ async function updateLater<R>(
 ): Promise<Updated<R>> {
   const item = living(await found, clock);
   const { next, result } = change(item);
+  if (next !== undefined && next !== null) batch.changed += next.value.length;
   if (next === undefined || (next === null && item === undefined)) return { cas: 0n, result };
   const cas = await store.swap(key, item ?? "absent", next, batch);
   if (typeof cas === "bigint") return { cas, result };

@@ -19,6 +19,7 @@ Deno.test("health: the exit code says whether a server takes writes", async () =
   const server = HttpServer.open({ host: "127.0.0.1", port: 0 }, {
     health,
     metrics: () => undefined,
+    users: undefined,
     pages: new Map(),
   });
   const address = `127.0.0.1:${server.port}`;

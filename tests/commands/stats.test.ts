@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Harness } from "../server/harness.ts";
 import { rules } from "./rules.ts";
 
@@ -158,6 +158,14 @@ Deno.test("stats: uptime and time follow the clock", async () => {
   const { uptime, time } = await figuresAfter("", harness);
   assertEquals(Number(uptime) - 100 <= 1, true);
   assertEquals(Math.abs(Number(time) - 100 - Date.now() / 1000) < 2, true);
+});
+
+Deno.test("stats: a clock that is set back makes no uptime negative", async () => {
+  await using harness = new Harness();
+  harness.advance(-3600);
+  const { uptime, time } = await figuresAfter("", harness);
+  assertEquals(uptime, "0");
+  assert(Math.abs(Number(time) + 3600 - Date.now() / 1000) < 2, time);
 });
 
 Deno.test("stats reset: sets the counts to zero and leaves the items", async () => {

@@ -408,7 +408,7 @@ Deno.test({
   const source = `${machine.shared}/source`;
   const port = freePort();
   await Deno.mkdir(source);
-  for (const name of ["kvs-server", "kvs-client", "SHA256SUMS"]) {
+  for (const name of ["kvs-server", "kvs-client", "kvs-bench", "SHA256SUMS"]) {
     await Deno.copyFile(`${bin}/${name}`, `${source}/${name}`);
   }
   for (const name of ["kvs-ready", "kvs-server.service", "startup.sh"]) {

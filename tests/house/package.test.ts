@@ -4,22 +4,28 @@ import { run } from "../../infra/package/files.ts";
 import { makeImage } from "../../infra/package/oci.ts";
 import { VERSION } from "../../lib/version.ts";
 import { missing } from "../client/run_client.ts";
+import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
+import { freePort } from "../storage/redis/servers.ts";
 
 /** A directory with built programs; removed at the end. */
 let scratch = "";
+/** The Debian package of them, where there is a dpkg-deb. */
+let deb = "";
+
+const noDpkg = await missing("dpkg-deb");
 
 Deno.test.beforeAll(async () => {
   scratch = await Deno.makeTempDir();
   await run("deno", "task", "--quiet", "compile", "--out", `${scratch}/bin`);
+  if (!noDpkg) deb = await makeDeb(`${scratch}/bin`, scratch, Deno.build.arch);
 });
 
 Deno.test.afterAll(() => Deno.remove(scratch, { recursive: true }));
 
 Deno.test({
   name: "the Debian package has the programs, their pages and completions, a unit and a conffile",
-  ignore: await missing("dpkg-deb"),
+  ignore: noDpkg,
   fn: async () => {
-    const deb = await makeDeb(`${scratch}/bin`, scratch, Deno.build.arch);
     assertMatch(await run("dpkg-deb", "--field", deb, "Package", "Version"), new RegExp(VERSION));
     const root = `${scratch}/deb`;
     await run("dpkg-deb", "--raw-extract", deb, root);
@@ -38,6 +44,39 @@ Deno.test({
     for (const script of ["postinst", "prerm", "postrm"]) {
       await run("sh", "-n", `${root}/DEBIAN/${script}`);
     }
+  },
+});
+
+const noMachine = obstacle();
+if (noMachine) console.error(`the Debian package is not installed anywhere: that ${noMachine}`);
+
+Deno.test({
+  name:
+    "the Debian package installs, serves under systemd, is upgraded, and leaves the items behind",
+  ignore: noDpkg || noMachine !== undefined,
+  fn: async () => {
+    const systemd = await systemdObstacle() === undefined;
+    await using machine = await Sandbox.start(systemd ? "systemd" : undefined);
+    await Deno.copyFile(deb, `${machine.shared}/kvs.deb`);
+    const port = freePort();
+    const install =
+      `dpkg --no-triggers --force-confold --force-unsafe-io -i ${machine.shared}/kvs.deb`;
+    const installed = await machine.run(`${install} && getent passwd kvs && man -w kvs-client`);
+    assertEquals(installed.code, 0, installed.text);
+    assertMatch(installed.text, /\/usr\/share\/man\/man1\/kvs-client\.1\.gz\n$/);
+    const use = `export KVS_SERVERS=127.0.0.1:${port}
+echo KVS_PORT=${port} >>/etc/kvs/kvs-server.env
+[ -d /run/systemd/system ] || ln -s /lib/systemd/system/kvs-server.service /etc/systemd/system/
+systemctl restart kvs-server.service && kvs-client set key value && kvs-client get key
+stat -c '%a %U' /etc/kvs/kvs-server.env /var/lib/kvs/data`;
+    assertEquals((await machine.run(use)).text, "value\n600 root\n700 kvs\n");
+    const upgraded = await machine.run(`${install} >/dev/null
+tail -n 1 /etc/kvs/kvs-server.env; systemctl restart kvs-server.service
+KVS_SERVERS=127.0.0.1:${port} kvs-client get key`);
+    assertEquals(upgraded.text, `KVS_PORT=${port}\nvalue\n`);
+    const removed = await machine.run(`systemctl stop kvs-server.service
+dpkg --no-triggers --purge kvs >/dev/null && ls /var/lib/kvs/data | grep -c . && ! command -v kvs-server`);
+    assertEquals(removed.code, 0, removed.text);
   },
 });
 

@@ -17,6 +17,8 @@ import { storageApi } from "./storage.ts";
 export type Json = any;
 
 export const PROJECT = "demo";
+/** The token of whoever runs the scripts. */
+export const TOKEN = "ya29.token-of-the-one-who-runs-the-scripts";
 export const CA_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nZGVtbw==\n-----END CERTIFICATE-----";
 
 /** A request as it came in, for tests to look at. */
@@ -94,15 +96,15 @@ class Proxy implements AsyncDisposable {
     }, handler);
   }
 
-  /** Makes a certificate for the one API that needs this way. */
+  /** Makes a certificate for the two APIs that need this way. */
   static async certificate(directory: string): Promise<string> {
     const file = `${directory}/certificate.pem`;
-    const host = "servicenetworking.googleapis.com";
+    const hosts = ["servicenetworking.googleapis.com", "monitoring.googleapis.com"];
     await openssl(
       directory,
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-keyout", `${file}.key`, "-out", file, "-days", "2", "-subj", `/CN=${host}`],
-      ...["-addext", `subjectAltName=DNS:${host}`],
+      ...["-keyout", `${file}.key`, "-out", file, "-days", "2", "-subj", `/CN=${hosts[0]}`],
+      ...["-addext", `subjectAltName=${hosts.map((host) => `DNS:${host}`)}`],
     );
     return file;
   }
@@ -145,6 +147,7 @@ export class Cloud implements AsyncDisposable {
 
   static async start(): Promise<Cloud> {
     const directory = await Deno.makeTempDir({ prefix: "kvs-cloud-" });
+    await Deno.writeTextFile(`${directory}/token`, TOKEN);
     return new Cloud(directory, await Proxy.certificate(directory));
   }
 
@@ -157,12 +160,14 @@ export class Cloud implements AsyncDisposable {
     this.faults.push({ pattern, error: new ApiError(status, message, reason) });
   }
 
-  /** What gcloud needs in its environment to come here and nowhere else. */
+  /** What gcloud and curl need in their environment to come here and nowhere else. */
   environment(): Record<string, string> {
     const variables: Record<string, string> = {
       CLOUDSDK_CONFIG: this.directory,
       CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE: this.proxy.certificate,
+      CURL_CA_BUNDLE: this.proxy.certificate,
       HTTPS_PROXY: this.proxy.url,
+      CLOUDSDK_AUTH_ACCESS_TOKEN_FILE: `${this.directory}/token`,
       CLOUDSDK_AUTH_DISABLE_CREDENTIALS: "true",
       CLOUDSDK_CORE_DISABLE_USAGE_REPORTING: "true",
       CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK: "true",
@@ -182,6 +187,7 @@ export class Cloud implements AsyncDisposable {
       "memorystore",
       "osconfig",
       "monitoring",
+      "servicedirectory",
     ];
     for (const api of management) {
       variables[`CLOUDSDK_API_ENDPOINT_OVERRIDES_${api.toUpperCase()}`] =

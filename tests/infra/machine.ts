@@ -9,10 +9,14 @@ export interface Surroundings {
   secrets?: Record<string, string>;
 }
 
+/** Milliseconds until a VM is taken to have nothing more to say. */
+const PATIENCE = 180_000;
+
 export class Machine implements AsyncDisposable {
   readonly token = "ya29.token-of-the-demo-machine";
   /** What the VM has said of itself last. */
   state = "";
+  private said = Promise.withResolvers<void>();
   release: Surroundings["release"];
   /** How many of its requests are refused yet: roles take their time to be known. */
   refusals = 0;
@@ -67,11 +71,14 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
 
   /** Waits until the VM says this. */
   async reaches(state: string): Promise<void> {
-    const end = Date.now() + 20_000;
-    while (this.state !== state) {
-      if (Date.now() > end) throw new Error(`The VM says '${this.state}', not '${state}'`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.said.resolve();
+    }, PATIENCE);
+    while (this.state !== state && !late) await this.said.promise;
+    clearTimeout(timer);
+    if (this.state !== state) throw new Error(`The VM says '${this.state}', not '${state}'`);
   }
 
   private async answer(request: Request): Promise<Response> {
@@ -111,6 +118,8 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
     const headers = { "metadata-flavor": "Google", etag: `e${this.etag}` };
     if (path === "guest-attributes/kvs/state") {
       this.state = await request.text();
+      this.said.resolve();
+      this.said = Promise.withResolvers();
       return new Response(null);
     }
     if (path === "service-accounts/default/token") {

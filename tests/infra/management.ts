@@ -25,6 +25,7 @@ function policy(cloud: Cloud, path: string, verb: string, body: Json): Json {
 
 function serviceUsage(cloud: Cloud, method: string, path: string, body: Json): Json {
   if (method === "GET" && path.startsWith("v1/operations")) return done();
+  if (path.endsWith(":generateServiceIdentity")) return done();
   if (method === "GET" && path === `v1/projects/${PROJECT}/services`) {
     const services = [...cloud.apis].map((api) => ({
       name: `projects/${PROJECT}/services/${api}.googleapis.com`,
@@ -118,7 +119,7 @@ function redis(
   body: Json,
   query: URLSearchParams,
 ): Json {
-  const name = path.slice("v1/".length);
+  const name = path.replace(/^v1(beta1)?\//, "");
   if (name.includes("/operations/")) return doneAt(name);
   const collection = name.match(/\/(instances|clusters)$/)?.[1];
   if (collection && method === "GET") return { [collection]: cloud.list(name) };
@@ -228,6 +229,11 @@ function memorystore(
   }
 }
 
+const COLLECTIONS = [
+  ...["patchDeployments", "dashboards", "alertPolicies", "uptimeCheckConfigs"],
+  ...["namespaces", "services", "endpoints"],
+];
+
 /** Collections whose members are posted, listed and deleted, and nothing else. */
 function plainCollection(
   cloud: Cloud,
@@ -237,13 +243,17 @@ function plainCollection(
   id: string | null,
 ): Json {
   const collection = name.split("/").at(-1)!;
-  if (["patchDeployments", "dashboards", "alertPolicies"].includes(collection)) {
+  if (COLLECTIONS.includes(collection)) {
     if (method === "GET") return { [collection]: cloud.list(name) };
     const path = `${name}/${id ?? cloud.list(name).length + 1}`;
     return cloud.add(path, { ...body, name: path });
   }
   if (method === "GET") return cloud.get(name);
   if (method === "DELETE") {
+    // A namespace's services and their endpoints go with it.
+    for (const path of [...cloud.resources.keys()]) {
+      if (path.startsWith(`${name}/`)) cloud.resources.delete(path);
+    }
     cloud.delete(name);
     return {};
   }
@@ -275,9 +285,17 @@ export function managementApi(
     case "memorystore":
       return memorystore(cloud, method, inside, body, query);
     case "osconfig":
+    case "servicedirectory":
     case "monitoring": {
       const name = inside.slice(inside.indexOf("/") + 1);
-      return plainCollection(cloud, method, name, body, query.get("patchDeploymentId"));
+      return plainCollection(
+        cloud,
+        method,
+        name,
+        body,
+        ["patchDeploymentId", "namespaceId", "serviceId", "endpointId"]
+          .map((parameter) => query.get(parameter)).find((it) => it !== null) ?? null,
+      );
     }
     case "redis":
       return redis(cloud, method, inside, body, query);

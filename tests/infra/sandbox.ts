@@ -105,7 +105,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   private async booted(): Promise<void> {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 600; tries++) {
       if ((await this.run("systemctl is-active sandbox.target")).code === 0) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

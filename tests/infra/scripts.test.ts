@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Json, PROJECT } from "./cloud.ts";
+import { type Json, PROJECT, TOKEN } from "./cloud.ts";
 import { hasGcloud } from "./gcloud.ts";
 import { commands, Deployment, dryRun, type Outcome, ROOT } from "./scripts.ts";
 
@@ -29,9 +29,19 @@ const EVERY_SETTING = {
   KVS_OBSERVE: "yes",
   KVS_DASHBOARD: "yes",
   KVS_ALERT_CHANNELS: `projects/${PROJECT}/notificationChannels/1`,
+  KVS_UPTIME: "yes",
 };
 
 const SERVER = `serviceAccount:kvs-server@${PROJECT}.iam.gserviceaccount.com`;
+
+/** The account that Google's uptime checks run as. */
+const CHECKER = "serviceAccount:service-1@gcp-sa-monitoring-notification.iam.gserviceaccount.com";
+
+/** Who has rights in a project, without the accounts of Google's own. */
+function members({ cloud }: Deployment): string[] {
+  return [...cloud.policies.values()].flatMap((it) => it.bindings ?? [])
+    .flatMap((it: Json) => it.members).filter((member: string) => member !== CHECKER);
+}
 
 /** Whether a program is here. */
 function has(program: string, asked = "--version"): boolean {
@@ -66,7 +76,7 @@ for (const [store, settings] of Object.entries(STORES)) {
       const outcome = succeeded(await dryRun(script, settings));
       assertEquals(outcome.stderr, "");
       for (const line of outcome.stdout.trim().split("\n")) {
-        assertMatch(line, /^(gcloud |# |Kept: )/);
+        assertMatch(line, /^(gcloud |curl |# |Kept: )/);
       }
       for (const command of commands(outcome)) {
         assertMatch(command, / --project=demo --quiet$/);
@@ -144,6 +154,9 @@ Deno.test("each setting that is off by default becomes the flags and things that
   one(disk, /compute routers nats create kvs-nat .*--auto-allocate-nat-external-ips/);
   one(disk, /patch-deployments create kvs-weekly /);
   one(disk, /monitoring dashboards create /);
+  one(disk, /service-directory endpoints create kvs .*--address=ADDRESS --port=11211/);
+  one(disk, /^curl .*monitoring.googleapis.com.v3.projects.demo.uptimeCheckConfigs$/);
+  assertMatch(one(disk, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
   assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
@@ -158,8 +171,11 @@ Deno.test("each setting that is off by default becomes the flags and things that
     one(redis, /redis instances create /),
     /--enable-auth .*--maintenance-window-day=sunday --maintenance-window-hour=3 --customer-managed-key=/,
   );
-  const cluster = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "cluster", KVS_KMS_KEY: "" });
-  assertMatch(one(cluster, /redis clusters create /), /--maintenance-window-day=sunday/);
+  const cluster = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "cluster" });
+  assertMatch(
+    one(cluster, /redis clusters create /),
+    /^gcloud beta .* --maintenance-window-day=sunday .*--kms-key=/,
+  );
   const valkey = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" });
   assertStringIncludes(one(valkey, /memorystore instances create /), `--kms-key=${KEY}`);
 });
@@ -210,6 +226,7 @@ Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
     KVS_MAINTENANCE: "sunday 24",
     KVS_KMS_KEY: "key",
     KVS_NAT: "maybe",
+    KVS_UPTIME: "no idea",
   };
   for (const [name, value] of Object.entries(wrong)) {
     const { code, stderr } = await dryRun("create.sh", { [name]: value });
@@ -252,7 +269,7 @@ Deno.test("each failure of gcloud's names its remedy", async () => {
 function normalized(outcome: Outcome): string[] {
   return commands(outcome)
     .filter((line) =>
-      !/^gcloud (\S+ )+(list|describe|get-iam-policy|get-certificate-authority|get-cluster-certificate-authority|get-auth-string|access) /
+      !/^gcloud (\S+ )+(list|list-configs|describe|get-iam-policy|get-certificate-authority|get-cluster-certificate-authority|get-auth-string|access) /
         .test(line)
     )
     .filter((line) => !/^gcloud compute instance-groups managed list-instances/.test(line))
@@ -263,6 +280,7 @@ function normalized(outcome: Outcome): string[] {
           it.replace(/[0-9a-f]{16}/, "DEPLOYMENT"))
         .replaceAll(/(releases\/|kvs-release=)[0-9a-f]{16}/g, "$1RELEASE")
         .replaceAll("10.120.0.2", "ADDRESS")
+        .replaceAll(/(projects\/|service-)1(?=[/@])/g, "$1NUMBER")
         .replaceAll("10.120.0.9:6379", "HOST:6379")
     );
 }
@@ -294,6 +312,7 @@ function checkResources({ cloud }: Deployment, store: string): void {
     ...(store !== "disk" &&
       { "kvs-health": "tcp:11211 from 35.191.0.0/16,130.211.0.0/22 to kvs-server" }),
     "kvs-ssh": "tcp:22 from 35.235.240.0/20 to kvs-server,kvs-client",
+    ...(store === EVERYTHING && { "kvs-uptime": "tcp:11211 from 35.199.192.0/19 to kvs-server" }),
   });
 
   const rights = [...cloud.policies].flatMap(([path, policy]) =>
@@ -338,8 +357,10 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_STORE=disk",
       "KVS_LISTEN=0.0.0.0",
       "KVS_PORT=11211",
+      "KVS_HTTP=127.0.0.1:9150",
       "KVS_DATA_DIR=/var/lib/kvs/data",
     ]);
+    assertEquals(metadata(vm)["kvs-allow"], subnet.ipCidrRange);
     assertEquals(vm.networkInterfaces[0].networkIP, cloud.get(`${region}/addresses/kvs`).address);
   } else {
     const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
@@ -390,6 +411,20 @@ function checkResources({ cloud }: Deployment, store: string): void {
     for (const { displayName, notificationChannels } of alerts) {
       assertMatch(displayName, /^kvs kvs: /);
       assertEquals(notificationChannels, [EVERY_SETTING.KVS_ALERT_CHANNELS]);
+    }
+    const [check, ...others] = cloud.list(`${project}/uptimeCheckConfigs`);
+    assertEquals(others, []);
+    assertEquals([check.checkerType, check.tcpCheck.port], ["VPC_CHECKERS", 11211]);
+    const { location, namespace_name, service_name } = check.monitoredResource.labels;
+    const endpoints = cloud.list(
+      `${project}/locations/${location}/namespaces/${namespace_name}/services/${service_name}/endpoints`,
+    );
+    assertEquals(
+      endpoints.map(({ address, port, network }) => [address, Number(port), network]),
+      [["10.120.0.2", 11211, "projects/1/locations/global/networks/kvs"]],
+    );
+    for (const role of ["viewer", "pscAuthorizedService"]) {
+      assert(cloud.grants(project, CHECKER, `roles/servicedirectory.${role}`), role);
     }
   }
   assertEquals(cloud.unknown, []);
@@ -509,10 +544,9 @@ for (
       name: "a group gets the size that the settings say",
       ignore: store === "disk",
       fn: async () => {
-        for (const size of [3, 2]) {
-          succeeded(await kvs.with({ KVS_SERVER_COUNT: `${size}` }).run("create.sh"));
-          assertEquals(servers(kvs).length, size);
-        }
+        const size = servers(kvs).length + 1;
+        succeeded(await kvs.with({ KVS_SERVER_COUNT: `${size}` }).run("create.sh"));
+        assertEquals(servers(kvs).length, size);
       },
     });
 
@@ -522,12 +556,16 @@ for (
       assertStringIncludes(outcome.stdout, "10.120.0.2:11211");
     });
 
-    await test.step("destroy asks, and removes nothing without the answer", async () => {
-      const before = cloud.requests.length;
-      const outcome = await run("destroy.sh", [], "yes\n");
-      assertEquals(outcome.code, 1);
-      assertStringIncludes(outcome.stderr, "Nothing was removed.");
-      assertEquals(kvs.changes(before), []);
+    await test.step({
+      name: "destroy asks, and removes nothing without the answer",
+      ignore: store !== "disk",
+      fn: async () => {
+        const before = cloud.requests.length;
+        const outcome = await run("destroy.sh", [], "yes\n");
+        assertEquals(outcome.code, 1);
+        assertStringIncludes(outcome.stderr, "Nothing was removed.");
+        assertEquals(kvs.changes(before), []);
+      },
     });
 
     await test.step("destroy keeps the items", async () => {
@@ -544,20 +582,19 @@ for (
       };
       assert(left.includes(items[store]), left.join());
       assertStringIncludes(outcome.stdout, "Kept: ");
-      const bindings = [...cloud.policies.values()].flatMap((it) => it.bindings ?? []);
-      assertEquals(bindings.flatMap((it) => it.members), []);
+      assertEquals(members(kvs), []);
     });
 
     await test.step("destroy with the data leaves nothing", async () => {
       succeeded(await run("destroy.sh", ["--data", "--yes"]));
       assertEquals([...cloud.resources.keys()], []);
-      const members = [...cloud.policies.values()].flatMap((it) => it.bindings ?? []);
-      assertEquals(members.flatMap((it) => it.members), []);
+      assertEquals(members(kvs), []);
       assertEquals(cloud.unknown, []);
     });
 
+    passwords.push(TOKEN);
     for (const password of passwords) {
-      assert(!said.join("").includes(password), "the password of Redis was printed");
+      assert(!said.join("").includes(password), "a password or token was printed");
     }
   });
 }

@@ -11,9 +11,9 @@ export interface Outcome {
   stderr: string;
 }
 
-/** The gcloud commands among a script's lines. */
+/** The commands among a script's lines: gcloud, and curl for what gcloud has no command for. */
 export function commands(outcome: Outcome): string[] {
-  return outcome.stdout.split("\n").filter((line) => line.startsWith("gcloud "));
+  return outcome.stdout.split("\n").filter((line) => /^(gcloud|curl) /.test(line));
 }
 
 async function execute(
@@ -77,7 +77,7 @@ export class Deployment implements AsyncDisposable {
   /** New executables, as `deno task compile` would make them. */
   async build(label: string): Promise<void> {
     let sums = "";
-    for (const name of ["kvs-server", "kvs-client"]) {
+    for (const name of ["kvs-server", "kvs-client", "kvs-bench"]) {
       const content = new TextEncoder().encode(`${name} ${label}\n`);
       await Deno.writeFile(`${this.bin}/${name}`, content);
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));

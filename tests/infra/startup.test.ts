@@ -18,16 +18,22 @@ function freePort(): number {
   return (listener.addr as Deno.NetAddr).port;
 }
 
-/** What a server that is not ours to test here does: answers `version` with its label. */
+/** What a server that is not ours to test here does: tells systemd, and answers `version` with its label. */
 function serverProgram(label: string): string {
   const script = `
     const port = Number(Deno.env.get("KVS_PORT"));
-    for await (const conn of Deno.listen({ port, hostname: "127.0.0.1" })) {
+    const listener = Deno.listen({ port, hostname: "127.0.0.1" });
+    const transport = "unixpacket", systemd = Deno.env.get("NOTIFY_SOCKET");
+    if (systemd) {
+      const socket = Deno.listenDatagram({ transport, path: Deno.makeTempDirSync() + "/from" });
+      await socket.send(new TextEncoder().encode("READY=1"), { transport, path: systemd });
+    }
+    for await (const conn of listener) {
       conn.read(new Uint8Array(512)).then(() =>
         conn.write(new TextEncoder().encode("VERSION ${label}\\r\\n"))
       ).then(() => conn.close()).catch(() => {});
     }`;
-  return `#!/bin/sh\nDENO_DIR=/tmp/deno exec ${SANDBOX_DENO} eval --no-lock '${script}'\n`;
+  return `#!/bin/sh\nDENO_DIR=/tmp/deno exec ${SANDBOX_DENO} eval --unstable-net --no-lock '${script}'\n`;
 }
 
 async function sha256(text: string): Promise<string> {
@@ -40,6 +46,7 @@ async function releaseFiles(server: string): Promise<Record<string, string>> {
   const files: Record<string, string> = {
     "kvs-server": server,
     "kvs-client": "#!/bin/sh\necho client\n",
+    "kvs-bench": "#!/bin/sh\necho bench\n",
   };
   for (const name of ["kvs-ready", "kvs-drain", "kvs-server.service", "ops-agent.yaml"]) {
     files[name] = await Deno.readTextFile(`${ROOT}infra/${name}`);
@@ -153,6 +160,26 @@ test("a file that is not what its sum says is not installed", async () => {
   const { code, text } = await machine.startup();
   assertEquals(code, 1, text);
   assertStringIncludes(text, "is not what its sum says");
+  assertEquals(await ask(machine.port), "VERSION one");
+});
+
+test("the networks that may reach the server are those of the orders, and all again without them", async () => {
+  await using machine = await plainDebian();
+  const file = "/etc/systemd/system/kvs-server.service.d/addresses.conf";
+  await machine.put({ "kvs-allow": "10.120.0.0/20 fd00::/8" });
+  assertEquals((await machine.startup()).code, 0);
+  assertEquals(
+    (await machine.sandbox.run(`cat ${file}`)).text,
+    "[Service]\nIPAddressDeny=any\nIPAddressAllow=localhost 10.120.0.0/20 fd00::/8\n",
+  );
+  assertStringIncludes((await machine.startup()).text, "nothing to change");
+  await machine.put({ "kvs-allow": "10.120.0.0/20\nExecStart=/bin/sh" });
+  const { code, text } = await machine.startup();
+  assertEquals(code, 1, text);
+  assertStringIncludes(text, "kvs-allow takes networks such as");
+  await machine.put({ "kvs-allow": "" });
+  assertEquals((await machine.startup()).code, 0);
+  assertStringIncludes((await machine.sandbox.run(`cat ${file}`)).text, "No such file");
   assertEquals(await ask(machine.port), "VERSION one");
 });
 
@@ -319,15 +346,15 @@ test("a VM whose first orders could not be carried out takes the next", async ()
   assertEquals(await ask(port), "VERSION late");
 });
 
-test("the client's machine gets the client and the servers' address, and no server", async () => {
+test("the client's machine gets the client, the load generator and the servers' address, and no server", async () => {
   await using machine = await plainDebian();
   await machine.put({ "kvs-role": "client", "kvs-servers": "10.120.0.2:11211" });
   const { code, text } = await machine.startup();
   assertEquals(code, 0, text);
   const seen = await machine.sandbox.run(
-    ". /etc/profile.d/kvs.sh; kvs-client; echo $KVS_SERVERS; ls /etc/systemd/system/kvs-server.service",
+    ". /etc/profile.d/kvs.sh; kvs-client; kvs-bench; echo $KVS_SERVERS; ls /etc/systemd/system/kvs-server.service",
   );
-  assertStringIncludes(seen.text, "client\n10.120.0.2:11211\n");
+  assertStringIncludes(seen.text, "client\nbench\n10.120.0.2:11211\n");
   assertStringIncludes(seen.text, "No such file");
 });
 
@@ -366,23 +393,30 @@ Deno.test({
   await using machine = new PlainDebian(await Sandbox.start("systemd"));
   const { sandbox } = machine;
   await machine.putRelease(serverProgram("shut in"));
-  await machine.put({ "kvs-options": `KVS_STORE=memory\nKVS_PORT=${machine.port}\n` });
+  await machine.put({
+    "kvs-options": `KVS_STORE=memory\nKVS_PORT=${machine.port}\n`,
+    "kvs-allow": "10.120.0.0/20",
+  });
   const { code, text } = await machine.startup();
   assertEquals(code, 0, text + (await sandbox.run("systemctl status kvs-server")).text);
   assertEquals(await ask(machine.port), "VERSION shut in");
   const facts = await sandbox.run(
     "pid=$(systemctl show -P MainPID kvs-server); ps -o user= -p $pid; grep -E '^(NoNewPrivs|Seccomp):' /proc/$pid/status; " +
-      "stat -c '%a %U' /var/lib/kvs/data; kill -9 $pid; sleep 0.3; until systemctl is-active kvs-server; do sleep 0.1; done",
+      "for it in Allow Deny; do systemctl show -P IPAddress$it kvs-server | xargs -n 1 | LC_ALL=C sort | xargs; done; " +
+      "for it in WatchdogUSec OOMScoreAdjust; do systemctl show -P $it kvs-server; done; " +
+      "stat -c '%a %U' /var/lib/kvs/data; kill -9 $pid; " +
+      "until [[ $(systemctl show -P MainPID kvs-server) != @(0|$pid) ]] && systemctl is-active --quiet kvs-server; do sleep 0.1; done",
   );
-  assertEquals(
-    facts.text.replaceAll("\t", " ").trim().split("\n").filter((it) => it !== "activating"),
-    [
-      "kvs",
-      "NoNewPrivs: 1",
-      "Seccomp: 2",
-      "700 kvs",
-      "active",
-    ],
-  );
+  assertEquals(facts.text.replaceAll("\t", " ").trim().split("\n"), [
+    "kvs",
+    "NoNewPrivs: 1",
+    "Seccomp: 2",
+    // who may reach the server, the watchdog, and its place among those that end for want of memory
+    "10.120.0.0/20 127.0.0.0/8 ::1/128",
+    "0.0.0.0/0 ::/0",
+    "10min",
+    "0",
+    "700 kvs",
+  ]);
   assertEquals(await ask(machine.port), "VERSION shut in");
 });

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What systemctl does for the startup script, without systemd: starts a unit's ExecStart with its user and
-# environment, then its ExecStartPost. Each call is a line of /run/systemctl.log.
+# environment; a unit that would tell systemd that it is ready has to answer. Each call is a line of
+# /run/systemctl.log.
 set -euo pipefail
 echo "$*" >>/run/systemctl.log
 
@@ -27,7 +28,15 @@ as_unit() {
   environment=$(setting EnvironmentFile)
   [[ -z $environment ]] || mapfile -t -O 1 variables < <(grep -v '^#' "$environment")
   [[ -z $(setting User) ]] || user=(setpriv "--reuid=$(setting User)" "--regid=$(setting Group)" --clear-groups)
-  exec "${user[@]}" env -i "${variables[@]}" "MAINPID=${MAINPID:-}" "$@"
+  exec "${user[@]}" env -i "${variables[@]}" "$@"
+}
+
+# Waits for the unit's server, while it runs.
+ready() {
+  while running; do
+    (as_unit env KVS_READY_TIMEOUT=1 /opt/kvs/current/kvs-ready) 2>/dev/null && return
+  done
+  return 1
 }
 
 start() {
@@ -38,9 +47,8 @@ start() {
   local -a command
   read -ra command < <(setting ExecStart)
   (as_unit "${command[@]}") >>"/run/$unit.log" 2>&1 </dev/null &
-  MAINPID=$!
-  echo "$MAINPID" >"$pid_file"
-  [[ -z $(setting ExecStartPost) ]] || (as_unit "$(setting ExecStartPost)") || exit 1
+  echo $! >"$pid_file"
+  [[ $(setting Type) != notify ]] || ready || exit 1
 }
 
 case $verb in

@@ -43,11 +43,17 @@ export class Chromium implements AsyncDisposable {
   /** A page of its own. */
   async page(
     url: string,
-    { width = 1280, colours = "light" }: { width?: number; colours?: "light" | "dark" } = {},
+    { width = 1280, colours = "light", user }: {
+      width?: number;
+      colours?: "light" | "dark";
+      /** Who the browser logs in as where it is asked. */
+      user?: { username: string; password: string };
+    } = {},
   ): Promise<Watched> {
     const context = await this.browser.newContext({
       viewport: { width, height: 900 },
       colorScheme: colours,
+      ...(user === undefined ? {} : { httpCredentials: user }),
     });
     const watched = new Watched(await context.newPage());
     await watched.page.goto(url);

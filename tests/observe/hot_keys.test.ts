@@ -1,7 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { CoarseClock } from "../../lib/observe/coarse_clock.ts";
 import { HotKeys } from "../../lib/observe/hot_keys.ts";
 import { Timing } from "../../lib/observe/timing.ts";
 import { Harness } from "../server/harness.ts";
+import { receiveAll, send } from "../server/wire.ts";
 
 Deno.test("hot keys: a key of every tenth request is found among more keys than are tracked", () => {
   const hot = new HotKeys();
@@ -32,6 +34,35 @@ Deno.test("stats slow: shows what a request over the threshold asked for", async
     reply,
     /1:command get\r\nSTAT 1:key a\r\nSTAT 1:requests 2\r\nSTAT 1:connection 1\r\nEND\r\n$/,
   );
+});
+
+Deno.test("stats slow: a batch is slow by the one reading at its end, whoever read the clock before", () => {
+  let now = 0;
+  const coarse = new CoarseClock(10, () => now);
+  using _timer = coarse;
+  const timing = new Timing(100, () => now, coarse);
+  const request = { op: "get", bytes: new Uint8Array(1), keyStart: 0, keyEnd: 1 };
+  const run = (milliseconds: number) => {
+    const batch = timing.begin()!;
+    batch.note(request);
+    now += milliseconds;
+    timing.end(batch, 1);
+  };
+  run(99);
+  run(1);
+  assertEquals(timing.slow.total, 0);
+  run(100);
+  assertEquals(timing.slow.list().map(({ milliseconds }) => milliseconds), [100]);
+  run(99);
+  assertEquals(timing.slow.total, 1);
+});
+
+Deno.test("coarse clock: who asks after a silence is told the time as it is", async () => {
+  let now = 0;
+  using clock = new CoarseClock(1, () => now);
+  assertEquals(clock.recent(), 0);
+  now = 500;
+  while (clock.recent() !== 500) await new Promise((resolve) => setTimeout(resolve, 1));
 });
 
 Deno.test("stats slow: remembers the last 128", async () => {
@@ -65,8 +96,30 @@ Deno.test("-vv: each request is a line with what came of it, and no value or pas
   await harness.exchange(["set k 0 0 6\r\nsecret\r\nget k none\r\nnonsense\r\n"]);
   assertEquals(harness.said, [
     '<1 store "k" >1 stored',
-    '<1 get "k" >1 value',
+    '<1 get "k" >1 value 0 6',
     '<1 get "none" >1 miss',
     "<1 malformed >1 failed: unknownCommand",
   ]);
+});
+
+Deno.test("-vv and -vvv: connections are said, and then each read and write", async () => {
+  for (const verbosity of [2, 3]) {
+    await using harness = new Harness({}, true);
+    harness.context.live.verbosity = verbosity;
+    using conn = await harness.connect();
+    await send(conn, "get k\r\nquit\r\n");
+    await receiveAll(conn);
+    while (!harness.said.some((line) => line.includes("connection closed"))) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const lines = harness.said.map((line) => line.replaceAll(/127\.0\.0\.1:\d+/g, "HERE"));
+    assertEquals(lines, [
+      "<2 new connection from tcp:HERE by tcp:HERE",
+      ...verbosity > 2 ? ["<2 read 13 bytes"] : [],
+      '<2 get "k" >2 miss',
+      "<2 quit >2 ok (noreply)",
+      ...verbosity > 2 ? [">2 sent 5 bytes"] : [],
+      "<2 connection closed: normal",
+    ]);
+  }
 });

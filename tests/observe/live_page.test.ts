@@ -156,3 +156,26 @@ Deno.test("live page: talkers are shown by bytes or by requests", async () => {
   await watched.reads(first, new RegExp(`^${nameOf(busy)}$`));
   await watched.reads("#talkers tr:first-child td:nth-child(4)", /^501$/);
 });
+
+Deno.test("live page: with a password file it asks for a user, and shows nothing without one", async () => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, "ann:secret\n");
+  try {
+    await using browser = await Chromium.start();
+    await using server = await ServerProcess.start(
+      ["-p", "-1", "--http", "0", "--store", "memory", "-Y", file],
+    );
+    const url = await pageOf(server);
+    for (const path of ["", "history", "events", "log", "metrics"]) {
+      const response = await fetch(url + path);
+      assertEquals([path, response.status], [path, 401]);
+      assertEquals(await response.text(), "a user and a password are needed\n");
+    }
+    assertEquals((await fetch(`${url}readyz`)).status, 200);
+    const watched = await browser.page(url, { user: { username: "ann", password: "secret" } });
+    await watched.reads("#state li.good", /Serving/);
+    await watched.reads("figcaption", /^Operations a second$/);
+  } finally {
+    await Deno.remove(file);
+  }
+});

@@ -46,6 +46,7 @@ Deno.test("dashboard: its panels ask for figures that kvs has, in queries that P
   const histograms = [
     "kvs_request_duration_seconds_bucket",
     "kvs_disk_sync_duration_seconds_bucket",
+    "kvs_store_request_duration_seconds_bucket",
   ];
   const rules = [];
   for (const { title, targets } of dashboard.panels) {

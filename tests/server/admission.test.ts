@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createConnection } from "node:net";
+import type { Transport } from "../../lib/net/transport.ts";
 import { accepting } from "../../lib/server/accepting.ts";
 import { UNIX_RESERVE } from "../../lib/server/admission.ts";
 import { Server } from "../../lib/server/server.ts";
@@ -20,11 +21,40 @@ function reset(port: number): Promise<void> {
   });
 }
 
-/** A listener whose next calls of `accept` fail so, and which is closed then. */
-function failing(errors: Error[]): Deno.Listener {
-  const accept = () => Promise.reject(errors.shift() ?? new Deno.errors.BadResource("closed"));
+/** A listener whose next calls of `accept` end so, and which is closed then. */
+function scripted(ends: readonly (Error | Deno.Conn)[]): Deno.Listener {
+  const rest = [...ends];
+  const accept = () => {
+    const end = rest.shift() ?? new Deno.errors.BadResource("closed");
+    return end instanceof Error ? Promise.reject(end) : Promise.resolve(end);
+  };
   return { accept } as unknown as Deno.Listener;
 }
+
+function shortage(code: string): Error {
+  return Object.assign(new Error(`${code} (os error)`), { code });
+}
+
+/** A spare descriptor that can be taken again when `isFree` says so, and what was done with it. */
+function spareFor(isFree: () => boolean) {
+  let isHeld = true;
+  const done: string[] = [];
+  return {
+    done,
+    hold() {
+      if (!isHeld) done.push(isFree() ? "held" : "missed");
+      return isHeld ||= isFree();
+    },
+    release() {
+      const wasHeld = isHeld;
+      isHeld = false;
+      done.push(wasHeld ? "released" : "nothing to release");
+      return wasHeld;
+    },
+  };
+}
+
+const always = spareFor(() => true);
 
 Deno.test("accepting: connections that were reset hold up nobody, and no line is said of them", async () => {
   await using harness = new Harness({}, true);
@@ -37,22 +67,47 @@ Deno.test("accepting: connections that were reset hold up nobody, and no line is
 Deno.test("accepting: a socket that is dead before it is accepted is passed over without a pause", async () => {
   const dead = Array.from({ length: 200 }, () => new Deno.errors.NotConnected("os error 107"));
   const troubles = { dead: 0, shortages: 0 };
-  const connections = accepting(failing(dead), {
+  const connections = accepting(scripted(dead), {
     dead: () => troubles.dead++,
     shortage: () => troubles.shortages++,
-  });
+    refuse: () => Promise.resolve(),
+  }, always);
   for await (const _ of connections);
   assertEquals(troubles, { dead: 200, shortages: 0 });
 });
 
 Deno.test("accepting: only a lack of descriptors or memory is a shortage, and it goes on after it", async () => {
-  const errors = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].map((code) =>
-    Object.assign(new Error(`${code} (os error)`), { code })
-  );
+  const errors = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].map(shortage);
   let shortages = 0;
-  const connections = accepting(failing(errors), { dead() {}, shortage: () => shortages++ });
+  const connections = accepting(scripted(errors), {
+    dead() {},
+    shortage: () => shortages++,
+    refuse: () => Promise.resolve(),
+  }, always);
   for await (const _ of connections);
   assertEquals(shortages, 4);
+});
+
+Deno.test("accepting: without a descriptor the spare one lets a client be refused, or in where there is one again", async () => {
+  const [first, second] = [{}, {}] as Deno.Conn[];
+  const refused: Transport[] = [];
+  const accepted: Transport[] = [];
+  let isFree = false;
+  const spare = spareFor(() => isFree);
+  const listener = scripted([shortage("EMFILE"), first!, shortage("EMFILE"), second!]);
+  const troubles = {
+    dead() {},
+    shortage() {},
+    refuse(conn: Transport) {
+      refused.push(conn);
+      // Closing it has freed its descriptor; and then one of somebody else's becomes free as well.
+      isFree = true;
+      return Promise.resolve();
+    },
+  };
+  for await (const conn of accepting(listener, troubles, spare)) accepted.push(conn);
+  assertEquals([refused, accepted], [[first], [second]]);
+  assertEquals(spare.done, ["released", "missed", "held", "released", "held"]);
 });
 
 Deno.test("--max-connections-per-ip: more are closed, one line is said, and room is made by one that ends", async () => {

@@ -51,7 +51,7 @@ const refusals: [line: string, says: RegExp][] = [
   ["-B http", /-B\/--protocol/],
   ["-U 11211", /-U\/--udp-port takes 0 alone, as kvs serves no UDP/],
   ["-U -1", /serves no UDP/],
-  ["-Z", /-Z\/--enable-ssl: kvs has no TLS/],
+  ["-Z", /-Z\/--enable-ssl needs a certificate and its key/],
   ["-p 65536", /--port/],
   ["-c -1", /--conn-limit/],
   ["-f 1", /--slab-growth-factor/],

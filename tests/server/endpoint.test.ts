@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ExitError } from "../../lib/errors.ts";
 import { type Endpoint, readEndpoints } from "../../lib/server/endpoint.ts";
 
-const defaults = { port: 11211, protocol: "auto" } as const;
+const defaults = { port: 11211, protocol: "auto", tls: false } as const;
 
 const endpoints: [text: string, endpoint: Partial<Endpoint>][] = [
   ["10.0.0.1", { host: "10.0.0.1" }],
@@ -23,7 +23,7 @@ const endpoints: [text: string, endpoint: Partial<Endpoint>][] = [
 for (const [text, endpoint] of endpoints) {
   Deno.test(`-l ${text} is read as memcached reads it`, () => {
     assertEquals(readEndpoints([text], defaults), [
-      { host: undefined, ...defaults, ...endpoint },
+      { host: undefined, ...defaults, tls: "off", ...endpoint },
     ]);
   });
 }
@@ -36,6 +36,13 @@ for (
     assertEquals(assertThrows(() => readEndpoints([text], defaults), ExitError).code, 64);
   });
 }
+
+Deno.test("with -Z a listener has TLS as the options say, none or a client's certificate as -l says", () => {
+  const parts = ["a", "notls:a", "btls:a", "mtls:proto[ascii]:a"];
+  assertEquals(readEndpoints(parts, { ...defaults, tls: true }).map(({ tls }) => tls), [
+    ...["default", "off", "server", "mutual"],
+  ]);
+});
 
 Deno.test("an address that is given twice is listened on once, and a semicolon is as good as a comma", () => {
   const hosts = readEndpoints(["a;b", "a"], defaults).map(({ host }) => host);

@@ -8,6 +8,7 @@ Deno.test("without -o everything is as memcached has it", () => {
     trackSizes: false,
     maxconnsFast: true,
     replyMemory: 0,
+    ssl: new Map(),
     settings: new Map(),
     ignored: [],
   });
@@ -54,7 +55,7 @@ const refusals: [words: string[], says: RegExp][] = [
   [["tail_repair_time=9"], /tail_repair_time takes/],
   [["hash_algorithm=md5"], /hash_algorithm takes one of jenkins, murmur3, xxh3/],
   [["hot_max_factor=0"], /hot_max_factor takes a number greater than 0/],
-  [["ssl_key=file"], /ssl_key is refused: kvs has no TLS/],
+  [["ssl_ciphers=AES"], /ssl_ciphers is refused: Deno's TLS has no choice/],
   [["proxy_config=routelib"], /proxy_config is refused: kvs has no proxy/],
   [["drop_privileges"], /drop_privileges is refused/],
 ];

@@ -7,10 +7,15 @@ import { ExitError } from "../../lib/errors.ts";
 const HERE = { host: "127.0.0.1", port: 0 };
 
 /** A server whose metrics are one line, and whose page is `page`. */
-function opened(health = new Health(), bounds?: { connections: number; stalledAfter: number }) {
+function opened(
+  health = new Health(),
+  bounds?: { connections: number; stalledAfter: number },
+  users?: { check(user: Uint8Array, password: Uint8Array): boolean },
+) {
   return HttpServer.open(HERE, {
     health,
     metrics: () => "up 1\n",
+    users,
     pages: new Map([["/", () => new Response("page")]]),
   }, bounds);
 }
@@ -82,6 +87,40 @@ Deno.test("http: probes are answered whatever Host they send", () =>
   closing(opened(), async ({ port }) => {
     assertEquals(statusOf(await get(port, "/healthz", "", "10.1.2.3:80")), 200);
     assertEquals(statusOf(await get(port, "/readyz", "", "10.1.2.3:80")), 503);
+  }));
+
+/** Who is `ann` with the password `a:b` is a user. */
+const ann = {
+  check: (user: Uint8Array, password: Uint8Array) =>
+    new TextDecoder().decode(user) === "ann" && new TextDecoder().decode(password) === "a:b",
+};
+
+Deno.test("http: where the server has users, all but the health asks for one", () =>
+  closing(opened(new Health(), undefined, ann), async (server) => {
+    const { port } = server;
+    const as = (pair: string) => `Authorization: Basic ${btoa(pair)}\r\n`;
+    for (const path of ["/", "/metrics", "/none"]) {
+      const reply = await get(port, path);
+      assertEquals([path, statusOf(reply)], [path, 401]);
+      assertMatch(reply, /\r\nwww-authenticate: Basic realm="kvs"/i);
+    }
+    assertEquals(server.gate.denied, 3);
+    const wrong = [
+      "ann:",
+      "ann:a",
+      "ann",
+      ":a:b",
+      "bob:a:b",
+      "ann:a:b\0",
+      "ann:" + "x".repeat(2000),
+    ];
+    for (const pair of wrong) assertEquals(statusOf(await get(port, "/", as(pair))), 401);
+    assertEquals(statusOf(await get(port, "/", "Authorization: Basic =\r\n")), 401);
+    assertEquals(statusOf(await get(port, "/", "Authorization: Bearer YW5uOmE6Yg==\r\n")), 401);
+    assertEquals(statusOf(await get(port, "/", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/metrics", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/healthz")), 200);
+    assertEquals(statusOf(await get(port, "/", as("ann:a:b"), "evil.example")), 403);
   }));
 
 Deno.test("http: nothing but GET and HEAD is answered", () =>
@@ -167,6 +206,7 @@ Deno.test("http: an address in use is said in one line", () => {
     HttpServer.open({ host: "127.0.0.1", port: listener.addr.port }, {
       health: new Health(),
       metrics: () => undefined,
+      users: undefined,
       pages: new Map(),
     });
   } catch (error) {

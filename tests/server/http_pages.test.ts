@@ -1,5 +1,13 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { sourceOf } from "../../lib/commands/stats.ts";
+import { Health } from "../../lib/observe/health.ts";
+import { Log } from "../../lib/observe/log.ts";
+import { Timing } from "../../lib/observe/timing.ts";
+import { Live } from "../../lib/server/http/live.ts";
+import { readExposition } from "../observe/exposition.ts";
+import { Harness } from "./harness.ts";
 import { ServerProcess } from "./process.ts";
+import { receiveUntil, send } from "./wire.ts";
 
 const HTTP = /http on 127\.0\.0\.1:(\d+)/;
 
@@ -62,5 +70,66 @@ Deno.test("http: history has as many samples as columns say", async () => {
     for (const column of columns) assertEquals(column.length, times.length);
     if (times.length > 0) break;
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
+
+Deno.test("http: a scraper that takes a byte at a time holds nobody up", async () => {
+  await using server = await ServerProcess.start(["-p", "-1", "--http", "0", "--store", "memory"]);
+  await server.says(HTTP);
+  const port = Number(HTTP.exec(server.said)![1]);
+  const scrapers = await Promise.all(Array.from({ length: 20 }, async () => {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    // More answers than the system's buffers hold.
+    const request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    await conn.write(new TextEncoder().encode(request));
+    return conn;
+  }));
+  try {
+    using client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    for (let i = 0; i < 20; i++) {
+      for (const scraper of scrapers) await scraper.read(new Uint8Array(1));
+      await send(client, "set a 0 0 1\r\nx\r\n");
+      assertEquals(await receiveUntil(client, "\r\n"), "STORED\r\n");
+      const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+      assertEquals(await response.text(), "ready\n");
+    }
+    const { values } = readExposition(
+      await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+    );
+    // What 20 clients leave unread is a few buffers each, not 100 answers.
+    assert(values.get("kvs_resident_memory_bytes")! < 400 * 2 ** 20);
+  } finally {
+    for (const scraper of scrapers) scraper.close();
+  }
+});
+
+Deno.test("http: of a hundred pages that stop to read none is kept waiting for, and what waits is bounded", async () => {
+  await using harness = new Harness();
+  const log = new Log({
+    ...{ format: "text", level: "notice", journal: false, verbosity: () => 0 },
+    now: () => 0,
+    write: () => {},
+  });
+  const live = new Live({
+    health: new Health(),
+    log,
+    timing: new Timing(),
+    title: "",
+    source: () => sourceOf(harness.context),
+    talkers: () => [],
+  }, 5);
+  try {
+    const pages = Array.from({ length: 100 }, () => live.events());
+    assertEquals(live.pages, 100);
+    while (live.pages > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const page of pages) {
+      const reader = page.body!.getReader();
+      let events = 0;
+      // An error empties the queue: what a page had not taken is gone with it.
+      for (; events <= 100; events++) if (await reader.read().then(() => false, () => true)) break;
+      assert(events <= 10, `${events} events waited`);
+    }
+  } finally {
+    live.close();
   }
 });

@@ -108,33 +108,39 @@ Deno.test("log: verbosity changes what is said while the server runs", async () 
   assertEquals(server.said.includes("stopping"), false);
 });
 
-Deno.test("a server whose log is on a full disk serves as before", async () => {
-  const root = new URL("../../", import.meta.url).pathname;
-  const file = await Deno.makeTempFile();
-  await Deno.remove(file);
-  const server = new Deno.Command("sh", {
-    args: [
-      "-c",
-      'exec 2>/dev/full; exec "$0" run -A --no-check --quiet server.ts -p -1 --store memory -vvv',
-      Deno.execPath(),
-    ],
-    cwd: root,
-    env: { MEMCACHED_PORT_FILENAME: file },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  try {
-    const port = await portIn(file);
-    await using conn = await connected(port);
-    await conn.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n");
-    await conn.ask("get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n");
-  } finally {
-    server.kill("SIGTERM");
-    assertEquals((await server.status).code, 0);
-    await Deno.remove(file).catch(() => {});
-  }
-});
+for (
+  const [name, redirection] of [
+    ["is on a full disk", "2>/dev/full"],
+    ["goes nowhere, as standard error is closed,", "2>&-"],
+    ["goes to a pipe that nobody reads any more", "2>&3 3>&-"],
+  ] as const
+) {
+  Deno.test(`a server whose log ${name} serves as before`, async () => {
+    const root = new URL("../../", import.meta.url).pathname;
+    const file = await Deno.makeTempFile();
+    await Deno.remove(file);
+    // The reader of descriptor 3, a pipe, ends before the server starts.
+    const run = `exec "$0" run -A --no-check --quiet server.ts -p -1 --store memory -vvv`;
+    const server = new Deno.Command("bash", {
+      args: ["-c", `exec 3> >(exit 0); wait $!; exec ${redirection}; ${run}`, Deno.execPath()],
+      cwd: root,
+      env: { MEMCACHED_PORT_FILENAME: file },
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const port = await portIn(file);
+      await using conn = await connected(port);
+      await conn.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n");
+      await conn.ask("get a\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n");
+    } finally {
+      server.kill("SIGTERM");
+      assertEquals((await server.status).code, 0);
+      await Deno.remove(file).catch(() => {});
+    }
+  });
+}
 
 Deno.test("a real Prometheus scrapes a server, under memcached_exporter's names", async () => {
   const directory = await Deno.makeTempDir();

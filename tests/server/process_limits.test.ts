@@ -37,6 +37,47 @@ Deno.test("-c is fitted to the limit of open files, and a flood leaves a server 
   await Deno.remove(directory, { recursive: true });
 });
 
+/** Whether `prlimit` is here, which takes descriptors away from a process that runs. */
+const hasPrlimit = await new Deno.Command("prlimit", { args: ["--version"], stdout: "null" })
+  .output().then(({ success }) => success, () => false);
+
+Deno.test({
+  name:
+    "without any descriptor a client is told so, those that are in are served, and it is over when there is one" +
+    (hasPrlimit ? "" : " (skipped: no prlimit)"),
+  ignore: !hasPrlimit,
+  async fn() {
+    await using server = await ServerProcess.start(["--store", "memory", "-p", "-1"]);
+    using first = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await send(first, "version\r\n");
+    await receiveUntil(first, "\r\n");
+    const limit = async (descriptors: number | string) => {
+      const args = ["--pid", `${server.pid}`, `--nofile=${descriptors}:`];
+      assertEquals((await new Deno.Command("prlimit", { args }).output()).success, true);
+    };
+    const used = [...Deno.readDirSync(`/proc/${server.pid}/fd`)].map(({ name }) => Number(name));
+    await limit(Math.max(...used) + 1);
+    // What is open stays open; the numbers between are for these.
+    using stack = new DisposableStack();
+    for (let isIn = true; isIn;) {
+      const conn = stack.use(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+      await send(conn, "version\r\n").catch(() => {});
+      isIn = (await receiveUntil(conn, "\r\n").catch(() => "")).startsWith("VERSION");
+    }
+    for (let i = 0; i < 5; i++) {
+      assertEquals(await exchangeWith(server.port, ""), "ERROR Too many open connections\r\n");
+    }
+    await send(first, "set k 0 0 1\r\nx\r\n");
+    assertEquals(await receiveUntil(first, "\r\n"), "STORED\r\n");
+    await limit(1024);
+    assertEquals(
+      await exchangeWith(server.port, "get k\r\n"),
+      "VALUE k 0 1\r\nx\r\nEND\r\n",
+    );
+    assertMatch(server.said, /cannot accept connections: .*(os error 24)/);
+  },
+});
+
 Deno.test("a log that cannot be written ends no server", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/ports`;
@@ -61,6 +102,18 @@ Deno.test("a log that cannot be written ends no server", async () => {
   server.kill("SIGTERM");
   assertEquals(await server.exit(), 0);
   await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("a pidfile that somebody has removed makes no stop a failure", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/pid`;
+  await using server = await ServerProcess.start(["--store", "memory", "-p", "-1", "-P", path]);
+  assertEquals(Number(await Deno.readTextFile(path)) > 0, true);
+  await Deno.remove(path);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertMatch(server.said, /cannot remove --pidfile/);
+  await Deno.remove(directory);
 });
 
 Deno.test("SIGTERM while clients connect is not waited out", async () => {

@@ -40,15 +40,22 @@ Deno.test("one long line of keys: others have turns between its keys", async () 
   assert(yields >= SEVERAL, `${yields} yields`);
 });
 
-Deno.test("changes that cost much for their few bytes: others have turns between them", async () => {
-  await using harness = new Harness();
-  const value = "x".repeat(900_000);
-  await harness.exchange([`set k 0 0 ${value.length}\r\n${value}\r\n`]);
-  const socket = new ScriptedSocket(["append k 0 0 1\r\ny\r\n".repeat(100)]);
-  const yields = await yieldsOf(harness, socket);
-  assertEquals(socket.written, "STORED\r\n".repeat(100));
-  assert(yields >= SEVERAL, `${yields} yields`);
-});
+for (
+  const [name, value, request, reply] of [
+    ["append", "x", "append k 0 0 1\r\ny\r\n", "STORED\r\n"],
+    ["incr", "0", "incr k 0\r\n", "0\r\n"],
+  ] as const
+) {
+  Deno.test(`${name} of a large value costs much for its few bytes: others have turns between two`, async () => {
+    await using harness = new Harness();
+    const large = value.repeat(900_000);
+    await harness.exchange([`set k 0 0 ${large.length}\r\n${large}\r\n`]);
+    const socket = new ScriptedSocket([request.repeat(100)]);
+    const yields = await yieldsOf(harness, socket);
+    assertEquals(socket.written, reply.repeat(100));
+    assert(yields >= SEVERAL, `${yields} yields`);
+  });
+}
 
 Deno.test("replies that are taken as fast as they come: others have turns between them", async () => {
   await using harness = new Harness();

@@ -9,6 +9,7 @@ import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { dump } from "./dump.ts";
 import { health } from "./health.ts";
+import { hot, slow } from "./hot.ts";
 import { keys } from "./keys.ts";
 import { latency, stat } from "./live.ts";
 import { raw } from "./raw.ts";
@@ -48,6 +49,8 @@ export const commands: Readonly<Record<string, Command>> = {
   monitor,
   watch,
   health,
+  slow,
+  hot,
   report,
   raw,
   shell,

@@ -56,6 +56,7 @@ function told(
 const MIN_HASH_POWER = 16;
 const REASSIGN = "slab_reassign";
 const MAINTAINER = "lru_maintainer_thread";
+const tlsErrors = kvs("counter", "tls_errors_total", "TLS connections that failed, by cause.");
 const watched = kvs("counter", "watch_lines_total", "Lines for watchers, by what came of them.");
 
 /** The rows. */
@@ -273,6 +274,31 @@ export const general: readonly Row[] = [
     series: { family: kvs("gauge", "watchers", "Connections that watch.") },
     across: "sum",
   }),
+  {
+    ...counted("ssl_handshake_errors", "TLS handshakes that came to nothing", {
+      family: tlsErrors,
+      labels: { cause: "handshake" },
+    }),
+    read: ({ counters, tls }) => tls && counters.ssl_handshake_errors,
+  },
+  {
+    ...counted("ssl_proto_errors", "connections that ended as their bytes were no TLS", {
+      family: tlsErrors,
+      labels: { cause: "protocol" },
+    }),
+    read: ({ counters, tls }) => tls && counters.ssl_proto_errors,
+  },
+  told(
+    "time_since_server_cert_refresh",
+    ({ tls }) => tls?.age,
+    "since the certificates were read",
+    {
+      series: {
+        family: kvs("gauge", "tls_certificate_age_seconds", "Time since certificates were read."),
+      },
+      unit: "seconds",
+    },
+  ),
   zero("unexpected_napi_ids"),
   zero("round_robin_fallback"),
   told("bytes", ({ store }) => store.bytes, "of the items, with the store's overhead", {

@@ -112,12 +112,24 @@ export const process: readonly Row[] = [
     unit: "bytes",
   }),
   gauge(
+    "tls_certificate_end_seconds",
+    ({ tls }) => tls && Math.floor(tls.expires / 1000),
+    "When the certificate of the listeners ends, since 1970.",
+    { unit: "seconds" },
+  ),
+  gauge(
     "event_loop_lag_seconds",
     ({ watch }) => watch?.loopLag,
     "By how much the event loop was late at most, in the last 10 seconds.",
     { unit: "seconds", across: "max", labels: { thread: "0" } },
   ),
   gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
+  gauge(
+    "http_denied_total",
+    ({ watch }) => watch?.http?.denied,
+    "Requests to --http without a user's password.",
+    { type: "counter" },
+  ),
   gauge("http_closed_total", ({ watch }) => watch?.http?.stalled, httpClosed, {
     type: "counter",
     labels: { cause: "stalled" },

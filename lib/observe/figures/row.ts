@@ -59,6 +59,8 @@ export interface Source {
   readonly maxConnections: number;
   /** Whether idle connections are closed. */
   readonly closesIdle: boolean;
+  /** Of the listeners' TLS, where there is any: the certificate's end, in ms since 1970, and age in s. */
+  readonly tls?: { readonly expires: number; readonly age: number } | undefined;
   readonly isCrawling: boolean;
   /** The lines of `stats settings`. */
   readonly settings: readonly Named[];
@@ -70,7 +72,12 @@ export interface Source {
     readonly loopLag: number;
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
     readonly http:
-      | { readonly open: number; readonly stalled: number; readonly refused: number }
+      | {
+        readonly open: number;
+        readonly stalled: number;
+        readonly refused: number;
+        readonly denied: number;
+      }
       | undefined;
   };
 }

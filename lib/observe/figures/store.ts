@@ -90,6 +90,7 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   own("disk", "free_bytes", "gauge", "free_bytes", "Bytes free on the file system.", bytes),
   own("disk", "reserved_bytes", "gauge", "reserved_bytes", "Bytes kept back for deletes.", bytes),
   own("disk", "index_bytes", "gauge", "index_bytes", "Memory of the index.", bytes),
+  own("disk", "amended_items", "gauge", "amended_items", "Items with newer attributes elsewhere."),
   own("disk", "index_load", "gauge", "index_load_ratio", "How full the index is, from 0 to 1."),
   own("disk", "cache_bytes", "gauge", "cache_bytes", "Memory of the cache of values.", bytes),
   own("disk", "cache_hits", "counter", "cache_hits_total", "Reads that the cache answered."),
@@ -204,6 +205,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Answers lost with a connection.",
   ),
   own("redis", "redis_refused_requests", "counter", "refused_requests_total", "Requests not sent."),
+  own(
+    "redis",
+    "redis_unreadable_values",
+    "counter",
+    "unreadable_values_total",
+    "Values that kvs has not written.",
+  ),
   ...["ok", "error", "timeout", "connection"].map((result) =>
     own("redis", `redis_results_${result}`, "counter", "results_total", redisResults, {
       labels: { result },
@@ -258,6 +266,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     labels: { cause: "timeout" },
   }),
   own("gcs", "damaged_contents", "counter", "damaged_contents_total", "Contents found damaged."),
+  own(
+    "gcs",
+    "unreadable_answers",
+    "counter",
+    "unreadable_answers_total",
+    "Whole answers that were not what the service sends.",
+  ),
   own("gcs", "cached_reads", "counter", "cached_reads_total", "Reads answered within --cache-ttl."),
   own("gcs", "cleared_flushed", "counter", "cleared_flushed_total", "Flushed objects deleted."),
   own("gcs", "flush_epoch", "gauge", "flush_epoch", "The number of the last flush."),

@@ -10,7 +10,7 @@ import type { ReceiveBuffer } from "../framing.ts";
 import { fits, type Limits } from "../limits.ts";
 import type { Failure, Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
-import { encodeBinary, encodeFailure } from "./format_reply.ts";
+import { encodeBinary, encodeFailure, encodeFigures } from "./format_reply.ts";
 import { HEADER_LENGTH, Magic } from "./frame.ts";
 import { bodyLengthAt, parseFrame, readLogin, readWords } from "./parse_request.ts";
 
@@ -73,6 +73,10 @@ export class BinaryDialect implements Dialect {
 
   encode(request: Request, outcome: Outcome, out: ByteBuffer): void {
     if (!request.noreply) encodeBinary(request, outcome, out);
+  }
+
+  encodeLines({ opaque }: Request, outcome: Outcome, to: number, out: ByteBuffer): void {
+    encodeFigures(outcome, to, opaque, out);
   }
 
   tag(request: Request): number {

@@ -85,9 +85,8 @@ export function encodeBinary(request: Request, outcome: Outcome, out: ByteBuffer
       encodeBody(request, AUTHENTICATED, out);
       break;
     case "figures":
-      for (const [name, value] of outcome.figures) {
-        stat(out, bytesOf(name), bytesOf(String(value)), opaque);
-      }
+      encodeFigures(outcome, outcome.lines, opaque, out);
+      outcome.begun = 0;
       stat(out, NOTHING, NOTHING, opaque);
       break;
     case "prefixes":
@@ -111,6 +110,21 @@ export function encodeBinary(request: Request, outcome: Outcome, out: ByteBuffer
       break;
     default:
       throw new Error(`no frame of the binary protocol for ${outcome.code}`);
+  }
+}
+
+/** Writes figures up to one of them. There are no frames of entries. */
+export function encodeFigures(
+  outcome: Outcome,
+  to: number,
+  opaque: number,
+  out: ByteBuffer,
+): void {
+  const { code, figures } = outcome;
+  for (; outcome.begun < to; outcome.begun++) {
+    if (code !== "figures") continue;
+    const [name, value] = figures[outcome.begun];
+    stat(out, bytesOf(name), bytesOf(String(value)), opaque);
   }
 }
 

@@ -14,7 +14,7 @@ import { type DumpFormat, type Entry, type Failure, failures, type Outcome } fro
 import type { Request } from "../request.ts";
 import { isHttp } from "./http.ts";
 import { encodeDumped, encodeDumpEnd, encodeDumpStart } from "./format_dump.ts";
-import { encodeFailure, encodeText } from "./format_reply.ts";
+import { encodeFailure, encodeLines, encodeText } from "./format_reply.ts";
 import { RowTable, type Verdict } from "./grammar.ts";
 import { adminRows } from "./parse_admin.ts";
 import { found, textRows } from "./parse_request.ts";
@@ -110,6 +110,10 @@ export class LineDialect implements Dialect {
   encode(request: Request, outcome: Outcome, out: ByteBuffer): void {
     if (request.isMeta) encodeMeta(request, outcome, out);
     else if (!request.noreply) encodeText(request, outcome, out);
+  }
+
+  encodeLines(_request: Request, outcome: Outcome, to: number, out: ByteBuffer): void {
+    encodeLines(outcome, to, out);
   }
 
   tag(request: Request): number {

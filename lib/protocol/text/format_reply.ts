@@ -74,17 +74,14 @@ export function encodeText(request: Request, outcome: Outcome, out: ByteBuffer):
       out.ascii(`VERSION ${outcome.text}\r\n`);
       break;
     case "figures":
-      for (const [name, value] of outcome.figures) {
-        out.text(`STAT ${name} ${value}\r\n`);
-      }
+    case "entries":
+      encodeLines(outcome, outcome.lines, out);
+      outcome.begun = 0;
       out.append(END);
       break;
     case "prefixes":
       out.append(bytesOfBinaryString(outcome.text));
       out.append(END);
-      break;
-    case "entries":
-      encodeEntries(outcome, out);
       break;
     case "silent":
       break;
@@ -124,14 +121,20 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
   if (!request.hasMore) out.append(END);
 }
 
-/** Writes the lines of `stats cachedump`. */
-function encodeEntries(outcome: Outcome, out: ByteBuffer): void {
-  for (const { key, size, exptime } of outcome.entries) {
-    out.ascii("ITEM ");
-    out.append(key);
-    out.ascii(` [${size} b; ${Math.ceil(exptime / 1000)} s]\r\n`);
+/** Writes figures, or the lines of `stats cachedump`, up to one of them. */
+export function encodeLines(outcome: Outcome, to: number, out: ByteBuffer): void {
+  const { code, figures, entries } = outcome;
+  for (; outcome.begun < to; outcome.begun++) {
+    if (code === "figures") {
+      const [name, value] = figures[outcome.begun];
+      out.text(`STAT ${name} ${value}\r\n`);
+    } else {
+      const { key, size, exptime } = entries[outcome.begun];
+      out.ascii("ITEM ");
+      out.append(key);
+      out.ascii(` [${size} b; ${Math.ceil(exptime / 1000)} s]\r\n`);
+    }
   }
-  out.append(END);
 }
 
 /** Writes an unsigned number of 64 bits in decimal digits. */

@@ -62,6 +62,10 @@ export class LoginDialect implements Dialect {
     if (!request.noreply) encodeText(request, outcome, out);
   }
 
+  encodeLines(): never {
+    this.beginDump();
+  }
+
   tag(): number {
     return 0;
   }

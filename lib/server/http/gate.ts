@@ -37,6 +37,8 @@ export class Gate {
   /** Connections closed as stalled, and those refused as too many. */
   stalled = 0;
   refused = 0;
+  /** Requests without a user's password, where one is asked for. */
+  denied = 0;
   readonly #passages = new Set<Passage>();
   readonly #listener: Deno.Listener;
   readonly #path: string;

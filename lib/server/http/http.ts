@@ -5,9 +5,11 @@
  */
 
 import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { Users } from "../../commands/context.ts";
 import type { Health } from "../../observe/health.ts";
 import { contentType } from "../../observe/prometheus.ts";
 import { type HttpAddress, objectionTo } from "./address.ts";
+import { CHALLENGE, isUser } from "./basic.ts";
 import { Gate, type GateBounds } from "./gate.ts";
 
 /** What the server shows. */
@@ -15,6 +17,8 @@ export interface Shown {
   readonly health: Health;
   /** Prometheus's text; `undefined` as long as the store is not open. */
   readonly metrics: () => string | undefined;
+  /** Who may ask for more than the health; `undefined` where everybody may. */
+  readonly users: Users | undefined;
   /** Other paths, to what is answered there. */
   readonly pages: ReadonlyMap<string, () => Response | Promise<Response>>;
 }
@@ -58,9 +62,9 @@ export class HttpServer {
       const path = `${directory}/http.sock`;
       const server = Deno.serve(
         { transport: "unix", path, onListen() {} },
-        (request) => answer(request, shown),
+        (request) => answer(request, shown, () => void gate.denied++),
       );
-      const gate = new Gate(listener, path, bounds);
+      const gate: Gate = new Gate(listener, path, bounds);
       return new HttpServer(listener.addr.port, gate, server, directory);
     } catch (error) {
       listener?.close();
@@ -84,7 +88,7 @@ export class HttpServer {
   }
 }
 
-async function answer(request: Request, shown: Shown): Promise<Response> {
+async function answer(request: Request, shown: Shown, denied: () => void): Promise<Response> {
   let path: string;
   try {
     path = new URL(request.url).pathname;
@@ -99,6 +103,10 @@ async function answer(request: Request, shown: Shown): Promise<Response> {
   if (path === "/readyz") return readyz(shown.health);
   const objection = objectionTo(request.headers);
   if (objection !== undefined) return reply(403, `${objection}\n`);
+  if (shown.users !== undefined && !isUser(request.headers, shown.users)) {
+    denied();
+    return reply(401, "a user and a password are needed\n", { "www-authenticate": CHALLENGE });
+  }
   if (path === "/metrics") {
     const metrics = shown.metrics();
     return metrics === undefined

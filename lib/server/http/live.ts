@@ -45,11 +45,12 @@ export class Live {
   #last = performance.now();
   #event = bytesOf("");
 
-  constructor(feed: Feed) {
+  /** @param interval milliseconds between two samples */
+  constructor(feed: Feed, interval = INTERVAL) {
     this.#feed = feed;
     this.#sampler = new Sampler(feed.timing);
     this.#take();
-    this.#timer = setInterval(() => this.#take(), INTERVAL);
+    this.#timer = setInterval(() => this.#take(), interval);
   }
 
   /** Pages that are open. */

@@ -50,6 +50,8 @@ export interface Place {
   /** In words for people. */
   readonly address: string;
   readonly protocol: Protocol;
+  /** Whether other threads can listen there too. */
+  readonly isShared: boolean;
 }
 
 /** A request on no single key, as it goes to the main thread. */
@@ -114,8 +116,8 @@ export interface WorkerCalls {
   watched(kinds: number): void;
   /** Lines for watchers, each with its kind. */
   lines(lines: ReadonlyArray<readonly [kind: number, line: string]>): void;
-  /** Reads the user file again. */
-  reload(_: undefined): void;
+  /** Reads users and certificates again. */
+  reload(_: undefined): Promise<void>;
   /** Flushes the store that the worker has for itself. */
   flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */

@@ -10,6 +10,7 @@ import type { Context } from "../../commands/context.ts";
 import { Listings } from "../../commands/listings.ts";
 import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
+import { Counters } from "../../observe/counters.ts";
 import { Timing } from "../../observe/timing.ts";
 import { type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
@@ -17,11 +18,11 @@ import type { Op, Request } from "../../protocol/request.ts";
 import { Batch, type Listed, type Store } from "../../storage/contract.ts";
 import { openRemoteStore, openStore } from "../../storage/open.ts";
 import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
+import { Access } from "../access/access.ts";
 import { listen, type Listening, listenOn } from "../listen.ts";
 import { makeContext, makePrefixes, policyOf } from "../make_context.ts";
 import { Server } from "../server.ts";
 import { evicts } from "../settings.ts";
-import { Users } from "../users.ts";
 import type { News, OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { beat } from "./heartbeat.ts";
@@ -37,6 +38,7 @@ const ELSEWHERE: readonly Op[] = [
   "memoryLimit",
   "moveClock",
   "shutdown",
+  "refreshCertificates",
 ];
 /** Talkers that a thread tells of. */
 const TALKERS = 10;
@@ -53,7 +55,7 @@ export class Serving implements WorkerCalls {
   #server!: Server;
   #store!: Store;
   #remote: RemoteStore | undefined;
-  #users: Users | undefined;
+  #access!: Access;
   #setup!: Setup;
   #listening: Listening[] = [];
   #scans = 0;
@@ -89,18 +91,24 @@ export class Serving implements WorkerCalls {
       line: (kind, line) => this.#relay(kind, line),
     });
     this.#store = await this.#openStore(clock, log, watchers);
-    const { authFile } = configuration;
-    this.#users = authFile === undefined ? undefined : new Users(authFile);
+    // TLS listeners are the first thread's. What is to be said of certificates the main thread says.
+    const own = number === 1 ? configuration : { ...configuration, tls: undefined };
+    const counters = new Counters();
+    this.#access = new Access(own, counters, () => {});
     const context = makeContext(
       configuration,
       makePrefixes(configuration),
       {
         ...{ clock, debugClock, log, watchers, maxConnections, started },
         store: this.#store,
-        users: this.#users,
+        counters,
+        users: this.#access.users,
+        tls: undefined,
+        // They are read again by the main thread's order.
+        refreshCertificates: undefined,
         timing: setup.slow === undefined
           ? undefined
-          : new Timing(setup.slow, undefined, (told) => this.#owner.tell("timed", told)),
+          : new Timing(setup.slow, undefined, undefined, (told) => this.#owner.tell("timed", told)),
         events: undefined,
         // It is run by the main thread.
         shutdown: undefined,
@@ -126,11 +134,13 @@ export class Serving implements WorkerCalls {
       backlog,
       socket: unixSocket === undefined ? undefined : { path: unixSocket, mode: unixMask, protocol },
       reusePort: true,
+      tls: this.#access.encryption,
     });
-    return this.#listening.map(({ listener, address, protocol }) => ({
+    return this.#listening.map(({ listener, address, protocol, policy }) => ({
       addr: listener.addr as Place["addr"],
       address,
       protocol,
+      isShared: listener.addr.transport === "tcp" && policy === undefined,
     }));
   }
 
@@ -185,9 +195,8 @@ export class Serving implements WorkerCalls {
     for (const [kind, line] of lines) this.#context.watchers.push(kind, line);
   }
 
-  reload(): void {
-    // What is wrong with the file the main thread says.
-    this.#users?.reload();
+  async reload(): Promise<void> {
+    await this.#access.reload();
   }
 
   async flush(at: number): Promise<void> {
@@ -197,6 +206,7 @@ export class Serving implements WorkerCalls {
   }
 
   async drain(): Promise<void> {
+    this.#access.close();
     await this.#server.drain();
     await this.#store.close();
     clearInterval(this.#beating);

@@ -100,12 +100,17 @@ export class Threads implements Connections {
     if (unixSocket === undefined) {
       // Another process of this user may listen with `reusePort` as well: then connections would be shared
       // with it. A listener without that finds out.
-      const fixed = endpoints.filter(({ port }) => port !== 0);
+      const fixed = endpoints.filter(({ port }) => port !== 0)
+        .map((endpoint) => ({ ...endpoint, tls: "off" as const }));
       for (const { listener } of await listen({ endpoints: fixed, backlog })) listener.close();
     }
     const [first, ...others] = this.#threads;
     const places = await this.#unlessDead(first!.line.call("listen", undefined));
-    await this.#unlessDead(Promise.all(others.map(({ line }) => line.call("listenToo", places))));
+    const shared = places.filter(({ isShared }) => isShared);
+    if (shared.length < places.length) {
+      this.#duties.log("a TLS listener or a Unix socket is served by one thread", "notice");
+    }
+    await this.#unlessDead(Promise.all(others.map(({ line }) => line.call("listenToo", shared))));
     return places;
   }
 
@@ -114,9 +119,9 @@ export class Threads implements Connections {
     await this.#unlessDead(this.#all("accept"));
   }
 
-  /** Lets all workers read the user file again. */
-  reload(): void {
-    for (const { line } of this.#threads) line.tell("reload", undefined);
+  /** Lets all workers read users and certificates again. */
+  async reload(): Promise<void> {
+    await this.#all("reload");
   }
 
   /** Flushes the stores of the workers, one after the other: each has its own. */
@@ -310,7 +315,7 @@ export class Threads implements Connections {
   }
 
   /** Asks all workers the same, which takes nothing. */
-  #all<Name extends "accept" | "describe" | "reset" | "drain">(name: Name) {
+  #all<Name extends "accept" | "describe" | "reset" | "reload" | "drain">(name: Name) {
     return Promise.all(this.#threads.map(({ line }) => line.call(name, undefined as never)));
   }
 

@@ -28,7 +28,7 @@ import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
-import { codeOf, type Files, type Held, systemFiles } from "./fs/files.ts";
+import { codeOf, type Files, type Lock, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
 import { Flushes } from "./log/flushes.ts";
 import { Found } from "./read/found.ts";
@@ -37,7 +37,7 @@ import { cannotOpen } from "./fs/lock.ts";
 import { Log } from "./log/log.ts";
 import { Placements } from "./index/placements.ts";
 import { Damage } from "./read/damage.ts";
-import { RecordReads } from "./read/reads.ts";
+import { CurrentRecords } from "./read/current.ts";
 import { recover, type Recovered } from "./upkeep/recovery.ts";
 import { ItemReads } from "./read/item_reads.ts";
 import { Housekeeping } from "./upkeep/housekeeping.ts";
@@ -60,6 +60,8 @@ export interface DiskOptions extends StoreOptions {
   readonly segmentBytes?: number;
   /** Items from which on the index is written to disk as it is, for the next start. */
   readonly imageItems?: number;
+  /** Bytes of a record from which on new attributes do not make it be written again. */
+  readonly amendFrom?: number;
   /** The file system, the machine's own unless given. */
   readonly files?: Files;
 }
@@ -68,6 +70,8 @@ export interface DiskOptions extends StoreOptions {
 const TICK = 500;
 /** An index of fewer items is made from hints in no time. */
 const IMAGE_ITEMS = 100_000;
+/** A shorter record is not much longer than an amendment, which takes a place in memory and a read. */
+const AMEND_FROM = 1024;
 /** How often a directory is tried that seems to be locked, and milliseconds in between. */
 const LOCK_TRIES = 3;
 const LOCK_PAUSE = 20;
@@ -81,7 +85,7 @@ const LOCK_PAUSE = 20;
 export async function openDiskStore(options: DiskOptions): Promise<Store> {
   const { directory, clock, log } = options;
   const files = options.files ?? systemFiles;
-  let lock: Held | undefined;
+  let lock: Lock | undefined;
   try {
     files.makeDirectory(directory);
     lock = await lockPatiently(files, directory);
@@ -95,7 +99,7 @@ export async function openDiskStore(options: DiskOptions): Promise<Store> {
 }
 
 /** Locks a directory, also where somebody looks at that moment whether it is locked. */
-async function lockPatiently(files: Files, directory: string): Promise<Held> {
+async function lockPatiently(files: Files, directory: string): Promise<Lock> {
   for (let tries = 1;; tries++) {
     try {
       return files.lock(directory);
@@ -123,7 +127,7 @@ class DiskStore implements Store {
   private readonly swaps: Swaps;
   private readonly housekeeping: Housekeeping;
   private readonly damage: Damage;
-  private readonly records: RecordReads;
+  private readonly records: CurrentRecords;
   private readonly found: Found;
   private readonly health: Health;
   private readonly timer: ReturnType<typeof setInterval>;
@@ -131,7 +135,7 @@ class DiskStore implements Store {
   constructor(
     private readonly options: DiskOptions,
     files: Files,
-    private readonly lock: Held,
+    private readonly lock: Lock,
     start: Recovered,
   ) {
     const { directory, clock, maxDisk = 0, onEvicted } = options;
@@ -156,7 +160,7 @@ class DiskStore implements Store {
     this.space = new Space({ files, directory, log, maxDisk, segmentBytes });
     const backpressure = new Backpressure(log, placements);
     this.damage = new Damage(options.log);
-    this.records = new RecordReads(this.damage);
+    this.records = new CurrentRecords(this.placements, this.log, this.damage);
     this.found = new Found(this.cache, this.placements, this.log, this.damage);
     this.log.onWritten = () => this.commits.wrote();
     this.log.onLost = (error) => {
@@ -191,6 +195,7 @@ class DiskStore implements Store {
       directory,
       log: this.log,
       placements: this.placements,
+      records: new CurrentRecords(this.placements, this.log, this.damage),
       syncer: this.commits.syncer,
       hash: new KeyHash(start.hashKey),
       space: this.space,
@@ -214,6 +219,8 @@ class DiskStore implements Store {
       now: () => clock.now(),
       changed: (batch) => this.commits.allChanged(batch),
       flushed: (segment) => {
+        // It may say that this flush is to come, and the record that says otherwise goes some day.
+        this.catalog.image = undefined;
         this.compactor.flushSegment = segment.id;
         this.compactor.wake();
       },
@@ -238,9 +245,10 @@ class DiskStore implements Store {
     if (!start.reserved) this.health.stick();
     const { hash, cache, commits, flushes, found, records, space, compactor, health } = this;
     const now = () => clock.now();
-    this.reads = new ItemReads({ hash, placements, cache, log, commits, flushes, records });
+    this.reads = new ItemReads({ hash, placements, cache, commits, flushes, records });
     this.housekeeping = new Housekeeping({
       health,
+      lock: this.lock,
       log,
       flushes,
       commits,
@@ -264,6 +272,7 @@ class DiskStore implements Store {
       compactor,
       health,
       now,
+      amendFrom: options.amendFrom ?? AMEND_FROM,
       fill: (reason, bytes) => this.housekeeping.fill(reason, bytes),
     });
     this.timer = setInterval(() => this.housekeeping.tick(), TICK);
@@ -379,7 +388,12 @@ class DiskStore implements Store {
           damage: this.damage,
           verifier: this.verifier,
           images: this.images,
-          readers: [records, found.records],
+          readers: [
+            records.items,
+            records.amendments,
+            found.records.items,
+            found.records.amendments,
+          ],
           reads: this.reads.count,
           hits: this.reads.hits,
         }),

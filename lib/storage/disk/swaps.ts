@@ -7,7 +7,7 @@
 import { OutOfSpaceError } from "../../errors.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
-import { type RecordReader, recordSize } from "./format/record.ts";
+import { AMENDMENT_BYTES, type RecordReader, recordSize } from "./format/record.ts";
 import type { Health } from "./health.ts";
 import type { Placements } from "./index/placements.ts";
 import type { Commits } from "./log/commits.ts";
@@ -38,6 +38,8 @@ export interface SwapsOptions {
   readonly compactor: Compactor;
   readonly health: Health;
   readonly now: () => number;
+  /** A record of so many bytes and more is amended where only its attributes change. */
+  readonly amendFrom: number;
   /** Told that there is no room for a record of so many bytes. */
   readonly fill: (reason: string, bytes: number) => void;
 }
@@ -59,6 +61,7 @@ export class Swaps {
   private readonly compactor: Compactor;
   private readonly health: Health;
   private readonly now: () => number;
+  private readonly amendFrom: number;
   private readonly fill: (reason: string, bytes: number) => void;
 
   constructor(options: SwapsOptions) {
@@ -74,6 +77,7 @@ export class Swaps {
     this.compactor = options.compactor;
     this.health = options.health;
     this.now = options.now;
+    this.amendFrom = options.amendFrom;
     this.fill = options.fill;
   }
 
@@ -91,14 +95,18 @@ export class Swaps {
     const { a, b, c } = hash;
     if (expected !== "any" || next === null) {
       if (this.placements.index.find(a, b, c)) {
-        const later = this.look(key, a, b, expected, next);
+        const later = this.look(key, a, b, c, expected, next);
         if (later instanceof Promise) {
-          return this.swapLater(later, key.slice(), expected, copyOf(next), batch);
+          const [kept, copy] = copiesOf(expected, next);
+          return this.swapLater(later, key.slice(), kept, copy, batch);
         }
         const refused = later === null ? undefined : this.found.refusal(expected, next, this.now());
         if (refused !== undefined) {
           this.commits.saw(batch, a, b, this.found.sequence);
           return refused;
+        }
+        if (next !== null && this.amends(expected, next)) {
+          return this.amend(key, expected, next, batch);
         }
       } else if (next === null || typeof expected === "object") {
         this.commits.sawAbsence(batch, a, b);
@@ -107,16 +115,16 @@ export class Swaps {
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
     if (!this.space.hasRoom(size, next === null)) {
-      return this.swapWithRoom(key.slice(), expected, copyOf(next), batch);
+      return this.swapWithRoom(size, key, expected, next, batch);
     }
     return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
 
-  /** Deletes the key if its record is still at that place; returns whether it was. */
+  /** Deletes the key if what tells its attributes is still at that place; returns whether it was. */
   buryAt(key: Uint8Array, segment: Segment, offset: number, batch: Batch): boolean {
     const { hash } = this;
     hash.of(key);
-    if (!this.placements.isAt(segment, offset, hash.a, hash.b, hash.c)) return false;
+    if (!this.placements.tells(segment, offset, hash.a, hash.b, hash.c)) return false;
     this.bury(key, batch);
     return true;
   }
@@ -132,12 +140,13 @@ export class Swaps {
     hash.of(key);
     const { a, b, c } = hash;
     const { segment, offset } = placements;
+    const amended = placements.amendmentOf(a, b, c);
     const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
     hash.of(key);
     this.health.assertWritable();
-    if (!this.placements.isAt(segment, offset, a, b, c)) {
-      return await this.swap(key, expected, next, batch);
-    }
+    const isSame = placements.isAt(segment, offset, a, b, c) &&
+      placements.amendmentOf(a, b, c) === amended;
+    if (!isSame) return await this.swap(key, expected, next, batch);
     if (reader !== null) {
       this.found.take(reader);
       const refused = this.found.refusal(expected, next, this.now());
@@ -145,10 +154,13 @@ export class Swaps {
         this.commits.saw(batch, a, b, reader.sequence);
         return refused;
       }
+      if (next !== null && this.amends(expected, next)) {
+        return await this.amend(key, expected, next, batch);
+      }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
     if (!this.space.hasRoom(size, next === null)) {
-      return await this.swapWithRoom(key, expected, next, batch);
+      return await this.swapWithRoom(size, key, expected, next, batch);
     }
     return next === null ? this.bury(key, batch) : this.put(key, next, batch);
   }
@@ -158,24 +170,27 @@ export class Swaps {
     key: Uint8Array,
     a: number,
     b: number,
+    c: number,
     expected: Expected,
     next: NewItem | null,
   ): Promise<RecordReader> | undefined | null {
     try {
-      return this.found.look(key, a, b);
+      return this.found.look(key, a, b, c);
     } catch (error) {
       return mayGoUnseen(error, expected, next);
     }
   }
 
-  /** A swap for which room must be made first. */
+  /** A swap that writes so many bytes, for which room must be made first. */
   private async swapWithRoom(
-    key: Uint8Array,
-    expected: Expected,
-    next: NewItem | null,
+    size: number,
+    givenKey: Uint8Array,
+    givenExpected: Expected,
+    givenNext: NewItem | null,
     batch: Batch,
   ): Promise<Swapped> {
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    const key = givenKey.slice();
+    const [expected, next] = copiesOf(givenExpected, givenNext);
     const made = await this.compactor.makeRoom(size, next === null);
     if (!made) {
       if (this.space.couldHold(size, next === null)) this.fill(this.space.describe(), size);
@@ -184,6 +199,32 @@ export class Swaps {
       );
     }
     return await this.swap(key, expected, next, batch);
+  }
+
+  /** Whether a swap of what was looked at last changes attributes only, of a value that is long. */
+  private amends(expected: Expected, next: NewItem): boolean {
+    return typeof expected === "object" && expected.value === next.value &&
+      expected.version !== undefined && this.placements.size >= this.amendFrom;
+  }
+
+  /** Gives the item that was looked at last other attributes. */
+  private amend(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    const room = recordSize(key.length, AMENDMENT_BYTES);
+    if (!this.space.hasRoom(room)) return this.swapWithRoom(room, key, expected, next, batch);
+    const { log, found, cache } = this;
+    const { a, b, c } = this.hash;
+    const { base } = found;
+    const sequence = ++log.sequence;
+    const size = log.appendAmendment(key, next, sequence, base, this.hash);
+    this.placements.amend(a, b, c, log.active!, log.offset, size);
+    cache.amend(a, b, found.sequence, log.pending.words, log.pendingAt >>> 2, base);
+    this.commits.changed(batch, a, b, false);
+    return this.uniqueOf(next, sequence);
   }
 
   /** Stores an item under the key that was hashed last. */
@@ -197,9 +238,14 @@ export class Swaps {
     this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
     this.commits.changed(batch, a, b, false);
     if (log.pending.length > WRITE_AT) log.writeOut();
-    if (next.cas === 0n) return BigInt(sequence);
-    if (next.cas < FOLLOWED_CAS && next.cas > sequence) log.sequence = Number(next.cas);
-    return next.cas;
+    return this.uniqueOf(next, sequence);
+  }
+
+  /** The cas unique of an item that was stored with that sequence number. */
+  private uniqueOf({ cas }: NewItem, sequence: number): bigint {
+    if (cas === 0n) return BigInt(sequence);
+    if (cas < FOLLOWED_CAS && cas > sequence) this.log.sequence = Number(cas);
+    return cas;
   }
 
   /** Deletes the key that was hashed last. */
@@ -221,6 +267,11 @@ function mayGoUnseen(error: unknown, expected: Expected, next: NewItem | null): 
   throw error;
 }
 
-function copyOf(next: NewItem | null): NewItem | null {
-  return next === null ? null : { ...next, value: next.value.slice() };
+/** What a swap needs when its caller's memory has changed. A value that stays is still the same object. */
+function copiesOf(expected: Expected, next: NewItem | null): [Expected, NewItem | null] {
+  if (next === null) return [expected, null];
+  const value = next.value.slice();
+  const copy = { ...next, value };
+  if (typeof expected !== "object" || expected.value !== next.value) return [expected, copy];
+  return [{ ...expected, value }, copy];
 }

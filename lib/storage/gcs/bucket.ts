@@ -270,7 +270,7 @@ export class Bucket {
       { method: "GET", path },
       until,
       undefined,
-      (answer) => jsonOf(answer) === undefined ? "its answer cannot be read" : undefined,
+      (answer) => jsonOf(answer) === undefined ? this.#unreadable() : undefined,
     );
     if (answer.status === 404) throw this.#requests.refused(answer);
     const { items = [], nextPageToken } = jsonOf(answer) as Listing;
@@ -339,6 +339,12 @@ export class Bucket {
     return this.#requests.late(trouble);
   }
 
+  /** Counts an answer that is not what the service sends; the trouble that it is. */
+  #unreadable(): string {
+    this.counters.unreadable++;
+    return "its answer cannot be read";
+  }
+
   /** Sends an insert; again where the service found it damaged on the way. */
   async #insert(request: Request, until: number, checksum: string): Promise<Outcome> {
     for (let tries = 1;; tries++) {
@@ -351,7 +357,7 @@ export class Bucket {
       if (outcome.kind !== "done") return outcome;
       const resource = resourceOf(answer as Answer);
       if (resource === undefined) {
-        return { kind: "unclear", trouble: "its answer cannot be read", pause: 0 };
+        return { kind: "unclear", trouble: this.#unreadable(), pause: 0 };
       }
       const { generation, crc32c } = resource;
       if (crc32c === undefined || crc32c === checksum) return { kind: "done", generation };

@@ -40,4 +40,6 @@ export class Counters {
   silent = 0;
   /** Contents that did not have their checksum, read or written; they were sent again. */
   damaged = 0;
+  /** Whole answers that were not what the service sends; they were asked for again. */
+  unreadable = 0;
 }

@@ -297,6 +297,7 @@ class GcsStore implements Store {
         ["retries_connection", counters.broken],
         ["retries_timeout", counters.silent],
         ["damaged_contents", counters.damaged],
+        ["unreadable_answers", counters.unreadable],
         ["cached_reads", counters.cached],
         ["cleared_flushed", counters.cleared],
         ["flush_epoch", this.#epoch.current],

@@ -30,6 +30,8 @@ export interface Scope {
   flushed(): number;
   /** Counts a read that found only a flushed item. */
   foundFlushed(): void;
+  /** Counts a read that found what kvs did not write. */
+  foundForeign(): void;
 }
 
 /** The error for a key that holds what kvs did not write. */
@@ -66,7 +68,10 @@ export class Read extends Request {
   protected answer(reply: Reply): void {
     if (reply === null) return this.done(undefined);
     const bytes = reply as Buffer;
-    if (!isItem(bytes)) return this.refuse(foreign());
+    if (!isItem(bytes)) {
+      this.scope.foundForeign();
+      return this.refuse(foreign());
+    }
     const revision = revisionOf(bytes);
     if (revision < this.scope.flushed()) {
       this.scope.foundFlushed();

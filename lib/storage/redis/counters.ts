@@ -10,6 +10,8 @@ export class Counters {
   redirections = 0;
   batches = 0;
   requests = 0;
+  /** Values under a key of ours that kvs has not written. */
+  foreign = 0;
   readonly errors = new Map<string, number>();
 
   /** The lines of `stats` of how requests ended. */

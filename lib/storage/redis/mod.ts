@@ -177,6 +177,7 @@ class RedisStore implements Store, Scope, Sweepable {
       ["redis_timeouts", counters.timeouts],
       ["redis_lost_replies", counters.lost],
       ["redis_refused_requests", counters.refused],
+      ["redis_unreadable_values", counters.foreign],
       ...counters.resultFigures(),
     ];
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
@@ -221,6 +222,10 @@ class RedisStore implements Store, Scope, Sweepable {
 
   foundFlushed(): void {
     this.flushedReads++;
+  }
+
+  foundForeign(): void {
+    this.counters.foreign++;
   }
 
   masters(): readonly Link[] {

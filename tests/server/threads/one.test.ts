@@ -177,14 +177,12 @@ Deno.test("threads: a listing has all items, and a stop answers all that was ask
   close(conns);
 });
 
-Deno.test("threads: slow requests and hot keys of all of them are known to all", async () => {
-  await using server = await ServerProcess.start([...ARGS, "--slow-ms", "0"]);
+Deno.test("threads: the hot keys of all of them are known to all", async () => {
+  await using server = await ServerProcess.start([...ARGS, "--slow-ms", "1000"]);
   const conns = await connectAll(server.port, 12);
   await Promise.all(conns.map((conn) => ask(conn, "get hot\r\n", "END\r\n")));
   const hot = await statsOf(conns[4]!, " hot");
   assertEquals([hot.get("1:key"), hot.get("1:count")], ["hot", "12"]);
-  const slow = await statsOf(conns[8]!, " slow");
-  assert(Number(slow.get("slow_total")) >= 12, "all of them were slow");
   close(conns);
 });
 

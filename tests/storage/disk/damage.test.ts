@@ -220,7 +220,7 @@ Deno.test("a directory in another format is refused and not touched", async () =
   const { files } = await sample();
   const place = placed(files);
   const { crc32 } = await import("node:zlib");
-  for (const [format, age] of [[2, "newer"], [0, "older"]] as const) {
+  for (const [format, age] of [[3, "newer"], [0, "older"]] as const) {
     const json = JSON.stringify({ kvs: "disk", format, other: true });
     const sum = crc32(json).toString(16).padStart(8, "0");
     place.place("d/MANIFEST", bytesOf(`${json}\n${sum}\n`));
@@ -357,6 +357,32 @@ Deno.test("what is whole in a damaged segment is moved, and the segment goes whe
   assertEquals(binaryString((await again.read(bytesOf("k2")))!.value), "new");
   assertEquals(again.info().items, 2);
   await again.close();
+});
+
+Deno.test("a flush to come is kept when the segment that it stands in cannot be read", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const time = { value: clock.now(), now: () => time.value };
+  const options = {
+    ...{ directory: "d", clock: time, fsync: "no", memoryLimit: 0, segmentBytes: 1024 } as const,
+    log: () => {},
+  };
+  let store = await callerOf(openDiskStore({ ...options, files: files.mount() }));
+  await store.flush(time.value + 1000);
+  const [first] = files.list("d").filter((name) => name.endsWith(".log"));
+  files.fault = (operation, path) =>
+    operation === "read" && path === `d/${first}` ? "EIO" : undefined;
+  while (files.list("d").includes(first)) {
+    for (let i = 0; i < 20; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("v".repeat(50)));
+    await store.commit();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assertEquals(store.info().items, 20);
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  time.value += 2000;
+  store = await callerOf(openDiskStore({ ...options, files: files.mount() }));
+  assertEquals(await everything(store), new Map());
+  await store.close();
 });
 
 Deno.test("a backup of a damaged segment fails, names it, and leaves no copy that looks whole", async () => {

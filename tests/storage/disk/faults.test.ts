@@ -89,6 +89,7 @@ class Run {
       memoryLimit: this.random.of([0, 1 << 18]),
       segmentBytes: this.random.of([512, 2048, 8192]),
       imageItems: this.random.of([0, 1e9, 1e9, 1e9, 1e9]),
+      amendFrom: this.random.of([0, 0, 100]),
     }));
   }
 
@@ -196,6 +197,7 @@ class Run {
         if (result === 0n) this.push((items) => items.delete(key));
         return;
       }
+      if (random.chance(0.25)) return await this.touch(key);
       const size = random.chance(0.05) ? random.below(5000) : random.below(120);
       const value = `${++this.writes}`.padEnd(size, "x");
       const flags = random.below(2 ** 32);
@@ -225,6 +227,19 @@ class Run {
     }
   }
 
+  /** Gives an item other attributes, which does not write its value again. */
+  async touch(key: string): Promise<void> {
+    const { random, store, clock } = this;
+    const item = await store.read(bytesOf(key));
+    if (item === undefined || isExpired(item, clock.time)) return;
+    const exptime = random.chance(0.5) ? clock.time + 1 + random.below(40_000) : 0;
+    const next = { ...item, exptime, flags: random.below(2 ** 32) };
+    const text = textOf(next);
+    const cas = await store.swap(bytesOf(key), item, next);
+    assertEquals(cas, item.cas, `seed ${this.seed}: touch ${key}`);
+    this.push((items) => items.set(key, { text, exptime }));
+  }
+
   async flush(): Promise<void> {
     // Nothing of another batch is lost with a flush that fails.
     await this.commit();
@@ -233,13 +248,21 @@ class Run {
     const at = later ? this.clock.time + 1 + this.random.below(60_000) : this.clock.time;
     try {
       await this.store.flush(at);
-      if (later) this.push(() => {}, at);
-      else this.push((items) => items.clear(), 0);
+      this.pushFlush(later, at);
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
-      await this.commit();
+      // Until it is cut off on the medium too, what was refused may come into force after a power cut.
+      const { items, flushAt } = this.state;
+      this.pushFlush(later, at);
+      this.states.push({ items, flushAt });
+      await this.rolledBack();
     }
     await this.commit();
+  }
+
+  pushFlush(later: boolean, at: number): void {
+    if (later) this.push(() => {}, at);
+    else this.push((items) => items.clear(), 0);
   }
 
   /** A pending flush whose moment has come is a state of its own. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DataFile, Files, Held } from "../../../lib/storage/disk/fs/files.ts";
+import type { DataFile, Files, Lock } from "../../../lib/storage/disk/fs/files.ts";
 
 /** Random numbers that come again with their seed. */
 export class Random {
@@ -177,11 +177,12 @@ export class FaultyFiles implements Files {
     this.ask("makeDirectory", directory, this.life);
   }
 
-  lock(): Held {
+  lock(): Lock {
     if (this.locked) throw new Error("locked");
     this.locked = true;
     const { life } = this;
     return {
+      loss: () => undefined,
       close: () => {
         if (life === this.life) this.locked = false;
       },

@@ -138,6 +138,44 @@ Deno.test("an image of another life, of a twin or with a flipped bit is passed o
   assert(today.length > 9000);
 });
 
+for (const restarts of [false, true]) {
+  Deno.test(`an image that says a flush is to come is of no use when that has come (${restarts ? "seen by a start" : "seen by the server"})`, async () => {
+    const files = new FaultyFiles(new Random(9));
+    let store = await open(files, { imageItems: 100 });
+    await store.flush(clock.now() + 1000);
+    const isNamed = () => binaryString(files.content("d/MANIFEST")).includes(`"image"`);
+    for (let i = 0; !isNamed(); i++) {
+      await store.swap(bytesOf(`k${i % 150}`), "any", itemOf("before"));
+      await store.commit();
+      if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    clock.offset += 2000;
+    const write = async () => {
+      for (let i = 0; i < 20; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("after"));
+      await store.commit();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    };
+    // A start that is to see it sees the image named: the server is killed before it can take that back.
+    files.fault = (operation, path) =>
+      restarts && operation === "rename" && path.includes("MANIFEST") ? "EIO" : undefined;
+    await store.swap(bytesOf("k0"), "any", itemOf("after"));
+    await store.commit();
+    const flushed = files.list("d").filter((name) => name.endsWith(".log"));
+    const restart = async () => {
+      files.powerCut(true);
+      await store.close().catch(() => {});
+      files.fault = () => undefined;
+      store = await open(files, { imageItems: 100 });
+    };
+    if (restarts) await restart();
+    // The record of the flush goes when nothing is left that it is about.
+    while (files.list("d").some((name) => flushed.includes(name))) await write();
+    await restart();
+    assertEquals((await everything(store)).size, 20);
+    await store.close();
+  });
+}
+
 Deno.test("after a kill listed segments are trusted, read in the background, and damage in them is told", async () => {
   const files = new FaultyFiles(new Random(6));
   const store = await open(files, { fsync: "always" });

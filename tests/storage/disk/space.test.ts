@@ -383,6 +383,21 @@ withStore(
   },
 );
 
+withStore("a full directory that was flushed takes items again, and refuses none", {
+  maxDisk: 16 * SEGMENT,
+}, async (use) => {
+  const value = "x".repeat(400);
+  let stored = 0;
+  await assertRejects(async () => {
+    for (;; stored++) await use.set(`k${stored}`, value);
+  }, OutOfSpaceError);
+  await use.store.flush(use.clock.now());
+  // The segment with the flush itself stays for a while.
+  const again = Math.floor(stored * 0.8);
+  for (let i = 0; i < again; i++) await use.set(`other ${i}`, value);
+  assertEquals(use.store.info().items, again);
+});
+
 withStore("a write that the disk refuses is as if it had not been asked for", {}, async (use) => {
   await use.set("k", "before");
   for (const code of ["EIO", "ENOSPC"]) {

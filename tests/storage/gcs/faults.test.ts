@@ -99,9 +99,9 @@ Deno.test("gcs faults: a delete whose answer is lost is no guess", async () => {
 
 Deno.test("gcs faults: a write that comes late undoes nothing", async () => {
   await using place = await Place.open();
-  const store = await place.store({ timeout: 900 });
+  const store = await place.store({ timeout: 3000 });
   const { faults } = place.emulator;
-  const late: Fault = { what: "stall", operations: ["insert"], times: 1, late: 700 };
+  const late: Fault = { what: "stall", operations: ["insert"], times: 1, late: 1600 };
   await commands.set(store, "k", "1");
   faults.add(late);
   await commands.set(store, "k", "2");
@@ -110,7 +110,7 @@ Deno.test("gcs faults: a write that comes late undoes nothing", async () => {
   assertEquals(await commands.add(store, "gone", "1"), true);
   assertEquals(await commands.remove(store, "gone"), true);
   assertEquals(await commands.remove(store, "gone"), false);
-  await sleep(700);
+  await sleep(1600);
   assertEquals(await commands.get(store, "k"), "3");
   assertEquals(await commands.get(store, "gone"), undefined);
   assertEquals(await commands.add(store, "gone", "2"), true);

@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { bytesOf } from "../../../bytes.ts";
-import { FORMAT } from "../log/segment.ts";
+import { FORMAT, isRead } from "../log/segment.ts";
 import { placeHigh, placeLow } from "../index/key_index.ts";
 
 /** Words before the first record. */
@@ -92,7 +92,7 @@ export function readHint(
 ): Uint32Array | undefined {
   if (bytes.length < HINT_HEADER * 4 || bytes.length % 4 !== 0) return undefined;
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || words[2] !== FORMAT) return undefined;
+  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || !isRead(words[2])) return undefined;
   if (words[15] !== checksum(bytes)) return undefined;
   if (words[3] !== summary.id || words[4] !== summary.length || words[5] !== summary.crc) {
     return undefined;

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { bytesOf } from "../../../bytes.ts";
-import { FORMAT } from "../log/segment.ts";
+import { FORMAT, isRead } from "../log/segment.ts";
 
 /** The image's file name. */
 export const IMAGE = "INDEX";
@@ -52,11 +52,11 @@ export interface ImageText {
 }
 
 /** What stands before the tables. */
-export function encodeImageHead(shards: number): Uint8Array {
+export function encodeImageHead(tables: number): Uint8Array {
   const words = new Uint32Array(HEAD);
   words.set(MAGIC);
   words[2] = FORMAT;
-  words[3] = shards;
+  words[3] = tables;
   return new Uint8Array(words.buffer);
 }
 
@@ -87,6 +87,9 @@ export function bytesIn(table: Uint32Array): Uint8Array {
 
 /** Reads an image's parts; `read` gives as many bytes from an offset, or fewer at the end. */
 export class ImageReader {
+  /** Whether each table of items is followed by one of amendments. */
+  isPaired = false;
+
   readonly #read: (into: Uint8Array, at: number) => number;
   readonly #size: number;
   #at = HEAD * 4;
@@ -97,14 +100,19 @@ export class ImageReader {
     this.#size = size;
   }
 
-  /** The text, if this is an image of so many tables. */
+  /**
+   * The text, if this is an image of so many pairs of tables; {@linkcode isPaired} tells whether it has
+   * those of amendments.
+   */
   text(shards: number): ImageText | undefined {
     const head = this.#words(HEAD, 0);
     const tail = this.#words(TAIL, this.#size - TAIL * 4);
     if (head === undefined || tail === undefined) return undefined;
     const isImage = [head[0], tail[2]].every((word) => word === MAGIC[0]) &&
       [head[1], tail[3]].every((word) => word === MAGIC[1]);
-    if (!isImage || head[2] !== FORMAT || head[3] !== shards) return undefined;
+    this.isPaired = head?.[2] === FORMAT;
+    if (!isImage || head[3] !== (this.isPaired ? 2 * shards : shards)) return undefined;
+    if (!isRead(head[2])) return undefined;
     const length = tail[0];
     const at = this.#size - TAIL * 4 - length;
     if (at < HEAD * 4) return undefined;

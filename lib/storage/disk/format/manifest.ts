@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { bytesOf } from "../../../bytes.ts";
 import { type Files, replaceFile } from "../fs/files.ts";
-import { FORMAT } from "../log/segment.ts";
+import { FORMAT, isRead } from "../log/segment.ts";
 
 /** The manifest's file name. */
 export const MANIFEST = "MANIFEST";
@@ -58,7 +58,7 @@ export function decodeManifest(
   if (rest !== "" || crc32(json).toString(16).padStart(8, "0") !== sum) return undefined;
   const said = JSON.parse(json);
   if (said.kvs !== "disk") return undefined;
-  if (said.format !== FORMAT) return { format: said.format };
+  if (!isRead(said.format)) return { format: said.format };
   return { ...said, hashKey: new Uint8Array(Buffer.from(said.hashKey, "hex")) };
 }
 

@@ -26,10 +26,20 @@ export const Word = {
 } as const;
 
 /** What a record says. */
-export const Kind = { item: 1, tombstone: 2, flush: 3, flushToCome: 4, marker: 5 } as const;
+export const Kind = {
+  item: 1,
+  tombstone: 2,
+  flush: 3,
+  flushToCome: 4,
+  marker: 5,
+  amendment: 6,
+} as const;
 
 /** Bits of an item's state. */
 export const State = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
+
+/** Bytes in the place of an amendment's value. */
+export const AMENDMENT_BYTES = 16;
 
 /** The greatest time that is kept, in milliseconds; far enough, and exact in a double. */
 const LAST_TIME = 2 ** 48 - 1;
@@ -51,6 +61,12 @@ export interface RecordFields {
   readonly segment: number;
 }
 
+/** What an amendment changes. */
+export type Amended = Omit<RecordFields, "kind" | "segment"> & {
+  /** The sequence number of the item's record whose value stays. */
+  readonly base: number;
+};
+
 /** The state bits of an item. */
 export function stateOf(item: Attributes): number {
   return (item.stale ? State.stale : 0) | (item.won ? State.won : 0) |
@@ -60,6 +76,13 @@ export function stateOf(item: Attributes): number {
 /** The bytes that a record takes in the log. */
 export function recordSize(keyLength: number, valueLength: number): number {
   return (RECORD_HEADER + 7 + keyLength + valueLength) & ~7;
+}
+
+/** What stands in the place of an amendment's value. */
+export function encodeAmendment(base: number, itemLength: number, into: DataView): void {
+  into.setUint32(0, base >>> 0, true);
+  into.setUint32(4, base / TWO_32, true);
+  into.setUint32(8, itemLength, true);
 }
 
 /** What the seeds of all places in a segment have in common. */
@@ -76,7 +99,7 @@ function checksum(rest: Uint8Array, seed: number, offset: number): number {
 export class RecordBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
-  private words: Uint32Array;
+  words: Uint32Array;
   private longs: BigUint64Array;
 
   /** @param initial bytes of memory at the beginning */
@@ -153,7 +176,7 @@ export class RecordBuffer {
 }
 
 /** A record as it is read: the fields of the last one that {@linkcode parse} found whole. */
-export class RecordReader implements RecordFields {
+export class RecordReader implements RecordFields, Amended {
   kind = 0;
   state = 0;
   keyLength = 0;
@@ -164,6 +187,10 @@ export class RecordReader implements RecordFields {
   time = 0;
   accessed = 0;
   segment = 0;
+  /** The sequence number of the record that has the item's value: its own, unless that is amended. */
+  base = 0;
+  /** The length of the item's value, in bytes; {@linkcode valueLength} is that of the record's own. */
+  itemLength = 0;
   /** The bytes that it takes in the log. */
   size = 0;
   /** Where it begins in {@linkcode bytes}. */
@@ -195,8 +222,9 @@ export class RecordReader implements RecordFields {
     const kind = kinds >>> 8 & 0xff;
     const keyLength = kinds & 0xff;
     const valueLength = view.getUint32(at + 4 * Word.valueLength, true);
-    if (kind === 0 || kind > Kind.marker || kinds > 0xffffff || keyLength > 250) return false;
+    if (kind === 0 || kind > Kind.amendment || kinds > 0xffffff || keyLength > 250) return false;
     if (valueLength > 0x7ffffe00) return false;
+    if (kind === Kind.amendment && valueLength !== AMENDMENT_BYTES) return false;
     const size = recordSize(keyLength, valueLength);
     if (at + size > end) {
       this.size = size;
@@ -209,7 +237,13 @@ export class RecordReader implements RecordFields {
     this.keyLength = keyLength;
     this.valueLength = valueLength;
     this.flags = view.getUint32(at + 4 * Word.flags, true);
-    this.sequence = this.uint64(at + 4 * Word.sequence);
+    this.sequence = this.base = this.uint64(at + 4 * Word.sequence);
+    this.itemLength = valueLength;
+    if (kind === Kind.amendment) {
+      const behind = at + RECORD_HEADER + keyLength;
+      this.base = this.uint64(behind);
+      this.itemLength = view.getUint32(behind + 8, true);
+    }
     this.cas = view.getBigUint64(at + 4 * Word.cas, true);
     this.time = this.uint64(at + 4 * Word.time);
     this.accessed = view.getUint32(at + 4 * Word.accessed, true);
@@ -217,6 +251,17 @@ export class RecordReader implements RecordFields {
     this.size = size;
     this.at = at;
     return true;
+  }
+
+  /** Takes over what an amendment has changed, if it is one of this item. */
+  amend(amended: Amended): void {
+    if (amended.base !== this.base) return;
+    this.state = amended.state;
+    this.flags = amended.flags;
+    this.sequence = amended.sequence;
+    this.cas = amended.cas;
+    this.time = amended.time;
+    this.accessed = amended.accessed;
   }
 
   private uint64(at: number): number {

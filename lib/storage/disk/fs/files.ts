@@ -12,12 +12,13 @@ import {
   cannotOpen,
   type Held,
   isDirectoryLocked,
+  type Lock,
   lockDirectory,
   outliveFileSizeLimit,
 } from "./lock.ts";
 import { messageOf } from "../../../errors.ts";
 
-export type { Held };
+export type { Held, Lock };
 
 /** An open file. Positions and lengths are in bytes. */
 export interface DataFile {
@@ -36,12 +37,15 @@ export interface DataFile {
 
 /** A file system. Errors carry the system's `code` (`ENOSPC`, `EIO`, `ENOENT` …). */
 export interface Files {
-  /** Opens for reading and writing; `create` makes a new file and fails where one is. */
+  /**
+   * Opens for reading and writing; `create` makes a new file, which is its owner's alone, and fails where
+   * one is.
+   */
   open(path: string, mode: "read" | "write" | "create"): DataFile;
-  /** Makes a directory, and those above it, unless it is there. */
+  /** Makes a directory, and those above it, unless it is there. A new one is its owner's alone. */
   makeDirectory(directory: string): void;
   /** Holds a directory against other processes; throws an {@linkcode ExitError} if one has it. */
-  lock(directory: string): Held;
+  lock(directory: string): Lock;
   /** Whether a process holds a directory. */
   isLocked(directory: string): boolean;
   /** The names in a directory. */
@@ -63,6 +67,9 @@ export interface Files {
   free(directory: string): number;
 }
 
+/** The permission bits of what is made: items are nobody else's business. */
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
 /** Bytes that {@linkcode replaceFile} writes in one go. */
 const WRITE_SLICE = 1 << 18;
 
@@ -132,9 +139,11 @@ export const systemFiles: Files = {
       fs.openSync(
         path,
         mode === "read" ? "r" : mode === "write" ? "r+" : "wx+",
+        FILE_MODE,
       ),
     ),
-  makeDirectory: (directory) => void fs.mkdirSync(directory, { recursive: true }),
+  makeDirectory: (directory) =>
+    void fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }),
   lock(directory) {
     const lock = lockDirectory(directory);
     let fd: number;
@@ -147,6 +156,7 @@ export const systemFiles: Files = {
     const end = outliveFileSizeLimit();
     held.set(directory, fd);
     return {
+      loss: () => lock.loss(),
       close() {
         held.delete(directory);
         end();

@@ -120,6 +120,18 @@ export class KeyIndex {
     return bytes;
   }
 
+  /** Takes out the keys that are not to be kept. */
+  keep(isKept: (a: number, b: number, c: number) => boolean): void {
+    const gone: number[] = [];
+    for (const table of this.tables) {
+      for (let at = 0; at < table.length; at += ENTRY) {
+        if (table[at + 3] === 0 || isKept(table[at], table[at + 1], table[at + 2])) continue;
+        gone.push(table[at], table[at + 1], table[at + 2]);
+      }
+    }
+    for (let i = 0; i < gone.length; i += 3) this.remove(gone[i], gone[i + 1], gone[i + 2]);
+  }
+
   /** Whether the key is there. */
   find(a: number, b: number, c: number): boolean {
     const table = this.tables[a >>> SHARD_SHIFT];

@@ -19,6 +19,8 @@ import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
 import type { NewItem } from "../../contract.ts";
 import {
+  AMENDMENT_BYTES,
+  encodeAmendment,
   Kind,
   RecordBuffer,
   type RecordFields,
@@ -120,6 +122,7 @@ export class Log {
   /** What is appended next: the same two objects each time. */
   private readonly fields = fieldsOf(Kind.item);
   private readonly marker = fieldsOf(Kind.marker);
+  private readonly amendment = new DataView(new ArrayBuffer(AMENDMENT_BYTES));
   private end: number;
   private next: number;
   private hint = new HintBuilder();
@@ -188,6 +191,32 @@ export class Log {
     fields.accessed = item.accessed;
     fields.segment = 0;
     return this.append(fields, key, item.value, hash);
+  }
+
+  /**
+   * Appends other attributes for an item whose value stays.
+   *
+   * @param base the sequence number of the record that has the value
+   * @throws {StoreError} as {@linkcode appendItem} does
+   */
+  appendAmendment(
+    key: Uint8Array,
+    item: NewItem,
+    sequence: number,
+    base: number,
+    hash: KeyHash,
+  ): number {
+    const { fields, amendment } = this;
+    fields.kind = Kind.amendment;
+    fields.state = stateOf(item);
+    fields.flags = item.flags;
+    fields.sequence = sequence;
+    fields.cas = item.cas;
+    fields.time = item.exptime;
+    fields.accessed = item.accessed;
+    fields.segment = 0;
+    encodeAmendment(base, item.value.length, amendment);
+    return this.append(fields, key, new Uint8Array(amendment.buffer), hash);
   }
 
   /** {@linkcode appendItem} of a record as it is elsewhere in the log. */

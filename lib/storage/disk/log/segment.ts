@@ -9,8 +9,13 @@ import { bytesOf, equalBytes } from "../../../bytes.ts";
 import type { DataFile } from "../fs/files.ts";
 import { segmentSeed } from "../format/record.ts";
 
-/** The format of everything in the directory. */
-export const FORMAT = 1;
+/** The format of everything that is written to the directory. */
+export const FORMAT = 2;
+
+/** Whether files of that format are read. */
+export function isRead(format: number): boolean {
+  return format === FORMAT || format === 1;
+}
 
 /** Bytes before the first record. */
 export const SEGMENT_HEADER = 64;
@@ -53,7 +58,7 @@ export function decodeSegmentHeader(
   if (!equalBytes(bytes.subarray(0, 8), MAGIC)) return undefined;
   if (crc32(bytes.subarray(0, 60)) !== view.getUint32(60, true)) return undefined;
   const format = view.getUint32(8, true);
-  if (format !== FORMAT) return { format };
+  if (!isRead(format)) return { format };
   return {
     id: view.getUint32(12, true),
     previous: view.getUint32(16, true),

@@ -9,13 +9,14 @@
  * @module
  */
 
-import { RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Amended, RECORD_HEADER, State, Word } from "../format/record.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
 /** Set in the prefix's second word when the record was read. */
 const READ = 0x80000000;
 const WAYS = 8;
+const TWO_32 = 2 ** 32;
 
 /** What is known of accesses to an item. */
 export interface Access {
@@ -90,7 +91,7 @@ export class RecordCache {
   find(a: number, b: number, key: Uint8Array, peek = false): boolean {
     const { table } = this;
     if (this.buckets === 0) return false;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
@@ -123,22 +124,85 @@ export class RecordCache {
     if (words[w + Word.accessed] !== seconds) words[w + Word.accessed] = seconds;
   }
 
+  /**
+   * Gives a record other attributes.
+   *
+   * @param sequence the one that the record has had until then; another record stays as it is
+   * @param from words of a record with the new attributes, from `at` on
+   * @param base the sequence number of the record that has the item's value
+   */
+  amend(
+    a: number,
+    b: number,
+    sequence: number,
+    from: Uint32Array,
+    at: number,
+    base: number,
+  ): void {
+    const w = this.locate(a, b, sequence);
+    if (w < 0) return;
+    const { words } = this.chunk;
+    words[w + Word.kinds] = words[w + Word.kinds] & 0xff | from[at + Word.kinds] & ~0xff;
+    for (let i = Word.flags; i <= Word.accessed; i++) words[w + i] = from[at + i];
+    this.setBase(w, base);
+  }
+
+  /** Gives the record that was taken in last what an amendment has changed. */
+  amendLast({ state, flags, sequence, cas, time, accessed, base }: Amended): void {
+    const { words, longs } = this.chunk;
+    const w = this.at >>> 2;
+    words[w + Word.kinds] = words[w + Word.kinds] & 0xffff | state << 16;
+    words[w + Word.flags] = flags;
+    words[w + Word.sequence] = sequence;
+    words[w + Word.sequence + 1] = sequence / TWO_32;
+    longs[w + Word.cas >>> 1] = cas;
+    words[w + Word.time] = time;
+    words[w + Word.time + 1] = time / TWO_32;
+    words[w + Word.accessed] = accessed;
+    this.setBase(w, base);
+  }
+
+  /** The sequence number of the record that has the value of the amended item that was found last. */
+  get base(): number {
+    const { words } = this.chunk;
+    const w = this.at >>> 2;
+    return words[w + Word.checksum] + words[w + Word.segment] * TWO_32;
+  }
+
+  /** It stands where an item's record has what nobody asks for here. */
+  private setBase(w: number, base: number): void {
+    const { words } = this.chunk;
+    words[w + Word.checksum] = base;
+    words[w + Word.segment] = base / TWO_32;
+  }
+
   /** What is known of accesses to the record with that sequence number, where it is here. */
   accessOf(a: number, b: number, sequence: number): Access | undefined {
+    const w = this.locate(a, b, sequence);
+    if (w < 0) return undefined;
+    const { words } = this.chunk;
+    const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
+    return { fetched, accessed: words[w + Word.accessed] };
+  }
+
+  /** The first word of the record with that sequence number in {@linkcode chunk}; -1 if it is not here. */
+  private locate(a: number, b: number, sequence: number): number {
     const { table } = this;
-    if (this.buckets === 0) return undefined;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    if (this.buckets === 0) return -1;
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const { words } = this.chunks[place >>> this.chunkShift];
+      const chunk = this.chunks[place >>> this.chunkShift];
+      const { words } = chunk;
       const w = (place & (1 << this.chunkShift) - 1) * 2 + PREFIX / 4;
-      const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * 4294967296;
+      const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (words[w - PREFIX / 4] !== a || found !== sequence) continue;
-      const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
-      return { fetched, accessed: words[w + Word.accessed] };
+      this.chunk = chunk;
+      this.at = w * 4;
+      return w;
     }
-    return undefined;
+    return -1;
   }
 
   /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
@@ -167,7 +231,7 @@ export class RecordCache {
   forget(a: number, b: number): void {
     if (this.buckets === 0) return;
     const { table } = this;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) table[way + 1] = 0;
     }
@@ -179,7 +243,7 @@ export class RecordCache {
    */
   private point(a: number, b: number, place: number): void {
     const { table } = this;
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     let free = -1;
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) {
@@ -235,7 +299,7 @@ export class RecordCache {
 
   /** The way that leads to a place, -1 if none does. */
   private wayOf(a: number, place: number): number {
-    const first = Math.floor(a / 4294967296 * this.buckets) * (WAYS * 2);
+    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (this.table[way + 1] === place) return way;
     }

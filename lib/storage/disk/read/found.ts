@@ -9,7 +9,7 @@ import type { RecordCache } from "./cache.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Damage } from "./damage.ts";
-import { RecordReads } from "./reads.ts";
+import { CurrentRecords } from "./current.ts";
 import { type RecordReader, Word } from "../format/record.ts";
 
 const TWO_32 = 2 ** 32;
@@ -17,38 +17,37 @@ const TWO_32 = 2 ** 32;
 /** The attributes that swaps compare, of the record that was looked at last. */
 export class Found {
   /** Memory of its own: the value to be stored may be what another read has given. */
-  readonly records: RecordReads;
+  readonly records: CurrentRecords;
 
-  /** The item's sequence number. */
+  /** The item's sequence number, and that of the record which has its value. */
   sequence = 0;
+  base = 0;
   private cas = 0n;
   private time = 0;
 
   constructor(
     private readonly cache: RecordCache,
     private readonly placements: Placements,
-    private readonly log: Log,
+    log: Log,
     damage: Damage,
   ) {
-    this.records = new RecordReads(damage);
+    this.records = new CurrentRecords(placements, log, damage);
   }
 
   /** Looks at what the index's last answer points at; a promise of it if that takes reading. */
-  look(key: Uint8Array, a: number, b: number): Promise<RecordReader> | undefined {
-    const { cache, placements, log } = this;
+  look(key: Uint8Array, a: number, b: number, c: number): Promise<RecordReader> | undefined {
+    const { cache, placements } = this;
+    const amended = placements.amendmentOf(a, b, c);
     if (cache.find(a, b, key)) {
       const { words, longs } = cache.chunk;
       const w = cache.at >>> 2;
       this.sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       this.time = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
       this.cas = longs[(cache.at >>> 3) + Word.cas / 2];
+      this.base = amended === 0 ? this.sequence : cache.base;
       return undefined;
     }
-    const { segment, offset, size } = placements;
-    const from = offset - segment.length;
-    const record = from >= 0
-      ? this.records.parse(log.pending.bytes.subarray(from, from + size), segment, offset)
-      : this.records.read(segment, offset, size);
+    const record = this.records.read(amended);
     if (record instanceof Promise) return record;
     this.take(record);
     return undefined;
@@ -57,6 +56,7 @@ export class Found {
   /** Takes what was read. */
   take(reader: RecordReader): void {
     this.sequence = reader.sequence;
+    this.base = reader.base;
     this.time = reader.time;
     this.cas = reader.cas;
   }

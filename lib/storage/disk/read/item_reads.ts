@@ -10,10 +10,9 @@ import { RECORD_HEADER, type RecordReader, State, Word } from "../format/record.
 import type { Placements } from "../index/placements.ts";
 import type { Commits } from "../log/commits.ts";
 import type { Flushes } from "../log/flushes.ts";
-import type { Log } from "../log/log.ts";
 import type { Segment } from "../log/segment.ts";
 import type { RecordCache } from "./cache.ts";
-import type { RecordReads } from "./reads.ts";
+import type { CurrentRecords } from "./current.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -22,10 +21,9 @@ export interface ItemReadsOptions {
   readonly hash: KeyHash;
   readonly placements: Placements;
   readonly cache: RecordCache;
-  readonly log: Log;
   readonly commits: Commits;
   readonly flushes: Flushes;
-  readonly records: RecordReads;
+  readonly records: CurrentRecords;
 }
 
 /** The store's `read`. */
@@ -38,16 +36,14 @@ export class ItemReads {
   private readonly hash: KeyHash;
   private readonly placements: Placements;
   private readonly cache: RecordCache;
-  private readonly log: Log;
   private readonly commits: Commits;
   private readonly flushes: Flushes;
-  private readonly records: RecordReads;
+  private readonly records: CurrentRecords;
 
   constructor(options: ItemReadsOptions) {
     this.hash = options.hash;
     this.placements = options.placements;
     this.cache = options.cache;
-    this.log = options.log;
     this.commits = options.commits;
     this.flushes = options.flushes;
     this.records = options.records;
@@ -104,21 +100,15 @@ export class ItemReads {
     batch: Batch,
     peek: boolean,
   ): Awaitable<Item | undefined> {
-    const { placements, log } = this;
-    const { segment, offset, size } = placements;
-    if (offset >= segment.length) {
-      const from = offset - segment.length;
-      const bytes = log.pending.bytes.slice(from, from + size);
-      const record = this.records.parse(bytes, segment, offset);
-      this.commits.saw(batch, a, b, record.sequence);
-      return record.isOf(key) ? itemOf(record) : undefined;
-    }
-    const record = this.records.read(segment, offset, size);
+    const { placements } = this;
+    const { segment, offset } = placements;
+    const amended = placements.amendmentOf(a, b, c);
+    const record = this.records.read(amended);
     if (record instanceof Promise) {
-      return this.fetchLater(record, key, segment, offset, a, b, c, batch, peek);
+      return this.fetchLater(record, key, segment, offset, amended, a, b, c, batch, peek);
     }
     this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, a, b, batch, peek);
+    return this.taken(record, key, amended, a, b, batch, peek);
   }
 
   private async fetchLater(
@@ -126,6 +116,7 @@ export class ItemReads {
     key: Uint8Array,
     segment: Segment,
     offset: number,
+    amended: number,
     a: number,
     b: number,
     c: number,
@@ -133,19 +124,23 @@ export class ItemReads {
     peek: boolean,
   ): Promise<Item | undefined> {
     const record = await later;
-    if (!this.placements.isAt(segment, offset, a, b, c)) {
+    const { placements } = this;
+    const isSame = placements.isAt(segment, offset, a, b, c) &&
+      placements.amendmentOf(a, b, c) === amended;
+    if (!isSame) {
       // Changed, or moved by a compaction, while we waited.
       const item = await this.read(key, batch, peek);
       return item === undefined ? undefined : { ...item, value: item.value.slice() };
     }
     this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, a, b, batch, peek);
+    return this.taken(record, key, amended, a, b, batch, peek);
   }
 
   /** The item of a record that was read, which the cache takes in. */
   private taken(
     record: RecordReader,
     key: Uint8Array,
+    amended: number,
     a: number,
     b: number,
     batch: Batch,
@@ -153,6 +148,7 @@ export class ItemReads {
   ): Item | undefined {
     if (!record.isOf(key)) return undefined;
     const kept = this.cache.insert(a, b, record.bytes, record.at, record.size);
+    if (kept && amended !== 0) this.cache.amendLast(record);
     if (kept && !peek) this.cache.access(batch.seconds);
     return itemOf(record);
   }

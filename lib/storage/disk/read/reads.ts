@@ -29,7 +29,7 @@ export class RecordReads {
   slow = 0;
   damaged = 0;
 
-  private readonly scratch = new Uint8Array(READ_AT_ONCE);
+  private readonly scratch: Uint8Array;
   private readonly reader = new RecordReader();
   /** How long reads at once take, in milliseconds, a moving average; and when to measure again. */
   private readTime = 0;
@@ -38,7 +38,9 @@ export class RecordReads {
   private probeAfter = FIRST_PROBE;
   private passed = 0;
 
-  constructor(private readonly damage: Damage) {
+  /** @param longest bytes of a record that is read at once */
+  constructor(private readonly damage: Damage, private readonly longest = READ_AT_ONCE) {
+    this.scratch = new Uint8Array(longest);
     this.reader.over(this.scratch);
   }
 
@@ -48,7 +50,7 @@ export class RecordReads {
    * @throws {StoreError} naming file and offset if it cannot be read or is damaged
    */
   read(segment: Segment, offset: number, size: number): RecordReader | Promise<RecordReader> {
-    if (size > READ_AT_ONCE || this.isSlow()) return this.readLater(segment, offset, size);
+    if (size > this.longest || this.isSlow()) return this.readLater(segment, offset, size);
     const measured = this.untilMeasured-- <= 0;
     const isProbe = this.readTime >= FAST_READ;
     const began = measured ? performance.now() : 0;

@@ -87,10 +87,10 @@ export async function* scanLog(
             if (++skipped % SKIPS_A_TURN === 0) await othersTurn();
           } else {
             const { record, offset } = reader;
-            if (record.kind !== Kind.item) continue;
+            if (record.kind !== Kind.item && record.kind !== Kind.amendment) continue;
             hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-            const alive = index.find(hash.a, hash.b, hash.c) && placements.segment === segment &&
-                placements.offset === offset || displaced.has(offset);
+            const alive = displaced.has(offset) ||
+              placements.tells(segment, offset, hash.a, hash.b, hash.c);
             if (!alive || isExpired({ exptime: record.time }, now())) continue;
             group.push(listedOf(record, cache.accessOf(hash.a, hash.b, record.sequence)));
             if (group.length < GROUP) continue;
@@ -117,7 +117,7 @@ export function listedOf(record: RecordReader, access?: Access): Listed {
   const { state } = record;
   return {
     key: record.key().slice(),
-    size: record.valueLength,
+    size: record.itemLength,
     flags: record.flags,
     exptime: record.time,
     cas: record.cas,

@@ -21,7 +21,7 @@ import { readHint } from "../format/hint.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
 import { asSentence, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
-import { type DamagedPart, salvage } from "./salvage.ts";
+import { Amendable, type DamagedPart, salvage } from "./salvage.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -181,6 +181,7 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
   const damaged: DamagedPart[] = [];
   const setAside: string[] = [];
   const segments: Array<[id: number, length: number, crc: number]> = [];
+  const amendable = new Amendable(hashKey);
   let records = 0;
   let sequence = manifest?.sequence ?? 0;
   if (read === "damaged") {
@@ -192,12 +193,17 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
     const { id, path, file, length } = one;
     const whole = new RecordBuffer(length + SEGMENT_HEADER);
     const seed = segmentSeed(hashKey, id);
+    let orphans = 0;
     const parts = salvage(path, file, seed, SEGMENT_HEADER, length, (record) => {
+      if (!amendable.follow(record)) {
+        orphans++;
+        return;
+      }
       records++;
       sequence = Math.max(sequence, record.sequence);
       whole.put(record, record.key(), record.value(), seed, SEGMENT_HEADER + whole.length);
     });
-    if (parts.length === 0 && one.headerWhole) {
+    if (parts.length === 0 && orphans === 0 && one.headerWhole) {
       segments.push([id, length, await checksumOf(file, length, () => {})]);
       await file.sync();
       file.close();

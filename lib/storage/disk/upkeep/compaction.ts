@@ -13,7 +13,8 @@ import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
 import type { Segment } from "../log/segment.ts";
 import { SegmentReader, Step } from "../read/segment_reader.ts";
-import type { Damage } from "../read/damage.ts";
+import type { CurrentRecords } from "../read/current.ts";
+import { type Damage, UnreadableError } from "../read/damage.ts";
 import type { Syncer } from "../log/sync.ts";
 import { type Backpressure, TOLERATED } from "./backpressure.ts";
 import type { Space } from "./space.ts";
@@ -32,6 +33,8 @@ const RECORD_COST = 1 << 12;
 const REST = 3;
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
+/** What a slice ends with where an item has an amendment, which may have to be waited for. */
+const AMENDED = -1;
 /** So many segments of less than a quarter of the usual size are merged. */
 const SMALL_SEGMENTS = 8;
 
@@ -42,6 +45,8 @@ export interface CompactorOptions {
   readonly log: Log;
   readonly damage: Damage;
   readonly placements: Placements;
+  /** For its own use. */
+  readonly records: CurrentRecords;
   readonly syncer: Syncer;
   /** For its own use. */
   readonly hash: KeyHash;
@@ -175,8 +180,18 @@ export class Compactor {
         );
         continue;
       }
+      if (segment.damaged) this.keepFlush();
       await this.remove([segment]);
     }
+  }
+
+  /** Appends a pending flush again: its record may be one of those that cannot be read. */
+  private keepFlush(): void {
+    const { log, flushAt } = this.options;
+    const at = flushAt();
+    if (at === 0) return;
+    log.appendFlush(Kind.flushToCome, log.sequence, at);
+    log.writeOut();
   }
 
   private flushedSegments(): Segment[] {
@@ -265,6 +280,7 @@ export class Compactor {
       const from = reader.next;
       log.writeOut();
       const step = this.slice(segment, reader, evict, began + SLICE);
+      if (step === AMENDED) await this.moveAmended(segment, reader, evict);
       log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
@@ -292,7 +308,7 @@ export class Compactor {
     for (let unchecked = 0;;) {
       const step = reader.step();
       if (step === Step.record) {
-        this.move(segment, reader, evict);
+        if (!this.move(segment, reader, evict)) return AMENDED;
         this.read += reader.record.size;
         unchecked += RECORD_COST + reader.record.size;
       } else if (step === Step.bad) {
@@ -307,44 +323,88 @@ export class Compactor {
     }
   }
 
-  private move(segment: Segment, reader: SegmentReader, evict: boolean): void {
-    const { log, placements, hash, now, forget, flushAt } = this.options;
+  /** Moves what must be kept of a record; returns false, and does nothing, for an amended item. */
+  private move(segment: Segment, reader: SegmentReader, evict: boolean): boolean {
+    const { log, placements, hash, flushAt } = this.options;
     const { record, offset } = reader;
     const { kind } = record;
     if (kind === Kind.flushToCome) {
-      if (record.time !== flushAt()) return;
-      log.appendFlush(kind, record.sequence, record.time);
-      return;
+      if (record.time === flushAt()) log.appendFlush(kind, record.sequence, record.time);
+      return true;
     }
-    if (kind !== Kind.item && kind !== Kind.tombstone) return;
+    if (kind === Kind.flush || kind === Kind.marker) return true;
     hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
     const { a, b, c } = hash;
-    const there = placements.index.find(a, b, c);
-    let guarded = record.segment;
-    if (kind === Kind.item) {
-      if (!there || placements.segment !== segment || placements.offset !== offset) return;
-      assert(placements.size >= record.size, "the index knows how long a record is");
-      const dead = record.time !== 0 && record.time <= now();
-      if (!dead && !evict) {
-        const size = log.appendCopy(record, hash);
-        placements.set(a, b, c, log.active!, log.offset, size);
-        this.moved += size;
-        return;
-      }
-      if (dead) this.reclaimed++;
-      else {
-        this.evictions++;
-        this.options.evicted?.(record, a, b);
-      }
-      placements.drop(a, b, c);
-      forget(a, b);
-      guarded = segment.id;
-    } else if (there) {
+    if (kind === Kind.tombstone) {
+      if (!placements.index.find(a, b, c)) this.guard(segment, record, record.segment);
+    } else if (kind === Kind.amendment) {
+      if (!placements.tells(segment, offset, a, b, c)) return true;
+      const size = log.appendCopy(record, hash);
+      placements.amend(a, b, c, log.active!, log.offset, size);
+      this.moved += size;
+    } else if (placements.isAt(segment, offset, a, b, c)) {
+      if (placements.amendmentOf(a, b, c) !== 0) return false;
+      this.moveItem(segment, record, evict);
+    }
+    return true;
+  }
+
+  /** Moves the item that the index's last answer points at, and that was hashed last. */
+  private moveItem(segment: Segment, record: RecordReader, evict: boolean): void {
+    const { log, placements, hash, now, forget } = this.options;
+    const { a, b, c } = hash;
+    assert(placements.size >= record.size, "the index knows how long a record is");
+    const dead = record.time !== 0 && record.time <= now();
+    if (!dead && !evict) {
+      const size = log.appendCopy(record, hash);
+      placements.set(a, b, c, log.active!, log.offset, size);
+      this.moved += size;
       return;
     }
-    if (this.guards(segment, guarded)) {
-      log.appendTombstone(record.key(), record.sequence, guarded, hash);
+    if (dead) this.reclaimed++;
+    else {
+      this.evictions++;
+      this.options.evicted?.(record, a, b);
     }
+    placements.drop(a, b, c);
+    forget(a, b);
+    this.guard(segment, record, segment.id);
+  }
+
+  /** Moves an item as its amendment has made it, unless it is replaced meanwhile. */
+  private async moveAmended(
+    segment: Segment,
+    { record, offset }: SegmentReader,
+    evict: boolean,
+  ): Promise<void> {
+    const { placements, records, hash } = this.options;
+    const { a, b, c } = hash;
+    while (placements.isAt(segment, offset, a, b, c)) {
+      const amended = placements.amendmentOf(a, b, c);
+      if (amended !== 0) {
+        let amendment: RecordReader;
+        try {
+          amendment = await records.amendment();
+        } catch (error) {
+          if (!(error instanceof UnreadableError)) throw error;
+          // What the item has become is not known: it stays where it is until it is replaced.
+          segment.damaged = true;
+          return;
+        }
+        const isSame = placements.isAt(segment, offset, a, b, c) &&
+          placements.amendmentOf(a, b, c) === amended;
+        if (!isSame) continue;
+        record.amend(amendment);
+      }
+      return this.moveItem(segment, record, evict);
+    }
+  }
+
+  /** Appends a tombstone of a record's key while there are segments up to a number. */
+  private guard(segment: Segment, record: RecordReader, upTo: number): void {
+    const { log, hash } = this.options;
+    if (!this.guards(segment, upTo)) return;
+    log.appendTombstone(record.key(), record.sequence, upTo, hash);
   }
 
   /**

@@ -47,7 +47,7 @@ export function otherFormat(directory: string, format: number): ExitError {
   const age = format > FORMAT ? "newer" : "older";
   return cannotOpen(
     directory,
-    `it has the ${age} format ${format}, and this version reads format ${FORMAT} only`,
+    `it has the ${age} format ${format}, and this version reads formats 1 and ${FORMAT}`,
     Exit.data,
   );
 }

@@ -55,11 +55,11 @@ export async function* expiredItems(
         } else if (step === Step.bad) reader.skip();
         else {
           const { record, offset } = reader;
-          if (record.kind !== Kind.item || !isExpired({ exptime: record.time }, now())) continue;
+          if (record.kind !== Kind.item && record.kind !== Kind.amendment) continue;
+          if (!isExpired({ exptime: record.time }, now())) continue;
           hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-          const isThere = placements.index.find(hash.a, hash.b, hash.c) &&
-            placements.segment === segment && placements.offset === offset;
-          if (isThere) group.push({ key: record.key().slice(), segment, offset });
+          const isItsOwn = placements.tells(segment, offset, hash.a, hash.b, hash.c);
+          if (isItsOwn) group.push({ key: record.key().slice(), segment, offset });
         }
       }
       yield group;

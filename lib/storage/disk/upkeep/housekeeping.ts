@@ -4,7 +4,8 @@
  * @module
  */
 
-import { messageOf } from "../../../errors.ts";
+import { messageOf, StoreError } from "../../../errors.ts";
+import type { Lock } from "../fs/files.ts";
 import type { Health } from "../health.ts";
 import type { Catalog } from "../log/catalog.ts";
 import type { Commits } from "../log/commits.ts";
@@ -24,6 +25,7 @@ const SPARE_SHARE = 1 / 100;
 /** The parts that are looked after. */
 export interface HousekeepingOptions {
   readonly health: Health;
+  readonly lock: Lock;
   readonly log: Log;
   readonly flushes: Flushes;
   readonly commits: Commits;
@@ -55,6 +57,7 @@ export class Housekeeping {
   /** Does it once. */
   tick(): void {
     const { health, flushes, commits, compactor, images, space, say } = this.#options;
+    if (health.state === "open" || health.state === "full") this.#checkLock();
     if (health.isStuck) return this.#reserve();
     if (health.refusal !== undefined) return;
     try {
@@ -87,6 +90,14 @@ export class Housekeeping {
     this.#lastPosition = position;
     if (active === undefined || this.#quietTicks < QUIET_TICKS || active.live === 0) return;
     if (active.expiry.passed(now()) > active.length * EXPIRED_SHARE) log.seal();
+  }
+
+  /** What is written where nobody looks any more must not be acknowledged. */
+  #checkLock(): void {
+    const { health, lock } = this.#options;
+    const loss = lock.loss();
+    if (loss === undefined) return;
+    health.fail(new StoreError(`Writes are refused: ${loss} while this server had it`));
   }
 
   /** Tries again what a full file system did not let the start do. */

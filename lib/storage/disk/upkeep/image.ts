@@ -107,7 +107,7 @@ export class Images {
     placements.keepSlots = true;
     let isWhole = false;
     try {
-      const end = await this.#writeTables(file, index);
+      const end = await this.#writeTables(file, index, placements.amendments);
       // Tables may speak of what is not yet on the medium, or was never written.
       log.writeOut();
       await commits.syncer.until(log.written);
@@ -136,17 +136,20 @@ export class Images {
     files.rename(fresh, `${directory}/${IMAGE}`);
     await files.syncDirectory(directory);
     this.count++;
-    return name;
+    return placements.index === index ? name : undefined;
   }
 
-  async #writeTables(file: DataFile, index: KeyIndex): Promise<number> {
+  async #writeTables(file: DataFile, index: KeyIndex, amendments: KeyIndex): Promise<number> {
     let at = 0;
     const gathered = new ByteBuffer(SLICE);
-    gathered.append(encodeImageHead(SHARDS));
+    gathered.append(encodeImageHead(2 * SHARDS));
     for (let shard = 0; shard < SHARDS && !this.#stopping; shard++) {
-      const table = index.tableOf(shard);
-      gathered.append(encodeTableHead(table, index.countOf(shard)));
-      gathered.append(bytesIn(table));
+      // Both of the same moment: what one says of a key is about what the other says.
+      for (const one of [index, amendments]) {
+        const table = one.tableOf(shard);
+        gathered.append(encodeTableHead(table, one.countOf(shard)));
+        gathered.append(bytesIn(table));
+      }
       if (gathered.length < SLICE && shard < SHARDS - 1) continue;
       writeFully(file, gathered.view(), at);
       at += gathered.length;
@@ -161,6 +164,7 @@ export class Images {
 export interface LoadedImage {
   readonly text: ImageText;
   readonly index: KeyIndex;
+  readonly amendments: KeyIndex;
 }
 
 /** The image that a manifest names; nothing where it is not there, not whole, or of another log. */
@@ -176,19 +180,39 @@ export function loadImage(
     const reader = new ImageReader((into, at) => readFully(open, into, at), open.size());
     const text = reader.text(SHARDS);
     if (text === undefined || !belongs(text, manifest)) return undefined;
-    const tables: Uint32Array[] = [];
-    const counts: number[] = [];
+    const items = new TableList();
+    const amendments = new TableList();
     for (let shard = 0; shard < SHARDS; shard++) {
-      const one = reader.table();
-      if (one === undefined) return undefined;
-      tables.push(one.table);
-      counts.push(one.count);
+      if (!items.take(reader) || reader.isPaired && !amendments.take(reader)) return undefined;
     }
-    return { text, index: KeyIndex.of(tables, counts) };
+    return {
+      text,
+      index: items.index(),
+      amendments: reader.isPaired ? amendments.index() : new KeyIndex(),
+    };
   } catch {
     return undefined;
   } finally {
     file?.close();
+  }
+}
+
+/** An index's tables as they are read. */
+class TableList {
+  readonly #tables: Uint32Array[] = [];
+  readonly #counts: number[] = [];
+
+  /** Reads the next table; returns whether it is whole. */
+  take(reader: ImageReader): boolean {
+    const one = reader.table();
+    if (one === undefined) return false;
+    this.#tables.push(one.table);
+    this.#counts.push(one.count);
+    return true;
+  }
+
+  index(): KeyIndex {
+    return KeyIndex.of(this.#tables, this.#counts);
   }
 }
 

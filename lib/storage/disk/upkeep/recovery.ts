@@ -110,6 +110,8 @@ class Recovery {
   private sequence: number;
   /** The image that the start begins with, and the slots of the segments that it speaks of. */
   private image: ImageText | undefined;
+  /** Its name, as long as it still goes with the log. */
+  private named: string | undefined;
   private readonly imageSlots = new Map<number, number>();
   private nextSlot = 1;
   private flushAt = 0;
@@ -156,7 +158,7 @@ class Recovery {
         items: this.placements.index.size,
         next,
         segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
-        image: image?.text.name,
+        image: this.named,
       });
     } catch (error) {
       // A full disk is no reason not to serve what is on it.
@@ -176,7 +178,7 @@ class Recovery {
       end,
       reserved,
       unverified,
-      image: image?.text.name,
+      image: this.named,
     };
   }
 
@@ -200,9 +202,11 @@ class Recovery {
   }
 
   /** Takes over the index of an image; what came after it is replayed on that. */
-  private begin({ text, index }: LoadedImage): void {
+  private begin({ text, index, amendments }: LoadedImage): void {
     this.placements.index = index;
+    this.placements.amendments = amendments;
     this.image = text;
+    this.named = text.name;
     this.flushAt = text.flushAt;
     this.flushSegment = text.flushSegment;
     for (const [id, slot] of text.slots) {
@@ -259,14 +263,14 @@ class Recovery {
     for (; step === Step.record; step = reader.advance()) {
       const { kind, size, sequence } = record;
       if (sequence > segment.sequence) segment.sequence = sequence;
-      if (kind === Kind.item || kind === Kind.tombstone) {
+      if (kind === Kind.item || kind === Kind.tombstone || kind === Kind.amendment) {
         hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
         hint.add(kind, hash.a, hash.b, hash.c, reader.offset, size);
         if (kind === Kind.tombstone) {
           segment.tombstones += size;
           segment.tombstoneSegment = Math.max(segment.tombstoneSegment, record.segment);
         } else {
-          if (record.time !== 0) segment.expiry.add(record.time, size);
+          if (kind === Kind.item && record.time !== 0) segment.expiry.add(record.time, size);
           if (record.cas < FOLLOWED_CAS && record.cas > segment.sequence) {
             segment.sequence = Number(record.cas);
           }
@@ -331,15 +335,23 @@ class Recovery {
         // On an image, what is alive is counted when all is done.
         if (this.image !== undefined) {
           placements.index.set(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
+          placements.amendments.remove(words[at], words[at + 1], words[at + 2]);
         } else placements.replay(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
       } else if (kind === Kind.tombstone) {
         if (this.image !== undefined) {
           placements.index.remove(words[at], words[at + 1], words[at + 2]);
+          placements.amendments.remove(words[at], words[at + 1], words[at + 2]);
         } else placements.forget(words[at], words[at + 1], words[at + 2]);
+      } else if (kind === Kind.amendment) {
+        const place = (slot | high & 0xffff) >>> 0;
+        const [a, b, c, low] = [words[at], words[at + 1], words[at + 2], words[at + 4]];
+        if (this.image === undefined) placements.replayAmendment(a, b, c, place, low);
+        else if (placements.index.find(a, b, c)) placements.amendments.set(a, b, c, place, low);
       } else if (kind === Kind.flush) {
         if (placements.index.size > 0) placements.clear();
         placements.flushed = undefined;
         this.flushAt = 0;
+        this.named = undefined;
         this.flushSegment = segment.id;
       } else if (kind === Kind.flushToCome) {
         this.flushAt = timeOf(segment, offsetOf(words[at + 4]));

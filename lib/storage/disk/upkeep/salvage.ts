@@ -5,7 +5,9 @@
  */
 
 import { type DataFile, readFully } from "../fs/files.ts";
-import { RECORD_HEADER, RecordReader } from "../format/record.ts";
+import { KeyHash } from "../../../key_hash.ts";
+import { Kind, RECORD_HEADER, RecordReader } from "../format/record.ts";
+import { KeyIndex } from "../index/key_index.ts";
 
 /**
  * The whole records from an offset on, wherever they begin. Each is valid until the next is asked for.
@@ -57,4 +59,33 @@ export function salvage(
   }
   if (behind < end) parts.push({ path, offset: behind, bytes: end - behind });
   return parts;
+}
+
+/** Which items there are as whole records are gone through in log order, with what amends them. */
+export class Amendable {
+  readonly #hash: KeyHash;
+  /** The sequence number of each key's item, as two words of which the first is never 0. */
+  #items = new KeyIndex();
+
+  constructor(hashKey: Uint8Array) {
+    this.#hash = new KeyHash(hashKey);
+  }
+
+  /** Takes note of the next record; returns false for an amendment of what is not there. */
+  follow(record: RecordReader): boolean {
+    const { kind, base } = record;
+    if (kind === Kind.flush) this.#items = new KeyIndex();
+    if (kind !== Kind.item && kind !== Kind.tombstone && kind !== Kind.amendment) return true;
+    const hash = this.#hash;
+    hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
+    const high = (Math.floor(base / 2 ** 32) << 1 | 1) >>> 0;
+    const low = base >>> 0;
+    if (kind === Kind.item) this.#items.set(hash.a, hash.b, hash.c, high, low);
+    else if (kind === Kind.tombstone) this.#items.remove(hash.a, hash.b, hash.c);
+    else {
+      return this.#items.find(hash.a, hash.b, hash.c) && this.#items.high === high &&
+        this.#items.low === low;
+    }
+    return true;
+  }
 }

@@ -1,0 +1,97 @@
+/**
+ * The TLS of a server: its certificates, its listeners, and how they come by new certificates.
+ *
+ * @module
+ */
+
+import { type CertificateFiles, type Certificates, readCertificates } from "./certificates.ts";
+import { Handshakes } from "./handshakes.ts";
+import { type TlsAcceptor, type TlsAddress, TlsListener } from "./listener.ts";
+import { MutualTlsListener, type PeerPolicy } from "./mutual.ts";
+
+export type { PeerPolicy, TlsAcceptor };
+export { CertificateError } from "./certificates.ts";
+
+/** How a server speaks TLS. */
+export interface TlsSettings extends CertificateFiles {
+  /** Whether TLS 1.2 is refused. */
+  readonly onlyTls13: boolean;
+}
+
+/** TLS for one server. */
+export class Tls {
+  readonly #settings: TlsSettings;
+  readonly #handshakes: Handshakes;
+  readonly #listeners: TlsAcceptor[] = [];
+  #certificates: Certificates;
+  #refreshed: number;
+  #renewing: Promise<void> = Promise.resolve();
+
+  /**
+   * @param failed counts a handshake that came to nothing
+   * @throws {CertificateError} where the certificates cannot be used
+   */
+  constructor(settings: TlsSettings, failed: () => void) {
+    this.#settings = settings;
+    this.#certificates = readCertificates(settings);
+    this.#handshakes = new Handshakes(failed);
+    this.#refreshed = performance.now();
+  }
+
+  /** Handshakes under way. */
+  get handshakes(): number {
+    return this.#handshakes.size;
+  }
+
+  /** When the certificate of the server ends, in milliseconds since 1970. */
+  get expires(): number {
+    return this.#certificates.expires;
+  }
+
+  /** Whose the certificate is. */
+  get subject(): string {
+    return this.#certificates.subject;
+  }
+
+  /** Whole seconds since the certificates were read. */
+  get age(): number {
+    return Math.floor((performance.now() - this.#refreshed) / 1000);
+  }
+
+  /** Listens; rejects as `Deno.listen` throws. */
+  async listen(address: TlsAddress, peer: PeerPolicy): Promise<TlsAcceptor> {
+    const { onlyTls13 } = this.#settings;
+    const listener = peer === "none" && !onlyTls13
+      ? TlsListener.open(address, this.#certificates, this.#handshakes)
+      : await MutualTlsListener.open(
+        address,
+        this.#certificates,
+        { peer, onlyTls13 },
+        this.#handshakes,
+      );
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  /**
+   * Reads the files again. New connections are shown what is in them; those that are open keep theirs.
+   *
+   * @throws {CertificateError} where the new certificates cannot be used: the old ones stay
+   */
+  renew(): Promise<void> {
+    const renewing = this.#renewing.then(async () => {
+      const certificates = readCertificates(this.#settings);
+      for (const listener of this.#listeners) await listener.renew(certificates);
+      this.#certificates = certificates;
+      this.#refreshed = performance.now();
+    });
+    // One after the other; each caller learns of its own.
+    this.#renewing = renewing.catch(() => {});
+    return renewing;
+  }
+
+  /** Ends the handshakes that are under way; listeners are closed by who accepts from them. */
+  close(): void {
+    this.#handshakes.close();
+  }
+}
