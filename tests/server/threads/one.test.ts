@@ -186,6 +186,50 @@ Deno.test("threads: the hot keys of all of them are known to all", async () => {
   close(conns);
 });
 
+Deno.test("threads: a Unix socket is served by one of them, and the server says so", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const path = `${directory}/kvs.sock`;
+    await using server = await ServerProcess.start([...ARGS, "-s", path]);
+    assertMatch(server.said, /a TLS listener or a Unix socket is served by one thread/);
+    const conn = await Deno.connect({ transport: "unix", path });
+    assertEquals(
+      await ask(conn, "set k 0 0 1\r\nx\r\nget k\r\n", "END\r\n"),
+      "STORED\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
+    );
+    conn.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("threads: SIGHUP lets all of them read the users again", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const path = `${directory}/users`;
+    await Deno.writeTextFile(path, "a:old\n");
+    await using server = await ServerProcess.start([...ARGS, "-Y", path]);
+    const login = async (password: string) => {
+      const [conn] = await connectAll(server.port, 1);
+      const reply = await ask(
+        conn!,
+        `set auth 0 0 ${2 + password.length}\r\na ${password}\r\n`,
+        "\r\n",
+      );
+      close([conn!]);
+      return reply;
+    };
+    for (let i = 0; i < 8; i++) assertEquals(await login("old"), "STORED\r\n");
+    await Deno.writeTextFile(path, "a:new\n");
+    server.kill("SIGHUP");
+    await server.says(/read .* again/);
+    // The other threads hear of it after that.
+    while (await login("new") !== "STORED\r\n");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("threads: shutdown by any connection ends the server", async () => {
   await using server = await ServerProcess.start([...ARGS, "-A"]);
   await exchangeWith(server.port, "shutdown\r\n");
