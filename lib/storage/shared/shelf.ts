@@ -227,7 +227,7 @@ export class Shelf {
     const from = unit * 8 + RECORD;
     copy(key, bytes, from);
     copy(value, bytes, from + key.length);
-    words[w + 1] = checksum(bytes, w, units * 2);
+    words[w + 1] = checksum(words, bytes, w, units * 2);
   }
 
   #seconds(note: number): number {

@@ -10,7 +10,7 @@
  * | word   | what                                            |
  * | ------ | ----------------------------------------------- |
  * | 0      | its own position                                |
- * | 1      | CRC-32 of all words behind this one             |
+ * | 1      | checksum of all words behind this one           |
  * | 2      | key length, marks << 8                          |
  * | 3      | value length                                    |
  * | 4, 5   | flags, accessed                                 |
@@ -128,7 +128,20 @@ function sizesOf(bytes: number): { ring: number; buckets: number } {
   return { ring, buckets: bucketsFor(ring) };
 }
 
-/** The checksum of a record that begins at a word and has so many. */
-export function checksum(bytes: Uint8Array, at: number, count: number): number {
-  return crc32(bytes.subarray((at + 2) * 4, (at + count) * 4)) | 0;
+/** Records of up to so many words are summed up in a loop; a call is faster for more. */
+export const FEW_WORDS = 128;
+
+/**
+ * The checksum of a record that begins at a word and has so many: CRC-32, or for few words the sum of their running
+ * sums (Fletcher), which every word and its place are part of.
+ */
+export function checksum(words: Int32Array, bytes: Uint8Array, at: number, count: number): number {
+  if (count > FEW_WORDS) return crc32(bytes.subarray((at + 2) * 4, (at + count) * 4)) | 0;
+  let sum = count;
+  let sums = 0;
+  for (let i = at + 2, end = at + count; i < end; i++) {
+    sum = sum + words[i] | 0;
+    sums = sums + sum | 0;
+  }
+  return sums;
 }

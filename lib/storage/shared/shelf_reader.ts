@@ -16,6 +16,7 @@ import {
   BASE,
   checksum,
   ENDS,
+  FEW_WORDS,
   FIRST_WAY,
   LOW,
   NEVER,
@@ -29,8 +30,6 @@ import {
 
 /** Words of a copy at first. */
 const FIRST_COPY = 1024;
-/** Up to so many words a loop copies faster than a call. */
-const FEW_WORDS = 64;
 
 /** One thread's view of the shelf. */
 export class ShelfReader {
@@ -42,6 +41,8 @@ export class ShelfReader {
   readonly #memory: ShelfMemory;
   readonly #barrier: number;
   readonly #clock: Clock;
+  /** The checksum of the copy. */
+  #sums = 0;
   /** The copy of a record, which belongs to this thread alone. */
   #words!: Int32Array;
   #bytes!: Uint8Array;
@@ -117,12 +118,27 @@ export class ShelfReader {
     return true;
   }
 
+  /** Copies a record and sums up what was copied. */
   #copy(from: number, count: number): void {
     const { words } = this.#memory;
     if (count > this.#words.length) this.#grow(count);
     const to = this.#words;
-    if (count > FEW_WORDS) to.set(words.subarray(from, from + count));
-    else for (let i = 0; i < count; i++) to[i] = words[from + i];
+    if (count > FEW_WORDS) {
+      to.set(words.subarray(from, from + count));
+      this.#sums = checksum(to, this.#bytes, 0, count);
+      return;
+    }
+    to[0] = words[from];
+    to[1] = words[from + 1];
+    // As in checksum(), in the same pass.
+    let sum = count;
+    let sums = 0;
+    for (let i = 2; i < count; i++) {
+      const word = to[i] = words[from + i];
+      sum = sum + word | 0;
+      sums = sums + sum | 0;
+    }
+    this.#sums = sums;
   }
 
   #grow(count: number): void {
@@ -141,7 +157,7 @@ export class ShelfReader {
     if (words[0] !== position || (words[2] & 0xff) !== length) return false;
     if (RECORD + length + (words[3] >>> 0) > count * 4) return false;
     for (let i = 0; i < length; i++) if (bytes[RECORD + i] !== key[i]) return false;
-    return checksum(bytes, 0, count) === words[1];
+    return this.#sums === words[1];
   }
 
   #item(second: number, base: number): Item {
