@@ -79,20 +79,15 @@ export class Commits {
   /** The store's `commit`. */
   commit(batch: Batch): Awaitable<void> {
     if (batch.loss !== undefined) throw batch.loss;
-    const { log, heldUp } = this.#options;
+    const { log } = this.#options;
     const { position } = batch;
     if (position === 0) return;
     if (!this.#always) {
       if (position > log.written) return this.#writing ??= this.#writeTogether();
       return this.behind ? this.syncer.until(this.#syncTarget) : undefined;
     }
-    let bytes = 0;
-    if (position > log.written) {
-      bytes = log.pending.length;
-      log.writeOut();
-    }
+    // The sync writes first what all have appended until it begins: one write for all that wait for it.
     if (position > this.syncer.synced) return this.syncer.until(position);
-    if (bytes !== 0) return heldUp(bytes);
   }
 
   /**
@@ -190,7 +185,7 @@ export class Commits {
     }
     this.#dependentCount = 0;
     this.#buried.clear();
-    this.syncer.synced = Math.min(this.syncer.synced, log.written - 1);
+    this.syncer.lost(log.written, error);
   }
 
   /** Asks for the syncs that are due by time. */

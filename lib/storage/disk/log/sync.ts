@@ -1,6 +1,9 @@
 /**
  * Syncs in log order: one at a time, and each serves all that wait.
  *
+ * A sync begins with the write of what is pending. While it is under way requests are served and append to
+ * the log; the next write and the next sync carry what all of them have appended.
+ *
  * @module
  */
 
@@ -60,7 +63,7 @@ export class Syncer {
     return this.running !== undefined;
   }
 
-  /** Resolves when the log is on the medium up to a position that has been written. */
+  /** Resolves when the log is on the medium up to a position, which may be that of pending bytes. */
   until(position: number): Promise<void> {
     if (position <= this.synced) return Promise.resolve();
     if (this.failure !== undefined) return Promise.reject(this.failure);
@@ -79,6 +82,17 @@ export class Syncer {
     }
   }
 
+  /** What was pending beyond `written` is lost: who waits for it fails, and what was cut off is synced. */
+  lost(written: number, error: StoreError): void {
+    this.synced = Math.min(this.synced, written - 1);
+    this.wanted = Math.min(this.wanted, written);
+    this.waiters = this.waiters.filter((waiter) => {
+      if (waiter.position <= written) return true;
+      waiter.reject(error);
+      return false;
+    });
+  }
+
   /** Brings everything that is written to the medium, sealed segments too. */
   async all(): Promise<void> {
     if (this.failure === undefined && this.log.unsynced.length > 0) {
@@ -95,6 +109,7 @@ export class Syncer {
     while ((this.forced || this.wanted > this.synced) && this.failure === undefined) {
       const { log } = this;
       this.forced = false;
+      this.write();
       const target = log.written;
       const segments = log.unsynced.slice();
       const sealed = segments.filter((segment) => segment.sealed);
@@ -136,6 +151,15 @@ export class Syncer {
         waiter.resolve();
         return false;
       });
+    }
+  }
+
+  /** Writes what is pending; where that fails, who waits for it was told by {@linkcode lost}. */
+  private write(): void {
+    try {
+      this.log.writeOut();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
     }
   }
 
