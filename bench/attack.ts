@@ -26,7 +26,14 @@ const manual: Manual = {
   about: "Attacks a server in many ways, and measures how others fare meanwhile.",
 };
 
+/**
+ * The columns: memory at most and after the attack, in MiB; then milliseconds, which another client had to
+ * wait meanwhile, and the first one after the end.
+ */
+const HEAD = ["MiB", "after", "p50", "p99", "longest", "connect", "own p99", "recovery"];
 const MIB = 2 ** 20;
+/** How long a server may give back memory after an attack, in milliseconds. */
+const REST = 2000;
 /** How often the server's memory is looked at, in milliseconds. */
 const LOOK = 20;
 
@@ -45,15 +52,28 @@ async function row(
   const seen = await besides(server, milliseconds);
   clearInterval(looking);
   end();
+  const recovered = await answered(server.port);
+  await new Promise((resolve) => setTimeout(resolve, REST));
+  const after = residentBytes(server.pid);
   const figures = seen === undefined
     ? ["-", "-", "-", "-", "-"]
     : [seen.p50, seen.p99, seen.longest, seen.longestConnect, seen.ownP99].map(oneDigit);
-  return [name.padEnd(28), `+${Math.round((most - before) / MIB)}`, ...figures]
+  const memory = [most, after].map((bytes) => `+${Math.round((bytes - before) / MIB)}`);
+  return [name.padEnd(28), ...memory, ...figures, oneDigit(recovered)]
     .map((cell) => cell.padStart(9)).join("");
 }
 
 function oneDigit(milliseconds: number): string {
   return milliseconds.toFixed(1);
+}
+
+/** How long a new client has to wait for its first answer. */
+async function answered(port: number): Promise<number> {
+  const began = performance.now();
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await conn.write(new TextEncoder().encode("version\r\n"));
+  await conn.read(new Uint8Array(256));
+  return performance.now() - began;
 }
 
 /** What a well-behaved client sees meanwhile; `undefined` where it was not served. */
@@ -83,9 +103,7 @@ async function main({ duration, only, memcached }: Values<typeof attackOptions>)
   }
   try {
     for (const [contestant, command] of contestants) {
-      const head = ["MiB", "p50", "p99", "longest", "connect", "own p99"].map((word) =>
-        word.padStart(9)
-      );
+      const head = HEAD.map((word) => word.padStart(9));
       console.log(`${contestant.padEnd(28)}${head.join("")}`);
       for (const [name, attack] of Object.entries(attacks)) {
         if (only !== undefined && name !== only) continue;

@@ -54,6 +54,17 @@ function isUnreserved(byte: number): boolean {
     byte === 0x7e;
 }
 
+/** Memory of so many bytes is worth giving back by itself. */
+const WORTH_FREEING = 32 * 1024;
+
+/**
+ * Gives memory back that nobody will read or write again, without waiting for the garbage collector, which
+ * does not come while nothing happens. Views of it are empty from then on.
+ */
+export function free(bytes: Uint8Array<ArrayBuffer>): void {
+  if (bytes.byteLength >= WORTH_FREEING) bytes.buffer.transfer(0);
+}
+
 /** The least memory that is taken for bytes, where there is need of any. */
 const LEAST_ROOM = 256;
 /** Up to so many bytes a loop copies faster than a call of `set`. */
@@ -69,7 +80,11 @@ export class ByteBuffer {
   /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
   #view = NO_BYTES;
 
-  constructor(private readonly initial = 1024) {
+  /**
+   * @param initial the bytes of memory that it begins with
+   * @param frees whether memory that it has outgrown is freed, as nobody keeps a view of it
+   */
+  constructor(private readonly initial = 1024, private readonly frees = false) {
     this.bytes = initial === 0 ? NO_BYTES : new Uint8Array(initial);
   }
 
@@ -79,6 +94,7 @@ export class ByteBuffer {
     if (needed <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
     grown.set(this.bytes.subarray(0, this.length));
+    if (this.frees) free(this.bytes);
     this.bytes = grown;
     this.#view = NO_BYTES;
   }
@@ -163,6 +179,7 @@ export class ByteBuffer {
   clear(keep = Infinity): void {
     this.length = 0;
     if (this.bytes.length > Math.max(keep, this.initial)) {
+      if (this.frees) free(this.bytes);
       this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
       this.#view = NO_BYTES;
     }

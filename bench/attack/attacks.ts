@@ -140,6 +140,58 @@ export const attacks: Readonly<Record<string, Attack>> = {
     return await sendUnread(port, 1, "append v 0 0 1 noreply\r\ny\r\n".repeat(1000));
   },
 
+  async "touches of a megabyte"(port) {
+    await store(port, ["v"], 0.9 * MEGABYTE);
+    return await sendUnread(port, 1, "touch v 0 noreply\r\n".repeat(1000));
+  },
+
+  async "incr of 500,000 digits"(port) {
+    using conn = await connect(port);
+    await send(conn, bytesOf(`set v 0 0 500001\r\n${"0".repeat(500_000)}x\r\n`));
+    await take(conn, "STORED\r\n".length);
+    const reply = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+    return await sendAgain(port, "incr v 1\r\n".repeat(1000), 1000 * reply.length);
+  },
+
+  "flush_all": (port) => sendAgain(port, "flush_all\r\n".repeat(1000), 1000 * "OK\r\n".length),
+
+  async "sets and flush_all"(port) {
+    const request = "set v 0 0 1 noreply\r\nx\r\nflush_all\r\n";
+    return await sendAgain(port, request.repeat(500), 500 * "OK\r\n".length);
+  },
+
+  async "a byte a second from 900"(port) {
+    const conns = await connectMany(port, 900);
+    const timer = setInterval(() => {
+      for (const conn of conns) send(conn, bytesOf("g"));
+    }, 1000);
+    const close = closeAll(conns);
+    return () => {
+      clearInterval(timer);
+      close();
+    };
+  },
+
+  "2,000 connections, and more": (port) => {
+    const conns: Deno.Conn[] = [];
+    let isOver = false;
+    const flood = async () => {
+      while (!isOver) {
+        const conn = await connect(port).catch(() => undefined);
+        if (conn === undefined) return;
+        conns.push(conn);
+        // Who is told that there is no room comes again.
+        if (conns.length > 2000) closeAll([conns.shift()!])();
+      }
+      closeAll(conns)();
+    };
+    for (let i = 0; i < 20; i++) flood();
+    return Promise.resolve(() => {
+      isOver = true;
+      closeAll(conns)();
+    });
+  },
+
   "connections reset at once": (port) => {
     let isOver = false;
     const reset = () => {

@@ -15,6 +15,7 @@ import {
 import type { Request } from "../protocol/request.ts";
 import { listSlabClass } from "./classes.ts";
 import type { Context } from "./context.ts";
+import type { Listed } from "../storage/contract.ts";
 import type { Session } from "./session.ts";
 
 const MIB = 2 ** 20;
@@ -25,7 +26,7 @@ const MIN_MEGABYTES = 8;
 const MAX_MEGABYTES = 1_000_000_000;
 
 /** `lru_crawler metadump` and `mgdump`: a listing of all keys. */
-export function dump(request: Request, outcome: Outcome, _: Session, context: Context): void {
+export function dump(request: Request, outcome: Outcome, session: Session, context: Context): void {
   const [name, classes] = request.words;
   const format = name === "metadump" ? "metadump" : "mgdump";
   if (!context.allowDump) {
@@ -38,7 +39,20 @@ export function dump(request: Request, outcome: Outcome, _: Session, context: Co
   context.counters.lru_crawler_starts++;
   outcome.code = "dump";
   outcome.dumpFormat = format;
-  outcome.dump = chosen ? context.store.scan() : nothing();
+  const { store } = context;
+  outcome.dump = !chosen
+    ? nothing()
+    : session.rights === undefined
+    ? store.scan()
+    : shownTo(session, store.scan());
+}
+
+/** The items of a listing that the user of a session may see, also when that changes meanwhile. */
+async function* shownTo(
+  session: Session,
+  groups: AsyncIterable<readonly Listed[]>,
+): AsyncGenerator<readonly Listed[]> {
+  for await (const group of groups) yield group.filter(({ key }) => session.shows(key));
 }
 
 async function* nothing(): AsyncGenerator<never> {}
@@ -80,7 +94,12 @@ export function crawl(
 }
 
 /** `watch`: the connection becomes a stream of what happens. */
-export function watch(request: Request, outcome: Outcome, _: Session, context: Context): void {
+export function watch(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): void {
   if (!context.allowWatch) return outcome.fail(badRequest("watch commands not allowed"));
   let kinds = 0;
   for (const word of request.words) {
@@ -88,7 +107,8 @@ export function watch(request: Request, outcome: Outcome, _: Session, context: C
     if (name === undefined) return outcome.fail(failures.unknownCommand);
     kinds |= Kind[name];
   }
-  const watcher = context.watchers.add(kinds === 0 ? Kind.fetchers : kinds);
+  const shows = session.rights && ((key: Uint8Array | undefined) => session.shows(key));
+  const watcher = context.watchers.add(kinds === 0 ? Kind.fetchers : kinds, shows);
   if (watcher === undefined) return outcome.fail(failures.tooManyWatchers);
   outcome.code = "watch";
   outcome.watch = watcher;
@@ -172,7 +192,7 @@ export function moveClock(
 export function shutdown(
   request: Request,
   outcome: Outcome,
-  _: Session,
+  session: Session,
   context: Context,
 ): void {
   const { words } = request;
@@ -180,6 +200,7 @@ export function shutdown(
   if (words.length > 1 || (words.length === 1 && words[0] !== "graceful")) {
     return outcome.fail(badRequest("invalid shutdown mode"));
   }
+  context.audit?.say("shutdown", session);
   context.shutdown();
   outcome.code = "silent";
   outcome.closes = true;

@@ -11,11 +11,27 @@ import type { Limits } from "../protocol/limits.ts";
 import type { Store } from "../storage/contract.ts";
 import type { Crawls } from "./crawls.ts";
 import type { Listings } from "./listings.ts";
+import type { Session, User } from "./session.ts";
 
 /** Who may log in. */
 export interface Users {
-  /** Whether this is the user's password; takes as long for a user that is not there. */
-  check(user: Uint8Array, password: Uint8Array): boolean;
+  /**
+   * The user whose password this is, if it is; takes as long for a user that is not there. `address` is
+   * where the client is: no address takes the turns of others.
+   */
+  check(
+    user: Uint8Array,
+    password: Uint8Array,
+    address: string,
+  ): User | undefined | Promise<User | undefined>;
+  /** The user that a client's certificate with these names is, if it is one. */
+  certified(names: readonly string[]): User | undefined;
+}
+
+/** What operators read of who did what. */
+export interface Audit {
+  /** Says what somebody did; `user` where that is not the user of the session. */
+  say(what: string, session: Session, user?: string): void;
 }
 
 /** The state of the server's certificates. */
@@ -70,6 +86,8 @@ export interface Context {
   readonly usesCas: boolean;
   /** Who may log in; `undefined` where everybody may do everything. */
   readonly users: Users | undefined;
+  /** Takes what users do that matters; `undefined` where nobody reads it. */
+  readonly audit?: Audit | undefined;
   /** Whether clients of the binary protocol may log in by SASL (memcached's `-S`). */
   readonly sasl: boolean;
   /** What is known of the TLS of the listeners, where there is any. */

@@ -141,6 +141,7 @@ export function flush(
 ): Promise<void> | void {
   context.counters.cmd_flush++;
   if (!context.allowFlush) return outcome.fail(failures.flushNotAllowed);
+  context.audit?.say("flush_all", session);
   const now = context.clock.now();
   outcome.code = "ok";
   const at = request.exptime > 0 ? expiryOf(request.exptime, now) : now;

@@ -12,6 +12,8 @@ import { type Failure, failures, type Outcome, storeFailed } from "../protocol/o
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./session.ts";
+import { Right } from "./rights.ts";
+import { statsRight } from "./stats.ts";
 import { commands } from "./table.ts";
 
 /** Runs a request. A promise only where the store must be waited for; it never rejects. */
@@ -29,6 +31,10 @@ export function execute(
     outcome.closes ||= request.isBinary;
     return undefined;
   }
+  if (session.rights !== undefined && !session.rights.permits(rightOf(request), request)) {
+    outcome.fail(failures.permissionDenied);
+    return undefined;
+  }
   try {
     const running = row.run(request, outcome, session, context);
     if (!(running instanceof Promise)) return undefined;
@@ -40,6 +46,14 @@ export function execute(
     outcome.fail(failureOf(error, context));
     return undefined;
   }
+}
+
+/** The rights that a request needs. */
+function rightOf(request: Request): number {
+  if (request.op === "stats") return statsRight(request.words);
+  // Binary's Touch shows nothing of the item.
+  if (request.op === "getAndChange" && request.isBinary && !request.wantsValue) return Right.write;
+  return commands[request.op].right;
 }
 
 /** Not even which opcodes there are is told to strangers, as in memcached. */

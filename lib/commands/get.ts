@@ -12,6 +12,7 @@ import { type Changed, isExpired, type Item, type NewItem, plain } from "../stor
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
+import { Right } from "./rights.ts";
 import type { Session } from "./session.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -43,7 +44,9 @@ function show(
     item = undefined;
   }
   // Somebody must renew a stale item: whoever reads it first is told so, and the item remembers that.
-  if (request.competes && item !== undefined && item.stale && !item.won) {
+  if (
+    request.competes && item !== undefined && item.stale && !item.won && mayWin(session, request)
+  ) {
     return getAndChange(request, outcome, session, context);
   }
   counters.cmd_get++;
@@ -63,6 +66,11 @@ function show(
   const now = context.clock.now();
   outcome.ttl = outcome.ttlBefore = ttlOf(item.exptime, now);
   outcome.age = ageOf(item, session);
+}
+
+/** Whether its user could renew an item. */
+function mayWin({ rights }: Session, request: Request): boolean {
+  return rights === undefined || rights.permits(Right.write, request);
 }
 
 /** What a read that may change the item has found and done. */

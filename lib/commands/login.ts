@@ -8,7 +8,11 @@ import { bytesOfBinaryString } from "../bytes.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./session.ts";
+import type { Session, User } from "./session.ts";
+
+/** So many wrong pairs end a connection, after so many milliseconds. */
+const MOST_WRONG = 3;
+const PAUSE = 1000;
 
 /** A user and a password, the words of the request. */
 export function login(
@@ -16,21 +20,41 @@ export function login(
   outcome: Outcome,
   session: Session,
   context: Context,
-): void {
+): Promise<void> | void {
   const { users, counters, sasl } = context;
   const { isBinary } = request;
   if (users === undefined || (isBinary && !sasl)) return outcome.fail(failures.unknownCommand);
   counters.auth_cmds++;
-  const [user, password] = request.words;
-  if (
-    user === undefined || password === undefined ||
-    !users.check(bytesOfBinaryString(user), bytesOfBinaryString(password))
-  ) {
-    counters.auth_errors++;
-    return outcome.fail(failures.wrongPassword);
+  const [name, password] = request.words;
+  const found = name === undefined || password === undefined
+    ? undefined
+    : users.check(bytesOfBinaryString(name), bytesOfBinaryString(password), session.address);
+  return found instanceof Promise
+    ? found.then((user) => settle(user, name, outcome, session, context, isBinary))
+    : settle(found, name, outcome, session, context, isBinary);
+}
+
+function settle(
+  user: User | undefined,
+  name: string | undefined,
+  outcome: Outcome,
+  session: Session,
+  { counters, audit }: Context,
+  isBinary: boolean,
+): Promise<void> | void {
+  if (user !== undefined) {
+    session.admit(user);
+    session.wrongLogins = 0;
+    outcome.code = isBinary ? "authenticated" : "stored";
+    audit?.say("login", session);
+    return;
   }
-  session.authenticated = true;
-  outcome.code = isBinary ? "authenticated" : "stored";
+  counters.auth_errors++;
+  outcome.fail(failures.wrongPassword);
+  audit?.say("failed login", session, name ?? "");
+  if (++session.wrongLogins < MOST_WRONG) return;
+  outcome.closes = true;
+  return new Promise((resolve) => setTimeout(resolve, PAUSE));
 }
 
 /** The SASL mechanisms there are. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesOfBinaryString } from "../bytes.ts";
 import { general } from "../observe/figures/general.ts";
 import { items } from "../observe/figures/items.ts";
 import { type Source, statsOf } from "../observe/figures/row.ts";
@@ -15,6 +16,7 @@ import type { Request } from "../protocol/request.ts";
 import type { Listed, Store, StoreInfo } from "../storage/contract.ts";
 import { CLASS, MAX_CLASS } from "./classes.ts";
 import type { Context } from "./context.ts";
+import { Right } from "./rights.ts";
 import type { Session } from "./session.ts";
 
 /** memcached ends a `cachedump` at this many bytes of reply. */
@@ -33,14 +35,15 @@ type Stats = (
   context: Context,
   outcome: Outcome,
   words: readonly string[],
+  session: Session,
 ) => Promise<void> | void;
 
-/** The commands of `stats`. */
-const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
-  ["reset", reset],
+/** The commands of `stats`, and the right that one needs which is not {@linkcode Right.stats}. */
+const commands: ReadonlyArray<readonly [name: string, run: Stats, right?: number]> = [
+  ["reset", reset, Right.admin],
   ["detail", detail],
   ["settings", (context, outcome) => tell(outcome, context.settings)],
-  ["cachedump", cachedump],
+  ["cachedump", cachedump, Right.list],
   ["conns", conns],
   ["extstore", (_, outcome) => tell(outcome, [])],
   ["items", (context, outcome) => tell(outcome, listItems(context))],
@@ -50,7 +53,7 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats]> = [
   ["threads", (context, outcome) => tell(outcome, context.describeThreads())],
   ["slow", slow],
   ["hot", hot],
-  ["events", events],
+  ["events", events, Right.admin],
   ["traffic", (context, outcome) => tell(outcome, statsOf(traffic, sourceOf(context)))],
 ];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
@@ -60,16 +63,33 @@ const MAY_BE_CUT = 6;
 export function stats(
   request: Request,
   outcome: Outcome,
-  _: Session,
+  session: Session,
   context: Context,
 ): Promise<void> | void {
   const [name, ...words] = request.words;
   if (name === undefined) return tell(outcome, statsOf(general, sourceOf(context)));
   if (name === context.storeName) return tell(outcome, context.store.info().own);
-  const row = commands.find(([full], i) => i < MAY_BE_CUT ? full.startsWith(name) : full === name);
+  const row = rowOf(name);
   return row === undefined
     ? outcome.fail(failures.unknownCommand)
-    : row[1](context, outcome, words);
+    : row[1](context, outcome, words, session);
+}
+
+/** The right that `stats` needs with these words behind it. */
+export function statsRight([name, what]: readonly string[]): number {
+  const row = name === undefined ? undefined : rowOf(name);
+  // Counting by prefix is switched for everybody.
+  if (row?.[1] === detail && !isStartOf(what, "dump")) return Right.admin;
+  return row?.[2] ?? Right.stats;
+}
+
+function rowOf(name: string) {
+  return commands.find(([full], i) => i < MAY_BE_CUT ? full.startsWith(name) : full === name);
+}
+
+/** Whether a word is a command, or the start of it. */
+function isStartOf(word: string | undefined, command: string): boolean {
+  return word !== undefined && word !== "" && command.startsWith(word);
 }
 
 function tell(outcome: Outcome, figures: readonly Figure[]): void {
@@ -92,15 +112,16 @@ function reset(context: Context, outcome: Outcome): void {
 function detail(
   { prefixes, allowDump }: Context,
   outcome: Outcome,
-  [what = ""]: readonly string[],
+  [what]: readonly string[],
+  { rights }: Session,
 ): void {
   if (!allowDump) return outcome.fail(badRequest("stats detail not allowed"));
   outcome.code = "ok";
-  if (what !== "" && "on".startsWith(what)) prefixes.enabled = true;
-  else if (what !== "" && "off".startsWith(what)) prefixes.enabled = false;
-  else if (what !== "" && "dump".startsWith(what)) {
+  if (isStartOf(what, "on")) prefixes.enabled = true;
+  else if (isStartOf(what, "off")) prefixes.enabled = false;
+  else if (isStartOf(what, "dump")) {
     outcome.code = "prefixes";
-    outcome.text = prefixes.lines();
+    outcome.text = prefixes.lines(rights && ((key) => rights.reads(key)));
   } else outcome.fail(badRequest("usage: stats detail on|off|dump"));
 }
 
@@ -188,7 +209,12 @@ function slabs(context: Context): Figure[] {
  * The last requests that took longer than `--slow-ms`, the newest first; `reset` forgets them. Keys are
  * percent-encoded.
  */
-function slow(context: Context, outcome: Outcome, [word]: readonly string[]): void {
+function slow(
+  context: Context,
+  outcome: Outcome,
+  [word]: readonly string[],
+  session: Session,
+): void {
   if (!context.allowDump) return outcome.fail(badRequest("stats slow not allowed"));
   if (word !== undefined && word !== "reset") {
     return outcome.fail(badRequest("usage: stats slow reset"));
@@ -204,7 +230,7 @@ function slow(context: Context, outcome: Outcome, [word]: readonly string[]): vo
       [`${i + 1}:time`, (batch.time / 1000).toFixed(3)],
       [`${i + 1}:ms`, batch.milliseconds.toFixed(3)],
       [`${i + 1}:command`, batch.command],
-      [`${i + 1}:key`, keyText(batch.key)],
+      [`${i + 1}:key`, reads(session, batch.key) ? keyText(batch.key) : "-"],
       [`${i + 1}:requests`, batch.requests],
       [`${i + 1}:connection`, batch.connection],
     ]),
@@ -212,7 +238,12 @@ function slow(context: Context, outcome: Outcome, [word]: readonly string[]): vo
 }
 
 /** The keys that are asked for most, estimated, since they were forgotten last, which `reset` does. */
-function hot(context: Context, outcome: Outcome, [word]: readonly string[]): void {
+function hot(
+  context: Context,
+  outcome: Outcome,
+  [word]: readonly string[],
+  session: Session,
+): void {
   if (!context.allowDump) return outcome.fail(badRequest("stats hot not allowed"));
   if (word !== undefined && word !== "reset") {
     return outcome.fail(badRequest("usage: stats hot reset"));
@@ -222,7 +253,10 @@ function hot(context: Context, outcome: Outcome, [word]: readonly string[]): voi
   if (word === "reset") timing.hot.clear();
   tell(
     outcome,
-    timing.hot.top(HOT_KEYS).flatMap(({ key, count, error }, i): Figure[] => [
+    timing.hot.top(HOT_KEYS).filter(({ key }) => reads(session, key)).flatMap((
+      { key, count, error },
+      i,
+    ): Figure[] => [
       [`${i + 1}:key`, keyText(key)],
       [`${i + 1}:count`, count],
       [`${i + 1}:error`, error],
@@ -242,6 +276,11 @@ function events(context: Context, outcome: Outcome): void {
       [`${i + 1}:text`, text],
     ]),
   );
+}
+
+/** Whether the user of a session may read a key, one character a byte. */
+function reads({ rights }: Session, key: string): boolean {
+  return rights === undefined || rights.reads(bytesOfBinaryString(key));
 }
 
 /** A key, one character a byte, in characters that neither end a word nor a line; `-` for none. */
@@ -271,6 +310,7 @@ function cachedump(
   context: Context,
   outcome: Outcome,
   words: readonly string[],
+  session: Session,
 ): Promise<void> | void {
   if (!context.allowDump) return outcome.fail(badRequest("stats cachedump not allowed"));
   if (words.length < 2) return outcome.fail(badRequest("bad command line"));
@@ -281,17 +321,22 @@ function cachedump(
   outcome.entries = [];
   if (id !== CLASS) return;
   const most = limit === 0 ? Infinity : limit;
-  return context.listings.count(() => listFirst(context.store, outcome, most));
+  return context.listings.count(() => listFirst(context.store, outcome, most, session));
 }
 
-async function listFirst(store: Store, outcome: Outcome, limit: number): Promise<void> {
+async function listFirst(
+  store: Store,
+  outcome: Outcome,
+  limit: number,
+  session: Session,
+): Promise<void> {
   const items: Listed[] = [];
   outcome.entries = items;
   let bytes = 0;
   for await (const group of store.scan()) {
     for (const item of group) {
       // The reply has no way to write a key that came in base64: memcached leaves it out too.
-      if (item.binaryKey) continue;
+      if (item.binaryKey || !session.shows(item.key)) continue;
       bytes += item.key.length + CACHEDUMP_LINE;
       if (items.length >= limit || bytes > MAX_CACHEDUMP) return;
       items.push({ ...item, key: item.key.slice() });

@@ -29,6 +29,7 @@ import { flush, remove, touch } from "./delete.ts";
 import { describe, get, getAndChange } from "./get.ts";
 import { login, mechanisms } from "./login.ts";
 import { stats } from "./stats.ts";
+import { Right } from "./rights.ts";
 import { refuse, store } from "./store.ts";
 
 /**
@@ -40,14 +41,18 @@ export type Access = "read" | "write" | "none";
 /** A command. */
 export interface Row {
   readonly access: Access;
+  /** The rights that it needs, as a sum of {@linkcode Right}s; those of `stats` depend on its words. */
+  readonly right: number;
   /** Whether it may be asked before a login. */
   readonly open: boolean;
   readonly run: Command;
 }
 
-function row(access: Access, run: Command, open = false): Row {
-  return { access, run, open };
+function row(access: Access, right: number, run: Command, open = false): Row {
+  return { access, right, run, open };
 }
+
+const { none, read, write, list, admin } = Right;
 
 /** All commands. */
 export const commands: { readonly [Name in Op]: Row } = table();
@@ -63,31 +68,31 @@ export function replaceRun(ops: readonly Op[], run: (plain: Command) => Command)
 
 function table(): { [Name in Op]: Row } {
   return {
-    get: row("read", get),
-    getAndChange: row("write", getAndChange),
-    describe: row("read", describe),
-    store: row("write", store),
-    tooLarge: row("write", refuse),
-    delete: row("write", remove),
-    arithmetic: row("write", arithmetic),
-    touch: row("write", touch),
-    flush: row("none", flush),
-    dump: row("none", dump),
-    crawl: row("none", crawl),
-    watch: row("none", watch),
-    stats: row("none", stats),
-    version: row("none", version, true),
-    verbosity: row("none", verbosity),
-    noop: row("none", noop),
-    memoryLimit: row("none", memoryLimit),
-    tune: row("none", tune),
-    refreshCertificates: row("none", refreshCertificates),
-    moveClock: row("none", moveClock),
-    login: row("none", login, true),
-    mechanisms: row("none", mechanisms, true),
-    shutdown: row("none", shutdown),
-    quit: row("none", quit),
-    hangUp: row("none", hangUp, true),
-    malformed: row("none", malformed, true),
+    get: row("read", read, get),
+    getAndChange: row("write", read | write, getAndChange),
+    describe: row("read", read, describe),
+    store: row("write", write, store),
+    tooLarge: row("write", write, refuse),
+    delete: row("write", write, remove),
+    arithmetic: row("write", write, arithmetic),
+    touch: row("write", write, touch),
+    flush: row("none", Right.flush, flush),
+    dump: row("none", list, dump),
+    crawl: row("none", admin, crawl),
+    watch: row("none", list, watch),
+    stats: row("none", none, stats),
+    version: row("none", none, version, true),
+    verbosity: row("none", admin, verbosity),
+    noop: row("none", none, noop),
+    memoryLimit: row("none", admin, memoryLimit),
+    tune: row("none", admin, tune),
+    refreshCertificates: row("none", admin, refreshCertificates),
+    moveClock: row("none", admin, moveClock),
+    login: row("none", none, login, true),
+    mechanisms: row("none", none, mechanisms, true),
+    shutdown: row("none", admin, shutdown),
+    quit: row("none", none, quit),
+    hangUp: row("none", none, hangUp, true),
+    malformed: row("none", none, malformed, true),
   };
 }

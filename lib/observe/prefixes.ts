@@ -72,10 +72,11 @@ export class PrefixCounts {
     counts.hits += more.hits;
   }
 
-  /** The lines of `stats detail dump`. */
-  lines(): string {
+  /** The lines of `stats detail dump`, for the prefixes of keys that may be shown. */
+  lines(shows: (key: Uint8Array) => boolean = () => true): string {
     let text = "";
     for (const [prefix, { gets, hits, sets, deletes }] of this.#counts) {
+      if (!shows(Uint8Array.of(...prefix, this.#delimiter))) continue;
       text += `PREFIX ${
         binaryString(prefix)
       } get ${gets} hit ${hits} set ${sets} del ${deletes}\r\n`;

@@ -74,8 +74,9 @@ const states: Readonly<Record<string, Count>> = {
     return Number.isNaN(since) ? NaN : since === 0 ? 0 : Math.max(0, source.now / 1000 - since);
   },
   syncMs: own("last_sync_ms"),
-  inFlight: own("requests_in_flight"),
-  lag: ({ watch }) => (watch?.loopLag ?? NaN) * 1000,
+  inFlight: (source) =>
+    own(source.storeName === "redis" ? "redis_requests_in_flight" : "requests_in_flight")(source),
+  lag: ({ watch }) => (watch === undefined ? NaN : Math.max(...watch.loopLag)) * 1000,
 };
 
 const quantiles = { p50: 0.5, p99: 0.99, p999: 0.999 } as const;

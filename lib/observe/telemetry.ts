@@ -3,12 +3,22 @@
  * (docs.deno.com, "OpenTelemetry"): the table of figures as metrics, and spans of what was timed.
  *
  * Spans are made when what they tell of is over, and of no more than {@linkcode MOST_SPANS} a second:
- * a client's request pays nothing for them. They name commands and results; no key and no value.
+ * a client's request pays nothing for them. They name commands and results; no key and no value. A server
+ * whose Deno does not export never loads this module.
  *
  * @module
  */
 
-import type { Histogram, Meter, Observable, SpanKind, Tracer } from "@opentelemetry/api";
+import {
+  type Histogram,
+  type Meter,
+  metrics,
+  type Observable,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api";
 import { bounds } from "./histogram.ts";
 import { type Row, seriesOf, type Source } from "./figures/row.ts";
 import type { TimedBatch, Timing } from "./timing.ts";
@@ -31,30 +41,20 @@ export interface SpannedExchange {
 export class Telemetry {
   readonly #meter: Meter;
   readonly #tracer: Tracer;
-  readonly #kinds: typeof SpanKind;
-  readonly #error: number;
   readonly #store: string;
   readonly #exchanges: Histogram;
   readonly #syncs: Histogram;
   readonly #exchangeSpans = new Allowance(MOST_SPANS);
 
-  private constructor(api: typeof import("@opentelemetry/api"), version: string, store: string) {
-    this.#meter = api.metrics.getMeter("kvs", version);
-    this.#tracer = api.trace.getTracer("kvs", version);
-    this.#kinds = api.SpanKind;
-    this.#error = api.SpanStatusCode.ERROR;
+  constructor(version: string, store: string) {
+    this.#meter = metrics.getMeter("kvs", version);
+    this.#tracer = trace.getTracer("kvs", version);
     this.#store = store;
     this.#exchanges = this.#histogram(
       "kvs_store_request_duration_seconds",
       "Time of a request to Redis or Cloud Storage, by what was asked.",
     );
     this.#syncs = this.#histogram("kvs_disk_sync_duration_seconds", "Time of a sync of the log.");
-  }
-
-  /** Where Deno exports anything; `undefined` where it does not, and then the API is not even loaded. */
-  static async open(version: string, store: string): Promise<Telemetry | undefined> {
-    if (!["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "")) return undefined;
-    return new Telemetry(await import("@opentelemetry/api"), version, store);
   }
 
   /** Exports the figures of the rows, read anew for each export. */
@@ -106,7 +106,7 @@ export class Telemetry {
     this.#exchanges.record(milliseconds / 1000, { operation });
     if (!this.#exchangeSpans.take()) return;
     const span = this.#tracer.startSpan(`${this.#store} ${operation}`, {
-      kind: this.#kinds.CLIENT,
+      kind: SpanKind.CLIENT,
       startTime: epochOf(began),
       attributes: {
         "db.system.name": this.#store,
@@ -115,14 +115,14 @@ export class Telemetry {
         "kvs.result": result,
       },
     });
-    if (result !== "ok") span.setStatus({ code: this.#error, message: result });
+    if (result !== "ok") span.setStatus({ code: SpanStatusCode.ERROR, message: result });
     span.end(epochOf(began + milliseconds));
   }
 
   #spanOf(batch: TimedBatch, milliseconds: number, connection: number): void {
     const { first, began, requests, weight } = batch;
     const span = this.#tracer.startSpan(first === "" ? "batch" : `batch ${first}`, {
-      kind: this.#kinds.SERVER,
+      kind: SpanKind.SERVER,
       startTime: epochOf(began),
       attributes: {
         "db.operation.batch.size": requests,

@@ -40,8 +40,6 @@ interface Keys {
 /** A batch that was timed in another thread, as it is told. Keys are binary strings. */
 export interface Told {
   readonly milliseconds: number;
-  /** How long it took where that was slow, in milliseconds; 0 otherwise. */
-  readonly slow: number;
   readonly weight: number;
   readonly requests: number;
   readonly first: string;
@@ -143,14 +141,14 @@ export class Timing {
   /**
    * @param slow milliseconds from which on a request is slow; `Infinity` for never
    * @param now milliseconds since any moment
-   * @param coarse by which slow ones are found
    * @param tell told each batch that counts, where another thread counts them
+   * @param coarse by which slow ones are found
    */
   constructor(
     slow = Infinity,
     now: () => number = () => performance.now(),
-    coarse = slow === Infinity ? undefined : new CoarseClock(slow / 8),
     tell?: (told: Told) => void,
+    coarse = slow === Infinity ? undefined : new CoarseClock(slow / 8),
   ) {
     this.#tell = tell;
     this.slow = new SlowLog(slow);
@@ -179,10 +177,11 @@ export class Timing {
 
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
-    if (this.#tell !== undefined) this.#tellOf(batch, connection);
-    else {
-      if (this.#coarse !== undefined) this.#findSlow(batch, this.#coarse.read(), connection);
-      if (batch.weight > 0) this.#count(batch, this.#now() - batch.began, connection);
+    let milliseconds = this.#coarse === undefined ? 0 : this.#coarse.read() - batch.coarselyBegan;
+    if (batch.weight > 0) milliseconds = this.#now() - batch.began;
+    if (batch.weight > 0 || milliseconds >= this.slow.threshold) {
+      if (this.#tell === undefined) this.#count(batch, milliseconds, connection);
+      else this.#tellOf(batch, milliseconds, connection);
     }
     batch.clear();
     this.#spare.push(batch);
@@ -190,13 +189,8 @@ export class Timing {
 
   /** Counts a batch that another thread has timed. */
   take(told: Told): void {
-    const { weight, slow: milliseconds, first: command, key, requests, connection } = told;
-    if (milliseconds > 0) {
-      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
-    }
-    if (weight === 0) return;
-    for (const key of told.keys) this.hot.add(key, weight);
-    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, connection);
+    for (const key of told.keys) this.hot.add(key, told.weight);
+    this.#count(TimedBatch.of(told, this.hot), told.milliseconds, told.connection);
   }
 
   readonly #own: Keys = {
@@ -205,26 +199,20 @@ export class Timing {
     },
   };
 
-  #tellOf(batch: TimedBatch, connection: number): void {
+  #tellOf(batch: TimedBatch, milliseconds: number, connection: number): void {
     const { weight, requests, first, key } = batch;
     const keys = this.#keys;
     this.#keys = [];
-    const coarse = this.#coarse === undefined ? 0 : this.#coarse.read() - batch.coarselyBegan;
-    const slow = coarse >= this.slow.threshold && requests > 0 ? coarse : 0;
-    if (weight === 0 && slow === 0) return;
-    const milliseconds = weight === 0 ? 0 : this.#now() - batch.began;
     const commands = [...batch.commands];
-    this.#tell!({ milliseconds, slow, weight, requests, first, key, commands, keys, connection });
-  }
-
-  #findSlow(batch: TimedBatch, now: number, connection: number): void {
-    const milliseconds = now - batch.coarselyBegan;
-    if (milliseconds < this.slow.threshold || batch.requests === 0) return;
-    const { first: command, key, requests } = batch;
-    this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
+    this.#tell!({ milliseconds, weight, requests, first, key, commands, keys, connection });
   }
 
   #count(batch: TimedBatch, milliseconds: number, connection: number): void {
+    if (milliseconds >= this.slow.threshold && batch.requests > 0) {
+      const { first: command, key, requests } = batch;
+      this.slow.add({ time: Date.now(), milliseconds, command, key, requests, connection });
+    }
+    if (batch.weight === 0) return;
     for (const [command, count] of batch.commands) {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }

@@ -56,12 +56,15 @@ export interface Evicted {
   readonly size: number;
 }
 
+/** A line for watchers in other threads: its kind, its text, and the key that it tells of, if any. */
+export type WatchedLine = readonly [kind: number, line: string, key: Uint8Array | undefined];
+
 /** The watchers of other threads. */
 export interface OtherWatchers {
   /** The kinds that are watched here are others from now on. */
   changed(): void;
   /** Something has happened that is watched elsewhere. */
-  line(kind: number, line: string): void;
+  line(line: WatchedLine): void;
 }
 
 /** All watchers of a server, or of one of its threads. */
@@ -93,10 +96,13 @@ export class Watchers {
     return this.#watchers.size + this.countElsewhere;
   }
 
-  /** A new watcher of these kinds; `undefined` where there are too many. */
-  add(kinds: number): Watcher | undefined {
+  /**
+   * A new watcher of these kinds; `undefined` where there are too many. `shows` says which keys, and
+   * whether events without one, it may see; without it all.
+   */
+  add(kinds: number, shows?: (key: Uint8Array | undefined) => boolean): Watcher | undefined {
     if (this.#watchers.size >= MAX_WATCHERS) return undefined;
-    const watcher = new Watcher(kinds, (count) => this.sent += count, () => {
+    const watcher = new Watcher(kinds, shows, (count) => this.sent += count, () => {
       this.#watchers.delete(watcher);
       this.#sumKinds();
     });
@@ -113,6 +119,7 @@ export class Watchers {
       `type=item_get key=${
         uri(key)
       } status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
+      key,
     );
   }
 
@@ -130,6 +137,7 @@ export class Watchers {
       Kind.mutations,
       `type=item_store key=${uri(key)} status=${status} cmd=${command} ttl=${ttl} ` +
         `clsid=${clsid} cfd=${connection} size=${size}`,
+      key,
     );
   }
 
@@ -138,6 +146,7 @@ export class Watchers {
     this.#publish(
       Kind.deletions,
       `type=deleted key=${uri(key)} cmd=${command} clsid=1 size=${size}`,
+      key,
     );
   }
 
@@ -151,6 +160,7 @@ export class Watchers {
       Kind.evictions,
       `type=eviction key=${uri(key)} fetch=${fetched ? "yes" : "no"} ttl=${ttl} la=${age} ` +
         `clsid=1 size=${size}`,
+      key,
     );
   }
 
@@ -170,20 +180,22 @@ export class Watchers {
     );
   }
 
-  #publish(kind: number, text: string): void {
+  #publish(kind: number, text: string, key?: Uint8Array): void {
     if ((this.kinds & kind) === 0) return;
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     const second = Math.floor(micros / 1e6);
     const line = `ts=${second}.${micros - second * 1e6} gid=${this.#lines.add(1)} ${text}\n`;
     this.written++;
-    this.push(kind, line);
-    if ((this.#elsewhere & kind) !== 0) this.others!.line(kind, line);
+    this.push(kind, line, key);
+    // A key is a view of what is used again.
+    if ((this.#elsewhere & kind) !== 0) this.others!.line([kind, line, key?.slice()]);
   }
 
   /** A line for those here that watch its kind. */
-  push(kind: number, line: string): void {
+  push(kind: number, line: string, key: Uint8Array | undefined): void {
     for (const watcher of this.#watchers) {
-      if ((watcher.kinds & kind) !== 0 && !watcher.push(line)) this.skipped++;
+      if ((watcher.kinds & kind) === 0 || watcher.shows?.(key) === false) continue;
+      if (!watcher.push(line)) this.skipped++;
     }
   }
 
@@ -218,6 +230,7 @@ export class Watcher {
 
   constructor(
     readonly kinds: number,
+    readonly shows: ((key: Uint8Array | undefined) => boolean) | undefined,
     private readonly sent: (lines: number) => void,
     private readonly left: () => void,
   ) {}

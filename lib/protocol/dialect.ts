@@ -13,6 +13,12 @@ import type { ReceiveBuffer } from "./framing.ts";
 import type { DumpFormat, Entry, Failure, Outcome } from "./outcome.ts";
 import type { Request } from "./request.ts";
 
+/** Who may store what, where not everybody may store everything. */
+export interface Guard {
+  /** Whether the value of a request, whose line or header is read, is not to be received. */
+  refusesValue(request: Request): boolean;
+}
+
 /** One connection's wire format. */
 export interface Dialect {
   /** The protocol's name for people and for `stats`. */

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { free } from "../bytes.ts";
+
 const LF = 0x0a;
 
 /**
@@ -51,13 +53,17 @@ export class ReceiveBuffer {
     const held = this.end - this.start;
     if (held === 0) {
       this.start = this.end = this.#searched = 0;
-      if (this.bytes.length !== this.#wanted) this.bytes = new Uint8Array(this.#wanted);
+      if (this.bytes.length !== this.#wanted) {
+        free(this.bytes);
+        this.bytes = new Uint8Array(this.#wanted);
+      }
     } else if (this.bytes.length - this.end < Math.min(LARGE_ROOM, this.bytes.length) / 4) {
       // Grow by what has come, not by what a header promises: promises cost the sender nothing.
       const grown = held > this.bytes.length / 2
         ? new Uint8Array(Math.max(this.bytes.length * 2, LARGE_ROOM))
         : this.bytes;
       grown.set(this.bytes.subarray(this.start, this.end));
+      if (grown !== this.bytes) free(this.bytes);
       this.bytes = grown;
       this.#searched = Math.max(0, this.#searched - this.start);
       this.end = held;
@@ -104,5 +110,12 @@ export class ReceiveBuffer {
   /** Forgets all that has arrived. */
   drop(): void {
     this.start = this.end;
+  }
+
+  /** Gives its memory back: nothing is read any more, and nobody views what was. */
+  release(): void {
+    free(this.bytes);
+    this.bytes = NO_BYTES;
+    this.start = this.end = this.#searched = 0;
   }
 }

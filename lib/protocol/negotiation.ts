@@ -5,7 +5,7 @@
  */
 
 import { BinaryDialect } from "./binary/dialect.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect, Guard } from "./dialect.ts";
 import type { Limits } from "./limits.ts";
 import { LineDialect } from "./text/dialect.ts";
 import { LoginDialect } from "./text/login.ts";
@@ -22,21 +22,25 @@ const BINARY_MAGIC = 0x80;
  *
  * @param authenticated whether the connection may do everything; else it has to log in, which clients of
  * the binary protocol do within their protocol
+ * @param guard who may store what, where not everybody may store everything
  */
 export function negotiate(
   first: number,
   protocols: Protocols,
   limits: Limits,
   authenticated: boolean,
+  guard?: Guard,
 ): Dialect | undefined {
   const isBinary = first === BINARY_MAGIC && protocols !== "ascii";
   if (protocols === "binary" && !isBinary) return undefined;
-  if (isBinary) return new BinaryDialect(limits, !authenticated);
+  if (isBinary) return new BinaryDialect(limits, !authenticated, guard);
   if (first === BINARY_MAGIC) return undefined;
-  return authenticated ? new LineDialect(limits) : new LoginDialect();
+  return authenticated ? new LineDialect(limits, guard) : new LoginDialect();
 }
 
 /** The dialect that follows a login in another one, whatever byte comes next. */
-export function afterLogin({ name }: Dialect, limits: Limits): Dialect {
-  return name === "binary" ? new BinaryDialect(limits) : new LineDialect(limits);
+export function afterLogin({ name }: Dialect, limits: Limits, guard?: Guard): Dialect {
+  return name === "binary"
+    ? new BinaryDialect(limits, false, guard)
+    : new LineDialect(limits, guard);
 }

@@ -71,6 +71,7 @@ export const failures = {
   internal: failure("storeFailed", "internal error"),
   flushNotAllowed: failure("notAllowed", "flush_all not allowed"),
   unauthenticated: failure("unauthenticated", "unauthenticated"),
+  permissionDenied: failure("notAllowed", "permission denied"),
   wrongPassword: failure("wrongPassword", "authentication failure"),
   busy: failure("busy", "currently processing crawler request"),
   badClass: failure("badClass", "invalid class id"),

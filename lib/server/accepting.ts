@@ -5,16 +5,13 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { isShortage } from "../net/shortage.ts";
 import type { Acceptor, Transport } from "../net/transport.ts";
 import { othersTurn } from "../others_turn.ts";
 import { Turn } from "./turn.ts";
 
 /** How long to wait when the system has no descriptor or memory for another connection, in milliseconds. */
 const PAUSE = 100;
-
-/** The errors that say that the system, or this process, is out of something. */
-const SHORTAGE = /^(EMFILE|ENFILE|ENOBUFS|ENOMEM)$/;
-const SHORTAGE_TEXT = /os error (23|24|105|12)\b|Too many open files|Cannot allocate memory/;
 
 /** What is told of the troubles of a listener. */
 export interface Troubles {
@@ -73,10 +70,4 @@ export async function* accepting(
     await othersTurn(true);
     turn.begin();
   }
-}
-
-/** Whether the system is out of descriptors or memory. */
-export function isShortage(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return SHORTAGE.test(code) || SHORTAGE_TEXT.test(messageOf(error));
 }

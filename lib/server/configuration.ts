@@ -40,6 +40,11 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
 
 /** Threads where `-t` says nothing: several are as new as they are fast. */
 const THREADS = 1;
+/** What an address of `-l` begins with that is a Unix socket. */
+const UNIX = "unix:";
+/** Where memcached finds the users of `-S` if it is built with `--enable-sasl-pwdb`. */
+const SASL_FILE = "MEMCACHED_SASL_PWDB";
+
 /** What memcached runs with where `-t` says nothing. */
 const MEMCACHED_THREADS = 4;
 
@@ -58,17 +63,26 @@ export function configure(given: Given): Configuration {
   checkItemSize(given, store.store);
   const protocol = protocolOf(given);
   const tls = tlsChoice(given, extended);
+  const unixSocket = unixSocketOf(given);
   const endpoints = endpointsOf(given, protocol);
   if (tls !== undefined) {
     for (const endpoint of endpoints) if (endpoint.tls !== "off") peerPolicy(endpoint.tls, tls);
   }
+  const authFile = authFileOf(given);
+  const protection = {
+    hasTls: tls !== undefined,
+    hasUsers: authFile !== undefined || given.users !== undefined,
+    insecure: given.insecure,
+  };
   return {
     ...given,
     ...store,
+    authFile,
     protocol,
     threads: given.threads ?? THREADS,
+    unixSocket,
     extended,
-    http: given.http === undefined ? undefined : readHttpAddress(given.http),
+    http: given.http === undefined ? undefined : readHttpAddress(given.http, protection),
     endpoints,
     tls,
     // memcached shares it among its threads, each of which serves many connections.
@@ -110,34 +124,69 @@ function checkItemSize({ maxItemSize, memoryLimit }: Given, store: string): void
   );
 }
 
+/** The file of users that `-Y` names, or the environment for `-S` alone, as memcached has it. */
+function authFileOf({ authFile, users, sasl }: Given): string | undefined {
+  if (authFile !== undefined && users !== undefined) {
+    throw usage("-Y/--auth-file and --users both say who may log in: give one of them");
+  }
+  if (authFile !== undefined || users !== undefined || !sasl) return authFile;
+  const path = Deno.env.get(SASL_FILE);
+  if (path) return path;
+  throw usage(
+    "-S/--enable-sasl needs users: name a file of them with -Y/--auth-file, --users or the " +
+      `environment's ${SASL_FILE}`,
+  );
+}
+
 /** memcached's rule: a log-in in one protocol leaves no other one open. */
-function protocolOf({ protocol, sasl, authFile }: Given): Protocol {
+function protocolOf({ protocol, sasl, authFile, users }: Given): Protocol {
+  const hasUsers = authFile !== undefined || users !== undefined;
   if (sasl) {
-    if (authFile === undefined) {
-      throw usage("-S/--enable-sasl needs users: name a file of them with -Y/--auth-file");
-    }
-    if ((protocol ?? "binary") !== "binary") {
+    if (!hasUsers && (protocol ?? "binary") !== "binary") {
       throw usage(
-        `-S/--enable-sasl logs in by the binary protocol alone, which -B ${protocol} is not`,
+        `-S/--enable-sasl alone logs in by the binary protocol, which -B ${protocol} is not; with ` +
+          "-Y/--auth-file or --users by all",
       );
     }
-    return "binary";
+    return protocol ?? (hasUsers ? "auto" : "binary");
   }
-  if (authFile !== undefined && (protocol ?? "ascii") !== "ascii") {
+  if (hasUsers && (protocol ?? "ascii") !== "ascii") {
     throw usage(
-      `-Y/--auth-file logs in by the text protocol alone, which -B ${protocol} is not; with -S by ` +
-        "the binary one",
+      `-Y/--auth-file and --users log in by the text protocol, which -B ${protocol} is not; with ` +
+        "-S/--enable-sasl by the binary one too",
     );
   }
-  return protocol ?? (authFile === undefined ? "auto" : "ascii");
+  return protocol ?? (hasUsers ? "ascii" : "auto");
+}
+
+/** The path of the Unix socket: that of `-s`, which takes the place of TCP, or one of `-l` beside it. */
+function unixSocketOf({ unixSocket, listen }: Given): string | undefined {
+  const paths = listen.filter(isUnix).map((part) => part.slice(UNIX.length));
+  if (unixSocket !== undefined) paths.push(unixSocket);
+  if (paths.length > 1) {
+    throw usage(
+      `-s/--unix-socket and -l/--listen name ${paths.length} Unix sockets: one is the most`,
+    );
+  }
+  if (paths[0] === "") throw usage(`-l/--listen: no path behind '${UNIX}'`);
+  return paths[0];
+}
+
+function isUnix(part: string): boolean {
+  return part.startsWith(UNIX);
 }
 
 function endpointsOf(given: Given, protocol: Protocol): Endpoint[] {
-  const { port, listen, authFile } = given;
-  const endpoints = readEndpoints(listen, { port, protocol, tls: given.ssl });
+  const { port, listen, authFile, users, sasl, unixSocket } = given;
+  const tcp = listen.filter((part) => !isUnix(part));
+  const endpoints = readEndpoints(tcp, { port, protocol, tls: given.ssl });
+  // memcached's rule: with -s there is no TCP, whatever -l says.
+  if (unixSocket !== undefined) return [];
   // memcached's rule: without a TCP port no address of -l is listened on, also one with a port of its own.
   if (port === 0) return [];
-  if (authFile === undefined) return endpoints;
+  if (authFile === undefined && users === undefined && !sasl || protocol === "auto") {
+    return endpoints;
+  }
   // Every listener must be one where its connections can log in: no gate stands open beside the other.
   return endpoints.map((endpoint) => {
     if (endpoint.protocol === protocol) return endpoint;

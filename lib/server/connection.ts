@@ -7,9 +7,9 @@
 import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
-import { Session } from "../commands/session.ts";
+import { Session, type User } from "../commands/session.ts";
 import { othersTurn } from "../others_turn.ts";
-import type { Dialect } from "../protocol/dialect.ts";
+import type { Dialect, Guard } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
 import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
@@ -44,6 +44,10 @@ export interface Origin {
   readonly id: number;
   /** Where its client is, for the log. */
   readonly name: string;
+  /** Its address without the port, which logins are counted by. */
+  readonly host?: string;
+  /** Who its client is by the certificate that it has shown. */
+  readonly user?: User | undefined;
   /** The protocols that the listener takes. */
   readonly protocols: Protocols;
 }
@@ -75,9 +79,10 @@ export class Connection {
   readonly #context: Context;
   readonly #surroundings: Surroundings;
   readonly #protocols: Protocols;
-  readonly #session: Session;
+  /** Who it is to the commands. */
+  readonly session: Session;
   readonly #input: ReceiveBuffer;
-  readonly #out = new ByteBuffer(0);
+  readonly #out = new ByteBuffer(0, true);
   readonly #window: Window;
   /** The one request and outcome that are filled in place; and more of them, for those that wait. */
   #request = new Request();
@@ -117,8 +122,16 @@ export class Connection {
     this.#context = context;
     this.#surroundings = surroundings;
     this.#protocols = origin.protocols;
-    this.#session = new Session(origin.id, context.users === undefined && !context.sasl);
-    this.#session.owner = this;
+    this.session = new Session(
+      origin.id,
+      context.users === undefined && !context.sasl,
+      origin.host,
+    );
+    if (origin.user !== undefined) {
+      this.session.admit(origin.user);
+      context.audit?.say("login by certificate", this.session);
+    }
+    this.session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
     this.#window = new Window(context.store, context.limits.itemSize);
@@ -136,13 +149,13 @@ export class Connection {
         this.#input.added(count);
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
-        this.#session.batch.seconds = this.#surroundings.seconds;
-        if (timing !== undefined) this.#session.timed = timing.begin();
+        this.session.batch.seconds = this.#surroundings.seconds;
+        if (timing !== undefined) this.session.timed = timing.begin();
         const running = this.#run();
         if (running !== undefined) await running;
         const flushing = this.#flush();
         if (flushing !== undefined) await flushing;
-        if (this.#session.timed !== undefined) timing!.end(this.#session.timed, this.#session.id);
+        if (this.session.timed !== undefined) timing!.end(this.session.timed, this.session.id);
         if (this.#ending) break;
       }
     } catch (error) {
@@ -153,8 +166,13 @@ export class Connection {
     } finally {
       rounds.leave();
       // What still comes from the store is nobody's any more.
-      this.#session.owner = undefined;
+      this.session.owner = undefined;
       this.close();
+      // Memory that requests are still carried out from is for the garbage collector.
+      if (!this.#settling && this.#window.isEmpty) {
+        this.#input.release();
+        this.#out.release();
+      }
     }
   }
 
@@ -252,7 +270,7 @@ export class Connection {
   }
 
   #traceBytes(direction: "read" | "sent", bytes: number): void {
-    this.#context.log(traceOfBytes(this.#session.id, direction, bytes), "debug");
+    this.#context.log(traceOfBytes(this.session.id, direction, bytes), "debug");
   }
 
   #chooseDialect(): Dialect | undefined {
@@ -262,7 +280,8 @@ export class Connection {
       this.#input.bytes[this.#input.start],
       protocols,
       limits,
-      this.#session.authenticated,
+      this.session.authenticated,
+      this.#guard,
     );
   }
 
@@ -274,7 +293,7 @@ export class Connection {
   /** Says how much memory it holds, where that has changed. */
   #account(): void {
     // Values are counted by what the store knows of them beforehand, or when they are there.
-    const values = Math.max(this.#window.bytes + this.#unanswered, this.#session.arrived);
+    const values = Math.max(this.#window.bytes + this.#unanswered, this.session.arrived);
     const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength + values;
     if (held === this.#held) return;
     this.#held = held;
@@ -298,7 +317,7 @@ export class Connection {
       if (!dialect.next(input, request)) break;
       const taken = input.start - from;
       this.#countReply(request);
-      const running = execute(request, outcome, this.#session, this.#context);
+      const running = execute(request, outcome, this.session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
         return this.#runOn(dialect, running);
       }
@@ -328,7 +347,7 @@ export class Connection {
 
   /** Counts what changes of values were, where that is much for a request. */
   #countChanges(): void {
-    const { batch } = this.#session;
+    const { batch } = this.session;
     if (batch.changed <= MUCH) return;
     this.#turn.bytes(batch.changed);
     batch.changed = 0;
@@ -367,7 +386,12 @@ export class Connection {
     for (;;) {
       const request = this.#request;
       const outcome = this.#outcome;
-      if (running !== undefined || !window.isEmpty) {
+      if (request.op === "login") {
+        // What follows is read by what came of it.
+        if (running !== undefined) await running;
+        this.#answer(dialect, request, outcome);
+        dialect = this.#afterLogin(dialect);
+      } else if (running !== undefined || !window.isEmpty) {
         window.add(request, outcome, running);
         const spare = this.#spare.pop();
         this.#request = spare?.request ?? new Request();
@@ -382,7 +406,7 @@ export class Connection {
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
       this.#countReply(this.#request);
       if (!window.admits(this.#request)) await this.#settle(dialect);
-      running = execute(this.#request, this.#outcome, this.#session, this.#context);
+      running = execute(this.#request, this.#outcome, this.session, this.#context);
     }
     await this.#settle(dialect);
     this.active = this.#surroundings.ticks;
@@ -405,7 +429,7 @@ export class Connection {
         retrievals++;
         bytes += this.#out.length - before;
       }
-      if (running !== undefined) this.#session.depart(outcome);
+      if (running !== undefined) this.session.depart(outcome);
       outcome.release();
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
@@ -431,7 +455,7 @@ export class Connection {
     }
     const { live, counters } = this.#context;
     if (outcome.code === "failed") countRefusal(counters, outcome.failure);
-    if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.#session.id), "debug");
+    if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.session.id), "debug");
     if (request.noreply) return;
     const hasMore = request.hasMore;
     this.#inRetrieval = hasMore;
@@ -457,10 +481,15 @@ export class Connection {
     this.#owed[this.#owedCount++] = tag;
   }
 
+  /** Who says what may be stored, where there are users. */
+  get #guard(): Guard | undefined {
+    return this.#context.users === undefined ? undefined : this.session;
+  }
+
   /** Who has logged in may say more, in the same stream of bytes. */
   #afterLogin(dialect: Dialect): Dialect {
-    if (!this.#session.authenticated || !dialect.isLogin) return dialect;
-    return this.#dialect = afterLogin(dialect, this.#context.limits);
+    if (!this.session.authenticated || !dialect.isLogin) return dialect;
+    return this.#dialect = afterLogin(dialect, this.#context.limits, this.#guard);
   }
 
   /** Answers with a listing of keys, part after part. */
@@ -484,7 +513,7 @@ export class Connection {
     }
     try {
       // What was asked before and wanted no answer must not wait until the watcher leaves.
-      await this.#context.store.commit(this.#session.batch);
+      await this.#context.store.commit(this.session.batch);
     } catch (error) {
       stream.close();
       dialect.fail(0, failureOf(error, this.#context), this.#out);
@@ -505,7 +534,7 @@ export class Connection {
       name: this.name,
       out: this.#out,
       commit: async () => {
-        await this.#context.store.commit(this.#session.batch);
+        await this.#context.store.commit(this.session.batch);
         this.#clearBatch();
       },
       write: () => this.#write(),
@@ -529,7 +558,7 @@ export class Connection {
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
     const { store } = this.#context;
-    const { batch } = this.#session;
+    const { batch } = this.session;
     try {
       const committed = store.commit(batch);
       if (committed instanceof Promise) {
@@ -543,7 +572,7 @@ export class Connection {
 
   /** The next requests begin with nothing to depend on, when all before them are answered. */
   #clearBatch(): void {
-    if (!this.#settling && this.#window.isEmpty) this.#session.batch.clear();
+    if (!this.#settling && this.#window.isEmpty) this.session.batch.clear();
   }
 
   /** Lets the replies go, where there are any. */

@@ -7,13 +7,16 @@
  * @module
  */
 
-import { isShortage } from "./accepting.ts";
+import { isShortage } from "../net/shortage.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** Descriptors that are kept for anything but connections: syncs, compaction, a backup, a log. */
 const RESERVE = 32;
 /** More of them for the files of a disk store that has yet to grow. */
 const DISK_RESERVE = 64;
+/** Files of a disk store that are open at a time: so many where there are descriptors, and these in any case. */
+const MOST_FILES = 1024;
+const LEAST_FILES = 48;
 /** What can be opened any number of times, and costs nothing. */
 const NOTHING = "/dev/null";
 
@@ -35,6 +38,12 @@ export function fitConnections(
       `(${free} files can be opened, ${free - fitting} of them are reserved)`,
   );
   return fitting;
+}
+
+/** How many files of a disk store may be open while nothing is written to them, beside all connections. */
+export function fitFiles({ connLimit }: Pick<Configuration, "connLimit">): number {
+  const free = freeDescriptors(connLimit + RESERVE + MOST_FILES);
+  return Math.max(LEAST_FILES, free - connLimit - RESERVE);
 }
 
 /** The spare descriptor of a process. */

@@ -7,7 +7,8 @@
 import type { Context } from "../commands/context.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Figure } from "../protocol/outcome.ts";
-import { type Encryption, listen, type Listening } from "./listen.ts";
+import type { Member } from "./access/access.ts";
+import { type Encryption, listen, type Listening, type Place, placesOf } from "./listen.ts";
 import { type Connections, policyOf } from "./make_context.ts";
 import { Server } from "./server.ts";
 import type { Talker, talkerOrders } from "./talkers.ts";
@@ -23,7 +24,9 @@ export interface Front extends Connections {
    *
    * @throws {ExitError} 71, in one line, where an address cannot be listened on
    */
-  listen(): Promise<ReadonlyArray<{ readonly addr: Deno.Addr; readonly address: string }>>;
+  listen(): Promise<readonly Place[]>;
+  /** The connections of this thread, as far as their users matter. */
+  members(): Iterable<Member>;
   /** Accepts connections from now on. */
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
@@ -32,7 +35,7 @@ export interface Front extends Connections {
   reload(): Promise<void>;
   /** Stops: what was read is answered, then every connection is closed. */
   drain(): Promise<void>;
-  /** Ends all threads but this, whatever they do. */
+  /** Ends all threads but this, whatever they do, and listeners that nobody accepts from. */
   end(): void;
 }
 
@@ -40,6 +43,7 @@ export interface Front extends Connections {
 export class OneThread implements Front {
   readonly died: Promise<string> = new Promise(() => {});
   #server!: Server;
+  #isAccepting = false;
   #listening: readonly Listening[] = [];
 
   /** @param tls what TLS listeners encrypt with */
@@ -65,14 +69,19 @@ export class OneThread implements Front {
     return Promise.resolve();
   }
 
+  members(): Iterable<Member> {
+    return this.#server?.members ?? [];
+  }
+
   async listen() {
     const { endpoints, backlog, unixSocket: path, unixMask: mode, protocol } = this.configuration;
     const socket = path === undefined ? undefined : { path, mode, protocol };
     this.#listening = await listen({ endpoints, backlog, tls: this.tls, ...socket && { socket } });
-    return this.#listening.map(({ listener, address }) => ({ addr: listener.addr, address }));
+    return placesOf(this.#listening);
   }
 
   accept(): Promise<void> {
+    this.#isAccepting = true;
     for (const { listener, protocol } of this.#listening) this.#server.accept(listener, protocol);
     return Promise.resolve();
   }
@@ -105,5 +114,8 @@ export class OneThread implements Front {
     return this.#server.drain();
   }
 
-  end(): void {}
+  end(): void {
+    if (this.#isAccepting) return;
+    for (const { listener } of this.#listening) listener.close();
+  }
 }

@@ -12,7 +12,7 @@ import { peerPolicy, type TlsChoice } from "./tls_options.ts";
 
 /** Where a server listens. */
 export interface Addresses {
-  /** TCP endpoints; none where a Unix socket takes their place or TCP is off. */
+  /** TCP endpoints; none where `-s` takes their place or TCP is off. */
   readonly endpoints: readonly Endpoint[];
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
@@ -38,14 +38,29 @@ export interface UnixSocket {
 }
 
 /** A listener and what is known of it. */
-export interface Listening {
+export interface Listening extends Omit<Place, "addr"> {
   readonly listener: Acceptor;
+}
+
+/** What is listened on, for whoever has no part in it. */
+export interface Place {
+  readonly addr: Deno.Addr;
   /** `127.0.0.1:11211` or the path. */
   readonly address: string;
   /** The dialects of the connections that come by it. */
   readonly protocol: Protocol;
   /** What is asked of clients' certificates; `undefined` without TLS. */
   readonly policy: PeerPolicy | undefined;
+}
+
+/** The places of listeners. */
+export function placesOf(listening: readonly Listening[]): Place[] {
+  return listening.map(({ listener: { addr }, address, protocol, policy }) => ({
+    addr,
+    address,
+    protocol,
+    policy,
+  }));
 }
 
 /**
@@ -55,12 +70,12 @@ export interface Listening {
  */
 export async function listen(addresses: Addresses): Promise<Listening[]> {
   const { socket, endpoints } = addresses;
-  if (socket !== undefined) return [await listenUnix(socket)];
   const open: Listening[] = [];
   try {
     // A socket for all of IPv6 goes before one for all of IPv4, which it may stand for.
     const ordered = endpoints.toSorted((a, b) => Number(b.host === "::") - Number(a.host === "::"));
     for (const endpoint of ordered) open.push(...await listenTcp(endpoint, addresses, open));
+    if (socket !== undefined) open.push(await listenUnix(socket));
   } catch (error) {
     for (const { listener } of open) listener.close();
     throw error;

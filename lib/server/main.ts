@@ -31,6 +31,14 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     console.log(`${serverManual.title}\n\n${LICENSE.trimEnd()}`);
     return 0;
   }
+  if (rest[0] === "hash-password") {
+    if (rest.length > 1) {
+      throw new ExitError("hash-password reads the password from standard input", Exit.usage);
+    }
+    const { hashFromInput } = await import("./access/hash_password.ts");
+    console.log(await hashFromInput());
+    return Exit.ok;
+  }
   const configuration = configure(options);
   checkStoreOptions(configuration.store, origins);
   for (const line of unknownVariables(serverOptions, Object.keys(Deno.env.toObject()))) {

@@ -39,6 +39,7 @@ export interface Parts extends
     | "events"
     | "counters"
     | "tls"
+    | "audit"
     | "refreshCertificates"
     | "watchers"
     | "users"

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { Context, Users } from "../commands/context.ts";
+import type { Context } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
 import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
@@ -16,11 +16,13 @@ import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { expose } from "../observe/prometheus.ts";
-import { Telemetry } from "../observe/telemetry.ts";
+import type { Telemetry } from "../observe/telemetry.ts";
 import { Timing } from "../observe/timing.ts";
 import { VERSION } from "../version.ts";
 import type { StoreOptions } from "../storage/contract.ts";
+import type { Access } from "./access/access.ts";
 import type { Configuration } from "./configuration.ts";
+import { isLoopback } from "./http/address.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
@@ -90,11 +92,11 @@ export class Observation {
   static async begin(
     configuration: Configuration,
     log: Log,
-    users: Users | undefined,
+    access: Access,
   ): Promise<Observation> {
-    const telemetry = await Telemetry.open(VERSION, configuration.store);
+    const telemetry = await telemetryOf(configuration);
     const observation = new Observation(configuration, log, telemetry);
-    await observation.#listen(users);
+    await observation.#listen(access);
     observation.#tellSystemd();
     return observation;
   }
@@ -171,7 +173,7 @@ export class Observation {
     const gate = this.#http?.gate;
     const http = gate &&
       { open: gate.size, stalled: gate.stalled, refused: gate.refused, denied: gate.denied };
-    return { ...sourceOf(this.#context), watch: { loopLag: this.#lag.seconds, http } };
+    return { ...sourceOf(this.#context), watch: { loopLag: [this.#lag.seconds], http } };
   }
 
   #histograms(): HistogramFamily[] {
@@ -206,7 +208,7 @@ export class Observation {
     return families;
   }
 
-  async #listen(users: Users | undefined): Promise<void> {
+  async #listen({ users, tls }: Access): Promise<void> {
     const { http } = this.#configuration;
     if (http === undefined) return;
     const [{ HttpServer }, { Live }, { page }] = await Promise.all([
@@ -222,7 +224,8 @@ export class Observation {
       source: () => this.source(),
       talkers: (order, most) => this.#server?.talkers(order, most) ?? [],
     });
-    this.#http = HttpServer.open(http, {
+    const isInClear = tls === undefined || isLoopback(http.host);
+    this.#http = await HttpServer.open(http, {
       health: this.health,
       metrics: () => this.metrics(),
       users,
@@ -232,9 +235,9 @@ export class Observation {
         ["/events", () => live.events()],
         ["/log", () => new Response(eventLines(this.log.events))],
       ]),
-    });
+    }, { tls: isInClear ? undefined : tls });
     const host = http.host.includes(":") ? `[${http.host}]` : http.host;
-    this.log.say(`http on ${host}:${this.#http.port}`, "notice");
+    this.log.say(`${this.#http.scheme} on ${host}:${this.#http.port}`, "notice");
   }
 
   #tellSystemd(): void {
@@ -255,4 +258,11 @@ export class Observation {
       else notifier.send(status, extend);
     });
   }
+}
+
+/** What tells OpenTelemetry, where Deno exports anything (`OTEL_DENO`). */
+async function telemetryOf({ store }: Configuration): Promise<Telemetry | undefined> {
+  if (!["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "")) return undefined;
+  const { Telemetry } = await import("../observe/telemetry.ts");
+  return new Telemetry(VERSION, store);
 }

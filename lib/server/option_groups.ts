@@ -28,6 +28,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ]],
   ["Who may do what", [
     "authFile",
+    "users",
     "sasl",
     "ssl",
     "sslChainCert",
@@ -35,6 +36,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "sslCaCert",
     "sslVerifyMode",
     "sslMinVersion",
+    "insecure",
     "enableShutdown",
     "disableFlushAll",
     "disableDumping",

@@ -47,7 +47,8 @@ export const serverOptions = {
     value: "HOST[:PORT],…",
     help:
       "addresses to listen on, * for all; proto[ascii]: or proto[binary]: before one fixes the " +
-      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS",
+      "protocol of its connections, with -Z notls: and mtls: before that whether it has TLS; " +
+      "unix:PATH listens on a Unix socket beside TCP",
   }),
   unixSocket: text({
     flags: "-s, --unix-socket",
@@ -64,13 +65,23 @@ export const serverOptions = {
   protocol: choice({
     flags: "-B, --protocol",
     of: protocolNames,
-    help: "the protocol of all connections, or auto: by their first byte (auto; ascii with -Y, " +
-      "binary with -S)",
+    help:
+      "the protocol of all connections, or auto: by their first byte (auto; ascii where users log " +
+      "in, but with -S)",
   }),
   authFile: text({
     flags: "-Y, --auth-file",
     value: "FILE",
     help: "connections must log in as a user of this file, a line user:password each",
+  }),
+  users: text({
+    flags: "--users",
+    value: "FILE",
+    help: "connections must log in as a user of this JSON file, which says what each may do",
+  }),
+  insecure: flag({
+    flags: "--insecure",
+    help: "listen where everybody can connect, though nobody has to log in",
   }),
   ssl: flag({
     flags: "-Z, --enable-ssl",
@@ -108,7 +119,8 @@ export const serverOptions = {
   }),
   sasl: flag({
     flags: "-S, --enable-sasl",
-    help: "they log in by SASL PLAIN in the binary protocol; the users are those of -Y",
+    help: "they may log in by SASL PLAIN in the binary protocol too; without -Y and --users the " +
+      "users are those of the file MEMCACHED_SASL_PWDB, and no other protocol is taken",
   }),
   store: choice({
     flags: "--store",
@@ -307,7 +319,9 @@ export const serverOptions = {
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
-    help: "serve /metrics, /healthz, /readyz and a live page on this address of the machine itself",
+    help:
+      "serve /metrics, /healthz, /readyz and a live page here; beyond the machine itself with TLS " +
+      "and for users",
   }),
   logFormat: choice({
     flags: "--log-format",
@@ -382,6 +396,7 @@ export const serverManual: Manual = {
   groups: optionGroups,
   commands: [
     ["check", "read everything in the data directory, say what is there and what is damaged"],
+    ["hash-password", "print the hash, for --users, of a password from standard input"],
     ["config", "print the options in force, and where each is from"],
     ["report [FILE]", "write what somebody needs who helps with this server into one tar"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],

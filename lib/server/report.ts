@@ -11,6 +11,7 @@ import { memoryOfMachine } from "../observe/process.ts";
 import { diskMaintenance } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
+import { isLoopback } from "./http/address.ts";
 import { freeDescriptors } from "./descriptors.ts";
 
 /** Milliseconds that a running server has to answer. */
@@ -93,10 +94,11 @@ function systemText({ store, dataDir }: Configuration): string {
 }
 
 /** What a server says that runs with these options, where `--http` is among them. */
-async function askServer({ http }: Configuration): Promise<BundleFiles> {
+async function askServer({ http, tls }: Configuration): Promise<BundleFiles> {
   if (http === undefined || http.port === 0) return new Map();
   const host = http.host.includes(":") ? `[${http.host}]` : http.host;
-  const ask = (path: string) => answerOf(`http://${host}:${http.port}${path}`);
+  const scheme = tls === undefined || isLoopback(http.host) ? "http" : "https";
+  const ask = (path: string) => answerOf(`${scheme}://${host}:${http.port}${path}`);
   const [ready, metrics, events] = await Promise.all(["/readyz", "/metrics", "/log"].map(ask));
   return new Map([["readyz.txt", ready], ["metrics.txt", metrics], ["events.txt", events]]);
 }

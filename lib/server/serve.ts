@@ -18,7 +18,7 @@ import { type Front, OneThread } from "./front.ts";
 import { writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
 import { makeContext, makePrefixes } from "./make_context.ts";
-import { fitConnections } from "./descriptors.ts";
+import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
 import { evicts, liveSettings } from "./settings.ts";
@@ -92,7 +92,7 @@ async function listenAndServe(
   try {
     const counters = new Counters();
     const access = new Access(configuration, counters, log.say);
-    const observation = await Observation.begin(configuration, log, access.users);
+    const observation = await Observation.begin(configuration, log, access);
     try {
       return await serveObserved(
         configuration,
@@ -138,6 +138,7 @@ async function serveObserved(
     ? new (await import("./threads/pool.ts")).Pool({
       configuration,
       log: observation.log.say,
+      renew: (user) => access.users?.renew(user),
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })
@@ -152,8 +153,9 @@ async function serveObserved(
     log,
     onEvicted,
     ...observation.storeHooks,
+    openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
-  signals.onReload(() => void access.reload().then(() => front.reload()));
+  signals.onReload(() => void access.reload(() => front.members()).then(() => front.reload()));
   const store = await openUnlessStopped(choice, signals, pool);
   if (store === undefined) return Exit.ok;
   let closed = false;
@@ -167,6 +169,7 @@ async function serveObserved(
       {
         ...{ store, clock, debugClock, log, counters, watchers, live, maxConnections },
         users: access.users,
+        audit: access.audit,
         tls: access.tls,
         refreshCertificates: access.tls && (async () => {
           const problem = await access.refreshCertificates();
@@ -183,9 +186,12 @@ async function serveObserved(
     );
     await front.start(context);
     const places = await front.listen();
+    access.guard(places);
     await front.accept();
     const portFile = Deno.env.get(PORT_FILE);
-    if (portFile && configuration.unixSocket === undefined) {
+    if (
+      portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
+    ) {
       try {
         writePortFile(portFile, places.map(({ addr }) => addr));
       } catch (error) {
@@ -195,13 +201,18 @@ async function serveObserved(
     if (pidFile !== undefined) writePidFile(pidFile);
     const where = places.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
-    const ready = `listening on ${where}, items kept ${placeOf(choice)}`;
+    const took = secondsSince(began);
+    const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
+      `${items} items, ${bytes} bytes, ${took} s`;
     observation.serve(context, front, ready);
-    observation.log.say(ready, "notice", { items, bytes, seconds: secondsSince(began) });
+    observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
     const reason = await Promise.race([signals.stopped, front.died.then(failed)]);
     const stopping = performance.now();
-    observation.log.say(`stopping: ${reason}`, "notice", { connections: front.size });
+    const connections = front.size;
+    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+      connections,
+    });
     observation.health.drain();
     access.close();
     await front.drain();

@@ -17,6 +17,7 @@ import { accepting } from "./accepting.ts";
 import { Admission, type AdmissionCounts } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
+import { Strangers } from "./access/strangers.ts";
 import type { Protocol } from "./endpoint.ts";
 import { SpareDescriptor } from "./descriptors.ts";
 import { Episode } from "./episode.ts";
@@ -99,6 +100,7 @@ export class Server implements Surroundings {
   private readonly disabled = { count: 0, time: 0 };
 
   private readonly rejects: boolean;
+  private readonly strangers: Strangers;
 
   constructor(private readonly context: Context, private readonly policy: Policy) {
     const { log, counters } = context;
@@ -116,6 +118,7 @@ export class Server implements Surroundings {
       log,
       policy.common,
     );
+    this.strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
     this.second = Math.floor(context.clock.now() / 1000);
     this.timer = setInterval(() => this.tick(), 1000);
   }
@@ -129,6 +132,11 @@ export class Server implements Surroundings {
   /** Connections open now. */
   get size(): number {
     return this.connections.size;
+  }
+
+  /** All connections, with their sessions. */
+  get members(): Iterable<Connection> {
+    return this.connections.keys();
   }
 
   /** Whether connections are accepted: not while one has no room and is not rejected either. */
@@ -171,6 +179,9 @@ export class Server implements Surroundings {
       ["connect_rate", policy.perSecond ?? 0],
       ["rejected_by_address", counters.rejected_by_address],
       ["dead_connections", this.dead],
+      ["max_strangers", Math.max(1, Math.floor(maxConnections / 4))],
+      ["strangers", this.strangers.size],
+      ["strangers_closed", this.strangers.closed],
       ["max_client_memory", Number.isFinite(memory.limit) ? memory.limit : 0],
       ["client_memory", memory.used],
       ["client_memory_waiting", memory.waiting],
@@ -308,7 +319,7 @@ export class Server implements Surroundings {
   }
 
   private admit(conn: Transport, protocols: Protocol, listener: string): void {
-    const { counters, watchers } = this.context;
+    const { counters, watchers, users } = this.context;
     const { remoteAddr } = conn;
     const verdict = this.admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
@@ -328,7 +339,14 @@ export class Server implements Surroundings {
     }
     const number = this.numbers.add(1);
     const name = addressOf(remoteAddr);
-    const connection = new Connection(conn, this.context, this, { id: number, name, protocols });
+    const connection = new Connection(conn, this.context, this, {
+      id: number,
+      name,
+      host: hostOf(remoteAddr),
+      user: conn.certificateNames && users?.certified(conn.certificateNames),
+      protocols,
+    });
+    if (!connection.session.authenticated) this.strangers.enter(connection);
     this.connections.set(connection, {
       number,
       addr: name,
@@ -339,6 +357,7 @@ export class Server implements Surroundings {
     this.trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
       this.connections.delete(connection);
+      this.strangers.leave(connection);
       this.admission.leave(remoteAddr);
       if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
       this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
@@ -376,6 +395,7 @@ export class Server implements Surroundings {
     this.second = Math.floor(this.context.clock.now() / 1000);
     this.memory.tick();
     this.admission.tick();
+    this.strangers.tick();
     this.shortage.tick();
     const { idleTimeout } = this.policy;
     for (const connection of this.connections.keys()) {
@@ -386,6 +406,11 @@ export class Server implements Surroundings {
       } else if (this.ticks > connection.active) connection.rest();
     }
   }
+}
+
+/** An address without its port. */
+function hostOf(addr: Deno.Addr): string {
+  return addr.transport === "tcp" ? addr.hostname.replace(V4_IN_V6, "") : "unix";
 }
 
 function addressOf(addr: Deno.Addr): string {

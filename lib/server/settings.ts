@@ -57,7 +57,7 @@ export function settingsOf(
   live: Live,
   prefixes: PrefixCounts,
 ): Figure[] {
-  const { extended, authFile, sasl, tls } = configuration;
+  const { extended, authFile, users, sasl, tls } = configuration;
   /** What `-o` said of something that kvs does not have, or memcached's default. */
   const given = (name: string, initial: string | number): Figure => [
     name,
@@ -86,7 +86,7 @@ export function settingsOf(
     ["tcp_backlog", configuration.backlog],
     ["binding_protocol", PROTOCOL_NAMES[configuration.protocol]],
     ["auth_enabled_sasl", yes(sasl)],
-    ["auth_enabled_ascii", sasl ? "no" : authFile ?? "no"],
+    ["auth_enabled_ascii", configuration.protocol === "binary" ? "no" : authFile ?? users ?? "no"],
     ["item_size_max", configuration.maxItemSize],
     ["maxconns_fast", yes(extended.maxconnsFast)],
     given("hashpower_init", 0),

@@ -40,6 +40,8 @@ export interface StoreChoice extends StoreOptions {
   readonly fsync: typeof fsyncNames[number];
   /** Bytes that the data directory may take; 0 for no limit. */
   readonly maxDisk: number;
+  /** Files of the data directory that are open at a time while nothing is written to them; 1024 unless given. */
+  readonly openFiles?: number | undefined;
   readonly redisUrl: readonly string[];
   readonly redisCluster: boolean;
   /** File of certificates in PEM that TLS to Redis trusts. */
@@ -112,6 +114,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         fsync,
         maxDisk,
         evict,
+        openFiles: choice.openFiles,
       });
     }
     case "gcs": {

@@ -16,7 +16,7 @@ async function ask(address: string): Promise<{ code: number; stdout: string; std
 
 Deno.test("health: the exit code says whether a server takes writes", async () => {
   const health = new Health();
-  const server = HttpServer.open({ host: "127.0.0.1", port: 0 }, {
+  const server = await HttpServer.open({ host: "127.0.0.1", port: 0 }, {
     health,
     metrics: () => undefined,
     users: undefined,

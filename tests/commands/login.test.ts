@@ -1,7 +1,7 @@
 /** Logins: over text as memcached's -Y has them, over the binary protocol by SASL as its -S has them. */
 
 import { assertEquals } from "@std/assert";
-import { Users } from "../../lib/server/users.ts";
+import { PasswordFile } from "../../lib/server/access/password_file.ts";
 import { ask, failure, Opcode, reply, Status, storing, u32 } from "../protocol/binary/frames.ts";
 import { Harness, type HarnessOptions, ScriptedSocket, VERSION } from "../server/harness.ts";
 import { rules, type Step } from "./rules.ts";
@@ -11,7 +11,7 @@ const { authFailure, notFound, invalidArguments, outOfMemory, unknownCommand } =
 
 const file = Deno.makeTempFileSync();
 Deno.writeTextFileSync(file, "foo:bar\nbaz qux:space word\nempty:\n");
-const users = new Users(file);
+const users = new PasswordFile(file);
 Deno.removeSync(file);
 
 const overText: HarnessOptions = { context: { users }, protocols: "ascii" };

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Receiver } from "../observe/otlp.ts";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
 import { freePort, RedisServer } from "../storage/redis/servers.ts";
@@ -229,6 +230,24 @@ function metadataServer(endpoint: string, account: string): Deno.HttpServer<Deno
     return new Response(await answer.text(), { headers: { ...headers, "content-type": type! } });
   });
 }
+
+Deno.test("OpenTelemetry, the live page and the support bundle are in it", async () => {
+  await using receiver = new Receiver();
+  const http = String(freePort());
+  await using server = await Server.start(
+    ["--store", "memory", "--http", http],
+    receiver.environment,
+  );
+  assertEquals((await server.client(["set", "k", "v"])).code, 0);
+  await receiver.until(() => receiver.value("memcached_current_items") === 1);
+  const page = await (await fetch(`http://127.0.0.1:${http}/`)).text();
+  assertStringIncludes(page, "Biggest talkers");
+  const tar = `${scratch}/report.tar`;
+  const report = await server.client(["report", tar]);
+  assertEquals(report.code, 0, report.stderr);
+  assertStringIncludes(report.stdout, "events.txt");
+  assert((await Deno.stat(tar)).size > 0);
+});
 
 Deno.test("exit codes and complaints come through", async () => {
   const unreachable = await runClient(["--servers", "127.0.0.1:1", "get", "key"]);

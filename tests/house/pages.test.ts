@@ -92,7 +92,7 @@ Deno.test("every command within a sentence names what there is", () => {
 });
 
 Deno.test("every block says what it is", () => {
-  const languages = ["console", "sh", "text", "ts"];
+  const languages = ["console", "json", "sh", "text", "ts"];
   const strange = blocks(all.filter(({ path }) => !path.startsWith("lib/")))
     .filter(({ language }) => !languages.includes(language));
   assertEquals(strange.map(({ path, body }) => `${path}: ${body}`), []);

@@ -1,5 +1,6 @@
 /** What a VM of Google's finds around it: metadata, its release in a bucket, its secret. For the startup script. */
 
+import type { AptRepository } from "./apt_repository.ts";
 import type { Result, Sandbox } from "./sandbox.ts";
 
 export interface Surroundings {
@@ -7,6 +8,8 @@ export interface Surroundings {
   release: { name: string; files: Record<string, string> };
   /** Values of Secret Manager by the names of their versions. */
   secrets?: Record<string, string>;
+  /** Where Google's packages are. */
+  packages?: AptRepository;
 }
 
 /** Milliseconds until a VM is taken to have nothing more to say. */
@@ -47,6 +50,7 @@ words=()
 for word in "$@"; do
   word=\${word/#http:\\/\\/metadata.google.internal/${origin}\\/metadata}
   word=\${word/#https:\\/\\/storage.googleapis.com/${origin}\\/storage}
+  word=\${word/#https:\\/\\/packages.cloud.google.com/${origin}\\/packages}
   word=\${word/#https:\\/\\/secretmanager.googleapis.com/${origin}\\/secretmanager}
   words+=("$word")
 done
@@ -90,6 +94,8 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
       }
       return await this.metadata(request, instance, searchParams);
     }
+    const packages = pathname.match(/^\/packages(\/.*)$/)?.[1];
+    if (packages !== undefined && this.given.packages) return this.given.packages.answer(packages);
     if (request.headers.get("authorization") !== `Bearer ${this.token}`) {
       return new Response(null, { status: 401 });
     }

@@ -40,7 +40,8 @@ mount -t devpts devpts "$shared/root/dev/pts"
 ln -s pts/ptmx "$shared/root/dev/ptmx"
 # nothing of what this machine starts, only what a test asks for
 rm -rf "$shared/root/etc/systemd/system/"*.wants
-printf '[Unit]\nAllowIsolate=yes\n' >"$shared/root/etc/systemd/system/sandbox.target"
+# As at a boot: what the system does before its first service, such as clearing /tmp, is done.
+printf '[Unit]\nAllowIsolate=yes\nWants=sysinit.target\nAfter=sysinit.target\n' >"$shared/root/etc/systemd/system/sandbox.target"
 # User name spaces, which units ask for, are not to be had in a mere chroot.
 cd "$shared/root"
 mkdir -p old

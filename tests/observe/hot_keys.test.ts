@@ -40,7 +40,7 @@ Deno.test("stats slow: a batch is slow by the one reading at its end, whoever re
   let now = 0;
   const coarse = new CoarseClock(10, () => now);
   using _timer = coarse;
-  const timing = new Timing(100, () => now, coarse);
+  const timing = new Timing(100, () => now, undefined, coarse);
   const request = { op: "get", bytes: new Uint8Array(1), keyStart: 0, keyEnd: 1 };
   const run = (milliseconds: number) => {
     const batch = timing.begin()!;
@@ -55,6 +55,17 @@ Deno.test("stats slow: a batch is slow by the one reading at its end, whoever re
   assertEquals(timing.slow.list().map(({ milliseconds }) => milliseconds), [100]);
   run(99);
   assertEquals(timing.slow.total, 1);
+});
+
+Deno.test("timing: what a thread has timed is counted by another as if it were its own", () => {
+  const here = new Timing(100);
+  const there = new Timing(100, undefined, (told) => here.take(told));
+  const batch = there.begin()!;
+  batch.note({ op: "get", bytes: new TextEncoder().encode("key"), keyStart: 0, keyEnd: 3 });
+  there.end(batch, 7);
+  assertEquals(here.requests.get("get")?.count, 1);
+  assertEquals(there.requests.size, 0);
+  assertEquals(here.hot.top(1).map(({ key, count }) => [key, count]), [["key", 1]]);
 });
 
 Deno.test("coarse clock: who asks after a silence is told the time as it is", async () => {

@@ -91,21 +91,29 @@ Deno.test("live page: a full disk is said, with what to do", async () => {
   }
 });
 
-redisTest("live page: a Redis that is gone is said, and that it is back", async () => {
-  await using redis = new RedisServer();
-  await redis.start();
-  await using browser = await Chromium.start();
-  await using server = await ServerProcess.start([
-    ...["-p", "-1", "--http", "0", "--store", "redis", "--redis-url", redis.url],
-  ]);
-  const watched = await browser.page(await pageOf(server));
-  await watched.reads("#state li.good", /Serving/);
-  await redis.kill("SIGKILL");
-  await watched.reads("#state li.critical", /Away: .*Check the network/);
-  await redis.start();
-  await watched.reads("#state li.good", /Serving/);
-  assertEquals(watched.errors, []);
-});
+redisTest(
+  "live page: a Redis that stands still or is gone is said, and that it is back",
+  async () => {
+    await using redis = new RedisServer();
+    await redis.start();
+    await using browser = await Chromium.start();
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "--http", "0", "--store", "redis", "--redis-url", redis.url],
+      ...["--store-timeout", "1s"],
+    ]);
+    const watched = await browser.page(await pageOf(server));
+    await watched.reads("#state li.good", /Serving/);
+    await redis.kill("SIGSTOP");
+    await watched.reads("#state li.critical", /Away: .*Check the network/);
+    await redis.kill("SIGCONT");
+    await watched.reads("#state li.good", /Serving/);
+    await redis.kill("SIGKILL");
+    await watched.reads("#state li.critical", /Away: .*Check the network/);
+    await redis.start();
+    await watched.reads("#state li.good", /Serving/);
+    assertEquals(watched.errors, []);
+  },
+);
 
 Deno.test("live page: it is one file of a few hundred kilobytes that asks for nothing elsewhere", async () => {
   await using server = await ServerProcess.start(["-p", "-1", "--http", "0", "--store", "memory"]);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Telemetry } from "../../lib/observe/telemetry.ts";
 import { ServerProcess } from "../server/process.ts";
+import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { RedisServer, redisTest } from "../storage/redis/servers.ts";
 import { readExposition } from "./exposition.ts";
 import { attributeOf, Receiver } from "./otlp.ts";
@@ -86,7 +86,31 @@ redisTest("OpenTelemetry: what is asked of Redis is spans, with what came of it"
   await receiver.until(() => (receiver.value("kvs_redis_results", { result: "ok" }) ?? 0) > 0);
 });
 
-Deno.test("OpenTelemetry: nothing is made of it where Deno does not export", async () => {
-  assertEquals(Deno.env.get("OTEL_DENO"), undefined);
-  assertEquals(await Telemetry.open("0", "memory"), undefined);
+Deno.test("OpenTelemetry: what is asked of a bucket is spans, without the names of its objects", async () => {
+  await using emulator = await Emulator.start();
+  await using receiver = new Receiver();
+  await using server = await ServerProcess.start(
+    ["-p", "-1", "--store", "gcs", "--bucket", "bucket", "--gcs-endpoint", emulator.endpoint],
+    receiver.environment,
+  );
+  await ask(server, "set privatekey 0 0 1\r\nx\r\nget privatekey\r\n", "END\r\n");
+  for (const name of ["gcs write", "gcs read"]) {
+    await receiver.until(() => receiver.spans.some((span) => span.name === name));
+    const span = receiver.spans.find((span) => span.name === name)!;
+    assertEquals(attributeOf(span, "kvs.result"), "ok");
+  }
+  await receiver.until(() =>
+    (receiver.value("kvs_store_request_duration_seconds", { operation: "write" }) ?? 0) > 0
+  );
+  assertEquals(/private/.test(receiver.raw), false);
+});
+
+Deno.test("OpenTelemetry: nothing is sent where Deno does not export", async () => {
+  await using receiver = new Receiver();
+  const environment = { ...receiver.environment, OTEL_DENO: "false" };
+  await using server = await ServerProcess.start(MEMORY, environment);
+  await ask(server, "get a\r\n", "END\r\n");
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertEquals(receiver.raw, "");
 });

@@ -74,6 +74,17 @@ Deno.test("framing: memory doubles with what is held, and is given back when not
   assertEquals(buffer.room().length, 2 ** 14);
 });
 
+Deno.test("framing: much memory that was outgrown is freed, and so is all of it at the end", () => {
+  const buffer = new ReceiveBuffer();
+  receive(buffer, "x".repeat(60_000));
+  const outgrown = buffer.bytes;
+  receive(buffer, "x".repeat(60_000));
+  assertEquals([outgrown.length, buffer.bytes.length], [0, 2 ** 17]);
+  const last = buffer.bytes;
+  buffer.release();
+  assertEquals([last.length, buffer.held], [0, 0]);
+});
+
 Deno.test("framing: a buffer whose client says little has little memory, before and after a burst", () => {
   const buffer = new ReceiveBuffer();
   assertEquals([buffer.bytes.length, buffer.room().length], [0, 2 ** 11]);

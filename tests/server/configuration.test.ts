@@ -30,7 +30,8 @@ const protocols: [line: string, protocol: string][] = [
   ["-B binary", "binary"],
   ["-Y users", "ascii"],
   ["-Y users -B ascii", "ascii"],
-  ["-S -Y users", "binary"],
+  ["--users users", "ascii"],
+  ["-S -Y users", "auto"],
   ["-S -Y users -B binary", "binary"],
 ];
 for (const [line, protocol] of protocols) {
@@ -41,13 +42,13 @@ for (const [line, protocol] of protocols) {
 }
 
 const refusals: [line: string, says: RegExp][] = [
-  ["-Y users -B binary", /-Y\/--auth-file logs in by the text protocol alone/],
-  ["-Y users -B auto", /-Y\/--auth-file logs in by the text protocol alone/],
+  ["-Y users -B binary", /-Y\/--auth-file and --users log in by the text protocol/],
+  ["--users users -B auto", /-Y\/--auth-file and --users log in by the text protocol/],
+  ["-Y users --users users", /-Y\/--auth-file and --users both say/],
   ["-S", /-S\/--enable-sasl needs users/],
-  ["-S -Y users -B auto", /by the binary protocol alone/],
-  ["-S -Y users -B binary -B ascii", /by the binary protocol alone/],
+  ["-S -B auto", /-S\/--enable-sasl/],
   ["-Y users -l proto[binary]:127.0.0.1", /no listener may be proto\[binary\]/],
-  ["-S -Y users -l proto[ascii]:127.0.0.1", /no listener may be proto\[ascii\]/],
+  ["-S -Y users -B binary -l proto[ascii]:127.0.0.1", /no listener may be proto\[ascii\]/],
   ["-B http", /-B\/--protocol/],
   ["-U 11211", /-U\/--udp-port takes 0 alone, as kvs serves no UDP/],
   ["-U -1", /serves no UDP/],
@@ -172,5 +173,6 @@ Deno.test("stats settings tells how users log in", () => {
   };
   assertEquals(shown(""), ["no", "no"]);
   assertEquals(shown("-Y users"), ["no", "users"]);
-  assertEquals(shown("-S -Y users"), ["yes", "no"]);
+  assertEquals(shown("-S -Y users"), ["yes", "users"]);
+  assertEquals(shown("-S -Y users -B binary"), ["yes", "no"]);
 });

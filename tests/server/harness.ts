@@ -168,6 +168,11 @@ export class Harness implements AsyncDisposable {
 
   /** Serves a client to its end. */
   serve(socket: Socket): Promise<void> {
+    return this.connection(socket).serve();
+  }
+
+  /** A connection that is yet to be served. */
+  connection(socket: Socket): Connection {
     const { clock } = this;
     const surroundings = {
       ticks: 0,
@@ -178,7 +183,7 @@ export class Harness implements AsyncDisposable {
       memory: new ClientMemory(Infinity, this.context.log),
     };
     const origin = { id: 1, name: "tcp:127.0.0.1:1", protocols: this.protocols };
-    return new Connection(socket, this.context, surroundings, origin).serve();
+    return new Connection(socket, this.context, surroundings, origin);
   }
 
   /** Moves the clock. */

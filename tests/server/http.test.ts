@@ -1,8 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Users } from "../../lib/commands/context.ts";
+import { Right, Rights } from "../../lib/commands/rights.ts";
 import { Health } from "../../lib/observe/health.ts";
-import { readHttpAddress } from "../../lib/server/http/address.ts";
+import { Tls } from "../../lib/net/tls/mod.ts";
+import { objectionTo, readHttpAddress } from "../../lib/server/http/address.ts";
 import { HttpServer } from "../../lib/server/http/http.ts";
 import { ExitError } from "../../lib/errors.ts";
+import { makeCertificate } from "../certificates.ts";
 
 const HERE = { host: "127.0.0.1", port: 0 };
 
@@ -10,17 +14,21 @@ const HERE = { host: "127.0.0.1", port: 0 };
 function opened(
   health = new Health(),
   bounds?: { connections: number; stalledAfter: number },
-  users?: { check(user: Uint8Array, password: Uint8Array): boolean },
+  users?: Users,
 ) {
   return HttpServer.open(HERE, {
     health,
     metrics: () => "up 1\n",
     users,
     pages: new Map([["/", () => new Response("page")]]),
-  }, bounds);
+  }, { bounds });
 }
 
-async function closing(server: HttpServer, run: (server: HttpServer) => Promise<void>) {
+async function closing(
+  opening: Promise<HttpServer>,
+  run: (server: HttpServer) => Promise<void>,
+) {
+  const server = await opening;
   try {
     await run(server);
   } finally {
@@ -40,19 +48,81 @@ const get = (port: number, path: string, headers = "", host = `127.0.0.1:${port}
 
 const statusOf = (reply: string) => Number(/^HTTP\/1.1 (\d+)/.exec(reply)?.[1]);
 
-Deno.test("http: an address of another machine's reach is refused, and what is missing is said", () => {
-  for (const text of ["0.0.0.0:9150", "10.0.0.1:9150", "[::]:9150", "example.com:1"]) {
-    let said = "";
+const bare = { hasTls: false, hasUsers: false, insecure: false };
+
+Deno.test("http: an address of a network's reach needs TLS and users, or the word that it is meant", () => {
+  const missing = (text: string, protection: Partial<typeof bare>) => {
     try {
-      readHttpAddress(text);
+      readHttpAddress(text, { ...bare, ...protection });
+      return undefined;
     } catch (error) {
-      said = (error as ExitError).message;
+      return (error as ExitError).message;
     }
-    assertMatch(said, /is not a loopback address; .* needs TLS and users/);
+  };
+  for (const text of ["0.0.0.0:9150", "10.0.0.0:9150", "[::]:9150", "example.com:1"]) {
+    assertMatch(missing(text, {})!, /beyond this machine the page needs TLS \(-Z\) and users \(/);
+    assertMatch(missing(text, { hasTls: true })!, /needs users \(-Y FILE, --users FILE\), or/);
+    assertMatch(missing(text, { hasUsers: true })!, /needs TLS \(-Z\), or --insecure$/);
+    assertEquals(missing(text, { hasTls: true, hasUsers: true }), undefined);
+    assertEquals(missing(text, { insecure: true }), undefined);
   }
-  assertEquals(readHttpAddress("9150"), { host: "127.0.0.1", port: 9150 });
-  assertEquals(readHttpAddress("[::1]:1"), { host: "::1", port: 1 });
-  assertEquals(readHttpAddress("localhost:1"), { host: "localhost", port: 1 });
+  assertEquals(readHttpAddress("9150", bare), { host: "127.0.0.1", port: 9150 });
+  assertEquals(readHttpAddress("[::1]:1", bare), { host: "::1", port: 1 });
+  assertEquals(readHttpAddress("localhost:1", bare), { host: "localhost", port: 1 });
+});
+
+Deno.test("http: beyond this machine an address is taken for Host, and no name but its own", () => {
+  const headers = (host: string, more: Record<string, string> = {}) =>
+    new Headers({ host, ...more });
+  const clear = { scheme: "http", host: "cache.example" } as const;
+  for (const host of ["10.0.0.7:9150", "[fd00::7]", "cache.example:9150", "localhost"]) {
+    assertEquals(objectionTo(headers(host), clear), undefined);
+  }
+  assertMatch(objectionTo(headers("evil.example"), clear)!, /no address of this machine/);
+  // With TLS the certificate has told the browser who this is.
+  const site = { scheme: "https", host: "0.0.0.0" } as const;
+  assertEquals(objectionTo(headers("kvs.example"), site), undefined);
+  const origin = (of: string) => objectionTo(headers("kvs.example", { origin: of }), site);
+  assertEquals(origin("https://kvs.example"), undefined);
+  assertMatch(origin("http://kvs.example")!, /another site/);
+  assertMatch(origin("https://evil.example")!, /another site/);
+});
+
+Deno.test("http: with TLS the pages are read over it, and by users alone", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await makeCertificate(directory, "subjectAltName=DNS:localhost,IP:127.0.0.1");
+    const chain = `${directory}/server.crt`;
+    const key = `${directory}/server.key`;
+    const tls = new Tls({ chain, key, ca: undefined, onlyTls13: false }, () => {});
+    const shown = {
+      health: new Health(),
+      metrics: () => "up 1\n",
+      users: people,
+      pages: new Map(),
+    };
+    const address = { host: "0.0.0.0", port: 0 };
+    await closing(HttpServer.open(address, shown, { tls }), async ({ port, scheme }) => {
+      assertEquals(scheme, "https");
+      using client = Deno.createHttpClient({
+        caCerts: [await Deno.readTextFile(`${directory}/ca.crt`)],
+      });
+      const ask = async (path: string, headers: Record<string, string> = {}) => {
+        const response = await fetch(`https://127.0.0.1:${port}${path}`, { client, headers });
+        return [response.status, await response.text()];
+      };
+      assertEquals(await ask("/healthz"), [200, "ok\n"]);
+      assertEquals((await ask("/metrics"))[0], 401);
+      const authorization = `Basic ${btoa("ann:a:b")}`;
+      assertEquals(await ask("/metrics", { authorization }), [200, "up 1\n"]);
+      // Who speaks no TLS is told nothing.
+      const reply = await get(port, "/healthz").catch(() => "");
+      assertEquals(/HTTP|ok/.test(reply), false);
+    });
+    tls.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("http: metrics are shown to a request that names this machine", () =>
@@ -89,14 +159,18 @@ Deno.test("http: probes are answered whatever Host they send", () =>
     assertEquals(statusOf(await get(port, "/readyz", "", "10.1.2.3:80")), 503);
   }));
 
-/** Who is `ann` with the password `a:b` is a user. */
-const ann = {
-  check: (user: Uint8Array, password: Uint8Array) =>
-    new TextDecoder().decode(user) === "ann" && new TextDecoder().decode(password) === "a:b",
+/** `ann` with the password `a:b` may do everything, `bob` with `b` may read keys alone. */
+const people: Users = {
+  check(user, password) {
+    const pair = new TextDecoder().decode(user) + " " + new TextDecoder().decode(password);
+    if (pair === "ann a:b") return { name: "ann", rights: undefined };
+    return pair === "bob b" ? { name: "bob", rights: new Rights(Right.read) } : undefined;
+  },
+  certified: () => undefined,
 };
 
 Deno.test("http: where the server has users, all but the health asks for one", () =>
-  closing(opened(new Health(), undefined, ann), async (server) => {
+  closing(opened(new Health(), undefined, people), async (server) => {
     const { port } = server;
     const as = (pair: string) => `Authorization: Basic ${btoa(pair)}\r\n`;
     for (const path of ["/", "/metrics", "/none"]) {
@@ -119,6 +193,7 @@ Deno.test("http: where the server has users, all but the health asks for one", (
     assertEquals(statusOf(await get(port, "/", "Authorization: Bearer YW5uOmE6Yg==\r\n")), 401);
     assertEquals(statusOf(await get(port, "/", as("ann:a:b"))), 200);
     assertEquals(statusOf(await get(port, "/metrics", as("ann:a:b"))), 200);
+    assertEquals(statusOf(await get(port, "/metrics", as("bob:b"))), 403);
     assertEquals(statusOf(await get(port, "/healthz")), 200);
     assertEquals(statusOf(await get(port, "/", as("ann:a:b"), "evil.example")), 403);
   }));
@@ -199,11 +274,11 @@ Deno.test("http: one client too many is closed, and those that are there are ser
     for (const conn of open) conn.close();
   }));
 
-Deno.test("http: an address in use is said in one line", () => {
+Deno.test("http: an address in use is said in one line", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let said = "";
   try {
-    HttpServer.open({ host: "127.0.0.1", port: listener.addr.port }, {
+    await HttpServer.open({ host: "127.0.0.1", port: listener.addr.port }, {
       health: new Health(),
       metrics: () => undefined,
       users: undefined,

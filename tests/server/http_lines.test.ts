@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Users } from "../../lib/server/users.ts";
+import { PasswordFile } from "../../lib/server/access/password_file.ts";
 import { Harness } from "./harness.ts";
 import { receiveAll } from "./wire.ts";
 
@@ -50,7 +50,7 @@ Deno.test("HTTP: a value may hold whatever it likes", async () => {
 Deno.test("HTTP: a stranger's line of it ends the connection where a login is asked for", async () => {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, "user:password\n");
-  await using harness = new Harness({ context: { users: new Users(file) } });
+  await using harness = new Harness({ context: { users: new PasswordFile(file) } });
   assertEquals(await harness.exchange(["POST / HTTP/1.1\r\nHost: a\r\n\r\nset k 0 0 1\r\n"]), "");
   await Deno.remove(file);
 });

@@ -101,6 +101,8 @@ const refusals: Record<string, { args: string[]; says: RegExp }> = {
   "a mask that is not octal": { args: ["-a", "999"], says: /--unix-mask/ },
   "a repair of no data directory": { args: ["--repair"], says: /--repair.*--store disk/ },
   "a check of no data directory": { args: ["check"], says: /check.*--store disk/ },
+  "two Unix sockets": { args: ["-s", "a", "-l", "unix:b"], says: /name 2 Unix sockets/ },
+  "a Unix socket without a path": { args: ["-l", "unix:"], says: /no path behind 'unix:'/ },
   "no threads": { args: ["-t", "0"], says: /--threads/ },
   "no requests per event": { args: ["-R", "0"], says: /--max-reqs-per-event/ },
 };

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { commandOf, runServer, ServerProcess } from "./process.ts";
 import { exchangeWith, receiveAll, receiveUntil, send } from "./wire.ts";
 
-const MEMORY = ["--store", "memory"];
+// A machine of the tests may have a public address.
+const MEMORY = ["--insecure", "--store", "memory"];
 const decoder = new TextDecoder();
 
 function hasIpv6(): boolean {
@@ -113,6 +114,38 @@ Deno.test("-p 0 with a Unix socket listens on the socket alone", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("-l unix:PATH listens beside TCP, and lets clients in where TCP has no room", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/kvs.sock`;
+  const ports = `${directory}/ports`;
+  const args = [...MEMORY, "-p", "-1", "-l", `127.0.0.1,unix:${path}`, "-c", "10"];
+  await using server = await ServerProcess.start(args, { MEMCACHED_PORT_FILENAME: ports });
+  assertMatch(server.said, new RegExp(`listening on 127.0.0.1:\\d+, ${path},`));
+  const port = Number(/^TCP INET: (\d+)\n$/.exec(await Deno.readTextFile(ports))![1]);
+  using stack = new DisposableStack();
+  for (let i = 0; i < 2; i++) {
+    const conn = stack.use(await Deno.connect({ hostname: "127.0.0.1", port }));
+    await send(conn, "version\r\n");
+    assertMatch(await receiveUntil(conn, "\r\n"), /^VERSION/);
+  }
+  assertEquals(await exchangeWith(port, ""), "ERROR Too many open connections\r\n");
+  assertMatch(await exchangeWith({ transport: "unix", path }, "version\r\n"), /^VERSION/);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("-s takes the place of TCP, whatever -l and -p say, as in memcached", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/kvs.sock`;
+  const args = [...MEMORY, "-p", "-1", "-l", "127.0.0.1", "-s", path];
+  await using server = await ServerProcess.start(args);
+  assertEquals(server.address, path);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(directory, { recursive: true });
+});
+
 Deno.test("-p 0 without a Unix socket listens nowhere, as memcached, and says so", async () => {
   const path = await Deno.makeTempFile();
   const env = { MEMCACHED_PORT_FILENAME: path };
@@ -212,5 +245,21 @@ Deno.test("-h names no feature that harnesses look for there and kvs does not ha
   const { stdout } = await runServer("-h");
   for (const word of ["ext_path", "proxy_config", "no_drop_privileges"]) {
     assert(!stdout.includes(word), word);
+  }
+});
+
+Deno.test("a listener that a private network reaches is warned of and shown in stats settings, but not with users", async () => {
+  const wildcard = [...MEMORY, "-l", "0.0.0.0", "-p", "-1"];
+  await using open = await ServerProcess.start(wildcard);
+  await open.says(/whoever reaches 0\.0\.0\.0:\d+ can read and change everything/);
+  assertMatch(await exchangeWith(open.port, "stats settings\r\n"), /STAT open_to (private|public)/);
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(file, "foo:bar\n");
+    await Deno.chmod(file, 0o600);
+    await using closed = await ServerProcess.start([...wildcard, "-Y", file]);
+    assertEquals(closed.said.includes("can read and change"), false);
+  } finally {
+    await Deno.remove(file);
   }
 });

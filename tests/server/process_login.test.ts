@@ -17,6 +17,7 @@ async function inDirectory(body: (directory: string) => Promise<void>): Promise<
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${directory}/users`, "foo:bar\n");
+    await Deno.chmod(`${directory}/users`, 0o600);
     await body(directory);
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -55,9 +56,9 @@ Deno.test("-Y: on a Unix socket nothing is done before a login", async () => {
   });
 });
 
-Deno.test("-S: on every listener nothing is done before a login by SASL, and lines are not taken", async () => {
+Deno.test("-S with -B binary: on every listener nothing is done before a login by SASL, and lines are not taken", async () => {
   await inDirectory(async (directory) => {
-    const options = ["--store", "memory", "-S", "-Y", `${directory}/users`];
+    const options = ["--store", "memory", "-S", "-B", "binary", "-Y", `${directory}/users`];
     const path = `${directory}/socket`;
     await using tcp = await ServerProcess.start([...options, "-p", "-1"]);
     await using _ = await ServerProcess.start([...options, "-s", path]);
@@ -73,6 +74,20 @@ Deno.test("-S: on every listener nothing is done before a login by SASL, and lin
         letIn + failure(get, Status.notFound),
       );
     }
+  });
+});
+
+Deno.test("-S with -Y: text and binary both log in; -S alone has memcached's file of SASL users, and binary alone", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/users`;
+    const options = ["--store", "memory", "-p", "-1", "-S"];
+    await using both = await ServerProcess.start([...options, "-Y", file]);
+    assertEquals(await exchangeWith(both.port, `${login}mn\r\n`), "STORED\r\nMN\r\n");
+    assertEquals(await exchangeWith(both.port, plain + ask(noop)), letIn + reply(noop));
+    assertEquals(await exchangeWith(both.port, ask(noop)), failure(noop, Status.authFailure));
+    await using alone = await ServerProcess.start(options, { MEMCACHED_SASL_PWDB: file });
+    assertEquals(await exchangeWith(alone.port, login), "");
+    assertEquals(await exchangeWith(alone.port, plain + ask(noop)), letIn + reply(noop));
   });
 });
 

@@ -17,13 +17,13 @@ const MOST = 2000;
 
 /** Asks `/readyz`; the exit code is 0 for ready, 1 for not ready, and 69 where nobody answers. */
 export const health: Command = {
-  takes: "[HOST:PORT]",
+  takes: "[[https://]HOST:PORT]",
   arguments: [0, 1],
   options: [],
   help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
   async run({ args, options }) {
     const address = args[0] ?? USUAL;
-    const url = URL.parse(`http://${address}/readyz`);
+    const url = URL.parse(`${/^https?:\/\//.test(address) ? "" : "http://"}${address}/readyz`);
     if (url === null || url.host === "" || url.pathname !== "/readyz") {
       throw new ExitError(`health takes HOST:PORT, received '${address}'`, Exit.usage);
     }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isShortage } from "../shortage.ts";
 import type { Acceptor, Transport } from "../transport.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Handshakes } from "./handshakes.ts";
@@ -102,7 +103,8 @@ export class TlsListener implements TlsAcceptor {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
           return;
         }
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        // The system has no descriptor at the moment; or only the client has gone.
+        if (isShortage(error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
     }
   }

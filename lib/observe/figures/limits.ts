@@ -71,6 +71,9 @@ export const limitRows: ReadonlyArray<Row & { readonly limit: string }> = [
       across: "sum",
     },
   ),
+  bound("max_strangers", "strangers_limit", "Most connections that have not logged in."),
+  bound("strangers", "strangers", "Connections that have not logged in.", { across: "sum" }),
+  refusal("strangers_closed", "stranger", "connections closed that had not logged in"),
   bound("max_client_memory", "client_memory_limit_bytes", "Most memory for requests and replies.", {
     unit: "bytes",
   }),

@@ -119,9 +119,14 @@ export const process: readonly Row[] = [
   ),
   gauge(
     "event_loop_lag_seconds",
-    ({ watch }) => watch?.loopLag,
+    ({ watch }) => watch && Math.max(...watch.loopLag),
     "By how much the event loop was late at most, in the last 10 seconds.",
-    { unit: "seconds", across: "max", labels: { thread: "0" } },
+    {
+      parts: ({ watch }) =>
+        watch?.loopLag.map((seconds, thread) => [{ thread: String(thread) }, seconds]) ?? [],
+      unit: "seconds",
+      across: "max",
+    },
   ),
   gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
   gauge(

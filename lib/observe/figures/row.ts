@@ -68,8 +68,8 @@ export interface Source {
   readonly memory: { readonly resident: number; readonly heap: number };
   /** What is known where `--http` watches the process. */
   readonly watch?: {
-    /** The longest time of the last seconds by which the event loop was late, in seconds. */
-    readonly loopLag: number;
+    /** The longest time of the last seconds by which the event loop of each thread was late, in seconds. */
+    readonly loopLag: readonly number[];
     /** Connections to `--http` that are open, and those closed as stalled or as too many. */
     readonly http:
       | {

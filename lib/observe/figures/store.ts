@@ -87,6 +87,7 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   own("disk", "log_bytes", "gauge", "log_bytes", "Bytes of the log.", bytes),
   own("disk", "live_bytes", "gauge", "live_bytes", "Bytes of records that count.", bytes),
   own("disk", "dead_bytes", "gauge", "dead_bytes", "Bytes that compaction can give back.", bytes),
+  own("disk", "held_bytes", "gauge", "held_bytes", "Bytes given up that listings read.", bytes),
   own("disk", "free_bytes", "gauge", "free_bytes", "Bytes free on the file system.", bytes),
   own("disk", "reserved_bytes", "gauge", "reserved_bytes", "Bytes kept back for deletes.", bytes),
   own("disk", "index_bytes", "gauge", "index_bytes", "Memory of the index.", bytes),
@@ -181,6 +182,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     bytes,
   ),
   own("redis", "redis_requests", "counter", "requests_total", "Requests to Redis."),
+  own(
+    "redis",
+    "redis_requests_in_flight",
+    "gauge",
+    "requests_in_flight",
+    "Requests without an answer yet.",
+  ),
   own("redis", "redis_writes", "counter", "socket_writes_total", "Writes to its sockets."),
   own("redis", "redis_reconnects", "counter", "reconnects_total", "Connections made anew."),
   own(

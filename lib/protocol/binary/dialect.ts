@@ -5,10 +5,10 @@
  */
 
 import type { ByteBuffer } from "../../bytes.ts";
-import type { Dialect } from "../dialect.ts";
+import type { Dialect, Guard } from "../dialect.ts";
 import type { ReceiveBuffer } from "../framing.ts";
 import { fits, type Limits } from "../limits.ts";
-import type { Failure, Outcome } from "../outcome.ts";
+import { type Failure, failures, type Outcome } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeBinary, encodeFailure, encodeFigures } from "./format_reply.ts";
 import { HEADER_LENGTH, Magic } from "./frame.ts";
@@ -18,6 +18,9 @@ const TWO_32 = 2 ** 32;
 const NO_BYTES = new Uint8Array(0);
 /** What somebody may send who has not logged in; it is refused, but must have come first. */
 const STRANGERS: Limits = { itemSize: 16 * 1024 };
+
+/** Bytes that are answered before a login, at most and one reply more. */
+const MAX_SAID = 1024;
 
 /** Frames in, frames out. */
 export class BinaryDialect implements Dialect {
@@ -30,9 +33,19 @@ export class BinaryDialect implements Dialect {
   #skip = 0;
   #skippedFor = NO_BYTES;
 
-  /** @param isLogin whether the client has yet to log in: then its requests take little memory */
-  constructor(limits: Limits, isLogin = false) {
+  /** Whether what is passed over is not the user's to store. */
+  #denied = false;
+  /** Bytes that were answered before the login. */
+  #said = 0;
+  readonly #guard: Guard | undefined;
+
+  /**
+   * @param isLogin whether the client has yet to log in: then its requests take little memory
+   * @param guard who may store what, where not everybody may store everything
+   */
+  constructor(limits: Limits, isLogin = false, guard?: Guard) {
     this.isLogin = isLogin;
+    this.#guard = isLogin ? undefined : guard;
     this.#limits = isLogin ? STRANGERS : limits;
   }
 
@@ -40,7 +53,7 @@ export class BinaryDialect implements Dialect {
     if (this.#skip !== 0) return this.#passOver(input, request);
     if (input.held < this.#needed) return false;
     const { bytes, start } = input;
-    if (bytes[start] !== Magic.request) {
+    if (bytes[start] !== Magic.request || this.isLogin && this.#said > MAX_SAID) {
       input.drop();
       request.hangUp(bytes);
       return true;
@@ -72,7 +85,9 @@ export class BinaryDialect implements Dialect {
   }
 
   encode(request: Request, outcome: Outcome, out: ByteBuffer): void {
+    const before = out.length;
     if (!request.noreply) encodeBinary(request, outcome, out);
+    if (this.isLogin) this.#said += out.length - before;
   }
 
   encodeLines({ opaque }: Request, outcome: Outcome, to: number, out: ByteBuffer): void {
@@ -100,6 +115,10 @@ export class BinaryDialect implements Dialect {
   }
 
   #mayStore(request: Request): boolean {
+    if (this.#guard !== undefined && this.#guard.refusesValue(request)) {
+      this.#denied = true;
+      return false;
+    }
     return fits(request.keyEnd - request.keyStart, request.number, request.flags, this.#limits);
   }
 
@@ -118,7 +137,11 @@ export class BinaryDialect implements Dialect {
     const frame = this.#skippedFor;
     this.#skippedFor = NO_BYTES;
     // What the frame asks for is known now as it was then.
-    if (parseFrame(frame, 0, request) === "value") request.op = "tooLarge";
+    if (parseFrame(frame, 0, request) === "value") {
+      if (this.#denied) request.refuse(failures.permissionDenied);
+      else request.op = "tooLarge";
+    }
+    this.#denied = false;
     return true;
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ByteBuffer } from "../../bytes.ts";
-import type { Dialect } from "../dialect.ts";
+import type { Dialect, Guard } from "../dialect.ts";
 import type { ReceiveBuffer } from "../framing.ts";
 import { fits, type Limits } from "../limits.ts";
 import { encodeMeta } from "../meta/format_reply.ts";
@@ -57,10 +57,15 @@ export class LineDialect implements Dialect {
   #skip = 0;
   #skippedFor = NO_BYTES;
 
-  readonly #limits: Limits;
+  /** Whether what is passed over is not the user's to store. */
+  #denied = false;
 
-  constructor(limits: Limits) {
+  readonly #limits: Limits;
+  readonly #guard: Guard | undefined;
+
+  constructor(limits: Limits, guard?: Guard) {
     this.#limits = limits;
+    this.#guard = guard;
   }
 
   next(input: ReceiveBuffer, request: Request): boolean {
@@ -137,6 +142,10 @@ export class LineDialect implements Dialect {
   }
 
   #mayStore(request: Request): boolean {
+    if (this.#guard !== undefined && this.#guard.refusesValue(request)) {
+      this.#denied = true;
+      return false;
+    }
     return fits(request.keyLength, request.number, request.flags, this.#limits);
   }
 
@@ -166,7 +175,11 @@ export class LineDialect implements Dialect {
     const line = this.#skippedFor;
     this.#skippedFor = NO_BYTES;
     // What the line asks for is known now as it was then.
-    if (parseLine(line, 0, line.length, request) === "value") request.op = "tooLarge";
+    if (parseLine(line, 0, line.length, request) === "value") {
+      if (this.#denied) request.refuse(failures.permissionDenied);
+      else request.op = "tooLarge";
+    }
+    this.#denied = false;
     return true;
   }
 

@@ -24,6 +24,8 @@ const MAX_LINE = 2048;
 const MIN_LINE = 6;
 /** The longest login, in bytes. */
 const MAX_LOGIN = 16 * 1024;
+/** Bytes that are answered, at most and one line more: who logs in needs no more. */
+const MAX_SAID = 1024;
 
 const tooLong = badRequest("auth token too long");
 const badEnd = badRequest("bad command line termination");
@@ -37,8 +39,11 @@ export class LoginDialect implements Dialect {
   readonly isLogin = true;
   /** The length of the login that is to come, with its line end, in bytes; 0 for none. */
   #length = 0;
+  /** Bytes that were answered. */
+  #said = 0;
 
   next(input: ReceiveBuffer, request: Request): boolean {
+    if (this.#said > MAX_SAID) return hangUp(input, request);
     if (this.#length > 0) return this.#takeLogin(input, request);
     if (input.held < 3) return false;
     const end = input.lineEnd();
@@ -59,7 +64,9 @@ export class LoginDialect implements Dialect {
   }
 
   encode(request: Request, outcome: Outcome, out: ByteBuffer): void {
+    const before = out.length;
     if (!request.noreply) encodeText(request, outcome, out);
+    this.#said += out.length - before;
   }
 
   encodeLines(): never {

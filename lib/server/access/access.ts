@@ -4,22 +4,37 @@
  * @module
  */
 
+import type { Session } from "../../commands/session.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Say } from "../../log_level.ts";
 import { CertificateError, Tls } from "../../net/tls/mod.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Configuration } from "../configuration.ts";
-import type { Encryption } from "../listen.ts";
-import { Users } from "../users.ts";
+import type { Encryption, Place } from "../listen.ts";
+import { AuditLog } from "./audit.ts";
+import type { UserDirectory } from "./directory.ts";
+import { type Reach, reachOf } from "./exposure.ts";
+import { modeProblem } from "./file_mode.ts";
+import { HashedUsers } from "./hashed_users.ts";
+import { PasswordFile } from "./password_file.ts";
 
 /** A certificate that ends sooner than this is warned of, in milliseconds: 14 days. */
 const SOON = 14 * 24 * 3600 * 1000;
 
+/** A connection, as far as its user matters. */
+export interface Member {
+  readonly session: Session;
+  end(): void;
+}
+
 /** TLS and users. */
 export class Access {
-  readonly users: Users | undefined;
+  readonly users: UserDirectory | undefined;
   readonly tls: Tls | undefined;
+  readonly audit: AuditLog;
+  /** Who can reach a listener at which nobody has to show who they are. */
+  openTo: Reach = "loopback";
   readonly #configuration: Configuration;
   readonly #log: Say;
 
@@ -29,10 +44,12 @@ export class Access {
    * @throws {ExitError} with a sentence where that cannot be used
    */
   constructor(configuration: Configuration, counters: Counters, log: Say) {
-    const { authFile, tls } = configuration;
+    const { tls } = configuration;
     this.#configuration = configuration;
     this.#log = log;
-    this.users = authFile === undefined ? undefined : new Users(authFile);
+    this.audit = new AuditLog(log);
+    this.users = openUsers(configuration);
+    this.#warnOfMode();
     if (tls === undefined) return;
     try {
       this.tls = new Tls(tls, () => counters.ssl_handshake_errors++);
@@ -49,15 +66,54 @@ export class Access {
     return this.tls === undefined ? undefined : { by: this.tls, choice: tls! };
   }
 
+  /**
+   * Warns of listeners that a network reaches and at which nobody has to show who they are.
+   *
+   * @throws {ExitError} 64 where everybody reaches one, and the options do not say that this is meant
+   */
+  guard(listening: readonly Place[]): void {
+    if (this.users !== undefined) return;
+    for (const { addr, address, policy } of listening) {
+      if (addr.transport !== "tcp" || policy === "require") continue;
+      const reach = reachOf(addr.hostname, addressesOfMachine);
+      if (reach === "loopback") continue;
+      if (reach === "public" && !this.#configuration.insecure) {
+        throw new ExitError(
+          `${address} can be reached from everywhere, and nobody would have to log in: give users ` +
+            "(-Y FILE, --users FILE), ask for clients' certificates (-Z, mtls:), listen on a private " +
+            "address (-l), or say that it is meant (--insecure)",
+          Exit.usage,
+        );
+      }
+      this.openTo = this.openTo === "public" ? "public" : reach;
+      this.#log(
+        `whoever reaches ${address} can read and change everything; give users (-Y FILE, --users ` +
+          "FILE) or ask for clients' certificates (-Z, mtls:)",
+      );
+    }
+  }
+
   /** Reads certificates and users again; what cannot be used changes nothing, and is said. */
-  async reload(): Promise<void> {
-    const { users } = this;
+  async reload(members: () => Iterable<Member>): Promise<void> {
     await this.refreshCertificates();
+    const { users } = this;
     if (users === undefined) return;
     const problem = users.reload();
-    if (problem === undefined) {
-      this.#log(`read ${users.path} again: ${users.size} users`, "notice");
-    } else this.#log(`the users stay as they are: ${problem}`);
+    if (problem !== undefined) return this.#log(`the users stay as they are: ${problem}`);
+    this.#warnOfMode();
+    let ended = 0;
+    for (const member of members()) {
+      const { session } = member;
+      if (session.user === undefined) continue;
+      const user = users.renew(session.user);
+      if (user !== undefined) session.admit(user);
+      else {
+        ended++;
+        member.end();
+      }
+    }
+    this.#log(`read ${users.path} again: ${users.size} users`, "notice");
+    this.audit.event(`reload users=${users.size} connections_ended=${ended}`);
   }
 
   /** Reads the certificates again; what is wrong with them, if anything: then the old ones stay. */
@@ -79,12 +135,21 @@ export class Access {
 
   /** What `stats settings` has beside memcached's own lines, where there is something to say. */
   get settings(): Figure[] {
-    const { tls } = this;
-    return tls === undefined ? [] : [["ssl_cert_ends", new Date(tls.expires).toISOString()]];
+    const { tls, openTo } = this;
+    return [
+      ...tls === undefined ? [] : [["ssl_cert_ends", new Date(tls.expires).toISOString()] as const],
+      ...openTo === "loopback" ? [] : [["open_to", openTo] as const],
+    ];
   }
 
   close(): void {
     this.tls?.close();
+  }
+
+  #warnOfMode(): void {
+    if (this.users === undefined) return;
+    const problem = modeProblem(this.users.path);
+    if (problem !== undefined) this.#log(problem.sentence);
   }
 
   #warnOfExpiry(): void {
@@ -94,4 +159,13 @@ export class Access {
     const when = new Date(expires).toISOString();
     this.#log(`the certificate of ${subject} ${remaining > 0 ? "ends" : "has ended"} at ${when}`);
   }
+}
+
+function openUsers({ authFile, users }: Configuration): UserDirectory | undefined {
+  if (users !== undefined) return new HashedUsers(users);
+  return authFile === undefined ? undefined : new PasswordFile(authFile);
+}
+
+function addressesOfMachine(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address);
 }

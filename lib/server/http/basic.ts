@@ -5,30 +5,40 @@
  * @module
  */
 
-import { bytesOf } from "../../bytes.ts";
 import type { Users } from "../../commands/context.ts";
+import { Right } from "../../commands/rights.ts";
+import type { User } from "../../commands/session.ts";
 
 /** What an answer says that asks for a user and a password. */
 export const CHALLENGE = 'Basic realm="kvs", charset="UTF-8"';
 
-/** Bytes of a user and a password at most; what is longer is nobody's. */
+/** Characters of a user and a password at most; what is longer is nobody's. */
 const MOST = 1024;
 const COLON = 0x3a;
+/** All who ask over HTTP take turns as one address. */
+const ADDRESS = "http";
+const NOBODY = new Uint8Array(0);
 
-/** Whether a request is a user's. */
-export function isUser(headers: Headers, users: Users): boolean {
-  const given = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  if (given === undefined || given.length > MOST) return false;
-  let pair: Uint8Array;
+/** The user that a request is from; `undefined` for nobody, which takes as long to find out. */
+export async function userOf(headers: Headers, users: Users): Promise<User | undefined> {
+  const [name, password] = pairOf(headers.get("authorization") ?? "");
+  return await users.check(name, password, ADDRESS);
+}
+
+/** Whether a user may see what the pages show: what `stats` does. */
+export function maySee({ rights }: User): boolean {
+  return rights === undefined || rights.has(Right.stats);
+}
+
+/** A user and a password; empty ones where there are none. */
+function pairOf(header: string): readonly [name: Uint8Array, password: Uint8Array] {
+  const given = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(header)?.[1];
+  if (given === undefined || given.length > MOST) return [NOBODY, NOBODY];
   try {
-    pair = Uint8Array.fromBase64(given);
+    const pair = Uint8Array.fromBase64(given);
+    const colon = pair.indexOf(COLON);
+    return colon < 1 ? [NOBODY, NOBODY] : [pair.subarray(0, colon), pair.subarray(colon + 1)];
   } catch {
-    return false;
+    return [NOBODY, NOBODY];
   }
-  const colon = pair.indexOf(COLON);
-  // Asked all the same, so that it takes as long.
-  const [name, password] = colon < 0
-    ? [bytesOf(""), bytesOf("")]
-    : [pair.subarray(0, colon), pair.subarray(colon + 1)];
-  return users.check(name, password) && colon > 0;
 }

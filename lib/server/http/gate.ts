@@ -8,18 +8,24 @@
  * @module
  */
 
+import { othersTurn } from "../../others_turn.ts";
+import { isShortage } from "../../net/shortage.ts";
+import type { Acceptor, Transport } from "../../net/transport.ts";
+
 /** Connections at a time. */
 export const MAX_CONNECTIONS = 256;
 /** Milliseconds after which a connection is closed to which nothing could be sent. */
 export const STALLED_AFTER = 30_000;
 /** Milliseconds for which a client is answered that sends no more. */
 const HALF_CLOSED = 5000;
+/** Where the system has no descriptor for another one, none is accepted for so long, in milliseconds. */
+const PAUSE = 100;
 /** Bytes that are read in one go. */
 const CHUNK = 16 * 1024;
 
 /** One client, and its connection to the server behind the gate. */
 interface Passage {
-  readonly outer: Deno.Conn;
+  readonly outer: Transport;
   inner: Deno.Conn | undefined;
   /** When something was sent to the client last, by `performance.now()`. */
   sent: number;
@@ -40,7 +46,7 @@ export class Gate {
   /** Requests without a user's password, where one is asked for. */
   denied = 0;
   readonly #passages = new Set<Passage>();
-  readonly #listener: Deno.Listener;
+  readonly #listener: Acceptor;
   readonly #path: string;
   readonly #bounds: GateBounds;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -48,7 +54,7 @@ export class Gate {
 
   /** @param path the Unix socket to which the connections of `listener` are led */
   constructor(
-    listener: Deno.Listener,
+    listener: Acceptor,
     path: string,
     bounds: GateBounds = { connections: MAX_CONNECTIONS, stalledAfter: STALLED_AFTER },
   ) {
@@ -81,14 +87,16 @@ export class Gate {
           this.refused++;
           outer.close();
         }
-      } catch {
-        // The system has no descriptor at the moment, or the client has gone.
-        if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, 100));
+      } catch (error) {
+        if (this.#closed) return;
+        // The system has no descriptor at the moment; or only the client has gone.
+        if (isShortage(error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        else await othersTurn();
       }
     }
   }
 
-  async #lead(outer: Deno.Conn): Promise<void> {
+  async #lead(outer: Transport): Promise<void> {
     const passage: Passage = { outer, inner: undefined, sent: performance.now() };
     this.#passages.add(passage);
     try {
@@ -117,7 +125,7 @@ export class Gate {
 }
 
 /** Passes on what comes until one side ends. */
-async function pass(from: Deno.Conn, to: Deno.Conn, sent: () => void): Promise<void> {
+async function pass(from: Transport, to: Transport, sent: () => void): Promise<void> {
   const bytes = new Uint8Array(CHUNK);
   for (;;) {
     const count = await from.read(bytes);

@@ -6,10 +6,12 @@
 
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import type { Users } from "../../commands/context.ts";
+import type { Tls } from "../../net/tls/mod.ts";
+import type { Acceptor } from "../../net/transport.ts";
 import type { Health } from "../../observe/health.ts";
 import { contentType } from "../../observe/prometheus.ts";
-import { type HttpAddress, objectionTo } from "./address.ts";
-import { CHALLENGE, isUser } from "./basic.ts";
+import { type HttpAddress, objectionTo, type Site } from "./address.ts";
+import { CHALLENGE, maySee, userOf } from "./basic.ts";
 import { Gate, type GateBounds } from "./gate.ts";
 
 /** What the server shows. */
@@ -33,15 +35,33 @@ const ALWAYS = {
   "cross-origin-resource-policy": "same-origin",
 };
 
+/** How it listens. */
+export interface HttpOptions {
+  readonly bounds?: GateBounds;
+  /** What encrypts it; without it the pages are in clear. */
+  readonly tls?: Tls | undefined;
+}
+
+/** Connections that may wait to be accepted. */
+const BACKLOG = 128;
+
 /** An HTTP server that listens. */
 export class HttpServer {
+  readonly scheme: Site["scheme"];
   /** The port that it listens on. */
   readonly port: number;
   readonly gate: Gate;
   readonly #server: Deno.HttpServer;
   readonly #directory: string;
 
-  private constructor(port: number, gate: Gate, server: Deno.HttpServer, directory: string) {
+  private constructor(
+    scheme: Site["scheme"],
+    port: number,
+    gate: Gate,
+    server: Deno.HttpServer,
+    directory: string,
+  ) {
+    this.scheme = scheme;
     this.port = port;
     this.gate = gate;
     this.#server = server;
@@ -53,19 +73,26 @@ export class HttpServer {
    *
    * @throws {ExitError} 71, in one line, where it cannot.
    */
-  static open({ host, port }: HttpAddress, shown: Shown, bounds?: GateBounds): HttpServer {
+  static async open(
+    { host, port }: HttpAddress,
+    shown: Shown,
+    { bounds, tls }: HttpOptions = {},
+  ): Promise<HttpServer> {
     let directory: string | undefined;
-    let listener: Deno.TcpListener | undefined;
+    let listener: Acceptor & { readonly addr: Deno.NetAddr } | undefined;
+    const scheme = tls === undefined ? "http" : "https";
     try {
-      listener = Deno.listen({ hostname: host, port });
+      listener = tls === undefined
+        ? Deno.listen({ hostname: host, port })
+        : await tls.listen({ hostname: host, port, backlog: BACKLOG }, "none");
       directory = Deno.makeTempDirSync({ prefix: "kvs-http-" });
       const path = `${directory}/http.sock`;
       const server = Deno.serve(
         { transport: "unix", path, onListen() {} },
-        (request) => answer(request, shown, () => void gate.denied++),
+        (request) => answer(request, shown, { scheme, host }, () => void gate.denied++),
       );
       const gate: Gate = new Gate(listener, path, bounds);
-      return new HttpServer(listener.addr.port, gate, server, directory);
+      return new HttpServer(scheme, listener.addr.port, gate, server, directory);
     } catch (error) {
       listener?.close();
       if (directory !== undefined) Deno.removeSync(directory, { recursive: true });
@@ -88,7 +115,12 @@ export class HttpServer {
   }
 }
 
-async function answer(request: Request, shown: Shown, denied: () => void): Promise<Response> {
+async function answer(
+  request: Request,
+  shown: Shown,
+  site: Site,
+  denied: () => void,
+): Promise<Response> {
   let path: string;
   try {
     path = new URL(request.url).pathname;
@@ -101,11 +133,15 @@ async function answer(request: Request, shown: Shown, denied: () => void): Promi
   // Probes send any address as Host, and these two say nothing that a stranger may not know.
   if (path === "/healthz") return reply(200, "ok\n");
   if (path === "/readyz") return readyz(shown.health);
-  const objection = objectionTo(request.headers);
+  const objection = objectionTo(request.headers, site);
   if (objection !== undefined) return reply(403, `${objection}\n`);
-  if (shown.users !== undefined && !isUser(request.headers, shown.users)) {
-    denied();
-    return reply(401, "a user and a password are needed\n", { "www-authenticate": CHALLENGE });
+  if (shown.users !== undefined) {
+    const user = await userOf(request.headers, shown.users);
+    if (user === undefined || !maySee(user)) denied();
+    if (user === undefined) {
+      return reply(401, "a user and a password are needed\n", { "www-authenticate": CHALLENGE });
+    }
+    if (!maySee(user)) return reply(403, "the user has no right to stats\n");
   }
   if (path === "/metrics") {
     const metrics = shown.metrics();

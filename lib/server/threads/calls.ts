@@ -5,7 +5,9 @@
  */
 
 import type { Live } from "../../commands/context.ts";
+import type { User } from "../../commands/session.ts";
 import type { LogLevel } from "../../log_level.ts";
+import type { WatchedLine } from "../../observe/watch.ts";
 import type { Told } from "../../observe/timing.ts";
 import type { Counts } from "../../observe/prefixes.ts";
 import type { Op } from "../../protocol/request.ts";
@@ -13,7 +15,7 @@ import type { Code, Entry, Failure, Figure } from "../../protocol/outcome.ts";
 import type { Listed, StoreInfo } from "../../storage/contract.ts";
 import type { ChannelMemory } from "../../storage/shared/mod.ts";
 import type { Configuration } from "../configuration.ts";
-import type { Protocol } from "../endpoint.ts";
+import type { Place } from "../listen.ts";
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Talker } from "../talkers.ts";
 
@@ -44,16 +46,6 @@ export interface Setup {
   } | undefined;
 }
 
-/** An address that is listened on, and the protocols of its connections. */
-export interface Place {
-  readonly addr: Deno.NetAddr | { readonly transport: "unix"; readonly path: string };
-  /** In words for people. */
-  readonly address: string;
-  readonly protocol: Protocol;
-  /** Whether other threads can listen there too. */
-  readonly isShared: boolean;
-}
-
 /** A request on no single key, as it goes to the main thread. */
 export interface Order {
   readonly op: Op;
@@ -61,6 +53,9 @@ export interface Order {
   readonly number: number;
   readonly exptime: number;
   readonly connection: number;
+  readonly address: string;
+  /** Who asks, without rights: the main thread knows them. */
+  readonly user: User | undefined;
 }
 
 /** What came of it. */
@@ -115,7 +110,7 @@ export interface WorkerCalls {
   /** These kinds are watched in other threads. */
   watched(kinds: number): void;
   /** Lines for watchers, each with its kind. */
-  lines(lines: ReadonlyArray<readonly [kind: number, line: string]>): void;
+  lines(lines: readonly WatchedLine[]): void;
   /** Reads users and certificates again. */
   reload(_: undefined): Promise<void>;
   /** Flushes the store that the worker has for itself. */
@@ -135,5 +130,5 @@ export interface OwnerCalls {
   endScan(id: string): Promise<void>;
   /** Says what is watched in this worker; resolves when all threads know, false where there are too many. */
   watch(watching: { readonly kinds: number; readonly count: number }): Promise<boolean>;
-  lines(lines: ReadonlyArray<readonly [kind: number, line: string]>): void;
+  lines(lines: readonly WatchedLine[]): void;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { messageOf } from "../../errors.ts";
 import type { Store } from "../../storage/contract.ts";
@@ -26,6 +27,8 @@ import { Threads } from "./threads.ts";
 export interface Shared {
   readonly configuration: Configuration;
   readonly log: Say;
+  /** Who a user is now; `undefined` where it is nobody any more. */
+  readonly renew: (user: User) => User | undefined;
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
   /** What a worker runs, where it is not the usual module. */
@@ -43,12 +46,13 @@ export class Pool extends Threads implements Front {
   readonly #channels: Channel[] = [];
 
   constructor(shared: Shared) {
-    const { configuration, log, module } = shared;
+    const { configuration, log, renew, module } = shared;
     const memory = CommonCounts.memory(configuration.threads);
     super({
       configuration,
       common: new CommonCounts(memory),
       log,
+      renew,
       setup: (number) => this.#setupOf(number),
       frame: (number, frame) => this.#owned!.owner.take(this.#channels[number - 1]!, frame),
       ...module && { module },

@@ -12,18 +12,19 @@ import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
 import { Counters } from "../../observe/counters.ts";
 import { Timing } from "../../observe/timing.ts";
-import { type Watcher, Watchers } from "../../observe/watch.ts";
+import { type WatchedLine, type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
 import type { Op, Request } from "../../protocol/request.ts";
 import { Batch, type Listed, type Store } from "../../storage/contract.ts";
 import { openRemoteStore, openStore } from "../../storage/open.ts";
 import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
 import { Access } from "../access/access.ts";
-import { listen, type Listening, listenOn } from "../listen.ts";
+import { AuditLog } from "../access/audit.ts";
+import { listen, type Listening, listenOn, type Place, placesOf } from "../listen.ts";
 import { makeContext, makePrefixes, policyOf } from "../make_context.ts";
 import { Server } from "../server.ts";
 import { evicts } from "../settings.ts";
-import type { News, OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./calls.ts";
+import type { News, OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { beat } from "./heartbeat.ts";
 import type { Line } from "./line.ts";
@@ -61,7 +62,7 @@ export class Serving implements WorkerCalls {
   #scans = 0;
   #beating: ReturnType<typeof setInterval> | undefined;
   /** Lines for watchers of other threads, and their bytes. */
-  #lines: [number, string][] = [];
+  #lines: WatchedLine[] = [];
   #onWay = 0;
 
   /**
@@ -88,7 +89,7 @@ export class Serving implements WorkerCalls {
     const log = (line: string, level?: LogLevel) => this.#owner.tell("log", { line, level });
     const watchers = new Watchers(common.lines, {
       changed: () => void this.#tellWatched(),
-      line: (kind, line) => this.#relay(kind, line),
+      line: (line) => this.#relay(line),
     });
     this.#store = await this.#openStore(clock, log, watchers);
     // TLS listeners are the first thread's. What is to be said of certificates the main thread says.
@@ -104,11 +105,12 @@ export class Serving implements WorkerCalls {
         counters,
         users: this.#access.users,
         tls: undefined,
+        audit: new AuditLog(log),
         // They are read again by the main thread's order.
         refreshCertificates: undefined,
         timing: setup.slow === undefined
           ? undefined
-          : new Timing(setup.slow, undefined, undefined, (told) => this.#owner.tell("timed", told)),
+          : new Timing(setup.slow, undefined, (told) => this.#owner.tell("timed", told)),
         events: undefined,
         // It is run by the main thread.
         shutdown: undefined,
@@ -136,12 +138,7 @@ export class Serving implements WorkerCalls {
       reusePort: true,
       tls: this.#access.encryption,
     });
-    return this.#listening.map(({ listener, address, protocol, policy }) => ({
-      addr: listener.addr as Place["addr"],
-      address,
-      protocol,
-      isShared: listener.addr.transport === "tcp" && policy === undefined,
-    }));
+    return placesOf(this.#listening);
   }
 
   listenToo(places: readonly Place[]): void {
@@ -191,12 +188,12 @@ export class Serving implements WorkerCalls {
     this.#context.watchers.elsewhere = kinds;
   }
 
-  lines(lines: ReadonlyArray<readonly [kind: number, line: string]>): void {
-    for (const [kind, line] of lines) this.#context.watchers.push(kind, line);
+  lines(lines: readonly WatchedLine[]): void {
+    for (const line of lines) this.#context.watchers.push(...line);
   }
 
   async reload(): Promise<void> {
-    await this.#access.reload();
+    await this.#access.reload(() => this.#server.members);
   }
 
   async flush(at: number): Promise<void> {
@@ -265,8 +262,10 @@ export class Serving implements WorkerCalls {
 
   readonly #runElsewhere: Command = async (request, outcome, session) => {
     const { op, words, number, exptime } = request;
-    const connection = session.id;
-    const report = await this.#owner.call("run", { op, words, number, exptime, connection });
+    const { id: connection, address } = session;
+    const user = session.user && { ...session.user, rights: undefined };
+    const order = { op, words, number, exptime, connection, address, user };
+    const report = await this.#owner.call("run", order);
     const { code, text, figures, entries, failure, closes } = report;
     Object.assign(outcome, { code, text, figures, entries, failure });
     outcome.closes ||= closes;
@@ -286,13 +285,14 @@ export class Serving implements WorkerCalls {
   }
 
   /** Sends a line to those who watch in other threads, with all others of this turn. */
-  #relay(kind: number, line: string): void {
+  #relay(told: WatchedLine): void {
+    const [, line] = told;
     if (this.#onWay + line.length > MOST_ON_WAY) {
       this.#context.watchers.skipped++;
       return;
     }
     this.#onWay += line.length;
-    if (this.#lines.push([kind, line]) > 1) return;
+    if (this.#lines.push(told) > 1) return;
     setTimeout(async () => {
       const lines = this.#lines;
       this.#lines = [];

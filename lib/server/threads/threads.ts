@@ -5,17 +5,18 @@
  */
 
 import type { Context } from "../../commands/context.ts";
+import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { ExitError, messageOf } from "../../errors.ts";
-import { Watchers } from "../../observe/watch.ts";
+import { type WatchedLine, Watchers } from "../../observe/watch.ts";
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
 import type { Configuration } from "../configuration.ts";
-import { listen } from "../listen.ts";
+import { listen, type Place } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
 import type { Talker } from "../talkers.ts";
-import type { OwnerCalls, Place, Setup, Snapshot, WorkerCalls } from "./calls.ts";
+import type { OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
 import { Pulse } from "./heartbeat.ts";
 import { Line } from "./line.ts";
@@ -36,6 +37,8 @@ export interface Duties {
   readonly setup: (number: number) => Setup;
   /** A frame of a worker for the owner of the store. */
   readonly frame: (number: number, frame: ArrayBuffer) => void;
+  /** Who a user is now; `undefined` where it is nobody any more. */
+  readonly renew: (user: User) => User | undefined;
   /** What a worker runs, where it is not the usual module. */
   readonly module?: URL;
 }
@@ -70,7 +73,7 @@ export class Threads implements Connections {
     this.#die = resolve;
     this.watchers = new Watchers(duties.common.lines, {
       changed: () => {},
-      line: (kind, line) => this.#relay(undefined, [[kind, line]]),
+      line: (line) => this.#relay(undefined, [line]),
     });
   }
 
@@ -96,22 +99,27 @@ export class Threads implements Connections {
    * @throws {ExitError} 71, in one line, where an address cannot be listened on
    */
   async listen(): Promise<readonly Place[]> {
-    const { endpoints, unixSocket, backlog } = this.#duties.configuration;
-    if (unixSocket === undefined) {
-      // Another process of this user may listen with `reusePort` as well: then connections would be shared
-      // with it. A listener without that finds out.
-      const fixed = endpoints.filter(({ port }) => port !== 0)
-        .map((endpoint) => ({ ...endpoint, tls: "off" as const }));
-      for (const { listener } of await listen({ endpoints: fixed, backlog })) listener.close();
-    }
+    const { endpoints, backlog } = this.#duties.configuration;
+    // Another process of this user may listen with `reusePort` as well: then connections would be shared
+    // with it. A listener without that finds out.
+    const fixed = endpoints.filter(({ port }) => port !== 0)
+      .map((endpoint) => ({ ...endpoint, tls: "off" as const }));
+    for (const { listener } of await listen({ endpoints: fixed, backlog })) listener.close();
     const [first, ...others] = this.#threads;
     const places = await this.#unlessDead(first!.line.call("listen", undefined));
-    const shared = places.filter(({ isShared }) => isShared);
+    const shared = places.filter(({ addr, policy }) =>
+      addr.transport === "tcp" && policy === undefined
+    );
     if (shared.length < places.length) {
       this.#duties.log("a TLS listener or a Unix socket is served by one thread", "notice");
     }
     await this.#unlessDead(Promise.all(others.map(({ line }) => line.call("listenToo", shared))));
     return places;
+  }
+
+  /** This thread has none: each worker looks after its own. */
+  members(): Iterable<never> {
+    return [];
   }
 
   /** Lets all workers accept. */
@@ -244,7 +252,7 @@ export class Threads implements Connections {
       await this.#gather();
       this.#sums.prefixes(context);
     }
-    const report = await runOrder(order, context);
+    const report = await runOrder(order, context, this.#duties.renew);
     if (report.code === "reset") {
       this.#sums.reset();
       await this.#all("reset");
@@ -305,7 +313,7 @@ export class Threads implements Connections {
   /** Sends lines to all workers in which their kinds are watched, but not back. */
   #relay(
     from: number | undefined,
-    lines: ReadonlyArray<readonly [kind: number, line: string]>,
+    lines: readonly WatchedLine[],
   ): void {
     for (const { number, line, watching } of this.#threads) {
       if (number === from) continue;

@@ -44,6 +44,7 @@ export function figuresOf(parts: Parts): StoreInfo["own"] {
     ["segments", log.segments.length],
     ["log_bytes", log.total],
     ["live_bytes", placements.live],
+    ["held_bytes", log.held],
     ["dead_bytes", Math.max(0, log.total - placements.live)],
     ...space.free === Infinity ? [] : [["free_bytes", space.free] as const],
     ["reserved_bytes", space.reserved],

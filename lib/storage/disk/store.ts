@@ -28,7 +28,7 @@ import { Verifier } from "./upkeep/verify.ts";
 import { Compactor } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
-import { codeOf, type Files, type Lock, systemFiles } from "./fs/files.ts";
+import { codeOf, descriptors, type Files, type Lock, systemFiles } from "./fs/files.ts";
 import { figuresOf } from "./figures.ts";
 import { Flushes } from "./log/flushes.ts";
 import { Found } from "./read/found.ts";
@@ -62,6 +62,8 @@ export interface DiskOptions extends StoreOptions {
   readonly imageItems?: number;
   /** Bytes of a record from which on new attributes do not make it be written again. */
   readonly amendFrom?: number;
+  /** Files that are open at a time while nothing is written to them, in all stores of the process. */
+  readonly openFiles?: number | undefined;
   /** The file system, the machine's own unless given. */
   readonly files?: Files;
 }
@@ -85,6 +87,7 @@ const LOCK_PAUSE = 20;
 export async function openDiskStore(options: DiskOptions): Promise<Store> {
   const { directory, clock, log } = options;
   const files = options.files ?? systemFiles;
+  if (options.openFiles !== undefined) descriptors.most = options.openFiles;
   let lock: Lock | undefined;
   try {
     files.makeDirectory(directory);

@@ -221,6 +221,14 @@ export class Link {
     return this.unanswered;
   }
 
+  /** Requests that were sent and have no answer. */
+  get inFlight(): number {
+    return this.pending.reduce(
+      (sum, { payload, left }) => payload === undefined ? sum + left : sum,
+      0,
+    );
+  }
+
   /** For requests: the reply is there. */
   received(request: Request): void {
     // What was given up is counted by then.

@@ -171,6 +171,7 @@ class RedisStore implements Store, Scope, Sweepable {
       ["redis_expired_keys", sum("expired_keys")],
       ["redis_unanswered_bytes", masters.reduce((total, link) => total + link.waiting, 0)],
       ["redis_requests", counters.requests],
+      ["redis_requests_in_flight", masters.reduce((total, link) => total + link.inFlight, 0)],
       ["redis_writes", counters.batches],
       ["redis_reconnects", counters.reconnects],
       ["redis_redirections", counters.redirections],

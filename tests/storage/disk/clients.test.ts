@@ -148,8 +148,15 @@ class World {
     this.done.push(done());
   }
 
+  /** Whether a sync has failed: what is on the medium only the next start can tell. */
+  get hasFailed(): boolean {
+    return new Map(this.store.info().own).get("state") === "failed";
+  }
+
   /** Whether something was lost, and then exactly those are told that depend on it. */
   async settle(): Promise<void> {
+    // Then those whose replies wait are refused, and nothing is undone.
+    if (this.hasFailed) return;
     const all = [...this.works, ...this.committing];
     if (all.every(({ batch }) => batch.loss === undefined) && !this.lost) return;
     this.lost = false;
@@ -175,11 +182,14 @@ class World {
   async life(): Promise<void> {
     const { random, files } = this;
     const likely = random.of([0, 0.02, 0.2]);
-    files.fault = (operation, path) =>
-      operation === "write" && path.endsWith(".log") && random.chance(likely)
+    const syncsFail = random.chance(0.3);
+    files.fault = (operation, path) => {
+      if (operation === "sync" && syncsFail && random.chance(0.05)) return "EIO";
+      return operation === "write" && path.endsWith(".log") && random.chance(likely)
         ? random.of(["EIO", "short", "late"])
         : undefined;
-    for (let step = random.below(200); step > 0; step--) {
+    };
+    for (let step = random.below(200); step > 0 && !this.hasFailed; step--) {
       if (random.chance(0.2)) {
         this.commit();
         if (random.chance(0.3)) await new Promise((resolve) => setImmediate(resolve));
@@ -189,6 +199,7 @@ class World {
       } else await this.step();
     }
     files.fault = () => undefined;
+    if (this.hasFailed) await this.afterFailure();
     // Some are cut off while they wait.
     if (random.chance(0.5)) await Promise.all(this.done);
     await this.settle();
@@ -206,6 +217,27 @@ class World {
     this.states = [{ items, changes: new Map() }];
     this.now = this.durable = 0;
     this.refused = [];
+  }
+
+  /** After a failed sync writes are refused, and a read shows what is there, or that nobody knows. */
+  async afterFailure(): Promise<void> {
+    const { items } = this.states[this.now];
+    const batch = new Batch();
+    for (const key of KEYS) {
+      try {
+        const item = await this.store.read(bytesOf(key), batch);
+        assertEquals(item && binaryString(item.value).trimEnd(), items.get(key), `read ${key}`);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+      }
+      let isRefused = false;
+      try {
+        await this.store.swap(bytesOf(key), "any", itemOf("refused"), batch);
+      } catch (error) {
+        isRefused = error instanceof StoreError;
+      }
+      assert(isRefused, "a write after a failed sync is refused");
+    }
   }
 
   /** Starts again, with power cuts while it does. */

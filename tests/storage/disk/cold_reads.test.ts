@@ -2,9 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
-import { systemClock } from "../../../lib/clock.ts";
+import { AdjustableClock, systemClock } from "../../../lib/clock.ts";
 import type { DataFile, Files } from "../../../lib/storage/disk/fs/files.ts";
 import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { Harness, ScriptedSocket } from "../../server/harness.ts";
 import { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
@@ -65,19 +66,21 @@ Deno.test("of thousands of reads from a slow disk few hold up the others, and ho
   const { store, disk } = await slowStore();
   let next = 0;
   let hot = 0;
+  let missed = 0;
   await Promise.all(Array.from({ length: 50 }, async () => {
     const caller = new Caller(store);
     while (next < 4000) {
       for (let i = 0; i < 9; i++) {
         const item = caller.read(bytesOf(`hot${i}`));
-        assert(!(item instanceof Promise), "an item in memory is there without a wait");
-        hot++;
+        if (!(item instanceof Promise)) hot++;
+        // Among keys that the hash puts into one bucket even one that is hot may have to go.
+        else if (await item) missed++;
       }
       const item = await caller.read(bytesOf(`cold${next++}`));
       assertEquals(item!.value.length, 500);
     }
   }));
-  assert(hot > 30_000);
+  assert(hot > 30_000 && missed < hot / 100, `${missed} of ${hot} in memory were waited for`);
   assert(disk.others > 3000, `${disk.others} reads that others were let past`);
   assert(disk.blocking <= 24, `${disk.blocking} reads held up everybody`);
   await store.close();
@@ -96,4 +99,85 @@ Deno.test("a disk that was slow for a while is read without detours again", asyn
   }
   assertEquals(plain, 100);
   await store.close();
+});
+
+Deno.test("a long value is read from the disk once, and then from memory until it is changed", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const options = {
+    ...{ directory: "d", files, clock: systemClock, fsync: "no" } as const,
+    ...{ memoryLimit: 1 << 24, log: () => {} },
+  };
+  const key = bytesOf("long");
+  let caller = new Caller(await openDiskStore(options));
+  await caller.swap(key, "any", itemOf("v".repeat(600_000)));
+  await caller.close();
+  caller = new Caller(await openDiskStore(options));
+  let reads = 0;
+  files.fault = (operation) => {
+    if (operation === "read") reads++;
+    return undefined;
+  };
+  for (let i = 0; i < 10; i++) assertEquals((await caller.read(key))!.value.length, 600_000);
+  assertEquals(reads, 1);
+  // A touch changes what is in memory, and reads nothing.
+  const item = (await caller.read(key))!;
+  await caller.swap(key, item, { ...item, exptime: 4e12 });
+  assertEquals((await caller.read(key))!.exptime, 4e12);
+  await caller.swap(key, "any", itemOf("w".repeat(700_000)));
+  assertEquals((await caller.read(key))!.value[699_999], 119);
+  await caller.swap(key, "any", null);
+  assertEquals(await caller.read(key), undefined);
+  assertEquals(reads, 1);
+  await caller.close();
+});
+
+Deno.test("connections that ask for what is in memory are answered while fifty others wait for the disk", async () => {
+  const clock = new AdjustableClock();
+  const inner = new FaultyFiles(new Random(1));
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  const files = new Proxy<Files>(inner, {
+    get: (target, name) => {
+      if (name === "open") {
+        return (path: string, mode: "read" | "write" | "create"): DataFile => {
+          const file = inner.open(path, mode);
+          return {
+            ...file,
+            readLater: async (into, at) => {
+              waiting++;
+              await gate.promise;
+              return await file.readLater(into, at);
+            },
+          };
+        };
+      }
+      const member = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  const options = { directory: "d", files, clock, fsync: "no", log: () => {} } as const;
+  const store = await openDiskStore({ ...options, memoryLimit: 1 << 18 });
+  await using harness = new Harness({ clock, store: () => store });
+  const cold = "c".repeat(100_000);
+  for (let i = 0; i < 50; i++) {
+    await harness.exchange([`set cold${i} 0 0 100000\r\n${cold}\r\n`]);
+  }
+  await harness.exchange(["set hot 0 0 1\r\nh\r\n"]);
+  const hot = "VALUE hot 0 1\r\nh\r\nEND\r\n";
+  // Each asks for a tenth of what it wants from the disk; what it gets before that is there already.
+  const slow = Array.from({ length: 50 }, (_, i) => {
+    const socket = new ScriptedSocket([`${"get hot\r\n".repeat(9)}get cold${i}\r\nget hot\r\n`]);
+    return { socket, served: harness.serve(socket), i };
+  });
+  while (waiting < 50) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 50; i++) {
+    const replies = await harness.exchange(["get hot\r\n".repeat(20)]);
+    assertEquals(replies, hot.repeat(20), "no read is over yet, and nobody waits for one");
+  }
+  gate.resolve();
+  for (const { socket, served, i } of slow) {
+    await served;
+    const value = `VALUE cold${i} 0 100000\r\n${cold}\r\nEND\r\n`;
+    assertEquals(socket.written, `${hot.repeat(9)}${value}${hot}`);
+  }
 });

@@ -110,6 +110,71 @@ Deno.test("the cache gives the newest record of a key or none, within its bytes"
   assert(hits > 10_000 && hotHits > 0.3 * 60_000 * 0.8, "what is read again stays");
 });
 
+/** A cache, and what puts a value of so many bytes into it or finds it there. */
+function cacheOf(limit: number) {
+  const cache = new RecordCache(limit);
+  const hash = new KeyHash(new Uint8Array(16));
+  const buffer = new RecordBuffer(1 << 16);
+  let sequence = 0;
+  const put = (name: string, size: number) => {
+    const key = bytesOf(name);
+    hash.of(key);
+    buffer.clear();
+    const fields = { kind: 1, state: 0, flags: 0, sequence: ++sequence, cas: 0n };
+    const value = new Uint8Array(size).fill(sequence);
+    buffer.put({ ...fields, time: 0, accessed: 0, segment: 0 }, key, value, 1, 64);
+    const kept = cache.insert(hash.a, hash.b, buffer.bytes, 0, buffer.length);
+    assert(cache.memory <= limit, "everything together stays within the limit");
+    return kept ? sequence : 0;
+  };
+  const find = (name: string) => {
+    const key = bytesOf(name);
+    hash.of(key);
+    if (!cache.find(hash.a, hash.b, key)) return 0;
+    return cache.chunk.words[(cache.at >>> 2) + 4];
+  };
+  return { cache, put, find };
+}
+
+Deno.test("the cache keeps long records among short ones, the newest of a key or none", () => {
+  const random = new Random(7);
+  const { cache, put, find } = cacheOf(1 << 20);
+  const model = new Map<string, number>();
+  let [short, long] = [0, 0];
+  for (let step = 0; step < 20_000; step++) {
+    const name = `k${random.below(60)}`;
+    const found = find(name);
+    if (found !== 0) {
+      assertEquals(found, model.get(name));
+      if (cache.at === 0) long++;
+      else short++;
+      if (random.chance(0.7)) continue;
+    }
+    const size = random.of([10, 100, 1000, 20_000, 100_000, 200_000, 400_000]);
+    const kept = put(name, size);
+    assertEquals(kept !== 0, size < 300_000);
+    if (kept !== 0) model.set(name, kept);
+    else assertEquals(find(name), 0);
+  }
+  assert(short > 1000 && long > 1000, `${short} short, ${long} long`);
+});
+
+Deno.test("long records and short ones leave each other what is due to them", () => {
+  const { put, find } = cacheOf(1 << 22);
+  const count = (names: readonly string[]) => names.filter((name) => find(name) !== 0).length;
+  const longs = Array.from({ length: 60 }, (_, i) => `long${i}`);
+  const shorts = Array.from({ length: 6000 }, (_, i) => `short${i}`);
+  for (const name of longs) put(name, 100_000);
+  assert(count(longs) >= 35, "while there is nothing else, long records may have it all");
+  for (const name of shorts) put(name, 1000);
+  assert(count(shorts) >= 2500, "three quarters are due to short ones");
+  const left = count(longs);
+  assert(left >= 9 && left <= 15, `a quarter is due to long ones: ${left}`);
+  const before = count(shorts);
+  for (let round = 0; round < 5; round++) for (const name of longs) put(name, 100_000);
+  assert(count(shorts) >= before * 0.9, "a scan of long values does not drive out what is short");
+});
+
 Deno.test("a cache of no bytes holds nothing", () => {
   const cache = new RecordCache(0);
   cache.insert(1, 2, new Uint8Array(64), 0, 64);

@@ -437,3 +437,78 @@ withStore("after a sync that failed writes are refused with the cause, and reads
   assert(String(own.get("state_reason")).includes("EIO"));
   await use.store.close().catch(() => {});
 });
+
+withStore(
+  "with evict no more is thrown out than makes room, also when writers wait for it",
+  { maxDisk: 1 << 18, evict: true },
+  async ({ store, set }) => {
+    let least = Infinity;
+    for (let i = 0; i < 3000; i += 4) {
+      await Promise.all([0, 1, 2, 3].map((more) => set(`k${i + more}`, "v".repeat(300))));
+      if (i >= 800) least = Math.min(least, store.info().items);
+    }
+    assert(least > 400, `${least} of about 600 items were left`);
+    assert(store.info().evictions > 2000);
+  },
+);
+
+withStore(
+  "a listing that nobody takes holds no more than there is room for, and nothing is thrown out in vain",
+  { maxDisk: 1 << 18, evict: true },
+  async ({ store, set, own }) => {
+    const fill = async (from: number, count: number) => {
+      let refused = 0;
+      for (let i = from; i < from + count; i++) {
+        await set(`k${i}`, "v".repeat(300)).catch((error) => {
+          assert(error instanceof OutOfSpaceError);
+          refused++;
+        });
+        assert(own("log_bytes") + own("held_bytes") <= 1 << 18);
+      }
+      return refused;
+    };
+    assertEquals(await fill(0, 1500), 0);
+    const listing = store.scan()[Symbol.asyncIterator]();
+    await listing.next();
+    const { evictions, items } = store.info();
+    assert(await fill(1500, 1500) > 0, "what is listed takes its room");
+    assert(store.info().evictions - evictions < items / 2, "no more is thrown out than makes room");
+    await listing.return!();
+    assertEquals(await fill(3000, 1500), 0);
+    assertEquals(own("held_bytes"), 0);
+  },
+);
+
+withStore(
+  "while a listing holds what is dead, nothing is moved to and fro for it",
+  {},
+  async ({ store, set, own }) => {
+    for (let i = 0; i < 300; i++) await set(`k${i}`, "v".repeat(300));
+    const listing = store.scan()[Symbol.asyncIterator]();
+    await listing.next();
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 300; i++) await set(`k${i}`, "w".repeat(300));
+    }
+    // Now nobody writes, and what compaction can do comes to an end.
+    while (own("compacting") === 1) await turn();
+    assert(own("compaction_moved_bytes") < own("log_bytes"));
+    await listing.return!();
+    for (let i = 0; i < 300; i++) await set(`k${i}`, "x".repeat(300));
+    while (own("log_bytes") > 2 * own("live_bytes") + 3 * SEGMENT) await turn();
+  },
+);
+
+withStore(
+  "what a flush removes while it is listed takes its room until the listing ends",
+  {},
+  async ({ store, set, own }) => {
+    for (let i = 0; i < 500; i++) await set(`k${i}`, "v".repeat(300));
+    const listing = store.scan()[Symbol.asyncIterator]();
+    await listing.next();
+    await store.flush(0);
+    while (own("segments") > 2) await turn();
+    assert(own("held_bytes") > 3 * SEGMENT);
+    await listing.return!();
+    assertEquals(own("held_bytes"), 0);
+  },
+);

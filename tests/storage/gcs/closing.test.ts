@@ -7,8 +7,8 @@ import { Place, until } from "./open.ts";
 for (const what of [503, 429, "reset", "stall"] as const) {
   Deno.test(`gcs closing: no pause between tries outlives the store (${what})`, async () => {
     await using place = await Place.open();
+    await commands.set(await place.store(), "k", "v");
     const store = await place.store({ timeout: 1000, countInterval: 50 });
-    await commands.set(store, "k", "v");
     place.emulator.faults.add({ what, retryAfter: "1" });
     const before = place.emulator.requests;
     const waiting = [commands.get(store, "k"), commands.set(store, "k", "w")].map((one) =>

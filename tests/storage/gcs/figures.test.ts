@@ -99,7 +99,8 @@ Deno.test("gcs figures: what others put into the bucket is read, and what is no 
 
 Deno.test("gcs figures: retries are counted by their causes", async () => {
   await using place = await Place.open();
-  const store = await place.store({ timeout: 3000 });
+  // A third of it is how long a request may be silent: no other one is, on a slow machine.
+  const store = await place.store({ timeout: 12_000 });
   for (const what of [429, 503, "reset", "stall"] as const) {
     place.emulator.faults.add({ what, operations: ["insert"], times: 1 });
     await commands.set(store, `${what}`, "v");
@@ -113,7 +114,7 @@ Deno.test("gcs figures: requests are counted and told by how they ended", async 
   await using place = await Place.open();
   const exchanged: Exchanged[] = [];
   const onExchanged = (exchange: Exchanged) => void exchanged.push(exchange);
-  const store = await place.store({ timeout: 3000, onExchanged });
+  const store = await place.store({ timeout: 12_000, onExchanged });
   const troubles = { rate_limit: 429, service_error: 503, connection: "reset", timeout: "stall" };
   for (const [result, what] of Object.entries(troubles)) {
     place.emulator.faults.add({ what: what as 503, operations: ["insert"], times: 1 });

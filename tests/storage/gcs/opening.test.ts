@@ -5,7 +5,7 @@ import { Exit, ExitError, StoreError } from "../../../lib/errors.ts";
 import type { GcsStoreOptions } from "../../../lib/storage/gcs/mod.ts";
 import { Account, allRights, guarded, testCredentials } from "./account.ts";
 import * as commands from "./commands.ts";
-import { Place, sleep } from "./open.ts";
+import { Place, until } from "./open.ts";
 
 async function refusal(place: Place, options: Partial<GcsStoreOptions>): Promise<ExitError> {
   return await assertRejects(() => place.store(options), ExitError);
@@ -124,7 +124,6 @@ testCredentials(
     const error = await assertRejects(() => commands.get(store, "k"), StoreError);
     assert(error.message.startsWith("There are no Google credentials that work:"), error.message);
     place.emulator.auth!.suspended = false;
-    await sleep(100);
-    assertEquals(await commands.get(store, "k"), "v");
+    await until(async () => await commands.get(store, "k").catch(() => "") === "v");
   },
 );

@@ -84,7 +84,7 @@ Deno.test("gcs server: what is pipelined behind a flush is not flushed", async (
 
 Deno.test("gcs server: a service that is away is an error for that request alone", async () => {
   await using place = await Place.open();
-  const store = await place.store({ timeout: 600 });
+  const store = await place.store({ timeout: 2000 });
   await using harness = new Harness({ store: () => store.store });
   place.emulator.faults.add({ what: 503, operations: ["insert"] });
   assertEquals(

@@ -88,6 +88,8 @@
         {
           width: widthOf(figure),
           height: 170,
+          // The last time has room beside the chart.
+          padding: [8, 28, 0, 0],
           series: [
             {
               label: "time",

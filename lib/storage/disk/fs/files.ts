@@ -16,7 +16,8 @@ import {
   lockDirectory,
   outliveFileSizeLimit,
 } from "./lock.ts";
-import { messageOf } from "../../../errors.ts";
+import { assert, messageOf } from "../../../errors.ts";
+import { Descriptors, type Resting } from "./descriptors.ts";
 
 export type { Held, Lock };
 
@@ -33,6 +34,13 @@ export interface DataFile {
   truncate(length: number): void;
   size(): number;
   close(): void;
+  /**
+   * Says that nothing will be written any more, and all of it is on the medium: the file need not be open
+   * while nobody reads it.
+   */
+  rest?(): void;
+  /** Keeps it open from now on: it is about to lose its name. */
+  keep?(): void;
 }
 
 /** A file system. Errors carry the system's `code` (`ENOSPC`, `EIO`, `ENOENT` …). */
@@ -90,42 +98,94 @@ export function isNoRoom(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(error));
 }
 
-class SystemFile implements DataFile {
-  constructor(private readonly fd: number) {}
+/** The descriptors of the machine's files that rest. */
+export const descriptors = new Descriptors();
+
+class SystemFile implements DataFile, Resting {
+  readonly #path: string;
+  /** -1 while it rests and is closed. */
+  #fd: number;
+  #rests = false;
+  /** Reads under way. */
+  #reads = 0;
+
+  constructor(path: string, fd: number) {
+    this.#path = path;
+    this.#fd = fd;
+  }
 
   write(bytes: Uint8Array, at: number): number {
-    return fs.writeSync(this.fd, bytes, 0, bytes.length, at);
+    assert(!this.#rests, "nothing is written to a file that rests");
+    return fs.writeSync(this.#fd, bytes, 0, bytes.length, at);
   }
 
   read(into: Uint8Array, at: number): number {
-    return fs.readSync(this.fd, into, 0, into.length, at);
+    return fs.readSync(this.#opened(), into, 0, into.length, at);
   }
 
   readLater(into: Uint8Array, at: number): Promise<number> {
-    return new Promise((resolve, reject) =>
-      fs.read(this.fd, into, 0, into.length, at, (error, count) => {
+    const room = this.#rests && this.#fd < 0 ? descriptors.room() : undefined;
+    if (room !== undefined) return room.then(() => this.readLater(into, at));
+    return new Promise((resolve, reject) => {
+      const fd = this.#opened();
+      if (this.#reads++ === 0) descriptors.busy(true);
+      fs.read(fd, into, 0, into.length, at, (error, count) => {
+        if (--this.#reads === 0) descriptors.busy(false);
         if (error) reject(error);
         else resolve(count);
-      })
-    );
+      });
+    });
   }
 
   sync(): Promise<void> {
+    assert(!this.#rests, "a file that rests is synced");
     return new Promise((resolve, reject) =>
-      fs.fdatasync(this.fd, (error) => error ? reject(error) : resolve())
+      fs.fdatasync(this.#fd, (error) => error ? reject(error) : resolve())
     );
   }
 
   truncate(length: number): void {
-    fs.ftruncateSync(this.fd, length);
+    assert(!this.#rests, "a file that rests keeps its length");
+    fs.ftruncateSync(this.#fd, length);
   }
 
   size(): number {
-    return fs.fstatSync(this.fd).size;
+    return fs.fstatSync(this.#opened()).size;
   }
 
   close(): void {
-    fs.closeSync(this.fd);
+    descriptors.forget(this);
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    this.#fd = -1;
+    // It is not opened again.
+    this.#rests = false;
+  }
+
+  rest(): void {
+    this.#rests = true;
+    descriptors.use(this);
+  }
+
+  keep(): void {
+    this.#opened();
+    this.#rests = false;
+    descriptors.forget(this);
+  }
+
+  get isBusy(): boolean {
+    return this.#reads > 0;
+  }
+
+  doze(): void {
+    fs.closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  #opened(): number {
+    if (!this.#rests) return this.#fd;
+    if (this.#fd < 0) this.#fd = descriptors.open(this.#path, "r");
+    descriptors.use(this);
+    return this.#fd;
   }
 }
 
@@ -136,7 +196,8 @@ const held = new Map<string, number>();
 export const systemFiles: Files = {
   open: (path, mode) =>
     new SystemFile(
-      fs.openSync(
+      path,
+      descriptors.open(
         path,
         mode === "read" ? "r" : mode === "write" ? "r+" : "wx+",
         FILE_MODE,

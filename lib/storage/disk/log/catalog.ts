@@ -41,6 +41,7 @@ export class Catalog {
           segment.hintBytes = 0;
         }
         segment.listed = true;
+        segment.file.rest?.();
       }
       await this.write(false);
     }).catch((error) => this.say(writeError("Cannot write the manifest", error).message));

@@ -100,6 +100,8 @@ export class Log {
   /** Bytes of all segments and hints, and of the hints alone. */
   total = 0;
   hintTotal = 0;
+  /** Bytes of segments that are given up, and that somebody still reads. */
+  held = 0;
   /** The greatest size of a file, as far as a write has come upon it. */
   fileLimit = Infinity;
   /** Records that were appended since the opening. */
@@ -365,7 +367,7 @@ export class Log {
 
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
-    return this.total + this.pending.length + this.hint.length * 4;
+    return this.total + this.held + this.pending.length + this.hint.length * 4;
   }
 
   private finish(active: Segment): void {

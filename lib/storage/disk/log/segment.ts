@@ -128,9 +128,11 @@ export class Segment {
   damaged = false;
   /** Given up: nothing in the index points here any more. */
   removed = false;
-  /** Readers that need the file to stay open. */
+  /** Readers that need the file to stay open, and those of them that may take long: listings. */
   pins = 0;
+  holds = 0;
   readonly seed: number;
+  private closed: () => void = () => {};
 
   /**
    * @param slot by which the index speaks of it, 1 to 65535
@@ -154,13 +156,39 @@ export class Segment {
   }
 
   unpin(): void {
-    if (--this.pins === 0 && this.removed) this.file.close();
+    if (--this.pins === 0 && this.removed) this.close();
   }
 
-  /** Closes the file, as soon as nobody reads it. */
-  remove(): void {
+  /** {@linkcode pin} for as long as a client may take. */
+  hold(): void {
+    this.holds++;
+    this.pin();
+  }
+
+  unhold(): void {
+    this.holds--;
+    this.unpin();
+  }
+
+  /**
+   * Closes the file, as soon as nobody reads it.
+   *
+   * @param closed told when that is done: until then the file takes its room, with a name or without
+   */
+  remove(closed: () => void = () => {}): void {
     this.removed = true;
-    if (this.pins === 0) this.file.close();
+    this.closed = closed;
+    if (this.pins === 0) return this.close();
+    try {
+      this.file.keep?.();
+    } catch {
+      // Who reads it finds out.
+    }
+  }
+
+  private close(): void {
+    this.file.close();
+    this.closed();
   }
 
   get hintPath(): string {

@@ -3,13 +3,18 @@
  *
  * Records lie in chunks of one ring, outside the JavaScript heap. The chunk that is written next is
  * the oldest: what was read in it since it was written slides to its front, the rest is forgotten.
- * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be, and
- * everything together stays within the bytes that the cache was given.
+ * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be.
+ *
+ * A record of more than half a chunk has memory of its own. Three quarters of the room are due to the ring
+ * and one to those; each takes more while the other does not need it. Everything together stays within
+ * the bytes that the cache was given.
  *
  * @module
  */
 
 import { type Amended, RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Chunk, chunkOf } from "./chunk.ts";
+import { LargeRecords } from "./large_records.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
@@ -17,20 +22,14 @@ const PREFIX = 8;
 const READ = 0x80000000;
 const WAYS = 8;
 const TWO_32 = 2 ** 32;
+/** The part of the room that is due to records with memory of their own. */
+const LARGE_SHARE = 1 / 4;
 
 /** What is known of accesses to an item. */
 export interface Access {
   readonly fetched: boolean;
   /** Seconds since 1970. */
   readonly accessed: number;
-}
-
-/** Memory for records. */
-export interface Chunk {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly words: Uint32Array;
-  readonly longs: BigUint64Array;
-  used: number;
 }
 
 /** The cache. A found record stays where it is until the next {@linkcode insert}. */
@@ -43,7 +42,14 @@ export class RecordCache {
   /** The power of two that a chunk's units of 8 bytes are. */
   private chunkShift = 0;
   private chunkCount = 0;
-  private chunks: Chunk[] = [];
+  /** By their numbers; a number without a chunk is one that there was no room for, or that was given up. */
+  private chunks: Array<Chunk | undefined> = [];
+  /** Chunks that there are, and those that are due to the ring whatever else there is. */
+  private allocated = 0;
+  private leastChunks = 0;
+  /** Bytes for chunks and large records together. */
+  private room = 0;
+  private readonly large = new LargeRecords();
   private current = -1;
   /** Pairs of the hash's second word and the place (chunk * units + offset in units + 1); 0 is free. */
   private table = new Uint32Array(0);
@@ -65,13 +71,16 @@ export class RecordCache {
     const buckets = Math.floor(limit / 16 / (WAYS * 8));
     this.table = new Uint32Array(buckets * WAYS * 2);
     this.buckets = buckets;
-    const room = limit - this.table.byteLength;
+    const room = this.room = limit - this.table.byteLength;
     // Places are told apart by shifts, which a read has more of than of anything else.
     const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
     this.chunkShift = 31 - Math.clz32(asked) - 3;
     this.chunkBytes = 8 << this.chunkShift;
     this.chunkCount = Math.floor(room / this.chunkBytes);
+    this.leastChunks = Math.max(2, Math.floor(this.chunkCount * (1 - LARGE_SHARE)));
     this.chunks = [];
+    this.allocated = 0;
+    this.large.clear();
     this.current = -1;
     this.hand = 0;
     if (this.chunkCount < 2) this.buckets = 0;
@@ -79,12 +88,12 @@ export class RecordCache {
 
   /** The longest record that is kept, in bytes. */
   get longest(): number {
-    return this.buckets === 0 ? 0 : (this.chunkBytes >>> 1) - PREFIX;
+    return this.buckets === 0 ? 0 : this.room - this.leastChunks * this.chunkBytes;
   }
 
   /** Bytes in use. */
   get memory(): number {
-    return this.table.byteLength + this.chunks.length * this.chunkBytes;
+    return this.table.byteLength + this.allocated * this.chunkBytes + this.large.bytes;
   }
 
   /** Whether the key's record is here; unless that is a peek, it gets a second round. */
@@ -95,7 +104,7 @@ export class RecordCache {
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const chunk = this.chunks[place >>> this.chunkShift];
+      const chunk = this.chunks[place >>> this.chunkShift]!;
       const at = (place & (1 << this.chunkShift) - 1) * 8;
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
@@ -110,7 +119,15 @@ export class RecordCache {
       this.at = at + PREFIX;
       return true;
     }
-    return false;
+    return this.large.size !== 0 && this.findLarge(a, b, key, peek);
+  }
+
+  private findLarge(a: number, b: number, key: Uint8Array, peek: boolean): boolean {
+    const found = this.large.find(a, b, key, peek);
+    if (found === undefined) return false;
+    this.chunk = found;
+    this.at = 0;
+    return true;
   }
 
   /** Notes an access in the record that was found or taken in last, for as long as it is here. */
@@ -193,7 +210,7 @@ export class RecordCache {
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const chunk = this.chunks[place >>> this.chunkShift];
+      const chunk = this.chunks[place >>> this.chunkShift]!;
       const { words } = chunk;
       const w = (place & (1 << this.chunkShift) - 1) * 2 + PREFIX / 4;
       const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
@@ -202,15 +219,20 @@ export class RecordCache {
       this.at = w * 4;
       return w;
     }
-    return -1;
+    const large = this.large.size === 0 ? undefined : this.large.of(a, b);
+    if (large === undefined) return -1;
+    const { words } = large;
+    if (words[Word.sequence] + words[Word.sequence + 1] * TWO_32 !== sequence) return -1;
+    this.chunk = large;
+    return this.at = 0;
   }
 
   /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
   insert(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
-    if (size > this.longest) {
-      this.forget(a, b);
-      return false;
+    if (size > (this.chunkBytes >>> 1) - PREFIX || this.buckets === 0) {
+      return this.insertLarge(a, b, from, at, size);
     }
+    if (this.large.size !== 0) this.large.forget(a, b);
     const needed = size + PREFIX;
     let chunk = this.chunks[this.current];
     if (chunk === undefined || chunk.used + needed > this.chunkBytes) {
@@ -227,9 +249,28 @@ export class RecordCache {
     return true;
   }
 
+  private insertLarge(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
+    this.forget(a, b);
+    if (size > this.longest) return false;
+    const { large, chunkBytes, leastChunks } = this;
+    const isOver = () => this.allocated * chunkBytes + large.bytes + size > this.room;
+    while (isOver() && this.allocated > leastChunks) this.giveUpChunk();
+    large.shrink(this.room - this.allocated * chunkBytes - size);
+    try {
+      this.chunk = large.insert(a, b, from, at, size);
+    } catch (error) {
+      // A machine without memory serves from the disk.
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+    this.at = 0;
+    return true;
+  }
+
   /** Drops the key's record, if it is here. */
   forget(a: number, b: number): void {
     if (this.buckets === 0) return;
+    if (this.large.size !== 0) this.large.forget(a, b);
     const { table } = this;
     const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
@@ -268,11 +309,12 @@ export class RecordCache {
 
   /** Makes the oldest chunk the current one, with room for `needed` bytes. */
   private nextChunk(needed: number): Chunk {
-    const index = this.current = (this.current + 1) % this.chunkCount;
-    if (index === this.chunks.length) {
-      this.chunks.push(chunkOf(this.chunkBytes));
+    const index = this.current = this.nextIndex();
+    let chunk = this.chunks[index];
+    if (chunk === undefined) {
+      chunk = this.chunks[index] = chunkOf(this.chunkBytes);
+      this.allocated++;
     }
-    const chunk = this.chunks[index];
     const { bytes, words, used } = chunk;
     const room = this.chunkBytes - Math.max(needed, this.chunkBytes >>> 2);
     let kept = 0;
@@ -297,6 +339,31 @@ export class RecordCache {
     return chunk;
   }
 
+  /** The number of the chunk that is written next: the oldest, or one more where there is room. */
+  private nextIndex(): number {
+    for (let index = this.current;;) {
+      index = (index + 1) % this.chunkCount;
+      if (this.chunks[index] !== undefined) return index;
+      const bytes = (this.allocated + 1) * this.chunkBytes;
+      if (this.allocated < this.leastChunks) this.large.shrink(this.room - bytes);
+      if (bytes + this.large.bytes <= this.room) return index;
+    }
+  }
+
+  /** Forgets the oldest chunk that is not written to, and gives its memory back. */
+  private giveUpChunk(): void {
+    let index = this.current;
+    do index = (index + 1) % this.chunkCount; while (this.chunks[index] === undefined);
+    const { words, used } = this.chunks[index]!;
+    for (let at = 0; at < used;) {
+      const way = this.wayOf(words[at >>> 2], this.placeOf(index, at));
+      if (way >= 0) this.table[way + 1] = 0;
+      at += (words[(at >>> 2) + 1] & ~READ) * 8 + PREFIX;
+    }
+    this.chunks[index] = undefined;
+    this.allocated--;
+  }
+
   /** The way that leads to a place, -1 if none does. */
   private wayOf(a: number, place: number): number {
     const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
@@ -305,10 +372,4 @@ export class RecordCache {
     }
     return -1;
   }
-}
-
-function chunkOf(size: number): Chunk {
-  const bytes = new Uint8Array(size);
-  const { buffer } = bytes;
-  return { bytes, words: new Uint32Array(buffer), longs: new BigUint64Array(buffer), used: 0 };
 }

@@ -55,7 +55,7 @@ export async function* scanLog(
   const { index } = placements;
   const left = new Map<Segment, { end: number; displaced: Set<number> }>();
   for (const segment of log.segments) {
-    segment.pin();
+    segment.hold();
     left.set(segment, { end: segment.length, displaced: new Set() });
   }
   const watcher = (segment: Segment, offset: number) => {
@@ -101,14 +101,14 @@ export async function* scanLog(
         }
       }
       left.delete(segment);
-      segment.unpin();
+      segment.unhold();
     }
     if (unreadable > 0) {
       throw new StoreError(`${unreadable} damaged records are missing from the list`);
     }
   } finally {
     placements.watchers.delete(watcher);
-    for (const segment of left.keys()) segment.unpin();
+    for (const segment of left.keys()) segment.unhold();
   }
 }
 

@@ -70,6 +70,13 @@ export interface CompactorOptions {
   readonly refused: () => StoreError | undefined;
 }
 
+/** Somebody who waits for room for so many bytes, of an item or of a delete. */
+interface Waiter {
+  readonly bytes: number;
+  readonly deletes: boolean;
+  resume: () => void;
+}
+
 /** Compaction, and everything else that depends on how much room there is. */
 export class Compactor {
   /** When the run that is under way began, in milliseconds since 1970; 0 where none is. */
@@ -84,10 +91,12 @@ export class Compactor {
   /** The number of the segment with the last flush; everything before it is dead. 0 for none. */
   flushSegment = 0;
 
+  /** Bytes of what was given up, without what was written for that. */
+  private gained = 0;
   private running: Promise<void> | undefined;
   private stopping = false;
-  /** How many wait for room. */
-  private waiting = 0;
+  /** Those that wait for room. */
+  private readonly waiting = new Set<Waiter>();
 
   constructor(private readonly options: CompactorOptions) {}
 
@@ -112,19 +121,38 @@ export class Compactor {
     space.measure();
     // What does not fit into an empty log either is not worth anybody's item.
     if (!space.couldHold(bytes, deletes)) return false;
-    this.waiting++;
+    const waiter: Waiter = { bytes, deletes, resume: () => {} };
+    this.waiting.add(waiter);
     try {
       for (;;) {
         if (space.hasRoom(bytes, deletes)) return true;
         await listed();
-        const { freed } = this;
+        const { gained } = this;
         this.wake();
-        await this.running;
+        if (this.running !== undefined) {
+          await new Promise<void>((resolve) => waiter.resume = resolve);
+        }
         space.measure();
-        if (this.freed === freed && !space.hasRoom(bytes, deletes)) return false;
+        const isOver = this.running === undefined && this.gained <= gained;
+        if (isOver && !space.hasRoom(bytes, deletes)) return false;
       }
     } finally {
-      this.waiting--;
+      this.waiting.delete(waiter);
+    }
+  }
+
+  /** Whether somebody waits for room that is not there yet. */
+  private get isWaitedFor(): boolean {
+    const { space } = this.options;
+    for (const { bytes, deletes } of this.waiting) if (!space.hasRoom(bytes, deletes)) return true;
+    return false;
+  }
+
+  /** Lets those go on who have room, or all of them. */
+  private resume(all: boolean): void {
+    const { space } = this.options;
+    for (const { bytes, deletes, resume } of this.waiting) {
+      if (all || space.hasRoom(bytes, deletes)) resume();
     }
   }
 
@@ -146,6 +174,7 @@ export class Compactor {
       this.running = undefined;
       this.since = 0;
       backpressure.pay(Infinity);
+      this.resume(true);
     });
   }
 
@@ -214,7 +243,8 @@ export class Compactor {
     // What nothing can be done about does not count.
     let total = log.total - log.hintTotal;
     for (const segment of segments) {
-      const stays = this.mustStay(segment);
+      // Of what a listing reads nothing comes back before that ends.
+      const stays = segment.holds > 0 || this.mustStay(segment);
       if (stays) total -= segment.length - segment.live;
       if (!segment.listed || stays) continue;
       oldest ??= segment;
@@ -236,7 +266,7 @@ export class Compactor {
       }
     }
     if (best === undefined || oldest === undefined) return undefined;
-    const pressed = this.waiting > 0 || log.total > space.ceiling - segmentBytes;
+    const pressed = this.isWaitedFor || log.total > space.ceiling - segmentBytes;
     const excess = total > TOLERATED * (placements.live - expired) + segmentBytes;
     if (pressed || excess) {
       if (bestGain >= WORTH || pressed && !evict && bestGain >= 0.02) {
@@ -342,6 +372,7 @@ export class Compactor {
       const size = log.appendCopy(record, hash);
       placements.amend(a, b, c, log.active!, log.offset, size);
       this.moved += size;
+      this.gained -= size;
     } else if (placements.isAt(segment, offset, a, b, c)) {
       if (placements.amendmentOf(a, b, c) !== 0) return false;
       this.moveItem(segment, record, evict);
@@ -359,6 +390,7 @@ export class Compactor {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
       this.moved += size;
+      this.gained -= size;
       return;
     }
     if (dead) this.reclaimed++;
@@ -404,7 +436,7 @@ export class Compactor {
   private guard(segment: Segment, record: RecordReader, upTo: number): void {
     const { log, hash } = this.options;
     if (!this.guards(segment, upTo)) return;
-    log.appendTombstone(record.key(), record.sequence, upTo, hash);
+    this.gained -= log.appendTombstone(record.key(), record.sequence, upTo, hash);
   }
 
   /**
@@ -412,7 +444,7 @@ export class Compactor {
    * being held up.
    */
   private async rest(milliseconds: number): Promise<void> {
-    const pause = this.waiting > 0 ? 0 : milliseconds * REST * this.options.backpressure.ease;
+    const pause = this.isWaitedFor ? 0 : milliseconds * REST * this.options.backpressure.ease;
     await new Promise((resolve) =>
       pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
     );
@@ -432,14 +464,17 @@ export class Compactor {
       log.total -= segment.length + segment.hintBytes;
       log.hintTotal -= segment.hintBytes;
       this.freed += segment.length + segment.hintBytes;
+      if (segment.holds === 0) this.gained += segment.length + segment.hintBytes;
       this.count++;
       this.options.damage.forget(segment);
-      segment.remove();
+      log.held += segment.length;
+      segment.remove(() => log.held -= segment.length);
       await files.removeLater(segment.hintPath);
       await files.removeLater(segment.path);
     }
     const first = log.segments[0];
     if (first === undefined || first.id > this.flushSegment) placements.flushed = undefined;
     this.options.space.measure();
+    this.resume(false);
   }
 }

@@ -225,6 +225,7 @@ class Recovery {
       if (codeOf(error) !== "ENOENT") throw cannotOpen(this.directory, messageOf(error));
       throw untrusted(this.directory, `segment '${path}' is missing`);
     }
+    file.rest?.();
     const segment = this.segmentOf(id, path, file);
     segment.length = length;
     segment.crc = crc;

@@ -58,7 +58,7 @@ export class Space {
       // Where that cannot be told, a write will tell.
       this.free = Infinity;
     }
-    const room = Math.min(allowed, log.total + this.free);
+    const room = Math.min(allowed, log.total + log.held + this.free);
     const largest = Math.max(Math.floor(room * SEGMENT_SHARE), SMALLEST_SEGMENT);
     log.segmentBytes = Math.min(segmentBytes, LARGEST_SEGMENT, largest, log.fileLimit);
     this.reserved = Math.min(2 * log.segmentBytes + 4096, Math.floor(room * RESERVED_SHARE));
@@ -80,7 +80,8 @@ export class Space {
   /** What there is, for people. */
   describe(): string {
     const { maxDisk, log } = this.#options;
-    const taken = maxDisk > 0 ? `it takes ${log.total} bytes of the ${maxDisk} allowed` : "";
+    const held = log.held > 0 ? ` and listings hold ${log.held} that are given up` : "";
+    const taken = maxDisk > 0 ? `it takes ${log.total} bytes${held} of the ${maxDisk} allowed` : "";
     const free = this.free === Infinity ? "" : `${this.free} bytes are free`;
     const both = [taken, free].filter((one) => one !== "").join(", ");
     return `${both}, ${this.reserved} are kept for deletes and compaction`;

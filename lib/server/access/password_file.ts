@@ -4,7 +4,11 @@
  * @module
  */
 
-import { Exit, ExitError, messageOf } from "../errors.ts";
+import { binaryString } from "../../bytes.ts";
+import type { User as SessionUser } from "../../commands/session.ts";
+import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { KnownUser, UserDirectory } from "./directory.ts";
+import { modeProblem } from "./file_mode.ts";
 
 /** How many users memcached reads; it drops those that follow. */
 const MOST_USERS = 8;
@@ -48,7 +52,7 @@ export function parseUsers(content: Uint8Array): User[] | string {
 }
 
 /** Who may use the server. */
-export class Users {
+export class PasswordFile implements UserDirectory {
   #users: readonly User[] = [];
 
   /**
@@ -74,6 +78,8 @@ export class Users {
   reload(): string | undefined {
     let content: Uint8Array;
     try {
+      const mode = modeProblem(this.path);
+      if (mode?.isError) return mode.sentence;
       content = Deno.readFileSync(this.path);
     } catch (error) {
       return `Could not open authfile [${this.path}] for reading, error ${messageOf(error)}`;
@@ -85,16 +91,37 @@ export class Users {
   }
 
   /**
-   * Whether this is the password of this user. It takes the same time for every pair of up to 255 bytes
-   * each: how long it takes tells nothing of the users.
+   * The user whose password this is. It takes the same time for every pair of up to 255 bytes each: how
+   * long it takes tells nothing of the users.
    */
-  check(name: Uint8Array, password: Uint8Array): boolean {
-    let found = 0;
-    for (const user of this.#users) {
-      found |= Number((differences(user.name, name) | differences(user.password, password)) === 0);
+  check(name: Uint8Array, password: Uint8Array): SessionUser | undefined {
+    let found = -1;
+    for (const [i, user] of this.#users.entries()) {
+      const isRight = Number(
+        (differences(user.name, name) | differences(user.password, password)) === 0,
+      );
+      found += isRight * (i - found);
     }
-    return found === 1;
+    return found < 0 ? undefined : userOf(this.#users[found]!);
   }
+
+  /** Nobody: there are no certificates in this file. */
+  certified(): undefined {
+    return undefined;
+  }
+
+  renew(user: SessionUser): SessionUser | undefined {
+    const { credential } = user as KnownUser;
+    return this.#users.map(userOf).find((other) => other.credential === credential);
+  }
+}
+
+function userOf({ name, password }: User): KnownUser {
+  return {
+    name: binaryString(name),
+    rights: undefined,
+    credential: `${binaryString(name)}:${binaryString(password)}`,
+  };
 }
 
 /** Whether two texts differ, as bits of which none is set if they do not. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { bytesOf } from "../../lib/bytes.ts";
-import { ExitError } from "../../lib/errors.ts";
-import { parseUsers, Users } from "../../lib/server/users.ts";
+import { bytesOf } from "../../../lib/bytes.ts";
+import { ExitError } from "../../../lib/errors.ts";
+import { parseUsers, PasswordFile } from "../../../lib/server/access/password_file.ts";
 
 /** The users of a file's content as `name=password`, or what is wrong with it. */
 function read(content: string): string[] | string {
@@ -53,8 +53,9 @@ for (const [what, { content, users }] of Object.entries(contents)) {
 Deno.test("a user is known by the whole name and the whole password", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, "user:password\nother:secret\n");
-  const users = new Users(path);
-  const check = (name: string, password: string) => users.check(bytesOf(name), bytesOf(password));
+  const users = new PasswordFile(path);
+  const check = (name: string, password: string) =>
+    users.check(bytesOf(name), bytesOf(password)) !== undefined;
   assertEquals(check("user", "password"), true);
   assertEquals(check("other", "secret"), true);
   const wrong = ["user:secret", "other:password", "use:password", "user:passwor", ":", "user:"]
@@ -69,8 +70,8 @@ Deno.test("a user is known by the whole name and the whole password", async () =
 Deno.test("a user file is read again, and one that is broken or gone changes nothing", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, "old:password\n");
-  const users = new Users(path);
-  const known = (name: string) => users.check(bytesOf(name), bytesOf("password"));
+  const users = new PasswordFile(path);
+  const known = (name: string) => users.check(bytesOf(name), bytesOf("password")) !== undefined;
   await Deno.writeTextFile(path, "new:password\n");
   assertEquals(users.reload(), undefined);
   assertEquals([known("old"), known("new")], [false, true]);
@@ -82,6 +83,6 @@ Deno.test("a user file is read again, and one that is broken or gone changes not
 });
 
 Deno.test("a user file that is missing stops the start with memcached's exit code", () => {
-  const error = assertThrows(() => new Users("/nonexistent/users"), ExitError);
+  const error = assertThrows(() => new PasswordFile("/nonexistent/users"), ExitError);
   assertEquals(error.code, 1);
 });

@@ -1,0 +1,91 @@
+/**
+ * Records that are too long for the cache's chunks, each in memory of its own; the one that was not used
+ * for the longest time goes first.
+ *
+ * @module
+ */
+
+import { RECORD_HEADER, Word } from "../format/record.ts";
+import { type Chunk, chunkOf } from "./chunk.ts";
+
+const TWO_32 = 2 ** 32;
+
+interface Large extends Chunk {
+  readonly a: number;
+  readonly b: number;
+}
+
+/** What stands for a key: 53 bits of its hash. */
+function nameOf(a: number, b: number): number {
+  return a + (b & 0x1fffff) * TWO_32;
+}
+
+/** The long records of a cache. */
+export class LargeRecords {
+  /** Bytes of all of them. */
+  bytes = 0;
+  /** In the order of their last use. */
+  readonly #records = new Map<number, Large>();
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** The key's record, if it is here; unless that is a peek, it is the last that goes. */
+  find(a: number, b: number, key: Uint8Array, peek: boolean): Chunk | undefined {
+    const found = this.of(a, b);
+    if (found === undefined || !isOf(found, key)) return undefined;
+    if (!peek) {
+      const name = nameOf(a, b);
+      this.#records.delete(name);
+      this.#records.set(name, found);
+    }
+    return found;
+  }
+
+  /** The record of a hash. */
+  of(a: number, b: number): Large | undefined {
+    const found = this.#records.get(nameOf(a, b));
+    return found !== undefined && found.a === a && found.b === b ? found : undefined;
+  }
+
+  /** Takes in a record, in the place of the one of its hash. */
+  insert(a: number, b: number, from: Uint8Array, at: number, size: number): Chunk {
+    this.forget(a, b);
+    const record: Large = { ...chunkOf(size), a, b };
+    record.bytes.set(from.subarray(at, at + size));
+    this.#records.set(nameOf(a, b), record);
+    this.bytes += size;
+    return record;
+  }
+
+  /** Drops the record of a hash. */
+  forget(a: number, b: number): void {
+    const name = nameOf(a, b);
+    const found = this.#records.get(name);
+    if (found === undefined) return;
+    this.#records.delete(name);
+    this.bytes -= found.bytes.length;
+  }
+
+  /** Drops as many as it takes to be within so many bytes. */
+  shrink(bytes: number): void {
+    for (const { a, b } of this.#records.values()) {
+      if (this.bytes <= bytes) return;
+      this.forget(a, b);
+    }
+  }
+
+  /** Drops all. */
+  clear(): void {
+    this.#records.clear();
+    this.bytes = 0;
+  }
+}
+
+function isOf({ bytes, words }: Chunk, key: Uint8Array): boolean {
+  const { length } = key;
+  if ((words[Word.kinds] & 0xff) !== length) return false;
+  for (let i = 0; i < length; i++) if (bytes[RECORD_HEADER + i] !== key[i]) return false;
+  return true;
+}

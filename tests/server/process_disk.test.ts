@@ -1,0 +1,83 @@
+/** The disk store in a process of its own, under limits of the system that only a process can have. */
+
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { systemFiles } from "../../lib/storage/disk/fs/files.ts";
+import { client } from "../client/run_client.ts";
+import { ServerProcess } from "./process.ts";
+import { exchangeWith } from "./wire.ts";
+
+/** Whether a program is here, which the test says where it is not. */
+async function has(program: string): Promise<boolean> {
+  try {
+    return (await new Deno.Command(program, { args: ["--version"], stdout: "null" }).output())
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+const hasPrlimit = await has("prlimit");
+
+Deno.test({
+  name: "a limit of the size of files (SIGXFSZ) ends no server, and what it acknowledges is kept" +
+    (hasPrlimit ? "" : " (skipped: no prlimit)"),
+  ignore: !hasPrlimit,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    const args = ["--data-dir", `${directory}/data`, "--fsync", "always", "-p", "-1"];
+    const value = "v".repeat(100_000);
+    const stored: number[] = [];
+    {
+      await using server = await ServerProcess.start(args);
+      const limit = ["--pid", `${server.pid}`, "--fsize=1000000"];
+      assert((await new Deno.Command("prlimit", { args: limit }).output()).success);
+      for (let i = 0; i < 40; i++) {
+        const reply = await exchangeWith(server.port, `set k${i} 0 0 100000\r\n${value}\r\n`);
+        if (reply === "STORED\r\n") stored.push(i);
+        else assertMatch(reply, /^SERVER_ERROR out of memory storing object/);
+      }
+      assert(stored.length >= 38, `${stored} of 40 are stored`);
+      server.kill("SIGTERM");
+      assertEquals(await server.exit(), 0);
+    }
+    await using server = await ServerProcess.start(args);
+    for (const i of stored) {
+      assertEquals(
+        await exchangeWith(server.port, `get k${i}\r\n`),
+        `VALUE k${i} 0 100000\r\n${value}\r\nEND\r\n`,
+      );
+    }
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 0);
+    await Deno.remove(directory, { recursive: true });
+  },
+});
+
+Deno.test("a directory that is locked is synced without being opened: nobody may be out of descriptors for that", async () => {
+  const directory = await Deno.makeTempDir();
+  const lock = systemFiles.lock(directory);
+  // Whoever would open it by its name finds none.
+  await Deno.rename(directory, `${directory}.moved`);
+  await systemFiles.syncDirectory(directory);
+  lock.close();
+  await assertRejects(() => systemFiles.syncDirectory(directory));
+  await Deno.remove(`${directory}.moved`, { recursive: true });
+});
+
+Deno.test("a client whose output finds no room says so in a sentence, and ends with 74", async () => {
+  await using server = await ServerProcess.start(["--store", "memory", "-p", "-1"]);
+  await exchangeWith(server.port, "set k 0 0 5\r\nvalue\r\n");
+  for (const command of ["get k", "stats", "keys", "dump"]) {
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: [
+        ...["-c", 'exec "$@" >/dev/full', "sh", Deno.execPath(), "run", "-A", "--no-check"],
+        ...["--quiet", client, ...command.split(" ")],
+      ],
+      env: { KVS_SERVERS: `127.0.0.1:${server.port}`, NO_COLOR: "1" },
+      stderr: "piped",
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assertEquals(code, 74, `${command}: ${said}`);
+    assertMatch(said, /^kvs-client: [^\n]*[Nn]o space left[^\n]*\n$/, command);
+  }
+});
