@@ -103,7 +103,8 @@ export interface WorkerCalls {
   listenToo(places: readonly Place[]): void;
   /** Accepts connections from now on. */
   accept(_: undefined): void;
-  snapshot(_: undefined): Snapshot;
+  /** `whole` with the counts of prefixes, which may be many. */
+  snapshot(whole: boolean): Snapshot;
   describe(_: undefined): readonly Figure[] | Promise<readonly Figure[]>;
   reset(_: undefined): void;
   news(news: News): void;

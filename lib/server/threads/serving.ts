@@ -149,13 +149,13 @@ export class Serving implements WorkerCalls {
     for (const { listener, protocol } of this.#listening) this.#server.accept(listener, protocol);
   }
 
-  snapshot(): Snapshot {
+  snapshot(whole: boolean): Snapshot {
     const { counters, prefixes, watchers } = this.#context;
     const { written, sent, skipped, count } = watchers;
     const { before: _, ...plain } = counters;
     return {
       counters: plain as unknown as Record<string, number>,
-      prefixes: [...prefixes.entries()],
+      prefixes: whole ? [...prefixes.entries()] : [],
       watchers: { written, sent, skipped, count },
       isAccepting: this.#server.isAccepting,
       disabled: { ...this.#server.listenDisabled },

@@ -249,8 +249,9 @@ export class Threads implements Connections {
     const context = this.#context;
     const before = this.#news();
     if (order.op === "stats") {
-      await this.#gather();
-      this.#sums.prefixes(context);
+      const isDetail = order.words[0]?.startsWith("d") === true;
+      await this.#gather(isDetail);
+      if (isDetail) this.#sums.prefixes(context);
     }
     const report = await runOrder(order, context, this.#duties.renew);
     if (report.code === "reset") {
@@ -269,9 +270,9 @@ export class Threads implements Connections {
     return { live: { ...live }, countsPrefixes: prefixes.enabled };
   }
 
-  async #gather(): Promise<void> {
+  async #gather(whole = false): Promise<void> {
     await Promise.all(this.#threads.map(async ({ line, number }) => {
-      const snapshot: Snapshot = await line.call("snapshot", undefined);
+      const snapshot: Snapshot = await line.call("snapshot", whole);
       this.#sums.add(number, snapshot, this.#context);
     }));
   }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { makeCertificate } from "../../certificates.ts";
 import { ServerProcess } from "../process.ts";
 import { exchangeWith, receiveUntil, send } from "../wire.ts";
 
@@ -198,6 +199,36 @@ Deno.test("threads: a Unix socket is served by one of them, and the server says 
       "STORED\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
     );
     conn.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("threads: a TLS listener is served by one of them, beside one for all, and renewed", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    await makeCertificate(directory, "subjectAltName=IP:127.0.0.1");
+    const file = (name: string) => `${directory}/${name}`;
+    const tls = ["-Z", "--ssl-chain-cert", file("server.crt"), "--ssl-key", file("server.key")];
+    await using server = await ServerProcess.start([
+      ...ARGS,
+      ...tls,
+      "-l",
+      "127.0.0.1,notls:127.0.0.1:0",
+    ]);
+    const [, secure, plain] = /listening on \S+:(\d+), \S+:(\d+)/.exec(server.said)!.map(Number);
+    const conn = await Deno.connectTls({
+      hostname: "127.0.0.1",
+      port: secure!,
+      caCerts: [await Deno.readTextFile(file("ca.crt"))],
+    });
+    assertEquals(await ask(conn, "set k 0 0 1\r\nx\r\n", "\r\n"), "STORED\r\n");
+    const conns = await connectAll(plain!, 6);
+    for (const other of conns) {
+      assertEquals(await ask(other, "get k\r\n", "END\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
+      assertEquals(await ask(other, "refresh_certs\r\n", "\r\n"), "OK\r\n");
+    }
+    close([conn, ...conns]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
