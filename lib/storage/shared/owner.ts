@@ -119,12 +119,16 @@ export class Owner {
     const batch = new Batch();
     this.#changes.beginAll();
     shelf?.clear();
+    // Its moment may come before it is committed.
+    this.#noteFlush(at);
     try {
       await store.flush(at, batch);
       await store.commit(batch);
+    } catch (error) {
+      this.#noteFlush();
+      throw error;
     } finally {
       this.#changes.endAll();
-      this.#noteFlush(at);
     }
   }
 

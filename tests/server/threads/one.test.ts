@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeCertificate } from "../../certificates.ts";
+import { writeUsers } from "../access/users.ts";
 import { ServerProcess } from "../process.ts";
 import { exchangeWith, receiveUntil, send } from "../wire.ts";
 
@@ -256,6 +257,40 @@ Deno.test("threads: SIGHUP lets all of them read the users again", async () => {
     await server.says(/read .* again/);
     // The other threads hear of it after that.
     while (await login("new") !== "STORED\r\n");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("threads: users have their rights in all of them, also where the main thread does the work", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const path = `${directory}/users.json`;
+    await writeUsers(path, [
+      { name: "reader", password: "p", permissions: { read: ["a:"], list: true, stats: true } },
+      { name: "boss", password: "p", permissions: { admin: true, flush: true, write: true } },
+    ]);
+    await using server = await ServerProcess.start([...ARGS, "--users", path]);
+    const login = async (conn: Deno.Conn, user: string) => {
+      const request = `set auth 0 0 ${user.length + 2}\r\n${user} p\r\n`;
+      assertEquals(await ask(conn, request, "\r\n"), "STORED\r\n");
+    };
+    const readers = await connectAll(server.port, 5);
+    const bosses = await connectAll(server.port, 5);
+    for (const conn of readers) await login(conn, "reader");
+    for (const conn of bosses) await login(conn, "boss");
+    for (const key of ["a:1", "b:1"]) {
+      assertEquals(await ask(bosses[0]!, `set ${key} 0 0 1\r\nx\r\n`, "\r\n"), "STORED\r\n");
+    }
+    for (const conn of readers) {
+      assertEquals(await ask(conn, "flush_all\r\n", "\r\n"), "CLIENT_ERROR permission denied\r\n");
+      const listing = await ask(conn, "stats cachedump 1 0\r\n", "END\r\n");
+      assertEquals(listing.match(/ITEM \S+/g), ["ITEM a:1"]);
+    }
+    for (const conn of bosses) assertEquals(await ask(conn, "flush_all\r\n", "\r\n"), "OK\r\n");
+    assertEquals(await ask(readers[3]!, "get a:1\r\n", "END\r\n"), "END\r\n");
+    await server.says(/audit: flush_all.*user="boss"/);
+    close([...readers, ...bosses]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
