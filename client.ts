@@ -1,9 +1,9 @@
 /** The client: options to servers, a command to what it prints and its exit code. */
 
-import { promptSecret } from "@std/cli";
 import { parseOptions } from "./lib/cli/parse.ts";
 import { run } from "./lib/cli/run.ts";
-import { Client, type ClientOptions } from "./lib/client/client.ts";
+import { Client } from "./lib/client/client.ts";
+import { accessOf } from "./lib/client/commands/access.ts";
 import { execute, helpOf } from "./lib/client/commands/execute.ts";
 import { clientOptions, type ClientValues } from "./lib/client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "./lib/errors.ts";
@@ -27,6 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 function connect(options: ClientValues, signal: AbortSignal): Client {
   const { servers, protocol, timeout } = options;
+  const access = accessOf(options);
   try {
     return new Client({
       servers,
@@ -34,19 +35,10 @@ function connect(options: ClientValues, signal: AbortSignal): Client {
       timeout,
       signal,
       anyKeys: true,
-      ...credentials(options),
+      ...access,
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ExitError(`--servers: ${messageOf(error)}`, Exit.usage);
   }
-}
-
-function credentials({ user }: ClientValues): Pick<ClientOptions, "credentials"> {
-  if (user === undefined) return {};
-  const password = Deno.env.get("KVS_PASSWORD") ?? promptSecret(`Password of ${user}: `);
-  if (password === null) {
-    throw new ExitError("--user needs a password: set KVS_PASSWORD", Exit.usage);
-  }
-  return { credentials: { user, password } };
 }

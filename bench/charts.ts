@@ -90,7 +90,7 @@ export function chartsOf(comparison: Comparison): Chart[] {
   }
   if (comparison.clients.length > 0) {
     const half = "half of the requests gets, half sets";
-    const throughput = `Throughput of clients at once, ${half}`;
+    const throughput = `Throughput of concurrent clients, ${half}`;
     charts.push(
       chart("throughput", throughput, (format) =>
         lines(
@@ -100,7 +100,7 @@ export function chartsOf(comparison: Comparison): Chart[] {
           format,
         )),
     );
-    const latency = `99th percentile of latency of clients at once, ${half}`;
+    const latency = `99th percentile latency of concurrent clients, ${half}`;
     charts.push(
       chart(
         "latency",

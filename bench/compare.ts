@@ -1,6 +1,6 @@
 /**
  * The stores compared on this machine: the calls of the comparison that the project began with, and
- * clients at once; a report with charts.
+ * concurrent clients; a report with charts.
  *
  *     deno task compare [--full] [--stores memory,everysec] [--bucket NAME] …
  *
@@ -55,7 +55,7 @@ const compareOptions = {
   clients: list({
     flags: "--clients",
     default: ["1", "10", "50", "100"],
-    help: "how many at once",
+    help: "how many connect concurrently",
   }),
   seconds: duration({
     flags: "--seconds",

@@ -28,7 +28,7 @@ export interface CallRow {
   readonly seconds: number;
 }
 
-/** So many clients at once on one server, half of their requests gets and half sets. */
+/** So many concurrent clients of one server, half of their requests gets and half sets. */
 export interface ClientRow {
   readonly contestant: ContestantId | "echo";
   readonly clients: number;
@@ -72,11 +72,11 @@ export interface Target {
   readonly port: number;
 }
 
-/** How many keys the clients at once share. */
+/** How many keys the concurrent clients share. */
 const SHARED_KEYS = 1000;
 /** How long a reply may take, in milliseconds. A store that holds writes back is slow at times. */
 const TIMEOUT = 120_000;
-/** How many clients set one and the same key at once. */
+/** How many clients set one and the same key concurrently. */
 const ONE_KEY_CONNECTIONS = 100;
 
 /** So many calls of one kind, and what is known of the server. */
@@ -131,7 +131,7 @@ export async function measureCalls(
   return { contestant: id, kind, calls, answered, refused, seconds };
 }
 
-/** Sets every key that the clients at once share. */
+/** Sets every key that the concurrent clients share. */
 export async function fill({ port }: Target, valueSize: number): Promise<void> {
   using client = new Client({ servers: [`127.0.0.1:${port}`], timeout: TIMEOUT });
   const value = new Uint8Array(valueSize).fill(118);
@@ -140,7 +140,7 @@ export async function fill({ port }: Target, valueSize: number): Promise<void> {
   );
 }
 
-/** Lets so many clients work at once for `duration` milliseconds. */
+/** Lets so many clients work concurrently for `duration` milliseconds. */
 export async function measureClients(
   { id, port }: Target,
   clients: number,

@@ -44,7 +44,7 @@ const benchOptions = {
     flags: "--connections",
     min: 1,
     default: 20,
-    help: "compaction: clients at once",
+    help: "compaction: concurrent clients",
   }),
   maxDisk: size({
     flags: "--max-disk",

@@ -19,7 +19,7 @@ import { denoScript, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const benchOptions = {
-  connections: integer({ flags: "--connections", min: 1, default: 50, help: "how many at once" }),
+  connections: integer({ flags: "--connections", min: 1, default: 50, help: "how many are open" }),
   dir: textOption({
     flags: "--dir",
     value: "DIR",

@@ -24,7 +24,7 @@ const benchOptions = {
   connections: list({
     flags: "--connections",
     default: ["64", "256", "512"],
-    help: "how many at once",
+    help: "how many are in flight",
   }),
   seconds: duration({ flags: "--seconds", min: 100, default: 3000, help: "of one measurement" }),
   valueSize: integer({ flags: "--value-size", min: 0, default: 100, help: "bytes of a value" }),

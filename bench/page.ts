@@ -123,7 +123,7 @@ export function limitTexts({ calls, limit }: Comparison): string[] {
 
 /** What the load generator can do by itself, and where that was the limit. */
 export function ceilingText({ ceiling, clients }: Comparison): string {
-  if (ceiling.length === 0) return "No clients at once were measured.";
+  if (ceiling.length === 0) return "No concurrent clients were measured.";
   const most = ceiling.map((row) => `${rateText(row)} a second with ${row.clients}`).join(", ");
   const limited = clients.filter((row) => row.generatorLimited).length;
   return "Against a server that only counts bytes and answers with the same ones, the load generator gets " +
@@ -140,7 +140,7 @@ function disturbance(comparison: Comparison): string {
     ...(comparison.othersShare >= NOISE ? [othersText(comparison)] : []),
     ...(limited > 0
       ? [
-        `In ${limited} of ${comparison.clients.length} measurements of clients at once the load ` +
+        `In ${limited} of ${comparison.clients.length} measurements of concurrent clients the load ` +
         "generator was the limit, not the server: they have a *.",
       ]
       : []),

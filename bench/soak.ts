@@ -80,13 +80,19 @@ class Soak {
   #next = 0;
   #compacting = { at: 0, is: false };
 
-  constructor(private readonly store: Store, private readonly keys: number) {
+  readonly #store: Store;
+  readonly #keys: number;
+
+  constructor(store: Store, keys: number) {
+    this.#store = store;
+    this.#keys = keys;
+
     this.#versions = new Uint32Array(keys);
   }
 
   /** A figure of `stats disk`. */
   own(name: string): number {
-    return Number(new Map(this.store.info().own).get(name));
+    return Number(new Map(this.#store.info().own).get(name));
   }
 
   /** Sets and gets, until it is stopped. */
@@ -96,15 +102,15 @@ class Soak {
     const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
     while (!this.stopped) {
       const began = performance.now();
-      if (this.#next < this.keys) {
-        for (let n = 0; n < BATCH && this.#next < this.keys; n++) await this.#set(this.#next++);
+      if (this.#next < this.#keys) {
+        for (let n = 0; n < BATCH && this.#next < this.#keys; n++) await this.#set(this.#next++);
       } else {
         for (let n = 0; n < BATCH; n++) {
-          const index = Math.floor(random() ** 2 * this.keys);
+          const index = Math.floor(random() ** 2 * this.#keys);
           await (random() < SETS ? this.#set(index) : this.#get(index));
         }
       }
-      await this.store.commit(this.#batch);
+      await this.#store.commit(this.#batch);
       const now = performance.now();
       (this.#isCompacting(now) ? this.waits.busy : this.waits.idle).push(now - began);
       this.operations += BATCH;
@@ -117,13 +123,13 @@ class Soak {
     this.#words.setUint32(0, index);
     this.#words.setUint32(4, version);
     const value = this.#value.subarray(0, sizeOf(index, version));
-    await this.store.swap(this.#keyOf(index), "any", itemOf(value, version), this.#batch);
+    await this.#store.swap(this.#keyOf(index), "any", itemOf(value, version), this.#batch);
   }
 
   async #get(index: number): Promise<void> {
     const version = this.#versions[index]!;
-    const read = this.store.read(this.#keyOf(index), this.#batch);
-    // What a read gives at once is valid until somebody waits.
+    const read = this.#store.read(this.#keyOf(index), this.#batch);
+    // What a read returns without a promise is valid until somebody waits.
     const item = read instanceof Promise ? await read : read;
     // Another connection may have stored a newer one while this one waited.
     if (this.#versions[index] !== version) return;

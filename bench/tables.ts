@@ -95,7 +95,19 @@ export function csvOf({ calls, clients, ceiling }: Comparison): string {
   for (const row of [...clients, ...ceiling]) {
     const { contestant, clients, requestsPerSecond, p50, p99, failed } = row;
     lines.push(
-      [contestant, "clients at once", "", "", "", clients, "", requestsPerSecond, p50, p99, failed]
+      [
+        contestant,
+        "concurrent clients",
+        "",
+        "",
+        "",
+        clients,
+        "",
+        requestsPerSecond,
+        p50,
+        p99,
+        failed,
+      ]
         .join(),
     );
   }

@@ -30,7 +30,7 @@ const benchOptions = {
     help: "text, meta, binary",
   }),
   operations: list({ flags: "--operations", default: ["get", "set"], help: "get, set" }),
-  connections: list({ flags: "--connections", default: ["1", "50"], help: "how many at once" }),
+  connections: list({ flags: "--connections", default: ["1", "50"], help: "how many are open" }),
   pipelines: list({ flags: "--pipelines", default: ["1", "16"], help: "requests in one write" }),
   ...loadOptions,
 };

@@ -3,7 +3,10 @@
  * it runs.
  *
  *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu|aarch64-apple-darwin]
- *         [--out bin]
+ *         [--out bin] [--real-packages]
+ *
+ * Stand-ins of `offline/` do not get into the files where jsr.io has the real packages, and with
+ * `--real-packages`, as releases are built, nowhere.
  *
  * `deno compile` makes them. It downloads its runtime, and where that cannot be had this machine's own
  * Deno takes the runtime's place: the file is then a shell header with both packed behind it
@@ -171,16 +174,31 @@ async function writeChecksums(programs: Program[], directory: string): Promise<v
   await Deno.writeTextFile(`${directory}/SHA256SUMS`, lines.join("\n") + "\n");
 }
 
+/** Ends where the packages in `vendor/` are stand-ins and need not be. */
+async function refuseStandIns(always: boolean): Promise<void> {
+  if (!await exists("vendor/jsr.io/stand-ins")) return;
+  const failure = await networkFailure("https://jsr.io/@std/assert/meta.json");
+  if (failure === undefined || always) {
+    fail("The packages in vendor/ are the stand-ins of offline/: remove vendor/ and try again", 65);
+  }
+  console.error(
+    `Cannot reach jsr.io (${failure}): building with the stand-ins of offline/ instead of its packages.`,
+  );
+}
+
 const options = parseArgs(Deno.args, {
   string: ["target", "out"],
+  boolean: ["real-packages"],
   default: { target: Deno.build.target, out: "bin" },
-  unknown: (option) => fail(`Cannot use '${option}': the options are --target and --out`, 64),
+  unknown: (option) =>
+    fail(`Cannot use '${option}': the options are --target, --out and --real-packages`, 64),
 });
 const { target, out } = options;
 if (target !== Deno.build.target && !TARGETS.includes(target)) {
   fail(`Cannot build for --target '${target}': it is one of ${TARGETS.join(", ")}`, 64);
 }
 
+await refuseStandIns(options["real-packages"]);
 await ensureDir(out);
 const toBuild = await programs();
 const missing = await runtimeMissing(target);

@@ -63,7 +63,7 @@ runs_already() {
   echo "= $1 runs deployment $deployment already"
 }
 
-# tell VM ZONE: gives the VM its new orders, which it follows at once; waits for its answer.
+# tell VM ZONE: writes the VM its new orders, which it follows immediately; waits for its answer.
 tell() {
   run compute instances add-metadata "$1" "--zone=$2" "${metadata[@]}"
   $dry_run || wait_ready "$1" "$2"

@@ -28,7 +28,7 @@ private() {
   esac
 }
 
-# Writes standard input to a file that appears whole or not at all, however many starts do so at once.
+# Writes standard input to a file that appears whole or not at all, however many starts do so concurrently.
 place() {
   staged=$1.$$
   # shellcheck disable=SC2086 # a list of signals

@@ -243,7 +243,7 @@ activate() {
   timeout "$READY_TIMEOUT" systemctl restart kvs-server.service
 }
 
-# Whether a server that did not start at once comes up after all: systemd goes on trying, and what it lacks may be a
+# Whether a server that did not start at the first try comes up after all: systemd goes on trying, and what it lacks may be a
 # role that is not known everywhere yet.
 comes_up() {
   local end=$((SECONDS + 300))

@@ -96,7 +96,7 @@ take_stock() {
     fi
     [[ -n ${found[api/$(api_of "$kind")]:-} ]] || continue
     asked+=("$kind")
-    # All lists at once: each gcloud waits for the network most of its time.
+    # All lists concurrently: each gcloud waits for the network most of its time.
     (attempt "$work/list.$kind" "$work/error.$kind" "${words[@]}" || touch "$work/failed.$kind") &
   done
   wait

@@ -14,26 +14,26 @@ export class KeyHash {
   b = 0;
   c = 0;
 
-  private readonly k0: number;
-  private readonly k1: number;
-  private readonly k2: number;
-  private readonly k3: number;
+  readonly #k0: number;
+  readonly #k1: number;
+  readonly #k2: number;
+  readonly #k3: number;
 
   /** @param key 16 bytes */
   constructor(key: Uint8Array) {
     const view = new DataView(key.buffer, key.byteOffset, 16);
-    this.k0 = view.getUint32(0, true) | 0;
-    this.k1 = view.getUint32(4, true) | 0;
-    this.k2 = (view.getUint32(8, true) ^ 0x6c796765) | 0;
-    this.k3 = (view.getUint32(12, true) ^ 0x74656462) | 0;
+    this.#k0 = view.getUint32(0, true) | 0;
+    this.#k1 = view.getUint32(4, true) | 0;
+    this.#k2 = (view.getUint32(8, true) ^ 0x6c796765) | 0;
+    this.#k3 = (view.getUint32(12, true) ^ 0x74656462) | 0;
   }
 
   /** Hashes `length` bytes that begin at `at`. */
   of(bytes: Uint8Array, at = 0, length = bytes.length): void {
-    let v0 = this.k0;
-    let v1 = this.k1;
-    let v2 = this.k2;
-    let v3 = this.k3;
+    let v0 = this.#k0;
+    let v1 = this.#k1;
+    let v2 = this.#k2;
+    let v3 = this.#k3;
     const whole = at + (length & ~3);
     let m = 0;
     let i = at;

@@ -15,9 +15,9 @@
 
 /** So many operations the event loop carries out at a time. */
 const BUDGET = 128;
-/** From so many that complete at a time on, others may be left over. */
+/** From so many that complete at a time on, others may remain ready. */
 const CROWD = BUDGET / 2;
-/** So many begin to read together: whatever is ready and left over is looked at each time. */
+/** So many begin to read together: whatever remains ready is looked at each time. */
 const GROUP = 4 * BUDGET;
 /**
  * The event loop looks for what has become ready at least once in 61 turns (tokio's event interval).
@@ -28,86 +28,86 @@ const QUIET_TURNS = 130;
 /** The round in which connections read. */
 export class Rounds {
   /** Connections that take part. */
-  private members = 0;
-  /** Reads under way: their connections wait for their clients, or are ready and left over. */
-  private reading = 0;
+  #members = 0;
+  /** Reads under way: their connections wait for their clients, or remain ready. */
+  #reading = 0;
   /** Reads and writes that have completed at this time. */
-  private completions = 0;
+  #completions = 0;
   /** Whether there is a read among them. */
-  private hasRead = false;
+  #hasRead = false;
   /** Whether those that were served wait for the next round. */
-  private holding = false;
-  private held: (() => void)[] = [];
-  private quietTurns = 0;
-  private watching = false;
+  #holding = false;
+  #held: (() => void)[] = [];
+  #quietTurns = 0;
+  #watching = false;
 
   join(): void {
-    this.members++;
+    this.#members++;
   }
 
   leave(): void {
-    this.members--;
+    this.#members--;
   }
 
   /** What to wait for before the next read; nothing as long as there is no crowd. */
   next(): Promise<void> | undefined {
-    if (!this.holding) {
-      this.reading++;
+    if (!this.#holding) {
+      this.#reading++;
       return undefined;
     }
-    return new Promise((resolve) => this.held.push(resolve));
+    return new Promise((resolve) => this.#held.push(resolve));
   }
 
   /** A read has ended, well or not. */
   readDone(): void {
-    this.reading--;
-    if (this.members <= BUDGET && !this.holding) return;
-    this.hasRead = true;
-    this.add();
+    this.#reading--;
+    if (this.#members <= BUDGET && !this.#holding) return;
+    this.#hasRead = true;
+    this.#add();
   }
 
   /** A write has completed. */
   writeDone(): void {
-    if (this.members > BUDGET) this.add();
+    if (this.#members > BUDGET) this.#add();
   }
 
-  private add(): void {
+  #add(): void {
     // All that complete at one time go on before this does.
-    if (this.completions++ === 0) queueMicrotask(this.count);
+    if (this.#completions++ === 0) queueMicrotask(this.#count);
   }
 
-  private readonly count = (): void => {
-    // Where no read is under way nobody is left over.
-    const crowded = this.completions >= CROWD && this.reading > 0;
-    // Most writes complete at once, so that a few of them say nothing of what is ready.
-    const last = !crowded && this.hasRead;
-    this.completions = 0;
-    this.hasRead = false;
-    this.quietTurns = 0;
-    if (crowded) this.hold();
-    else if (last) this.proceed();
+  readonly #count = (): void => {
+    // Where no read is pending none remains ready.
+    const crowded = this.#completions >= CROWD && this.#reading > 0;
+    // Most writes complete immediately, so that a few of them say nothing of what is ready.
+    const last = !crowded && this.#hasRead;
+    this.#completions = 0;
+    this.#hasRead = false;
+    this.#quietTurns = 0;
+    if (crowded) this.#hold();
+    else if (last) this.#proceed();
   };
 
-  private hold(): void {
-    this.holding = true;
-    if (this.watching) return;
-    this.watching = true;
-    setImmediate(this.watch);
+  #hold(): void {
+    this.#holding = true;
+    if (this.#watching) return;
+    this.#watching = true;
+    setImmediate(this.#watch);
   }
 
   /** Goes on also where the last ready ones were a crowd. */
-  private readonly watch = (): void => {
-    if (this.holding && ++this.quietTurns >= QUIET_TURNS) this.proceed();
-    this.watching = this.holding;
-    if (this.watching) setImmediate(this.watch);
+  readonly #watch = (): void => {
+    if (this.#holding && ++this.#quietTurns >= QUIET_TURNS) this.#proceed();
+    this.#watching = this.#holding;
+    if (this.#watching) setImmediate(this.#watch);
   };
 
-  /** Nobody is left over: those that have waited longest may read. */
-  private proceed(): void {
-    this.quietTurns = 0;
-    const group = this.held.splice(0, GROUP);
-    this.reading += group.length;
-    this.holding = this.held.length > 0;
+  /** None remains ready: those that have waited longest may read. */
+  #proceed(): void {
+    this.#quietTurns = 0;
+    const group = this.#held.splice(0, GROUP);
+    this.#reading += group.length;
+    this.#holding = this.#held.length > 0;
     for (const resolve of group) resolve();
   }
 }

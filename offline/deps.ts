@@ -66,7 +66,7 @@ function place(files: Map<string, string>, directory: string): void {
   }
 }
 
-/** Several tasks may start at once: the registry's directory appears with all that belongs there. */
+/** Several tasks may start together: the registry's directory appears with all that belongs there. */
 function placeAll(files: Map<string, string>): void {
   const staged = `${REGISTRY}.${Deno.pid}`;
   place(files, staged);

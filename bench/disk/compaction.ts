@@ -75,18 +75,24 @@ export async function measureCompaction(options: CompactionOptions): Promise<voi
 
 /** One load after another on the same server, each a line of the table. */
 class Measured {
-  constructor(private readonly client: Client, private readonly plan: Omit<Plan, "thread">) {}
+  readonly #client: Client;
+  readonly #plan: Omit<Plan, "thread">;
+
+  constructor(client: Client, plan: Omit<Plan, "thread">) {
+    this.#client = client;
+    this.#plan = plan;
+  }
 
   /** A figure of `stats disk`. */
   async own(name: string): Promise<number> {
-    const [figures] = (await this.client.stats("disk")).values();
+    const [figures] = (await this.#client.stats("disk")).values();
     return Number(figures!.get(name));
   }
 
   /** Gives the 99th percentile in milliseconds. */
   async run(name: string, load: Partial<Plan>): Promise<number> {
     const before = await this.own("compactions");
-    const { tally, seconds } = await runLoad({ ...this.plan, ...load });
+    const { tally, seconds } = await runLoad({ ...this.#plan, ...load });
     const latency = new Histogram();
     latency.add(tally.commands.get.latency);
     latency.add(tally.commands.set.latency);

@@ -6,7 +6,7 @@
 
 import { packTar } from "modern-tar";
 import { Exit, ExitError, messageOf } from "../errors.ts";
-import { redacted } from "./redact.ts";
+import { redacted } from "../redact.ts";
 
 /** Files of a bundle, by their names within it. */
 export type BundleFiles = ReadonlyMap<string, string>;

@@ -5,7 +5,7 @@
  */
 
 import type { Spec } from "./parse.ts";
-import { redacted } from "./redact.ts";
+import { redacted } from "../redact.ts";
 
 /**
  * A line an option: its long name, its value as JSON, and where that is from. Passwords in URLs and

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { redacted } from "../redact.ts";
 import { Exit, ExitError } from "../errors.ts";
 import { complain } from "./terminal.ts";
 
@@ -37,7 +38,7 @@ async function exitCodeOf(
     return await main() ?? Exit.ok;
   } catch (error) {
     if (error instanceof ExitError) {
-      if (error.message !== "") complain(`${program}: ${error.message}`);
+      if (error.message !== "") complain(`${program}: ${redacted(error.message)}`);
       return error.code;
     }
     if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;

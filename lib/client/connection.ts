@@ -18,8 +18,11 @@ import {
 } from "../protocol/client_dialect.ts";
 import { clientDialects } from "../protocol/client_dialects.ts";
 import { writeLine } from "../protocol/text/format_request.ts";
+import type { ClientTls } from "../net/tls/client.ts";
+import type { Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { type Address, addressText } from "./address.ts";
+import { dial } from "./dial.ts";
 import {
   errorOf,
   RequestError,
@@ -43,6 +46,8 @@ export interface ConnectionOptions {
   readonly signal?: AbortSignal;
   /** Which of memcached's dialects it speaks (text). */
   readonly protocol?: Protocol;
+  /** Speak TLS over TCP; a Unix socket has none. */
+  readonly tls?: ClientTls;
   /** For a server with an auth file (memcached's `-Y`), or with SASL (`-S`) over binary. */
   readonly credentials?: Credentials;
 }
@@ -76,7 +81,7 @@ const TICKS = 4;
 const rounds = new Rounds();
 
 /**
- * One TCP or Unix socket connection. It begins to connect when it is made; requests may be made at
+ * One TCP, TLS or Unix socket connection. It begins to connect when it is made; requests may be made at
  * once. All requests made in one turn of the event loop leave in one write.
  *
  * A connection lives once: when it fails, every request in flight is rejected and so is each later
@@ -95,7 +100,7 @@ export class Connection implements Disposable {
   readonly #dialect: ClientDialect;
   readonly #reader: ReplyReader;
   readonly #inFlight = new Queue<InFlight>();
-  #socket: Deno.Conn | undefined;
+  #socket: Transport | undefined;
   /** Whether requests may be sent: it is connected, and has logged in. */
   #ready = false;
   #opaque = 0;
@@ -228,15 +233,8 @@ export class Connection implements Disposable {
   }
 
   async #run(): Promise<void> {
-    const { host, port } = this.address;
     try {
-      if (port === 0) {
-        this.#socket = await Deno.connect({ transport: "unix", path: host });
-      } else {
-        const socket = await Deno.connect({ hostname: host, port });
-        socket.setNoDelay();
-        this.#socket = socket;
-      }
+      this.#socket = await dial(this.address, this.#options.tls);
       if (this.#failure !== undefined) return this.#socket.close();
       await this.#logIn(this.#socket);
       if (this.#failure !== undefined) return;
@@ -254,7 +252,7 @@ export class Connection implements Disposable {
     }
   }
 
-  async #read(socket: Deno.Conn): Promise<void> {
+  async #read(socket: Transport): Promise<void> {
     const memory = new Uint8Array(READ_BUFFER);
     const reader = this.#reader;
     const inFlight = this.#inFlight;
@@ -346,7 +344,7 @@ export class Connection implements Disposable {
   };
 
   /** Nothing but the login is on the connection while it goes on. */
-  async #logIn(socket: Deno.Conn): Promise<void> {
+  async #logIn(socket: Transport): Promise<void> {
     const { credentials } = this.#options;
     if (credentials === undefined) return;
     try {

@@ -7,7 +7,7 @@ const NUMBERS = 12;
 
 /**
  * Many keys in little memory, thirteen bytes beside the key itself: those of a server with ten million
- * items must be held at once, and as objects they would take gigabytes.
+ * items must be held together, and as objects they would take gigabytes.
  */
 export class KeySpool {
   readonly #bytes = new ByteBuffer(64 * 1024);

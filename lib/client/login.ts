@@ -13,7 +13,8 @@ import type {
   ReplyOf,
   ReplyReader,
 } from "../protocol/client_dialect.ts";
-import { writeLogin } from "../protocol/text/format_request.ts";
+import { writeLine, writeLogin } from "../protocol/text/format_request.ts";
+import type { Transport } from "../net/transport.ts";
 import { RequestError, UnreachableError, UnreadableError } from "./errors.ts";
 
 /** Who logs in. */
@@ -24,15 +25,19 @@ export interface Credentials {
 
 const READ_BUFFER = 4096;
 
+/** What a server says to whoever has to log in first. */
+const WANTS_LOGIN = /\bunauthenticated\b/;
+
 /**
- * Logs in: over text and meta by memcached's `set` of an auth token (its `-Y`), over binary by SASL
+ * Logs in, where the server says that it wants that: elsewhere the password would be stored as an item.
+ * Over text and meta by memcached's `set` of an auth token (its `-Y`), over binary by SASL
  * PLAIN (its `-S`), for which the server must offer that.
  *
  * @throws {RequestError} where the server refuses, {@linkcode UnreachableError} or the socket's own
  * error where it does not answer.
  */
 export async function logIn(
-  socket: Deno.Conn,
+  socket: Transport,
   dialect: ClientDialect,
   reader: ReplyReader,
   { user, password }: Credentials,
@@ -49,6 +54,11 @@ export async function logIn(
     }
     await ask((out) => writeSaslPlain(out, OPAQUE, user, password));
   } else {
+    const asked = await exchange(socket, reader, (out) => {
+      writeLine(out, "version");
+      return "line" as const;
+    });
+    if (asked.kind !== "error" || !WANTS_LOGIN.test(asked.line)) return;
     const { status } = await ask((out) => writeLogin(out, user, password));
     if (status !== "done") throw new RequestError(status);
   }
@@ -58,7 +68,7 @@ export async function logIn(
 const OPAQUE = 0;
 
 async function exchange<E extends Expect>(
-  socket: Deno.Conn,
+  socket: Transport,
   reader: ReplyReader,
   write: (out: ByteBuffer) => E,
 ): Promise<Reply> {

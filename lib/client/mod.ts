@@ -1,6 +1,6 @@
 /**
  * A client of kvs and of any memcached: pipelined connections, several servers by ketama, the text,
- * meta and binary protocols, log-in, and keys and values of any bytes.
+ * meta and binary protocols, TLS, log-in, and keys and values of any bytes.
  *
  * ```ts ignore
  * import { Client } from "@kvs/client";
@@ -15,6 +15,7 @@
 
 export { Client, type ClientOptions, type RawReply, type StoreOptions } from "./client.ts";
 export { type Address, parseAddress } from "./address.ts";
+export type { ClientTls } from "../net/tls/client.ts";
 export { Connection, type ConnectionOptions, type Credentials } from "./connection.ts";
 export {
   RequestError,

@@ -7,8 +7,10 @@
 import { binaryString, bytesOf } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { clientDialects } from "../protocol/client_dialects.ts";
+import type { Transport } from "../net/transport.ts";
 import { type Address, addressText } from "./address.ts";
 import type { ConnectionOptions } from "./connection.ts";
+import { dial } from "./dial.ts";
 import { errorOf, UnreachableError, UnreadableError } from "./errors.ts";
 import { logIn } from "./login.ts";
 
@@ -24,11 +26,11 @@ const LONGEST_LINE = 16 * 1024;
  */
 export async function* watchServer(
   address: Address,
-  { signal, credentials }: ConnectionOptions,
+  { signal, credentials, tls }: ConnectionOptions,
   streams: readonly string[],
 ): AsyncGenerator<string, void, void> {
   const server = addressText(address);
-  let socket: Deno.Conn | undefined;
+  let socket: Transport | undefined;
   const close = () => {
     try {
       socket?.close();
@@ -39,10 +41,7 @@ export async function* watchServer(
   signal?.addEventListener("abort", close);
   try {
     signal?.throwIfAborted();
-    const { host, port } = address;
-    socket = port === 0
-      ? await Deno.connect({ transport: "unix", path: host })
-      : await Deno.connect({ hostname: host, port });
+    socket = await dial(address, tls);
     const dialect = clientDialects.text;
     if (credentials !== undefined) {
       await logIn(socket, dialect, dialect.newReader(), credentials);
@@ -68,7 +67,7 @@ export async function* watchServer(
     signal?.throwIfAborted();
     const isSocketError = error instanceof Deno.errors.ConnectionRefused ||
       error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionReset ||
-      error instanceof Deno.errors.BrokenPipe;
+      error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.InvalidData;
     if (!isSocketError) throw error;
     throw new UnreachableError(`cannot reach ${server}: ${messageOf(error)}`, { cause: error });
   } finally {

@@ -57,7 +57,7 @@ interface Part extends Disposable {
 }
 
 /**
- * Puts a load on servers: first every client connects, then all begin at once.
+ * Puts a load on servers: first every client connects, then all begin together.
  *
  * @throws {ExitError} 69 if a client cannot connect.
  */

@@ -54,7 +54,7 @@ export class LoadClient implements Disposable {
     );
   }
 
-  /** Begins to send, `pipeline` requests at once. */
+  /** Begins to send, `pipeline` requests in flight. */
   start(pace: Pace, pipeline: number): void {
     const now = performance.now();
     for (let i = 0; i < pipeline; i++) new Slot(this, pace).go(now);
@@ -94,15 +94,21 @@ export class Slot implements Waiting, Request {
   before: Write | undefined;
   #due = 0;
 
-  constructor(private readonly client: LoadClient, private readonly pace: Pace) {}
+  readonly #client: LoadClient;
+  readonly #pace: Pace;
+
+  constructor(client: LoadClient, pace: Pace) {
+    this.#client = client;
+    this.#pace = pace;
+  }
 
   /** Does what is next: sends, waits until something is due, or ends. */
   go(now: number): void {
-    const due = this.pace.next(now);
-    if (due === undefined) return this.client.surroundings.finished();
+    const due = this.#pace.next(now);
+    if (due === undefined) return this.#client.surroundings.finished();
     this.#due = due;
     if (due <= now) this.#send();
-    else this.client.surroundings.wake(this, due);
+    else this.#client.surroundings.wake(this, due);
   }
 
   /** Sends the request that it has waited for. */
@@ -112,21 +118,21 @@ export class Slot implements Waiting, Request {
   }
 
   #send(): void {
-    const { workload } = this.client.surroundings;
+    const { workload } = this.#client.surroundings;
     workload.choose(this);
-    const frame = workload.prepare(this, this.client.own);
-    this.client.send(frame, workload.keyOf(this), this);
+    const frame = workload.prepare(this, this.#client.own);
+    this.#client.send(frame, workload.keyOf(this), this);
   }
 
   resolve(reply: Reply): void {
     const now = performance.now();
-    const { client } = this;
+    const client = this.#client;
     client.surroundings.workload.answered(this, reply, now - this.#due, client.own);
     this.go(now);
   }
 
   reject(error: Error): void {
-    const { client } = this;
+    const client = this.#client;
     client.surroundings.workload.failed(this, client.abandoned ? undefined : error, client.own);
     if (client.abandoned) return this.go(performance.now());
     setTimeout(() => this.go(performance.now()), PAUSE);

@@ -9,6 +9,7 @@ import type { Manual } from "../cli/help.ts";
 import { choice, duration, flag, integer, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
+import { accessOf, accessOptions } from "../client/commands/access.ts";
 import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import type { Protocol } from "../protocol/client_dialect.ts";
@@ -28,6 +29,7 @@ import type { Plan } from "./runner.ts";
 export const multiclientOptions = {
   servers: serversOption,
   protocol: protocolOption,
+  ...accessOptions,
   requests: counting({
     flags: "--requests",
     min: 1,
@@ -44,7 +46,7 @@ export const multiclientOptions = {
     min: 1,
     max: 10_000,
     default: 1,
-    help: "requests of a client in flight at once",
+    help: "requests that a client has in flight",
   }),
   rate: integer({
     flags: "--rate",
@@ -102,7 +104,7 @@ export const multiclientOptions = {
 
 export const multiclientManual: Manual = {
   usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
-  about: "Lets N (100) clients at once, each with its own connection, get and set keys by chance.",
+  about: "Lets N (100) concurrent clients, each with its own connection, get and set random keys.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
 69 a client cannot connect, 70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
 
@@ -134,6 +136,7 @@ export async function multiclient(
     servers,
     protocol,
     timeout,
+    ...accessOf(options),
     clients,
     pipeline,
     requests: options.requests ?? (duration === undefined ? DEFAULT_REQUESTS : Infinity),

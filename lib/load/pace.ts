@@ -15,12 +15,18 @@ export interface Pace {
 
 /** Closed loop: the next request is due when the one before has been answered. */
 export class BackToBack implements Pace {
+  #requests: number;
+  readonly #deadline: number;
+
   /** `requests` of them, until `deadline`. */
-  constructor(private requests: number, private readonly deadline: number) {}
+  constructor(requests: number, deadline: number) {
+    this.#requests = requests;
+    this.#deadline = deadline;
+  }
 
   next(now: number): number | undefined {
-    if (this.requests <= 0 || now >= this.deadline) return undefined;
-    this.requests--;
+    if (this.#requests <= 0 || now >= this.#deadline) return undefined;
+    this.#requests--;
     return now;
   }
 }

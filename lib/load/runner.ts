@@ -17,6 +17,8 @@ import { LoadClient, type Slot, type Surroundings } from "./load_client.ts";
 import { BackToBack, type Pace, Schedule } from "./pace.ts";
 import { Random } from "./random.ts";
 import { Tally } from "./tally.ts";
+import type { Credentials } from "../client/connection.ts";
+import type { ClientTls } from "../net/tls/client.ts";
 import { Workload } from "./workload.ts";
 
 /** What one thread is to do. It goes from thread to thread as it is. */
@@ -27,10 +29,13 @@ export interface Plan {
   readonly servers: readonly string[];
   /** Which dialect they speak (text). */
   readonly protocol?: Protocol;
+  /** Who logs in, and how connections are encrypted. */
+  readonly credentials?: Credentials;
+  readonly tls?: ClientTls;
   /** How long a reply may take, in milliseconds. */
   readonly timeout: number;
   readonly clients: number;
-  /** Of each client, in flight at once. */
+  /** Requests that each client has in flight. */
   readonly pipeline: number;
   /** Of each client in all; `Infinity` for as many as the duration allows. */
   readonly requests: number;
@@ -57,7 +62,7 @@ export class ConnectError extends Error {
   override name = "ConnectError";
 }
 
-/** So many connections are opened at once: a listener's queue is short. */
+/** So many connections are opened concurrently: a listener's queue is short. */
 const CONNECTING = 100;
 
 /** What is in flight when a run ends has so long to be answered, unless the plan says else, in milliseconds. */
@@ -75,12 +80,17 @@ export class Runner implements Disposable {
   #active: number;
 
   constructor(readonly plan: Plan) {
-    const { servers, protocol = "text", clients, pipeline, timeout } = plan;
+    const { servers, protocol = "text", clients, pipeline, timeout, credentials, tls } = plan;
     const addresses = servers.map(parseAddress);
     const surroundings: Surroundings = {
       servers: addresses,
       ring: addresses.length > 1 ? new Ring(addresses) : undefined,
-      connection: { protocol, timeout },
+      connection: {
+        protocol,
+        timeout,
+        ...credentials && { credentials },
+        ...tls && { tls },
+      },
       workload: workloadOf(plan, this.tally),
       wake: (slot, due) => this.#alarm.set(slot, due),
       finished: () => {

@@ -51,23 +51,27 @@ export class Workload {
   readonly #frame = new ByteBuffer();
   #opaque = 0;
 
-  constructor(private readonly parts: WorkloadParts) {}
+  readonly #parts: WorkloadParts;
+
+  constructor(parts: WorkloadParts) {
+    this.#parts = parts;
+  }
 
   /** Chooses a key and a command; {@linkcode prepare} must follow. */
   choose(request: Request): void {
-    const { random, getRatio, picker } = this.parts;
+    const { random, getRatio, picker } = this.#parts;
     request.command = random.unit() < getRatio ? "get" : "set";
     request.key = picker.pick(random);
   }
 
   /** The bytes of a key, for the choice of its server. */
   keyOf(request: Request): Uint8Array {
-    return this.parts.keys.at(request.key);
+    return this.#parts.keys.at(request.key);
   }
 
   /** The bytes to send, until the next call; `own` holds the client's own sets in flight. */
   prepare(request: Request, own: Map<number, Write>): Uint8Array {
-    const { content, requests, verify } = this.parts;
+    const { content, requests, verify } = this.#parts;
     const frame = this.#frame;
     const { key } = request;
     const opaque = this.#opaque = (this.#opaque + 1) >>> 0;
@@ -91,7 +95,7 @@ export class Workload {
 
   /** An answer has come, so many milliseconds after the request was due. */
   answered(request: Request, reply: Reply, latency: number, own: Map<number, Write>): void {
-    const { tally } = this.parts;
+    const { tally } = this.#parts;
     const counts = tally.commands[request.command];
     counts.requests++;
     counts.latency.record(latency);
@@ -118,7 +122,7 @@ export class Workload {
 
   /** No answer will come, because of an error or because the run has ended. */
   failed(request: Request, error: Error | undefined, own: Map<number, Write>): void {
-    const { tally } = this.parts;
+    const { tally } = this.#parts;
     tally.commands[request.command].requests++;
     tally.commands[request.command].failed++;
     if (error === undefined) tally.error("no reply by the end of the run");
@@ -132,11 +136,11 @@ export class Workload {
   }
 
   #stored({ write }: Request): void {
-    if (write !== undefined) this.parts.verify!.ledger.acknowledge(write);
+    if (write !== undefined) this.#parts.verify!.ledger.acknowledge(write);
   }
 
   #read(request: Request, key: string | undefined, value: Uint8Array | undefined): void {
-    const { verify, tally } = this.parts;
+    const { verify, tally } = this.#parts;
     if (key !== undefined && key !== binaryString(this.keyOf(request))) {
       tally.wrongAnswer("wrong key", () => `${this.#shown(request)} brought key '${key}'`);
     }

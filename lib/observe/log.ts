@@ -4,6 +4,7 @@
  * @module
  */
 
+import { redacted } from "../redact.ts";
 import { type LogLevel, logLevels } from "../log_level.ts";
 
 /** How lines are written: for people, or an object of JSON each for machines. */
@@ -155,10 +156,10 @@ export class Log {
   }
 }
 
-/** A text on one line, cut; what could move a terminal's cursor or end the line is escaped. */
+/** A text on one line, cut, without passwords of URLs; what could move a terminal's cursor or end the line is escaped. */
 function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what must not reach the line
-  const line = text.trimEnd().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
+  const line = redacted(text).trimEnd().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (char) => {
     const code = char.charCodeAt(0);
     return code === 10 ? "\\n" : `\\u${code.toString(16).padStart(4, "0")}`;
   });

@@ -11,7 +11,7 @@ import { type Endpoint, type Protocol, readEndpoints } from "./endpoint.ts";
 import { type Extended, readExtended } from "./extended.ts";
 import { type HttpAddress, readHttpAddress } from "./http/address.ts";
 import type { serverOptions } from "./options.ts";
-import { peerPolicy, type TlsChoice, tlsChoice } from "./tls_options.ts";
+import { type TlsChoice, tlsChoice } from "./tls_options.ts";
 
 /** The options as they were given. */
 export type Given = Values<typeof serverOptions>;
@@ -65,9 +65,6 @@ export function configure(given: Given): Configuration {
   const tls = tlsChoice(given, extended);
   const unixSocket = unixSocketOf(given);
   const endpoints = endpointsOf(given, protocol);
-  if (tls !== undefined) {
-    for (const endpoint of endpoints) if (endpoint.tls !== "off") peerPolicy(endpoint.tls, tls);
-  }
   const authFile = authFileOf(given);
   const protection = {
     hasTls: tls !== undefined,

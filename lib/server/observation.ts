@@ -107,6 +107,15 @@ export class Observation {
     this.health.progress(line);
   };
 
+  /** What else than clients is talked to while the server runs. */
+  get speaksTo(): { readonly collector: boolean; readonly machine: boolean } {
+    return {
+      collector: this.#telemetry !== undefined,
+      // systemd's socket, and the one inside of --http: Unix sockets, which are of the network for Deno.
+      machine: this.#notifier !== undefined || this.#http !== undefined,
+    };
+  }
+
   /** The port of `--http`, where there is one. */
   get port(): number | undefined {
     return this.#http?.port;

@@ -52,6 +52,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "redisCert",
     "redisKey",
     "redisAuth",
+    "redisPasswordFile",
     "redisSentinelAuth",
     "redisNat",
     "redisWait",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { redacted } from "../cli/redact.ts";
+import { redacted } from "../redact.ts";
 import type { Option } from "../cli/option.ts";
 import type { Part } from "../observe/figures/row.ts";
 import type { Configuration } from "./configuration.ts";

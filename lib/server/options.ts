@@ -195,6 +195,11 @@ export const serverOptions = {
     default: "password",
     help: "redis: log in by the URL's password, or by Google's access tokens, as Memorystore takes",
   }),
+  redisPasswordFile: text({
+    flags: "--redis-password-file",
+    value: "FILE",
+    help: "redis: the password is the first line of this file, read at each login",
+  }),
   redisSentinelAuth: text({
     flags: "--redis-sentinel-auth",
     value: "[USER:]PASSWORD",

@@ -12,6 +12,7 @@ import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { Access } from "./access/access.ts";
+import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
 import { type Front, OneThread } from "./front.ts";
@@ -207,6 +208,7 @@ async function serveObserved(
     observation.serve(context, front, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
+    await dropPermissions(configuration, observation.speaksTo);
     const reason = await Promise.race([signals.stopped, front.died.then(failed)]);
     const stopping = performance.now();
     const connections = front.size;

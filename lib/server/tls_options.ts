@@ -54,26 +54,27 @@ export function tlsChoice(given: TlsGiven, { ssl }: Extended): TlsChoice | undef
   return { chain, key, ca, verifyMode, onlyTls13: version === "3" || version === "tlsv1.3" };
 }
 
+/** What a listener asks of its clients' certificates. */
+export function peerPolicy(tls: EndpointTls, { verifyMode }: TlsChoice): PeerPolicy {
+  if (tls === "mutual") return "require";
+  if (tls === "server" || verifyMode === 0) return "none";
+  return verifyMode === 1 ? "request" : "require";
+}
+
 /**
- * What a listener asks of its clients' certificates.
- *
- * @throws {ExitError} 64 where it asks for them, and no authority is known
+ * What follows where clients' certificates are asked for and no authority is known, as a sentence; memcached
+ * takes such options too.
  */
-export function peerPolicy(tls: EndpointTls, choice: TlsChoice): PeerPolicy {
-  const policy = tls === "mutual"
-    ? "require"
-    : tls === "server" || choice.verifyMode === 0
-    ? "none"
-    : choice.verifyMode === 1
-    ? "request"
-    : "require";
-  if (policy !== "none" && choice.ca === undefined) {
-    throw usage(
-      "clients' certificates (mtls:, --ssl-verify-mode) are checked against --ssl-ca-cert FILE " +
-        "(-o ssl_ca_cert=FILE), which is missing",
-    );
-  }
-  return policy;
+export function authorityProblem(
+  endpoints: readonly { readonly tls: EndpointTls }[],
+  choice: TlsChoice,
+): string | undefined {
+  if (choice.ca !== undefined) return undefined;
+  const asks = ({ tls }: { tls: EndpointTls }) =>
+    tls !== "off" && peerPolicy(tls, choice) !== "none";
+  return endpoints.some(asks)
+    ? "no client's certificate can be good: they are checked against --ssl-ca-cert FILE, which is missing"
+    : undefined;
 }
 
 function usage(message: string): ExitError {

@@ -66,7 +66,7 @@ export class Credentials {
   }
 
   /**
-   * The `Authorization` header's value, at once where one is known that holds.
+   * The `Authorization` header's value, immediately where one is known that holds.
    *
    * @throws {StoreError} where a new token is needed and cannot be had.
    */

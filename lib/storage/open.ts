@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "../clock.ts";
+import { redactedUrl } from "../redact.ts";
 import { Exit, ExitError, StoreError } from "../errors.ts";
 import type { Store, StoreOptions } from "./contract.ts";
 import type { ChannelMemory, Owner, RemoteStore, Shelf, Whole } from "./shared/mod.ts";
@@ -51,6 +52,8 @@ export interface StoreChoice extends StoreOptions {
   readonly redisCert?: string;
   readonly redisKey?: string;
   readonly redisAuth: typeof redisAuthNames[number];
+  /** File whose first line is the password, instead of one in the URL. */
+  readonly redisPasswordFile?: string;
   /** `[user:]password` of the Sentinels. */
   readonly redisSentinelAuth?: string;
   /** Addresses as Redis tells them, each with `=` and the one it is reached by. */
@@ -94,6 +97,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         ca: choice.redisCa === undefined ? undefined : readPem("--redis-ca", choice.redisCa),
         anyName: choice.redisVerify === "ca",
         identity: redisIdentityOf(choice),
+        passwordFile: choice.redisPasswordFile,
         tokens: choice.redisAuth === "iam" ? await googleTokens(log) : undefined,
         sentinelLogin: choice.redisSentinelAuth,
         nat: choice.redisNat,
@@ -227,7 +231,7 @@ export function placeOf(choice: StoreChoice): string {
     case "gcs":
       return `in gs://${choice.bucket}/${choice.prefix ?? "kvs/"}`;
     case "redis":
-      return `at ${choice.redisUrl.map((url) => url.replace(/\/\/[^@/]*@/, "//")).join(", ")}`;
+      return `at ${choice.redisUrl.map(redactedUrl).join(", ")}`;
     case "memory":
       return "in memory, gone with the process";
   }

@@ -22,7 +22,7 @@ Deno.test({
   fn: async () => {
     assertEquals(await offered("kvs-client", "de"), ["decr", "delete"]);
     assertEquals(await offered("kvs-client", "help", "resto"), ["restore"]);
-    assertEquals(await offered("kvs-client", "--json", "restore", "--k"), ["--keep"]);
+    assertEquals(await offered("kvs-client", "--json", "restore", "--kee"), ["--keep"]);
     assertEquals(await offered("kvs-client", "completion", "f"), ["fish"]);
     assertEquals((await offered("kvs-client", "get", "--")).includes("--ttl"), false);
   },

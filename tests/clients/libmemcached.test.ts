@@ -9,11 +9,17 @@ type Protocol = "text" | "binary";
 
 /** A directory of files to be stored, and the tools run in it. */
 class Tools implements AsyncDisposable {
+  readonly #server: ServerProcess;
+  readonly #protocol: Protocol;
+
   private constructor(
-    private readonly server: ServerProcess,
-    private readonly protocol: Protocol,
+    server: ServerProcess,
+    protocol: Protocol,
     readonly directory: string,
-  ) {}
+  ) {
+    this.#server = server;
+    this.#protocol = protocol;
+  }
 
   static async with(
     server: ServerProcess,
@@ -28,8 +34,8 @@ class Tools implements AsyncDisposable {
   }
 
   run(tool: string, ...args: string[]): Promise<Outcome> {
-    const options = [`--servers=127.0.0.1:${this.server.port}`];
-    if (this.protocol === "binary") options.push("--binary");
+    const options = [`--servers=127.0.0.1:${this.#server.port}`];
+    if (this.#protocol === "binary") options.push("--binary");
     return outcomeOf(tool, [...options, ...args], { cwd: this.directory });
   }
 

@@ -21,7 +21,7 @@ function testLogin(
       for (const need of needs) need.require();
       const directory = await Deno.makeTempDir();
       try {
-        await Deno.writeTextFile(`${directory}/users`, `${user}:${password}\n`);
+        await Deno.writeTextFile(`${directory}/users`, `${user}:${password}\n`, { mode: 0o600 });
         const options = ["-p", "-1", "--data-dir", `${directory}/data`];
         const login = ["--enable-sasl", "--auth-file", `${directory}/users`];
         await using server = await ServerProcess.start([...options, ...login]);

@@ -56,7 +56,7 @@ assertEquals(await client.touch("a", 100), true);
 assertEquals(await client.touch("none", 100), false);
 assertEquals(await client.set("later", "x", { expires: Date.now() / 1000 + 1000 }), true);
 assertEquals(await valueOf("later"), "x");
-// Long ago, so expired at once.
+// Long ago, so expired immediately.
 assertEquals(await client.set("gone", "x", { expires: 2592001 }), true);
 assertEquals(await valueOf("gone"), undefined);
 assertEquals(await client.delete("a"), true);

@@ -23,7 +23,7 @@ export interface Mistake {
   readonly reply: string;
 }
 
-/** Scripts at work at once: a store that is far away is waited for. */
+/** Scripts that run concurrently: a store that is far away is waited for. */
 const AT_ONCE = 16;
 
 /**

@@ -39,7 +39,7 @@ export class Uniques {
   hide(reply: string): string {
     let hidden = "";
     for (let at = 0; at < reply.length;) {
-      const [part, end] = reply[at] === REPLY ? this.frameAt(reply, at) : this.lineAt(reply, at);
+      const [part, end] = reply[at] === REPLY ? this.#frameAt(reply, at) : this.#lineAt(reply, at);
       hidden += part;
       at = end;
     }
@@ -47,13 +47,13 @@ export class Uniques {
   }
 
   /** The line that begins there, with its value, and where it ends. */
-  private lineAt(reply: string, at: number): [hidden: string, end: number] {
+  #lineAt(reply: string, at: number): [hidden: string, end: number] {
     const end = reply.indexOf("\n", at) + 1 || reply.length;
     const line = reply.slice(at, end);
     const value = /^(VALUE [^ ]+ \d+ (\d+))( \d+)?(\r\n)$/s.exec(line);
     if (value !== null) {
       const [, start, length, unique] = value;
-      const hidden = unique === undefined ? "" : ` #${this.numberOf(unique.slice(1))}`;
+      const hidden = unique === undefined ? "" : ` #${this.#numberOf(unique.slice(1))}`;
       const valueEnd = end + Number(length) + 2;
       return [`${start}${hidden}\r\n${reply.slice(end, valueEnd)}`, valueEnd];
     }
@@ -61,29 +61,29 @@ export class Uniques {
     if (meta !== null) {
       const [, , length] = meta;
       const valueEnd = length === undefined ? end : end + Number(length) + 2;
-      return [this.withoutFlag(line) + reply.slice(end, valueEnd), valueEnd];
+      return [this.#withoutFlag(line) + reply.slice(end, valueEnd), valueEnd];
     }
     const hidden = line.replace(/^VERSION [^\r]+/, "VERSION")
-      .replace(/^(ME .* cas=)(\d+)/, (_, start, unique) => `${start}#${this.numberOf(unique)}`);
+      .replace(/^(ME .* cas=)(\d+)/, (_, start, unique) => `${start}#${this.#numberOf(unique)}`);
     return [hidden, end];
   }
 
   /** A meta line whose flag c says no number; 0 is no unique. */
-  private withoutFlag(line: string): string {
+  #withoutFlag(line: string): string {
     return line.replace(
       / c(\d+)(?=[ \r])/,
-      (whole, unique) => unique === "0" ? whole : ` c#${this.numberOf(unique)}`,
+      (whole, unique) => unique === "0" ? whole : ` c#${this.#numberOf(unique)}`,
     );
   }
 
   /** The frame that begins there, and where it ends. */
-  private frameAt(reply: string, at: number): [hidden: string, end: number] {
+  #frameAt(reply: string, at: number): [hidden: string, end: number] {
     const header = bytesOfBinaryString(reply.slice(at, at + HEADER_LENGTH));
     if (header.length < HEADER_LENGTH) return [reply.slice(at), reply.length];
     const view = new DataView(header.buffer);
     const end = at + HEADER_LENGTH + view.getUint32(8);
     const unique = view.getBigUint64(CAS);
-    const number = unique === 0n ? 0 : this.numberOf(`${unique}`);
+    const number = unique === 0n ? 0 : this.#numberOf(`${unique}`);
     const isVersion = reply[at + 1] === VERSION && view.getUint16(STATUS) === 0;
     const start = isVersion
       ? `${reply.slice(at, at + 8)}\0\0\0\0${reply.slice(at + 12, at + CAS)}`
@@ -92,7 +92,7 @@ export class Uniques {
     return [start + bytesOfUnique(`${number}`) + body, end];
   }
 
-  private numberOf(unique: string): number {
+  #numberOf(unique: string): number {
     const index = this.seen.indexOf(unique);
     return index >= 0 ? index + 1 : this.seen.push(unique);
   }

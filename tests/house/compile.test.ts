@@ -261,14 +261,17 @@ Deno.test("deno compile, where it has its runtime, is told the target and the pe
   // A runtime that is here is not fetched. With this one the results are the right files, but no programs.
   const env = { DENORT_BIN: Deno.execPath() };
   const built = await compile(["--out", out, "--target", "aarch64-unknown-linux-gnu"], env);
-  assertEquals([built.code, built.stderr], [0, ""]);
+  assertEquals(built.code, 0, built.stderr);
+  // Without a way to jsr.io it says what it takes instead.
+  const said = built.stderr.split("\n").filter((line) => !line.startsWith("Cannot reach jsr.io"));
+  assertEquals(said, [""]);
   const allowed: Record<string, string[]> = {
     "kvs-server": ["env", "net", "read", "sys", "write"],
     "kvs-client": ["env", "net", "read", "write"],
   };
   for (const [name, permissions] of Object.entries(allowed)) {
-    const said = latin1(await Deno.readFile(`${out}/${name}`)).match(/"permissions":(\{[^}]*\})/);
-    const told = JSON.parse(said![1]);
+    const file = latin1(await Deno.readFile(`${out}/${name}`));
+    const told = JSON.parse(file.match(/"permissions":(\{[^}]*\})/)![1]);
     const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
     assertEquals(kinds.filter((kind) => told[`allow_${kind}`] !== null), permissions, name);
     assertEquals(told.prompt, false);

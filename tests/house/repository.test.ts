@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { SLOW } from "../run.ts";
 import { trackedFiles } from "./tracked_files.ts";
 
 Deno.test("the top level holds the programs, their rooms, and what tools need", async () => {
@@ -55,6 +56,12 @@ Deno.test("the lock holds the hashes of the packages, not of their stand-ins", a
     "@std/internal@1.0.12": "972a634fd5bc34b242024402972cd5143eac68d8dffaca5eaa4dba30ce17b027",
     "@std/path@1.1.4": "1d2d43f39efb1b42f0b1882a25486647cb851481862dc7313390b2bb044314b5",
   });
+});
+
+Deno.test("what the quick tests leave out is there", async () => {
+  const files = await trackedFiles();
+  const gone = SLOW.filter((path) => !files.some((file) => `${file}/`.startsWith(`${path}/`)));
+  assertEquals(gone, []);
 });
 
 Deno.test("the lock covers every package that deno.json names, at one exact version", async () => {

@@ -83,11 +83,11 @@ const APIS: Record<string, Api> = {
  * meant for an API that the stand-in does not have ends here too, and not at Google.
  */
 class Proxy implements AsyncDisposable {
-  private readonly server: Deno.HttpServer<Deno.NetAddr>;
-  private readonly tunnels = new TunnelProxy(() => this.server.addr.port);
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #tunnels = new TunnelProxy(() => this.#server.addr.port);
 
   constructor(readonly certificate: string, handler: Deno.ServeHandler) {
-    this.server = Deno.serve({
+    this.#server = Deno.serve({
       port: 0,
       hostname: "127.0.0.1",
       cert: Deno.readTextFileSync(certificate),
@@ -110,12 +110,12 @@ class Proxy implements AsyncDisposable {
   }
 
   get url(): string {
-    return this.tunnels.url;
+    return this.#tunnels.url;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.tunnels[Symbol.asyncDispose]();
-    await this.server.shutdown();
+    await this.#tunnels[Symbol.asyncDispose]();
+    await this.#server.shutdown();
   }
 }
 
@@ -135,14 +135,18 @@ export class Cloud implements AsyncDisposable {
   /** Paths that the stand-in does not know; a test that leaves any here has asked for too much. */
   readonly unknown: string[] = [];
 
-  private readonly faults: Fault[] = [];
-  private readonly server: Deno.HttpServer<Deno.NetAddr>;
-  private readonly proxy: Proxy;
+  readonly #faults: Fault[] = [];
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #proxy: Proxy;
 
-  private constructor(private readonly directory: string, certificate: string) {
-    const handler = (request: Request) => this.handle(request);
-    this.server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
-    this.proxy = new Proxy(certificate, handler);
+  readonly #directory: string;
+
+  private constructor(directory: string, certificate: string) {
+    this.#directory = directory;
+
+    const handler = (request: Request) => this.#handle(request);
+    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
+    this.#proxy = new Proxy(certificate, handler);
   }
 
   static async start(): Promise<Cloud> {
@@ -152,22 +156,22 @@ export class Cloud implements AsyncDisposable {
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${this.server.addr.port}`;
+    return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
   /** The next request with such a method and path (`POST compute/v1/projects/demo/zones/…`) fails. */
   fail(pattern: RegExp, status: number, message: string, reason?: string): void {
-    this.faults.push({ pattern, error: new ApiError(status, message, reason) });
+    this.#faults.push({ pattern, error: new ApiError(status, message, reason) });
   }
 
   /** What gcloud and curl need in their environment to come here and nowhere else. */
   environment(): Record<string, string> {
     const variables: Record<string, string> = {
-      CLOUDSDK_CONFIG: this.directory,
-      CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE: this.proxy.certificate,
-      CURL_CA_BUNDLE: this.proxy.certificate,
-      HTTPS_PROXY: this.proxy.url,
-      CLOUDSDK_AUTH_ACCESS_TOKEN_FILE: `${this.directory}/token`,
+      CLOUDSDK_CONFIG: this.#directory,
+      CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE: this.#proxy.certificate,
+      CURL_CA_BUNDLE: this.#proxy.certificate,
+      HTTPS_PROXY: this.#proxy.url,
+      CLOUDSDK_AUTH_ACCESS_TOKEN_FILE: `${this.#directory}/token`,
       CLOUDSDK_AUTH_DISABLE_CREDENTIALS: "true",
       CLOUDSDK_CORE_DISABLE_USAGE_REPORTING: "true",
       CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK: "true",
@@ -206,7 +210,7 @@ export class Cloud implements AsyncDisposable {
     if (this.resources.has(path)) {
       throw new ApiError(409, `The resource '${path}' already exists`, "alreadyExists");
     }
-    this.checkReferences(path, document);
+    this.#checkReferences(path, document);
     this.resources.set(path, document);
     return document;
   }
@@ -244,7 +248,7 @@ export class Cloud implements AsyncDisposable {
   }
 
   /** Google makes nothing that refers to what is not there. */
-  private checkReferences(path: string, document: Json): void {
+  #checkReferences(path: string, document: Json): void {
     const kinds =
       "networks|subnetworks|addresses|disks|resourcePolicies|healthChecks|backendServices|instanceGroups|instanceTemplates";
     const pattern = new RegExp(
@@ -258,7 +262,7 @@ export class Cloud implements AsyncDisposable {
     }
   }
 
-  private async handle(request: Request): Promise<Response> {
+  async #handle(request: Request): Promise<Response> {
     const url = new URL(request.url);
     const body = new Uint8Array(await request.arrayBuffer());
     const host = url.hostname.match(/^(.*)\.googleapis\.com$/)?.[1];
@@ -273,8 +277,8 @@ export class Cloud implements AsyncDisposable {
     this.requests.push(recorded);
     try {
       const line = `${recorded.method} ${path}`;
-      const fault = this.faults.findIndex((it) => it.pattern.test(line));
-      if (fault >= 0) throw this.faults.splice(fault, 1)[0].error;
+      const fault = this.#faults.findIndex((it) => it.pattern.test(line));
+      if (fault >= 0) throw this.#faults.splice(fault, 1)[0].error;
       const answer = APIS[path.split("/")[0]]?.(this, recorded, { body, query: url.searchParams });
       if (answer === undefined) {
         this.unknown.push(line);
@@ -289,8 +293,8 @@ export class Cloud implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.shutdown();
-    await this.proxy[Symbol.asyncDispose]();
-    await Deno.remove(this.directory, { recursive: true });
+    await this.#server.shutdown();
+    await this.#proxy[Symbol.asyncDispose]();
+    await Deno.remove(this.#directory, { recursive: true });
   }
 }

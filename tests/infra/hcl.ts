@@ -21,26 +21,30 @@ export function readBlocks(text: string): Block[] {
 class Reader {
   #at = 0;
 
-  constructor(private readonly text: string) {}
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
 
   body(end: "}" | ""): { arguments: string[]; blocks: Block[] } {
     const body = { arguments: [] as string[], blocks: [] as Block[] };
     for (;;) {
       this.#space();
-      if (end === "" ? this.#at === this.text.length : this.text[this.#at] === end) {
+      if (end === "" ? this.#at === this.#text.length : this.#text[this.#at] === end) {
         this.#at += end.length;
         return body;
       }
       const name = this.#match(/[\w-]+/y);
       this.#match(/[ \t]*/y);
-      if (this.text[this.#at] === "=") {
+      if (this.#text[this.#at] === "=") {
         this.#at++;
         this.#value();
         body.arguments.push(name);
         continue;
       }
       const labels: string[] = [];
-      while (this.text[this.#at] === '"') {
+      while (this.#text[this.#at] === '"') {
         labels.push(this.#match(/"[^"]*"/y).slice(1, -1));
         this.#match(/[ \t]*/y);
       }
@@ -52,8 +56,8 @@ class Reader {
   /** Passes over an expression: to the end of the line outside of all brackets. */
   #value(): void {
     let depth = 0;
-    for (; this.#at < this.text.length; this.#at++) {
-      const sign = this.text[this.#at];
+    for (; this.#at < this.#text.length; this.#at++) {
+      const sign = this.#text[this.#at];
       if (sign === '"') this.#string();
       else if (sign === "#") this.#match(/[^\n]*/y, -1);
       else if ("([{".includes(sign)) depth++;
@@ -67,13 +71,13 @@ class Reader {
 
   /** Passes over a string with what is put into it, up to its last quote. */
   #string(): void {
-    for (this.#at++; this.text[this.#at] !== '"'; this.#at++) {
-      if (this.text[this.#at] === "\\") this.#at++;
-      else if (this.text.startsWith("${", this.#at)) {
+    for (this.#at++; this.#text[this.#at] !== '"'; this.#at++) {
+      if (this.#text[this.#at] === "\\") this.#at++;
+      else if (this.#text.startsWith("${", this.#at)) {
         for (let depth = 0;; this.#at++) {
-          if (this.text[this.#at] === '"') this.#string();
-          else if (this.text[this.#at] === "{") depth++;
-          else if (this.text[this.#at] === "}" && --depth === 0) break;
+          if (this.#text[this.#at] === '"') this.#string();
+          else if (this.#text[this.#at] === "{") depth++;
+          else if (this.#text[this.#at] === "}" && --depth === 0) break;
         }
       }
     }
@@ -85,10 +89,10 @@ class Reader {
 
   #match(pattern: RegExp, more = 0): string {
     pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.text)?.[0];
+    const found = pattern.exec(this.#text)?.[0];
     if (found === undefined) {
-      const line = this.text.slice(0, this.#at).split("\n").length;
-      throw new Error(`line ${line}: ${this.text.slice(this.#at, this.#at + 40)}`);
+      const line = this.#text.slice(0, this.#at).split("\n").length;
+      throw new Error(`line ${line}: ${this.#text.slice(this.#at, this.#at + 40)}`);
     }
     this.#at += found.length + more;
     return found;

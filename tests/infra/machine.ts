@@ -19,28 +19,34 @@ export class Machine implements AsyncDisposable {
   readonly token = "ya29.token-of-the-demo-machine";
   /** What the VM has said of itself last. */
   state = "";
-  private said = Promise.withResolvers<void>();
+  #said = Promise.withResolvers<void>();
   release: Surroundings["release"];
   /** How many of its requests are refused yet: roles take their time to be known. */
   refusals = 0;
 
-  private etag = 1;
-  private changed = Promise.withResolvers<void>();
-  private readonly attributes: Record<string, string>;
-  private readonly server: Deno.HttpServer<Deno.NetAddr>;
+  #etag = 1;
+  #changed = Promise.withResolvers<void>();
+  readonly #attributes: Record<string, string>;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  private constructor(private readonly sandbox: Sandbox, private readonly given: Surroundings) {
-    this.attributes = given.attributes;
+  readonly #sandbox: Sandbox;
+  readonly #given: Surroundings;
+
+  private constructor(sandbox: Sandbox, given: Surroundings) {
+    this.#sandbox = sandbox;
+    this.#given = given;
+
+    this.#attributes = given.attributes;
     this.release = given.release;
-    this.server = Deno.serve(
+    this.#server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {} },
-      (request) => this.answer(request),
+      (request) => this.#answer(request),
     );
   }
 
   static async start(sandbox: Sandbox, given: Surroundings): Promise<Machine> {
     const machine = new Machine(sandbox, given);
-    const origin = `http://127.0.0.1:${machine.server.addr.port}`;
+    const origin = `http://127.0.0.1:${machine.#server.addr.port}`;
     // The machine's curl, as far from Google as the tests are; it keeps what it was called with.
     await Deno.writeTextFile(
       `${sandbox.shared}/curl`,
@@ -63,14 +69,14 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
   }
 
   startup(): Promise<Result> {
-    return this.sandbox.run(`bash ${this.sandbox.shared}/startup.sh`, { KVS_RETRY_SECONDS: "1" });
+    return this.#sandbox.run(`bash ${this.#sandbox.shared}/startup.sh`, { KVS_RETRY_SECONDS: "1" });
   }
 
   change(attributes: Record<string, string>): void {
-    Object.assign(this.attributes, attributes);
-    this.etag++;
-    this.changed.resolve();
-    this.changed = Promise.withResolvers();
+    Object.assign(this.#attributes, attributes);
+    this.#etag++;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   /** Waits until the VM says this. */
@@ -78,24 +84,26 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      this.said.resolve();
+      this.#said.resolve();
     }, PATIENCE);
-    while (this.state !== state && !late) await this.said.promise;
+    while (this.state !== state && !late) await this.#said.promise;
     clearTimeout(timer);
     if (this.state !== state) throw new Error(`The VM says '${this.state}', not '${state}'`);
   }
 
-  private async answer(request: Request): Promise<Response> {
+  async #answer(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const instance = pathname.match(/^\/metadata\/computeMetadata\/v1\/instance\/(.*)$/)?.[1];
     if (instance !== undefined) {
       if (request.headers.get("metadata-flavor") !== "Google") {
         return new Response(null, { status: 403 });
       }
-      return await this.metadata(request, instance, searchParams);
+      return await this.#metadata(request, instance, searchParams);
     }
     const packages = pathname.match(/^\/packages(\/.*)$/)?.[1];
-    if (packages !== undefined && this.given.packages) return this.given.packages.answer(packages);
+    if (packages !== undefined && this.#given.packages) {
+      return this.#given.packages.answer(packages);
+    }
     if (request.headers.get("authorization") !== `Bearer ${this.token}`) {
       return new Response(null, { status: 401 });
     }
@@ -108,7 +116,7 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
       return new Response(this.release.files[object[2]]);
     }
     const version = pathname.match(/^\/secretmanager\/v1\/(.+):access$/)?.[1] ?? "";
-    const secret = this.given.secrets?.[version];
+    const secret = this.#given.secrets?.[version];
     if (secret !== undefined) {
       const document = { name: version, payload: { data: btoa(secret) } };
       return new Response(JSON.stringify(document, null, 2));
@@ -116,16 +124,16 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
     return new Response(null, { status: 404 });
   }
 
-  private async metadata(
+  async #metadata(
     request: Request,
     path: string,
     query: URLSearchParams,
   ): Promise<Response> {
-    const headers = { "metadata-flavor": "Google", etag: `e${this.etag}` };
+    const headers = { "metadata-flavor": "Google", etag: `e${this.#etag}` };
     if (path === "guest-attributes/kvs/state") {
       this.state = await request.text();
-      this.said.resolve();
-      this.said = Promise.withResolvers();
+      this.#said.resolve();
+      this.#said = Promise.withResolvers();
       return new Response(null);
     }
     if (path === "service-accounts/default/token") {
@@ -134,19 +142,19 @@ exec /usr/bin/curl --noproxy '*' "\${words[@]}"
     const name = path.match(/^attributes\/(.*)$/)?.[1];
     if (name === "") {
       if (query.get("wait_for_change") && query.get("last_etag") === headers.etag) {
-        await this.changed.promise;
-        headers.etag = `e${this.etag}`;
+        await this.#changed.promise;
+        headers.etag = `e${this.#etag}`;
       }
-      return Response.json(this.attributes, { headers });
+      return Response.json(this.#attributes, { headers });
     }
-    const value = name && this.attributes[name];
+    const value = name && this.#attributes[name];
     return value === undefined
       ? new Response(null, { status: 404 })
       : new Response(value, { headers });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.changed.resolve();
-    await this.server.shutdown();
+    this.#changed.resolve();
+    await this.#server.shutdown();
   }
 }

@@ -17,7 +17,11 @@ const PACKAGE = "npm:@cdktf/provider-google@16.12.1";
 
 /** The package's files, in a directory that is gone with it. */
 export class Provider implements AsyncDisposable {
-  private constructor(private readonly directory: string) {}
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
 
   /** Brings the package: 31 MB from the registry, once; 300 MB of files. */
   static async install(): Promise<Provider> {
@@ -34,7 +38,7 @@ export class Provider implements AsyncDisposable {
   /** The schema of a resource such as `google_redis_cluster`. */
   async resource(type: string): Promise<Schema> {
     const name = type.replace(/^google_/, "").replaceAll("_", "-");
-    const folder = `${this.directory}/node_modules/@cdktf/provider-google/lib/${name}`;
+    const folder = `${this.#directory}/node_modules/@cdktf/provider-google/lib/${name}`;
     const texts = { js: "", ts: "" };
     for await (const { name } of Deno.readDir(folder)) {
       if (name.endsWith(".d.ts")) texts.ts += await Deno.readTextFile(`${folder}/${name}`);
@@ -44,7 +48,7 @@ export class Provider implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.directory, { recursive: true });
+    await Deno.remove(this.#directory, { recursive: true });
   }
 }
 

@@ -49,15 +49,19 @@ export interface Result {
 export class Sandbox implements AsyncDisposable {
   /** A directory of this machine which the sandbox sees at the same path. */
   readonly shared: string;
-  private readonly holder: Deno.ChildProcess;
+  readonly #holder: Deno.ChildProcess;
+
+  readonly #systemd: boolean;
 
   private constructor(
     shared: string,
     holder: Deno.ChildProcess,
-    private readonly systemd: boolean,
+    systemd: boolean,
   ) {
+    this.#systemd = systemd;
+
     this.shared = shared;
-    this.holder = holder;
+    this.#holder = holder;
   }
 
   static async start(init?: "systemd"): Promise<Sandbox> {
@@ -77,19 +81,19 @@ export class Sandbox implements AsyncDisposable {
       throw new Error("Cannot make a sandbox");
     }
     const sandbox = new Sandbox(shared, holder, init === "systemd");
-    if (init) await sandbox.booted();
+    if (init) await sandbox.#booted();
     return sandbox;
   }
 
   /** Runs a bash command in the sandbox, as root. */
   async run(command: string, env: Record<string, string> = {}): Promise<Result> {
-    const pid = await this.insidePid();
+    const pid = await this.#insidePid();
     const { code, stdout, stderr } = await new Deno.Command("nsenter", {
       args: [
         `--target=${pid}`,
         "--mount",
         "--pid",
-        ...(this.systemd ? [] : ["chroot", `${this.shared}/root`]),
+        ...(this.#systemd ? [] : ["chroot", `${this.shared}/root`]),
         ...["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
         "bash",
@@ -104,7 +108,7 @@ export class Sandbox implements AsyncDisposable {
     return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
   }
 
-  private async booted(): Promise<void> {
+  async #booted(): Promise<void> {
     for (let tries = 0; tries < 600; tries++) {
       if ((await this.run("systemctl is-active sandbox.target")).code === 0) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -114,15 +118,15 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** The process in the new name spaces: the only child of `unshare`. */
-  private async insidePid(): Promise<string> {
-    const path = `/proc/${this.holder.pid}/task/${this.holder.pid}/children`;
+  async #insidePid(): Promise<string> {
+    const path = `/proc/${this.#holder.pid}/task/${this.#holder.pid}/children`;
     return (await Deno.readTextFile(path)).trim().split(" ")[0];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.holder.stdin.close();
-    if (this.systemd) this.holder.kill("SIGKILL");
-    await this.holder.status;
+    await this.#holder.stdin.close();
+    if (this.#systemd) this.#holder.kill("SIGKILL");
+    await this.#holder.status;
     await Deno.remove(this.shared, { recursive: true });
   }
 }

@@ -475,7 +475,7 @@ for (
     });
 
     await test.step("create goes on from there, with the commands that its dry run prints", async () => {
-      // What was made a moment ago is not known everywhere at once.
+      // What was made a moment ago is not known everywhere immediately.
       cloud.fail(
         /^POST compute\/.*\/instances$/,
         400,

@@ -60,12 +60,20 @@ export async function dryRun(
 
 /** A project of its own, executables, and settings. */
 export class Deployment implements AsyncDisposable {
+  readonly #gcloud: Gcloud;
+  readonly #bin: string;
+  readonly #settings: Record<string, string>;
+
   private constructor(
     readonly cloud: Cloud,
-    private readonly gcloud: Gcloud,
-    private readonly bin: string,
-    private readonly settings: Record<string, string>,
-  ) {}
+    gcloud: Gcloud,
+    bin: string,
+    settings: Record<string, string>,
+  ) {
+    this.#gcloud = gcloud;
+    this.#bin = bin;
+    this.#settings = settings;
+  }
 
   static async start(settings: Record<string, string>): Promise<Deployment> {
     const gcloud = await Gcloud.start();
@@ -79,27 +87,27 @@ export class Deployment implements AsyncDisposable {
     let sums = "";
     for (const name of ["kvs-server", "kvs-client", "kvs-bench"]) {
       const content = new TextEncoder().encode(`${name} ${label}\n`);
-      await Deno.writeFile(`${this.bin}/${name}`, content);
+      await Deno.writeFile(`${this.#bin}/${name}`, content);
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
       sums += `${digest.toHex()}  ${name}\n`;
     }
-    await Deno.writeTextFile(`${this.bin}/SHA256SUMS`, sums);
+    await Deno.writeTextFile(`${this.#bin}/SHA256SUMS`, sums);
   }
 
   /** The same deployment with other settings. */
   with(settings: Record<string, string>): Deployment {
-    return new Deployment(this.cloud, this.gcloud, this.bin, { ...this.settings, ...settings });
+    return new Deployment(this.cloud, this.#gcloud, this.#bin, { ...this.#settings, ...settings });
   }
 
   run(script: string, args: string[] = [], input?: string): Promise<Outcome> {
     return execute(script, args, {
-      PATH: `${this.gcloud.directory}:${Deno.env.get("PATH")}`,
+      PATH: `${this.#gcloud.directory}:${Deno.env.get("PATH")}`,
       ...this.cloud.environment(),
       KVS_PROJECT: PROJECT,
-      KVS_BIN: this.bin,
+      KVS_BIN: this.#bin,
       KVS_POLL_SECONDS: "0.1",
       KVS_READY_TIMEOUT: "5",
-      ...this.settings,
+      ...this.#settings,
     }, input);
   }
 
@@ -113,8 +121,8 @@ export class Deployment implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.gcloud[Symbol.asyncDispose]();
+    await this.#gcloud[Symbol.asyncDispose]();
     await this.cloud[Symbol.asyncDispose]();
-    await Deno.remove(this.bin, { recursive: true });
+    await Deno.remove(this.#bin, { recursive: true });
   }
 }

@@ -8,12 +8,22 @@ import { type Browser, chromium, type Page } from "npm:playwright-core@1.65.1";
 
 /** A browser that runs until it is disposed of. */
 export class Chromium implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #browser: Browser;
+  readonly #directory: string;
+  readonly #ended: Promise<void>;
+
   private constructor(
-    private readonly child: Deno.ChildProcess,
-    private readonly browser: Browser,
-    private readonly directory: string,
-    private readonly ended: Promise<void>,
-  ) {}
+    child: Deno.ChildProcess,
+    browser: Browser,
+    directory: string,
+    ended: Promise<void>,
+  ) {
+    this.#child = child;
+    this.#browser = browser;
+    this.#directory = directory;
+    this.#ended = ended;
+  }
 
   static async start(): Promise<Chromium> {
     const directory = await Deno.makeTempDir();
@@ -50,7 +60,7 @@ export class Chromium implements AsyncDisposable {
       user?: { username: string; password: string };
     } = {},
   ): Promise<Watched> {
-    const context = await this.browser.newContext({
+    const context = await this.#browser.newContext({
       viewport: { width, height: 900 },
       colorScheme: colours,
       ...(user === undefined ? {} : { httpCredentials: user }),
@@ -61,16 +71,16 @@ export class Chromium implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.browser.close();
+    await this.#browser.close();
     try {
-      this.child.kill("SIGTERM");
+      this.#child.kill("SIGTERM");
     } catch {
       // It has ended.
     }
-    await this.child.status;
+    await this.#child.status;
     // Its own processes still write to the directory when it has ended.
-    await this.ended;
-    await Deno.remove(this.directory, { recursive: true });
+    await this.#ended;
+    await Deno.remove(this.#directory, { recursive: true });
   }
 }
 

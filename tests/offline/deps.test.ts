@@ -73,7 +73,7 @@ Deno.test("an error that is not the network's stays an error and brings nothing 
   assertEquals(checkout.list("."), ["deno.lock", "offline"]);
 });
 
-Deno.test("tasks that start at once agree on one vendor directory", async () => {
+Deno.test("tasks that start together agree on one vendor directory", async () => {
   await using checkout = new Checkout();
   const runs = await Promise.all(Array.from({ length: 6 }, () => checkout.deps("--allow-net")));
   assertEquals(runs.map((run) => run.code), [0, 0, 0, 0, 0, 0]);

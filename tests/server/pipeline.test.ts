@@ -77,7 +77,7 @@ Deno.test("a pipeline: of ten thousand requests is answered in order", async () 
   assertEquals(await repliesTo([sent]), expected);
 });
 
-Deno.test("a pipeline: that is read at once is answered by one write", async () => {
+Deno.test("a pipeline: that is read together is answered by one write", async () => {
   await using harness = new Harness();
   const socket = new ScriptedSocket(["get a\r\n".repeat(100), "get b\r\n".repeat(100)]);
   await harness.serve(socket);
@@ -150,7 +150,7 @@ Deno.test("a pipeline: one change that fails is an error for itself alone", asyn
   );
 });
 
-Deno.test("a pipeline: no more changes of one key wait at once than of many", async () => {
+Deno.test("a pipeline: no more changes of one key are pending than of many", async () => {
   const { harness, store } = onSlowStore(OrderedStore);
   await using _ = harness;
   const sent = "set k 0 0 1 noreply\r\nx\r\n".repeat(600);

@@ -28,15 +28,15 @@ export function commandOf(
 export class ServerProcess implements AsyncDisposable {
   /** What it has said on standard error so far. */
   said = "";
-  private readonly child: Deno.ChildProcess;
-  private readonly reading: Promise<void>;
-  private readonly ended: Promise<Deno.CommandStatus>;
-  private readonly ready = Promise.withResolvers<string>();
-  private readonly waiting: { what: RegExp; heard: PromiseWithResolvers<void> }[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+  readonly #ended: Promise<Deno.CommandStatus>;
+  readonly #ready = Promise.withResolvers<string>();
+  readonly #waiting: { what: RegExp; heard: PromiseWithResolvers<void> }[] = [];
 
   private constructor(args: readonly string[], start: Start) {
     const [program, ...rest] = commandOf(args, start);
-    this.child = new Deno.Command(program!, {
+    this.#child = new Deno.Command(program!, {
       args: rest,
       cwd: root,
       env: start.env,
@@ -44,8 +44,8 @@ export class ServerProcess implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    this.reading = this.read();
-    this.ended = this.child.status;
+    this.#reading = this.#read();
+    this.#ended = this.#child.status;
   }
 
   /** Starts a server and waits until it serves. */
@@ -55,14 +55,14 @@ export class ServerProcess implements AsyncDisposable {
     start: Start = {},
   ): Promise<ServerProcess> {
     const server = new ServerProcess(args, { env, ...start });
-    server.address = await server.ready.promise;
+    server.address = await server.#ready.promise;
     return server;
   }
 
   /** Starts a server that may end before it serves. */
   static spawn(args: readonly string[], start: Start = {}): ServerProcess {
     const server = new ServerProcess(args, start);
-    server.ready.promise.catch(() => {});
+    server.#ready.promise.catch(() => {});
     return server;
   }
 
@@ -74,47 +74,47 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   get pid(): number {
-    return this.child.pid;
+    return this.#child.pid;
   }
 
   kill(signal: Deno.Signal): void {
-    this.child.kill(signal);
+    this.#child.kill(signal);
   }
 
   /** Waits until it has said something that matches. */
   async says(what: RegExp): Promise<void> {
     if (what.test(this.said)) return;
     const heard = Promise.withResolvers<void>();
-    this.waiting.push({ what, heard });
+    this.#waiting.push({ what, heard });
     await heard.promise;
   }
 
   /** Waits until it has ended, and gives its exit code. */
   async exit(): Promise<number> {
-    const { code } = await this.ended;
-    await this.reading;
+    const { code } = await this.#ended;
+    await this.#reading;
     return code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      this.child.kill("SIGKILL");
+      this.#child.kill("SIGKILL");
     } catch {
       // It has ended.
     }
     await this.exit();
   }
 
-  private async read(): Promise<void> {
+  async #read(): Promise<void> {
     const decoder = new TextDecoder();
-    for await (const bytes of this.child.stderr) {
+    for await (const bytes of this.#child.stderr) {
       this.said += decoder.decode(bytes, { stream: true });
       const address = READY.exec(this.said)?.[1];
-      if (address !== undefined) this.ready.resolve(address);
-      for (const { what, heard } of this.waiting) if (what.test(this.said)) heard.resolve();
+      if (address !== undefined) this.#ready.resolve(address);
+      for (const { what, heard } of this.#waiting) if (what.test(this.said)) heard.resolve();
     }
-    this.ready.reject(new Error(`the server did not start: ${this.said}`));
-    for (const { what, heard } of this.waiting) {
+    this.#ready.reject(new Error(`the server did not start: ${this.said}`));
+    for (const { what, heard } of this.#waiting) {
       heard.reject(new Error(`the server never said ${what}: ${this.said}`));
     }
   }

@@ -82,7 +82,7 @@ Deno.test("a log that cannot be written ends no server", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/ports`;
   const users = `${directory}/users`;
-  await Deno.writeTextFile(users, "user:password\n");
+  await Deno.writeTextFile(users, "user:password\n", { mode: 0o600 });
   const args = ["--store", "memory", "-p", "-1", "-Y", users];
   await using server = ServerProcess.spawn(args, {
     through: ["sh", "-c", 'exec "$@" 2>/dev/full', "sh"],

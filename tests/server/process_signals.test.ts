@@ -157,7 +157,7 @@ Deno.test({
 Deno.test("a server lives on when nobody reads its standard error and its output is closed", async () => {
   const directory = await Deno.makeTempDir();
   const [users, ports] = [`${directory}/users`, `${directory}/ports`];
-  await Deno.writeTextFile(users, "user:password\n");
+  await Deno.writeTextFile(users, "user:password\n", { mode: 0o600 });
   const [program, ...args] = commandOf([...MEMORY, "-v", "-Y", users], {
     through: ["sh", "-c", 'exec "$@" >&-', "sh"],
   });

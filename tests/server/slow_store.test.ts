@@ -139,5 +139,5 @@ Deno.test("a slow store: large values come one window at a time", async () => {
     close: () => {},
   });
   assertEquals(received, keys.reduce((sum, key) => sum + reply(key).length, "END\r\n".length));
-  assert(store.mostPending <= 8, `${store.mostPending} values of ${value.length} bytes at once`);
+  assert(store.mostPending <= 8, `${store.mostPending} values of ${value.length} bytes pending`);
 });

@@ -66,9 +66,12 @@ export class SlowStore extends WrappedStore {
   pending = 0;
   mostPending = 0;
 
+  readonly #delay: () => number | undefined;
+
   /** @param delay how long each call takes, in turns of the event loop; undefined for no promise. */
-  constructor(clock: Clock, private readonly delay: () => number | undefined) {
+  constructor(clock: Clock, delay: () => number | undefined) {
     super(clock);
+    this.#delay = delay;
   }
 
   override read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined> {
@@ -93,7 +96,7 @@ export class SlowStore extends WrappedStore {
   }
 
   protected later<T>(run: () => T): Awaitable<T> {
-    const turns = this.delay();
+    const turns = this.#delay();
     if (turns === undefined) return run();
     this.mostPending = Math.max(this.mostPending, ++this.pending);
     return (async () => {
@@ -109,7 +112,7 @@ export class OrderedStore extends SlowStore {
   readonly ordered = true;
   /** What a swap fails with, where the test wants it to. */
   failing: (next: NewItem | null) => Error | undefined = () => undefined;
-  private readonly last = new Map<string, Promise<unknown>>();
+  readonly #last = new Map<string, Promise<unknown>>();
 
   override swap(
     key: Uint8Array,
@@ -117,7 +120,7 @@ export class OrderedStore extends SlowStore {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    return this.inTurn(key, () => {
+    return this.#inTurn(key, () => {
       const failure = this.failing(next);
       if (failure !== undefined) throw failure;
       return this.memory.swap(key, expected, next, batch) as Swapped;
@@ -130,34 +133,34 @@ export class OrderedStore extends SlowStore {
     batch: Batch,
     counts?: boolean,
   ): Awaitable<Updated<R>> {
-    return this.inTurn(
+    return this.#inTurn(
       key,
       () => update(this.memory, this.clock, key, change, batch, counts) as Updated<R>,
     );
   }
 
-  private inTurn<T>(key: Uint8Array, run: () => T): Promise<T> {
+  #inTurn<T>(key: Uint8Array, run: () => T): Promise<T> {
     const text = binaryString(key);
-    const before = this.last.get(text);
+    const before = this.#last.get(text);
     const waited = this.later(() => {});
     const done = (async () => {
       await waited;
       await before;
       return run();
     })();
-    this.last.set(text, done.catch(() => {}));
+    this.#last.set(text, done.catch(() => {}));
     return done;
   }
 }
 
-/** Shows an item at once, and spoils what it has shown at the next call, as the contract allows. */
+/** Shows an item immediately, and spoils what it has shown at the next call, as the contract allows. */
 export class ForgetfulStore extends WrappedStore {
-  private shown: Uint8Array[] = [];
+  #shown: Uint8Array[] = [];
 
   override read(key: Uint8Array, batch: Batch, peek?: boolean): Item | undefined {
-    this.spoil();
+    this.#spoil();
     const item = copyOf(this.memory.read(key, batch, peek) as Item | undefined);
-    if (item !== undefined) this.shown.push(item.value);
+    if (item !== undefined) this.#shown.push(item.value);
     return item;
   }
 
@@ -168,17 +171,17 @@ export class ForgetfulStore extends WrappedStore {
     batch: Batch,
   ): Awaitable<Swapped> {
     const swapped = this.memory.swap(key, expected, next, batch);
-    this.spoil();
+    this.#spoil();
     return swapped;
   }
 
   override commit(_batch: Batch): void {
-    this.spoil();
+    this.#spoil();
   }
 
-  private spoil(): void {
-    for (const value of this.shown) value.fill(0x21);
-    this.shown = [];
+  #spoil(): void {
+    for (const value of this.#shown) value.fill(0x21);
+    this.#shown = [];
   }
 }
 
@@ -190,12 +193,15 @@ export class FailingStore extends WrappedStore {
   commitFailure: Error | undefined;
   commits = 0;
 
-  constructor(clock: Clock, private readonly rejects: boolean) {
+  readonly #rejects: boolean;
+
+  constructor(clock: Clock, rejects: boolean) {
     super(clock);
+    this.#rejects = rejects;
   }
 
   override read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined> {
-    return this.failing(this.failures.get(binaryString(key))) ??
+    return this.#failing(this.failures.get(binaryString(key))) ??
       this.memory.read(key, batch, peek);
   }
 
@@ -205,18 +211,18 @@ export class FailingStore extends WrappedStore {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    return this.failing(this.failures.get(binaryString(key))) ??
+    return this.#failing(this.failures.get(binaryString(key))) ??
       this.memory.swap(key, expected, next, batch);
   }
 
   override commit(_batch: Batch): Awaitable<void> {
     this.commits++;
-    return this.failing(this.commitFailure);
+    return this.#failing(this.commitFailure);
   }
 
-  private failing(failure: Error | undefined): Promise<never> | undefined {
+  #failing(failure: Error | undefined): Promise<never> | undefined {
     if (failure === undefined) return undefined;
-    if (this.rejects) return Promise.reject(failure);
+    if (this.#rejects) return Promise.reject(failure);
     throw failure;
   }
 }

@@ -17,7 +17,7 @@ import { eachServer } from "./each_server.ts";
 import { bytesField, itemLine } from "./item_line.ts";
 import { counted, Progress } from "./progress.ts";
 
-/** How many items, and how many bytes of them, are asked for at once. */
+/** How many items, and how many bytes of them, one request asks for. */
 const BATCH_ITEMS = 50;
 const BATCH_BYTES = 4 * 2 ** 20;
 

@@ -6,6 +6,7 @@
 
 import { choice, duration, flag, integer, list, text } from "../../cli/option.ts";
 import type { Values } from "../../cli/parse.ts";
+import { accessOptions } from "./access.ts";
 import { PROTOCOLS } from "../../protocol/client_dialect.ts";
 
 /** Which servers, for every program that is a client. */
@@ -34,11 +35,7 @@ export const clientOptions = {
     default: 5000,
     help: "how long a server may be silent while a reply is due",
   }),
-  user: text({
-    flags: "--user",
-    value: "NAME",
-    help: "for servers with an auth file or SASL; the password is KVS_PASSWORD's or asked for",
-  }),
+  ...accessOptions,
   config: text({ flags: "--config", value: "FILE", help: "JSON file of options by long name" }),
   json: flag({ flags: "--json", lineOnly: true, help: "print JSON, one value a line" }),
   raw: flag({

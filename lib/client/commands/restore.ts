@@ -14,7 +14,7 @@ import { type Item, readItemLine } from "./item_line.ts";
 import { linesOf } from "./lines.ts";
 import { counted, Progress } from "./progress.ts";
 
-/** How many items, and how many bytes of values, may be on their way at once. */
+/** How many items, and how many bytes of values, may be in flight. */
 const WINDOW_ITEMS = 256;
 const WINDOW_BYTES = 8 * 2 ** 20;
 

@@ -39,6 +39,8 @@ export class CertificateError extends Error {
 const PEM =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
+const KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[^]*?-----END (?:[A-Z]+ )?PRIVATE KEY-----/;
+
 /**
  * Reads certificates and key.
  *
@@ -50,7 +52,9 @@ export function readCertificates(files: CertificateFiles): Certificates {
   const chain = readFile(files.chain, chainWords);
   const certificates = certificatesIn(chain, files.chain, chainWords);
   const keyWords = "loading the key";
-  const key = readFile(files.key, keyWords);
+  // A file may have certificates before the key.
+  const text = readFile(files.key, keyWords);
+  const key = KEY.exec(text)?.[0] ?? text;
   let privateKey;
   try {
     privateKey = createPrivateKey(key);

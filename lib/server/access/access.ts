@@ -12,6 +12,7 @@ import type { Counters } from "../../observe/counters.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Configuration } from "../configuration.ts";
 import type { Encryption, Place } from "../listen.ts";
+import { authorityProblem } from "../tls_options.ts";
 import { AuditLog } from "./audit.ts";
 import type { UserDirectory } from "./directory.ts";
 import { type Reach, reachOf } from "./exposure.ts";
@@ -57,6 +58,8 @@ export class Access {
       if (!(error instanceof CertificateError)) throw error;
       throw new ExitError(error.message, Exit.usage);
     }
+    const problem = authorityProblem(configuration.endpoints, tls);
+    if (problem !== undefined) log(problem);
     this.#warnOfExpiry();
   }
 

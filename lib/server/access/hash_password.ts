@@ -25,6 +25,9 @@ export async function hashFromInput(): Promise<string> {
   if (password.length === 0) {
     throw new ExitError("hash-password: no password was given", Exit.usage);
   }
+  if (password.includes(0)) {
+    throw new ExitError("hash-password: a password has no NUL byte in it", Exit.usage);
+  }
   return await hashPassword(password);
 }
 

@@ -56,7 +56,8 @@ export async function hashPassword(password: Uint8Array, cost: Cost = usualCost)
 /** Whether a password has this hash. Runs off the event loop. */
 export async function matches(password: Uint8Array, known: PasswordHash): Promise<boolean> {
   const hash = await derive(password, known.salt, known.cost);
-  return timingSafeEqual(hash, known.hash);
+  // To scrypt a password is the same with zeros behind it.
+  return timingSafeEqual(hash, known.hash) && !password.includes(0);
 }
 
 function derive(password: Uint8Array, salt: Uint8Array, { logN, r, p }: Cost): Promise<Buffer> {

@@ -146,6 +146,7 @@ export class Serving implements WorkerCalls {
   }
 
   accept(): void {
+    // What the main thread gives up then is given up for all threads.
     for (const { listener, protocol } of this.#listening) this.#server.accept(listener, protocol);
   }
 

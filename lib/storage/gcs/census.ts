@@ -27,7 +27,7 @@ const restFactor = 10;
 /** An expired object is cleared when it has been dead for so long, in milliseconds: clocks differ. */
 const grace = 60_000;
 
-/** How many dead objects are deleted at once. */
+/** How many dead objects are deleted concurrently. */
 const clearedAtOnce = 8;
 
 /** Counts items and clears dead ones. */

@@ -26,7 +26,7 @@ const settled = greatestAge + 100;
 /** For how long it is relied on that the bucket is there, where the object is not, in milliseconds. */
 const verifiedFor = 60_000;
 
-/** How many readings may be under way at once while the service is slow. */
+/** How many readings may be in flight while the service is slow. */
 const greatestReadings = 4;
 
 /** How many commands may wait for a reading. */
@@ -114,7 +114,7 @@ export class Epoch {
   }
 
   /**
-   * Makes sure that every flush is known that was answered before now: at once where the last reading
+   * Makes sure that every flush is known that was answered before now: immediately where the last reading
    * is young enough, or by the next one.
    *
    * @param until when it is too late, as `performance.now()` tells time.

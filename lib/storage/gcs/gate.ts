@@ -1,5 +1,5 @@
 /**
- * How many requests are under way, and who waits for his turn.
+ * How many requests are in flight, and which wait for their turn.
  *
  * @module
  */
@@ -12,7 +12,7 @@ interface Waiter {
   waiting: boolean;
 }
 
-/** Lets a number of requests through at once; the others wait in the order in which they came. */
+/** Lets a number of requests be in flight; the others wait in the order in which they came. */
 export class Gate {
   #free: number;
   #queue: Waiter[] = [];
@@ -20,7 +20,7 @@ export class Gate {
   #waiting = 0;
 
   /**
-   * @param width how many may be under way at once.
+   * @param width how many may be in flight.
    * @param greatest how many may wait; one more is refused, so that memory stays bounded.
    */
   constructor(readonly width: number, readonly greatest: number, readonly deadlines: Deadlines) {
@@ -32,7 +32,7 @@ export class Gate {
     return this.width - this.#free;
   }
 
-  /** Enters if that is possible at once. */
+  /** Enters if that is possible immediately. */
   tryEnter(): boolean {
     if (this.#free === 0) return false;
     this.#free--;

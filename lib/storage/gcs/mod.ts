@@ -55,7 +55,7 @@ export interface GcsStoreOptions extends StoreOptions {
   readonly endpoint?: string;
   /** How long a command may take, in milliseconds; 30,000 without it. */
   readonly timeout?: number;
-  /** How many requests for commands are under way at once; 256 without it. */
+  /** How many requests for commands may be in flight; 256 without it. */
   readonly concurrency?: number;
   /** For how long a read may be answered from memory, in milliseconds; 0, which is never, without it. */
   readonly cacheTtl?: number;

@@ -34,7 +34,7 @@ import {
 import { Queue, Task } from "./queue.ts";
 import { pace, Uploader } from "./upload.ts";
 
-/** How many commands may wait at once, and how many bytes they may hold. */
+/** How many commands may wait, and how many bytes they may hold. */
 const greatestWaiting = 65_536;
 const greatestBytes = 128 << 20;
 

@@ -48,39 +48,47 @@ const PX = bytesOf("$2\r\nPX\r\n");
 export class Read extends Request {
   readonly name = "get";
 
+  readonly #scope: Scope;
+  readonly #seconds: number;
+  readonly #done: (item: Item | undefined) => void;
+
   /** @param seconds the time of the access, in seconds since 1970; -1 where the read is none */
   constructor(
     key: Uint8Array,
     deadline: number,
-    private readonly scope: Scope,
-    private readonly seconds: number,
-    private readonly done: (item: Item | undefined) => void,
+    scope: Scope,
+    seconds: number,
+    done: (item: Item | undefined) => void,
     protected readonly refuse: (error: Error) => void,
   ) {
     super(key, deadline);
+    this.#scope = scope;
+    this.#seconds = seconds;
+    this.#done = done;
   }
 
   encode(out: ByteBuffer): void {
     out.append(GET);
-    writeKey(out, this.scope.prefix, this.key);
+    writeKey(out, this.#scope.prefix, this.key);
   }
 
   protected answer(reply: Reply): void {
-    if (reply === null) return this.done(undefined);
+    if (reply === null) return this.#done(undefined);
     const bytes = reply as Buffer;
     if (!isItem(bytes)) {
-      this.scope.foundForeign();
+      this.#scope.foundForeign();
       return this.refuse(foreign());
     }
     const revision = revisionOf(bytes);
-    if (revision < this.scope.flushed()) {
-      this.scope.foundFlushed();
-      return this.done(undefined);
+    if (revision < this.#scope.flushed()) {
+      this.#scope.foundFlushed();
+      return this.#done(undefined);
     }
-    const { accesses } = this.scope;
-    const { key, seconds } = this;
+    const { accesses } = this.#scope;
+    const key = this.key;
+    const seconds = this.#seconds;
     const seen = seconds < 0 ? accesses.of(key, revision) : accesses.note(key, revision, seconds);
-    this.done(readItem(bytes, seen));
+    this.#done(readItem(bytes, seen));
   }
 }
 
@@ -93,18 +101,29 @@ function timeToLive(exptime: number, now: number): number {
 export class Put extends Request {
   readonly name = "set";
 
+  readonly #scope: Scope;
+  readonly #item: NewItem;
+  readonly #revision: number;
+  readonly #now: number;
+  readonly #done: (swapped: Swapped) => void;
+
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
     key: Uint8Array,
     deadline: number,
-    private readonly scope: Scope,
-    private readonly item: NewItem,
-    private readonly revision: number,
-    private readonly now: number,
-    private readonly done: (swapped: Swapped) => void,
+    scope: Scope,
+    item: NewItem,
+    revision: number,
+    now: number,
+    done: (swapped: Swapped) => void,
     protected readonly refuse: (error: Error) => void,
   ) {
     super(key, deadline);
+    this.#scope = scope;
+    this.#item = item;
+    this.#revision = revision;
+    this.#now = now;
+    this.#done = done;
   }
 
   override get changes(): boolean {
@@ -112,12 +131,12 @@ export class Put extends Request {
   }
 
   encode(out: ByteBuffer): void {
-    const item = this.item;
-    const ttl = timeToLive(item.exptime, this.now);
+    const item = this.#item;
+    const ttl = timeToLive(item.exptime, this.#now);
     out.append(ttl === 0 ? SET : SET_EXPIRING);
-    writeKey(out, this.scope.prefix, this.key);
+    writeKey(out, this.#scope.prefix, this.key);
     writeLength(out, HEADER + item.value.length);
-    writeItem(out, item, this.revision);
+    writeItem(out, item, this.#revision);
     writeEnd(out);
     if (ttl === 0) return;
     out.append(PX);
@@ -125,7 +144,7 @@ export class Put extends Request {
   }
 
   protected answer(): void {
-    this.done(this.item.cas || BigInt(this.revision));
+    this.#done(this.#item.cas || BigInt(this.#revision));
   }
 }
 
@@ -174,23 +193,37 @@ const NOTHING = new Uint8Array(0);
 
 /** The swap that needs a look at what is there. */
 export class Swap extends ScriptRequest {
-  private readonly flushed: number;
+  readonly #flushed: number;
+
+  readonly #scope: Scope;
+  readonly #expected: Expected;
+  readonly #item: NewItem | null;
+  readonly #revision: number;
+  readonly #now: number;
+  readonly #done: (swapped: Swapped) => void;
 
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
     key: Uint8Array,
     deadline: number,
-    private readonly scope: Scope,
-    private readonly expected: Expected,
-    private readonly item: NewItem | null,
-    private readonly revision: number,
-    private readonly now: number,
-    private readonly done: (swapped: Swapped) => void,
+    scope: Scope,
+    expected: Expected,
+    item: NewItem | null,
+    revision: number,
+    now: number,
+    done: (swapped: Swapped) => void,
     protected readonly refuse: (error: Error) => void,
   ) {
     super(key, deadline);
+    this.#scope = scope;
+    this.#expected = expected;
+    this.#item = item;
+    this.#revision = revision;
+    this.#now = now;
+    this.#done = done;
+
     // As it was when the revision was taken, however often this is sent: the two belong together.
-    this.flushed = scope.flushed();
+    this.#flushed = scope.flushed();
   }
 
   override get changes(): boolean {
@@ -198,8 +231,10 @@ export class Swap extends ScriptRequest {
   }
 
   encode(out: ByteBuffer): void {
-    const { expected, item, now } = this;
-    SWAP.encode(out, this.inFull, this.scope.prefix, this.key, 6);
+    const expected = this.#expected;
+    const item = this.#item;
+    const now = this.#now;
+    SWAP.encode(out, this.inFull, this.#scope.prefix, this.key, 6);
     if (expected === "any" || expected === "absent") {
       writeBytes(out, expected === "any" ? ANY : ABSENT);
       writeBytes(out, NOTHING);
@@ -212,18 +247,18 @@ export class Swap extends ScriptRequest {
       writeBytes(out, unique);
     }
     writeNumber(out, Math.floor(now));
-    writeNumber(out, this.flushed);
+    writeNumber(out, this.#flushed);
     writeNumber(out, item === null ? 0 : timeToLive(item.exptime, now));
     if (item === null) return writeBytes(out, NOTHING);
     writeLength(out, HEADER + item.value.length);
-    writeItem(out, item, this.revision);
+    writeItem(out, item, this.#revision);
     writeEnd(out);
   }
 
   protected answer(reply: Reply): void {
-    if (reply === 0) this.done("absent");
-    else if (reply === 2) this.done("exists");
-    else this.done(this.item === null ? 0n : this.item.cas || BigInt(this.revision));
+    if (reply === 0) this.#done("absent");
+    else if (reply === 2) this.#done("exists");
+    else this.#done(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
   }
 
   protected override hasChanged(reply: Reply): boolean {

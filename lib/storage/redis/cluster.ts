@@ -38,117 +38,127 @@ const MOST_WAITING = 10_000;
 class LateError extends StoreError {}
 
 export class Cluster implements Nodes {
-  private readonly slots: (Link | undefined)[] = new Array(SLOTS);
-  private readonly links = new Map<string, Link>();
-  private serving: readonly Link[] = [];
+  readonly #slots: (Link | undefined)[] = new Array(SLOTS);
+  readonly #links = new Map<string, Link>();
+  #serving: readonly Link[] = [];
   /** Every node that was ever heard of and is not known to be gone. */
-  private known = new Map<string, Address>();
-  private readonly settings: LinkSettings;
+  #known = new Map<string, Address>();
+  readonly #settings: LinkSettings;
   /** Room for a whole Redis key, with the prefix in it. */
-  private readonly whole: Uint8Array;
-  private mapping: Promise<void> | undefined;
-  private mappedAt = -Infinity;
-  private cause = "";
-  private amiss = true;
+  readonly #whole: Uint8Array;
+  #mapping: Promise<void> | undefined;
+  #mappedAt = -Infinity;
+  #cause = "";
+  #amiss = true;
   /** Requests whose slot has no link yet. */
-  private unplaced: Request[] = [];
+  #unplaced: Request[] = [];
   /** Requests that Redis asked to send again later. */
-  private later: { readonly request: Request; readonly at: number }[] = [];
-  private closed = false;
+  #later: { readonly request: Request; readonly at: number }[] = [];
+  #closed = false;
+
+  readonly #seeds: readonly Address[];
+  readonly #prefix: Uint8Array;
+  /** The address by which one that Redis tells is reached from here. */
+  readonly #reach: (told: Address) => Address;
 
   constructor(
-    private readonly seeds: readonly Address[],
-    private readonly prefix: Uint8Array,
+    seeds: readonly Address[],
+    prefix: Uint8Array,
     settings: NodeSettings,
-    /** The address by which one that Redis tells is reached from here. */
-    private readonly reach: (told: Address) => Address,
+    reach: (told: Address) => Address,
   ) {
-    this.whole = new Uint8Array(prefix.length + 250);
-    this.whole.set(prefix);
-    this.settings = {
+    this.#seeds = seeds;
+    this.#prefix = prefix;
+    this.#reach = reach;
+
+    this.#whole = new Uint8Array(prefix.length + 250);
+    this.#whole.set(prefix);
+    this.#settings = {
       ...settings,
-      redirect: (request, error, link) => this.redirect(request, error, link),
+      redirect: (request, error, link) => this.#redirect(request, error, link),
       changed: (link) => {
-        if (!isWell(link) && this.serving.includes(link)) this.amiss = true;
+        if (!isWell(link) && this.#serving.includes(link)) this.#amiss = true;
       },
     };
   }
 
   send(request: Request): void {
     const key = request.key;
-    this.whole.set(key, this.prefix.length);
-    const slot = slotOf(this.whole.subarray(0, this.prefix.length + key.length));
-    const link = this.slots[slot];
+    this.#whole.set(key, this.#prefix.length);
+    const slot = slotOf(this.#whole.subarray(0, this.#prefix.length + key.length));
+    const link = this.#slots[slot];
     if (link !== undefined) return link.enqueue(request);
-    if (this.closed) return request.fail(new StoreError("The Redis store is closed"));
-    if (this.unplaced.length >= MOST_WAITING || (this.cause !== "" && this.mapping === undefined)) {
-      return request.fail(this.away());
+    if (this.#closed) return request.fail(new StoreError("The Redis store is closed"));
+    if (
+      this.#unplaced.length >= MOST_WAITING || (this.#cause !== "" && this.#mapping === undefined)
+    ) {
+      return request.fail(this.#away());
     }
-    this.unplaced.push(request);
-    this.map();
+    this.#unplaced.push(request);
+    this.#map();
   }
 
   masters(): readonly Link[] {
-    return this.serving;
+    return this.#serving;
   }
 
   tick(now: number): void {
-    for (const link of this.links.values()) link.tick(now);
-    if (this.later.length > 0) {
-      const due = this.later.filter((one) => one.at <= now);
-      this.later = this.later.filter((one) => one.at > now);
+    for (const link of this.#links.values()) link.tick(now);
+    if (this.#later.length > 0) {
+      const due = this.#later.filter((one) => one.at <= now);
+      this.#later = this.#later.filter((one) => one.at > now);
       for (const { request } of due) this.send(request);
     }
-    for (const request of this.unplaced) if (request.deadline <= now) request.fail(this.away());
-    if (now - this.mappedAt > (this.amiss ? MAP_INTERVAL_AMISS : MAP_INTERVAL)) this.map();
+    for (const request of this.#unplaced) if (request.deadline <= now) request.fail(this.#away());
+    if (now - this.#mappedAt > (this.#amiss ? MAP_INTERVAL_AMISS : MAP_INTERVAL)) this.#map();
   }
 
   renewLogins(): void {
-    for (const link of this.links.values()) void link.renewLogin();
+    for (const link of this.#links.values()) void link.renewLogin();
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    await this.mapping;
-    for (const { request } of this.later) request.fail(this.away());
-    await Promise.all(Array.from(this.links.values(), (link) => link.close()));
+    this.#closed = true;
+    await this.#mapping;
+    for (const { request } of this.#later) request.fail(this.#away());
+    await Promise.all(Array.from(this.#links.values(), (link) => link.close()));
   }
 
   /** Finds out which node has which slot, once for all who ask at the same time. */
-  private map(): void {
-    if (this.closed) return;
-    this.mapping ??= this.findMap().finally(() => {
-      this.mapping = undefined;
-      this.mappedAt = performance.now();
-      const waiting = this.unplaced;
-      this.unplaced = [];
+  #map(): void {
+    if (this.#closed) return;
+    this.#mapping ??= this.#findMap().finally(() => {
+      this.#mapping = undefined;
+      this.#mappedAt = performance.now();
+      const waiting = this.#unplaced;
+      this.#unplaced = [];
       for (const request of waiting) {
-        if (this.cause === "" && request.redirections++ < MOST_REDIRECTIONS) this.send(request);
-        else request.fail(this.away());
+        if (this.#cause === "" && request.redirections++ < MOST_REDIRECTIONS) this.send(request);
+        else request.fail(this.#away());
       }
     });
   }
 
-  private async findMap(): Promise<void> {
-    const { timeout } = this.settings;
+  async #findMap(): Promise<void> {
+    const { timeout } = this.#settings;
     let cause: unknown;
     for (let patience = MAP_TIMEOUT;; patience *= 2) {
-      cause = await this.askAll(Math.min(patience, timeout));
+      cause = await this.#askAll(Math.min(patience, timeout));
       if (cause === undefined) {
-        if (this.cause !== "") this.settings.log("The Redis cluster can be used again", "notice");
-        this.cause = "";
+        if (this.#cause !== "") this.#settings.log("The Redis cluster can be used again", "notice");
+        this.#cause = "";
         return;
       }
-      if (this.closed) return;
+      if (this.#closed) return;
       if (!(cause instanceof LateError) || patience >= timeout) break;
     }
     // Causes may alternate, as nodes are asked in turn; the state is one.
-    if (this.cause === "") {
+    if (this.#cause === "") {
       const text = causeOf(cause);
-      this.settings.log(`Cannot use the Redis cluster: ${text}; requests fail until that changes`);
+      this.#settings.log(`Cannot use the Redis cluster: ${text}; requests fail until that changes`);
     }
-    this.cause = causeOf(cause);
-    this.amiss = true;
+    this.#cause = causeOf(cause);
+    this.#amiss = true;
   }
 
   /**
@@ -156,18 +166,18 @@ export class Cluster implements Nodes {
    *
    * @return what went wrong where none has told it: with the last of them, or that one was late
    */
-  private async askAll(patience: number): Promise<unknown> {
+  async #askAll(patience: number): Promise<unknown> {
     let cause: unknown = new StoreError("no node is known");
     // Replicas too: they know who has become master. Links that are up come first.
     const addresses = new Map<string, Address>();
-    const links = [...this.links.values()].filter(isWell);
+    const links = [...this.#links.values()].filter(isWell);
     for (const link of shuffled(links)) addresses.set(nameOf(link), link);
-    for (const one of shuffled([...this.known.values()])) addresses.set(nameOf(one), one);
-    for (const one of this.seeds) addresses.set(nameOf(one), one);
+    for (const one of shuffled([...this.#known.values()])) addresses.set(nameOf(one), one);
+    for (const one of this.#seeds) addresses.set(nameOf(one), one);
     for (const address of addresses.values()) {
-      if (this.closed) break;
+      if (this.#closed) break;
       try {
-        this.learn(await this.askMap(address, patience), address);
+        this.#learn(await this.#askMap(address, patience), address);
         return undefined;
       } catch (error) {
         if (!(cause instanceof LateError)) cause = error;
@@ -176,14 +186,14 @@ export class Cluster implements Nodes {
     return cause;
   }
 
-  private async askMap(address: Address, patience: number): Promise<Reply> {
+  async #askMap(address: Address, patience: number): Promise<Reply> {
     // It is given up here; the link's own limit comes later.
     const deadline = performance.now() + 2 * patience;
     const words = ["CLUSTER", "SLOTS"];
-    const link = this.links.get(nameOf(address));
+    const link = this.#links.get(nameOf(address));
     if (link !== undefined) return await within(link.call(words, deadline), patience);
     const visit = new Link(address, {
-      ...this.settings,
+      ...this.#settings,
       log: () => {},
       changed: () => {},
       redirect: () => false,
@@ -200,7 +210,7 @@ export class Cluster implements Nodes {
     }
   }
 
-  private learn(reply: Reply, told: Address): void {
+  #learn(reply: Reply, told: Address): void {
     const used = new Set<Link>();
     const known = new Map<string, Address>();
     const slots = new Array<Link | undefined>(SLOTS);
@@ -211,37 +221,37 @@ export class Cluster implements Nodes {
         const name = host?.toString() ?? "";
         // Without a name it is the node that was asked.
         if (name === "" || name === "?") return { host: told.host, port };
-        return this.reach({ host: name, port });
+        return this.#reach({ host: name, port });
       });
       for (const address of addresses) known.set(nameOf(address), address);
-      const link = this.linkTo(addresses[0]);
+      const link = this.#linkTo(addresses[0]);
       used.add(link);
       slots.fill(link, first, last + 1);
     }
-    for (let slot = 0; slot < SLOTS; slot++) this.slots[slot] = slots[slot];
-    this.known = known;
-    this.serving = [...used];
-    this.amiss = !this.serving.every(isWell);
-    for (const [name, link] of this.links) {
+    for (let slot = 0; slot < SLOTS; slot++) this.#slots[slot] = slots[slot];
+    this.#known = known;
+    this.#serving = [...used];
+    this.#amiss = !this.#serving.every(isWell);
+    for (const [name, link] of this.#links) {
       // What still waits for a node that hangs need not wait until it is overdue.
       if (used.has(link) || (link.waiting > 0 && isWell(link))) continue;
-      this.links.delete(name);
+      this.#links.delete(name);
       link.close((request) => this.send(request));
     }
   }
 
-  private linkTo(address: Address): Link {
+  #linkTo(address: Address): Link {
     const name = nameOf(address);
-    let link = this.links.get(name);
+    let link = this.#links.get(name);
     if (link === undefined) {
-      link = new Link(address, this.settings);
-      this.links.set(name, link);
+      link = new Link(address, this.#settings);
+      this.#links.set(name, link);
     }
     return link;
   }
 
   /** Takes on a request that the cluster refused without having done anything. */
-  private redirect(request: Request, error: Error, link: Link): boolean {
+  #redirect(request: Request, error: Error, link: Link): boolean {
     const kind = kindOf(error);
     switch (kind) {
       case "MOVED":
@@ -251,43 +261,43 @@ export class Cluster implements Nodes {
         const port = Number(place.slice(colon + 1));
         const host = place.slice(0, colon);
         // Without a name it is the node that was asked.
-        const target = this.linkTo(
-          host === "" ? { host: link.host, port } : this.reach({ host, port }),
+        const target = this.#linkTo(
+          host === "" ? { host: link.host, port } : this.#reach({ host, port }),
         );
         if (kind === "MOVED") {
-          this.slots[Number(slot)] = target;
-          this.map();
+          this.#slots[Number(slot)] = target;
+          this.#map();
         }
         if (++request.redirections > MOST_REDIRECTIONS) return false;
-        this.settings.counters.redirections++;
+        this.#settings.counters.redirections++;
         if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;
       }
       case "CLUSTERDOWN":
       case "READONLY":
-        this.amiss = true;
-        this.map();
-        return this.postpone(request);
+        this.#amiss = true;
+        this.#map();
+        return this.#postpone(request);
       case "TRYAGAIN":
-        return this.postpone(request);
+        return this.#postpone(request);
       default:
         return false;
     }
   }
 
-  private postpone(request: Request): boolean {
+  #postpone(request: Request): boolean {
     const at = performance.now() + PATIENCE;
     // In the end the client is told what Redis said.
     if (at > request.deadline - PATIENCE) return false;
-    this.later.push({ request, at });
+    this.#later.push({ request, at });
     return true;
   }
 
-  private away(): StoreError {
-    if (this.closed) return new StoreError("The Redis store is closed");
+  #away(): StoreError {
+    if (this.#closed) return new StoreError("The Redis store is closed");
     return new StoreError(
-      `Cannot use the Redis cluster: ${this.cause || "no node serves this key's slot"}`,
+      `Cannot use the Redis cluster: ${this.#cause || "no node serves this key's slot"}`,
     );
   }
 }
@@ -296,12 +306,15 @@ export class Cluster implements Nodes {
 class Asking extends Request {
   readonly name = "asking";
 
-  constructor(private readonly next: Request) {
+  readonly #next: Request;
+
+  constructor(next: Request) {
     super(next.key, next.deadline);
+    this.#next = next;
   }
 
   override get changes(): boolean {
-    return this.next.changes;
+    return this.#next.changes;
   }
 
   override get isBound(): boolean {
@@ -317,7 +330,7 @@ class Asking extends Request {
   /** What is refused to it is refused to the next; that is told before the next has its own reply. */
   protected refuse(error: Error): void {
     // Where the whole link goes away, the next one finds another way.
-    if (this.link?.state !== "closed") this.next.fail(error);
+    if (this.link?.state !== "closed") this.#next.fail(error);
   }
 }
 

@@ -32,11 +32,11 @@ const SINK = { write: () => true } as unknown as Parameters<Redis["sendCommand"]
 export class Connection {
   /** When the last attempt began, by `performance.now()`. */
   attemptAt = performance.now();
-  private readonly redis: Redis;
-  private readonly dialer: Dialer;
+  readonly #redis: Redis;
+  readonly #dialer: Dialer;
   /** Why it was ended, or what went wrong with it. */
-  private lastError: Error | undefined;
-  private denied = false;
+  #lastError: Error | undefined;
+  #denied = false;
 
   /** @param timeout for the TCP connection, in milliseconds */
   constructor(
@@ -46,7 +46,7 @@ export class Connection {
     events: ConnectionEvents,
   ) {
     const made: Dialer[] = [];
-    this.redis = new Redis({
+    this.#redis = new Redis({
       Connector: class extends Dialer {
         constructor() {
           super(place, tls, ENDING);
@@ -65,62 +65,62 @@ export class Connection {
       connectTimeout: timeout,
       disconnectTimeout: ENDING,
       keepAlive: 10_000,
-      retryStrategy: (times) => this.denied ? RETRY_DENIED : Math.min(20 * times, RETRY),
+      retryStrategy: (times) => this.#denied ? RETRY_DENIED : Math.min(20 * times, RETRY),
     });
-    this.dialer = made[0];
-    this.redis.on("connecting", () => {
+    this.#dialer = made[0];
+    this.#redis.on("connecting", () => {
       this.attemptAt = performance.now();
-      this.lastError = undefined;
-      this.denied = false;
+      this.#lastError = undefined;
+      this.#denied = false;
     });
-    this.redis.on("ready", events.opened);
-    this.redis.on("error", (error: Error) => this.lastError ??= error);
-    this.redis.on("close", events.lost);
+    this.#redis.on("ready", events.opened);
+    this.#redis.on("error", (error: Error) => this.#lastError ??= error);
+    this.#redis.on("close", events.lost);
   }
 
   /** Whether there is a connection at all. */
   get isOpen(): boolean {
-    return this.redis.status === "ready" || this.redis.status === "connect";
+    return this.#redis.status === "ready" || this.#redis.status === "connect";
   }
 
   /** Whether bytes can be sent. */
   get isWritable(): boolean {
     // Were ioredis to refuse a command, its bytes must not go out: the replies would be others'.
-    return this.redis.status === "ready" && this.dialer.isWritable;
+    return this.#redis.status === "ready" && this.#dialer.isWritable;
   }
 
   /** Whether it leads to that address; so also where it leads nowhere yet. */
   leadsTo(host: string, port: number): boolean {
-    return !this.isOpen || this.dialer.leadsTo(host, port);
+    return !this.isOpen || this.#dialer.leadsTo(host, port);
   }
 
   /** Sends requests, whose bytes are in `payload`. Only while it {@linkcode isWritable}. */
   write(requests: readonly Request[], payload: Uint8Array): void {
     // A request has what `sendCommand` needs of a command; tests/storage/redis/ioredis.test.ts holds
     // this release of ioredis to that.
-    for (const request of requests) this.redis.sendCommand(request as unknown as Command, SINK);
-    this.dialer.write(payload);
+    for (const request of requests) this.#redis.sendCommand(request as unknown as Command, SINK);
+    this.#dialer.write(payload);
   }
 
   /** Ends the connection, for the reason given, and makes another. */
   restart(why: Error): void {
     // What follows from the first fault is not the cause.
-    this.lastError ??= why;
-    this.denied = why instanceof Refusal && why.kind === "denied";
+    this.#lastError ??= why;
+    this.#denied = why instanceof Refusal && why.kind === "denied";
     this.attemptAt = performance.now();
-    this.redis.disconnect(true);
+    this.#redis.disconnect(true);
   }
 
   /** Why it was lost, in words that can follow a colon. */
   get lossCause(): string {
-    return causeOf(this.lastError ?? "it closed the connection");
+    return causeOf(this.#lastError ?? "it closed the connection");
   }
 
   /** Ends it for good. */
   async close(): Promise<void> {
-    const live = ["connecting", "connect", "ready"].includes(this.redis.status);
-    const ended = new Promise<void>((resolve) => this.redis.once("end", () => resolve()));
-    this.redis.disconnect();
+    const live = ["connecting", "connect", "ready"].includes(this.#redis.status);
+    const ended = new Promise<void>((resolve) => this.#redis.once("end", () => resolve()));
+    this.#redis.disconnect();
     let timer: ReturnType<typeof setTimeout>;
     const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, 2 * ENDING));
     await (live ? Promise.race([ended, limit]) : limit);

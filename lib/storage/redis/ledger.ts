@@ -110,36 +110,46 @@ export class Ledger {
   sweeps = false;
   /** Whether this server would like to. */
   wantsSweep = false;
-  private sweptNews = "";
-  private pending = 0;
-  private order = 0;
-  private next = 0;
-  private end = 0;
-  private spare = 0;
-  private seenAt = -Infinity;
+  #sweptNews = "";
+  #pending = 0;
+  #order = 0;
+  #next = 0;
+  #end = 0;
+  #spare = 0;
+  #seenAt = -Infinity;
   /** The same by the wall clock, which also runs while the machine is suspended. */
-  private seenTime = -Infinity;
-  private syncing: Promise<void> | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private closed = false;
-  private readonly id = crypto.randomUUID();
+  #seenTime = -Infinity;
+  #syncing: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  readonly #id = crypto.randomUUID();
+
+  readonly #nodes: Nodes;
+  readonly #prefix: Uint8Array;
+  readonly #clock: Clock;
+  readonly #timeout: number;
 
   constructor(
-    private readonly nodes: Nodes,
-    private readonly prefix: Uint8Array,
-    private readonly clock: Clock,
-    private readonly timeout: number,
-  ) {}
+    nodes: Nodes,
+    prefix: Uint8Array,
+    clock: Clock,
+    timeout: number,
+  ) {
+    this.#nodes = nodes;
+    this.#prefix = prefix;
+    this.#clock = clock;
+    this.#timeout = timeout;
+  }
 
   /** Whether what is known may be relied on. `now` by `performance.now()`. */
   isFresh(now: number): boolean {
-    return now - this.seenAt < LEASE && Date.now() - this.seenTime < LEASE &&
-      this.next < this.end && (this.pending === 0 || this.pending > this.clock.now());
+    return now - this.#seenAt < LEASE && Date.now() - this.#seenTime < LEASE &&
+      this.#next < this.#end && (this.#pending === 0 || this.#pending > this.#clock.now());
   }
 
   /** Asks the ledger, once for all who want it at the same time. */
   sync(): Promise<void> {
-    return this.syncing ??= this.ask("").then(() => {}).finally(() => this.syncing = undefined);
+    return this.#syncing ??= this.#ask("").then(() => {}).finally(() => this.#syncing = undefined);
   }
 
   /** Asks until what is known may be relied on. */
@@ -149,12 +159,12 @@ export class Ledger {
 
   /** A revision that nobody else has or will have. Only while {@linkcode isFresh}. */
   take(): number {
-    const revision = this.next++;
-    if (this.next === this.end && this.spare !== 0) {
-      this.next = this.spare;
-      this.end = this.spare + BLOCK;
-      this.spare = 0;
-    } else if (this.spare === 0 && this.end - this.next === BLOCK >> 1) {
+    const revision = this.#next++;
+    if (this.#next === this.#end && this.#spare !== 0) {
+      this.#next = this.#spare;
+      this.#end = this.#spare + BLOCK;
+      this.#spare = 0;
+    } else if (this.#spare === 0 && this.#end - this.#next === BLOCK >> 1) {
       this.sync().catch(() => {});
     }
     return revision;
@@ -162,94 +172,94 @@ export class Ledger {
 
   /** Orders a flush, and is done when no server relies on anything older. */
   async flush(at: number): Promise<void> {
-    const deadline = performance.now() + Math.max(this.timeout, 2 * LEASE);
-    let behind = await this.ask(String(Math.max(0, Math.ceil(at))));
+    const deadline = performance.now() + Math.max(this.#timeout, 2 * LEASE);
+    let behind = await this.#ask(String(Math.max(0, Math.ceil(at))));
     while (behind > 0) {
       if (performance.now() > deadline) {
         throw new StoreError("The flush is ordered, but not yet known to every server");
       }
       await new Promise((resolve) => setTimeout(resolve, WAITING_INTERVAL));
-      behind = await this.ask("");
+      behind = await this.#ask("");
     }
   }
 
   /** Notes a complete sweep. */
   noteSweep(flushed: number, items: number, bytes: number, took: number): void {
-    this.sweptNews = `${flushed} ${items} ${bytes} ${Math.ceil(took)}`;
+    this.#sweptNews = `${flushed} ${items} ${bytes} ${Math.ceil(took)}`;
   }
 
   /** Begins to ask from time to time. */
   start(): void {
     const again = async () => {
       await this.sync().catch(() => {});
-      if (!this.closed) this.timer = setTimeout(again, INTERVAL);
+      if (!this.#closed) this.#timer = setTimeout(again, INTERVAL);
     };
-    this.timer = setTimeout(again, INTERVAL);
+    this.#timer = setTimeout(again, INTERVAL);
   }
 
   /** Ends, and tells the other servers so, that they need not wait for this one. */
   async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.timer);
-    await this.syncing?.catch(() => {});
-    if (this.seenAt > -Infinity) await this.ask("", "leave").catch(() => {});
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#syncing?.catch(() => {});
+    if (this.#seenAt > -Infinity) await this.#ask("", "leave").catch(() => {});
   }
 
   /** One run of the script. Gives the number of servers that rely on older knowledge. */
-  private async ask(flushAt: string, duty = this.wantsSweep ? "sweep" : ""): Promise<number> {
+  async #ask(flushAt: string, duty = this.wantsSweep ? "sweep" : ""): Promise<number> {
     const askedAt = performance.now();
     const askedTime = Date.now();
-    const seen = this.order;
-    const news = this.sweptNews;
-    const short = this.spare === 0 && this.end - this.next <= BLOCK >> 1;
+    const seen = this.#order;
+    const news = this.#sweptNews;
+    const short = this.#spare === 0 && this.#end - this.#next <= BLOCK >> 1;
     const words = [
-      this.id,
-      String(Math.floor(this.clock.now())),
+      this.#id,
+      String(Math.floor(this.#clock.now())),
       String(this.flushed),
-      String(this.pending),
+      String(this.#pending),
       String(seen),
       short && duty !== "leave" ? "1" : "0",
       flushAt,
       duty,
       news,
-      String(this.next),
+      String(this.#next),
     ];
     const flushes = flushAt !== "";
-    const deadline = askedAt + this.timeout;
-    const call = new ScriptCall(SYNC, this.prefix, LEDGER_KEY, words, deadline, flushes);
-    this.nodes.send(call);
+    const deadline = askedAt + this.#timeout;
+    const call = new ScriptCall(SYNC, this.#prefix, LEDGER_KEY, words, deadline, flushes);
+    this.#nodes.send(call);
     const [flushed, pending, order, block, behind, sweeps, swept, now] = await call
       .reply as Reply[];
-    if (news !== "" && this.sweptNews === news) this.sweptNews = "";
+    if (news !== "" && this.#sweptNews === news) this.#sweptNews = "";
     this.sweeps = sweeps === 1;
-    this.noteSwept(swept as Buffer, now as number);
-    this.learn(flushed as number, pending as number, order as number, block as number);
+    this.#noteSwept(swept as Buffer, now as number);
+    this.#learn(flushed as number, pending as number, order as number, block as number);
     // What was news is not relied on before the ledger has noted that it is known here.
-    if (order !== seen && flushAt === "" && duty !== "leave") return await this.ask("");
-    this.seenAt = Math.max(this.seenAt, askedAt);
-    this.seenTime = Math.max(this.seenTime, askedTime);
+    if (order !== seen && flushAt === "" && duty !== "leave") return await this.#ask("");
+    this.#seenAt = Math.max(this.#seenAt, askedAt);
+    this.#seenTime = Math.max(this.#seenTime, askedTime);
     return behind as number;
   }
 
-  private learn(flushed: number, pending: number, order: number, block: number): void {
+  #learn(flushed: number, pending: number, order: number, block: number): void {
     // Replies come in their order, but for a cluster's redirections.
-    if (order >= this.order) {
-      this.order = order;
-      this.pending = pending;
+    if (order >= this.#order) {
+      this.#order = order;
+      this.#pending = pending;
     }
     this.flushed = Math.max(this.flushed, flushed);
-    if (this.next < this.flushed) this.next = this.end = this.spare = 0;
-    if (this.spare < this.flushed) this.spare = 0;
+    if (this.#next < this.flushed) this.#next = this.#end = this.#spare = 0;
+    if (this.#spare < this.flushed) this.#spare = 0;
     if (block <= this.flushed) return;
-    if (this.next === this.end) {
-      this.next = block;
-      this.end = block + BLOCK;
+    if (this.#next === this.#end) {
+      this.#next = block;
+      this.#end = block + BLOCK;
     } else {
-      this.spare = block;
+      this.#spare = block;
     }
   }
 
-  private noteSwept(text: Buffer, now: number): void {
+  #noteSwept(text: Buffer, now: number): void {
     const [flushed, items, bytes, took, endedAt] = text.toString().split(" ").map(Number);
     if (endedAt === undefined) return;
     this.swept = { flushed, items, bytes, took, ago: (now - endedAt) / 1000 };

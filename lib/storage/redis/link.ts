@@ -74,38 +74,44 @@ export class Link {
   /** What Redis said of itself when it was last asked: `INFO`. */
   info: ReadonlyMap<string, string> = new Map();
   readonly address: string;
-  private readonly connection: Connection;
-  private out = new ByteBuffer(BATCH_COPIED);
-  private open: Batch | undefined;
+  readonly #connection: Connection;
+  #out = new ByteBuffer(BATCH_COPIED);
+  #open: Batch | undefined;
   /** Batches without all their replies, in the order in which they were or will be sent. */
-  private pending: Batch[] = [];
-  private unanswered = 0;
+  #pending: Batch[] = [];
+  #unanswered = 0;
   /** Counts connections, so that what belongs to an older one is known. */
-  private session = 0;
-  private identity: Identity | undefined;
+  #session = 0;
+  #identity: Identity | undefined;
   /** A lost connection on which something was unanswered. */
-  private fence: Identity | undefined;
+  #fence: Identity | undefined;
   /** Whether Redis has told something of itself, and may be asked again. */
-  private tells = false;
-  private readonly flush = () => this.send();
+  #tells = false;
+  readonly #flush = () => this.#send();
 
-  constructor(private readonly place: Place, private readonly settings: LinkSettings) {
+  readonly #place: Place;
+  readonly #settings: LinkSettings;
+
+  constructor(place: Place, settings: LinkSettings) {
+    this.#place = place;
+    this.#settings = settings;
+
     const { path, sentinels } = place;
     this.address = path ??
       (sentinels === undefined ? nameOf(place) : `Sentinel's master '${sentinels.name}'`);
     const { timeout, tls } = settings;
-    this.connection = new Connection(place, timeout, tls, {
-      opened: () => void this.greet(),
-      lost: () => this.lose(),
+    this.#connection = new Connection(place, timeout, tls, {
+      opened: () => void this.#greet(),
+      lost: () => this.#lose(),
     });
   }
 
   get host(): string {
-    return this.place.host;
+    return this.#place.host;
   }
 
   get port(): number {
-    return this.place.port;
+    return this.#place.port;
   }
 
   /** Sends a request with all others of this turn, or fails it. */
@@ -113,27 +119,27 @@ export class Link {
     // Its caller has been told that it failed: it must not be carried out after that.
     if (request.settled) return;
     request.link = this;
-    if (this.state === "down" || this.state === "closed") return request.fail(this.away());
-    if (this.unanswered > MOST_UNANSWERED) {
-      this.settings.counters.refused++;
+    if (this.state === "down" || this.state === "closed") return request.fail(this.#away());
+    if (this.#unanswered > MOST_UNANSWERED) {
+      this.#settings.counters.refused++;
       return request.fail(
         new StoreError(
           `Redis at ${this.address} is too slow: ${
-            this.unanswered >> 20
+            this.#unanswered >> 20
           } MiB of requests wait for it`,
         ),
       );
     }
-    let batch = this.open;
+    let batch = this.#open;
     if (batch === undefined) {
-      batch = this.open = newBatch();
-      queueMicrotask(this.flush);
+      batch = this.#open = newBatch();
+      queueMicrotask(this.#flush);
     }
     request.batch = batch;
     batch.requests.push(request);
     if (request.deadline < batch.deadline) batch.deadline = request.deadline;
-    request.encode(this.out);
-    if (this.out.length >= BATCH_FULL) this.send();
+    request.encode(this.#out);
+    if (this.#out.length >= BATCH_FULL) this.#send();
   }
 
   /** One command with its reply, along with the others of this turn. */
@@ -145,53 +151,53 @@ export class Link {
 
   /** Gives up what is overdue, and a connection that does not answer. */
   tick(now: number): void {
-    for (const batch of this.pending.slice()) {
+    for (const batch of this.#pending.slice()) {
       if (batch.deadline > now) continue;
-      if (batch.payload === undefined) this.giveUp(batch, now);
-      else this.drop(batch, this.late("; nothing was sent"));
+      if (batch.payload === undefined) this.#giveUp(batch, now);
+      else this.#drop(batch, this.#late("; nothing was sent"));
     }
-    const eldest = this.pending[0];
+    const eldest = this.#pending[0];
     const sent = eldest !== undefined && eldest.payload === undefined;
     const silence = sent && this.state === "ready" ? now - eldest.sentAt : 0;
     const wasLate = this.isLate;
-    this.isLate = silence > LATE + (eldest?.confirmation === undefined ? 0 : this.patience);
-    if (this.isLate && !wasLate) this.settings.changed(this);
-    this.place.sentinels?.watch(now, ({ host, port }) => {
-      if (!this.connection.leadsTo(host, port)) this.cut("Sentinel names another master");
+    this.isLate = silence > LATE + (eldest?.confirmation === undefined ? 0 : this.#patience);
+    if (this.isLate && !wasLate) this.#settings.changed(this);
+    this.#place.sentinels?.watch(now, ({ host, port }) => {
+      if (!this.#connection.leadsTo(host, port)) this.cut("Sentinel names another master");
     });
-    if (silence > 2 * this.settings.timeout) {
+    if (silence > 2 * this.#settings.timeout) {
       this.cut("it did not answer any more");
     } else if (
-      this.connection.isOpen && this.state !== "ready" &&
-      now - this.connection.attemptAt > this.settings.timeout
+      this.#connection.isOpen && this.state !== "ready" &&
+      now - this.#connection.attemptAt > this.#settings.timeout
     ) {
       this.cut("it accepts connections but does not answer");
     }
   }
 
   /** How long Redis may wait for its replicas, in milliseconds. */
-  private get patience(): number {
-    return Math.ceil(this.settings.timeout / CONFIRMED_WITHIN);
+  get #patience(): number {
+    return Math.ceil(this.#settings.timeout / CONFIRMED_WITHIN);
   }
 
   /** Logs in again on the connection that there is, as a password that is renewed wants it. */
   async renewLogin(): Promise<void> {
-    const { login } = this.settings.access;
+    const { login } = this.#settings.access;
     if (login === undefined || this.state !== "ready") return;
-    const session = this.session;
+    const session = this.#session;
     try {
       const words = authentication(await login());
-      if (session !== this.session) return;
-      await this.call(words, performance.now() + this.settings.timeout);
+      if (session !== this.#session) return;
+      await this.call(words, performance.now() + this.#settings.timeout);
     } catch (error) {
-      if (session === this.session) this.cut((error as Error).message);
+      if (session === this.#session) this.cut((error as Error).message);
     }
   }
 
   /** Ends the connection and makes another. */
   cut(why: string): void {
     if (this.state === "closed") return;
-    this.connection.restart(new Error(why));
+    this.#connection.restart(new Error(why));
   }
 
   /**
@@ -201,29 +207,29 @@ export class Link {
    */
   async close(handOver?: (request: Request) => void): Promise<void> {
     if (this.state === "closed") return;
-    this.send();
+    this.#send();
     this.state = "closed";
-    for (const batch of this.pending.slice()) {
+    for (const batch of this.#pending.slice()) {
       if (batch.payload === undefined) continue;
       if (handOver !== undefined) {
         for (const request of batch.requests.splice(0)) {
-          if (request.isBound) request.fail(this.away());
+          if (request.isBound) request.fail(this.#away());
           else handOver(request);
         }
       }
-      this.drop(batch, this.away());
+      this.#drop(batch, this.#away());
     }
-    await this.connection.close();
+    await this.#connection.close();
   }
 
   /** Bytes of requests that Redis has not answered. */
   get waiting(): number {
-    return this.unanswered;
+    return this.#unanswered;
   }
 
   /** Requests that were sent and have no answer. */
   get inFlight(): number {
-    return this.pending.reduce(
+    return this.#pending.reduce(
       (sum, { payload, left }) => payload === undefined ? sum + left : sum,
       0,
     );
@@ -232,13 +238,13 @@ export class Link {
   /** For requests: the reply is there. */
   received(request: Request): void {
     // What was given up is counted by then.
-    if (!request.settled) this.settings.counters.results.add("ok");
+    if (!request.settled) this.#settings.counters.results.add("ok");
     this.leave(request.batch!);
   }
 
   /** For requests: one has left its batch, answered or lost with the connection. */
   leave(batch: Batch): void {
-    const { onExchanged } = this.settings;
+    const { onExchanged } = this.#settings;
     if (--batch.left > 0) return;
     if (onExchanged !== undefined) {
       onExchanged({
@@ -249,8 +255,8 @@ export class Link {
         requests: batch.requests.length,
       });
     }
-    this.unanswered -= batch.size;
-    const pending = this.pending;
+    this.#unanswered -= batch.size;
+    const pending = this.#pending;
     while (pending.length > 0 && pending[0].left === 0) pending.shift();
   }
 
@@ -258,25 +264,25 @@ export class Link {
   refused(request: Request, error: Error): void {
     const batch = request.batch!;
     try {
-      this.answerRefused(request, batch, error);
+      this.#answerRefused(request, batch, error);
     } finally {
       this.leave(batch);
     }
   }
 
   /** Sends it again where that helps, or fails it. */
-  private answerRefused(request: Request, batch: Batch, error: Error): void {
-    const { counters, redirect } = this.settings;
+  #answerRefused(request: Request, batch: Batch, error: Error): void {
+    const { counters, redirect } = this.#settings;
     if (!isReplyError(error)) {
       batch.result = "connection";
-      this.fence ??= this.identity;
+      this.#fence ??= this.#identity;
       if (request.settled) return;
       counters.lost++;
       counters.results.add("connection");
       return request.fail(
         new StoreError(
           `Lost the connection to Redis at ${this.address} before it answered ` +
-            `(${this.connection.lossCause})${outcomeOf(request)}`,
+            `(${this.#connection.lossCause})${outcomeOf(request)}`,
         ),
       );
     }
@@ -290,47 +296,47 @@ export class Link {
     request.fail(failureOf(error, this.address));
   }
 
-  private send(): void {
-    const batch = this.open;
+  #send(): void {
+    const batch = this.#open;
     if (batch === undefined) return;
-    this.open = undefined;
-    const { replicas } = this.settings.access;
+    this.#open = undefined;
+    const { replicas } = this.#settings.access;
     if (replicas > 0 && batch.requests.some((request) => request.changes)) {
-      const confirmation = new Confirmation(replicas, this.patience, Infinity);
+      const confirmation = new Confirmation(replicas, this.#patience, Infinity);
       confirmation.link = this;
       confirmation.batch = batch;
       batch.confirmation = confirmation;
       batch.requests.push(confirmation);
-      confirmation.encode(this.out);
+      confirmation.encode(this.#out);
     }
-    batch.size = this.out.length;
+    batch.size = this.#out.length;
     batch.left = batch.requests.length;
-    this.unanswered += batch.size;
+    this.#unanswered += batch.size;
     if (batch.size <= BATCH_COPIED) {
-      batch.payload = Buffer.from(this.out.view());
-      this.out.clear(BATCH_COPIED);
+      batch.payload = Buffer.from(this.#out.view());
+      this.#out.clear(BATCH_COPIED);
     } else {
-      batch.payload = this.out.view();
-      this.out = new ByteBuffer(BATCH_COPIED);
+      batch.payload = this.#out.view();
+      this.#out = new ByteBuffer(BATCH_COPIED);
     }
-    this.pending.push(batch);
-    if (this.state === "ready") this.transmit(batch);
-    else if (this.state !== "connecting") this.drop(batch, this.away());
+    this.#pending.push(batch);
+    if (this.state === "ready") this.#transmit(batch);
+    else if (this.state !== "connecting") this.#drop(batch, this.#away());
   }
 
-  private transmit(batch: Batch): void {
-    if (!this.connection.isWritable) return this.drop(batch, this.away());
+  #transmit(batch: Batch): void {
+    if (!this.#connection.isWritable) return this.#drop(batch, this.#away());
     const payload = batch.payload!;
     batch.payload = undefined;
     batch.sentAt = performance.now();
-    this.settings.counters.batches++;
-    this.settings.counters.requests += batch.requests.length;
-    this.connection.write(batch.requests, payload);
+    this.#settings.counters.batches++;
+    this.#settings.counters.requests += batch.requests.length;
+    this.#connection.write(batch.requests, payload);
   }
 
   /** A command of the handshake, ahead of all that waits. */
-  private ask(...words: Argument[]): Promise<Reply> {
-    const question = new Question(words, performance.now() + this.settings.timeout);
+  #ask(...words: Argument[]): Promise<Reply> {
+    const question = new Question(words, performance.now() + this.#settings.timeout);
     const batch = newBatch();
     const out = new ByteBuffer(256);
     question.link = this;
@@ -340,86 +346,88 @@ export class Link {
     batch.left = 1;
     batch.deadline = question.deadline;
     batch.payload = out.view();
-    this.pending.unshift(batch);
-    this.transmit(batch);
+    this.#pending.unshift(batch);
+    this.#transmit(batch);
     return question.reply;
   }
 
   /** Makes sure of a new connection before the first request. */
-  private async greet(): Promise<void> {
-    const session = ++this.session;
-    this.identity = undefined;
+  async #greet(): Promise<void> {
+    const session = ++this.#session;
+    this.#identity = undefined;
     const isOver = () =>
-      session !== this.session || !this.connection.isWritable || this.state === "closed";
+      session !== this.#session || !this.#connection.isWritable || this.state === "closed";
     for (;;) {
       try {
-        const ask = (...words: Argument[]) => this.ask(...words);
-        const met = await shakeHands(ask, this.settings.access, this.fence);
+        const ask = (...words: Argument[]) => this.#ask(...words);
+        const met = await shakeHands(ask, this.#settings.access, this.#fence);
         if (isOver()) return;
-        this.fence = undefined;
-        this.identity = met.identity;
-        this.tells = met.info !== undefined;
+        this.#fence = undefined;
+        this.#identity = met.identity;
+        this.#tells = met.info !== undefined;
         this.info = met.info ?? new Map();
-        return this.admit();
+        return this.#admit();
       } catch (error) {
         if (isOver()) return;
         if (!(error instanceof Refusal) || error.kind !== "loading") {
-          return this.connection.restart(error as Error);
+          return this.#connection.restart(error as Error);
         }
-        this.failed(error.message);
-        this.connection.attemptAt = performance.now();
+        this.#failed(error.message);
+        this.#connection.attemptAt = performance.now();
         await new Promise((resolve) => setTimeout(resolve, LOADING_INTERVAL));
         if (isOver()) return;
       }
     }
   }
 
-  private admit(): void {
-    const { counters, log, changed } = this.settings;
+  #admit(): void {
+    const { counters, log, changed } = this.#settings;
     if (this.state === "down") log(`Redis at ${this.address} can be used again`, "notice");
-    if (this.session > 1) counters.reconnects++;
+    if (this.#session > 1) counters.reconnects++;
     this.state = "ready";
     this.cause = "";
-    for (const batch of this.pending.slice()) if (batch.payload !== undefined) this.transmit(batch);
+    for (const batch of this.#pending.slice()) {
+      if (batch.payload !== undefined) this.#transmit(batch);
+    }
     changed(this);
   }
 
   /** Asks Redis about itself; what it does not tell is not known. */
   async inquire(): Promise<void> {
-    if (this.state !== "ready" || !this.tells) return;
-    this.info = readInfo(await this.call(["INFO"], performance.now() + this.settings.timeout));
+    if (this.state !== "ready" || !this.#tells) return;
+    this.info = readInfo(await this.call(["INFO"], performance.now() + this.#settings.timeout));
   }
 
-  private lose(): void {
+  #lose(): void {
     if (this.state === "closed") return;
-    this.session++;
+    this.#session++;
     if (this.state === "ready") {
       this.state = "connecting";
-      this.settings.changed(this);
+      this.#settings.changed(this);
       return;
     }
-    this.failed(this.connection.lossCause);
+    this.#failed(this.#connection.lossCause);
   }
 
   /** An attempt has failed: nobody waits for the next. */
-  private failed(cause: string): void {
+  #failed(cause: string): void {
     if (this.state === "closed") return;
     // Causes may follow one another, or alternate; the state is one.
     if (this.state !== "down") {
-      this.settings.log(
+      this.#settings.log(
         `Cannot use Redis at ${this.address}: ${cause}; requests fail until that changes`,
       );
     }
     this.cause = cause;
     this.state = "down";
-    for (const batch of this.pending.slice()) {
-      if (batch.payload !== undefined) this.drop(batch, this.away());
+    for (const batch of this.#pending.slice()) {
+      if (batch.payload !== undefined) this.#drop(batch, this.#away());
     }
-    this.settings.changed(this);
+    this.#settings.changed(this);
   }
 
   /** Fails the overdue requests of a batch that was sent. */
-  private giveUp(batch: Batch, now: number): void {
+  #giveUp(batch: Batch, now: number): void {
     let next = Infinity;
     for (const request of batch.requests) {
       if (request.settled) continue;
@@ -427,28 +435,28 @@ export class Link {
         next = Math.min(next, request.deadline);
         continue;
       }
-      this.settings.counters.timeouts++;
-      this.settings.counters.results.add("timeout");
+      this.#settings.counters.timeouts++;
+      this.#settings.counters.results.add("timeout");
       batch.result = "timeout";
-      request.fail(this.late(outcomeOf(request)));
+      request.fail(this.#late(outcomeOf(request)));
     }
     batch.deadline = next;
   }
 
   /** Fails a batch that was not sent. */
-  private drop(batch: Batch, error: StoreError): void {
-    this.pending.splice(this.pending.indexOf(batch), 1);
-    this.unanswered -= batch.size;
+  #drop(batch: Batch, error: StoreError): void {
+    this.#pending.splice(this.#pending.indexOf(batch), 1);
+    this.#unanswered -= batch.size;
     for (const request of batch.requests) request.fail(error);
   }
 
-  private late(outcome: string): StoreError {
+  #late(outcome: string): StoreError {
     return new StoreError(
-      `Redis at ${this.address} did not answer within ${this.settings.timeout} ms${outcome}`,
+      `Redis at ${this.address} did not answer within ${this.#settings.timeout} ms${outcome}`,
     );
   }
 
-  private away(): StoreError {
+  #away(): StoreError {
     return new StoreError(
       this.state === "closed"
         ? "The Redis store is closed"

@@ -55,43 +55,48 @@ class RedisStore implements Store, Scope, Sweepable {
   readonly prefix: Uint8Array;
   readonly accesses = new Accesses();
   readonly timeout: number;
-  private readonly db: number;
-  private readonly counters = new Counters();
-  private readonly nodes: Nodes;
-  private readonly ledger: Ledger;
-  private readonly sweep: Sweep;
-  private readonly timers: ReturnType<typeof setInterval>[] = [];
-  private flushedReads = 0;
+  readonly #db: number;
+  readonly #counters = new Counters();
+  readonly #nodes: Nodes;
+  readonly #ledger: Ledger;
+  readonly #sweep: Sweep;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  #flushedReads = 0;
   /** Bytes of requests that wait until the ledger is known. */
-  private waiting = 0;
-  private closed = false;
+  #waiting = 0;
+  #closed = false;
 
-  constructor(private readonly options: RedisStoreOptions) {
+  readonly #options: RedisStoreOptions;
+
+  constructor(options: RedisStoreOptions) {
+    this.#options = options;
+
     const { places, tls, access, reach } = targetOf(options);
     this.prefix = bytesOf(options.prefix);
     this.timeout = options.timeout ?? TIMEOUT;
     const { log } = options;
-    const { counters, timeout } = this;
+    const counters = this.#counters;
+    const timeout = this.timeout;
     const { onExchanged } = options;
     const settings = { timeout, tls, access, counters, log, onExchanged };
-    this.db = access.db;
-    this.nodes = options.cluster
+    this.#db = access.db;
+    this.#nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
       : new SingleNode(places[0], settings);
-    options.tokens?.onRenewal(() => this.nodes.renewLogins());
-    this.ledger = new Ledger(this.nodes, this.prefix, options.clock, this.timeout);
-    this.sweep = new Sweep(this, this.ledger);
+    options.tokens?.onRenewal(() => this.#nodes.renewLogins());
+    this.#ledger = new Ledger(this.#nodes, this.prefix, options.clock, this.timeout);
+    this.#sweep = new Sweep(this, this.#ledger);
   }
 
   async open(): Promise<void> {
-    this.timers.push(
-      setInterval(() => this.nodes.tick(performance.now()), TICK),
-      setInterval(() => this.inquire(), INQUIRY),
+    this.#timers.push(
+      setInterval(() => this.#nodes.tick(performance.now()), TICK),
+      setInterval(() => this.#inquire(), INQUIRY),
     );
     // Whether or not: the links have said why, and go on trying.
-    await this.ledger.refresh().catch(() => {});
-    this.ledger.start();
-    this.sweep.start();
+    await this.#ledger.refresh().catch(() => {});
+    this.#ledger.start();
+    this.#sweep.start();
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
@@ -99,12 +104,12 @@ class RedisStore implements Store, Scope, Sweepable {
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const deadline = now + this.timeout - TICK;
-      if (this.ledger.isFresh(now)) {
-        this.nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
+      if (this.#ledger.isFresh(now)) {
+        this.#nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
       } else {
         const later = () =>
-          this.nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
-        this.whenKnown(key.length, deadline, later, reject);
+          this.#nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
+        this.#whenKnown(key.length, deadline, later, reject);
       }
     });
   }
@@ -118,11 +123,11 @@ class RedisStore implements Store, Scope, Sweepable {
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const deadline = now + this.timeout - TICK;
-      if (this.ledger.isFresh(now)) {
-        this.change(key, deadline, expected, next, resolve, reject);
+      if (this.#ledger.isFresh(now)) {
+        this.#change(key, deadline, expected, next, resolve, reject);
       } else {
-        const later = () => this.change(key, deadline, expected, next, resolve, reject);
-        this.whenKnown(key.length + (next?.value.length ?? 0), deadline, later, reject);
+        const later = () => this.#change(key, deadline, expected, next, resolve, reject);
+        this.#whenKnown(key.length + (next?.value.length ?? 0), deadline, later, reject);
       }
     });
   }
@@ -131,21 +136,21 @@ class RedisStore implements Store, Scope, Sweepable {
   commit(_batch: Batch): void {}
 
   async flush(at: number, _batch: Batch): Promise<void> {
-    this.refuseIfClosed();
-    await this.ledger.flush(at);
+    this.#refuseIfClosed();
+    await this.#ledger.flush(at);
   }
 
   async *scan(): AsyncGenerator<readonly Listed[]> {
-    this.refuseIfClosed();
-    await this.ledger.refresh();
+    this.#refuseIfClosed();
+    await this.#ledger.refresh();
     const seen = new Seen();
-    for (const link of this.nodes.masters()) {
+    for (const link of this.#nodes.masters()) {
       for await (const group of walk(link, this.prefix, this.timeout)) {
-        const now = this.options.clock.now();
+        const now = this.#options.clock.now();
         const listed: Listed[] = [];
         for (const { key, header, length } of group) {
           const revision = revisionOf(header);
-          if (revision < this.ledger.flushed) continue;
+          if (revision < this.#ledger.flushed) continue;
           if (isExpired({ exptime: exptimeOf(header) }, now) || !seen.add(key)) continue;
           listed.push(listedOf(key, header, length, this.accesses.of(key, revision)));
         }
@@ -155,10 +160,11 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   info(): StoreInfo {
-    const masters = this.nodes.masters();
+    const masters = this.#nodes.masters();
     const sum = (name: string) =>
       masters.reduce((total, link) => total + Number(link.info.get(name) ?? 0), 0);
-    const { counters, ledger } = this;
+    const counters = this.#counters;
+    const ledger = this.#ledger;
     const { swept } = ledger;
     const states = masters.map((link) => link.state);
     const own: [string, string | number][] = [
@@ -186,58 +192,58 @@ class RedisStore implements Store, Scope, Sweepable {
     own.push(["state", isAway ? "away" : "ok"]);
     if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
     return {
-      items: this.prefix.length === 0 ? this.keys() : swept?.items ?? 0,
+      items: this.prefix.length === 0 ? this.#keys() : swept?.items ?? 0,
       bytes: swept?.bytes ?? 0,
       limit: sum("maxmemory"),
       // Redis counts for all its users.
       evictions: sum("evicted_keys"),
       reclaimed: sum("expired_keys"),
-      flushedReads: this.flushedReads,
+      flushedReads: this.#flushedReads,
       own,
     };
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.options.tokens?.stop();
-    const [ticking, ...others] = this.timers;
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.tokens?.stop();
+    const [ticking, ...others] = this.#timers;
     for (const timer of others) clearInterval(timer);
     const deadline = performance.now() + this.timeout - 4 * TICK;
-    const settled = Promise.all([this.sweep.close(), this.ledger.close()]);
+    const settled = Promise.all([this.#sweep.close(), this.#ledger.close()]);
     let done = false;
     settled.finally(() => done = true);
-    const busy = () => !done || this.nodes.masters().some((link) => link.waiting > 0);
+    const busy = () => !done || this.#nodes.masters().some((link) => link.waiting > 0);
     while (busy() && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     // From here on whatever still waits fails.
-    await this.nodes.close();
+    await this.#nodes.close();
     await settled;
     clearInterval(ticking);
   }
 
   flushed(): number {
-    return this.ledger.flushed;
+    return this.#ledger.flushed;
   }
 
   foundFlushed(): void {
-    this.flushedReads++;
+    this.#flushedReads++;
   }
 
   foundForeign(): void {
-    this.counters.foreign++;
+    this.#counters.foreign++;
   }
 
   masters(): readonly Link[] {
-    return this.nodes.masters();
+    return this.#nodes.masters();
   }
 
   free(key: Uint8Array): Promise<unknown> {
     return this.swap(key, "absent", null, new Batch());
   }
 
-  private change(
+  #change(
     key: Uint8Array,
     deadline: number,
     expected: Expected,
@@ -245,9 +251,9 @@ class RedisStore implements Store, Scope, Sweepable {
     resolve: (swapped: Swapped) => void,
     reject: (error: Error) => void,
   ): void {
-    const now = this.options.clock.now();
-    const revision = next === null ? 0 : this.ledger.take();
-    this.nodes.send(
+    const now = this.#options.clock.now();
+    const revision = next === null ? 0 : this.#ledger.take();
+    this.#nodes.send(
       expected === "any" && next !== null
         ? new Put(key, deadline, this, next, revision, now, resolve, reject)
         : new Swap(key, deadline, this, expected, next, revision, now, resolve, reject),
@@ -255,43 +261,43 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   /** Goes on when it is known what is flushed and which revisions are free. */
-  private whenKnown(
+  #whenKnown(
     size: number,
     deadline: number,
     then: () => void,
     reject: (error: Error) => void,
   ): void {
-    if (this.closed) return reject(new StoreError("The Redis store is closed"));
-    if (this.waiting > MOST_UNANSWERED) {
-      this.counters.refused++;
+    if (this.#closed) return reject(new StoreError("The Redis store is closed"));
+    if (this.#waiting > MOST_UNANSWERED) {
+      this.#counters.refused++;
       return reject(new StoreError("Redis is too slow: too many requests wait for it"));
     }
-    this.waiting += size;
-    this.ledger.refresh().finally(() => this.waiting -= size).then(() => {
+    this.#waiting += size;
+    this.#ledger.refresh().finally(() => this.#waiting -= size).then(() => {
       const now = performance.now();
       // So many may have waited that the revisions are used up again.
-      if (this.ledger.isFresh(now)) then();
-      else if (now < deadline) this.whenKnown(size, deadline, then, reject);
+      if (this.#ledger.isFresh(now)) then();
+      else if (now < deadline) this.#whenKnown(size, deadline, then, reject);
       else reject(new StoreError(`Redis did not answer within ${this.timeout} ms`));
     }, reject);
   }
 
   /** All keys of the database but the ledger's, where the whole database is kvs's. */
-  private keys(): number {
+  #keys(): number {
     let keys = 0;
-    for (const link of this.nodes.masters()) {
-      keys += Number(/keys=(\d+)/.exec(link.info.get(`db${this.db}`) ?? "")?.[1] ?? 0);
+    for (const link of this.#nodes.masters()) {
+      keys += Number(/keys=(\d+)/.exec(link.info.get(`db${this.#db}`) ?? "")?.[1] ?? 0);
     }
     return Math.max(0, keys - 1);
   }
 
-  private inquire(): void {
-    for (const link of this.nodes.masters()) {
+  #inquire(): void {
+    for (const link of this.#nodes.masters()) {
       if (link.state === "ready") link.inquire().catch(() => {});
     }
   }
 
-  private refuseIfClosed(): void {
-    if (this.closed) throw new StoreError("The Redis store is closed");
+  #refuseIfClosed(): void {
+    if (this.#closed) throw new StoreError("The Redis store is closed");
   }
 }

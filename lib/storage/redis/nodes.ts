@@ -30,45 +30,45 @@ const LOOK_AGAIN = 2000;
 
 /** One Redis. */
 export class SingleNode implements Nodes {
-  private readonly link: Link;
-  private readonly links: readonly Link[];
-  private cutAt = -Infinity;
+  readonly #link: Link;
+  readonly #links: readonly Link[];
+  #cutAt = -Infinity;
 
   constructor(place: Place, settings: NodeSettings) {
-    this.link = new Link(place, {
+    this.#link = new Link(place, {
       ...settings,
       changed: () => {},
-      redirect: (_request, error) => this.suspect(error),
+      redirect: (_request, error) => this.#suspect(error),
     });
-    this.links = [this.link];
+    this.#links = [this.#link];
   }
 
   send(request: Request): void {
-    this.link.enqueue(request);
+    this.#link.enqueue(request);
   }
 
   masters(): readonly Link[] {
-    return this.links;
+    return this.#links;
   }
 
   tick(now: number): void {
-    this.link.tick(now);
+    this.#link.tick(now);
   }
 
   renewLogins(): void {
-    void this.link.renewLogin();
+    void this.#link.renewLogin();
   }
 
   async close(): Promise<void> {
-    await this.link.close();
+    await this.#link.close();
   }
 
   /** After a failover behind one name the connection still leads to what was the master. */
-  private suspect(error: Error): boolean {
+  #suspect(error: Error): boolean {
     const now = performance.now();
-    if (kindOf(error) === "READONLY" && now - this.cutAt > LOOK_AGAIN) {
-      this.cutAt = now;
-      setTimeout(() => this.link.cut("it has become a read-only replica"), 0);
+    if (kindOf(error) === "READONLY" && now - this.#cutAt > LOOK_AGAIN) {
+      this.#cutAt = now;
+      setTimeout(() => this.#link.cut("it has become a read-only replica"), 0);
     }
     return false;
   }

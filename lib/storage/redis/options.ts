@@ -5,7 +5,7 @@
  */
 
 import type { ConnectionOptions } from "node:tls";
-import { Exit, ExitError } from "../../errors.ts";
+import { Exit, ExitError, messageOf } from "../../errors.ts";
 import type { Awaitable, StoreOptions } from "../contract.ts";
 import { type Address, addressOf, nameOf } from "./address.ts";
 import type { Place } from "./dialer.ts";
@@ -45,6 +45,8 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly sentinelLogin?: string;
   /** How many replicas have a change before it is answered; 0 where it is left out. */
   readonly replicas?: number;
+  /** File whose first line is the password, read at each login: it may change. */
+  readonly passwordFile?: string;
   /** What stands for the password. */
   readonly tokens?: Tokens;
 }
@@ -122,8 +124,26 @@ function agree({ urls, cluster, sentinelLogin, nat }: RedisStoreOptions, parsed:
   }
 }
 
-function loginOf({ tokens }: RedisStoreOptions, parsed: readonly Parsed[]): Access["login"] {
-  const { user, password } = parsed.find((one) => one.password !== "") ?? parsed[0];
+function loginOf(
+  { tokens, passwordFile }: RedisStoreOptions,
+  parsed: readonly Parsed[],
+): Access["login"] {
+  const named = parsed.find((one) => one.password !== "") ?? parsed.find((one) => one.user !== "");
+  const { user, password } = named ?? parsed[0];
+  if (passwordFile !== undefined) {
+    if (password !== "" || tokens !== undefined) {
+      throw usage("--redis-password-file takes the place of a password in --redis-url and of iam");
+    }
+    let last = readPassword(passwordFile);
+    return () => {
+      try {
+        last = readPassword(passwordFile);
+      } catch {
+        // It is being replaced: Redis says whether the one before still holds.
+      }
+      return { user, password: last };
+    };
+  }
   if (tokens !== undefined) {
     if (password !== "") throw usage("--redis-auth iam takes no password in --redis-url");
     return async () => ({ user, password: await tokens.token() });
@@ -133,6 +153,19 @@ function loginOf({ tokens }: RedisStoreOptions, parsed: readonly Parsed[]): Acce
     return undefined;
   }
   return () => ({ user, password });
+}
+
+/** The first line of a file. */
+function readPassword(path: string): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw usage(`cannot read the file of --redis-password-file: ${messageOf(error)}`);
+  }
+  const [password = ""] = text.split(/\r?\n/, 1);
+  if (password === "") throw usage(`there is no password in '${path}' of --redis-password-file`);
+  return password;
 }
 
 function sentinelLoginOf(text: string | undefined): Login | undefined {

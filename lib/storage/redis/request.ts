@@ -117,13 +117,13 @@ export abstract class Request {
     if (this.settled) return;
     const confirmation = this.batch!.confirmation;
     if (confirmation !== undefined && this.hasChanged(reply)) {
-      confirmation.push(() => this.finish(reply), (error) => this.fail(error));
+      confirmation.push(() => this.#finish(reply), (error) => this.fail(error));
     } else {
-      this.finish(reply);
+      this.#finish(reply);
     }
   }
 
-  private finish(reply: Reply): void {
+  #finish(reply: Reply): void {
     if (this.settled) return;
     this.settled = true;
     this.answer(reply);
@@ -149,13 +149,17 @@ export class Call extends Request {
   protected answer!: (reply: Reply) => void;
   protected refuse!: (error: Error) => void;
 
+  readonly #words: readonly Argument[];
+
   /** @param words the command's name and its arguments */
   constructor(
-    private readonly words: readonly Argument[],
+    words: readonly Argument[],
     deadline: number,
     key: Uint8Array = new Uint8Array(0),
   ) {
     super(key, deadline);
+    this.#words = words;
+
     this.name = (words[0] as string).toLowerCase();
     this.reply = new Promise((resolve, reject) => {
       this.answer = resolve;
@@ -170,7 +174,7 @@ export class Call extends Request {
   }
 
   encode(out: ByteBuffer): void {
-    writeWords(out, this.words);
+    writeWords(out, this.#words);
   }
 }
 
@@ -188,15 +192,20 @@ export class Question extends Call {
  */
 export class Confirmation extends Request {
   readonly name = "wait";
-  private readonly held: { done: () => void; failed: (error: Error) => void }[] = [];
+  readonly #held: { done: () => void; failed: (error: Error) => void }[] = [];
+
+  readonly #replicas: number;
+  readonly #patience: number;
 
   /** @param patience how long Redis waits for its replicas at most, in milliseconds */
   constructor(
-    private readonly replicas: number,
-    private readonly patience: number,
+    replicas: number,
+    patience: number,
     deadline: number,
   ) {
     super(new Uint8Array(0), deadline);
+    this.#replicas = replicas;
+    this.#patience = patience;
   }
 
   override get changes(): boolean {
@@ -213,28 +222,28 @@ export class Confirmation extends Request {
 
   /** Holds back a change that the master has made. */
   push(done: () => void, failed: (error: Error) => void): void {
-    this.held.push({ done, failed });
+    this.#held.push({ done, failed });
   }
 
   encode(out: ByteBuffer): void {
-    writeWords(out, ["WAIT", String(this.replicas), String(this.patience)]);
+    writeWords(out, ["WAIT", String(this.#replicas), String(this.#patience)]);
   }
 
   protected answer(reply: Reply): void {
-    if (typeof reply === "number" && reply >= this.replicas) {
-      for (const { done } of this.held) done();
+    if (typeof reply === "number" && reply >= this.#replicas) {
+      for (const { done } of this.#held) done();
       return;
     }
     this.refuse(
       new StoreError(
-        `${reply} of the ${this.replicas} replicas that --redis-wait demands have the change within ` +
-          `${this.patience} ms; it was made, and may be lost`,
+        `${reply} of the ${this.#replicas} replicas that --redis-wait demands have the change within ` +
+          `${this.#patience} ms; it was made, and may be lost`,
       ),
     );
   }
 
   protected refuse(error: Error): void {
-    for (const { failed } of this.held) failed(error);
+    for (const { failed } of this.#held) failed(error);
   }
 }
 

@@ -15,12 +15,12 @@ const IN_FULL = bytesOf("$4\r\nEVAL\r\n");
 
 /** A script with one key. */
 export class Script {
-  private readonly hash: Uint8Array;
-  private readonly text: Uint8Array;
+  readonly #hash: Uint8Array;
+  readonly #text: Uint8Array;
 
   constructor(source: string) {
-    this.text = bytesOf(source);
-    this.hash = bytesOf(createHash("sha1").update(this.text).digest("hex"));
+    this.#text = bytesOf(source);
+    this.#hash = bytesOf(createHash("sha1").update(this.#text).digest("hex"));
   }
 
   /** Writes the command up to its key; `count` arguments follow. */
@@ -35,7 +35,7 @@ export class Script {
     out.decimal(4 + count);
     writeEnd(out);
     out.append(inFull ? IN_FULL : BY_HASH);
-    writeBytes(out, inFull ? this.text : this.hash);
+    writeBytes(out, inFull ? this.#text : this.#hash);
     out.append(ONE_KEY);
     writeKey(out, prefix, key);
   }
@@ -58,15 +58,25 @@ export class ScriptCall extends ScriptRequest {
   protected answer!: (reply: Reply) => void;
   protected refuse!: (error: Error) => void;
 
+  readonly #script: Script;
+  readonly #prefix: Uint8Array;
+  readonly #words: readonly Argument[];
+  readonly #flushes: boolean;
+
   constructor(
-    private readonly script: Script,
-    private readonly prefix: Uint8Array,
+    script: Script,
+    prefix: Uint8Array,
     key: Uint8Array,
-    private readonly words: readonly Argument[],
+    words: readonly Argument[],
     deadline: number,
-    private readonly flushes: boolean,
+    flushes: boolean,
   ) {
     super(key, deadline);
+    this.#script = script;
+    this.#prefix = prefix;
+    this.#words = words;
+    this.#flushes = flushes;
+
     this.reply = new Promise((resolve, reject) => {
       this.answer = resolve;
       this.refuse = reject;
@@ -75,12 +85,12 @@ export class ScriptCall extends ScriptRequest {
   }
 
   override get changes(): boolean {
-    return this.flushes;
+    return this.#flushes;
   }
 
   encode(out: ByteBuffer): void {
-    this.script.encode(out, this.inFull, this.prefix, this.key, this.words.length);
-    for (const word of this.words) {
+    this.#script.encode(out, this.inFull, this.#prefix, this.key, this.#words.length);
+    for (const word of this.#words) {
       writeBytes(out, typeof word === "string" ? bytesOf(word) : word);
     }
   }

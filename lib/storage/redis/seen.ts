@@ -16,20 +16,20 @@ export class Seen {
   probes = 0;
 
   readonly #hash = new KeyHash(crypto.getRandomValues(new Uint8Array(16)));
-  private table = new Uint32Array(2 * 1024);
-  private count = 0;
+  #table = new Uint32Array(2 * 1024);
+  #count = 0;
 
   /** Notes the key; false if it was there. */
   add(key: Uint8Array): boolean {
     this.#hash.of(key);
     // Both zero means an empty place.
-    if (!this.insert(this.#hash.b, this.#hash.c || 1)) return false;
-    if (++this.count * 3 > this.table.length) this.grow();
+    if (!this.#insert(this.#hash.b, this.#hash.c || 1)) return false;
+    if (++this.#count * 3 > this.#table.length) this.#grow();
     return true;
   }
 
-  private insert(high: number, low: number): boolean {
-    const table = this.table;
+  #insert(high: number, low: number): boolean {
+    const table = this.#table;
     const mask = (table.length >> 1) - 1;
     for (let at = (high ^ low) & mask;; at = (at + 1) & mask) {
       const there = table[2 * at + 1];
@@ -43,11 +43,11 @@ export class Seen {
     }
   }
 
-  private grow(): void {
-    const old = this.table;
-    this.table = new Uint32Array(old.length * 2);
+  #grow(): void {
+    const old = this.#table;
+    this.#table = new Uint32Array(old.length * 2);
     for (let at = 0; at < old.length; at += 2) {
-      if (old[at + 1] !== 0) this.insert(old[at], old[at + 1]);
+      if (old[at + 1] !== 0) this.#insert(old[at], old[at + 1]);
     }
   }
 }

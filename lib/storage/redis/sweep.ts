@@ -28,39 +28,46 @@ export interface Sweepable {
 }
 
 export class Sweep {
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
 
-  constructor(private readonly store: Sweepable, private readonly ledger: Ledger) {}
+  readonly #store: Sweepable;
+  readonly #ledger: Ledger;
+
+  constructor(store: Sweepable, ledger: Ledger) {
+    this.#store = store;
+    this.#ledger = ledger;
+  }
 
   start(): void {
-    this.timer = setTimeout(() => {
-      this.running = this.turn().catch(() => {}).finally(() => {
-        if (!this.closed) this.start();
+    this.#timer = setTimeout(() => {
+      this.#running = this.#turn().catch(() => {}).finally(() => {
+        if (!this.#closed) this.start();
       });
     }, INTERVAL);
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.timer);
-    await this.running;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
   }
 
-  private async turn(): Promise<void> {
-    this.ledger.wantsSweep = this.isDue();
-    if (this.ledger.wantsSweep && this.ledger.sweeps) await this.run();
+  async #turn(): Promise<void> {
+    this.#ledger.wantsSweep = this.#isDue();
+    if (this.#ledger.wantsSweep && this.#ledger.sweeps) await this.#run();
   }
 
-  private isDue(): boolean {
-    const { swept, flushed } = this.ledger;
+  #isDue(): boolean {
+    const { swept, flushed } = this.#ledger;
     if (swept === undefined || swept.flushed < flushed) return true;
     return swept.ago > Math.max(COUNT_INTERVAL, swept.took * COUNT_SHARE);
   }
 
-  private async run(): Promise<void> {
-    const { store, ledger } = this;
+  async #run(): Promise<void> {
+    const store = this.#store;
+    const ledger = this.#ledger;
     const flushed = ledger.flushed;
     const begun = performance.now();
     let items = 0;
@@ -79,7 +86,7 @@ export class Sweep {
         await Promise.all(dead);
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
         // Another server may have taken over while this one was cut off.
-        if (this.closed || !ledger.sweeps) return;
+        if (this.#closed || !ledger.sweeps) return;
       }
     }
     ledger.noteSweep(flushed, items, bytes, performance.now() - begun);

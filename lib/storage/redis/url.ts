@@ -10,6 +10,7 @@
  */
 
 import { Exit, ExitError } from "../../errors.ts";
+import { redactedUrl } from "../../redact.ts";
 
 /** What a URL says. */
 export interface Parsed {
@@ -89,7 +90,7 @@ function decode(text: string, part: string): string {
 
 /** The error text does not repeat a password. */
 export function wrong(text: string, why: string): ExitError {
-  const shown = text.replaceAll(/\/\/[^@/]*@/g, "//…@");
+  const shown = redactedUrl(text);
   return new ExitError(
     `Cannot use --redis-url '${shown}': ${why}; it takes redis://[user:password@]host[:port][/db], ` +
       "rediss:// for TLS, redis-sentinel://host[:port]/master[/db], or unix:///path[?db=N]",

@@ -12,7 +12,7 @@ export interface Build {
   /** The root of memcached's source. */
   readonly directory: string;
   /** The environment that a test file needs to find `store`, served by this machine's Deno. */
-  environment(store: StoreName, data: string): Record<string, string>;
+  environment(store: StoreName, data: string, file: string): Record<string, string>;
   /** The names of the test files, sorted. */
   readonly files: readonly string[];
 }
@@ -48,8 +48,9 @@ export async function prepare(directory: string, server: string): Promise<Build>
   return {
     directory,
     files,
-    environment: (store, data) => ({
+    environment: (store, data, file) => ({
       ...Object.fromEntries(own),
+      ...switchesOf(file, data),
       LC_ALL: "C",
       DENO_NO_UPDATE_CHECK: "1",
       // What debugtime is in memcached's debug build, which its tests are for.
@@ -61,6 +62,16 @@ export async function prepare(directory: string, server: string): Promise<Build>
       SUITE_DATA: data,
     }),
   };
+}
+
+/** What switches a test file on that skips itself otherwise. */
+function switchesOf(file: string, data: string): Record<string, string> {
+  if (file.startsWith("ssl_")) return { SSL_TEST: "1" };
+  if (file !== "binary-sasl.t") return {};
+  // What the file puts in Cyrus SASL's database, with saslpasswd2: kvs has its users in a file.
+  const users = `${data}.users`;
+  Deno.writeTextFileSync(users, "testuser@memcached.realm:testpass\n", { mode: 0o600 });
+  return { RUN_SASL_TESTS: "1", MEMCACHED_SASL_PWDB: users };
 }
 
 /**

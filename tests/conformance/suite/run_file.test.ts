@@ -113,7 +113,7 @@ async function translated(store: "disk" | "memory", ...args: string[]): Promise<
   await Deno.writeTextFile(deno, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
   const { stdout } = await new Deno.Command(`${build.directory}/memcached-debug`, {
     args,
-    env: { ...build.environment(store, data), SUITE_DENO: deno },
+    env: { ...build.environment(store, data, "cas.t"), SUITE_DENO: deno },
     clearEnv: true,
   }).output();
   const lines = new TextDecoder().decode(stdout).trim().split("\n");
@@ -161,7 +161,7 @@ Deno.test("no option of the user's environment reaches a server under test", asy
   Deno.env.set("KVS_PORT", "1");
   try {
     await using build = await buildOf({});
-    const environment = build.environment("disk", "/nowhere");
+    const environment = build.environment("disk", "/nowhere", "cas.t");
     assertEquals(environment.KVS_PORT, undefined);
     assertEquals(environment.SUITE_STORE, "disk");
     assertStringIncludes(environment.SUITE_PERMISSIONS!, "--allow-net");

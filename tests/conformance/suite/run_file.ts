@@ -49,7 +49,7 @@ export async function runFile(
         `${scratch}/output`,
       ],
       cwd: build.directory,
-      env: build.environment(store, data),
+      env: build.environment(store, data, file),
       clearEnv: true,
       stdin: "null",
       stdout: "null",

@@ -56,7 +56,7 @@ const requests: [name: string, write: (out: ByteBuffer) => unknown, bytes: strin
     "80 op 0a key 0 extras 0 body 0 cas 0",
   ],
   [
-    "gat of several, over at once",
+    "gat of several, expired immediately",
     (out) => binary.getMany(out, OPAQUE, "gats", ["a"], -1),
     "80 op 24 key 1 extras 4 body 5 cas 0 00278d01 61, 80 op 0a key 0 extras 0 body 0 cas 0",
   ],

@@ -9,12 +9,16 @@ import type { DataFile, Files, Lock } from "../../../lib/storage/disk/fs/files.t
 
 /** Random numbers that come again with their seed. */
 export class Random {
-  constructor(private state: number) {}
+  #state: number;
+
+  constructor(state: number) {
+    this.#state = state;
+  }
 
   /** 0 to 1 (mulberry32). */
   next(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state ^ this.state >>> 15, this.state | 1);
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ this.#state >>> 15, this.#state | 1);
     t ^= t + Math.imul(t ^ t >>> 7, t | 61);
     return ((t ^ t >>> 14) >>> 0) / 4294967296;
   }
@@ -89,32 +93,36 @@ export class FaultyFiles implements Files {
   greatest = Infinity;
   /** Bytes that all files may have together. */
   capacity = Infinity;
-  private names = new Map<string, Inode>();
-  private durableNames = new Map<string, Inode>();
-  private nameChanges: NameChange[] = [];
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+  #nameChanges: NameChange[] = [];
   /** Counts power cuts: what was opened before one is dead. */
-  private life = 0;
-  private locked = false;
+  #life = 0;
+  #locked = false;
 
-  constructor(private readonly random: Random) {}
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
 
   /** Forgets what was not synced, as chance will have it; `kill` keeps it all, as kill -9 does. */
   powerCut(kill = false): void {
-    this.life++;
-    this.locked = false;
+    this.#life++;
+    this.#locked = false;
     if (kill) return;
-    const { random } = this;
+    const random = this.#random;
     const how = random.below(4);
     const survives = (i: number, all: number) =>
       how === 0 ? false : how === 1 ? i < all : how === 2 ? i < upTo : random.chance(0.5);
-    let upTo = random.below(this.nameChanges.length + 1);
-    const names = new Map(this.durableNames);
-    this.nameChanges.forEach((change, i) => {
-      if (!survives(i, this.nameChanges.length)) return;
+    let upTo = random.below(this.#nameChanges.length + 1);
+    const names = new Map(this.#durableNames);
+    this.#nameChanges.forEach((change, i) => {
+      if (!survives(i, this.#nameChanges.length)) return;
       if (change.unset !== undefined) names.delete(change.unset);
       if ("set" in change) names.set(change.set, change.inode);
     });
-    for (const inode of new Set([...names.values(), ...this.names.values()])) {
+    for (const inode of new Set([...names.values(), ...this.#names.values()])) {
       upTo = random.below(inode.changes.length + 1);
       let bytes = inode.durable;
       inode.changes.forEach((change, i) => {
@@ -133,19 +141,19 @@ export class FaultyFiles implements Files {
       inode.bytes = inode.durable = bytes as Uint8Array<ArrayBuffer>;
       inode.changes = [];
     }
-    this.names = names;
-    this.durableNames = new Map(names);
-    this.nameChanges = [];
+    this.#names = names;
+    this.#durableNames = new Map(names);
+    this.#nameChanges = [];
   }
 
   /** The file system as a machine has it that dies with the next power cut. */
   mount(): Files {
-    const { life } = this;
+    const life = this.#life;
     return new Proxy<Files>(this, {
       get: (files, name) => {
         const member = Reflect.get(files, name);
         return (...args: unknown[]) => {
-          if (life !== this.life) throw systemError("EIO", String(name));
+          if (life !== this.#life) throw systemError("EIO", String(name));
           return member.apply(files, args);
         };
       },
@@ -154,7 +162,7 @@ export class FaultyFiles implements Files {
 
   /** The bytes of a file, to be looked at or changed behind the store's back. */
   content(path: string): Uint8Array<ArrayBuffer> {
-    return this.inode(path).bytes;
+    return this.#inode(path).bytes;
   }
 
   /** Puts a file there, whole and synced. */
@@ -162,102 +170,102 @@ export class FaultyFiles implements Files {
     const inode = new Inode();
     inode.bytes = bytes.slice();
     inode.durable = inode.bytes.slice();
-    this.names.set(path, inode);
-    this.durableNames.set(path, inode);
+    this.#names.set(path, inode);
+    this.#durableNames.set(path, inode);
   }
 
   /** Bytes of all files. */
   used(): number {
     let sum = 0;
-    for (const inode of new Set(this.names.values())) sum += inode.bytes.length;
+    for (const inode of new Set(this.#names.values())) sum += inode.bytes.length;
     return sum;
   }
 
   makeDirectory(directory: string): void {
-    this.ask("makeDirectory", directory, this.life);
+    this.#ask("makeDirectory", directory, this.#life);
   }
 
   lock(): Lock {
-    if (this.locked) throw new Error("locked");
-    this.locked = true;
-    const { life } = this;
+    if (this.#locked) throw new Error("locked");
+    this.#locked = true;
+    const life = this.#life;
     return {
       loss: () => undefined,
       close: () => {
-        if (life === this.life) this.locked = false;
+        if (life === this.#life) this.#locked = false;
       },
     };
   }
 
   isLocked(): boolean {
-    return this.locked;
+    return this.#locked;
   }
 
   open(path: string, mode: "read" | "write" | "create"): DataFile {
-    this.ask("open", path, this.life);
+    this.#ask("open", path, this.#life);
     if (mode === "create") {
-      if (this.names.has(path)) throw systemError("EEXIST", path);
+      if (this.#names.has(path)) throw systemError("EEXIST", path);
       const inode = new Inode();
-      this.names.set(path, inode);
-      this.nameChanges.push({ set: path, inode });
+      this.#names.set(path, inode);
+      this.#nameChanges.push({ set: path, inode });
     }
-    return this.handle(path, this.inode(path), this.life);
+    return this.#handle(path, this.#inode(path), this.#life);
   }
 
   list(directory: string): string[] {
-    this.ask("list", directory, this.life);
-    return [...this.names.keys()].filter((path) => path.startsWith(`${directory}/`))
+    this.#ask("list", directory, this.#life);
+    return [...this.#names.keys()].filter((path) => path.startsWith(`${directory}/`))
       .map((path) => path.slice(directory.length + 1));
   }
 
   rename(from: string, to: string): void {
-    this.ask("rename", from, this.life);
-    const inode = this.inode(from);
-    this.names.delete(from);
-    this.names.set(to, inode);
-    this.nameChanges.push({ set: to, inode, unset: from });
+    this.#ask("rename", from, this.#life);
+    const inode = this.#inode(from);
+    this.#names.delete(from);
+    this.#names.set(to, inode);
+    this.#nameChanges.push({ set: to, inode, unset: from });
   }
 
   remove(path: string): void {
-    this.ask("remove", path, this.life);
-    this.inode(path);
-    this.names.delete(path);
-    this.nameChanges.push({ unset: path });
+    this.#ask("remove", path, this.#life);
+    this.#inode(path);
+    this.#names.delete(path);
+    this.#nameChanges.push({ unset: path });
   }
 
   async removeLater(path: string): Promise<void> {
-    const { life } = this;
-    await this.later();
-    if (life !== this.life) throw systemError("EIO", "remove");
-    if (this.names.has(path)) this.remove(path);
+    const life = this.#life;
+    await this.#later();
+    if (life !== this.#life) throw systemError("EIO", "remove");
+    if (this.#names.has(path)) this.remove(path);
   }
 
   link(from: string, to: string): void {
-    this.ask("link", from, this.life);
-    const inode = this.inode(from);
-    this.names.set(to, inode);
-    this.nameChanges.push({ set: to, inode });
+    this.#ask("link", from, this.#life);
+    const inode = this.#inode(from);
+    this.#names.set(to, inode);
+    this.#nameChanges.push({ set: to, inode });
   }
 
   async copy(from: string, to: string): Promise<void> {
-    this.ask("link", from, this.life);
-    const { bytes } = this.inode(from);
-    await this.later();
+    this.#ask("link", from, this.#life);
+    const { bytes } = this.#inode(from);
+    await this.#later();
     const inode = new Inode();
-    this.names.set(to, inode);
-    this.nameChanges.push({ set: to, inode });
-    this.change(inode, { at: 0, bytes: bytes.slice() });
+    this.#names.set(to, inode);
+    this.#nameChanges.push({ set: to, inode });
+    this.#change(inode, { at: 0, bytes: bytes.slice() });
   }
 
   async syncDirectory(directory: string): Promise<void> {
-    const { life } = this;
-    this.ask("sync", directory, life);
-    const count = this.nameChanges.length;
-    await this.later();
-    if (life !== this.life) throw systemError("EIO", "sync");
-    for (const change of this.nameChanges.splice(0, count)) {
-      if (change.unset !== undefined) this.durableNames.delete(change.unset);
-      if ("set" in change) this.durableNames.set(change.set, change.inode);
+    const life = this.#life;
+    this.#ask("sync", directory, life);
+    const count = this.#nameChanges.length;
+    await this.#later();
+    if (life !== this.#life) throw systemError("EIO", "sync");
+    for (const change of this.#nameChanges.splice(0, count)) {
+      if (change.unset !== undefined) this.#durableNames.delete(change.unset);
+      if ("set" in change) this.#durableNames.set(change.set, change.inode);
     }
   }
 
@@ -265,9 +273,9 @@ export class FaultyFiles implements Files {
     return Math.max(0, this.capacity - this.used());
   }
 
-  private handle(path: string, inode: Inode, life: number): DataFile {
+  #handle(path: string, inode: Inode, life: number): DataFile {
     const read = (into: Uint8Array, at: number): number => {
-      this.ask("read", path, life);
+      this.#ask("read", path, life);
       const part = inode.bytes.subarray(at, at + into.length);
       into.set(part);
       return part.length;
@@ -275,73 +283,73 @@ export class FaultyFiles implements Files {
     return {
       write: (bytes, at) => {
         const fault = this.fault("write", path);
-        if (life !== this.life) throw systemError("EIO", "write");
+        if (life !== this.#life) throw systemError("EIO", "write");
         if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
         let count = bytes.length;
         const grows = at + count - inode.bytes.length;
         const room = this.capacity - this.used();
         if (grows > room) count = Math.max(0, count - (grows - room));
         if (fault === "late") {
-          this.change(inode, { at, bytes: bytes.slice(0, count) });
+          this.#change(inode, { at, bytes: bytes.slice(0, count) });
           throw systemError("EIO", "write");
         }
         if (fault !== undefined && fault !== "short") {
           // A failed write may have written something.
-          count = this.random.chance(0.5) ? 0 : this.random.below(count + 1);
-          if (count > 0) this.change(inode, { at, bytes: bytes.slice(0, count) });
+          count = this.#random.chance(0.5) ? 0 : this.#random.below(count + 1);
+          if (count > 0) this.#change(inode, { at, bytes: bytes.slice(0, count) });
           throw systemError(fault, "write");
         }
-        if (fault === "short" && count > 1) count = 1 + this.random.below(count - 1);
+        if (fault === "short" && count > 1) count = 1 + this.#random.below(count - 1);
         if (count === 0 && bytes.length > 0) throw systemError("ENOSPC", "write");
-        this.change(inode, { at, bytes: bytes.slice(0, count) });
+        this.#change(inode, { at, bytes: bytes.slice(0, count) });
         return count;
       },
       read,
       readLater: async (into, at) => {
-        await this.later();
+        await this.#later();
         return read(into, at);
       },
       sync: async () => {
-        this.ask("sync", path, life);
+        this.#ask("sync", path, life);
         const count = inode.changes.length;
-        await this.later();
-        if (life !== this.life) throw systemError("EIO", "sync");
+        await this.#later();
+        if (life !== this.#life) throw systemError("EIO", "sync");
         for (const change of inode.changes.splice(0, count)) {
           inode.durable = applied(inode.durable, change);
         }
       },
       truncate: (length) => {
-        this.ask("truncate", path, life);
-        this.change(inode, { length });
+        this.#ask("truncate", path, life);
+        this.#change(inode, { length });
       },
       size: () => {
-        this.ask("size", path, life);
+        this.#ask("size", path, life);
         return inode.bytes.length;
       },
       close: () => {},
     };
   }
 
-  private change(inode: Inode, change: Change): void {
+  #change(inode: Inode, change: Change): void {
     inode.changes.push(change);
     inode.bytes = applied(inode.bytes, change);
   }
 
-  private ask(operation: Parameters<Fault>[0], path: string, life: number): void {
-    if (life !== this.life) throw systemError("EIO", operation);
+  #ask(operation: Parameters<Fault>[0], path: string, life: number): void {
+    if (life !== this.#life) throw systemError("EIO", operation);
     const fault = this.fault(operation, path);
     if (fault !== undefined && fault !== "short") throw systemError(fault, `${operation} ${path}`);
   }
 
-  private inode(path: string): Inode {
-    const inode = this.names.get(path);
+  #inode(path: string): Inode {
+    const inode = this.#names.get(path);
     if (inode === undefined) throw systemError("ENOENT", path);
     return inode;
   }
 
   /** Some turns of the loop later. */
-  private async later(): Promise<void> {
-    for (let turns = this.random.below(3); turns > 0; turns--) {
+  async #later(): Promise<void> {
+    for (let turns = this.#random.below(3); turns > 0; turns--) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

@@ -90,7 +90,7 @@ Deno.test("gcs sharing: of deletes through two servers one succeeds", async () =
   }
 });
 
-Deno.test("gcs sharing: what one server wrote the other reads at once", async () => {
+Deno.test("gcs sharing: what one server wrote the other reads immediately", async () => {
   await using place = await Place.open(latency);
   const [one, two] = await twoServers(place);
   for (let i = 0; i < 30; i++) {
@@ -160,7 +160,7 @@ Deno.test("gcs sharing: a flush to come happens on both servers, and after a res
   assertEquals(await commands.get(one, "k"), "new");
 });
 
-Deno.test("gcs sharing: a cache shows its own server's writes at once and another's after its time", async () => {
+Deno.test("gcs sharing: a cache shows its own server's writes immediately and another's after its time", async () => {
   await using place = await Place.open();
   const one = await place.store({ cacheTtl: 300 });
   const two = await place.store();

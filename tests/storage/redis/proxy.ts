@@ -6,8 +6,8 @@
 
 /** Passes bytes on to a port of this machine. */
 export class Proxy implements Disposable {
-  private readonly listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  private readonly open = new Set<Deno.TcpConn>();
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #open = new Set<Deno.TcpConn>();
   /** Bytes of replies that still pass before every connection is cut; none where it is negative. */
   cutAfter = -1;
   /** Bytes of replies that have passed. */
@@ -15,40 +15,44 @@ export class Proxy implements Disposable {
   /** Pauses replies, without ending anything. */
   silent = false;
 
-  constructor(private readonly target: number) {
-    this.accept().catch(() => {});
+  readonly #target: number;
+
+  constructor(target: number) {
+    this.#target = target;
+
+    this.#accept().catch(() => {});
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${(this.listener.addr as Deno.NetAddr).port}`;
+    return `redis://127.0.0.1:${(this.#listener.addr as Deno.NetAddr).port}`;
   }
 
   /** Cuts every connection. */
   cut(): void {
-    for (const connection of this.open) {
+    for (const connection of this.#open) {
       try {
         connection.close();
       } catch {
         // It has ended by itself.
       }
     }
-    this.open.clear();
+    this.#open.clear();
   }
 
-  private async accept(): Promise<void> {
-    for await (const near of this.listener) {
+  async #accept(): Promise<void> {
+    for await (const near of this.#listener) {
       try {
-        const far = await Deno.connect({ hostname: "127.0.0.1", port: this.target });
-        this.open.add(near).add(far);
-        this.pass(near, far, false);
-        this.pass(far, near, true);
+        const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+        this.#open.add(near).add(far);
+        this.#pass(near, far, false);
+        this.#pass(far, near, true);
       } catch {
         near.close();
       }
     }
   }
 
-  private async pass(from: Deno.TcpConn, to: Deno.TcpConn, replies: boolean): Promise<void> {
+  async #pass(from: Deno.TcpConn, to: Deno.TcpConn, replies: boolean): Promise<void> {
     const buffer = new Uint8Array(16 << 10);
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
@@ -68,7 +72,7 @@ export class Proxy implements Disposable {
       // Cut, by one side or the other.
     }
     for (const connection of [from, to]) {
-      if (!this.open.delete(connection)) continue;
+      if (!this.#open.delete(connection)) continue;
       try {
         connection.close();
       } catch {
@@ -78,7 +82,7 @@ export class Proxy implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.listener.close();
+    this.#listener.close();
     this.cut();
   }
 }

@@ -60,14 +60,18 @@ export async function until(
 
 /** One redis-server. */
 export class RedisServer implements AsyncDisposable {
-  private process: Deno.ChildProcess | undefined;
-  private directory: string | undefined;
+  #process: Deno.ChildProcess | undefined;
+  #directory: string | undefined;
   /** Another one, if somebody takes it before the first start. */
   port = freePort();
   /** Its password, percent-encoded, where it asks for one. */
   login = "";
 
-  constructor(private readonly options: readonly string[] = []) {}
+  readonly #options: readonly string[];
+
+  constructor(options: readonly string[] = []) {
+    this.#options = options;
+  }
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
@@ -75,9 +79,9 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts it, or starts it again with the data it has on disk. */
   async start(): Promise<this> {
-    const isFirst = this.directory === undefined;
-    this.directory ??= await Deno.makeTempDir({ prefix: "kvs-redis-" });
-    for (let tries = 1; !await this.launch(); tries++) {
+    const isFirst = this.#directory === undefined;
+    this.#directory ??= await Deno.makeTempDir({ prefix: "kvs-redis-" });
+    for (let tries = 1; !await this.#launch(); tries++) {
       if (!isFirst || tries === 5) throw new Error("redis-server ends at its start");
       this.port = freePort();
     }
@@ -85,27 +89,27 @@ export class RedisServer implements AsyncDisposable {
   }
 
   /** Whether it listens; it has ended otherwise. */
-  private async launch(): Promise<boolean> {
-    const process = this.process = new Deno.Command("redis-server", {
+  async #launch(): Promise<boolean> {
+    const process = this.#process = new Deno.Command("redis-server", {
       args: [
-        ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory!],
+        ...["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.#directory!],
         ...["--save", "", "--enable-debug-command", "yes"],
-        ...["--repl-diskless-sync-delay", "0", ...this.options],
+        ...["--repl-diskless-sync-delay", "0", ...this.#options],
       ],
       stdout: "null",
       stderr: "null",
     }).spawn();
     let isOver = false;
     process.status.then(() => isOver = true);
-    await until(async () => isOver || await this.isListening(), "redis-server does not start");
-    if (isOver) this.process = undefined;
+    await until(async () => isOver || await this.#isListening(), "redis-server does not start");
+    if (isOver) this.#process = undefined;
     return !isOver;
   }
 
-  private async isListening(): Promise<boolean> {
+  async #isListening(): Promise<boolean> {
     try {
-      const port = this.options.includes("--tls-port")
-        ? Number(this.options[this.options.indexOf("--tls-port") + 1])
+      const port = this.#options.includes("--tls-port")
+        ? Number(this.#options[this.#options.indexOf("--tls-port") + 1])
         : this.port;
       (await Deno.connect({ hostname: "127.0.0.1", port })).close();
       return true;
@@ -116,10 +120,10 @@ export class RedisServer implements AsyncDisposable {
 
   /** Sends a signal; SIGKILL and SIGTERM wait for the end. */
   async kill(signal: Deno.Signal): Promise<void> {
-    this.process!.kill(signal);
+    this.#process!.kill(signal);
     if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
-    await this.process!.status;
-    this.process = undefined;
+    await this.#process!.status;
+    this.#process = undefined;
   }
 
   /** One command, by a connection of its own. */
@@ -146,8 +150,8 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.process !== undefined) await this.kill("SIGKILL");
-    if (this.directory !== undefined) await Deno.remove(this.directory, { recursive: true });
+    if (this.#process !== undefined) await this.kill("SIGKILL");
+    if (this.#directory !== undefined) await Deno.remove(this.#directory, { recursive: true });
   }
 }
 
