@@ -106,7 +106,7 @@ function labelOf(id: ContestantId, { bucket }: Backends): string {
   return id === "gcs" && bucket === undefined ? "kvs gcs (emulator)" : CONTESTANTS[id];
 }
 
-/** Starts what a contestant stands on; gives the options of its server. */
+/** Starts what a contestant stands on; returns the options of its server. */
 async function behind(
   id: ContestantId,
   { redisUrl, bucket, gcsEndpoint }: Backends,

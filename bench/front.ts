@@ -56,7 +56,7 @@ export async function runBench<const S extends Spec, Row>(bench: Bench<S, Row>):
   });
 }
 
-/** Runs what takes options and no words, and ends the process with the exit code that it gives. */
+/** Runs what takes options and no words, and ends the process with the exit code that it returns. */
 export async function runProgram<const S extends Spec>(
   name: string,
   manual: Manual,

@@ -103,7 +103,7 @@ function machineCpu(): { busy: number; total: number } {
 
 /**
  * Watches what else the machine does from now on: the share of all cores' time, 0 to 1, that neither
- * this process nor those named take until the function it gives is called.
+ * this process nor those named take until the function it returns is called.
  */
 export function watchOthers(pids: readonly number[]): () => number {
   const ours = () => [Deno.pid, ...pids].reduce((sum, pid) => sum + cpuSeconds(pid), 0);

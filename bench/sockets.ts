@@ -86,7 +86,7 @@ export class Poll {
     this.#bytes = new Uint8Array(this.#entries.buffer);
   }
 
-  /** Waits for at most `timeout` milliseconds; gives how many sockets are ready. */
+  /** Waits for at most `timeout` milliseconds; returns how many sockets are ready. */
   wait(timeout: number): number {
     return libc.poll(this.#bytes, BigInt(this.sockets.length), timeout);
   }

@@ -45,7 +45,7 @@ function fail(message: string, code: number): never {
 async function programs(): Promise<Program[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
   const permissions = (task: string): string[] =>
-    tasks[task].command.match(/--(no-prompt|allow-\S+|unstable-\S+)/g);
+    tasks[task].command.match(/--(no-prompt|allow-[^\s']+|unstable-[^\s']+)/g);
   return [
     {
       name: "kvs-server",

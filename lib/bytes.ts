@@ -80,11 +80,17 @@ export class ByteBuffer {
   /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
   #view = NO_BYTES;
 
+  readonly #initial: number;
+  readonly #frees: boolean;
+
   /**
    * @param initial the bytes of memory that it begins with
    * @param frees whether memory that it has outgrown is freed, as nobody keeps a view of it
    */
-  constructor(private readonly initial = 1024, private readonly frees = false) {
+  constructor(initial = 1024, frees = false) {
+    this.#initial = initial;
+    this.#frees = frees;
+
     this.bytes = initial === 0 ? NO_BYTES : new Uint8Array(initial);
   }
 
@@ -94,7 +100,7 @@ export class ByteBuffer {
     if (needed <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
     grown.set(this.bytes.subarray(0, this.length));
-    if (this.frees) free(this.bytes);
+    if (this.#frees) free(this.bytes);
     this.bytes = grown;
     this.#view = NO_BYTES;
   }
@@ -178,9 +184,9 @@ export class ByteBuffer {
   /** Forgets what was written, and gives back memory beyond `keep` bytes. */
   clear(keep = Infinity): void {
     this.length = 0;
-    if (this.bytes.length > Math.max(keep, this.initial)) {
-      if (this.frees) free(this.bytes);
-      this.bytes = this.initial === 0 ? NO_BYTES : new Uint8Array(this.initial);
+    if (this.bytes.length > Math.max(keep, this.#initial)) {
+      if (this.#frees) free(this.bytes);
+      this.bytes = this.#initial === 0 ? NO_BYTES : new Uint8Array(this.#initial);
       this.#view = NO_BYTES;
     }
   }

@@ -4,8 +4,8 @@
  * @module
  */
 
-/** What stands before the host of a URL, up to the last `@` of the word, or to the next URL of a list. */
-const USERINFO = /(\w:\/\/)((?:(?!,\w[\w+.-]*:\/\/)\S)*)@/g;
+/** What stands before the host of a URL, up to the last `@` of the word, or to the next URL of a list, be it of JSON. */
+const USERINFO = /(\w:\/\/)((?:(?!"?,"?\w[\w+.-]*:\/\/)\S)*)@/g;
 
 /**
  * A text without the passwords of its URLs. They may have any characters in them that are no blanks, `@`

@@ -82,7 +82,7 @@ export function archivesAmong(lines: readonly string[]): string[] {
   return [...new Set(found)];
 }
 
-/** Runs apt-get with these arguments in a directory, and gives its standard output. */
+/** Runs apt-get with these arguments in a directory, and returns its standard output. */
 export type Apt = (args: readonly string[], directory: string) => Promise<string>;
 
 /** An apt of its own, in the directory `scratch`, that knows one suite of one archive. */
@@ -146,7 +146,7 @@ async function unpack(wanted: Wanted, arrived: string): Promise<void> {
   }
 }
 
-/** Runs a program to its end and gives its standard output. */
+/** Runs a program to its end and returns its standard output. */
 async function output(program: string, args: readonly string[], cwd?: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],

@@ -192,7 +192,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
     });
   },
 
-  "connections reset at once": (port) => {
+  "connections reset immediately": (port) => {
     let isOver = false;
     const reset = () => {
       if (isOver) return;
@@ -204,3 +204,14 @@ export const attacks: Readonly<Record<string, Attack>> = {
     return Promise.resolve(() => void (isOver = true));
   },
 };
+
+/** Begins attacks one after the other, on a port, and runs them together until its standard input ends; says when all have begun. */
+if (import.meta.main) {
+  const [port, ...chosen] = Deno.args;
+  const ends: (() => void)[] = [];
+  for (const name of chosen) ends.push(await attacks[name]!(Number(port)));
+  console.log("under way");
+  await Deno.stdin.read(new Uint8Array(1));
+  for (const end of ends) end();
+  Deno.exit(0);
+}

@@ -89,7 +89,7 @@ class Measured {
     return Number(figures!.get(name));
   }
 
-  /** Gives the 99th percentile in milliseconds. */
+  /** Returns the 99th percentile in milliseconds. */
   async run(name: string, load: Partial<Plan>): Promise<number> {
     const before = await this.own("compactions");
     const { tally, seconds } = await runLoad({ ...this.#plan, ...load });

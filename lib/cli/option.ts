@@ -1,7 +1,7 @@
 /**
  * The kinds of option a kvs program takes. A program lists its options once; the flag, the
  * environment variable, the key in the configuration file, the default and the line of `--help` all
- * come from that list, and so do the types of what {@linkcode parseOptions} gives.
+ * come from that list, and so do the types of what {@linkcode parseOptions} returns.
  *
  * ```ts
  * import { flag, integer, size } from "./option.ts";
@@ -16,7 +16,7 @@
  * @module
  */
 
-/** One option: how it is called, what it takes and what it is when nobody gives it. */
+/** One option: how it is called, what it takes and what it is when it is not set. */
 export interface Option<T> {
   /** How it is written on the command line: `"-p, --port"`. The long name gives the other names. */
   readonly flags: string;

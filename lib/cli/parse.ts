@@ -17,7 +17,7 @@ export type Values<S extends Spec> = {
   readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never;
 };
 
-/** What {@linkcode parseOptions} gives. */
+/** What {@linkcode parseOptions} returns. */
 export interface Parsed<S extends Spec> {
   readonly options: Values<S>;
   /** The arguments that are no options, a command first where the program has commands. */

@@ -12,7 +12,7 @@ import { complain } from "./terminal.ts";
 const BROKEN_PIPE = 128 + 13;
 
 /**
- * Runs a program and ends the process with its exit code (0 if `main` gives none).
+ * Runs a program and ends the process with its exit code (0 if `main` returns none).
  *
  * An {@linkcode ExitError} is said in one line, `kvs-server: message`. Where the reader of standard
  * output has gone (`| head`), the program ends without a word. An error of the system (a full disk

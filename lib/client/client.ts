@@ -475,7 +475,7 @@ function checkFlags(flags: number): void {
 
 /**
  * An exptime that all dialects take: text reads a later one as 32 bits with a sign, and the item would
- * be over at once.
+ * be over immediately.
  *
  * @throws {RangeError} for what is no whole number of seconds.
  */

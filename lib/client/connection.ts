@@ -52,7 +52,7 @@ export interface ConnectionOptions {
   readonly credentials?: Credentials;
 }
 
-/** Who waits for a reply. One object may wait again and again, also several times at once. */
+/** What waits for a reply. One object may wait again and again, also several times concurrently. */
 export interface Waiting {
   /** What {@linkcode RequestWriter} said that the reply looks like. */
   readonly expect: Expect;

@@ -27,7 +27,7 @@ const USUAL_MOST = 2 ** 20;
  * Lists the keys of a server, in parts of some hundreds, over a connection of its own.
  *
  * It asks for `lru_crawler metadump hash`, which is exact, and takes in the whole answer before it
- * gives the first part: memcached holds a lock of its hash table until the line it writes is read,
+ * sends the first part: memcached holds a lock of its hash table until the line it writes is read,
  * so a reader that waited for a get of that item would wait for ever. Where that is not known it
  * asks for `metadump all` (memcached since 1.4.31), which passes over items that move between the
  * lists of least recent use meanwhile; else for `stats cachedump` of every class, of which memcached

@@ -211,7 +211,7 @@ export class MetaCommands {
     };
   }
 
-  /** What a server knows of an item, by the names that it gives: `exp`, `la`, `cas`, `fetch`, … */
+  /** What a server knows of an item, by its names: `exp`, `la`, `cas`, `fetch`, … */
   async debug(key: Key): Promise<Map<string, string> | undefined> {
     const { line } = await this.#ask(key, (out) => writeMetaDebug(out, key));
     if (!line.startsWith("ME ")) return undefined;

@@ -11,7 +11,7 @@ import process from "node:process";
 import { type Address, DEFAULT_PORT } from "./address.ts";
 
 const POINTS_PER_SERVER = 160;
-/** An MD5 sum is 16 bytes and gives four points. */
+/** An MD5 sum is 16 bytes and makes four points. */
 const POINTS_PER_HASH = 4;
 
 /** Points on a circle of 2^32, each belonging to a server; a key's is the next one clockwise. */

@@ -123,7 +123,7 @@ export interface Context {
   readonly describeLimits: () => readonly Figure[];
   /** Threads that serve. */
   readonly threads: number;
-  /** Most connections at once. */
+  /** Most open connections. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */
   readonly settings: readonly Figure[];

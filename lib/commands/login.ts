@@ -29,9 +29,12 @@ export function login(
   const found = name === undefined || password === undefined
     ? undefined
     : users.check(bytesOfBinaryString(name), bytesOfBinaryString(password), session.address);
-  return found instanceof Promise
-    ? found.then((user) => settle(user, name, outcome, session, context, isBinary))
-    : settle(found, name, outcome, session, context, isBinary);
+  if (!(found instanceof Promise)) {
+    return settle(found, name, outcome, session, context, isBinary);
+  }
+  session.checking = true;
+  return found.finally(() => session.checking = false)
+    .then((user) => settle(user, name, outcome, session, context, isBinary));
 }
 
 function settle(

@@ -30,6 +30,8 @@ export class Session {
   user: User | undefined = undefined;
   /** What the user may do; `undefined` for everything. */
   rights: Rights | undefined = undefined;
+  /** Whether a login is being checked, which the server takes its time for and not the client. */
+  checking = false;
   /** Wrong pairs of user and password. */
   wrongLogins = 0;
   /** Bytes of values that were waited for, have come from the store and are in no reply yet. */

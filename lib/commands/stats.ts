@@ -80,6 +80,7 @@ export function statsRight([name, what]: readonly string[]): number {
   const row = name === undefined ? undefined : rowOf(name);
   // Counting by prefix is switched for everybody.
   if (row?.[1] === detail && !isStartOf(what, "dump")) return Right.admin;
+  if (what === "reset") return Right.admin;
   return row?.[2] ?? Right.stats;
 }
 

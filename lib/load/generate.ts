@@ -18,7 +18,7 @@ import { MOST_RECORDS, Records, shortestKey } from "./records.ts";
 /** The options of generate. */
 export const generateOptions = {
   out: text({ flags: "-o, --out", value: "DIR", default: ".", help: "where the files go" }),
-  seed: integer({ flags: "--seed", default: 1, help: "the same seed gives the same files" }),
+  seed: integer({ flags: "--seed", default: 1, help: "the same seed makes the same files" }),
   keySize: sizes({ flags: "--key-size", default: "16", min: 2, max: 250, help: "of the keys" }),
   valueSize: sizes({
     flags: "--value-size",

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Gives requests out, one at a time. Times are those of `performance.now()`, in milliseconds. */
+/** Hands out requests, one at a time. Times are those of `performance.now()`, in milliseconds. */
 export interface Pace {
   /**
    * When the next request is due, now or later; `undefined` when there is none left. Its latency

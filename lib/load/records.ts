@@ -1,5 +1,5 @@
 /**
- * The records of `generate`: the same seed and place give the same record, so that a longer file
+ * The records of `generate`: the same seed and place make the same record, so that a longer file
  * begins with a shorter one and nothing has to be remembered.
  *
  * @module

@@ -51,7 +51,7 @@ export class Tally {
   unsent = 0;
   /** Requests that were not carried out, or not known to be, by kind. */
   readonly errors = new Map<string, number>();
-  /** Answers that no right server gives, by kind. */
+  /** Answers that no right server sends, by kind. */
   readonly wrong = new Map<string, Wrong>();
 
   get requests(): number {

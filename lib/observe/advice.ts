@@ -23,6 +23,9 @@ function figure(source: Source, own: string): number {
   return Number(row?.read(source) ?? 0);
 }
 
+/** A certificate that ends sooner is worth a word, in milliseconds: 14 days. */
+const CERTIFICATE_SOON = 14 * 24 * 3600 * 1000;
+
 /** What there is to say, the worst first. Never empty. */
 export function adviceOn(readiness: Readiness, source: Source | undefined): Advice[] {
   const { phase, store, reason } = readiness;
@@ -64,6 +67,18 @@ export function adviceOn(readiness: Readiness, source: Source | undefined): Advi
         "As many connections as -c allows are open",
         "Raise -c or set --idle-timeout.",
       );
+    }
+    const openTo = source.settings.find(([name]) => name === "open_to")?.[1];
+    if (openTo !== undefined) {
+      say(
+        "warning",
+        `Whoever reaches the server by a ${openTo} network can read and change everything`,
+        "Give users (-Y, --users) or ask for clients' certificates (-Z, mtls:).",
+      );
+    }
+    if (source.tls !== undefined && source.tls.expires - source.now < CERTIFICATE_SOON) {
+      const when = new Date(source.tls.expires).toISOString().slice(0, 10);
+      say("warning", `The certificate ends on ${when}`, "Replace its files, then refresh_certs.");
     }
     const { bytes, limit } = source.store;
     if (limit > 0 && bytes > 0.95 * limit && store === "ok") {

@@ -7,7 +7,7 @@
 /** Samples that are kept. */
 const LENGTH = 3600;
 
-/** Samples of the same columns, the oldest thrown out by the newest. */
+/** Samples of the same columns, the oldest evicted by the newest. */
 export class History {
   readonly columns: readonly string[];
   readonly #times = new Float64Array(LENGTH);

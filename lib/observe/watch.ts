@@ -44,7 +44,7 @@ const MAX_WATCHERS = 20;
 /** Lines that wait for one watcher, in bytes, at most (memcached's `logger_buf_size` for watchers). */
 const MAX_WAITING = 256 * 1024;
 
-/** What is told of an item that was thrown out. */
+/** What is told of an item that was evicted. */
 export interface Evicted {
   readonly key: Uint8Array;
   readonly fetched: boolean;
@@ -150,7 +150,7 @@ export class Watchers {
     );
   }
 
-  /** `eviction`: an item was thrown out to make room. `now` in milliseconds since 1970. */
+  /** `eviction`: an item was evicted to make room. `now` in milliseconds since 1970. */
   evicted(item: Evicted, now: number): void {
     if ((this.kinds & Kind.evictions) === 0) return;
     const { key, fetched, exptime, accessed, size } = item;

@@ -15,8 +15,11 @@ import { assert } from "../errors.ts";
 const SMALL = 64 * 1024;
 /** From this part of the limit on, large holders wait. */
 const NEAR = 7 / 8;
-/** Ticks that somebody waits before the largest holder is closed to make room. */
+/** Ticks that somebody waits before the largest holders are closed to make room, and down to which part. */
 const PATIENCE = 2;
+const ROOM = 3 / 4;
+/** It is over when for so many ticks nobody was closed. */
+const QUIET_TICKS = 10;
 
 /** A connection, as the budget sees it. */
 export interface Holder {
@@ -44,6 +47,7 @@ export class ClientMemory {
   #ticks = 0;
   /** Closed since the limit was met; -1 while it is not. */
   #closed = -1;
+  #quietTicks = 0;
 
   /** @param limit bytes; `Infinity` for no limit */
   constructor(readonly limit: number, log: (line: string) => void) {
@@ -87,13 +91,15 @@ export class ClientMemory {
     });
   }
 
-  /** Call once a second: closes the largest where somebody has waited for too long. */
+  /** Call once a second: closes the largest where somebody has waited for too long, and makes some room. */
   tick(): void {
     this.#ticks++;
     if (this.#waiting.length > 0 && this.#ticks - this.#waiting[0].since >= PATIENCE) {
-      this.#closeLargest();
+      while (this.used > this.limit * ROOM && this.#held.size > 0) this.#closeLargest();
     }
-    if (this.#closed < 0 || this.used > this.limit * NEAR) return;
+    if (this.#closed < 0) return;
+    this.#quietTicks = this.used > this.limit * NEAR ? 0 : this.#quietTicks + 1;
+    if (this.#quietTicks < QUIET_TICKS) return;
     this.#log(`clients are within their memory again; connections closed for it: ${this.#closed}`);
     this.#closed = -1;
   }
@@ -118,6 +124,7 @@ export class ClientMemory {
     }
     if (largest === undefined) return;
     this.kicks++;
+    this.#quietTicks = 0;
     if (this.#closed < 0) {
       this.#closed = 0;
       this.#log(

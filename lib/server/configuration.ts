@@ -122,11 +122,11 @@ function checkItemSize({ maxItemSize, memoryLimit }: Given, store: string): void
 }
 
 /** The file of users that `-Y` names, or the environment for `-S` alone, as memcached has it. */
-function authFileOf({ authFile, users, sasl }: Given): string | undefined {
+function authFileOf({ authFile, users, enableSasl }: Given): string | undefined {
   if (authFile !== undefined && users !== undefined) {
     throw usage("-Y/--auth-file and --users both say who may log in: give one of them");
   }
-  if (authFile !== undefined || users !== undefined || !sasl) return authFile;
+  if (authFile !== undefined || users !== undefined || !enableSasl) return authFile;
   const path = Deno.env.get(SASL_FILE);
   if (path) return path;
   throw usage(
@@ -136,9 +136,9 @@ function authFileOf({ authFile, users, sasl }: Given): string | undefined {
 }
 
 /** memcached's rule: a log-in in one protocol leaves no other one open. */
-function protocolOf({ protocol, sasl, authFile, users }: Given): Protocol {
+function protocolOf({ protocol, enableSasl, authFile, users }: Given): Protocol {
   const hasUsers = authFile !== undefined || users !== undefined;
-  if (sasl) {
+  if (enableSasl) {
     if (!hasUsers && (protocol ?? "binary") !== "binary") {
       throw usage(
         `-S/--enable-sasl alone logs in by the binary protocol, which -B ${protocol} is not; with ` +
@@ -174,14 +174,14 @@ function isUnix(part: string): boolean {
 }
 
 function endpointsOf(given: Given, protocol: Protocol): Endpoint[] {
-  const { port, listen, authFile, users, sasl, unixSocket } = given;
+  const { port, listen, authFile, users, enableSasl, unixSocket } = given;
   const tcp = listen.filter((part) => !isUnix(part));
-  const endpoints = readEndpoints(tcp, { port, protocol, tls: given.ssl });
+  const endpoints = readEndpoints(tcp, { port, protocol, tls: given.enableSsl });
   // memcached's rule: with -s there is no TCP, whatever -l says.
   if (unixSocket !== undefined) return [];
   // memcached's rule: without a TCP port no address of -l is listened on, also one with a port of its own.
   if (port === 0) return [];
-  if (authFile === undefined && users === undefined && !sasl || protocol === "auto") {
+  if (authFile === undefined && users === undefined && !enableSasl || protocol === "auto") {
     return endpoints;
   }
   // Every listener must be one where its connections can log in: no gate stands open beside the other.

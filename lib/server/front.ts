@@ -74,7 +74,8 @@ export class OneThread implements Front {
   }
 
   async listen() {
-    const { endpoints, backlog, unixSocket: path, unixMask: mode, protocol } = this.configuration;
+    const { endpoints, listenBacklog: backlog, unixSocket: path, unixMask: mode, protocol } =
+      this.configuration;
     const socket = path === undefined ? undefined : { path, mode, protocol };
     this.#listening = await listen({ endpoints, backlog, tls: this.tls, ...socket && { socket } });
     return placesOf(this.#listening);

@@ -83,8 +83,8 @@ export function makeContext(
     usesCas: !configuration.disableCas,
     trackSizes: configuration.extended.trackSizes,
     prefixes,
-    sasl: configuration.sasl,
-    requestsPerTurn: configuration.requestsPerEvent ?? Infinity,
+    sasl: configuration.enableSasl,
+    requestsPerTurn: configuration.maxReqsPerEvent ?? Infinity,
     replyMemory: configuration.replyMemory,
     closesIdle: configuration.idleTimeout > 0,
     accepting: () => ({

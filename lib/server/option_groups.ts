@@ -21,16 +21,16 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "maxConnectionsPerIp",
     "connectRate",
     "maxClientMemory",
-    "backlog",
+    "listenBacklog",
     "idleTimeout",
     "threads",
-    "requestsPerEvent",
+    "maxReqsPerEvent",
   ]],
   ["Who may do what", [
     "authFile",
     "users",
-    "sasl",
-    "ssl",
+    "enableSasl",
+    "enableSsl",
     "sslChainCert",
     "sslKey",
     "sslCaCert",
@@ -42,7 +42,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "disableDumping",
     "disableWatch",
   ]],
-  ["Items", ["store", "memoryLimit", "maxItemSize", "noEvictions", "disableCas"]],
+  ["Items", ["store", "memoryLimit", "maxItemSize", "disableEvictions", "disableCas"]],
   ["The disk store", ["dataDir", "memoryFile", "fsync", "maxDisk", "evict", "repair", "copy"]],
   ["The Redis store", [
     "redisUrl",
@@ -60,7 +60,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ["The bucket store (gcs)", ["bucket", "gcsEndpoint", "gcsConcurrency", "cacheTtl"]],
   ["The Redis and the bucket store", ["prefix", "storeTimeout"]],
   ["What it tells", ["http", "logFormat", "logLevel", "verbose", "slowMs", "prefixDelimiter"]],
-  ["The program", ["config", "daemon", "pidFile", "extended", "version", "license", "help"]],
+  ["The program", ["config", "daemon", "pidfile", "extended", "version", "license", "help"]],
 ];
 
 /** The stores that the options of a group belong to. */
@@ -70,6 +70,13 @@ const STORES: Readonly<Record<string, readonly string[]>> = {
   "The bucket store (gcs)": ["gcs"],
   "The Redis and the bucket store": ["redis", "gcs"],
 };
+
+/** Whether an option means something for a store. */
+export function isOptionOf(store: string, name: string): boolean {
+  const group = optionGroups.find(([, names]) => (names as readonly string[]).includes(name));
+  const stores = group === undefined ? undefined : STORES[group[0]];
+  return stores === undefined || stores.includes(store);
+}
 
 /**
  * Checks that no option of another store is set, be it by the command line, a variable or the

@@ -8,6 +8,7 @@ import { redacted } from "../redact.ts";
 import type { Option } from "../cli/option.ts";
 import type { Part } from "../observe/figures/row.ts";
 import type { Configuration } from "./configuration.ts";
+import { isOptionOf } from "./option_groups.ts";
 import { serverOptions } from "./options.ts";
 
 /** Characters of a value that are shown. */
@@ -20,9 +21,10 @@ export function optionParts(configuration: Configuration): Part[] {
   for (const [name, spec] of Object.entries(serverOptions)) {
     const option: Option<unknown> = spec;
     if (option.ignored || option.lineOnly || option.refusal !== undefined) continue;
+    if (!isOptionOf(configuration.store, name)) continue;
     const value = textOf(values[name]);
     if (value === undefined || value === "") continue;
-    const text = option.secret ? "…" : redacted(value).slice(0, LONGEST);
+    const text = option.secret ? "…" : value.slice(0, LONGEST);
     parts.push([{ option: option.flags.split(", ").at(-1)!.replace(/^-+/, ""), value: text }, 1]);
   }
   return parts;
@@ -31,8 +33,8 @@ export function optionParts(configuration: Configuration): Part[] {
 /** A value as the command line has it, about; `undefined` for one that is of many parts, such as -o. */
 function textOf(value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value)) return value.join(",");
-  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map((part) => redacted(String(part))).join(",");
+  if (typeof value !== "object") return redacted(String(value));
   const { host, port } = value as { host?: string; port?: number };
   return port === undefined ? undefined : `${host}:${port}`;
 }

@@ -83,7 +83,7 @@ export const serverOptions = {
     flags: "--insecure",
     help: "listen where everybody can connect, though nobody has to log in",
   }),
-  ssl: flag({
+  enableSsl: flag({
     flags: "-Z, --enable-ssl",
     help: "TLS on every TCP listener, but where -l says notls:",
   }),
@@ -117,7 +117,7 @@ export const serverOptions = {
     default: "tlsv1.2",
     help: "with TLS, the least version of it",
   }),
-  sasl: flag({
+  enableSasl: flag({
     flags: "-S, --enable-sasl",
     help: "they may log in by SASL PLAIN in the binary protocol too; without -Y and --users the " +
       "users are those of the file MEMCACHED_SASL_PWDB, and no other protocol is taken",
@@ -229,7 +229,7 @@ export const serverOptions = {
     flags: "--gcs-concurrency",
     min: 1,
     default: 256,
-    help: "gcs: requests at once",
+    help: "gcs: requests in flight",
   }),
   cacheTtl: duration({
     flags: "--cache-ttl",
@@ -255,11 +255,11 @@ export const serverOptions = {
   }),
   evict: flag({
     flags: "--evict",
-    help: "disk: at --max-disk, throw out the oldest items instead of refusing new ones",
+    help: "disk: at --max-disk, evict the oldest items instead of refusing new ones",
   }),
-  noEvictions: flag({
+  disableEvictions: flag({
     flags: "-M, --disable-evictions",
-    help: "memory store: when full, refuse new items instead of throwing out old ones",
+    help: "memory store: when full, refuse new items instead of evicting old ones",
   }),
   maxItemSize: size({
     flags: "-I, --max-item-size",
@@ -272,9 +272,9 @@ export const serverOptions = {
     flags: "-c, --conn-limit",
     min: 1,
     default: 1024,
-    help: "most connections at once",
+    help: "most open connections",
   }),
-  backlog: integer({
+  listenBacklog: integer({
     flags: "-b, --listen-backlog",
     min: 1,
     max: 2 ** 31 - 1,
@@ -320,7 +320,7 @@ export const serverOptions = {
     lineOnly: true,
     help: "run in the background; only where the program may start programs (deno run -A)",
   }),
-  pidFile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
+  pidfile: text({ flags: "-P, --pidfile", value: "FILE", help: "write the process id here" }),
   http: text({
     flags: "--http",
     value: "[HOST:]PORT",
@@ -366,7 +366,7 @@ export const serverOptions = {
     max: MAX_THREADS,
     help: "threads that serve connections; one, where it is not given",
   }),
-  requestsPerEvent: integer({
+  maxReqsPerEvent: integer({
     flags: "-R, --max-reqs-per-event",
     min: 1,
     help:

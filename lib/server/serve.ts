@@ -127,7 +127,7 @@ async function serveObserved(
   worker: URL | undefined,
 ): Promise<number> {
   const log = observation.say;
-  const { pidFile } = configuration;
+  const { pidfile } = configuration;
   const isSeveral = configuration.threads > 1;
   const testClock = Deno.env.get(TEST_CLOCK)
     ? isSeveral ? new SharedArrayBuffer(16) : new ArrayBuffer(16)
@@ -199,7 +199,7 @@ async function serveObserved(
         log(`cannot write ${PORT_FILE} '${portFile}': ${messageOf(error)}`);
       }
     }
-    if (pidFile !== undefined) writePidFile(pidFile);
+    if (pidfile !== undefined) writePidFile(pidfile);
     const where = places.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const took = secondsSince(began);
@@ -218,7 +218,7 @@ async function serveObserved(
     observation.health.drain();
     access.close();
     await front.drain();
-    if (pidFile !== undefined) removePidFile(pidFile, log);
+    if (pidfile !== undefined) removePidFile(pidfile, log);
     const left = store.info();
     await end(store);
     closed = true;

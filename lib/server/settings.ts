@@ -42,13 +42,13 @@ export function prefixDelimiter({ prefixDelimiter = ":" }: Configuration): strin
 }
 
 /**
- * Whether a full store throws out old items. A store in memory is a cache and does, as memcached
+ * Whether a full store evicts old items. A store in memory is a cache and does, as memcached
  * does; one that keeps what it is told does not unless it is told to.
  */
 export function evicts(
-  { store, noEvictions, evict }: Pick<Configuration, "store" | "noEvictions" | "evict">,
+  { store, disableEvictions, evict }: Pick<Configuration, "store" | "disableEvictions" | "evict">,
 ): boolean {
-  return store === "memory" ? !noEvictions : evict;
+  return store === "memory" ? !disableEvictions : evict;
 }
 
 /** The lines of `stats settings`. */
@@ -57,7 +57,7 @@ export function settingsOf(
   live: Live,
   prefixes: PrefixCounts,
 ): Figure[] {
-  const { extended, authFile, users, sasl, tls } = configuration;
+  const { extended, authFile, users, enableSasl, tls } = configuration;
   /** What `-o` said of something that kvs does not have, or memcached's default. */
   const given = (name: string, initial: string | number): Figure => [
     name,
@@ -81,11 +81,11 @@ export function settingsOf(
     ["num_threads_per_udp", 1],
     ["stat_key_prefix", prefixDelimiter(configuration)],
     ["detail_enabled", yes(prefixes.enabled)],
-    ["reqs_per_event", configuration.requestsPerEvent ?? 20],
+    ["reqs_per_event", configuration.maxReqsPerEvent ?? 20],
     ["cas_enabled", yes(!configuration.disableCas)],
-    ["tcp_backlog", configuration.backlog],
+    ["tcp_backlog", configuration.listenBacklog],
     ["binding_protocol", PROTOCOL_NAMES[configuration.protocol]],
-    ["auth_enabled_sasl", yes(sasl)],
+    ["auth_enabled_sasl", yes(enableSasl)],
     ["auth_enabled_ascii", configuration.protocol === "binary" ? "no" : authFile ?? users ?? "no"],
     ["item_size_max", configuration.maxItemSize],
     ["maxconns_fast", yes(extended.maxconnsFast)],

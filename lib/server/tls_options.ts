@@ -14,7 +14,7 @@ export const tlsVersions = ["tlsv1.2", "tlsv1.3"] as const;
 
 /** The options of TLS as they were given. */
 export interface TlsGiven {
-  readonly ssl: boolean;
+  readonly enableSsl: boolean;
   readonly sslChainCert: string | undefined;
   readonly sslKey: string | undefined;
   readonly sslCaCert: string | undefined;
@@ -39,7 +39,7 @@ export function tlsChoice(given: TlsGiven, { ssl }: Extended): TlsChoice | undef
   const ca = ssl.get("ca_cert") ?? given.sslCaCert;
   const verifyMode = Number(ssl.get("verify_mode") ?? given.sslVerifyMode);
   const version = ssl.get("min_version") ?? given.sslMinVersion;
-  if (!given.ssl) {
+  if (!given.enableSsl) {
     if (ssl.size > 0 || chain !== undefined || key !== undefined || ca !== undefined) {
       throw usage("certificates and other settings of TLS are valid only with -Z/--enable-ssl");
     }

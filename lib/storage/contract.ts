@@ -206,7 +206,7 @@ export interface StoreInfo {
   readonly bytes: number;
   /** The size the store is allowed, in bytes; 0 for no limit. */
   readonly limit: number;
-  /** Items thrown out to make room for others. */
+  /** Items evicted to make room for others. */
   readonly evictions: number;
   /** Expired items whose room was given back. */
   readonly reclaimed: number;
@@ -305,7 +305,7 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** Says one line to the operator: what happened, and what follows from it. */
   readonly log: Say;
-  /** Told of each item that is thrown out to make room. The item is valid during the call only. */
+  /** Told of each item that is evicted to make room. The item is valid during the call only. */
   readonly onEvicted?: (item: Listed) => void;
   /**
    * When the key was accessed by somebody who has not told the store, in seconds since 1970; 0 for never, and

@@ -33,7 +33,7 @@ const greatestPause = 15_000;
 /** The greatest delay that a timer takes, in milliseconds. */
 const greatestDelay = 2 ** 31 - 1;
 
-/** Gives the access token that is in force. */
+/** Returns the access token that is in force. */
 export class Credentials {
   readonly #log: Say;
   #client: AuthClient;

@@ -31,7 +31,7 @@ export interface StoreChoice extends StoreOptions {
   readonly store: typeof storeNames[number];
   /** Bytes of memory for values: the cache of the disk store, the limit of the memory store. */
   readonly memoryLimit: number;
-  /** Whether a full store makes room by throwing out old items, instead of refusing new ones. */
+  /** Whether a full store makes room by evicting old items, instead of refusing new ones. */
   readonly evict: boolean;
   /** Milliseconds that Redis or Cloud Storage may take for a request; the store knows its own. */
   readonly storeTimeout?: number;
@@ -62,7 +62,7 @@ export interface StoreChoice extends StoreOptions {
   readonly redisWait: number;
   readonly bucket?: string;
   readonly gcsEndpoint?: string;
-  /** Requests to Cloud Storage at once. */
+  /** Requests to Cloud Storage in flight. */
   readonly gcsConcurrency: number;
   /** Milliseconds for which a read value may be shown again without asking Cloud Storage. */
   readonly cacheTtl: number;

@@ -43,7 +43,7 @@ type Flags<
       : unknown;
   };
 
-/** What {@linkcode parseArgs} gives. */
+/** What {@linkcode parseArgs} returns. */
 export type Args<TFlags = Record<string, unknown>> =
   & Record<string, unknown>
   & TFlags
@@ -115,7 +115,7 @@ class Parse {
     return this.#strings.has(name) ? "" : true;
   }
 
-  /** Sets `name`, by `next` if that can be its value. Gives the number of arguments taken. */
+  /** Sets `name`, by `next` if that can be its value. Returns the number of arguments taken. */
   #setByNext(name: string, arg: string, next: string | undefined, isOption: boolean): number {
     if (next) {
       if (!isOption && !this.#booleans.has(name)) {
@@ -174,7 +174,7 @@ class Parse {
     return this.#setByNext(last, arg, next, next !== undefined && OPTION_LIKE.test(next));
   }
 
-  /** Reads the argument at `at`. Gives the number of arguments taken. */
+  /** Reads the argument at `at`. Returns the number of arguments taken. */
   #read(args: readonly string[], at: number): number {
     const arg = args[at]!;
     if (arg.startsWith("--") && arg.length > 2) return this.#long(arg, args[at + 1]);

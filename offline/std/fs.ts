@@ -49,7 +49,7 @@ function wanted(path: string, options: WalkOptions): boolean {
     !(skip && skip.some((pattern) => pattern.test(path)));
 }
 
-/** Gives `root` and all that is below it, parents first. */
+/** Returns `root` and all that is below it, parents first. */
 export async function* walk(
   root: string | URL,
   options: WalkOptions = {},

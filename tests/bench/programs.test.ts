@@ -55,6 +55,55 @@ Deno.test({
 });
 
 Deno.test({
+  name: "bench-tls sets kvs beside memcached without TLS, with it and with clients' certificates",
+  ignore: linuxOnly.ignore || !/^-Z,/m.test(await helpOf("memcached")),
+  async fn() {
+    const args = ["--keys", "100", "--seconds", "300ms", "--rounds", "1", "--json"];
+    const { code, out, err } = await run("tls.ts", ...args);
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    assertEquals(
+      rows.map(({ server, way, pipeline }: Record<string, string>) =>
+        `${server} ${way} ${pipeline}`
+      ),
+      [1, 16].flatMap((pipeline) =>
+        ["plain", "TLS", "mutual TLS"].flatMap((way) =>
+          ["kvs", "memcached"].map((server) => `${server} ${way} ${pipeline}`)
+        )
+      ),
+    );
+  },
+});
+
+Deno.test({
+  name: "bench-logins logs clients in without users, by passwords and by hashes",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run(
+      "logins.ts",
+      "--seconds",
+      "300ms",
+      "--rounds",
+      "1",
+      "--json",
+    );
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    assertEquals(rows.map(({ users }: Record<string, string>) => users), ["none", "-Y", "--users"]);
+  },
+});
+
+/** What a program says of its options; nothing where it is not installed. */
+async function helpOf(program: string): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(program, { args: ["-h"] }).output();
+    return new TextDecoder().decode(stdout);
+  } catch {
+    return "";
+  }
+}
+
+Deno.test({
   name: "compare measures the stores it can reach and writes page, charts and figures",
   ...linuxOnly,
   async fn() {

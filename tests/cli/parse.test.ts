@@ -49,7 +49,7 @@ const defaults = {
   largePages: false,
 } as const;
 
-Deno.test("an option that nobody gives has its default", () => {
+Deno.test("an option that is not set has its default", () => {
   assertEquals(parse([]).options, defaults);
 });
 

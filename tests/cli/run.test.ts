@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 
-/** Runs a program whose `main` has the given body, and gives its exit code and standard error. */
+/** Runs a program whose `main` has the given body, and returns its exit code and standard error. */
 async function runMain(body: string): Promise<{ code: number; stderr: string }> {
   const run = new URL("../../lib/cli/run.ts", import.meta.url).href;
   const errors = new URL("../../lib/errors.ts", import.meta.url).href;

@@ -24,7 +24,7 @@ for (const { name, ignore, start } of servers) {
       },
     });
 
-  test("every command prints values on standard output and gives its exit code", async (server) => {
+  test("every command prints values on standard output and returns its exit code", async (server) => {
     const ran = async (...args: string[]) => {
       const { code, stdout, stderr } = await runClient(server, args);
       return { code, stdout, stderr };
@@ -320,7 +320,10 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
       "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
       "number counts s) of at least 1ms, received '0'",
     ],
-    [["--user", "ann", "version"], "--user needs a password: set KVS_PASSWORD"],
+    [
+      ["--user", "ann", "version"],
+      "--user needs a password: set KVS_PASSWORD, or give --password-file FILE",
+    ],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
     const { code, stdout, stderr } = await runClient("127.0.0.1:1", args);

@@ -1,5 +1,6 @@
 import { PROTOCOLS } from "../../lib/protocol/client_dialect.ts";
 import { connectable } from "./connectable.ts";
+import { freePort } from "../ports.ts";
 
 /** Why the tests against memcached itself are skipped, or false where it is installed. */
 export const memcachedMissing: boolean = await new Deno.Command("memcached", { args: ["-V"] })
@@ -73,9 +74,4 @@ async function start(
       await child.status;
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

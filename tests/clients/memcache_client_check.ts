@@ -4,12 +4,12 @@ import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { MemcacheClient } from "npm:memcache-client@1.0.5";
 
-/** What a get of several keys gives. */
+/** What a get of several keys returns. */
 type Values = Record<string, { value: string }>;
 
 const client = new MemcacheClient({ server: `127.0.0.1:${Deno.args[0]}`, cmdTimeout: 10_000 });
 
-/** What a call gives, or the message of its error. */
+/** What a call returns, or the message of its error. */
 async function outcome(call: Promise<unknown>): Promise<unknown> {
   try {
     return await call;

@@ -7,7 +7,7 @@ type Callback = (error: Error | undefined, result: unknown) => void;
 
 const client = new Memcached(`127.0.0.1:${Deno.args[0]}`, { retries: 0, timeout: 10_000 });
 
-/** Calls a method of the client, and gives its result, or the message of its error. */
+/** Calls a method of the client, and returns its result, or the message of its error. */
 function call(method: string, ...args: unknown[]): Promise<unknown> {
   return new Promise((resolve) => {
     const done: Callback = (error, result) => resolve(error?.message ?? result);

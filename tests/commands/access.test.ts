@@ -95,7 +95,7 @@ Deno.test("what is no number counts as neither a hit nor a miss of incr and decr
   assertEquals([incr_hits, incr_misses, decr_hits, decr_misses], [0, 0, 0, 0]);
 });
 
-/** A store with room for a few values of a hundred bytes, that throws out none. */
+/** A store with room for a few values of a hundred bytes, that evicts none. */
 function small(): HarnessOptions {
   const clock = new AdjustableClock();
   const log = () => {};

@@ -48,7 +48,7 @@ Deno.test("metadump: leaves out what has expired and what was flushed", async ()
   assertEquals([...dump.matchAll(/key=(\S*)/g)].map(([, key]) => key), ["c"]);
 });
 
-Deno.test("metadump: gives every key of a large store, and the connection goes on", async () => {
+Deno.test("metadump: returns every key of a large store, and the connection goes on", async () => {
   await using harness = new Harness();
   const names = Array.from({ length: 10_000 }, (_, i) => `key-${i}`);
   await harness.exchange(names.map((name) => `set ${name} 0 0 0 noreply\r\n\r\n`));
@@ -57,7 +57,7 @@ Deno.test("metadump: gives every key of a large store, and the connection goes o
   assertEquals(dump.endsWith("END\r\nEND\r\n"), true);
 });
 
-Deno.test("mgdump: gives each key in a form that mg takes", async () => {
+Deno.test("mgdump: returns each key in a form that mg takes", async () => {
   await using harness = new Harness();
   await harness.exchange(["set plain 0 0 0\r\n\r\nset \x01\xff 0 0 0\r\n\r\n"]);
   for (const what of ["all", "hash", "1"]) {
@@ -66,7 +66,7 @@ Deno.test("mgdump: gives each key in a form that mg takes", async () => {
   }
 });
 
-Deno.test("cachedump: gives key, length and expiry, of as many as were asked for", async () => {
+Deno.test("cachedump: returns key, length and expiry, of as many as were asked for", async () => {
   await using harness = new Harness();
   await harness.exchange([`set a 0 0 3\r\nabc\r\nset b 0 ${now + 1000} 0\r\n\r\n`]);
   const items = ["ITEM a [3 b; 0 s]\r\n", `ITEM b [0 b; ${now + 1000} s]\r\n`];

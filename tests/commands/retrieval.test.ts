@@ -1,11 +1,11 @@
 import { rules } from "./rules.ts";
 
 rules("retrieval", {
-  "get gives flags, length and value": [
+  "get returns flags, length and value": [
     ["set k 5 0 3\r\nabc\r\n", "STORED\r\n"],
     ["get k\r\n", "VALUE k 5 3\r\nabc\r\nEND\r\n"],
   ],
-  "gets gives the cas unique as well": [
+  "gets returns the cas unique as well": [
     ["set k 0 0 1\r\na\r\n", "STORED\r\n"],
     ["gets k\r\n", "VALUE k 0 1 1\r\na\r\nEND\r\n"],
   ],
@@ -27,7 +27,7 @@ rules("retrieval", {
     ["get noreply\r\n", "VALUE noreply 0 1\r\na\r\nEND\r\n"],
     ["gat 0 x noreply\r\n", "VALUE noreply 0 1\r\na\r\nEND\r\n"],
   ],
-  "gat gives the value and sets the expiry": [
+  "gat returns the value and sets the expiry": [
     ["set a 3 0 1\r\nx\r\nset b 0 0 1\r\ny\r\n", "STORED\r\nSTORED\r\n"],
     ["gat 10 a none b\r\n", "VALUE a 3 1\r\nx\r\nVALUE b 0 1\r\ny\r\nEND\r\n"],
     9,

@@ -38,7 +38,7 @@ async function figuresAfter(sent: string, harness: Harness): Promise<Record<stri
   return figuresOf(await harness.exchange(["stats\r\n"]));
 }
 
-Deno.test("stats: gives memcached's names in memcached's order, each line three words", async () => {
+Deno.test("stats: returns memcached's names in memcached's order, each line three words", async () => {
   await using harness = new Harness();
   const figures = figuresOf(await harness.exchange(["stats\r\n"]));
   assertEquals(Object.keys(figures), NAMES);
@@ -185,7 +185,7 @@ Deno.test("stats reset: sets the counts to zero and leaves the items", async () 
 });
 
 rules("stats", {
-  "settings gives what the server was started with": [
+  "settings returns what the server was started with": [
     ["stats settings\r\n", "STAT maxconns 100\r\nSTAT flush_enabled yes\r\nEND\r\n"],
   ],
   "a name may be cut short": [

@@ -10,7 +10,7 @@ import { Uniques } from "./uniques.ts";
 
 type Address = Parameters<typeof exchangeWith>[0];
 
-/** Gives the scripts to a server, each after a flush, and gives its replies. */
+/** Sends the scripts to a server, each after a flush, and returns its replies. */
 async function replies(address: Address, scripts: Scripts): Promise<Map<string, string[]>> {
   const all = new Map<string, string[]>();
   for (const [name, sends] of Object.entries(scripts)) {

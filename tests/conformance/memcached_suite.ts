@@ -88,7 +88,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Unpacks or copies memcached's source; gives its version, where that is known. */
+/** Unpacks or copies memcached's source; returns its version, where that is known. */
 async function putSource(
   source: string | undefined,
   directory: string,
@@ -114,7 +114,7 @@ function log(line: string): void {
   console.error(`conformance: ${line}`);
 }
 
-/** Says how the page and the files differ; gives whether that is as it may be. */
+/** Says how the page and the files differ; returns whether that is as it may be. */
 function compare(entries: ReadonlyMap<string, Entry>, build: Build, version?: string): boolean {
   const { unlisted, missing } = differencesOf(entries, build.files);
   for (const file of unlisted) log(`memcached.md does not list ${file}`);

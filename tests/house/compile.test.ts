@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Receiver } from "../observe/otlp.ts";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
-import { freePort, RedisServer } from "../storage/redis/servers.ts";
+import { freePort } from "../ports.ts";
+import { RedisServer } from "../storage/redis/servers.ts";
 import { blocks, pages } from "./pages.ts";
 import { playSession } from "./session.ts";
 
@@ -296,7 +297,7 @@ Deno.test("a program runs from any directory, by its path or by PATH", async () 
   }
 });
 
-Deno.test("twelve first starts at once all succeed, and leave one copy behind", async () => {
+Deno.test("twelve first starts together all succeed, and leave one copy behind", async () => {
   const env = { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: `${scratch}/cold` };
   const starts = Array.from({ length: 12 }, () => runClient(["--version"], { env }));
   const outcomes = await Promise.all(starts);

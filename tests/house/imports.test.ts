@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { strayImports } from "./imports.ts";
 import { trackedFiles } from "./tracked_files.ts";
 
-/** Lays `files` out in a directory of their own and gives what strays among them. */
+/** Lays `files` out in a directory of their own and returns what strays among them. */
 async function straysAmong(files: Record<string, string>): Promise<string[]> {
   const root = await Deno.makeTempDir();
   try {

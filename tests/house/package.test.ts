@@ -5,7 +5,7 @@ import { makeImage } from "../../infra/package/oci.ts";
 import { VERSION } from "../../lib/version.ts";
 import { missing } from "../client/run_client.ts";
 import { obstacle, Sandbox, systemdObstacle } from "../infra/sandbox.ts";
-import { freePort } from "../storage/redis/servers.ts";
+import { freePort } from "../ports.ts";
 
 /** A directory with built programs; removed at the end. */
 let scratch = "";

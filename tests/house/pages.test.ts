@@ -118,3 +118,16 @@ Deno.test("docs/options.md has every option of the server, and no other", () => 
     .flatMap((option) => option.flags.split(", "));
   assertEquals(shown.sort(), taken.sort());
 });
+
+Deno.test("an option's name in the code is its long flag", () => {
+  const tables = { serverOptions, clientOptions, multiclientOptions, generateOptions };
+  const others = Object.entries(tables).flatMap(([table, options]) =>
+    Object.entries(options).filter(([name, option]) => {
+      const long = /--([a-z\d-]+)$/.exec(option.flags)?.[1];
+      const taken = !("ignored" in option || "refusal" in option);
+      return taken && long !== undefined &&
+        long.replace(/-(\w)/g, (_, letter) => letter.toUpperCase()) !== name;
+    }).map(([name, { flags }]) => `${table}: ${name} is ${flags}`)
+  );
+  assertEquals(others, []);
+});

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { AptRepository } from "./apt_repository.ts";
+import { freePort } from "../ports.ts";
 import { Machine } from "./machine.ts";
-import { ask, firstOrders, freePort, releaseFiles, serverProgram, sha256 } from "./release.ts";
+import { ask, firstOrders, releaseFiles, serverProgram, sha256 } from "./release.ts";
 import { Sandbox, systemdObstacle } from "./sandbox.ts";
 import { ROOT } from "./scripts.ts";
 

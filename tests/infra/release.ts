@@ -3,12 +3,6 @@
 import { SANDBOX_DENO } from "./sandbox.ts";
 import { ROOT } from "./scripts.ts";
 
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
 /** What a server that is not ours to test here does: tells systemd, and answers `version` with its label. */
 export function serverProgram(label: string): string {
   const script = `

@@ -106,7 +106,7 @@ export class Deployment implements AsyncDisposable {
       KVS_PROJECT: PROJECT,
       KVS_BIN: this.#bin,
       KVS_POLL_SECONDS: "0.1",
-      KVS_READY_TIMEOUT: "5",
+      KVS_READY_TIMEOUT: "60",
       ...this.#settings,
     }, input);
   }

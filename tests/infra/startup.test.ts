@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { freePort } from "../ports.ts";
 import { Machine } from "./machine.ts";
-import { ask, firstOrders, freePort, releaseFiles, serverProgram, sha256 } from "./release.ts";
+import { ask, firstOrders, releaseFiles, serverProgram, sha256 } from "./release.ts";
 import { obstacle, Sandbox, systemdObstacle } from "./sandbox.ts";
 import { ROOT } from "./scripts.ts";
 

@@ -36,7 +36,7 @@ Deno.test("zipf asks for the first key about as often as its law has it, and for
   assert(drawn.every((times) => times > 0));
 });
 
-Deno.test("the same seed and stream give the same numbers, others give others", () => {
+Deno.test("the same seed and stream make the same numbers, others make others", () => {
   const first = (seed: number, stream: number) => {
     const random = new Random(seed, stream);
     return Array.from({ length: 4 }, () => random.next()).join();

@@ -10,7 +10,7 @@ interface Files {
   readonly dump: string[];
 }
 
-/** Runs generate with a command line and gives the lines of what it wrote. */
+/** Runs generate with a command line and returns the lines of what it wrote. */
 async function generated(...args: string[]): Promise<Files> {
   const directory = await Deno.makeTempDir();
   try {
@@ -68,7 +68,7 @@ Deno.test("generate writes 100 different keys, a value for each, and both as a d
   });
 });
 
-Deno.test("the same seed gives the same files, another seed others, and more of them begins with fewer", async () => {
+Deno.test("the same seed makes the same files, another seed others, and more of them begins with fewer", async () => {
   const args = ["--value-size", "10-1000", "--key-size", "8-40"];
   const first = await generated("2000", "--seed", "7", ...args);
   assertEquals(await generated("2000", "--seed", "7", ...args), first);

@@ -92,7 +92,7 @@ Deno.test("values of a file are verified line by line", async () => {
   assertEquals(Object.keys(report.wrong), ["not written"]);
 });
 
-Deno.test("a server's errors are counted by kind and give 70", async () => {
+Deno.test("a server's errors are counted by kind, and the exit code is 70", async () => {
   const report = await reportOn({ stored: "SERVER_ERROR out of memory storing object" });
   assertEquals(Object.keys(report.errors), ["SERVER_ERROR out of memory storing object"]);
   assertEquals([report.wrong, exitCodeOf(report)], [{}, 70]);

@@ -44,7 +44,7 @@ Deno.test("an error is checked for its class and its words", async () => {
   );
 });
 
-Deno.test("a function that throws before it gives a promise does not reject", async () => {
+Deno.test("a function that throws before it returns a promise does not reject", async () => {
   await assertRejects(
     () =>
       assertRejects(() => {

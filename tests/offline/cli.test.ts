@@ -28,7 +28,7 @@ Deno.test("an option takes its value after a space, an equals sign or nothing", 
   }
 });
 
-Deno.test("a name and its alias give the same value", () => {
+Deno.test("a name and its alias have the same value", () => {
   const { port, p } = parseArgs(["-p", "12"], OPTIONS) as Record<string, unknown>;
   assertEquals([port, p], ["12", "12"]);
 });

@@ -15,7 +15,7 @@ async function withTree(test: (root: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("walk gives what is below, and goes as deep and as wide as it is told", () =>
+Deno.test("walk returns what is below, and goes as deep and as wide as it is told", () =>
   withTree(async (root) => {
     const paths = async (options: Parameters<typeof walk>[1]) =>
       (await Array.fromAsync(walk(root, options), (entry) => entry.path.slice(root.length))).sort();

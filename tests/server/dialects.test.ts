@@ -42,7 +42,7 @@ function cutAt(text: string, lengths: readonly number[]): string[] {
 }
 
 for (const [dialect, frames] of Object.entries(dialects)) {
-  Deno.test(`${dialect}: any split of the same bytes gives the same replies`, async () => {
+  Deno.test(`${dialect}: any split of the same bytes has the same replies`, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(frames, { minLength: 1, maxLength: 12 }),
@@ -58,7 +58,7 @@ for (const [dialect, frames] of Object.entries(dialects)) {
     );
   });
 
-  Deno.test(`${dialect}: a store that is waited for gives the same replies`, async () => {
+  Deno.test(`${dialect}: a store that is waited for has the same replies`, async () => {
     const blind = frames.filter((sent) => !comparesUniques(sent));
     await fc.assert(
       fc.asyncProperty(

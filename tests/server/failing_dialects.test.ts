@@ -164,7 +164,7 @@ test(
 );
 
 test(
-  "a commit that always fails gives one error for each frame, whatever it asks",
+  "a commit that always fails is one error for each frame, whatever it asks",
   async (store, harness) => {
     store.commitFailure = lost;
     const opcodes = Object.values(Opcode).filter((opcode) =>

@@ -119,7 +119,7 @@ test("a commit that fails in the middle of a get ends the get once", async (stor
 });
 
 test(
-  "a commit that always fails gives an error for each request that is answered",
+  "a commit that always fails is an error for each request that is answered",
   async (store, harness) => {
     store.commitFailure = failure;
     await fc.assert(

@@ -22,7 +22,7 @@ async function repliesTo(pieces: readonly string[]): Promise<string> {
   return await harness.exchange(pieces);
 }
 
-Deno.test("a pipeline: any split of the same bytes gives the same replies", async () => {
+Deno.test("a pipeline: any split of the same bytes has the same replies", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof({ arbitrary: frame, weight: 9 }, misfit), { minLength: 1, maxLength: 12 }),
@@ -38,7 +38,7 @@ Deno.test("a pipeline: any split of the same bytes gives the same replies", asyn
   );
 });
 
-Deno.test("a pipeline: every place at which these bytes may be cut gives the same replies", async () => {
+Deno.test("a pipeline: every place at which these bytes may be cut has the same replies", async () => {
   const sent =
     "set a 5 0 3\r\nx\r\n\r\nget a b a\r\nset a 0 0 x\r\nincr b 1\r\nset b 0 0 1 noreply\r\n1\r\n" +
     "cas b 0 0 2 2\r\n10\r\ngets b\r\nset c 0 0 2\r\nabcd\r\ndelete a noreply\r\nversion\r\n";

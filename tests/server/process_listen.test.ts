@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { commandOf, runServer, ServerProcess } from "./process.ts";
 import { exchangeWith, receiveAll, receiveUntil, send } from "./wire.ts";
+import { freePort } from "../ports.ts";
 
 // A machine of the tests may have a public address.
 const MEMORY = ["--insecure", "--store", "memory"];
@@ -13,12 +14,6 @@ function hasIpv6(): boolean {
   } catch {
     return false;
   }
-}
-
-/** A port that nobody listens on, on any address. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
-  return listener.addr.port;
 }
 
 async function version(hostname: string, port: number): Promise<string> {
@@ -35,7 +30,7 @@ for (const hosts of ["0.0.0.0,::", "::,0.0.0.0", "*"]) {
     }`,
     ignore: !ipv6,
     fn: async () => {
-      const port = freePort();
+      const port = freePort("0.0.0.0");
       await using server = await ServerProcess.start([...MEMORY, "-l", hosts, "-p", `${port}`]);
       assertMatch(await version("127.0.0.1", port), /^VERSION/);
       assertMatch(await version("::1", port), /^VERSION/);
@@ -63,7 +58,7 @@ Deno.test("stats conns shows the sockets that are listened on", async () => {
 });
 
 Deno.test("several -l add up, a port of its own goes before -p, and -1 is any free one", async () => {
-  const own = freePort();
+  const own = freePort("0.0.0.0");
   const args = ["-l", `127.0.0.1:${own}`, "-l", "127.0.0.2,127.0.0.1:-1", "-p", "-1"];
   await using server = await ServerProcess.start([...MEMORY, ...args]);
   const [first, second, third] = server.address.split(", ");
@@ -200,7 +195,7 @@ Deno.test("-e FILE: what was stored before SIGUSR1 is there at the next start", 
 Deno.test("-d returns when the server listens, which then runs on until it is stopped", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/pid`;
-  const port = freePort();
+  const port = freePort("0.0.0.0");
   const { code, stdout } = await runServer(...MEMORY, "-d", "-P", path, "-p", `${port}`);
   assertEquals([code, stdout], [0, ""]);
   const pid = Number(await Deno.readTextFile(path));

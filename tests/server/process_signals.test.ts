@@ -180,7 +180,7 @@ Deno.test("a server lives on when nobody reads its standard error and its output
   await Deno.remove(directory, { recursive: true });
 });
 
-/** Waits for a file and gives its content. */
+/** Waits for a file and returns its content. */
 async function contentOf(path: string): Promise<string> {
   for (;;) {
     try {

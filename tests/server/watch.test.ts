@@ -44,7 +44,7 @@ class WatchingSocket extends ScriptedSocket {
     return this.written.split("\n").slice(0, -1);
   }
 
-  /** Waits until so many lines have come, and gives them without what differs from run to run. */
+  /** Waits until so many lines have come, and returns them without what differs from run to run. */
   async heard(lines: number): Promise<string[]> {
     const heard = Promise.withResolvers<void>();
     this.#waiting.push({ lines, heard });
@@ -53,7 +53,7 @@ class WatchingSocket extends ScriptedSocket {
   }
 }
 
-/** Lets a client watch, runs what the others ask, and gives the lines that come of it. */
+/** Lets a client watch, runs what the others ask, and returns the lines that come of it. */
 async function watched(
   words: string,
   ask: readonly string[],

@@ -8,7 +8,7 @@ export async function send(conn: Deno.Conn, text: string): Promise<void> {
   while (bytes.length > 0) bytes = bytes.subarray(await conn.write(bytes));
 }
 
-/** Gives what comes until the other side ends the connection, also where it resets it. */
+/** Returns what comes until the other side ends the connection, also where it resets it. */
 export async function receiveAll(conn: Deno.Conn): Promise<string> {
   const into = new Uint8Array(64 * 1024);
   let text = "";
@@ -22,7 +22,7 @@ export async function receiveAll(conn: Deno.Conn): Promise<string> {
   return text;
 }
 
-/** Gives what comes until it ends with `end`, or the connection does. */
+/** Returns what comes until it ends with `end`, or the connection does. */
 export async function receiveUntil(conn: Deno.Conn, end: string): Promise<string> {
   const into = new Uint8Array(64 * 1024);
   let text = "";
@@ -35,7 +35,7 @@ export async function receiveUntil(conn: Deno.Conn, end: string): Promise<string
 }
 
 /**
- * Sends a text on a connection of its own, says that it was all, and gives what comes back.
+ * Sends a text on a connection of its own, says that it was all, and returns what comes back.
  *
  * @param address a port of this machine, or a Unix socket.
  */

@@ -61,7 +61,7 @@ function textOf(value: Uint8Array): string {
   return new TextDecoder().decode(value);
 }
 
-/** A copy of what a read gives, absent if it has expired: what a command would see. */
+/** A copy of what a read returns, absent if it has expired: what a command would see. */
 export async function look(
   store: Caller,
   key: Uint8Array,
@@ -142,7 +142,7 @@ export function testContract(
     });
   }
 
-  point("1. gives back value, flags and the meta state as they were stored", async (use) => {
+  point("1. returns value, flags and the meta state as they were stored", async (use) => {
     const exptime = use.clock.now() + 100_000;
     await use.store.swap(
       k,
@@ -286,7 +286,7 @@ export function testContract(
     assertEquals(typeof await use.store.swap(k, "absent", itemOf("new")), "bigint");
   });
 
-  point("7. never gives a key the same cas unique twice", async (use) => {
+  point("7. never returns the same cas unique of a key twice", async (use) => {
     const seen = new Set<bigint>();
     const store = async () => {
       const cas = await use.store.swap(k, "any", itemOf("v")) as bigint;
@@ -496,7 +496,7 @@ export function testContract(
     for (let i = 20; i < 600; i++) assert(found.has(keyOf(i).toString()), `k${i} is missing`);
   });
 
-  point("13. gives everything back after it was closed and opened", async (use) => {
+  point("13. has everything after it was closed and opened", async (use) => {
     const exptime = use.clock.now() + 60_000;
     const cas = new Map<number, bigint>();
     for (let i = 0; i < 100; i++) {

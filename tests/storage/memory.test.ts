@@ -48,7 +48,7 @@ Deno.test("memory store: without eviction a full store refuses and keeps what it
   await store.close();
 });
 
-Deno.test("memory store: tells of each item that it throws out, with its marks", async () => {
+Deno.test("memory store: tells of each item that it evicts, with its marks", async () => {
   const evicted: Listed[] = [];
   const onEvicted = (item: Listed) => void evicted.push(item);
   const clock = new AdjustableClock();
@@ -128,11 +128,11 @@ Deno.test("memory store: what it takes stays within the limit, whatever the size
   await store.close();
 });
 
-Deno.test("memory store: every item is as it was stored, or was thrown out and told", async () => {
+Deno.test("memory store: every item is as it was stored, or was evicted and told", async () => {
   const clock = new AdjustableClock();
   const model = new Map<string, string>();
   const onEvicted = ({ key }: Listed) => {
-    assert(model.delete(new TextDecoder().decode(key)), "what is thrown out was there");
+    assert(model.delete(new TextDecoder().decode(key)), "what is evicted was there");
   };
   const store = new Caller(openMemoryStore({ clock, log, limit: MIB, evict: true, onEvicted }));
   const next = random(2);
@@ -252,7 +252,7 @@ Deno.test("memory store: expired items make room before a write is refused", asy
   await store.close();
 });
 
-Deno.test("memory store: a search for expired items finds each once and gives back its room", async () => {
+Deno.test("memory store: a search for expired items finds each once and reclaims its room", async () => {
   const clock = new AdjustableClock();
   const store = new Caller(openMemoryStore({ clock, log, limit: 0, evict: true }));
   const exptime = clock.now() + 1000;

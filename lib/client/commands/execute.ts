@@ -142,7 +142,7 @@ function namedCommand(name: string | undefined): Command {
   throw new ExitError(`unknown command '${name}'${near}`, Exit.usage);
 }
 
-/** Runs a line of the shell, whose own options hold unless the line gives others. */
+/** Runs a line of the shell, whose own options hold unless the line sets others. */
 function executeLine(
   words: readonly string[],
   json: boolean,

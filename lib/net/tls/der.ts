@@ -1,5 +1,5 @@
 /**
- * The names in a certificate, read from its bytes (RFC 5280, DER). The texts that libraries make of them
+ * The names in a certificate and its purposes, read from its bytes (RFC 5280, DER). The texts that libraries make of them
  * put several names in one line, where a name that has a comma in it can look like two.
  *
  * @module
@@ -19,9 +19,13 @@ const Tag = {
   ip: 0x87,
 } as const;
 
-/** Object identifiers 2.5.4.3 and 2.5.29.17, as their bytes in hexadecimal. */
+/** Object identifiers 2.5.4.3, 2.5.29.17 and 2.5.29.37, as their bytes in hexadecimal. */
 const COMMON_NAME = "550403";
 const ALTERNATIVE_NAMES = "551d11";
+const PURPOSES = "551d25";
+/** The purposes 1.3.6.1.5.5.7.3.2, a client of TLS, and 2.5.29.37.0, any. */
+const CLIENT = "2b06010505070302";
+const ANY = "551d2500";
 
 /** One value of DER: its tag, and where its content stands. */
 interface Value {
@@ -34,6 +38,30 @@ interface Value {
  * (DNS, mail, URI; IP addresses in their usual text). Bytes that are no certificate have none.
  */
 export function namesOf(certificate: Uint8Array): string[] {
+  return read(certificate, [], (subject, extensions) => {
+    const alternatives = extensionOf(extensions, ALTERNATIVE_NAMES);
+    return [...new Set([...commonNames(subject), ...alternativeNames(alternatives)])];
+  });
+}
+
+/** Whether a certificate is good for clients: it says so, or nothing of what it is good for. */
+export function isForClients(certificate: Uint8Array): boolean {
+  return read(certificate, false, (_, extensions) => {
+    const purposes = extensionOf(extensions, PURPOSES);
+    if (purposes === undefined) return true;
+    const [list] = valuesIn(purposes);
+    return valuesIn(expect(list, Tag.sequence))
+      .map((purpose) => hex(expect(purpose, Tag.objectIdentifier)))
+      .some((purpose) => purpose === CLIENT || purpose === ANY);
+  });
+}
+
+/** Reads subject and extensions of a certificate; `other` where the bytes are none. */
+function read<T>(
+  certificate: Uint8Array,
+  other: T,
+  reader: (subject: Value | undefined, extensions: Value | undefined) => T,
+): T {
   try {
     const [outer] = valuesIn(certificate);
     const [signed] = valuesIn(expect(outer, Tag.sequence));
@@ -41,12 +69,24 @@ export function namesOf(certificate: Uint8Array): string[] {
     if (fields[0]?.tag === Tag.version) fields = fields.slice(1);
     // serial number, algorithm, issuer, validity, subject, public key, then what is optional
     const [, , , , subject] = fields;
-    const extensions = fields.find(({ tag }) => tag === Tag.extensions);
-    return [...new Set([...commonNames(subject), ...alternativeNames(extensions)])];
+    return reader(subject, fields.find(({ tag }) => tag === Tag.extensions));
   } catch (error) {
-    if (error instanceof RangeError) return [];
+    if (error instanceof RangeError) return other;
     throw error;
   }
+}
+
+/** The content of an extension, if there is that one. */
+function extensionOf(extensions: Value | undefined, wanted: string): Uint8Array | undefined {
+  if (extensions === undefined) return undefined;
+  const [list] = valuesIn(extensions.content);
+  for (const extension of valuesIn(expect(list, Tag.sequence))) {
+    const parts = valuesIn(expect(extension, Tag.sequence));
+    if (hex(expect(parts[0], Tag.objectIdentifier)) === wanted) {
+      return expect(parts.at(-1), Tag.octetString);
+    }
+  }
+  return undefined;
 }
 
 function commonNames(subject: Value | undefined): string[] {
@@ -61,18 +101,13 @@ function commonNames(subject: Value | undefined): string[] {
   return names;
 }
 
-function alternativeNames(extensions: Value | undefined): string[] {
-  if (extensions === undefined) return [];
+function alternativeNames(extension: Uint8Array | undefined): string[] {
+  if (extension === undefined) return [];
   const names: string[] = [];
-  const [list] = valuesIn(extensions.content);
-  for (const extension of valuesIn(expect(list, Tag.sequence))) {
-    const parts = valuesIn(expect(extension, Tag.sequence));
-    if (hex(expect(parts[0], Tag.objectIdentifier)) !== ALTERNATIVE_NAMES) continue;
-    const [sequence] = valuesIn(expect(parts.at(-1), Tag.octetString));
-    for (const { tag, content } of valuesIn(expect(sequence, Tag.sequence))) {
-      if (tag === Tag.dns || tag === Tag.email || tag === Tag.uri) names.push(textOf(content));
-      else if (tag === Tag.ip) names.push(addressOf(content));
-    }
+  const [sequence] = valuesIn(extension);
+  for (const { tag, content } of valuesIn(expect(sequence, Tag.sequence))) {
+    if (tag === Tag.dns || tag === Tag.email || tag === Tag.uri) names.push(textOf(content));
+    else if (tag === Tag.ip) names.push(addressOf(content));
   }
   return names;
 }

@@ -7,6 +7,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { isIssued } from "./certificates.ts";
+import { isForClients } from "./der.ts";
 
 /** A certificate as `node:tls` shows it, with the one that it is from where the client has sent that. */
 export interface ShownCertificate {
@@ -16,8 +17,6 @@ export interface ShownCertificate {
 
 /** Certificates between a client's own and an authority, at most. */
 const MAX_BETWEEN = 8;
-/** Extended key usage `clientAuth`. */
-const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
 /** The bytes of a client's certificate that is good at `now`; `undefined` where it is not, or none was shown. */
 export function checkedPeer(
@@ -29,8 +28,7 @@ export function checkedPeer(
   if (raw === undefined || raw.length === 0) return undefined;
   try {
     const leaf = new X509Certificate(raw);
-    const usage = leaf.keyUsage as readonly string[] | undefined;
-    if (usage !== undefined && usage.length > 0 && !usage.includes(CLIENT_AUTH)) return undefined;
+    if (!isForClients(raw)) return undefined;
     let certificate = leaf;
     let source = shown;
     for (let i = 0; i <= MAX_BETWEEN; i++) {

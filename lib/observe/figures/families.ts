@@ -52,7 +52,7 @@ export const exporter = {
   commands: family("counter", "commands_total", "Requests by command and by what came of them."),
   items: family("gauge", "current_items", "Items in the store."),
   itemsTotal: family("counter", "items_total", "Items stored."),
-  evicted: family("counter", "items_evicted_total", "Items thrown out to make room for others."),
+  evicted: family("counter", "items_evicted_total", "Items evicted to make room for others."),
   reclaimed: family("counter", "items_reclaimed_total", "Expired items whose room was given back."),
   tooLarge: family("counter", "item_too_large_total", "Items refused as larger than -I allows."),
   noMemory: family("counter", "item_no_memory_total", "Items refused as the store had no room."),
@@ -95,7 +95,7 @@ export const exporter = {
     "slab_items_crawler_reclaimed_total",
     "Expired items whose room was given back.",
   ),
-  slabEvicted: family("counter", "slab_items_evicted_total", "Items thrown out to make room."),
+  slabEvicted: family("counter", "slab_items_evicted_total", "Items evicted to make room."),
   slabEvictedNonzero: family(
     "counter",
     "slab_items_evicted_nonzero_total",

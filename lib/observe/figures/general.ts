@@ -311,7 +311,7 @@ export const general: readonly Row[] = [
   zero("expired_unfetched"),
   zero("evicted_unfetched"),
   zero("evicted_active", MAINTAINER),
-  told("evictions", ({ store }) => store.evictions, "items thrown out to make room", {
+  told("evictions", ({ store }) => store.evictions, "items evicted to make room", {
     series: { family: exporter.evicted },
     across: "sum",
   }),

@@ -112,6 +112,11 @@ export const process: readonly Row[] = [
     unit: "bytes",
   }),
   gauge(
+    "open_to_network",
+    ({ settings }) => settingOf(settings, "open_to") === undefined ? 0 : 1,
+    "1 where a network reaches a listener at which nobody has to log in.",
+  ),
+  gauge(
     "tls_certificate_end_seconds",
     ({ tls }) => tls && Math.floor(tls.expires / 1000),
     "When the certificate of the listeners ends, since 1970.",

@@ -23,6 +23,9 @@ import { PasswordFile } from "./password_file.ts";
 /** A certificate that ends sooner than this is warned of, in milliseconds: 14 days. */
 const SOON = 14 * 24 * 3600 * 1000;
 
+/** How often a server that runs on looks at its certificate, in milliseconds: once a day. */
+const LOOK = 24 * 3600 * 1000;
+
 /** A connection, as far as its user matters. */
 export interface Member {
   readonly session: Session;
@@ -38,6 +41,7 @@ export class Access {
   openTo: Reach = "loopback";
   readonly #configuration: Configuration;
   readonly #log: Say;
+  #looks: ReturnType<typeof setInterval> | undefined;
 
   /**
    * Reads what the options name.
@@ -61,6 +65,8 @@ export class Access {
     const problem = authorityProblem(configuration.endpoints, tls);
     if (problem !== undefined) log(problem);
     this.#warnOfExpiry();
+    this.#looks = setInterval(() => this.#warnOfExpiry(), LOOK);
+    Deno.unrefTimer(Number(this.#looks));
   }
 
   /** What listeners encrypt with, where they do. */
@@ -146,6 +152,7 @@ export class Access {
   }
 
   close(): void {
+    clearInterval(this.#looks);
     this.tls?.close();
   }
 

@@ -36,7 +36,9 @@ const WILDCARDS = ["0.0.0.0", "::"];
 export function reachOf(hostname: string, addresses: () => readonly string[]): Reach {
   const address = plain(hostname);
   if (!WILDCARDS.includes(address)) return reachOfOne(address);
-  const reaches = addresses().map((address) => reachOfOne(plain(address)));
+  // A socket for all of IPv4 has nothing of IPv6; one for all of IPv6 may have both.
+  const own = addresses().map(plain).filter((one) => address === "::" || isIP(one) === 4);
+  const reaches = own.map(reachOfOne);
   if (reaches.includes("public")) return "public";
   // What the machine has is not known for ever: it may get a network later.
   return "private";

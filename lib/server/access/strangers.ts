@@ -12,7 +12,7 @@ export const LOGIN_TIME = 5;
 
 /** A connection that may log in. */
 export interface Stranger {
-  readonly session: { readonly authenticated: boolean };
+  readonly session: { readonly authenticated: boolean; readonly checking: boolean };
   close(): void;
 }
 
@@ -55,7 +55,7 @@ export class Strangers {
     this.#forgetKnown();
     for (const [stranger, since] of this.#since) {
       if (this.#now - since <= LOGIN_TIME) break;
-      this.#close(stranger);
+      if (!stranger.session.checking) this.#close(stranger);
     }
   }
 

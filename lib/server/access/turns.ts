@@ -1,5 +1,5 @@
 /**
- * Turns for what costs much processor time: so many at once, and among the addresses that wait each in
+ * Turns for what costs much processor time: so many concurrently, and among the addresses that wait each in
  * its turn. Whoever guesses passwords by the thousand waits behind itself.
  *
  * @module

@@ -130,7 +130,8 @@ export class Serving implements WorkerCalls {
   }
 
   async listen(): Promise<readonly Place[]> {
-    const { endpoints, backlog, unixSocket, unixMask, protocol } = this.#setup.configuration;
+    const { endpoints, listenBacklog: backlog, unixSocket, unixMask, protocol } =
+      this.#setup.configuration;
     this.#listening = await listen({
       endpoints,
       backlog,
@@ -142,7 +143,7 @@ export class Serving implements WorkerCalls {
   }
 
   listenToo(places: readonly Place[]): void {
-    this.#listening = listenOn(places, this.#setup.configuration.backlog);
+    this.#listening = listenOn(places, this.#setup.configuration.listenBacklog);
   }
 
   accept(): void {

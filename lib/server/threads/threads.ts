@@ -99,7 +99,7 @@ export class Threads implements Connections {
    * @throws {ExitError} 71, in one line, where an address cannot be listened on
    */
   async listen(): Promise<readonly Place[]> {
-    const { endpoints, backlog } = this.#duties.configuration;
+    const { endpoints, listenBacklog: backlog } = this.#duties.configuration;
     // Another process of this user may listen with `reusePort` as well: then connections would be shared
     // with it. A listener without that finds out.
     const fixed = endpoints.filter(({ port }) => port !== 0)

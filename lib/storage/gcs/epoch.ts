@@ -174,7 +174,7 @@ export class Epoch {
     this.#flushing = false;
   }
 
-  /** Writes the object; gives the moment of the pending flush that was replaced. */
+  /** Writes the object; returns the moment of the pending flush that was replaced. */
   async #advance(moments: readonly number[], until: number): Promise<number> {
     let base = this.#content;
     let generation = this.#generation;

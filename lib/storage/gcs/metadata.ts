@@ -23,7 +23,7 @@ export interface Stored extends Attributes {
   readonly unsure: number;
 }
 
-/** Reads an object's metadata; `get` gives `null` or `undefined` for a key that is not there. */
+/** Reads an object's metadata; `get` returns `null` or `undefined` for a key that is not there. */
 export function storedOf(
   generation: string,
   size: number,

@@ -320,7 +320,7 @@ class GcsStore implements Store {
     this.deadlines.end();
   }
 
-  /** Begins a call; gives the time when it is too late for its answer. */
+  /** Begins a call; returns the time when it is too late for its answer. */
   #begin(): number {
     if (this.#closed) throw new StoreError("The bucket store is closed");
     return performance.now() + this.#timeout;

@@ -164,7 +164,7 @@ export class Chunks implements Pages {
     else this.#drop(chunk);
   }
 
-  /** Gives back the memory of an empty chunk; returns whether there was one. */
+  /** Frees the memory of an empty chunk; returns whether there was one. */
   shrink(): boolean {
     const chunk = this.#pool.pop();
     if (chunk === undefined) return false;

@@ -4,7 +4,7 @@
  * An entry is a word of the key's hash and a place. A directory leads from the hash to a page, which is
  * an open-addressing table of fixed size; a page that is full is split in two, and two that are nearly
  * empty become one (extendible hashing). So no growth moves more than a page of keys, and what one
- * page gives back another part of the store can use: the C library's heap would keep the holes.
+ * page returns another part of the store can use: the C library's heap would keep the holes.
  *
  * Pages are not equally likely: the last is twice as likely as the first, with all degrees between, so that
  * they fill up one after another and not all at the same number of keys.

@@ -4,7 +4,7 @@
  * A chunk is emptied as a whole, record by record as others are written, or in one go where the room is
  * needed. If a good part of memory is garbage, it is the chunk with the most of
  * it, and no item is lost. Otherwise it is the oldest: items in it that were not used since it was
- * looked at last are thrown out, the others move on to the newest chunk (CLOCK). A chunk most of
+ * looked at last are evicted, the others move on to the newest chunk (CLOCK). A chunk most of
  * which was used is spared as a whole, once. That is nearly as good as least recently used, and a read
  * has to move nothing.
  *
@@ -19,7 +19,7 @@ import type { Records } from "./records.ts";
 /** Garbage is a good part of memory from this part on; and of a chunk from that. */
 const GARBAGE = 1 / 8;
 const GARBAGE_OF_CHUNK = 1 / 4;
-/** The garbage of a chunk that is worth emptying it where nothing may be thrown out. */
+/** The garbage of a chunk that is worth emptying it where nothing may be evicted. */
 const LEAST_GARBAGE = 1 / 16;
 /** Chunks that are spared before one is emptied. */
 const SPARED = 8;
@@ -34,7 +34,7 @@ const SWEPT = 4;
 
 /** What may be done to make room. */
 export interface Means {
-  /** Whether items may be thrown out. */
+  /** Whether items may be evicted. */
   readonly evict: boolean;
   /** Told of each that is. */
   readonly onEvicted?: (item: Listed) => void;
@@ -44,7 +44,7 @@ export interface Means {
 
 /** Makes room. */
 export class Reclaim {
-  /** Items that were thrown out. */
+  /** Items that were evicted. */
   evictions = 0;
   /** Items that were moved from one chunk to another. */
   moved = 0;
@@ -53,7 +53,7 @@ export class Reclaim {
   readonly #means: Means;
   /** The chunk in which expired items are looked for next. */
   #hand = 1;
-  /** Where the next record of the chunk is that is being emptied, and whether items of it are thrown out. */
+  /** Where the next record of the chunk is that is being emptied, and whether items of it are evicted. */
   #at = 0;
   #evict = false;
   /** Bytes that have moved from there to other chunks. */
@@ -67,9 +67,9 @@ export class Reclaim {
   /**
    * Makes room for a record of `size` bytes, of which `back` come back when it is written.
    *
-   * @param keep the place of a record that is not thrown out, 0 for none; it may move
+   * @param keep the place of a record that is not evicted, 0 for none; it may move
    * @returns whether there is room; if not, it was much work, and the caller comes again
-   * @throws {OutOfSpaceError} where there is none; nothing is thrown out for what can never fit
+   * @throws {OutOfSpaceError} where there is none; nothing is evicted for what can never fit
    */
   makeRoom(size: number, back: number, keep: number): boolean {
     const records = this.#records;
@@ -113,7 +113,7 @@ export class Reclaim {
 
   /**
    * Keeps pace with a record of `size` bytes that was written: where memory is at its limit, about as
-   * much is given up. So a full store throws out something at each write, and none waits long.
+   * much is given up. So a full store evicts something at each write, and none waits long.
    */
   pace(size: number): void {
     const records = this.#records;

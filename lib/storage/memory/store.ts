@@ -30,7 +30,7 @@ import { Reclaim } from "./reclaim.ts";
 export interface MemoryOptions extends StoreOptions {
   /** Bytes that items may take, with all that the store needs for them; 0 for no limit. */
   readonly limit: number;
-  /** At the limit: throw out what was used least recently, or refuse. */
+  /** At the limit: evict what was used least recently, or refuse. */
   readonly evict: boolean;
 }
 
@@ -223,7 +223,7 @@ export class MemoryStore implements Store {
     let { value } = next;
     const isLarge = chunks.isLarge(size);
     let old = isThere ? records.place : 0;
-    // A large record that is replaced gives its memory back in this call.
+    // A large record that is replaced frees its memory in this call.
     const back = isThere && records.chunk.isLarge ? records.size : 0;
     if (!isThere) index.reserve(a);
     if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {

@@ -205,7 +205,7 @@ export class Ledger {
     if (this.#seenAt > -Infinity) await this.#ask("", "leave").catch(() => {});
   }
 
-  /** One run of the script. Gives the number of servers that rely on older knowledge. */
+  /** One run of the script. Returns the number of servers that rely on older knowledge. */
   async #ask(flushAt: string, duty = this.wantsSweep ? "sweep" : ""): Promise<number> {
     const askedAt = performance.now();
     const askedTime = Date.now();

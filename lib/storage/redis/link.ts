@@ -31,7 +31,7 @@ import {
 const LATE = 400;
 /** How long Redis may wait for its replicas: one part in so many of the time for a request. */
 const CONFIRMED_WITHIN = 4;
-/** Bytes of requests without an answer at most, for each link; beyond, requests fail at once. */
+/** Bytes of requests without an answer at most, for each link; beyond, requests fail immediately. */
 export const MOST_UNANSWERED = 64 << 20;
 /** How often a Redis that loads its data is asked whether it has, in milliseconds. */
 const LOADING_INTERVAL = 100;
@@ -60,7 +60,7 @@ export type LinkState =
   /** An attempt is under way and none has failed since: requests wait for it. */
   | "connecting"
   | "ready"
-  /** The last attempt failed: requests fail at once, until one succeeds. */
+  /** The last attempt failed: requests fail immediately, until one succeeds. */
   | "down"
   | "closed";
 

@@ -3,7 +3,7 @@
  *
  * ioredis keeps the connection, and which reply is which command's. Its own `Command` costs a
  * promise, several closures and a string or buffer an argument. What it really needs of a command
- * is little (a name, `resolve` and `reject`), and that is what a {@linkcode Request} gives it; the
+ * is little (a name, `resolve` and `reject`), and that is what a {@linkcode Request} passes it; the
  * bytes go into the batch of its link, one socket write for all that came in the same turn.
  *
  * @module
@@ -93,7 +93,7 @@ export abstract class Request {
 
   /** Writes the command. It may be called again until the result is there. */
   abstract encode(out: ByteBuffer): void;
-  /** Gives the reply to the caller. */
+  /** Passes the reply to the caller. */
   protected abstract answer(reply: Reply): void;
   /** Tells the caller that there is no reply. */
   protected abstract refuse(error: Error): void;

@@ -82,7 +82,7 @@ export const getRules: Rules = {
       reply(get, { extras: u32(0), value: "a", cas: 1n }),
     ],
   ],
-  "GAT reads and gives another time to live": [
+  "GAT reads and sets another time to live": [
     store("a", 5),
     [
       ask(gat, { key: k, extras: u32(50), opaque: 6 }),
@@ -111,7 +111,7 @@ export const getRules: Rules = {
       reply(gatKQ, { extras: u32(0), key: k, value: "a", cas: 1n }),
     ],
   ],
-  "Touch gives another time to live, and returns flags without a value": [
+  "Touch sets another time to live, and returns flags without a value": [
     store("a", 5),
     [ask(touch, { key: k, extras: u32(50) }), reply(touch, { extras: u32(5), cas: 1n })],
     50,

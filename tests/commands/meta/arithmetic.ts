@@ -39,7 +39,7 @@ export const arithmeticRules: Rules = {
     ["ma k c t O1 k\r\nmg k c\r\n", "HD c#3 t100 O1 kk\r\nHD c#3\r\n"],
   ],
   "ma returns k and O of what is not there": [["ma k O1 k t c v\r\n", "NF O1 kk\r\n"]],
-  "ma T gives another time to live, from where it stands": [
+  "ma T sets another time to live, from where it stands": [
     [
       "ms k 1\r\n5\r\nma k t T30\r\nma k T60 t\r\nmg k t\r\n",
       "HD\r\nHD t-1\r\nHD t60\r\nHD t60\r\n",

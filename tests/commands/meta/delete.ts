@@ -34,7 +34,7 @@ export const deleteRules: Rules = {
     ["md k I\r\n", "HD\r\n"],
     ["mg k c f t v\r\n", "VA 1 c#2 f5 t100 X W\r\na\r\n"],
   ],
-  "md I T gives another time to live": [
+  "md I T sets another time to live": [
     ["ms k 1 T100\r\na\r\nmd k I T30\r\n", "HD\r\nHD\r\n"],
     ["mg k t v\r\n", "VA 1 t30 X W\r\na\r\n"],
     30,

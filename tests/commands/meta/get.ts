@@ -74,7 +74,7 @@ export const getRules: Rules = {
     ["set k 0 0 1\r\na\r\n", "STORED\r\n"],
     ["mg k q\r\nmg k q v\r\nmg l v q\r\nmn\r\n", "HD\r\nVA 1\r\na\r\nMN\r\n"],
   ],
-  "mg T gives another time to live": [
+  "mg T sets another time to live": [
     ["set k 0 0 1\r\na\r\n", "STORED\r\n"],
     ["mg k T50\r\nmg k t\r\n", "HD\r\nHD t50\r\n"],
     ["mg k T0 v\r\nmg k t\r\n", "VA 1\r\na\r\nHD t-1\r\n"],

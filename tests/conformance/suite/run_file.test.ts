@@ -21,7 +21,7 @@ async function buildOf(files: Record<string, string>): Promise<Build & AsyncDisp
   };
 }
 
-/** Waits for a file with a line in it, and gives the line. */
+/** Waits for a file with a line in it, and returns the line. */
 async function lineIn(path: string): Promise<string> {
   for (;;) {
     const text = await Deno.readTextFile(path).catch(() => "");

@@ -23,6 +23,15 @@ Deno.test("a password that was right is known the next time without a hash; a wr
   assertEquals((await again)?.name, "ann");
 });
 
+Deno.test("of clients that log in together the first hashes for all", async () => {
+  const users = await usersOf([ann]);
+  const check = () => users.check(bytes("ann"), bytes("right"), "1.2.3.4");
+  const first = check();
+  const others = Array.from({ length: 5 }, check);
+  assertEquals((await first)?.name, "ann");
+  for (const other of others) assertEquals((await other)?.name, "ann");
+});
+
 Deno.test("an unknown user takes as many hashes as a known one, and is nobody", async () => {
   const users = await usersOf([ann]);
   const guess = users.check(bytes("bob"), bytes("right"), "1.2.3.4");

@@ -75,8 +75,9 @@ const text: Record<string, readonly [user: string, ...steps: Step[]]> = {
     `VERSION ${VERSION}\r\nMN\r\n${DENIED.repeat(15)}`,
   ]],
   "stats is not stats reset, nor what is switched for all": ["app", [
-    "stats reset\r\nstats res\r\nstats detail on\r\nstats events\r\nstats detail dump\r\n",
-    `${DENIED.repeat(4)}END\r\n`,
+    "stats reset\r\nstats res\r\nstats detail on\r\nstats events\r\nstats hot reset\r\nstats slow reset\r\n" +
+    "stats detail dump\r\n",
+    `${DENIED.repeat(6)}END\r\n`,
   ]],
   "an admin has stats, and its own commands": ["boss", [
     "verbosity 1\r\nstats reset\r\nflush_all\r\nlru mode flat\r\n",

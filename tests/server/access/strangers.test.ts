@@ -18,7 +18,7 @@ const login = "set l 0 0 3\r\nu p\r\n";
 
 /** A connection that may log in. */
 class Caller {
-  readonly session = { authenticated: false };
+  readonly session = { authenticated: false, checking: false };
   closed = false;
   close(): void {
     this.closed = true;
@@ -41,14 +41,20 @@ Deno.test("where the share of strangers is full the oldest makes room, and who h
 
 Deno.test("a stranger has 5 seconds to log in", () => {
   const strangers = new Strangers(10);
-  const [slow, quick] = [new Caller(), new Caller()];
+  const [slow, quick, waiting] = [new Caller(), new Caller(), new Caller()];
   strangers.enter(slow);
   strangers.enter(quick);
+  strangers.enter(waiting);
+  // Its password is being checked: the time is the server's.
+  waiting.session.checking = true;
   quick.session.authenticated = true;
   for (let second = 0; second < LOGIN_TIME; second++) strangers.tick();
   assertEquals(slow.closed, false);
   strangers.tick();
-  assertEquals([slow.closed, quick.closed, strangers.size], [true, false, 0]);
+  assertEquals([slow, quick, waiting].map(({ closed }) => closed), [true, false, false]);
+  waiting.session.checking = false;
+  strangers.tick();
+  assertEquals([waiting.closed, strangers.size], [true, 0]);
 });
 
 Deno.test("a full share of strangers lets a client that logs in through", async () => {
@@ -150,6 +156,11 @@ const reaches: Record<string, [hostname: string, addresses: string[], reach: str
   "all addresses of a machine on a private network": [
     "0.0.0.0",
     ["127.0.0.1", "172.17.0.2"],
+    "private",
+  ],
+  "all of IPv4 of a machine whose public address is of IPv6": [
+    "0.0.0.0",
+    ["127.0.0.1", "10.0.0.1", "2600::1"],
     "private",
   ],
   "all of a machine with a public one": ["::", ["127.0.0.1", "10.0.0.1", "2600::1"], "public"],

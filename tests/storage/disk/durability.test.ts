@@ -5,6 +5,7 @@ import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
+import { Batch } from "../../../lib/storage/contract.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
@@ -184,6 +185,22 @@ for (const order of ["after", "before"]) {
     await store.close();
   });
 }
+
+Deno.test("a batch that its connection has given up is told of no loss", async () => {
+  const { store: caller, disk } = await held("everysec");
+  const { store } = caller;
+  const [gone, there] = [new Batch(), new Batch()];
+  await store.swap(k, "any", itemOf("of nobody"), gone);
+  // The connection takes it for its next client's requests.
+  gone.clear();
+  await store.swap(other, "any", itemOf("lost"), there);
+  disk.fault = (operation) => operation === "write" ? "EIO" : undefined;
+  await assertRejects(async () => await store.commit(there), StoreError);
+  disk.fault = () => undefined;
+  assertEquals(gone.loss, undefined);
+  await store.commit(gone);
+  await caller.close();
+});
 
 Deno.test("a write that failed late, and is on the disk all the same, does not come back", async () => {
   const { store, disk, open } = await held("everysec");

@@ -164,7 +164,7 @@ Deno.test("near the end of the room sets are refused with an eighth of it free, 
   await store.close();
 });
 
-Deno.test("an idle store gives back the room of items that have expired", async () => {
+Deno.test("an idle store reclaims the room of items that have expired", async () => {
   const place = new Place();
   const store = await place.open({ segmentBytes: 1 << 26 });
   const exptime = place.clock.now() + 10_000;

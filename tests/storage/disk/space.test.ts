@@ -18,7 +18,7 @@ import { type Caller, callerOf } from "../caller.ts";
 
 const SEGMENT = 1 << 14;
 
-/** Items of which a store has told that they were thrown out. */
+/** Items of which a store has told that they were evicted. */
 const gone: string[] = [];
 
 interface Use {
@@ -439,7 +439,7 @@ withStore("after a sync that failed writes are refused with the cause, and reads
 });
 
 withStore(
-  "with evict no more is thrown out than makes room, also when writers wait for it",
+  "with evict no more is evicted than makes room, also when writers wait for it",
   { maxDisk: 1 << 18, evict: true },
   async ({ store, set }) => {
     let least = Infinity;
@@ -453,7 +453,7 @@ withStore(
 );
 
 withStore(
-  "a listing that nobody takes holds no more than there is room for, and nothing is thrown out in vain",
+  "a listing that nobody takes holds no more than there is room for, and nothing is evicted in vain",
   { maxDisk: 1 << 18, evict: true },
   async ({ store, set, own }) => {
     const fill = async (from: number, count: number) => {
@@ -472,7 +472,7 @@ withStore(
     await listing.next();
     const { evictions, items } = store.info();
     assert(await fill(1500, 1500) > 0, "what is listed takes its room");
-    assert(store.info().evictions - evictions < items / 2, "no more is thrown out than makes room");
+    assert(store.info().evictions - evictions < items / 2, "no more is evicted than makes room");
     await listing.return!();
     assertEquals(await fill(3000, 1500), 0);
     assertEquals(own("held_bytes"), 0);

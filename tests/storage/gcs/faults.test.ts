@@ -338,7 +338,7 @@ Deno.test("gcs faults: a service that cannot be reached leaves nothing unclear, 
   await store.close();
 });
 
-Deno.test("gcs faults: a bucket that goes away is an error at once, and no miss", async () => {
+Deno.test("gcs faults: a bucket that goes away is an error immediately, and no miss", async () => {
   await using place = await Place.open();
   const store = await place.store();
   await commands.set(store, "k", "v");

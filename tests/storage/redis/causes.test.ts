@@ -3,7 +3,8 @@ import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
-import { freePort, missing, RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { missing, RedisCluster, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 const k = bytesOf("k");

@@ -60,7 +60,7 @@ export async function assertCoherent(place: RedisServer | RedisCluster): Promise
   assertEquals(new Set(uniques).size, uniques.length);
 }
 
-/** One server's part; gives the cas uniques that it has spent. */
+/** One server's part; returns the cas uniques that it has spent. */
 async function serve(url: string, cluster: boolean, name: string): Promise<string[]> {
   const store = await callerOf(openRedisStore({
     urls: [url],

@@ -5,7 +5,8 @@ import { makeCertificate } from "../../certificates.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { sentinelTest, Watched } from "./sentinel.ts";
-import { freePort, RedisServer, until } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { RedisServer, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 const k = bytesOf("k");

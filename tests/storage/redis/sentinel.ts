@@ -4,7 +4,8 @@
  * @module
  */
 
-import { freePort, missing, RedisServer, until } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { missing, RedisServer, until } from "./servers.ts";
 
 /** Why the tests with Sentinel are skipped, if they are. */
 export const noSentinel: string | undefined = missing ?? (() => {

@@ -5,6 +5,7 @@
  */
 
 import { Redis } from "ioredis";
+import { freePort } from "../../ports.ts";
 
 /** Why the tests on real servers are skipped, if they are. */
 export const missing: string | undefined = ["redis-server", "redis-cli"].find((program) => {
@@ -26,22 +27,6 @@ export function forAllTests(place: RedisServer | RedisCluster): void {
   if (missing !== undefined) return;
   Deno.test.beforeAll(async () => void await place.start());
   Deno.test.afterAll(() => place[Symbol.asyncDispose]());
-}
-
-/** A port that nobody listens on. A cluster's bus takes the same plus 10,000. */
-export function freePort(): number {
-  for (;;) {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr as Deno.NetAddr;
-    listener.close();
-    if (port > 55_000) continue;
-    try {
-      Deno.listen({ hostname: "127.0.0.1", port: port + 10_000 }).close();
-      return port;
-    } catch {
-      continue;
-    }
-  }
 }
 
 /** Waits for `condition`, and fails when it does not come within so many milliseconds. */
@@ -82,8 +67,10 @@ export class RedisServer implements AsyncDisposable {
     const isFirst = this.#directory === undefined;
     this.#directory ??= await Deno.makeTempDir({ prefix: "kvs-redis-" });
     for (let tries = 1; !await this.#launch(); tries++) {
-      if (!isFirst || tries === 5) throw new Error("redis-server ends at its start");
-      this.port = freePort();
+      if (tries === 50) throw new Error("redis-server ends at its start");
+      // Started again it needs the same port, which a connection of somebody's may have for a while.
+      if (isFirst) this.port = freePort();
+      else await new Promise((resolve) => setTimeout(resolve, 200));
     }
     return this;
   }

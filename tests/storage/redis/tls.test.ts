@@ -3,7 +3,8 @@ import { bytesOf } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { makeCertificate, openssl } from "../../certificates.ts";
 import { itemOf } from "../contract.ts";
-import { freePort, RedisServer, redisTest } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { RedisServer, redisTest } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 /** A Redis on TLS, whose certificate names what `names` says. */

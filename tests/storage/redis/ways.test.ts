@@ -4,7 +4,8 @@ import { StoreError } from "../../../lib/errors.ts";
 import { makeCertificate } from "../../certificates.ts";
 import { itemOf } from "../contract.ts";
 import { Proxy } from "./proxy.ts";
-import { freePort, RedisServer, redisTest, until } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { RedisServer, redisTest, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
 
 const k = bytesOf("k");

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { Harness } from "../../server/harness.ts";
 import { exchangeWith } from "../../server/wire.ts";
-import { forAllTests, freePort, RedisServer, redisTest, until } from "./servers.ts";
+import { freePort } from "../../ports.ts";
+import { forAllTests, RedisServer, redisTest, until } from "./servers.ts";
 import { openOn } from "./stores.ts";
 
 const server = new RedisServer();

@@ -85,7 +85,7 @@ export function bytesIn(table: Uint32Array): Uint8Array {
   return new Uint8Array(table.buffer, table.byteOffset, table.byteLength);
 }
 
-/** Reads an image's parts; `read` gives as many bytes from an offset, or fewer at the end. */
+/** Reads an image's parts; `read` returns as many bytes from an offset, or fewer at the end. */
 export class ImageReader {
   /** Whether each table of items is followed by one of amendments. */
   isPaired = false;

@@ -164,7 +164,7 @@ export class RecordBuffer {
     this.length = at + size;
   }
 
-  /** Forgets everything, and gives back memory beyond a mebibyte. */
+  /** Forgets everything, and frees memory beyond a mebibyte. */
   clear(): void {
     this.length = 0;
     if (this.bytes.length > Math.max(1 << 20, this.initial)) {

@@ -150,7 +150,7 @@ export class KeyIndex {
     }
   }
 
-  /** Sets the key's place; gives whether it had one, which is left in {@linkcode high} and `low`. */
+  /** Sets the key's place; returns whether it had one, which is left in {@linkcode high} and `low`. */
   set(a: number, b: number, c: number, high: number, low: number): boolean {
     const shard = a >>> SHARD_SHIFT;
     const table = this.tables[shard];
@@ -181,7 +181,7 @@ export class KeyIndex {
     return false;
   }
 
-  /** Takes the key out; gives whether it was there, and its place as {@linkcode find} does. */
+  /** Takes the key out; returns whether it was there, and its place as {@linkcode find} does. */
   remove(a: number, b: number, c: number): boolean {
     const shard = a >>> SHARD_SHIFT;
     const table = this.tables[shard];

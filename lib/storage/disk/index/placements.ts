@@ -137,7 +137,7 @@ export class Placements {
     this.account(segment, size);
   }
 
-  /** Takes a key out, for a tombstone that was appended; gives whether it was there. */
+  /** Takes a key out, for a tombstone that was appended; returns whether it was there. */
   drop(a: number, b: number, c: number): boolean {
     if (this.amendments.size !== 0) this.dropAmendment(a, b, c, false);
     if (!this.index.remove(a, b, c)) return false;

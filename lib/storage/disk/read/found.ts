@@ -61,7 +61,7 @@ export class Found {
     this.cas = reader.cas;
   }
 
-  /** What the swap gives if that is not what it expects, or there is nothing to delete. */
+  /** What the swap returns if that is not what it expects, or there is nothing to delete. */
   refusal(expected: Expected, next: NewItem | null, now: number): Swapped | undefined {
     if (this.time !== 0 && this.time <= now) {
       return next === null || typeof expected === "object" ? "absent" : undefined;

@@ -23,7 +23,7 @@ const FIRST_PROBE = 64;
 const LAST_PROBE = 1 << 15;
 const SOON = 4;
 
-/** Reads records; what it gives at once is valid until the next read at once. */
+/** Reads records; what is read synchronously is valid until the next such read. */
 export class RecordReads {
   /** Reads that others were let past, and records that were found damaged. */
   slow = 0;
