@@ -6,6 +6,7 @@
 
 import type { Option } from "./option.ts";
 import { environmentName, type Spec } from "./parse.ts";
+import { columns } from "./terminal.ts";
 
 /** What a program's `--help` says besides its options. */
 export interface Manual {
@@ -23,11 +24,14 @@ export interface Manual {
   readonly notes?: string;
 }
 
+/** The widest line. */
 const WIDTH = 100;
+/** The narrowest terminal that lines are broken for. */
+const LEAST_WIDTH = 60;
 const INDENT = 30;
 
 /**
- * The help text of a program, at most 100 columns wide, ending in a line end.
+ * The help text of a program, at most 100 columns wide and no wider than the terminal, ending in a line end.
  *
  * Options that are ignored are named in one line, those that are refused in another; of the others each shows its value, what it
  * does, its environment variable and its default.
@@ -69,7 +73,7 @@ export interface Topic {
   readonly notes?: string;
 }
 
-/** The help text of one command, at most 100 columns wide, ending in a line end. */
+/** The help text of one command, at most 100 columns wide and no wider than the terminal, ending in a line end. */
 export function topicText({ usage, about, options, examples, notes }: Topic): string {
   const parts = [`Usage: ${usage}`, wrap(about, 0)];
   if (options.length > 0) parts.push(["Options:", ...options.map(optionRow)].join("\n"));
@@ -102,10 +106,11 @@ function row(left: string, right: string): string {
 
 /** Breaks a text into lines of the help's width; every line but the first is indented. */
 function wrap(text: string, indent: number): string {
+  const width = Math.min(WIDTH, Math.max(LEAST_WIDTH, columns()));
   const lines = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1)!;
-    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) lines.push(word);
+    if (line !== "" && indent + line.length + 1 + word.length > width) lines.push(word);
     else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
   }
   return lines.join(`\n${" ".repeat(indent)}`);

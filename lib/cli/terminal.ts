@@ -23,6 +23,11 @@ export function isTerminal(): boolean {
   return Deno.stdout.isTerminal();
 }
 
+/** How many letters a line of the terminal has; without one there is no bound. */
+export function columns(): number {
+  return isTerminal() ? Deno.consoleSize().columns : Infinity;
+}
+
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 };
 
 /** A text in colour, where it goes to a terminal and `NO_COLOR` is not set. */

@@ -53,7 +53,7 @@ export async function missing(program: string, version = "--version"): Promise<b
 export const tmuxMissing: boolean = await missing("tmux", "-V");
 
 /** How often a screen is looked at until it shows what is waited for, and how long between, in ms. */
-const LOOKS = 600;
+const LOOKS = 2400;
 const BETWEEN = 50;
 
 /** A terminal of 120 columns and 40 rows in which a command runs; ended when it is disposed of. */

@@ -114,3 +114,18 @@ Deno.test("OpenTelemetry: nothing is sent where Deno does not export", async () 
   assertEquals(await server.exit(), 0);
   assertEquals(receiver.raw, "");
 });
+
+Deno.test("OpenTelemetry: a collector that never answers holds up no client, and not the store's end", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = silent.accept();
+  await using server = await ServerProcess.start(MEMORY, {
+    OTEL_DENO: "true",
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${silent.addr.port}`,
+    OTEL_METRIC_EXPORT_INTERVAL: "100",
+  });
+  using _collector = await accepted;
+  await ask(server, "get a\r\n", "END\r\n");
+  server.kill("SIGTERM");
+  // Deno itself waits on for the collector: kvs has ended by then.
+  await server.says(/stopped: 0 items/);
+});

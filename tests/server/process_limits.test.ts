@@ -26,7 +26,8 @@ Deno.test("-c is fitted to the limit of open files, and a flood leaves a server 
   for (;;) {
     const reply = await exchangeWith(server.port, "set k 0 0 1\r\ny\r\nget k\r\n");
     if (reply === "STORED\r\nVALUE k 0 1\r\ny\r\nEND\r\n") break;
-    assertEquals(reply, "ERROR Too many open connections\r\n");
+    // What was sent to a server that has closed the connection may cost its client the answer.
+    if (reply !== "") assertEquals(reply, "ERROR Too many open connections\r\n");
   }
   assertMatch(
     await exchangeWith(server.port, "stats settings\r\n"),
@@ -74,7 +75,7 @@ Deno.test({
       await exchangeWith(server.port, "get k\r\n"),
       "VALUE k 0 1\r\nx\r\nEND\r\n",
     );
-    assertMatch(server.said, /cannot accept connections: .*(os error 24)/);
+    await server.says(/cannot accept connections: .*(os error 24)/);
   },
 });
 

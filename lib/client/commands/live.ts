@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isTerminal, paint, print } from "../../cli/terminal.ts";
+import { columns, isTerminal, paint, print } from "../../cli/terminal.ts";
 import { Exit } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import type { Command } from "./command.ts";
@@ -82,11 +82,6 @@ function rowOf(before: Figures, now: Figures): Record<string, number> {
 /** How wide a cell is, so that so many fit beside each other on the terminal. */
 function cellWidth(count: number): number {
   return Math.max(8, Math.min(11, Math.floor(columns() / count)));
-}
-
-/** How many letters a line of the terminal has; without one there is no bound. */
-function columns(): number {
-  return isTerminal() ? Deno.consoleSize().columns : Infinity;
 }
 
 function cells(texts: readonly string[], width: number): string {

@@ -504,6 +504,7 @@ Deno.test("a repair drops an amendment whose item is gone: an older value keeps 
   await fill(store, "c");
   await fill(store, "d");
   await touch(store, "k", clock.now() + 1e9);
+  await store.commit();
   // Both of the item's versions are still there.
   files.powerCut(true);
   await store.close().catch(() => {});

@@ -140,7 +140,7 @@ Deno.test("gcs transport: without an answer in time the connection is given up",
   let slow = true;
   await using pair = await Pair.open(
     () => slow ? new Promise((resolve) => answer = resolve) : { status: 200, body: "right" },
-    200,
+    2000,
   );
   const error = await assertRejects(() => pair.send(get), Unanswered);
   assertEquals([error.kind, error.sent], ["silent", true]);

@@ -92,7 +92,10 @@ redisTest(
     await using redis = await new RedisServer().start();
     const store = await openOn(redis, { timeout: 500 });
     await using use = new Harness({ store: () => store.store });
-    await use.exchange(["set k 0 0 1\r\nx\r\n"]);
+    await until(
+      async () => await use.exchange(["set k 0 0 1\r\nx\r\n"]) === "STORED\r\n",
+      "nothing is stored",
+    );
     await redis.kill("SIGSTOP");
     const received = await use.exchange(["get k\r\nversion\r\nset k 0 0 1\r\ny\r\nversion\r\n"]);
     await redis.kill("SIGCONT");
