@@ -7,12 +7,14 @@
  * @module
  */
 
-import { framesOf, type Workload } from "./frames.ts";
+import { type Frames, framesOf, type Workload } from "./frames.ts";
 import { busySeconds, cpuSeconds, watchOthers } from "./processes.ts";
 import { close, connect, Poll, receive, send } from "./sockets.ts";
 
 /** What the generator is told. */
-export interface Task extends Workload {
+export interface Task extends Omit<Workload, "operation"> {
+  /** `mixed` is nine batches of gets for one of sets. */
+  readonly operation: Workload["operation"] | "mixed";
   readonly port: number;
   /** The server's process, for its CPU time. */
   readonly pid: number;
@@ -34,6 +36,8 @@ export interface Measurement {
   readonly othersShare: number;
 }
 
+/** Batches of gets for one of sets, where they are mixed. */
+const MIXED_GETS = 9;
 /** A server that is silent for so long has failed, in milliseconds. */
 const SILENCE = 10_000;
 
@@ -62,15 +66,26 @@ function fill(task: Task): void {
 
 /** Connections that each send a batch, wait for its replies, and send the next. */
 class Load {
-  readonly #frames;
+  /** What is sent in turn, and what is in flight on each connection. */
+  readonly #turns: readonly Frames[];
+  readonly #frames: Frames[];
   readonly #poll: Poll;
   /** Bytes of the batch in flight that have not come, for each connection. */
   readonly #missing: Int32Array;
   readonly #memory = new Uint8Array(256 * 1024);
   #next = 0;
+  #sent = 0;
 
-  constructor(readonly sockets: number[], readonly workload: Workload) {
-    this.#frames = framesOf(workload);
+  constructor(
+    readonly sockets: number[],
+    readonly workload: Omit<Workload, "operation"> & Pick<Task, "operation">,
+  ) {
+    const frames = (operation: Workload["operation"]) => framesOf({ ...workload, operation });
+    const { operation } = workload;
+    this.#turns = operation === "mixed"
+      ? [...Array(MIXED_GETS).fill(frames("get")), frames("set")]
+      : [frames(operation)];
+    this.#frames = sockets.map(() => this.#turns[0]!);
     this.#poll = new Poll(sockets);
     this.#missing = new Int32Array(sockets.length);
   }
@@ -78,7 +93,6 @@ class Load {
   /** Runs for so many seconds and so many batches, whichever takes longer. */
   run(wantedSeconds: number, wantedBatches = 0): { operations: number; seconds: number } {
     const { pipeline } = this.workload;
-    const reply = this.#frames.reply.length * pipeline;
     const start = performance.now();
     const end = start + wantedSeconds * 1000;
     let batches = 0;
@@ -92,7 +106,8 @@ class Load {
         if (!this.#poll.ready(index)) continue;
         const count = receive(this.sockets[index]!, this.#memory);
         const missing = this.#missing[index]! -= count;
-        this.#check(count, missing + count === reply, missing === 0);
+        const reply = this.#frames[index]!.reply.length * pipeline;
+        this.#check(this.#frames[index]!, count, missing + count === reply, missing === 0);
         if (missing > 0) continue;
         batches++;
         if (ending) inFlight--;
@@ -103,18 +118,18 @@ class Load {
   }
 
   #send(index: number): void {
-    send(this.sockets[index]!, this.#frames.batches[this.#next]!);
-    this.#next = (this.#next + 1) % this.#frames.batches.length;
-    this.#missing[index] = this.#frames.reply.length * this.workload.pipeline;
+    const frames = this.#frames[index] = this.#turns[this.#sent++ % this.#turns.length]!;
+    send(this.sockets[index]!, frames.batches[this.#next]!);
+    this.#next = (this.#next + 1) % frames.batches.length;
+    this.#missing[index] = frames.reply.length * this.workload.pipeline;
   }
 
   /**
    * Lengths would not tell an error line from a reply; the first byte and the last word do. An error of the
    * binary protocol has another length than a reply.
    */
-  #check(count: number, first: boolean, last: boolean): void {
+  #check({ reply, endsAlike }: Frames, count: number, first: boolean, last: boolean): void {
     const bytes = this.#memory;
-    const { reply, endsAlike } = this.#frames;
     const whole = count > 0 &&
       (!first || bytes[0] === reply[0]) &&
       (!last || !endsAlike || count < 5 || bytes[count - 3] === reply[reply.length - 3]);

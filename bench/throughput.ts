@@ -106,6 +106,7 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
 
 type Shape = Omit<Task, "port" | "pid" | "warmUpSeconds" | "seconds"> & {
   readonly protocol: Protocol;
+  readonly operation: Operation;
 };
 
 function commandsOf(

@@ -47,7 +47,13 @@ async function programs(): Promise<Program[]> {
   const permissions = (task: string): string[] =>
     tasks[task].command.match(/--(no-prompt|allow-[^\s']+|unstable-[^\s']+)/g);
   return [
-    { name: "kvs-server", entry: "server.ts", permissions: permissions("start"), isServer: true },
+    {
+      name: "kvs-server",
+      entry: "server.ts",
+      permissions: permissions("start"),
+      isServer: true,
+      threads: ["lib/server/threads/worker.ts"],
+    },
     { name: "kvs-client", entry: "client.ts", permissions: permissions("client"), isServer: false },
     {
       name: "kvs-bench",

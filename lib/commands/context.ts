@@ -117,8 +117,12 @@ export interface Context {
   readonly connectionsBy: () => readonly ConnectionCount[];
   /** The lines of `stats conns`; a promise where they are so many that others have turns meanwhile. */
   readonly describeConnections: () => readonly Figure[] | Promise<readonly Figure[]>;
+  /** The lines of `stats threads`: what each thread has. */
+  readonly describeThreads: () => readonly Figure[];
   /** The lines of `stats limits`: what is bounded, and how often a bound was met. */
   readonly describeLimits: () => readonly Figure[];
+  /** Threads that serve. */
+  readonly threads: number;
   /** Most open connections. */
   readonly maxConnections: number;
   /** The lines of `stats settings`. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type Count, PlainCount } from "../count.ts";
 import { assert } from "../errors.ts";
 
 /** Listings that are sent concurrently, at most; memcached has one. */
@@ -16,28 +17,32 @@ export const MAX_LISTINGS = 2;
 export class Listings {
   /** Listings ended because their clients did not take them. */
   kicks = 0;
-  #running = 0;
+  readonly #running: Count;
   /** The counts and lists of `stats`: one is made, the others wait for their turn. */
   #counting: Promise<void> = Promise.resolve();
 
-  /** @param patience how long a client may take for a part of a listing, in milliseconds */
-  constructor(readonly patience = 20_000) {}
+  /**
+   * @param patience how long a client may take for a part of a listing, in milliseconds
+   * @param running where listings are counted
+   */
+  constructor(readonly patience = 20_000, running: Count = new PlainCount()) {
+    this.#running = running;
+  }
 
   /** Listings that are sent now. */
   get running(): number {
-    return this.#running;
+    return this.#running.value;
   }
 
   /** Begins to send a listing; false where there are too many. {@linkcode end} it. */
   begin(): boolean {
-    if (this.#running >= MAX_LISTINGS) return false;
-    this.#running++;
-    return true;
+    if (this.#running.add(1) <= MAX_LISTINGS) return true;
+    this.#running.add(-1);
+    return false;
   }
 
   end(): void {
-    assert(this.#running > 0, "a listing ends that was not begun");
-    this.#running--;
+    assert(this.#running.add(-1) >= 0, "a listing ends that was not begun");
   }
 
   /** Makes a count or a list of the store or the connections, one after the other. */

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { binaryString } from "../bytes.ts";
+import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { KeyedMap } from "../keyed_map.ts";
 
 /** Prefixes that are counted, at most: keys are a client's to choose, memory is not. */
 const MAX_PREFIXES = 10_000;
 
-class Counts {
+/** What is counted of a prefix. */
+export class Counts {
   gets = 0;
   sets = 0;
   deletes = 0;
@@ -50,6 +51,25 @@ export class PrefixCounts {
   /** Forgets all: `stats reset`. */
   clear(): void {
     this.#counts.clear();
+  }
+
+  /** All counts, by prefix as a binary string. */
+  *entries(): Generator<readonly [prefix: string, counts: Readonly<Counts>]> {
+    for (const [prefix, counts] of this.#counts) yield [binaryString(prefix), counts];
+  }
+
+  /** Adds what was counted elsewhere for a prefix, a binary string. */
+  add(prefix: string, more: Readonly<Counts>): void {
+    const bytes = bytesOfBinaryString(prefix);
+    let counts = this.#counts.get(bytes);
+    if (counts === undefined) {
+      if (this.#counts.size >= MAX_PREFIXES) return;
+      this.#counts.set(bytes, counts = new Counts());
+    }
+    counts.gets += more.gets;
+    counts.sets += more.sets;
+    counts.deletes += more.deletes;
+    counts.hits += more.hits;
   }
 
   /** The lines of `stats detail dump`, for the prefixes of keys that may be shown. */

@@ -8,6 +8,7 @@
  */
 
 import { binaryString, ByteBuffer } from "../bytes.ts";
+import { type Count, PlainCount } from "../count.ts";
 
 /** What can be watched. A watcher may want several. */
 export const Kind = {
@@ -55,7 +56,18 @@ export interface Evicted {
   readonly size: number;
 }
 
-/** All watchers of a server. */
+/** A line for watchers in other threads: its kind, its text, and the key that it tells of, if any. */
+export type WatchedLine = readonly [kind: number, line: string, key: Uint8Array | undefined];
+
+/** The watchers of other threads. */
+export interface OtherWatchers {
+  /** The kinds that are watched here are others from now on. */
+  changed(): void;
+  /** Something has happened that is watched elsewhere. */
+  line(line: WatchedLine): void;
+}
+
+/** All watchers of a server, or of one of its threads. */
 export class Watchers {
   /** The kinds that somebody watches, as a sum of {@linkcode Kind}s; 0 for none. */
   kinds = 0;
@@ -64,11 +76,24 @@ export class Watchers {
   sent = 0;
   skipped = 0;
   readonly #watchers = new Set<Watcher>();
-  #lines = 0;
+  readonly #lines: Count;
+  /** The kinds that are watched elsewhere. */
+  #elsewhere = 0;
+
+  /**
+   * @param lines where lines are counted: each has a number of its own
+   * @param others where watchers of other threads are told, where there are any
+   */
+  constructor(lines: Count = new PlainCount(), private readonly others?: OtherWatchers) {
+    this.#lines = lines;
+  }
+
+  /** How many watch elsewhere, as far as is known. */
+  countElsewhere = 0;
 
   /** How many watch. */
   get count(): number {
-    return this.#watchers.size;
+    return this.#watchers.size + this.countElsewhere;
   }
 
   /**
@@ -159,22 +184,44 @@ export class Watchers {
     if ((this.kinds & kind) === 0) return;
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     const second = Math.floor(micros / 1e6);
-    const line = `ts=${second}.${micros - second * 1e6} gid=${++this.#lines} ${text}\n`;
+    const line = `ts=${second}.${micros - second * 1e6} gid=${this.#lines.add(1)} ${text}\n`;
     this.written++;
+    this.push(kind, line, key);
+    // A key is a view of what is used again.
+    if ((this.#elsewhere & kind) !== 0) this.others!.line([kind, line, key?.slice()]);
+  }
+
+  /** A line for those here that watch its kind. */
+  push(kind: number, line: string, key: Uint8Array | undefined): void {
     for (const watcher of this.#watchers) {
       if ((watcher.kinds & kind) === 0 || watcher.shows?.(key) === false) continue;
       if (!watcher.push(line)) this.skipped++;
     }
   }
 
+  /** The kinds that are watched here. */
+  get kindsHere(): number {
+    let kinds = 0;
+    for (const watcher of this.#watchers) kinds |= watcher.kinds;
+    return kinds;
+  }
+
+  /** These kinds are watched elsewhere. */
+  set elsewhere(kinds: number) {
+    this.#elsewhere = kinds;
+    this.kinds = this.kindsHere | kinds;
+  }
+
   #sumKinds(): void {
-    this.kinds = 0;
-    for (const { kinds } of this.#watchers) this.kinds |= kinds;
+    this.kinds = this.kindsHere | this.#elsewhere;
+    this.others?.changed();
   }
 }
 
 /** One client that watches. */
 export class Watcher {
+  /** Resolves when all threads know of it; false where they have too many. */
+  ready?: Promise<boolean>;
   readonly #waiting = new ByteBuffer(4096);
   #lines = 0;
   #skipped = 0;

@@ -128,6 +128,8 @@ export type DumpFormat = "metadump" | "mgdump";
 
 /** What a connection receives after a command that turns it into a stream. */
 export interface LogStream {
+  /** Resolves when nothing is missed any more; false where there are too many streams. At hand without it. */
+  readonly ready?: Promise<boolean>;
   /** Waits for lines and appends them to `lines`; whether there will be more. */
   next(lines: { ascii(text: string): void }): Promise<boolean>;
   close(): void;

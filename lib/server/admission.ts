@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type AddressCounts, PlainAddressCounts } from "./address_counts.ts";
+import { type Count, PlainCount } from "../count.ts";
 import type { Counters } from "../observe/counters.ts";
 import { Episode } from "./episode.ts";
 
@@ -20,26 +22,39 @@ export interface AdmissionLimits {
   readonly perSecond: number;
 }
 
+/** What is counted over all threads, where there are several. */
+export interface AdmissionCounts {
+  /** Open connections. */
+  readonly connections: Count;
+  /** Those of each address, and those that it has made in this second. */
+  readonly byAddress: AddressCounts;
+  readonly recent: AddressCounts;
+}
+
 /** What is decided of a new connection: it comes in, there is no room, or its address has its share. */
 export type Verdict = "admitted" | "full" | "greedy";
 
 /** Counts connections, and says which may come. */
 export class Admission {
   /** Connections that are in. */
-  #size = 0;
+  readonly #size: Count;
   /** Whether a Unix socket is listened on beside TCP. */
   hasUnix = false;
   /** Connections by address, where that is bounded. */
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress: AddressCounts;
   /** New connections of this second by address, where that is bounded: cleared by {@linkcode tick}. */
-  readonly #recent = new Map<string, number>();
+  readonly #recent: AddressCounts;
   readonly #greed: Episode;
 
   constructor(
     readonly limits: AdmissionLimits,
     readonly counters: Counters,
     log: (line: string) => void,
+    common?: AdmissionCounts,
   ) {
+    this.#size = common?.connections ?? new PlainCount();
+    this.#byAddress = common?.byAddress ?? new PlainAddressCounts();
+    this.#recent = common?.recent ?? new PlainAddressCounts();
     this.#greed = new Episode(log, "no address has more than its share of connections any more");
   }
 
@@ -48,7 +63,7 @@ export class Admission {
     const reserve = this.hasUnix && transport === "tcp"
       ? Math.min(UNIX_RESERVE, this.limits.connections - 1)
       : 0;
-    return this.#size >= this.limits.connections - reserve;
+    return this.#size.value >= this.limits.connections - reserve;
   }
 
   /** Decides; one that is admitted must {@linkcode leave}. */
@@ -58,17 +73,15 @@ export class Admission {
       this.counters.rejected_by_address++;
       return "greedy";
     }
-    this.#size++;
+    this.#size.add(1);
     return "admitted";
   }
 
   /** Says that an admitted connection has ended. */
   leave(addr: Deno.Addr): void {
-    this.#size--;
+    this.#size.add(-1);
     if (this.limits.perAddress === 0 || addr.transport !== "tcp") return;
-    const remaining = this.#byAddress.get(addr.hostname)! - 1;
-    if (remaining > 0) this.#byAddress.set(addr.hostname, remaining);
-    else this.#byAddress.delete(addr.hostname);
+    this.#byAddress.leave(addr.hostname);
   }
 
   /** Call once a second. */
@@ -80,26 +93,18 @@ export class Admission {
   /** Whether an address has its share; counts the connection where it has not. */
   #isGreedy(address: string): boolean {
     const { perAddress, perSecond } = this.limits;
-    if (perSecond > 0) {
-      const recent = this.#recent.get(address) ?? 0;
-      if (recent >= perSecond) {
-        this.#greed.happen(
-          `${address} makes more than ${perSecond} connections a second (--connect-rate): ` +
-            "they are closed",
-        );
-        return true;
-      }
-      this.#recent.set(address, recent + 1);
+    if (perSecond > 0 && !this.#recent.enter(address, perSecond)) {
+      this.#greed.happen(
+        `${address} makes more than ${perSecond} connections a second (--connect-rate): ` +
+          "they are closed",
+      );
+      return true;
     }
-    if (perAddress > 0) {
-      const open = this.#byAddress.get(address) ?? 0;
-      if (open >= perAddress) {
-        this.#greed.happen(
-          `${address} has ${perAddress} connections (--max-connections-per-ip): more are closed`,
-        );
-        return true;
-      }
-      this.#byAddress.set(address, open + 1);
+    if (perAddress > 0 && !this.#byAddress.enter(address, perAddress)) {
+      this.#greed.happen(
+        `${address} has ${perAddress} connections (--max-connections-per-ip): more are closed`,
+      );
+      return true;
     }
     return false;
   }

@@ -21,6 +21,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly store: NonNullable<Given["store"]>;
   readonly dataDir: string;
   readonly protocol: Protocol;
+  /** Threads that serve connections. */
+  readonly threads: number;
   /** Milliseconds of silence after which a connection is closed; 0 for never. */
   readonly idleTimeout: number;
   /** Bytes that the replies in hand of a connection may take, or `Infinity`. */
@@ -36,6 +38,8 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly http: HttpAddress | undefined;
 }
 
+/** Threads where `-t` says nothing: several are as new as they are fast. */
+const THREADS = 1;
 /** What an address of `-l` begins with that is a Unix socket. */
 const UNIX = "unix:";
 /** Where memcached finds the users of `-S` if it is built with `--enable-sasl-pwdb`. */
@@ -72,6 +76,7 @@ export function configure(given: Given): Configuration {
     ...store,
     authFile,
     protocol,
+    threads: given.threads ?? THREADS,
     unixSocket,
     extended,
     http: given.http === undefined ? undefined : readHttpAddress(given.http, protection),

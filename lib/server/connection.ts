@@ -506,6 +506,11 @@ export class Connection {
   async #watch(dialect: Dialect, { watch }: Outcome): Promise<void> {
     const stream = watch!;
     if (this.#refusesAfterOthers(dialect, "watch")) return stream.close();
+    if (stream.ready !== undefined && !await stream.ready) {
+      stream.close();
+      dialect.fail(0, failures.tooManyWatchers, this.#out);
+      return this.#owe(0);
+    }
     try {
       // What was asked before and wanted no answer must not wait until the watcher leaves.
       await this.#context.store.commit(this.session.batch);

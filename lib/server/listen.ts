@@ -17,6 +17,8 @@ export interface Addresses {
   /** How many connections may wait to be accepted; the system may allow fewer. */
   readonly backlog: number;
   readonly socket?: UnixSocket;
+  /** Whether others of this process listen on the same addresses. */
+  readonly reusePort?: boolean;
   /** TLS for the endpoints that have it. */
   readonly tls?: Encryption | undefined;
 }
@@ -36,14 +38,29 @@ export interface UnixSocket {
 }
 
 /** A listener and what is known of it. */
-export interface Listening {
+export interface Listening extends Omit<Place, "addr"> {
   readonly listener: Acceptor;
+}
+
+/** What is listened on, for whoever has no part in it. */
+export interface Place {
+  readonly addr: Deno.Addr;
   /** `127.0.0.1:11211` or the path. */
   readonly address: string;
   /** The dialects of the connections that come by it. */
   readonly protocol: Protocol;
   /** What is asked of clients' certificates; `undefined` without TLS. */
   readonly policy: PeerPolicy | undefined;
+}
+
+/** The places of listeners. */
+export function placesOf(listening: readonly Listening[]): Place[] {
+  return listening.map(({ listener: { addr }, address, protocol, policy }) => ({
+    addr,
+    address,
+    protocol,
+    policy,
+  }));
 }
 
 /**
@@ -67,11 +84,35 @@ export async function listen(addresses: Addresses): Promise<Listening[]> {
 }
 
 /**
+ * Listens on addresses where another thread of this process listens with `reusePort`.
+ *
+ * @throws {ExitError} 71, in one line, where one cannot be listened on; none is open then.
+ */
+export function listenOn(
+  places: ReadonlyArray<{ readonly addr: Deno.Addr; readonly protocol: Protocol }>,
+  backlog: number,
+): Listening[] {
+  const open: Listening[] = [];
+  try {
+    for (const { addr, protocol } of places) {
+      if (addr.transport !== "tcp") continue;
+      const { hostname, port } = addr;
+      const listener = Deno.listen({ hostname, port, tcpBacklog: backlog, reusePort: true });
+      open.push({ listener, address: textOf(addr), protocol, policy: undefined });
+    }
+  } catch (error) {
+    for (const { listener } of open) listener.close();
+    throw cannotListen("the address of another thread", error);
+  }
+  return open;
+}
+
+/**
  * Writes which ports are listened on, as memcached does for who started it with `-p -1`: a line `TCP INET:
  * 11211` or `TCP INET6: 11211` a listener. The file appears whole or not at all.
  */
-export function writePortFile(path: string, listening: readonly Listening[]): void {
-  const lines = listening.map(({ listener: { addr } }) => {
+export function writePortFile(path: string, addresses: readonly Deno.Addr[]): void {
+  const lines = addresses.map((addr) => {
     if (addr.transport !== "tcp") return "";
     return `TCP ${addr.hostname.includes(":") ? "INET6" : "INET"}: ${addr.port}\n`;
   });
@@ -88,7 +129,7 @@ export function writePortFile(path: string, listening: readonly Listening[]): vo
  */
 async function listenTcp(
   endpoint: Endpoint,
-  { backlog, tls }: Addresses,
+  { backlog, tls, reusePort = false }: Addresses,
   open: readonly Listening[],
 ): Promise<Listening[]> {
   const { host, port, protocol } = endpoint;
@@ -99,7 +140,7 @@ async function listenTcp(
   for (const hostname of await addressesOf(host)) {
     try {
       const listener = policy === undefined
-        ? Deno.listen({ hostname, port: bound, tcpBacklog: backlog })
+        ? Deno.listen({ hostname, port: bound, tcpBacklog: backlog, reusePort })
         : await tls!.by.listen({ hostname, port: bound, backlog }, policy);
       bound = listener.addr.port;
       listening.push({ listener, address: textOf(listener.addr), protocol, policy });

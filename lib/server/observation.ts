@@ -26,7 +26,7 @@ import { isLoopback } from "./http/address.ts";
 import type { HttpServer } from "./http/http.ts";
 import type { Live } from "./http/live.ts";
 import { Notifier } from "./notify.ts";
-import type { Server } from "./server.ts";
+import type { Front } from "./front.ts";
 import { optionParts } from "./option_labels.ts";
 import { isJournal, writeStderr } from "./stderr.ts";
 
@@ -62,7 +62,7 @@ export class Observation {
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
   #live: Live | undefined;
-  #server: Server | undefined;
+  #server: Pick<Front, "talkers"> | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -122,7 +122,7 @@ export class Observation {
   }
 
   /** The store is open and connections are accepted. */
-  serve(context: Context, server: Server, detail: string): void {
+  serve(context: Context, server: Pick<Front, "talkers">, detail: string): void {
     this.#context = context;
     this.#server = server;
     const { version: memcached, storeName } = context;

@@ -23,6 +23,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "maxClientMemory",
     "listenBacklog",
     "idleTimeout",
+    "threads",
     "maxReqsPerEvent",
   ]],
   ["Who may do what", [

@@ -29,6 +29,8 @@ import { tlsVersions } from "./tls_options.ts";
 import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
+/** Beyond that the thread that has the store would be the only one with work to do. */
+const MAX_THREADS = 128;
 
 /** The table. */
 export const serverOptions = {
@@ -358,6 +360,12 @@ export const serverOptions = {
     help:
       "memcached's extended options, such as idle_timeout=SECONDS, track_sizes, no_maxconns_fast",
   }),
+  threads: integer({
+    flags: "-t, --threads",
+    min: 1,
+    max: MAX_THREADS,
+    help: "threads that serve connections; one, where it is not given",
+  }),
   maxReqsPerEvent: integer({
     flags: "-R, --max-reqs-per-event",
     min: 1,
@@ -371,7 +379,6 @@ export const serverOptions = {
     ...integer({ flags: "-U, --udp-port", min: 0, max: 0, default: 0, help: "" }),
     takes: "0 alone, as kvs serves no UDP",
   }),
-  threads: ignored(integer({ flags: "-t, --threads", min: 1, help: "" })),
   napiIds: ignored(integer({ flags: "-N, --napi-ids", min: 1, help: "" })),
   user: ignored(text({ flags: "-u, --user", value: "NAME", help: "" })),
   factor: ignored(

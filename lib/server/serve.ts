@@ -7,39 +7,47 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
-import { Crawls } from "../commands/crawls.ts";
-import { Listings } from "../commands/listings.ts";
 import { Counters } from "../observe/counters.ts";
-import { PrefixCounts } from "../observe/prefixes.ts";
-import { memoryOfMachine } from "../observe/process.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
-import { MEMCACHED_VERSION } from "../version.ts";
-import { Access, type Member } from "./access/access.ts";
+import { Access } from "./access/access.ts";
 import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
 import { tellForeground } from "./daemon.ts";
-import { listen, writePortFile } from "./listen.ts";
+import { type Front, OneThread } from "./front.ts";
+import { writePortFile } from "./listen.ts";
 import { backup, check, repair } from "./maintenance.ts";
+import { makeContext, makePrefixes } from "./make_context.ts";
 import { fitConnections, fitFiles } from "./descriptors.ts";
 import { Observation, openLog } from "./observation.ts";
 import { removePidFile, writePidFile } from "./pid_file.ts";
-import { Server } from "./server.ts";
-import { evicts, liveSettings, prefixDelimiter, settingsOf } from "./settings.ts";
+import { evicts, liveSettings } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
+import type { Pool } from "./threads/pool.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
 /** Where memcached, and so kvs, writes the ports that it listens on. */
 const PORT_FILE = "MEMCACHED_PORT_FILENAME";
 
-/** Runs a command on the data directory, or serves until a signal or `shutdown`. */
+/** How long the store may take to close when a thread has died, in milliseconds. */
+const CLOSE_TIME = 300;
+
+/** A thread of the server has died. */
+class DeadThread extends ExitError {}
+
+/**
+ * Runs a command on the data directory, or serves until a signal or `shutdown`.
+ *
+ * @param worker what the threads of `-t` run, where it is not the usual module
+ */
 export async function serve(
   configuration: Configuration,
   rest: readonly string[],
   ignored: readonly string[],
   signals: Signals,
+  worker?: URL,
 ): Promise<number> {
   const [command, ...operands] = rest;
   const [target, ...surplus] = operands;
@@ -62,7 +70,7 @@ export async function serve(
   }
   switch (command) {
     case undefined:
-      return await listenAndServe(configuration, signals);
+      return await listenAndServe(configuration, signals, worker);
     case "check":
       return await check(configuration.dataDir);
     case "backup":
@@ -75,7 +83,11 @@ export async function serve(
   }
 }
 
-async function listenAndServe(configuration: Configuration, signals: Signals): Promise<number> {
+async function listenAndServe(
+  configuration: Configuration,
+  signals: Signals,
+  worker: URL | undefined,
+): Promise<number> {
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
   try {
@@ -83,7 +95,15 @@ async function listenAndServe(configuration: Configuration, signals: Signals): P
     const access = new Access(configuration, counters, log.say);
     const observation = await Observation.begin(configuration, log, access);
     try {
-      return await serveObserved(configuration, signals, live, observation, access, counters);
+      return await serveObserved(
+        configuration,
+        signals,
+        live,
+        observation,
+        access,
+        counters,
+        worker,
+      );
     } finally {
       await observation.end();
     }
@@ -104,16 +124,28 @@ async function serveObserved(
   observation: Observation,
   access: Access,
   counters: Counters,
+  worker: URL | undefined,
 ): Promise<number> {
   const log = observation.say;
   const { pidfile } = configuration;
-  // Until connections are accepted there is nobody to tell.
-  let members = (): Iterable<Member> => [];
-  signals.onReload(() => void access.reload(() => members()));
-  const debugClock = Deno.env.get(TEST_CLOCK) ? new AdjustableClock() : undefined;
+  const isSeveral = configuration.threads > 1;
+  const testClock = Deno.env.get(TEST_CLOCK)
+    ? isSeveral ? new SharedArrayBuffer(16) : new ArrayBuffer(16)
+    : undefined;
+  const debugClock = testClock && new AdjustableClock(testClock);
   const clock = debugClock ?? systemClock;
   const began = performance.now();
-  const watchers = new Watchers();
+  const pool = isSeveral
+    ? new (await import("./threads/pool.ts")).Pool({
+      configuration,
+      log: observation.log.say,
+      renew: (user) => access.users?.renew(user),
+      testClock: testClock as SharedArrayBuffer | undefined,
+      ...worker && { module: worker },
+    })
+    : undefined;
+  const front: Front = pool ?? new OneThread(configuration, access.encryption);
+  const watchers = pool?.watchers ?? new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
   const choice = {
     ...configuration,
@@ -124,116 +156,68 @@ async function serveObserved(
     ...observation.storeHooks,
     openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
-  const store = await openUnlessStopped(choice, signals);
+  signals.onReload(() => void access.reload(() => front.members()).then(() => front.reload()));
+  const store = await openUnlessStopped(choice, signals, pool);
   if (store === undefined) return Exit.ok;
   let closed = false;
   try {
     // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
     if (signals.reason !== undefined) return Exit.ok;
-    const listening = await listen({
-      endpoints: configuration.endpoints,
-      backlog: configuration.listenBacklog,
-      socket: configuration.unixSocket === undefined ? undefined : {
-        path: configuration.unixSocket,
-        mode: configuration.unixMask,
-        protocol: configuration.protocol,
-      },
-      tls: access.encryption,
-    });
-    try {
-      access.guard(listening);
-    } catch (error) {
-      for (const { listener } of listening) listener.close();
-      throw error;
-    }
     const maxConnections = fitConnections(configuration, log);
-    const prefixes = new PrefixCounts(
-      prefixDelimiter(configuration),
-      configuration.prefixDelimiter !== undefined,
-    );
-    const context: Context = {
-      store,
-      storeName: configuration.store,
-      clock,
-      debugClock,
-      log,
-      counters,
-      timing: observation.timing,
-      events: observation.log.events,
-      limits: { itemSize: configuration.maxItemSize },
-      // Alone: some clients read the last x.y.z of the word, others the last word of the line.
-      version: MEMCACHED_VERSION,
-      crawls: new Crawls(),
-      listings: new Listings(),
-      allowFlush: !configuration.disableFlushAll,
-      allowDump: !configuration.disableDumping,
-      allowWatch: !configuration.disableWatch,
-      usesCas: !configuration.disableCas,
-      trackSizes: configuration.extended.trackSizes,
-      prefixes,
-      watchers,
-      users: access.users,
-      audit: access.audit,
-      tls: access.tls,
-      refreshCertificates: access.tls && (() => access.refreshCertificates()),
-      sasl: configuration.enableSasl,
-      shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
-      requestsPerTurn: configuration.maxReqsPerEvent ?? Infinity,
-      replyMemory: configuration.replyMemory,
-      closesIdle: configuration.idleTimeout > 0,
-      accepting: () => ({ now: server.isAccepting, disabled: server.listenDisabled }),
-      connections: () => server.size,
-      connectionsBy: () => server.connectionsBy(),
-      describeConnections: () => server.describe(),
-      describeLimits: () => server.describeLimits(),
-      maxConnections,
-      live,
-      get settings() {
-        return [
-          ...settingsOf({ ...configuration, connLimit: maxConnections }, live, prefixes),
-          ...access.settings,
-        ];
+    const context: Context = makeContext(
+      configuration,
+      makePrefixes(configuration),
+      {
+        ...{ store, clock, debugClock, log, counters, watchers, live, maxConnections },
+        users: access.users,
+        audit: access.audit,
+        tls: access.tls,
+        refreshCertificates: access.tls && (async () => {
+          const problem = await access.refreshCertificates();
+          if (problem === undefined) await front.reload();
+          return problem;
+        }),
+        moreSettings: () => access.settings,
+        timing: observation.timing,
+        events: observation.log.events,
+        shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
+        started: clock.now(),
       },
-      started: clock.now(),
-    };
-    const server = new Server(context, {
-      idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
-      rejects: configuration.extended.maxconnsFast,
-      clientMemory: configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4),
-      perAddress: configuration.maxConnectionsPerIp,
-      perSecond: configuration.connectRate,
-    });
-    members = () => server.members;
-    for (const { listener, protocol } of listening) server.accept(listener, protocol);
+      () => front,
+    );
+    await front.start(context);
+    const places = await front.listen();
+    access.guard(places);
+    await front.accept();
     const portFile = Deno.env.get(PORT_FILE);
     if (
       portFile && (configuration.unixSocket === undefined || configuration.endpoints.length > 0)
     ) {
       try {
-        writePortFile(portFile, listening);
+        writePortFile(portFile, places.map(({ addr }) => addr));
       } catch (error) {
         log(`cannot write ${PORT_FILE} '${portFile}': ${messageOf(error)}`);
       }
     }
     if (pidfile !== undefined) writePidFile(pidfile);
-    const where = listening.map(({ address }) => address).join(", ") || "no address";
+    const where = places.map(({ address }) => address).join(", ") || "no address";
     const { items, bytes } = store.info();
     const took = secondsSince(began);
     const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
       `${items} items, ${bytes} bytes, ${took} s`;
-    observation.serve(context, server, ready);
+    observation.serve(context, front, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
     await dropPermissions(configuration, observation.speaksTo);
-    const reason = await signals.stopped;
+    const reason = await Promise.race([signals.stopped, front.died.then(failed)]);
     const stopping = performance.now();
-    const connections = server.size;
+    const connections = front.size;
     observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
       connections,
     });
     observation.health.drain();
     access.close();
-    await server.drain();
+    await front.drain();
     if (pidfile !== undefined) removePidFile(pidfile, log);
     const left = store.info();
     await end(store);
@@ -248,10 +232,29 @@ async function serveObserved(
         seconds,
       },
     );
+  } catch (error) {
+    // A thread has died: nobody waits long for what is not needed to keep what was acknowledged.
+    if (error instanceof DeadThread) closed = await endSoon(store);
+    throw error;
   } finally {
+    front.end();
     if (!closed) await end(store);
   }
   return Exit.ok;
+}
+
+/** @throws {DeadThread} */
+function failed(why: string): never {
+  throw new DeadThread(`${why}: the server ends; what was acknowledged is kept`, Exit.software);
+}
+
+/** Closes a store, if that takes no longer than {@linkcode CLOSE_TIME}. */
+async function endSoon(store: Store): Promise<true> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIME));
+  await Promise.race([store.close().catch(() => {}), late]);
+  clearTimeout(timer);
+  return true;
 }
 
 /** Seconds since a moment of `performance.now()`, to the millisecond. */
@@ -266,9 +269,10 @@ function secondsSince(moment: number): number {
 async function openUnlessStopped(
   choice: StoreChoice,
   signals: Signals,
+  pool: Pool | undefined,
 ): Promise<Store | undefined> {
   if (signals.reason !== undefined) return undefined;
-  const opening = openStore(choice);
+  const opening = pool?.openStore(choice) ?? openStore(choice);
   if (choice.store === "disk") return await opening;
   const store = await Promise.race([opening, signals.stopped.then(() => undefined)]);
   if (store === undefined) opening.then((late) => late.close()).catch(() => {});

@@ -6,6 +6,7 @@
 
 import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
+import { type Count, PlainCount } from "../count.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
@@ -13,7 +14,7 @@ import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type AdmissionCounts } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import { Strangers } from "./access/strangers.ts";
@@ -27,6 +28,8 @@ import { busiest, type Talker, type talkerOrders } from "./talkers.ts";
 const TOO_MANY = bytesOf("ERROR Too many open connections\r\n");
 /** How long clients may take to receive what is owed to them, in milliseconds. */
 const DRAIN_TIME = 8000;
+/** How often is looked for room that a connection of another thread has left, in milliseconds. */
+const LOOK_FOR_ROOM = 50;
 /** Connections that `stats conns` describes before others have a turn. */
 const DESCRIBED_A_TURN = 128;
 
@@ -50,6 +53,14 @@ export interface Policy {
   readonly perSecond?: number;
   /** How long clients may take at the end to receive what is owed to them, in milliseconds. */
   readonly grace?: number;
+  /** What is counted over all threads, where there are several. */
+  readonly common?: Common;
+}
+
+/** What the servers of all threads count together. */
+export interface Common extends AdmissionCounts {
+  /** The numbers of listeners and connections. */
+  readonly numbers: Count;
 }
 
 /** Who a connection is, for `stats conns`. */
@@ -82,7 +93,7 @@ export class Server implements Surroundings {
   private readonly timer: ReturnType<typeof setInterval>;
   private draining = false;
   /** The last number that a listener or connection was given, as memcached's are file descriptors. */
-  private numbers = 0;
+  private readonly numbers: Count;
   /** Resolves when a connection has ended, where somebody waits for that. */
   private room: PromiseWithResolvers<void> | undefined;
   /** How often, and for how many milliseconds, no connection was accepted for want of room. */
@@ -94,6 +105,7 @@ export class Server implements Surroundings {
   constructor(private readonly context: Context, private readonly policy: Policy) {
     const { log, counters } = context;
     this.rejects = policy.rejects ?? true;
+    this.numbers = policy.common?.numbers ?? new PlainCount();
     this.memory = new ClientMemory(policy.clientMemory ?? Infinity, log);
     this.shortage = new Episode(log, "connections are accepted again");
     this.admission = new Admission(
@@ -104,6 +116,7 @@ export class Server implements Surroundings {
       },
       counters,
       log,
+      policy.common,
     );
     this.strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
     this.second = Math.floor(context.clock.now() / 1000);
@@ -147,6 +160,11 @@ export class Server implements Surroundings {
     return [...counts].flatMap(([listener, of]) =>
       [...of].map(([protocol, count]) => ({ listener, protocol, count }))
     );
+  }
+
+  /** The lines of `stats threads`, where there is one. */
+  describeThreads(): Figure[] {
+    return [["1:connections", this.size]];
   }
 
   /** The lines of `stats limits`. */
@@ -227,7 +245,7 @@ export class Server implements Surroundings {
 
   /** Accepts connections until the server ends. Never rejects. */
   async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
-    this.listeners.set(listener, ++this.numbers);
+    this.listeners.set(listener, this.numbers.add(1));
     const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
     this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
     const { transport } = listener.addr;
@@ -249,7 +267,7 @@ export class Server implements Surroundings {
   /** Waits until there is room, where those that have none are not rejected. */
   private async roomFor(transport: string): Promise<void> {
     while (!this.rejects && !this.draining && this.admission.isFull(transport)) {
-      await this.untilRoom();
+      await this.untilRoom(transport);
     }
   }
 
@@ -272,13 +290,18 @@ export class Server implements Surroundings {
   }
 
   /** Waits until a connection has ended, or the server ends. */
-  private async untilRoom(): Promise<void> {
+  private async untilRoom(transport: string): Promise<void> {
     const start = performance.now();
     if (this.room === undefined) {
       this.room = Promise.withResolvers();
       this.disabled.count++;
     }
+    // A connection of another thread may be the one that ends, which nobody tells.
+    const timer = this.policy.common && setInterval(() => {
+      if (!this.admission.isFull(transport)) this.room?.resolve();
+    }, LOOK_FOR_ROOM);
     await this.room.promise;
+    clearInterval(timer);
     if (this.room === undefined) return;
     this.room = undefined;
     this.disabled.time += performance.now() - start;
@@ -314,7 +337,7 @@ export class Server implements Surroundings {
       this.admission.leave(remoteAddr);
       return conn.close();
     }
-    const number = ++this.numbers;
+    const number = this.numbers.add(1);
     const name = addressOf(remoteAddr);
     const connection = new Connection(conn, this.context, this, {
       id: number,

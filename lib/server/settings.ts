@@ -77,7 +77,7 @@ export function settingsOf(
     ["shutdown_command", yes(configuration.enableShutdown)],
     ["growth_factor", configuration.factor.toFixed(2)],
     ["chunk_size", configuration.chunkSize],
-    ["num_threads", 1],
+    ["num_threads", configuration.threads],
     ["num_threads_per_udp", 1],
     ["stat_key_prefix", prefixDelimiter(configuration)],
     ["detail_enabled", yes(prefixes.enabled)],

@@ -1,5 +1,5 @@
 import { type Access, commands } from "../commands/table.ts";
-import { KeyedMap } from "../keyed_map.ts";
+import { KeyHash } from "../key_hash.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Store } from "../storage/contract.ts";
@@ -27,8 +27,8 @@ export interface Pending {
  */
 export class Window {
   readonly #pending: Pending[] = [];
-  /** The keys in hand, and whether something changes them. */
-  readonly #keys = new KeyedMap<boolean>();
+  /** The keys in hand by {@linkcode nameOf}, and whether something changes them. */
+  readonly #keys = new Map<number, boolean>();
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
@@ -65,7 +65,7 @@ export class Window {
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
-    const changed = this.#keys.get(request.key);
+    const changed = this.#keys.get(nameOf(request));
     if (changed === undefined) return true;
     return access === "read" ? !changed : changed && this.#store.ordered === true;
   }
@@ -74,7 +74,8 @@ export class Window {
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     else {
-      this.#keys.set(request.key, this.#keys.get(request.key) || access === "write");
+      const name = nameOf(request);
+      this.#keys.set(name, access === "write" || this.#keys.get(name) === true);
     }
     if (running !== undefined) {
       this.#bytes += this.#sizeOf(request, access);
@@ -106,6 +107,16 @@ export class Window {
     if (access === "none" || this.#store.sizeOf === undefined) return 0;
     return this.#store.sizeOf(request.key);
   }
+}
+
+/** The hash has a key that nobody knows, so that nobody can choose keys that meet. */
+const hash = new KeyHash(crypto.getRandomValues(new Uint8Array(16)));
+
+/** 53 bits of the hash of a request's key. Two keys that have them in common wait for each other. */
+function nameOf({ decodedKey, bytes, keyStart, keyEnd }: Request): number {
+  if (decodedKey.length > 0) hash.of(decodedKey);
+  else hash.of(bytes, keyStart, keyEnd - keyStart);
+  return hash.a + (hash.b & 0x1fffff) * 2 ** 32;
 }
 
 /** How many values of that size fit in a window. */

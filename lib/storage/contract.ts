@@ -271,6 +271,9 @@ export interface Store {
    */
   flush(at: number, batch: Batch): Awaitable<void>;
 
+  /** When a flush that is to come becomes effective, in milliseconds since 1970; 0 or nothing for none. */
+  readonly pendingFlush?: number;
+
   /** Lists the items in groups of any size, in no order. */
   scan(): AsyncIterable<readonly Listed[]>;
 
@@ -304,6 +307,11 @@ export interface StoreOptions {
   readonly log: Say;
   /** Told of each item that is evicted to make room. The item is valid during the call only. */
   readonly onEvicted?: (item: Listed) => void;
+  /**
+   * When the key was accessed by somebody who has not told the store, in seconds since 1970; 0 for never, and
+   * where it was told before. A store in memory asks before it throws an item out.
+   */
+  readonly accessedElsewhere?: (key: Uint8Array) => number;
   /** Told of each sync to the medium how many milliseconds it took, where the store syncs. */
   readonly onSynced?: (milliseconds: number) => void;
   /** Told of each exchange with Redis or Cloud Storage that is over. */

@@ -5,9 +5,11 @@
  * @module
  */
 
+import type { Clock } from "../clock.ts";
 import { redactedUrl } from "../redact.ts";
 import { Exit, ExitError, StoreError } from "../errors.ts";
 import type { Store, StoreOptions } from "./contract.ts";
+import type { ChannelMemory, Owner, RemoteStore, Shelf, Whole } from "./shared/mod.ts";
 
 /** The stores there are. */
 export const storeNames = ["disk", "gcs", "redis", "memory"] as const;
@@ -68,7 +70,8 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, onSynced, onExchanged, storeTimeout: timeout } = choice;
+  const { clock, log, onEvicted, accessedElsewhere, onSynced, onExchanged } = choice;
+  const { storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
       const { openMemoryStore } = await import("./memory/mod.ts");
@@ -76,6 +79,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         clock,
         log,
         onEvicted,
+        accessedElsewhere,
         limit: choice.memoryLimit,
         evict: choice.evict,
       });
@@ -135,6 +139,83 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
       });
     }
   }
+}
+
+/** How a worker, from 1, reaches the thread that has the store. */
+export interface RemoteChoice {
+  readonly number: number;
+  readonly bells: SharedArrayBuffer;
+  readonly channel: ChannelMemory;
+  readonly hashKey: Uint8Array;
+  readonly shelf: SharedArrayBuffer | undefined;
+  readonly clock: Clock;
+  /** Sends the owner a frame that does not go by the ring. */
+  readonly post: (frame: ArrayBuffer) => void;
+  readonly whole: Whole;
+}
+
+/** The store that another thread has. */
+export async function openRemoteStore(choice: RemoteChoice): Promise<RemoteStore> {
+  const { bellOf, Channel, RemoteStore, ShelfReader } = await import("./shared/mod.ts");
+  const { number, bells, channel, hashKey, shelf, clock, post, whole } = choice;
+  return new RemoteStore({
+    ...{ clock, hashKey, whole },
+    channel: new Channel(channel.answers, channel.requests, bellOf(bells, 0), post),
+    bell: bellOf(bells, number),
+    shelf: shelf && new ShelfReader(shelf, number, clock),
+  });
+}
+
+/** Bytes of the shelf where the store has no limit of memory. */
+const UNLIMITED_SHELF = 1 << 26;
+/** The part of a store's memory that the shelf takes: the disk store's is within it, the memory store's beside it. */
+const DISK_SHELF = 1 / 2;
+const MEMORY_SHELF = 1 / 4;
+/** A smaller shelf is none. */
+const LEAST_SHELF = 1 << 18;
+
+/** A store of this thread that other threads use. */
+export interface SharedStore {
+  readonly store: Store;
+  readonly owner: Owner;
+  readonly bells: SharedArrayBuffer;
+  readonly shelf: Shelf | undefined;
+}
+
+/**
+ * Opens a store for several threads: on disk or in memory, of which there is one a process.
+ *
+ * @param workers how many threads use it
+ * @param broken told when nothing can be trusted any more
+ */
+export async function openSharedStore(
+  choice: StoreChoice,
+  workers: number,
+  broken: (error: unknown) => void,
+): Promise<SharedStore> {
+  const { bellMemory, bellOf, Owner, Shelf } = await import("./shared/mod.ts");
+  const { memoryLimit, clock, onEvicted } = choice;
+  const isDisk = choice.store === "disk";
+  const room = isDisk
+    ? Math.floor(memoryLimit * DISK_SHELF)
+    : memoryLimit === 0
+    ? UNLIMITED_SHELF
+    : Math.floor(memoryLimit * MEMORY_SHELF);
+  const seconds = Math.floor(clock.now() / 1000);
+  const shelf = room < LEAST_SHELF ? undefined : new Shelf(room, seconds);
+  const own: { owner?: Owner } = {};
+  const store = await openStore({
+    ...choice,
+    memoryLimit: isDisk ? memoryLimit - (shelf?.bytes ?? 0) : memoryLimit,
+    onEvicted: (item) => {
+      own.owner?.evicted(item);
+      onEvicted?.(item);
+    },
+    accessedElsewhere: (key) => own.owner?.accessed(key) ?? 0,
+  });
+  const bells = bellMemory(workers);
+  const owner = own.owner = new Owner({ store, clock, bell: bellOf(bells, 0), shelf, broken });
+  return { store, owner, bells, shelf };
 }
 
 /** What keeps the disk store's directories in order. */

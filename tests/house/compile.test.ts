@@ -76,15 +76,20 @@ class Server implements AsyncDisposable {
   readonly #stderr: ReadableStreamDefaultReader<string>;
   address = "";
 
-  private constructor(args: string[], env: Record<string, string>) {
+  private constructor(args: string[], env: Record<string, string>, cwd?: string) {
     this.#process = start(`${bin}/kvs-server`, ["--port", "-1", ...args], {
       env: { PATH: "/usr/bin:/bin", XDG_CACHE_HOME: warm, ...env },
+      ...cwd && { cwd },
     });
     this.#stderr = this.#process.stderr.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  static async start(args: string[], env: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(args, env);
+  static async start(
+    args: string[],
+    env: Record<string, string> = {},
+    cwd?: string,
+  ): Promise<Server> {
+    const server = new Server(args, env, cwd);
     let said = "";
     while (server.address === "") {
       const { value, done } = await server.#stderr.read();
@@ -117,6 +122,24 @@ class Server implements AsyncDisposable {
     await this.#process.stdin.close();
   }
 }
+
+Deno.test("kvs-server -t serves from any directory, where nothing can be written and without HOME", async () => {
+  const empty = await Deno.makeTempDir();
+  try {
+    await Deno.chmod(empty, 0o555);
+    for (const place of [["--store", "memory"], ["--data-dir", `${scratch}/threads`]]) {
+      await using server = await Server.start(["-t", "3", ...place], {}, empty);
+      for (let i = 0; i < 6; i++) {
+        assertEquals((await server.client(["set", `k${i}`, "v"])).code, 0);
+        assertEquals((await server.client(["get", "k0"])).stdout, "v\n");
+      }
+      assertMatch((await server.client(["stats"])).stdout, /threads\s+3\n/);
+      assertEquals(await server.terminate(), 0);
+    }
+  } finally {
+    await Deno.remove(empty, { recursive: true });
+  }
+});
 
 Deno.test("kvs-bench loads a server from several threads, and writes its latencies", async () => {
   await using server = await Server.start(["--store", "memory"]);

@@ -48,7 +48,8 @@ const PACKAGES: Record<string, string> = {
   "@std/assert": "tests/",
 };
 
-const DRIVER = /^lib\/storage\/\w+\//;
+/** What several threads share is no driver: it stands before one. */
+const DRIVER = /^lib\/storage\/(?!shared\/)\w+\//;
 const OPENER = "lib/storage/open.ts";
 
 interface Module {

@@ -11,15 +11,17 @@ export interface Start {
   readonly through?: readonly string[];
   /** Whether Deno keeps its own messages to itself. */
   readonly quiet?: boolean;
+  /** What is run, where it is not `server.ts`. */
+  readonly script?: string;
 }
 
 /** The command that starts a server. */
 export function commandOf(
   args: readonly string[],
-  { through = [], quiet = true }: Start,
+  { through = [], quiet = true, script = `${root}server.ts` }: Start,
 ): string[] {
   const flags = ["-A", "--no-check", ...quiet ? ["--quiet"] : []];
-  return [...through, Deno.execPath(), "run", ...flags, `${root}server.ts`, ...args];
+  return [...through, Deno.execPath(), "run", ...flags, script, ...args];
 }
 
 /** A server that runs, killed when it is disposed of if it has not ended by then. */

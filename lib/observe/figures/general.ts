@@ -215,7 +215,7 @@ export const general: readonly Row[] = [
       across: "sum",
     },
   ),
-  told("threads", () => 1, "threads that serve"),
+  told("threads", ({ threads }) => threads, "threads that serve"),
   counted("conn_yields", "turns given up for others", { family: exporter.yielded }),
   told(
     "hash_power_level",

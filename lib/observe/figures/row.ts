@@ -49,6 +49,8 @@ export interface Source {
     readonly now: boolean;
     readonly disabled: { readonly count: number; readonly time: number };
   };
+  /** Threads that serve. */
+  readonly threads: number;
   readonly connections: number;
   /** Open connections by the listener that they came by and the protocol that they speak. */
   readonly connectionsBy: readonly ConnectionCount[];

@@ -11,7 +11,7 @@ import { CertificateError, Tls } from "../../net/tls/mod.ts";
 import type { Counters } from "../../observe/counters.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Configuration } from "../configuration.ts";
-import type { Encryption, Listening } from "../listen.ts";
+import type { Encryption, Place } from "../listen.ts";
 import { authorityProblem } from "../tls_options.ts";
 import { AuditLog } from "./audit.ts";
 import type { UserDirectory } from "./directory.ts";
@@ -80,11 +80,11 @@ export class Access {
    *
    * @throws {ExitError} 64 where everybody reaches one, and the options do not say that this is meant
    */
-  guard(listening: readonly Listening[]): void {
+  guard(listening: readonly Place[]): void {
     if (this.users !== undefined) return;
-    for (const { listener, address, policy } of listening) {
-      if (listener.addr.transport !== "tcp" || policy === "require") continue;
-      const reach = reachOf(listener.addr.hostname, addressesOfMachine);
+    for (const { addr, address, policy } of listening) {
+      if (addr.transport !== "tcp" || policy === "require") continue;
+      const reach = reachOf(addr.hostname, addressesOfMachine);
       if (reach === "loopback") continue;
       if (reach === "public" && !this.#configuration.insecure) {
         throw new ExitError(

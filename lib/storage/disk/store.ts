@@ -313,6 +313,10 @@ class DiskStore implements Store {
     this.flushes.flush(at, batch);
   }
 
+  get pendingFlush(): number {
+    return this.flushes.at;
+  }
+
   scan(): AsyncIterable<readonly Listed[]> {
     this.health.assertReadable();
     if (this.flushes.at !== 0) this.flushes.settle();

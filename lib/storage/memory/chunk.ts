@@ -111,6 +111,12 @@ export class Chunk {
     this.words[(at >>> 2) + 3] = seconds;
   }
 
+  /** The record's key, as a view. */
+  key(at: number): Uint8Array {
+    const from = at + HEADER;
+    return this.bytes.subarray(from, from + this.keyLength(at));
+  }
+
   /** Whether the record is of this key. */
   isOf(at: number, key: Uint8Array): boolean {
     const length = key.length;

@@ -38,6 +38,8 @@ export interface Means {
   readonly evict: boolean;
   /** Told of each that is. */
   readonly onEvicted?: (item: Listed) => void;
+  /** Accesses that the records do not tell of: as in the options of the store. */
+  readonly accessedElsewhere?: (key: Uint8Array) => number;
 }
 
 /** Makes room. */
@@ -185,11 +187,21 @@ export class Reclaim {
     return chunk.isLarge && this.#records.chunks.placeOf(chunk, 0) === keep;
   }
 
+  /** Whether a record was used, as far as anybody knows. */
+  #isUsed(chunk: Chunk, at: number): boolean {
+    const { accessedElsewhere } = this.#means;
+    if (accessedElsewhere !== undefined && !chunk.has(at, State.used)) {
+      const seconds = accessedElsewhere(chunk.key(at));
+      if (seconds !== 0) chunk.access(at, seconds);
+    }
+    return chunk.has(at, State.used);
+  }
+
   /** Whether most of a chunk was used; if so, it is from here on as if it was not. */
   #isHot(chunk: Chunk): boolean {
     let bytes = 0;
     this.#each(chunk, (at, size) => {
-      if (chunk.has(at, State.used)) bytes += size;
+      if (this.#isUsed(chunk, at)) bytes += size;
     });
     const isHot = bytes > chunk.size / 2;
     if (isHot) this.#each(chunk, (at) => chunk.unmark(at, State.used));
@@ -230,7 +242,7 @@ export class Reclaim {
     records.meet(chunk, at);
     const isDead = records.isDead(chunk, at);
     // However much was used, half of the chunk becomes free.
-    const isSpared = chunk.has(at, State.used) && this.#stayed + size <= chunk.size / 2;
+    const isSpared = this.#isUsed(chunk, at) && this.#stayed + size <= chunk.size / 2;
     if (!isDead && (!this.#evict || isSpared)) return false;
     if (keep !== 0 && chunks.placeOf(chunk, at) === keep) return false;
     if (!isDead) {

@@ -1,0 +1,47 @@
+/**
+ * What all threads of a server count together, in shared memory.
+ *
+ * @module
+ */
+
+import { SharedCount } from "../../count.ts";
+
+/** Words of a count: each has a line of the processor's cache for itself. */
+const LINE = 16;
+const CONNECTIONS = 0;
+const NUMBERS = 1;
+const LISTINGS = 2;
+const LINES = 3;
+const BEATS = 4;
+
+/** The counts of one server. */
+export class CommonCounts {
+  /** Open connections. */
+  readonly connections: SharedCount;
+  /** The numbers of listeners and connections. */
+  readonly numbers: SharedCount;
+  /** Listings that are sent. */
+  readonly listings: SharedCount;
+  /** Lines made for watchers. */
+  readonly lines: SharedCount;
+  readonly #words: Int32Array;
+
+  /** @param memory of {@linkcode CommonCounts.memory} */
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    const count = (which: number) => new SharedCount(this.#words, which * LINE);
+    this.connections = count(CONNECTIONS);
+    this.numbers = count(NUMBERS);
+    this.listings = count(LISTINGS);
+    this.lines = count(LINES);
+  }
+
+  static memory(workers: number): SharedArrayBuffer {
+    return new SharedArrayBuffer((BEATS + workers + 1) * LINE * 4);
+  }
+
+  /** How often a worker, from 1, has said that it lives. */
+  beatsOf(worker: number): SharedCount {
+    return new SharedCount(this.#words, (BEATS + worker) * LINE);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Reading from the shelf: without a lock, without a wait, and never half of an item.
+ *
+ * docs/architecture.md, "Threads", has the argument. The order of what is done here is part of it.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../clock.ts";
+import { KeyHash } from "../../key_hash.ts";
+import type { Item } from "../contract.ts";
+import { Mark } from "./frames.ts";
+import {
+  BARRIER_LINE,
+  BARRIERS,
+  BASE,
+  checksum,
+  ENDS,
+  FEW_WORDS,
+  FIRST_WAY,
+  LOW,
+  NEVER,
+  NOTED,
+  RECORD,
+  ShelfMemory,
+  TOLD,
+  WAY,
+  WAYS,
+} from "./shelf_memory.ts";
+
+/** Words of a copy at first. */
+const FIRST_COPY = 1024;
+
+/** One thread's view of the shelf. */
+export class ShelfReader {
+  /** The hash of the key that was looked for last, or hashed with {@linkcode KeyHash.of}. */
+  readonly hash: KeyHash;
+  /** Reads that found an item, and those that lost a race. */
+  hits = 0;
+  races = 0;
+  readonly #memory: ShelfMemory;
+  readonly #barrier: number;
+  readonly #clock: Clock;
+  /** The checksum of the copy. */
+  #sums = 0;
+  /** The copy of a record, which belongs to this thread alone. */
+  #words!: Int32Array;
+  #bytes!: Uint8Array;
+  #doubles!: Float64Array;
+  #longs!: BigUint64Array;
+
+  /** @param reader which of the threads that read this is, from 0 */
+  constructor(memory: SharedArrayBuffer, reader: number, clock: Clock) {
+    this.#memory = new ShelfMemory(memory);
+    this.hash = new KeyHash(this.#memory.hashKey);
+    this.#barrier = BARRIERS + BARRIER_LINE * reader;
+    this.#clock = clock;
+    this.#grow(FIRST_COPY);
+  }
+
+  /**
+   * The item of the key that was hashed last, if the shelf has it. It is valid until the next call.
+   *
+   * @param seconds the time of the access, in seconds since 1970
+   * @param peek whether the read is no access
+   */
+  read(key: Uint8Array, seconds: number, peek: boolean): Item | undefined {
+    const { control, table } = this.#memory;
+    const { a, b } = this.hash;
+    const bucket = this.#memory.bucketOf(a);
+    const version = Atomics.load(table, bucket);
+    if ((version & 1) !== 0) return this.#lost();
+    const way = this.#find(bucket, b | 0);
+    if (way < 0) return undefined;
+    const position = table[way + 1];
+    const units = table[way + 2];
+    const note = table[way + 3];
+    if ((position - Atomics.load(control, LOW) | 0) < 0) return undefined;
+    const offset = position & this.#memory.mask;
+    // What was read under a version that has changed may be anything.
+    if (units < RECORD / 8 || offset + units > this.#memory.mask + 1) return this.#lost();
+    this.#copy(offset * 2, units * 2);
+    // Nothing above may be done after what is below: an atomic read-modify-write is a full barrier.
+    Atomics.add(control, this.#barrier, 0);
+    if (Atomics.load(table, bucket) !== version) return this.#lost();
+    if ((position - Atomics.load(control, LOW) | 0) < 0) return this.#lost();
+    if (!this.#isProven(position, units * 2, key)) return this.#lost();
+    const ends = Atomics.load(control, ENDS);
+    if (ends !== NEVER && this.#clock.now() >= ends * 1000) return undefined;
+    const base = control[BASE];
+    const item = this.#item(note & NOTED, base);
+    if (!peek && !this.#note(way + 3, note, seconds - base + 1)) return undefined;
+    this.hits++;
+    return item;
+  }
+
+  #lost(): undefined {
+    this.races++;
+    return undefined;
+  }
+
+  #find(bucket: number, b: number): number {
+    const { table } = this.#memory;
+    const first = bucket + FIRST_WAY;
+    for (let way = first; way < first + WAYS * WAY; way += WAY) {
+      if (table[way] === b && table[way + 2] !== 0) return way;
+    }
+    return -1;
+  }
+
+  /** Notes an access. Where somebody else was faster that was an access too, or the entry is gone. */
+  #note(at: number, note: number, second: number): boolean {
+    // The clock was set back, or the shelf is older than a note can tell: the owner is to note it.
+    if (second < 1 || second > NOTED) return false;
+    if ((note & NOTED) === second) return true;
+    const noted = note & ~(NOTED | TOLD) | second;
+    Atomics.compareExchange(this.#memory.table, at, note, noted);
+    return true;
+  }
+
+  /** Copies a record and sums up what was copied. */
+  #copy(from: number, count: number): void {
+    const { words } = this.#memory;
+    if (count > this.#words.length) this.#grow(count);
+    const to = this.#words;
+    if (count > FEW_WORDS) {
+      to.set(words.subarray(from, from + count));
+      this.#sums = checksum(to, this.#bytes, 0, count);
+      return;
+    }
+    to[0] = words[from];
+    to[1] = words[from + 1];
+    // As in checksum(), in the same pass.
+    let sum = count;
+    let sums = 0;
+    for (let i = 2; i < count; i++) {
+      const word = to[i] = words[from + i];
+      sum = sum + word | 0;
+      sums = sums + sum | 0;
+    }
+    this.#sums = sums;
+  }
+
+  #grow(count: number): void {
+    const memory = new ArrayBuffer((count + 1 & ~1) * 4);
+    this.#words = new Int32Array(memory);
+    this.#bytes = new Uint8Array(memory);
+    this.#doubles = new Float64Array(memory);
+    this.#longs = new BigUint64Array(memory);
+  }
+
+  /** Whether the copy is the record of the key that was at that position. */
+  #isProven(position: number, count: number, key: Uint8Array): boolean {
+    const words = this.#words;
+    const bytes = this.#bytes;
+    const { length } = key;
+    if (words[0] !== position || (words[2] & 0xff) !== length) return false;
+    if (RECORD + length + (words[3] >>> 0) > count * 4) return false;
+    for (let i = 0; i < length; i++) if (bytes[RECORD + i] !== key[i]) return false;
+    return this.#sums === words[1];
+  }
+
+  #item(second: number, base: number): Item {
+    const words = this.#words;
+    const marks = words[2] >>> 8;
+    const from = RECORD + (words[2] & 0xff);
+    return {
+      value: this.#bytes.subarray(from, from + (words[3] >>> 0)),
+      flags: words[4] >>> 0,
+      exptime: this.#doubles[3],
+      cas: this.#longs[4],
+      stale: (marks & Mark.stale) !== 0,
+      won: (marks & Mark.won) !== 0,
+      fetched: second !== 0 || (marks & Mark.fetched) !== 0,
+      accessed: second === 0 ? words[5] >>> 0 : base + second - 1,
+      binaryKey: (marks & Mark.binaryKey) !== 0,
+      version: this.#doubles[5],
+    };
+  }
+}

@@ -1,0 +1,29 @@
+/** A worker that serves, and ends in the way that its URL says when a file appears. */
+
+import "../../../lib/server/threads/worker.ts";
+
+const url = new URL(import.meta.url);
+const way = url.searchParams.get("way");
+const file = url.searchParams.get("file")!;
+
+const ways: Record<string, () => void> = {
+  "close": () => self.close(),
+  "exit": () => Deno.exit(0),
+  "throw": () => {
+    throw new Error("a bug of a thread");
+  },
+  "loop": () => {
+    for (;;);
+  },
+};
+
+const timer = setInterval(() => {
+  try {
+    // One thread alone: the one that takes the file away.
+    Deno.removeSync(file);
+  } catch {
+    return;
+  }
+  clearInterval(timer);
+  ways[way!]!();
+}, 20);
