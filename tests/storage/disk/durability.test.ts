@@ -6,6 +6,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
+import type { Log } from "../../../lib/storage/disk/log/log.ts";
+import { Syncer } from "../../../lib/storage/disk/log/sync.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
@@ -215,4 +217,23 @@ Deno.test("a write that failed late, and is on the disk all the same, does not c
   const again = await open();
   assertEquals(binaryString((await again.read(k))!.value), "old");
   await again.close();
+});
+
+Deno.test("who waits for a sync from the moment on that another ends has one too", async () => {
+  const log = {
+    written: 0,
+    hints: new Set(),
+    unsynced: [],
+    namesUnsynced: false,
+    writeOut() {},
+  };
+  const events = { begins() {}, ends() {}, sealed() {}, fails() {} };
+  const syncer = new Syncer({} as Files, "d", log as unknown as Log, events);
+  for (let hops = 0; hops < 6; hops++) {
+    log.written++;
+    let ended = syncer.until(log.written);
+    for (let hop = 0; hop < hops; hop++) ended = ended.then(() => {});
+    await ended.then(() => syncer.until(++log.written));
+  }
+  assertEquals(syncer.count, 12);
 });

@@ -78,7 +78,7 @@ export class Syncer {
     if (position > this.wanted) this.wanted = position;
     if (this.log.hints.size > 0) this.forced = true;
     if (this.running === undefined && this.failure === undefined) {
-      this.running = this.run().finally(() => this.running = undefined);
+      this.running = this.run();
     }
   }
 
@@ -104,53 +104,58 @@ export class Syncer {
   }
 
   private async run(): Promise<void> {
-    // Connections whose requests came with the same turn of the loop share the sync.
-    await new Promise((resolve) => setImmediate(resolve));
-    while ((this.forced || this.wanted > this.synced) && this.failure === undefined) {
-      const { log } = this;
-      this.forced = false;
-      this.write();
-      const target = log.written;
-      const segments = log.unsynced.slice();
-      const sealed = segments.filter((segment) => segment.sealed);
-      this.events.begins(target);
-      const began = performance.now();
-      try {
-        if (log.namesUnsynced) {
-          log.namesUnsynced = false;
-          await this.files.syncDirectory(this.directory);
-        }
-        for (const segment of segments) {
-          segment.pin();
-          try {
-            await segment.file.sync();
-          } finally {
-            segment.unpin();
+    try {
+      // Connections whose requests came with the same turn of the loop share the sync.
+      await new Promise((resolve) => setImmediate(resolve));
+      while ((this.forced || this.wanted > this.synced) && this.failure === undefined) {
+        const { log } = this;
+        this.forced = false;
+        this.write();
+        const target = log.written;
+        const segments = log.unsynced.slice();
+        const sealed = segments.filter((segment) => segment.sealed);
+        this.events.begins(target);
+        const began = performance.now();
+        try {
+          if (log.namesUnsynced) {
+            log.namesUnsynced = false;
+            await this.files.syncDirectory(this.directory);
           }
+          for (const segment of segments) {
+            segment.pin();
+            try {
+              await segment.file.sync();
+            } finally {
+              segment.unpin();
+            }
+          }
+        } catch (error) {
+          this.fail(
+            new StoreError(
+              `Writes are refused since a sync of '${this.directory}' failed: ${messageOf(error)}`
+                .replaceAll(/\s+/g, " "),
+            ),
+          );
+          return;
         }
-      } catch (error) {
-        this.fail(
-          new StoreError(
-            `Writes are refused since a sync of '${this.directory}' failed: ${messageOf(error)}`
-              .replaceAll(/\s+/g, " "),
-          ),
-        );
-        return;
+        log.unsynced.splice(0, sealed.length);
+        assert(target >= this.synced, "what is on the medium stays there");
+        this.synced = target;
+        this.count++;
+        this.lastMilliseconds = performance.now() - began;
+        this.lastEnd = Date.now();
+        this.onSynced?.(this.lastMilliseconds);
+        this.events.ends(target);
+        if (sealed.length > 0) this.events.sealed(sealed);
+        this.waiters = this.waiters.filter((waiter) => {
+          if (waiter.position > target) return true;
+          waiter.resolve();
+          return false;
+        });
       }
-      log.unsynced.splice(0, sealed.length);
-      assert(target >= this.synced, "what is on the medium stays there");
-      this.synced = target;
-      this.count++;
-      this.lastMilliseconds = performance.now() - began;
-      this.lastEnd = Date.now();
-      this.onSynced?.(this.lastMilliseconds);
-      this.events.ends(target);
-      if (sealed.length > 0) this.events.sealed(sealed);
-      this.waiters = this.waiters.filter((waiter) => {
-        if (waiter.position > target) return true;
-        waiter.resolve();
-        return false;
-      });
+    } finally {
+      // Together with the last look at what is wanted: no request comes between the two.
+      this.running = undefined;
     }
   }
 
