@@ -132,7 +132,7 @@ export class Segment {
   pins = 0;
   holds = 0;
   readonly seed: number;
-  private closed: () => void = () => {};
+  #closed: () => void = () => {};
 
   /**
    * @param slot by which the index speaks of it, 1 to 65535
@@ -156,7 +156,7 @@ export class Segment {
   }
 
   unpin(): void {
-    if (--this.pins === 0 && this.removed) this.close();
+    if (--this.pins === 0 && this.removed) this.#close();
   }
 
   /** {@linkcode pin} for as long as a client may take. */
@@ -177,8 +177,8 @@ export class Segment {
    */
   remove(closed: () => void = () => {}): void {
     this.removed = true;
-    this.closed = closed;
-    if (this.pins === 0) return this.close();
+    this.#closed = closed;
+    if (this.pins === 0) return this.#close();
     try {
       this.file.keep?.();
     } catch {
@@ -186,9 +186,9 @@ export class Segment {
     }
   }
 
-  private close(): void {
+  #close(): void {
     this.file.close();
-    this.closed();
+    this.#closed();
   }
 
   get hintPath(): string {
