@@ -456,7 +456,7 @@ export class Connection {
     return this.#context.users === undefined ? undefined : this.session;
   }
 
-  /** Who has logged in may say more, in the same stream of bytes. */
+  /** A client that has logged in may send more, in the same stream of bytes. */
   #afterLogin(dialect: Dialect): Dialect {
     if (!this.session.authenticated || !dialect.isLogin) return dialect;
     return this.#dialect = afterLogin(dialect, this.#context.limits, this.#guard);

@@ -182,7 +182,7 @@ export class Segment {
     try {
       this.file.keep?.();
     } catch {
-      // Who reads it finds out.
+      // The next read of it finds out.
     }
   }
 

@@ -92,7 +92,7 @@ export class Syncer {
     }
   }
 
-  /** What was pending beyond `written` is lost: who waits for it fails, and what was cut off is synced. */
+  /** What was pending beyond `written` is lost: waits for it fail, and what was cut off is synced. */
   lost(written: number, error: StoreError): void {
     this.synced = Math.min(this.synced, written - 1);
     this.#wanted = Math.min(this.#wanted, written);
@@ -169,7 +169,7 @@ export class Syncer {
     }
   }
 
-  /** Writes what is pending; where that fails, who waits for it was told by {@linkcode lost}. */
+  /** Writes what is pending; where that fails, what waits for it was told by {@linkcode lost}. */
   #write(): void {
     try {
       this.#log.writeOut();

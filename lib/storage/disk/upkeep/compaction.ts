@@ -70,7 +70,7 @@ export interface CompactorOptions {
   readonly refused: () => StoreError | undefined;
 }
 
-/** Somebody who waits for room for so many bytes, of an item or of a delete. */
+/** A write that waits for room for so many bytes, of an item or of a delete. */
 interface Waiter {
   readonly bytes: number;
   readonly deletes: boolean;
