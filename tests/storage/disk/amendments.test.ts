@@ -535,3 +535,50 @@ Deno.test("a backup has items as they were touched", async () => {
   assertEquals(await everything(copy), all);
   await copy.close();
 });
+
+Deno.test("an item that is touched while compaction reads its amendment keeps the last touch", async () => {
+  const files = new FaultyFiles(new Random(7));
+  const expected = new Map<string, number>();
+  let times = 0;
+  let busy = false;
+  const touchAll = async () => {
+    times++;
+    for (const key of expected.keys()) {
+      const exptime = clock.now() + 1e9 + times;
+      expected.set(key, exptime);
+      await touch(store, key, exptime);
+    }
+  };
+  // Reads of an amendment, which compaction alone does where the cache has the items.
+  const touched = withFiles(files, (file) => ({
+    ...slowed(file),
+    readLater: async (into, at) => {
+      if (into.length < 150 && !busy && times < 20) {
+        busy = true;
+        await touchAll();
+        busy = false;
+      }
+      return await file.readLater(into, at);
+    },
+  }));
+  const options = { files: touched, memoryLimit: 1 << 20, segmentBytes: 1 << 14 };
+  const store: Caller = await open(files, options);
+  for (let i = 0; i < 100; i++) {
+    const isKept = i % 5 === 0;
+    if (isKept) expected.set(`k${i}`, 0);
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("v".repeat(isKept ? 200 : 500)));
+  }
+  await touchAll();
+  for (let i = 0; times < 10; i++) {
+    await store.swap(bytesOf(`k${i % 100}`.replace(/[05]$/, "1")), "any", itemOf("w".repeat(500)));
+    await store.commit();
+    if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    assert(i < 20_000, "compaction reads amendments");
+  }
+  await store.close();
+  const again = await open(files);
+  for (const [key, exptime] of expected) {
+    assertEquals((await again.read(bytesOf(key)))!.exptime, exptime, key);
+  }
+  await again.close();
+});

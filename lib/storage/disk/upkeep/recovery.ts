@@ -140,6 +140,8 @@ class Recovery {
     const manifest = this.#manifest;
     const files = this.#files;
     const directory = this.#directory;
+    // After a kill the manifest that was read may not be on the medium: the one there may list what goes.
+    await files.syncDirectory(directory);
     const tailIds = this.#tidy();
     for (const [, length] of manifest.segments) this.#work += length;
     const image = loadImage(files, directory, manifest);
@@ -471,11 +473,12 @@ class Recovery {
           `with ${records} whole records behind the tear; they were never synced`,
       );
     }
-    // The last one first: at no time is there a log with a hole.
-    for (let i = tails.length - 1; i > first; i--) {
-      tails[i].file.close();
-      removeIfThere(this.#files, tails[i].path);
-      await this.#files.syncDirectory(this.#directory);
+    // In any order, and whatever of it a power cut leaves: each header names the segment before it and
+    // that one's length, so what is behind a hole or a cut follows nothing, and the next start cuts it
+    // off too. No number is used again before openTail has synced the directory.
+    for (const tail of tails.slice(first + 1)) {
+      tail.file.close();
+      removeIfThere(this.#files, tail.path);
     }
     if (offset <= SEGMENT_HEADER) {
       tails[first].file.close();
