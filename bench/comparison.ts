@@ -1,5 +1,5 @@
 /**
- * What is measured in a comparison, and what it gives.
+ * What is measured in a comparison, and what it returns.
  *
  * @module
  */

@@ -40,7 +40,7 @@ const benchOptions = {
   }),
 };
 
-/** What one measurement gave. */
+/** What one measurement returned. */
 interface Row {
   readonly operation: string;
   readonly connections: number;

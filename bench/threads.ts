@@ -31,7 +31,7 @@ const options = {
     default: [...OPERATIONS],
     help: "get, set, mixed: nine gets for a set",
   }),
-  connections: list({ flags: "--connections", default: ["50"], help: "how many at once" }),
+  connections: list({ flags: "--connections", default: ["50"], help: "how many concurrently" }),
   pipelines: list({ flags: "--pipelines", default: ["1", "16"], help: "requests in one write" }),
   ...loadOptions,
 };

@@ -1,8 +1,8 @@
 /**
  * A map for keys that clients choose.
  *
- * V8 hashes strings with secrets that are the same in every process of one Deno: who knows them makes
- * thousands of strings that a `Map` compares one by one. Here the hash has a random key of its own.
+ * V8 hashes strings with secrets that are the same in every process of one Deno: an attacker that knows them
+ * makes thousands of strings that a `Map` compares one by one. Here the hash has a random key of its own.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * How long work gives way so that others really have a turn.
  *
  * Deno's event loop does not look at its sockets in each of its turns: where it always has something to
- * run, it does so once in 61 turns (tokio's event interval). Who gives way by one `setImmediate` lets go on
+ * run, it does so once in 61 turns (tokio's event interval). One `setImmediate` lets go on only
  * what is known to be ready; a request that arrives meanwhile would wait for 61 such turns. So work gives
  * way for that many, which are empty and together take less than a fifth of a millisecond where nobody else
  * has anything to do.

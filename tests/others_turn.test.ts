@@ -29,7 +29,7 @@ async function pingPong(times: number): Promise<void> {
   await answering;
 }
 
-Deno.test("who gives way lets others read what arrives meanwhile", async () => {
+Deno.test("work that gives way lets others read what arrives meanwhile", async () => {
   const times = 100;
   const rounds = await roundsUntil(pingPong(times), othersTurn);
   // The byte arrives twice each time; one round for each of them, and one more for a slow start.

@@ -180,7 +180,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
         const conn = await connect(port).catch(() => undefined);
         if (conn === undefined) return;
         conns.push(conn);
-        // Who is told that there is no room comes again.
+        // A client that is told that there is no room comes again.
         if (conns.length > 2000) closeAll([conns.shift()!])();
       }
       closeAll(conns)();

@@ -81,8 +81,8 @@ const TICKS = 4;
 const rounds = new Rounds();
 
 /**
- * One TCP, TLS or Unix socket connection. It begins to connect when it is made; requests may be made at
- * once. All requests made in one turn of the event loop leave in one write.
+ * One TCP, TLS or Unix socket connection. It begins to connect when it is made; requests may be made
+ * immediately. All requests made in one turn of the event loop leave in one write.
  *
  * A connection lives once: when it fails, every request in flight is rejected and so is each later
  * one. Whether the server has carried out the rejected requests is not known, so none is sent again;

@@ -114,7 +114,7 @@ class LineFile implements Disposable {
     return new LineFile(await Deno.create(path));
   }
 
-  /** Writes a line; gives it without its end, until the next one is written. */
+  /** Writes a line; returns it without its end, valid until the next one is written. */
   line(write: (out: ByteBuffer) => void): Uint8Array {
     const start = this.out.length;
     write(this.out);

@@ -80,11 +80,14 @@ export class Watchers {
   /** The kinds that are watched elsewhere. */
   #elsewhere = 0;
 
+  readonly #others: OtherWatchers | undefined;
+
   /**
    * @param lines where lines are counted: each has a number of its own
    * @param others where watchers of other threads are told, where there are any
    */
-  constructor(lines: Count = new PlainCount(), private readonly others?: OtherWatchers) {
+  constructor(lines: Count = new PlainCount(), others?: OtherWatchers) {
+    this.#others = others;
     this.#lines = lines;
   }
 
@@ -188,7 +191,7 @@ export class Watchers {
     this.written++;
     this.push(kind, line, key);
     // A key is a view of what is used again.
-    if ((this.#elsewhere & kind) !== 0) this.others!.line([kind, line, key?.slice()]);
+    if ((this.#elsewhere & kind) !== 0) this.#others!.line([kind, line, key?.slice()]);
   }
 
   /** A line for those here that watch its kind. */
@@ -214,7 +217,7 @@ export class Watchers {
 
   #sumKinds(): void {
     this.kinds = this.kindsHere | this.#elsewhere;
-    this.others?.changed();
+    this.#others?.changed();
   }
 }
 
@@ -228,12 +231,18 @@ export class Watcher {
   #wake: (() => void) | undefined;
   #closed = false;
 
+  readonly #sent: (lines: number) => void;
+  readonly #left: () => void;
+
   constructor(
     readonly kinds: number,
     readonly shows: ((key: Uint8Array | undefined) => boolean) | undefined,
-    private readonly sent: (lines: number) => void,
-    private readonly left: () => void,
-  ) {}
+    sent: (lines: number) => void,
+    left: () => void,
+  ) {
+    this.#sent = sent;
+    this.#left = left;
+  }
 
   /** Takes a line; false where too many wait already. */
   push(line: string): boolean {
@@ -259,7 +268,7 @@ export class Watcher {
     }
     out.append(this.#waiting.view());
     this.#waiting.clear();
-    this.sent(this.#lines);
+    this.#sent(this.#lines);
     this.#lines = 0;
     return !this.#closed;
   }
@@ -268,7 +277,7 @@ export class Watcher {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.left();
+    this.#left();
     this.#wake?.();
   }
 }

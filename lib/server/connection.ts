@@ -4,7 +4,6 @@
  * @module
  */
 
-import { ByteBuffer } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { execute, failureOf } from "../commands/execute.ts";
 import { Session, type User } from "../commands/session.ts";
@@ -12,7 +11,7 @@ import { othersTurn } from "../others_turn.ts";
 import type { Dialect, Guard } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
 import { afterLogin, negotiate, type Protocols } from "../protocol/negotiation.ts";
-import { type Failure, failures, Outcome, refused } from "../protocol/outcome.ts";
+import { failures, Outcome, refused } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Rounds } from "../rounds.ts";
 import type { ClientMemory } from "./client_memory.ts";
@@ -20,6 +19,7 @@ import { LINES_A_TURN, sendFirstLines, sendListing } from "./listing.ts";
 import { HIGH_WATER, type Outlet } from "./outlet.ts";
 import { isDisconnect, type Socket } from "./socket.ts";
 import { countRefusal } from "./refusals.ts";
+import { Replies } from "./replies.ts";
 import { Turn } from "./turn.ts";
 import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
@@ -56,8 +56,6 @@ export interface Origin {
 const REPLY_COST = 128;
 /** What a line of a long reply takes until it is written, in bytes, about. */
 const LINE_COST = 128;
-/** Requests of a batch whose replies may have to be taken back, at first. */
-const FIRST_OWED = 32;
 /** Memory for replies that a connection keeps between batches, in bytes. */
 const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
@@ -82,7 +80,9 @@ export class Connection {
   /** Who it is to the commands. */
   readonly session: Session;
   readonly #input: ReceiveBuffer;
-  readonly #out = new ByteBuffer(0, true);
+  readonly #replies = new Replies();
+  /** Their bytes. */
+  readonly #out = this.#replies.out;
   readonly #window: Window;
   /** The one request and outcome that are filled in place; and more of them, for those that wait. */
   #request = new Request();
@@ -96,13 +96,6 @@ export class Connection {
   #held = 0;
   /** The wire format, once the first byte has told. */
   #dialect: Dialect | undefined;
-  /** Whose replies are in `out`, or would be if they had any: who is answered if a commit fails. */
-  #owed = new Float64Array(FIRST_OWED);
-  #owedCount = 0;
-  /** Whether the retrieval that was answered last has more keys. */
-  #inRetrieval = false;
-  /** Whether that retrieval ended with an error, so that its other keys get no answer. */
-  #spoiled = false;
   /** Whether requests that were begun have no reply in `out` yet: the batch is theirs too. */
   #settling = false;
   #reading = false;
@@ -242,8 +235,7 @@ export class Connection {
   /** Gives back the memory that a connection needs only while it works, where it waits for its client. */
   rest(): void {
     if (!this.#reading || this.#watching || this.#out.length > 0) return;
-    this.#out.release();
-    if (this.#owed.length > FIRST_OWED) this.#owed = new Float64Array(FIRST_OWED);
+    this.#replies.release();
     if (this.#spare.length > 0) this.#spare = [];
     this.#outcome.release();
     // What was read and is no whole request yet is read again.
@@ -294,7 +286,7 @@ export class Connection {
   #account(): void {
     // Values are counted by what the store knows of them beforehand, or when they are there.
     const values = Math.max(this.#window.bytes + this.#unanswered, this.session.arrived);
-    const held = this.#input.bytes.length + this.#out.bytes.length + this.#owed.byteLength + values;
+    const held = this.#input.bytes.length + this.#replies.memory + values;
     if (held === this.#held) return;
     this.#held = held;
     this.#surroundings.memory.hold(this, held);
@@ -363,7 +355,7 @@ export class Connection {
     if (request.isBinary) this.#context.counters.binary_requests++;
     else this.#context.counters.line_requests++;
     const bytes = ++this.#inHand * REPLY_COST + this.#out.length;
-    if (bytes <= this.#context.replyMemory || this.#spoiled) return;
+    if (bytes <= this.#context.replyMemory || this.#replies.isSpoiled) return;
     this.#context.counters.response_obj_oom++;
     if (isRetrieval(request) && !request.isMeta && !request.isBinary) {
       request.refuse(failures.noReplyMemory);
@@ -456,29 +448,7 @@ export class Connection {
     const { live, counters } = this.#context;
     if (outcome.code === "failed") countRefusal(counters, outcome.failure);
     if (live.verbosity > 1) this.#context.log(traceOf(request, outcome, this.session.id), "debug");
-    if (request.noreply) return;
-    const hasMore = request.hasMore;
-    this.#inRetrieval = hasMore;
-    if (this.#spoiled) {
-      this.#spoiled = hasMore;
-      return;
-    }
-    dialect.encode(request, outcome, this.#out);
-    if (!hasMore) this.#owe(dialect.tag(request));
-    else if (outcome.code === "failed") {
-      // An error ends the reply to a retrieval, so its other keys must add nothing to it.
-      this.#spoiled = true;
-      this.#owe(0);
-    }
-  }
-
-  #owe(tag: number): void {
-    if (this.#owedCount === this.#owed.length) {
-      const grown = new Float64Array(2 * this.#owedCount);
-      grown.set(this.#owed);
-      this.#owed = grown;
-    }
-    this.#owed[this.#owedCount++] = tag;
+    this.#replies.add(dialect, request, outcome);
   }
 
   /** Who says what may be stored, where there are users. */
@@ -486,7 +456,7 @@ export class Connection {
     return this.#context.users === undefined ? undefined : this.session;
   }
 
-  /** Who has logged in may say more, in the same stream of bytes. */
+  /** A client that has logged in may send more, in the same stream of bytes. */
   #afterLogin(dialect: Dialect): Dialect {
     if (!this.session.authenticated || !dialect.isLogin) return dialect;
     return this.#dialect = afterLogin(dialect, this.#context.limits, this.#guard);
@@ -508,17 +478,14 @@ export class Connection {
     if (this.#refusesAfterOthers(dialect, "watch")) return stream.close();
     if (stream.ready !== undefined && !await stream.ready) {
       stream.close();
-      dialect.fail(0, failures.tooManyWatchers, this.#out);
-      return this.#owe(0);
+      return this.#replies.fail(dialect, failures.tooManyWatchers);
     }
     try {
       // What was asked before and wanted no answer must not wait until the watcher leaves.
       await this.#context.store.commit(this.session.batch);
     } catch (error) {
       stream.close();
-      dialect.fail(0, failureOf(error, this.#context), this.#out);
-      this.#owe(0);
-      return;
+      return this.#replies.fail(dialect, failureOf(error, this.#context));
     }
     this.#left = this.#ending = true;
     this.#input.drop();
@@ -549,9 +516,7 @@ export class Connection {
   /** Whether a stream cannot begin because other replies must go out first: memcached refuses it. */
   #refusesAfterOthers(dialect: Dialect, what: string): boolean {
     if (this.#out.length === 0) return false;
-    const failure = refused(`cannot pipeline other commands before ${what}`);
-    dialect.fail(0, failure, this.#out);
-    this.#owe(0);
+    this.#replies.fail(dialect, refused(`cannot pipeline other commands before ${what}`));
     return true;
   }
 
@@ -580,24 +545,16 @@ export class Connection {
     this.#clearBatch();
     if (this.#lost) this.#out.clear();
     if (this.#out.length > 0) return this.#write();
-    this.#owedCount = this.#inHand = 0;
+    this.#replies.settle();
+    this.#inHand = 0;
     return undefined;
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
   #takeBack(error: unknown): void {
-    const failure: Failure = failureOf(error, this.#context);
-    const dialect = this.#dialect!;
-    this.#out.clear();
-    countRefusal(this.#context.counters, failure, this.#owedCount);
-    for (let i = 0; i < this.#owedCount; i++) {
-      if (this.#owed[i] >= 0) dialect.fail(this.#owed[i], failure, this.#out);
-    }
-    this.#owedCount = 0;
-    if (this.#inRetrieval && !this.#spoiled) {
-      this.#spoiled = true;
-      dialect.fail(0, failure, this.#out);
-    }
+    const { counters } = this.#context;
+    const failure = failureOf(error, this.#context);
+    countRefusal(counters, failure, this.#replies.takeBack(this.#dialect!, failure));
   }
 
   #write(): Promise<void> {
@@ -625,7 +582,8 @@ export class Connection {
 
   #written(): void {
     this.#out.clear(KEPT);
-    this.#owedCount = this.#inHand = 0;
+    this.#replies.settle();
+    this.#inHand = 0;
     // While a reply goes out the client is busy with that.
     this.active = this.#surroundings.ticks;
   }

@@ -46,11 +46,14 @@ export class OneThread implements Front {
   #isAccepting = false;
   #listening: readonly Listening[] = [];
 
+  readonly #configuration: Configuration;
+  readonly #tls: Encryption | undefined;
+
   /** @param tls what TLS listeners encrypt with */
-  constructor(
-    private readonly configuration: Configuration,
-    private readonly tls: Encryption | undefined,
-  ) {}
+  constructor(configuration: Configuration, tls: Encryption | undefined) {
+    this.#configuration = configuration;
+    this.#tls = tls;
+  }
 
   get size(): number {
     return this.#server.size;
@@ -65,7 +68,7 @@ export class OneThread implements Front {
   }
 
   start(context: Context): Promise<void> {
-    this.#server = new Server(context, policyOf(this.configuration));
+    this.#server = new Server(context, policyOf(this.#configuration));
     return Promise.resolve();
   }
 
@@ -75,9 +78,9 @@ export class OneThread implements Front {
 
   async listen() {
     const { endpoints, listenBacklog: backlog, unixSocket: path, unixMask: mode, protocol } =
-      this.configuration;
+      this.#configuration;
     const socket = path === undefined ? undefined : { path, mode, protocol };
-    this.#listening = await listen({ endpoints, backlog, tls: this.tls, ...socket && { socket } });
+    this.#listening = await listen({ endpoints, backlog, tls: this.#tls, ...socket && { socket } });
     return placesOf(this.#listening);
   }
 

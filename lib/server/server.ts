@@ -77,38 +77,44 @@ export class Server implements Surroundings {
   /** Seconds since the start. */
   ticks = 0;
   /** The second since 1970 of the last tick. */
-  private second: number;
+  #second: number;
   readonly rounds = new Rounds();
   readonly memory: ClientMemory;
-  private readonly admission: Admission;
+  readonly #admission: Admission;
   /** Nothing can be accepted for want of descriptors or memory. */
-  private readonly shortage: Episode;
+  readonly #shortage: Episode;
   /** Lets somebody be told that there are no more descriptors. */
-  private readonly spare = new SpareDescriptor();
+  readonly #spare = new SpareDescriptor();
   /** Connections that were dead before they were accepted. */
-  private dead = 0;
+  #dead = 0;
   /** The listeners and the numbers under which `stats conns` shows them. */
-  private readonly listeners = new Map<Acceptor, number>();
-  private readonly connections = new Map<Connection, Ends>();
-  private readonly timer: ReturnType<typeof setInterval>;
-  private draining = false;
+  readonly #listeners = new Map<Acceptor, number>();
+  readonly #connections = new Map<Connection, Ends>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #draining = false;
   /** The last number that a listener or connection was given, as memcached's are file descriptors. */
-  private readonly numbers: Count;
+  readonly #numbers: Count;
   /** Resolves when a connection has ended, where somebody waits for that. */
-  private room: PromiseWithResolvers<void> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
   /** How often, and for how many milliseconds, no connection was accepted for want of room. */
-  private readonly disabled = { count: 0, time: 0 };
+  readonly #disabled = { count: 0, time: 0 };
 
-  private readonly rejects: boolean;
-  private readonly strangers: Strangers;
+  readonly #rejects: boolean;
+  readonly #strangers: Strangers;
 
-  constructor(private readonly context: Context, private readonly policy: Policy) {
+  readonly #context: Context;
+  readonly #policy: Policy;
+
+  constructor(context: Context, policy: Policy) {
+    this.#context = context;
+    this.#policy = policy;
+
     const { log, counters } = context;
-    this.rejects = policy.rejects ?? true;
-    this.numbers = policy.common?.numbers ?? new PlainCount();
+    this.#rejects = policy.rejects ?? true;
+    this.#numbers = policy.common?.numbers ?? new PlainCount();
     this.memory = new ClientMemory(policy.clientMemory ?? Infinity, log);
-    this.shortage = new Episode(log, "connections are accepted again");
-    this.admission = new Admission(
+    this.#shortage = new Episode(log, "connections are accepted again");
+    this.#admission = new Admission(
       {
         connections: context.maxConnections,
         perAddress: policy.perAddress ?? 0,
@@ -118,41 +124,41 @@ export class Server implements Surroundings {
       log,
       policy.common,
     );
-    this.strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
-    this.second = Math.floor(context.clock.now() / 1000);
-    this.timer = setInterval(() => this.tick(), 1000);
+    this.#strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
+    this.#second = Math.floor(context.clock.now() / 1000);
+    this.#timer = setInterval(() => this.#tick(), 1000);
   }
 
   /** The second since 1970, as of the last tick; a clock that tests move is asked each time. */
   get seconds(): number {
-    const { debugClock } = this.context;
-    return debugClock === undefined ? this.second : Math.floor(debugClock.now() / 1000);
+    const { debugClock } = this.#context;
+    return debugClock === undefined ? this.#second : Math.floor(debugClock.now() / 1000);
   }
 
   /** Connections open now. */
   get size(): number {
-    return this.connections.size;
+    return this.#connections.size;
   }
 
   /** All connections, with their sessions. */
   get members(): Iterable<Connection> {
-    return this.connections.keys();
+    return this.#connections.keys();
   }
 
   /** Whether connections are accepted: not while one has no room and is not rejected either. */
   get isAccepting(): boolean {
-    return this.room === undefined;
+    return this.#room === undefined;
   }
 
   /** How often no connection was accepted for want of room, and for how many milliseconds. */
   get listenDisabled(): { readonly count: number; readonly time: number } {
-    return this.disabled;
+    return this.#disabled;
   }
 
   /** How many connections came by which listener, and speak which protocol. */
   connectionsBy(): ConnectionCount[] {
     const counts = new Map<string, Map<string, number>>();
-    for (const [{ protocol }, { listener }] of this.connections) {
+    for (const [{ protocol }, { listener }] of this.#connections) {
       let of = counts.get(listener);
       if (of === undefined) counts.set(listener, of = new Map());
       of.set(protocol, (of.get(protocol) ?? 0) + 1);
@@ -169,8 +175,9 @@ export class Server implements Surroundings {
 
   /** The lines of `stats limits`. */
   describeLimits(): Figure[] {
-    const { counters, listings, maxConnections } = this.context;
-    const { memory, policy } = this;
+    const { counters, listings, maxConnections } = this.#context;
+    const { memory } = this;
+    const policy = this.#policy;
     return [
       ["max_connections", maxConnections],
       ["connections", this.size],
@@ -178,10 +185,10 @@ export class Server implements Surroundings {
       ["max_connections_per_ip", policy.perAddress ?? 0],
       ["connect_rate", policy.perSecond ?? 0],
       ["rejected_by_address", counters.rejected_by_address],
-      ["dead_connections", this.dead],
+      ["dead_connections", this.#dead],
       ["max_strangers", Math.max(1, Math.floor(maxConnections / 4))],
-      ["strangers", this.strangers.size],
-      ["strangers_closed", this.strangers.closed],
+      ["strangers", this.#strangers.size],
+      ["strangers_closed", this.#strangers.closed],
       ["max_client_memory", Number.isFinite(memory.limit) ? memory.limit : 0],
       ["client_memory", memory.used],
       ["client_memory_waiting", memory.waiting],
@@ -195,22 +202,22 @@ export class Server implements Surroundings {
   /** The lines of memcached's `stats conns`, under the number of the listener or connection. */
   describe(): Figure[] | Promise<Figure[]> {
     const figures: Figure[] = [];
-    for (const [{ addr }, number] of this.listeners) {
+    for (const [{ addr }, number] of this.#listeners) {
       figures.push(
         [`${number}:addr`, addressOf(addr)],
         [`${number}:state`, "conn_listening"],
         [`${number}:secs_since_last_cmd`, this.ticks],
       );
     }
-    const connections = this.connections.entries();
-    this.describeSome(connections, figures);
-    return this.connections.size <= DESCRIBED_A_TURN
+    const connections = this.#connections.entries();
+    this.#describeSome(connections, figures);
+    return this.#connections.size <= DESCRIBED_A_TURN
       ? figures
-      : this.describeOthers(connections, figures);
+      : this.#describeOthers(connections, figures);
   }
 
   /** Describes some more connections; whether there are others. */
-  private describeSome(
+  #describeSome(
     connections: MapIterator<[Connection, Ends]>,
     figures: Figure[],
   ): boolean {
@@ -228,46 +235,46 @@ export class Server implements Surroundings {
     return true;
   }
 
-  private async describeOthers(
+  async #describeOthers(
     connections: MapIterator<[Connection, Ends]>,
     figures: Figure[],
   ): Promise<Figure[]> {
     do {
       await othersTurn();
-    } while (this.describeSome(connections, figures));
+    } while (this.#describeSome(connections, figures));
     return figures;
   }
 
   /** The connections that have moved the most bytes, or asked the most, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): Talker[] {
-    return busiest(this.connections.keys(), order, most);
+    return busiest(this.#connections.keys(), order, most);
   }
 
   /** Accepts connections until the server ends. Never rejects. */
   async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
-    this.listeners.set(listener, this.numbers.add(1));
-    const transports = new Set(Array.from(this.listeners.keys(), ({ addr }) => addr.transport));
-    this.admission.hasUnix = transports.has("unix") && transports.has("tcp");
+    this.#listeners.set(listener, this.#numbers.add(1));
+    const transports = new Set(Array.from(this.#listeners.keys(), ({ addr }) => addr.transport));
+    this.#admission.hasUnix = transports.has("unix") && transports.has("tcp");
     const { transport } = listener.addr;
     const troubles = {
-      shortage: (why: string) => this.shortage.happen(`cannot accept connections: ${why}`),
-      dead: () => void this.dead++,
-      refuse: (conn: Transport) => this.refuse(conn),
+      shortage: (why: string) => this.#shortage.happen(`cannot accept connections: ${why}`),
+      dead: () => void this.#dead++,
+      refuse: (conn: Transport) => this.#refuse(conn),
     };
-    this.spare.hold();
-    await this.roomFor(transport);
+    this.#spare.hold();
+    await this.#roomFor(transport);
     const name = addressOf(listener.addr);
-    for await (const conn of accepting(listener, troubles, this.spare)) {
-      if (this.draining) conn.close();
-      else this.admit(conn, protocol, name);
-      await this.roomFor(transport);
+    for await (const conn of accepting(listener, troubles, this.#spare)) {
+      if (this.#draining) conn.close();
+      else this.#admit(conn, protocol, name);
+      await this.#roomFor(transport);
     }
   }
 
   /** Waits until there is room, where those that have none are not rejected. */
-  private async roomFor(transport: string): Promise<void> {
-    while (!this.rejects && !this.draining && this.admission.isFull(transport)) {
-      await this.untilRoom(transport);
+  async #roomFor(transport: string): Promise<void> {
+    while (!this.#rejects && !this.#draining && this.#admission.isFull(transport)) {
+      await this.#untilRoom(transport);
     }
   }
 
@@ -276,40 +283,40 @@ export class Server implements Surroundings {
    * that do not take their answers are not waited for longer than some seconds.
    */
   async drain(): Promise<void> {
-    this.draining = true;
-    clearInterval(this.timer);
-    for (const listener of this.listeners.keys()) listener.close();
-    this.room?.resolve();
-    for (const connection of this.connections.keys()) connection.end();
-    const deadline = performance.now() + (this.policy.grace ?? DRAIN_TIME);
-    while (this.connections.size > 0 && performance.now() < deadline) {
+    this.#draining = true;
+    clearInterval(this.#timer);
+    for (const listener of this.#listeners.keys()) listener.close();
+    this.#room?.resolve();
+    for (const connection of this.#connections.keys()) connection.end();
+    const deadline = performance.now() + (this.#policy.grace ?? DRAIN_TIME);
+    while (this.#connections.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    for (const connection of this.connections.keys()) connection.close();
-    this.spare.close();
+    for (const connection of this.#connections.keys()) connection.close();
+    this.#spare.close();
   }
 
   /** Waits until a connection has ended, or the server ends. */
-  private async untilRoom(transport: string): Promise<void> {
+  async #untilRoom(transport: string): Promise<void> {
     const start = performance.now();
-    if (this.room === undefined) {
-      this.room = Promise.withResolvers();
-      this.disabled.count++;
+    if (this.#room === undefined) {
+      this.#room = Promise.withResolvers();
+      this.#disabled.count++;
     }
     // A connection of another thread may be the one that ends, which nobody tells.
-    const timer = this.policy.common && setInterval(() => {
-      if (!this.admission.isFull(transport)) this.room?.resolve();
+    const timer = this.#policy.common && setInterval(() => {
+      if (!this.#admission.isFull(transport)) this.#room?.resolve();
     }, LOOK_FOR_ROOM);
-    await this.room.promise;
+    await this.#room.promise;
     clearInterval(timer);
-    if (this.room === undefined) return;
-    this.room = undefined;
-    this.disabled.time += performance.now() - start;
+    if (this.#room === undefined) return;
+    this.#room = undefined;
+    this.#disabled.time += performance.now() - start;
   }
 
   /** Tells a client that there is no room for it. */
-  private async refuse(conn: Transport): Promise<void> {
-    this.context.counters.rejected_connections++;
+  async #refuse(conn: Transport): Promise<void> {
+    this.#context.counters.rejected_connections++;
     try {
       await conn.write(TOO_MANY);
     } catch {
@@ -318,12 +325,12 @@ export class Server implements Surroundings {
     conn.close();
   }
 
-  private admit(conn: Transport, protocols: Protocol, listener: string): void {
-    const { counters, watchers, users } = this.context;
+  #admit(conn: Transport, protocols: Protocol, listener: string): void {
+    const { counters, watchers, users } = this.#context;
     const { remoteAddr } = conn;
-    const verdict = this.admission.enter(remoteAddr);
+    const verdict = this.#admission.enter(remoteAddr);
     if (verdict === "greedy") return conn.close();
-    if (verdict === "full") return void this.refuse(conn);
+    if (verdict === "full") return void this.#refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.
@@ -333,40 +340,40 @@ export class Server implements Surroundings {
       if ("setKeepAlive" in conn) (conn as Transport as Deno.TcpConn).setKeepAlive();
     } catch {
       // Some systems refuse that of a connection whose client is gone already.
-      this.dead++;
-      this.admission.leave(remoteAddr);
+      this.#dead++;
+      this.#admission.leave(remoteAddr);
       return conn.close();
     }
-    const number = this.numbers.add(1);
+    const number = this.#numbers.add(1);
     const name = addressOf(remoteAddr);
-    const connection = new Connection(conn, this.context, this, {
+    const connection = new Connection(conn, this.#context, this, {
       id: number,
       name,
       host: hostOf(remoteAddr),
       user: conn.certificateNames && users?.certified(conn.certificateNames),
       protocols,
     });
-    if (!connection.session.authenticated) this.strangers.enter(connection);
-    this.connections.set(connection, {
+    if (!connection.session.authenticated) this.#strangers.enter(connection);
+    this.#connections.set(connection, {
       number,
       addr: name,
       listenAddr: addressOf(conn.localAddr),
       listener,
     });
-    if (watchers.kinds !== 0) this.tell("conn_new", conn, number);
-    this.trace(number, `new connection from ${name} by ${listener}`);
+    if (watchers.kinds !== 0) this.#tell("conn_new", conn, number);
+    this.#trace(number, `new connection from ${name} by ${listener}`);
     connection.serve().finally(() => {
-      this.connections.delete(connection);
-      this.strangers.leave(connection);
-      this.admission.leave(remoteAddr);
-      if (watchers.kinds !== 0) this.tell("conn_close", conn, number, this.reasonFor(connection));
-      this.trace(number, `connection closed: ${this.reasonFor(connection)}`);
-      this.room?.resolve();
+      this.#connections.delete(connection);
+      this.#strangers.leave(connection);
+      this.#admission.leave(remoteAddr);
+      if (watchers.kinds !== 0) this.#tell("conn_close", conn, number, this.#reasonFor(connection));
+      this.#trace(number, `connection closed: ${this.#reasonFor(connection)}`);
+      this.#room?.resolve();
     });
   }
 
   /** Tells those who watch connections. */
-  private tell(
+  #tell(
     type: "conn_new" | "conn_close",
     conn: Transport,
     number: number,
@@ -376,31 +383,31 @@ export class Server implements Surroundings {
     const [host, port, transport] = remoteAddr.transport === "tcp"
       ? [remoteAddr.hostname.replace(V4_IN_V6, ""), remoteAddr.port, "tcp" as const]
       : ["unix", 0, "local" as const];
-    this.context.watchers.connection(type, host, port, transport, number, reason);
+    this.#context.watchers.connection(type, host, port, transport, number, reason);
   }
 
   /** Says what `-vv` shows of a connection. */
-  private trace(number: number, what: string): void {
-    const { live, log } = this.context;
+  #trace(number: number, what: string): void {
+    const { live, log } = this.#context;
     if (live.verbosity > 1) log(traceOfConnection(number, what), "debug");
   }
 
-  private reasonFor(connection: Connection): CloseReason {
-    if (this.draining) return "shutdown";
+  #reasonFor(connection: Connection): CloseReason {
+    if (this.#draining) return "shutdown";
     return connection.closeReason;
   }
 
-  private tick(): void {
+  #tick(): void {
     this.ticks++;
-    this.second = Math.floor(this.context.clock.now() / 1000);
+    this.#second = Math.floor(this.#context.clock.now() / 1000);
     this.memory.tick();
-    this.admission.tick();
-    this.strangers.tick();
-    this.shortage.tick();
-    const { idleTimeout } = this.policy;
-    for (const connection of this.connections.keys()) {
+    this.#admission.tick();
+    this.#strangers.tick();
+    this.#shortage.tick();
+    const { idleTimeout } = this.#policy;
+    for (const connection of this.#connections.keys()) {
       if (idleTimeout > 0 && connection.isIdle(idleTimeout)) {
-        this.context.counters.idle_kicks++;
+        this.#context.counters.idle_kicks++;
         connection.closeReason = "idle_timeout";
         connection.close();
       } else if (this.ticks > connection.active) connection.rest();

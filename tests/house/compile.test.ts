@@ -100,7 +100,7 @@ class Server implements AsyncDisposable {
     return server;
   }
 
-  /** Asks it to end and gives its exit code. */
+  /** Asks it to end and returns its exit code. */
   async terminate(): Promise<number> {
     this.#process.kill("SIGTERM");
     return (await this.#process.status).code;

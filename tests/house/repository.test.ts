@@ -41,6 +41,16 @@ Deno.test("only what deals with the network names a registry's host", async () =
   assertEquals(naming, []);
 });
 
+Deno.test("private members have one syntax, #name", async () => {
+  // A constructor has no name that could begin with a number sign.
+  const keyword = /(^ *|\bconstructor\(.*)\bprivate +(?!constructor\b)\w/m;
+  const naming = [];
+  for (const path of await trackedFiles()) {
+    if (path.endsWith(".ts") && keyword.test(await Deno.readTextFile(path))) naming.push(path);
+  }
+  assertEquals(naming, []);
+});
+
 /**
  * What jsr.io itself says of these versions. A lock made where the stand-ins are in use would hold their
  * hashes instead, and fail everybody who gets the packages.

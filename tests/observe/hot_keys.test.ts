@@ -68,7 +68,7 @@ Deno.test("timing: what a thread has timed is counted by another as if it were i
   assertEquals(here.hot.top(1).map(({ key, count }) => [key, count]), [["key", 1]]);
 });
 
-Deno.test("coarse clock: who asks after a silence is told the time as it is", async () => {
+Deno.test("coarse clock: the first reading after a silence is the time as it is", async () => {
   let now = 0;
   using clock = new CoarseClock(1, () => now);
   assertEquals(clock.recent(), 0);

@@ -157,7 +157,7 @@ Deno.test("binary requests: memory grows with what has come, not with what a hea
   }
 });
 
-Deno.test("binary requests: who has yet to log in gets little memory, whatever is promised", () => {
+Deno.test("binary requests: a client that has yet to log in gets little memory, whatever it announces", () => {
   const receiver = new Receiver(new BinaryDialect({ itemSize: 2 ** 30 }, true));
   assertEquals(receiver.feed(ask(set, { key, extras: storing(), bodyLength: 9 + 2 ** 20 })), []);
   for (let i = 1; i < 32; i++) {

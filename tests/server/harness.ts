@@ -1,7 +1,7 @@
 /**
  * A server for tests: a store, a clock that can be moved, and one connection or many to it.
  *
- * Most tests speak to a {@linkcode Connection} over a {@linkcode ScriptedSocket}, which gives the
+ * Most tests speak to a {@linkcode Connection} over a {@linkcode ScriptedSocket}, which delivers the
  * bytes in exactly the pieces that a test wants; what needs a network listens on a free port.
  *
  * @module
@@ -49,19 +49,19 @@ export class ScriptedSocket implements Socket {
   /** How many writes that took. */
   writes = 0;
   closed = false;
-  private readonly pieces: Uint8Array[];
+  readonly #pieces: Uint8Array[];
 
   /** @param pieces what each read brings, one character a byte. */
   constructor(pieces: readonly string[]) {
-    this.pieces = pieces.map(bytesOfBinaryString);
+    this.#pieces = pieces.map(bytesOfBinaryString);
   }
 
   read(into: Uint8Array): Promise<number | null> {
-    const piece = this.pieces.shift();
+    const piece = this.#pieces.shift();
     if (piece === undefined) return Promise.resolve(null);
     const count = Math.min(piece.length, into.length);
     into.set(piece.subarray(0, count));
-    if (count < piece.length) this.pieces.unshift(piece.subarray(count));
+    if (count < piece.length) this.#pieces.unshift(piece.subarray(count));
     return Promise.resolve(count);
   }
 
@@ -83,13 +83,13 @@ export class Harness implements AsyncDisposable {
   readonly context: Context;
   /** What was said to the operator. */
   readonly said: string[] = [];
-  private readonly listening: { server: Server; serving: Promise<void>; port: number } | undefined;
-  private readonly protocols: Protocols;
+  readonly #listening: { server: Server; serving: Promise<void>; port: number } | undefined;
+  readonly #protocols: Protocols;
 
   /** @param listens whether there is a server on a free port as well. */
   constructor(options: HarnessOptions = {}, listens = false) {
     const log = (line: string) => void this.said.push(line);
-    this.protocols = options.protocols ?? "auto";
+    this.#protocols = options.protocols ?? "auto";
     this.clock = options.clock ?? new AdjustableClock();
     this.store = options.store?.() ??
       openMemoryStore({ clock: this.clock, log, limit: 0, evict: true });
@@ -127,11 +127,11 @@ export class Harness implements AsyncDisposable {
         lruCrawlerToCrawl: 0,
       },
       accepting: () => ({ now: true, disabled: { count: 0, time: 0 } }),
-      connections: () => this.listening?.server.size ?? 1,
-      connectionsBy: () => this.listening?.server.connectionsBy() ?? [],
-      describeConnections: () => this.listening?.server.describe() ?? [],
+      connections: () => this.#listening?.server.size ?? 1,
+      connectionsBy: () => this.#listening?.server.connectionsBy() ?? [],
+      describeConnections: () => this.#listening?.server.describe() ?? [],
       describeThreads: () => [],
-      describeLimits: () => this.listening?.server.describeLimits() ?? [],
+      describeLimits: () => this.#listening?.server.describeLimits() ?? [],
       maxConnections: 100,
       settings: [["maxconns", 100], ["flush_enabled", "yes"]],
       started: this.clock.now(),
@@ -144,22 +144,22 @@ export class Harness implements AsyncDisposable {
     });
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
-    this.listening = { server, port, serving: server.accept(listener, this.protocols) };
+    this.#listening = { server, port, serving: server.accept(listener, this.#protocols) };
   }
 
   /** The server that listens. */
   get server(): Server {
-    if (this.listening === undefined) throw new Error("this harness does not listen");
-    return this.listening.server;
+    if (this.#listening === undefined) throw new Error("this harness does not listen");
+    return this.#listening.server;
   }
 
   /** The port that the server listens on. */
   get port(): number {
-    if (this.listening === undefined) throw new Error("this harness does not listen");
-    return this.listening.port;
+    if (this.#listening === undefined) throw new Error("this harness does not listen");
+    return this.#listening.port;
   }
 
-  /** Sends pieces, each read by the server on its own, and gives all that comes back. */
+  /** Sends pieces, each read by the server on its own, and returns all that comes back. */
   async exchange(pieces: readonly string[]): Promise<string> {
     const socket = new ScriptedSocket(pieces);
     await this.serve(socket);
@@ -182,7 +182,7 @@ export class Harness implements AsyncDisposable {
       rounds: new Rounds(),
       memory: new ClientMemory(Infinity, this.context.log),
     };
-    const origin = { id: 1, name: "tcp:127.0.0.1:1", protocols: this.protocols };
+    const origin = { id: 1, name: "tcp:127.0.0.1:1", protocols: this.#protocols };
     return new Connection(socket, this.context, surroundings, origin);
   }
 
@@ -197,9 +197,9 @@ export class Harness implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.listening !== undefined) {
-      await this.listening.server.drain();
-      await this.listening.serving;
+    if (this.#listening !== undefined) {
+      await this.#listening.server.drain();
+      await this.#listening.serving;
     }
     await this.store.close();
   }

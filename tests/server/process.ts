@@ -89,7 +89,7 @@ export class ServerProcess implements AsyncDisposable {
     await heard.promise;
   }
 
-  /** Waits until it has ended, and gives its exit code. */
+  /** Waits until it has ended, and returns its exit code. */
   async exit(): Promise<number> {
     const { code } = await this.#ended;
     await this.#reading;
@@ -120,7 +120,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Runs a server that is to end by itself, and gives what it says and its exit code. */
+/** Runs a server that is to end by itself, and returns what it says and its exit code. */
 export async function runServer(
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {

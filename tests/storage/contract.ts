@@ -79,7 +79,7 @@ async function listed(store: Caller): Promise<Map<string, Listed>> {
   for await (const group of store.scan()) {
     for (const one of group) {
       const name = one.key.toString();
-      assert(!all.has(name), `scan gave ${name} twice`);
+      assert(!all.has(name), `scan returned ${name} twice`);
       all.set(name, { ...one, key: one.key.slice() });
     }
   }

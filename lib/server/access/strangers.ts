@@ -59,7 +59,7 @@ export class Strangers {
     }
   }
 
-  /** Who has logged in is a stranger no more. */
+  /** A client that has logged in is a stranger no more. */
   #forgetKnown(): void {
     for (const stranger of this.#since.keys()) {
       if (stranger.session.authenticated) this.#since.delete(stranger);

@@ -1,6 +1,6 @@
 /**
  * Turns for what costs much processor time: so many concurrently, and among the addresses that wait each in
- * its turn. Whoever guesses passwords by the thousand waits behind itself.
+ * its turn. An address that guesses passwords by the thousand waits behind itself.
  *
  * @module
  */

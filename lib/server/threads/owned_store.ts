@@ -19,8 +19,14 @@ export class OwnedStore implements Store {
   readonly removeExpired: Store["removeExpired"];
   readonly limitMemory: Store["limitMemory"];
 
+  readonly #store: Store;
+  readonly #ways: Ways;
+
   /** @param kept bytes of its memory that are used elsewhere */
-  constructor(private readonly store: Store, private readonly ways: Ways, kept = 0) {
+  constructor(store: Store, ways: Ways, kept = 0) {
+    this.#store = store;
+    this.#ways = ways;
+
     this.removeExpired = store.removeExpired && (() => store.removeExpired!());
     this.limitMemory = store.limitMemory &&
       ((bytes) => store.limitMemory!(Math.max(0, bytes - kept)));
@@ -35,22 +41,22 @@ export class OwnedStore implements Store {
   }
 
   commit(batch: Batch): void | Promise<void> {
-    return this.store.commit(batch);
+    return this.#store.commit(batch);
   }
 
   flush(at: number): Promise<void> {
-    return this.ways.flush(at);
+    return this.#ways.flush(at);
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
-    return this.ways.scan();
+    return this.#ways.scan();
   }
 
   info(): StoreInfo {
-    return this.ways.info();
+    return this.#ways.info();
   }
 
   close(): Promise<void> {
-    return this.ways.close();
+    return this.#ways.close();
   }
 }

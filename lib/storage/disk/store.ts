@@ -114,40 +114,46 @@ async function lockPatiently(files: Files, directory: string): Promise<Lock> {
 }
 
 class DiskStore implements Store {
-  private readonly hashKey: Uint8Array;
-  private readonly hash: KeyHash;
-  private readonly placements: Placements;
-  private readonly cache: RecordCache;
-  private readonly log: Log;
-  private readonly commits: Commits;
-  private readonly space: Space;
-  private readonly compactor: Compactor;
-  private readonly catalog: Catalog;
-  private readonly flushes: Flushes;
-  private readonly images: Images;
-  private readonly verifier: Verifier;
-  private readonly reads: ItemReads;
-  private readonly swaps: Swaps;
-  private readonly housekeeping: Housekeeping;
-  private readonly damage: Damage;
-  private readonly records: CurrentRecords;
-  private readonly found: Found;
-  private readonly health: Health;
-  private readonly timer: ReturnType<typeof setInterval>;
+  readonly #hashKey: Uint8Array;
+  readonly #hash: KeyHash;
+  readonly #placements: Placements;
+  readonly #cache: RecordCache;
+  readonly #log: Log;
+  readonly #commits: Commits;
+  readonly #space: Space;
+  readonly #compactor: Compactor;
+  readonly #catalog: Catalog;
+  readonly #flushes: Flushes;
+  readonly #images: Images;
+  readonly #verifier: Verifier;
+  readonly #reads: ItemReads;
+  readonly #swaps: Swaps;
+  readonly #housekeeping: Housekeeping;
+  readonly #damage: Damage;
+  readonly #records: CurrentRecords;
+  readonly #found: Found;
+  readonly #health: Health;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  readonly #options: DiskOptions;
+  readonly #lock: Lock;
 
   constructor(
-    private readonly options: DiskOptions,
+    options: DiskOptions,
     files: Files,
-    private readonly lock: Lock,
+    lock: Lock,
     start: Recovered,
   ) {
+    this.#options = options;
+    this.#lock = lock;
+
     const { directory, clock, maxDisk = 0, onEvicted } = options;
-    this.hashKey = start.hashKey;
-    this.hash = new KeyHash(start.hashKey);
-    this.placements = start.placements;
-    this.cache = new RecordCache(options.memoryLimit);
-    this.health = new Health(directory, options.log);
-    this.log = new Log({
+    this.#hashKey = start.hashKey;
+    this.#hash = new KeyHash(start.hashKey);
+    this.#placements = start.placements;
+    this.#cache = new RecordCache(options.memoryLimit);
+    this.#health = new Health(directory, options.log);
+    this.#log = new Log({
       files,
       directory,
       hashKey: start.hashKey,
@@ -158,111 +164,121 @@ class DiskStore implements Store {
       next: start.next,
       end: start.end,
     });
-    const { log, placements } = this;
+    const log = this.#log;
+    const placements = this.#placements;
     const segmentBytes = options.segmentBytes ?? 1 << 26;
-    this.space = new Space({ files, directory, log, maxDisk, segmentBytes });
+    this.#space = new Space({ files, directory, log, maxDisk, segmentBytes });
     const backpressure = new Backpressure(log, placements);
-    this.damage = new Damage(options.log);
-    this.records = new CurrentRecords(this.placements, this.log, this.damage);
-    this.found = new Found(this.cache, this.placements, this.log, this.damage);
-    this.log.onWritten = () => this.commits.wrote();
-    this.log.onLost = (error) => {
-      this.placements.undo((a, b) => {
-        this.cache.forget(a, b);
-        this.commits.undone(a, b);
+    this.#damage = new Damage(options.log);
+    this.#records = new CurrentRecords(this.#placements, this.#log, this.#damage);
+    this.#found = new Found(this.#cache, this.#placements, this.#log, this.#damage);
+    this.#log.onWritten = () => this.#commits.wrote();
+    this.#log.onLost = (error) => {
+      this.#placements.undo((a, b) => {
+        this.#cache.forget(a, b);
+        this.#commits.undone(a, b);
       });
-      this.commits.lost(error);
+      this.#commits.lost(error);
     };
-    this.log.onNoRoom = (error) => this.housekeeping.fill(error.message, 0);
-    this.catalog = new Catalog(files, directory, this.log, this.placements, options.log);
-    this.log.onSealed = () => {
-      // A segment that is sealed is synced at once, whatever is asked for the others.
-      if (this.log.hints.size > 0) this.commits.syncer.request(this.log.written);
-      this.space.measure();
+    this.#log.onNoRoom = (error) => this.#housekeeping.fill(error.message, 0);
+    this.#catalog = new Catalog(files, directory, this.#log, this.#placements, options.log);
+    this.#log.onSealed = () => {
+      // A segment that is sealed is synced immediately, whatever is asked for the others.
+      if (this.#log.hints.size > 0) this.#commits.syncer.request(this.#log.written);
+      this.#space.measure();
     };
-    this.commits = new Commits({
+    this.#commits = new Commits({
       files,
       directory,
-      log: this.log,
+      log: this.#log,
       fsync: options.fsync,
-      heldUp: (bytes) => this.compactor.heldUp(bytes),
-      sealed: (segments) => void this.catalog.list(segments).then(() => this.compactor.wake()),
+      heldUp: (bytes) => this.#compactor.heldUp(bytes),
+      sealed: (segments) => void this.#catalog.list(segments).then(() => this.#compactor.wake()),
       fails: (error) => {
-        this.health.fail(error);
-        this.compactor.wake();
+        this.#health.fail(error);
+        this.#compactor.wake();
       },
     });
-    this.commits.syncer.onSynced = options.onSynced;
-    this.compactor = new Compactor({
+    this.#commits.syncer.onSynced = options.onSynced;
+    this.#compactor = new Compactor({
       files,
       directory,
-      log: this.log,
-      placements: this.placements,
-      records: new CurrentRecords(this.placements, this.log, this.damage),
-      syncer: this.commits.syncer,
+      log: this.#log,
+      placements: this.#placements,
+      records: new CurrentRecords(this.#placements, this.#log, this.#damage),
+      syncer: this.#commits.syncer,
       hash: new KeyHash(start.hashKey),
-      space: this.space,
+      space: this.#space,
       backpressure,
       evict: options.evict ?? false,
       now: () => clock.now(),
       say: options.log,
-      damage: this.damage,
+      damage: this.#damage,
       evicted: onEvicted &&
-        ((record, a, b) => onEvicted(listedOf(record, this.cache.accessOf(a, b, record.sequence)))),
-      forget: (a, b) => this.cache.forget(a, b),
-      unlist: (segments) => this.catalog.unlist(segments),
-      listed: () => this.listAll(),
-      flushAt: () => this.flushes.at,
-      refused: () => this.health.refusal,
+        ((record, a, b) =>
+          onEvicted(listedOf(record, this.#cache.accessOf(a, b, record.sequence)))),
+      forget: (a, b) => this.#cache.forget(a, b),
+      unlist: (segments) => this.#catalog.unlist(segments),
+      listed: () => this.#listAll(),
+      flushAt: () => this.#flushes.at,
+      refused: () => this.#health.refusal,
     });
-    this.compactor.flushSegment = start.flushSegment;
-    this.flushes = new Flushes({
-      log: this.log,
-      placements: this.placements,
+    this.#compactor.flushSegment = start.flushSegment;
+    this.#flushes = new Flushes({
+      log: this.#log,
+      placements: this.#placements,
       now: () => clock.now(),
-      changed: (batch) => this.commits.allChanged(batch),
+      changed: (batch) => this.#commits.allChanged(batch),
       flushed: (segment) => {
         // It may say that this flush is to come, and the record that says otherwise goes some day.
-        this.catalog.image = undefined;
-        this.compactor.flushSegment = segment.id;
-        this.compactor.wake();
+        this.#catalog.image = undefined;
+        this.#compactor.flushSegment = segment.id;
+        this.#compactor.wake();
       },
     }, start.flushAt);
-    this.catalog.image = start.image;
-    this.images = new Images({
+    this.#catalog.image = start.image;
+    this.#images = new Images({
       files,
       directory,
       log,
       placements,
-      commits: this.commits,
-      flushAt: () => this.flushes.at,
-      flushSegment: () => this.compactor.flushSegment,
+      commits: this.#commits,
+      flushAt: () => this.#flushes.at,
+      flushSegment: () => this.#compactor.flushSegment,
       named: (name) => {
-        this.catalog.image = name;
-        return this.catalog.reserve();
+        this.#catalog.image = name;
+        return this.#catalog.reserve();
       },
       least: options.imageItems ?? IMAGE_ITEMS,
     });
-    this.verifier = new Verifier(start.unverified, placements, this.damage, options.log);
-    this.verifier.start();
-    if (!start.reserved) this.health.stick();
-    const { hash, cache, commits, flushes, found, records, space, compactor, health } = this;
+    this.#verifier = new Verifier(start.unverified, placements, this.#damage, options.log);
+    this.#verifier.start();
+    if (!start.reserved) this.#health.stick();
+    const hash = this.#hash;
+    const cache = this.#cache;
+    const commits = this.#commits;
+    const flushes = this.#flushes;
+    const found = this.#found;
+    const records = this.#records;
+    const space = this.#space;
+    const compactor = this.#compactor;
+    const health = this.#health;
     const now = () => clock.now();
-    this.reads = new ItemReads({ hash, placements, cache, commits, flushes, records });
-    this.housekeeping = new Housekeeping({
+    this.#reads = new ItemReads({ hash, placements, cache, commits, flushes, records });
+    this.#housekeeping = new Housekeeping({
       health,
-      lock: this.lock,
+      lock: this.#lock,
       log,
       flushes,
       commits,
-      catalog: this.catalog,
+      catalog: this.#catalog,
       compactor,
-      images: this.images,
+      images: this.#images,
       space,
       now,
       say: options.log,
     });
-    this.swaps = new Swaps({
+    this.#swaps = new Swaps({
       directory,
       hash,
       placements,
@@ -276,15 +292,15 @@ class DiskStore implements Store {
       health,
       now,
       amendFrom: options.amendFrom ?? AMEND_FROM,
-      fill: (reason, bytes) => this.housekeeping.fill(reason, bytes),
+      fill: (reason, bytes) => this.#housekeeping.fill(reason, bytes),
     });
-    this.timer = setInterval(() => this.housekeeping.tick(), TICK);
-    this.timer.unref();
+    this.#timer = setInterval(() => this.#housekeeping.tick(), TICK);
+    this.#timer.unref();
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
-    this.health.assertReadable();
-    return this.reads.read(key, batch, peek);
+    this.#health.assertReadable();
+    return this.#reads.read(key, batch, peek);
   }
 
   swap(
@@ -293,41 +309,47 @@ class DiskStore implements Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    return this.swaps.swap(key, expected, next, batch);
+    return this.#swaps.swap(key, expected, next, batch);
   }
 
   sizeOf(key: Uint8Array): number {
-    const { hash, placements } = this;
+    const hash = this.#hash;
+    const placements = this.#placements;
     hash.of(key);
     const { a, b, c } = hash;
     return placements.index.find(a, b, c) ? placements.size : 0;
   }
 
   commit(batch: Batch): Awaitable<void> {
-    return this.commits.commit(batch);
+    return this.#commits.commit(batch);
   }
 
   flush(at: number, batch: Batch): Awaitable<void> {
-    this.health.assertWritable();
-    if (this.flushes.at !== 0) this.flushes.settleForWrite();
-    this.flushes.flush(at, batch);
+    this.#health.assertWritable();
+    if (this.#flushes.at !== 0) this.#flushes.settleForWrite();
+    this.#flushes.flush(at, batch);
   }
 
   get pendingFlush(): number {
-    return this.flushes.at;
+    return this.#flushes.at;
   }
 
   scan(): AsyncIterable<readonly Listed[]> {
-    this.health.assertReadable();
-    if (this.flushes.at !== 0) this.flushes.settle();
-    const { log, placements, cache, hash, commits, options } = this;
+    this.#health.assertReadable();
+    if (this.#flushes.at !== 0) this.#flushes.settle();
+    const log = this.#log;
+    const placements = this.#placements;
+    const cache = this.#cache;
+    const hash = this.#hash;
+    const commits = this.#commits;
+    const options = this.#options;
     const until = (position: number) =>
       options.fsync === "always" ? commits.syncer.until(position) : undefined;
     return scanLog({
       log,
       placements,
       cache,
-      damage: this.damage,
+      damage: this.#damage,
       hash,
       now: () => options.clock.now(),
       until,
@@ -335,21 +357,24 @@ class DiskStore implements Store {
   }
 
   async removeExpired(): Promise<number> {
-    const { log, placements, options, health } = this;
+    const log = this.#log;
+    const placements = this.#placements;
+    const options = this.#options;
+    const health = this.#health;
     const batch = new Batch();
     let found = 0;
     const search = expiredItems({
       ...{ log, placements, now: () => options.clock.now() },
-      hash: new KeyHash(this.hashKey),
+      hash: new KeyHash(this.#hashKey),
     });
     for await (const group of search) {
       if (health.refusal !== undefined) throw health.refusal;
       for (const { key, segment, offset } of group) {
-        if (!this.swaps.buryAt(key, segment, offset, batch)) continue;
-        this.compactor.reclaimed++;
+        if (!this.#swaps.buryAt(key, segment, offset, batch)) continue;
+        this.#compactor.reclaimed++;
         found++;
       }
-      await this.commits.commit(batch);
+      await this.#commits.commit(batch);
       batch.clear();
     }
     return found;
@@ -357,7 +382,7 @@ class DiskStore implements Store {
 
   limitMemory(bytes: number): boolean {
     try {
-      this.cache.resize(bytes);
+      this.#cache.resize(bytes);
       return true;
     } catch (error) {
       if (error instanceof RangeError) return false;
@@ -366,72 +391,76 @@ class DiskStore implements Store {
   }
 
   info(): StoreInfo {
-    const { options, placements, compactor, records, found } = this;
-    const due = this.flushes.isDue;
+    const options = this.#options;
+    const placements = this.#placements;
+    const compactor = this.#compactor;
+    const records = this.#records;
+    const found = this.#found;
+    const due = this.#flushes.isDue;
     return {
       items: due ? 0 : placements.index.size,
       bytes: due ? 0 : placements.live,
       limit: options.maxDisk ?? 0,
       evictions: compactor.evictions,
-      reclaimed: compactor.reclaimed + this.swaps.replacedFlushed,
-      flushedReads: this.reads.flushed,
+      reclaimed: compactor.reclaimed + this.#swaps.replacedFlushed,
+      flushedReads: this.#reads.flushed,
       index: { places: placements.index.places(), bytes: placements.index.memory() },
       own: [
         ["directory", options.directory],
         ["fsync", options.fsync],
-        ["state", this.health.state === "open" ? "ok" : this.health.state],
-        ...this.health.reason === "" ? [] : [["state_reason", this.health.reason] as const],
+        ["state", this.#health.state === "open" ? "ok" : this.#health.state],
+        ...this.#health.reason === "" ? [] : [["state_reason", this.#health.reason] as const],
         ...figuresOf({
-          log: this.log,
+          log: this.#log,
           placements,
-          cache: this.cache,
-          commits: this.commits,
+          cache: this.#cache,
+          commits: this.#commits,
           compactor,
-          space: this.space,
-          damage: this.damage,
-          verifier: this.verifier,
-          images: this.images,
+          space: this.#space,
+          damage: this.#damage,
+          verifier: this.#verifier,
+          images: this.#images,
           readers: [
             records.items,
             records.amendments,
             found.records.items,
             found.records.amendments,
           ],
-          reads: this.reads.count,
-          hits: this.reads.hits,
+          reads: this.#reads.count,
+          hits: this.#reads.hits,
         }),
       ],
     };
   }
 
   async close(): Promise<void> {
-    const { state, refusal } = this.health;
+    const { state, refusal } = this.#health;
     if (state === "closed") return;
     const failed = state === "failed" ? refusal : undefined;
-    clearInterval(this.timer);
-    await Promise.all([this.compactor.stop(), this.images.stop(), this.verifier.stop()]);
-    const { log } = this;
+    clearInterval(this.#timer);
+    await Promise.all([this.#compactor.stop(), this.#images.stop(), this.#verifier.stop()]);
+    const log = this.#log;
     let problem: unknown = failed;
     try {
       log.seal();
       if (failed === undefined) {
-        await this.commits.syncer.all();
-        this.catalog.image = await this.images.last() ?? this.catalog.image;
-        await this.catalog.close(this.verifier.isWhole);
+        await this.#commits.syncer.all();
+        this.#catalog.image = await this.#images.last() ?? this.#catalog.image;
+        await this.#catalog.close(this.#verifier.isWhole);
       }
     } catch (error) {
       problem ??= error;
     } finally {
-      this.health.close();
+      this.#health.close();
       for (const segment of log.segments) segment.remove();
-      this.lock.close();
+      this.#lock.close();
     }
     if (problem !== undefined) throw problem;
   }
 
   /** Resolves when all sealed segments are listed. */
-  private async listAll(): Promise<void> {
-    if (this.log.hints.size > 0) await this.commits.syncer.all();
-    await this.catalog.settled;
+  async #listAll(): Promise<void> {
+    if (this.#log.hints.size > 0) await this.#commits.syncer.all();
+    await this.#catalog.settled;
   }
 }

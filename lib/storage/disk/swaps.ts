@@ -49,36 +49,36 @@ export class Swaps {
   /** Flushed items in whose place others were put. */
   replacedFlushed = 0;
 
-  private readonly directory: string;
-  private readonly hash: KeyHash;
-  private readonly placements: Placements;
-  private readonly cache: RecordCache;
-  private readonly log: Log;
-  private readonly commits: Commits;
-  private readonly flushes: Flushes;
-  private readonly found: Found;
-  private readonly space: Space;
-  private readonly compactor: Compactor;
-  private readonly health: Health;
-  private readonly now: () => number;
-  private readonly amendFrom: number;
-  private readonly fill: (reason: string, bytes: number) => void;
+  readonly #directory: string;
+  readonly #hash: KeyHash;
+  readonly #placements: Placements;
+  readonly #cache: RecordCache;
+  readonly #log: Log;
+  readonly #commits: Commits;
+  readonly #flushes: Flushes;
+  readonly #found: Found;
+  readonly #space: Space;
+  readonly #compactor: Compactor;
+  readonly #health: Health;
+  readonly #now: () => number;
+  readonly #amendFrom: number;
+  readonly #fill: (reason: string, bytes: number) => void;
 
   constructor(options: SwapsOptions) {
-    this.directory = options.directory;
-    this.hash = options.hash;
-    this.placements = options.placements;
-    this.cache = options.cache;
-    this.log = options.log;
-    this.commits = options.commits;
-    this.flushes = options.flushes;
-    this.found = options.found;
-    this.space = options.space;
-    this.compactor = options.compactor;
-    this.health = options.health;
-    this.now = options.now;
-    this.amendFrom = options.amendFrom;
-    this.fill = options.fill;
+    this.#directory = options.directory;
+    this.#hash = options.hash;
+    this.#placements = options.placements;
+    this.#cache = options.cache;
+    this.#log = options.log;
+    this.#commits = options.commits;
+    this.#flushes = options.flushes;
+    this.#found = options.found;
+    this.#space = options.space;
+    this.#compactor = options.compactor;
+    this.#health = options.health;
+    this.#now = options.now;
+    this.#amendFrom = options.amendFrom;
+    this.#fill = options.fill;
   }
 
   /** Puts `next` in the place of what is `expected`; `null` deletes. */
@@ -88,85 +88,88 @@ export class Swaps {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
-    this.health.assertWritable();
-    if (this.flushes.at !== 0) this.flushes.settleForWrite();
-    const { hash } = this;
+    this.#health.assertWritable();
+    if (this.#flushes.at !== 0) this.#flushes.settleForWrite();
+    const hash = this.#hash;
     hash.of(key);
     const { a, b, c } = hash;
     if (expected !== "any" || next === null) {
-      if (this.placements.index.find(a, b, c)) {
-        const later = this.look(key, a, b, c, expected, next);
+      if (this.#placements.index.find(a, b, c)) {
+        const later = this.#look(key, a, b, c, expected, next);
         if (later instanceof Promise) {
           const [kept, copy] = copiesOf(expected, next);
-          return this.swapLater(later, key.slice(), kept, copy, batch);
+          return this.#swapLater(later, key.slice(), kept, copy, batch);
         }
-        const refused = later === null ? undefined : this.found.refusal(expected, next, this.now());
+        const refused = later === null
+          ? undefined
+          : this.#found.refusal(expected, next, this.#now());
         if (refused !== undefined) {
-          this.commits.saw(batch, a, b, this.found.sequence);
+          this.#commits.saw(batch, a, b, this.#found.sequence);
           return refused;
         }
-        if (next !== null && this.amends(expected, next)) {
-          return this.amend(key, expected, next, batch);
+        if (next !== null && this.#amends(expected, next)) {
+          return this.#amend(key, expected, next, batch);
         }
       } else if (next === null || typeof expected === "object") {
-        this.commits.sawAbsence(batch, a, b);
+        this.#commits.sawAbsence(batch, a, b);
         return "absent";
       }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.space.hasRoom(size, next === null)) {
-      return this.swapWithRoom(size, key, expected, next, batch);
+    if (!this.#space.hasRoom(size, next === null)) {
+      return this.#swapWithRoom(size, key, expected, next, batch);
     }
-    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+    return next === null ? this.#bury(key, batch) : this.#put(key, next, batch);
   }
 
   /** Deletes the key if what tells its attributes is still at that place; returns whether it was. */
   buryAt(key: Uint8Array, segment: Segment, offset: number, batch: Batch): boolean {
-    const { hash } = this;
+    const hash = this.#hash;
     hash.of(key);
-    if (!this.placements.tells(segment, offset, hash.a, hash.b, hash.c)) return false;
-    this.bury(key, batch);
+    if (!this.#placements.tells(segment, offset, hash.a, hash.b, hash.c)) return false;
+    this.#bury(key, batch);
     return true;
   }
 
-  private async swapLater(
+  async #swapLater(
     later: Promise<RecordReader>,
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
     batch: Batch,
   ): Promise<Swapped> {
-    const { hash, placements } = this;
+    const hash = this.#hash;
+    const placements = this.#placements;
     hash.of(key);
     const { a, b, c } = hash;
     const { segment, offset } = placements;
     const amended = placements.amendmentOf(a, b, c);
     const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
     hash.of(key);
-    this.health.assertWritable();
+    this.#health.assertWritable();
     const isSame = placements.isAt(segment, offset, a, b, c) &&
       placements.amendmentOf(a, b, c) === amended;
     if (!isSame) return await this.swap(key, expected, next, batch);
     if (reader !== null) {
-      this.found.take(reader);
-      const refused = this.found.refusal(expected, next, this.now());
+      this.#found.take(reader);
+      const refused = this.#found.refusal(expected, next, this.#now());
       if (refused !== undefined) {
-        this.commits.saw(batch, a, b, reader.sequence);
+        this.#commits.saw(batch, a, b, reader.sequence);
         return refused;
       }
-      if (next !== null && this.amends(expected, next)) {
-        return await this.amend(key, expected, next, batch);
+      if (next !== null && this.#amends(expected, next)) {
+        return await this.#amend(key, expected, next, batch);
       }
     }
     const size = recordSize(key.length, next === null ? 0 : next.value.length);
-    if (!this.space.hasRoom(size, next === null)) {
-      return await this.swapWithRoom(size, key, expected, next, batch);
+    if (!this.#space.hasRoom(size, next === null)) {
+      return await this.#swapWithRoom(size, key, expected, next, batch);
     }
-    return next === null ? this.bury(key, batch) : this.put(key, next, batch);
+    return next === null ? this.#bury(key, batch) : this.#put(key, next, batch);
   }
 
   /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
-  private look(
+  #look(
     key: Uint8Array,
     a: number,
     b: number,
@@ -175,14 +178,14 @@ export class Swaps {
     next: NewItem | null,
   ): Promise<RecordReader> | undefined | null {
     try {
-      return this.found.look(key, a, b, c);
+      return this.#found.look(key, a, b, c);
     } catch (error) {
       return mayGoUnseen(error, expected, next);
     }
   }
 
   /** A swap that writes so many bytes, for which room must be made first. */
-  private async swapWithRoom(
+  async #swapWithRoom(
     size: number,
     givenKey: Uint8Array,
     givenExpected: Expected,
@@ -191,72 +194,74 @@ export class Swaps {
   ): Promise<Swapped> {
     const key = givenKey.slice();
     const [expected, next] = copiesOf(givenExpected, givenNext);
-    const made = await this.compactor.makeRoom(size, next === null);
+    const made = await this.#compactor.makeRoom(size, next === null);
     if (!made) {
-      if (this.space.couldHold(size, next === null)) this.fill(this.space.describe(), size);
+      if (this.#space.couldHold(size, next === null)) this.#fill(this.#space.describe(), size);
       throw new OutOfSpaceError(
-        `No room for ${size} bytes in '${this.directory}': ${this.space.describe()}`,
+        `No room for ${size} bytes in '${this.#directory}': ${this.#space.describe()}`,
       );
     }
     return await this.swap(key, expected, next, batch);
   }
 
   /** Whether a swap of what was looked at last changes attributes only, of a value that is long. */
-  private amends(expected: Expected, next: NewItem): boolean {
+  #amends(expected: Expected, next: NewItem): boolean {
     return typeof expected === "object" && expected.value === next.value &&
-      expected.version !== undefined && this.placements.size >= this.amendFrom;
+      expected.version !== undefined && this.#placements.size >= this.#amendFrom;
   }
 
   /** Gives the item that was looked at last other attributes. */
-  private amend(
+  #amend(
     key: Uint8Array,
     expected: Expected,
     next: NewItem,
     batch: Batch,
   ): Awaitable<Swapped> {
     const room = recordSize(key.length, AMENDMENT_BYTES);
-    if (!this.space.hasRoom(room)) return this.swapWithRoom(room, key, expected, next, batch);
-    const { log, found, cache } = this;
-    const { a, b, c } = this.hash;
+    if (!this.#space.hasRoom(room)) return this.#swapWithRoom(room, key, expected, next, batch);
+    const log = this.#log;
+    const found = this.#found;
+    const cache = this.#cache;
+    const { a, b, c } = this.#hash;
     const { base } = found;
     const sequence = ++log.sequence;
-    const size = log.appendAmendment(key, next, sequence, base, this.hash);
-    this.placements.amend(a, b, c, log.active!, log.offset, size);
+    const size = log.appendAmendment(key, next, sequence, base, this.#hash);
+    this.#placements.amend(a, b, c, log.active!, log.offset, size);
     cache.amend(a, b, found.sequence, log.pending.words, log.pendingAt >>> 2, base);
-    this.commits.changed(batch, a, b, false);
-    return this.uniqueOf(next, sequence);
+    this.#commits.changed(batch, a, b, false);
+    return this.#uniqueOf(next, sequence);
   }
 
   /** Stores an item under the key that was hashed last. */
-  private put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
-    const { log } = this;
-    const { a, b, c } = this.hash;
-    if (this.placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
+  #put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
+    const log = this.#log;
+    const { a, b, c } = this.#hash;
+    if (this.#placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
-    const size = log.appendItem(key, next, sequence, this.hash);
-    this.placements.set(a, b, c, log.active!, log.offset, size);
-    this.cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
-    this.commits.changed(batch, a, b, false);
+    const size = log.appendItem(key, next, sequence, this.#hash);
+    this.#placements.set(a, b, c, log.active!, log.offset, size);
+    this.#cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
+    this.#commits.changed(batch, a, b, false);
     if (log.pending.length > WRITE_AT) log.writeOut();
-    return this.uniqueOf(next, sequence);
+    return this.#uniqueOf(next, sequence);
   }
 
   /** The cas unique of an item that was stored with that sequence number. */
-  private uniqueOf({ cas }: NewItem, sequence: number): bigint {
+  #uniqueOf({ cas }: NewItem, sequence: number): bigint {
     if (cas === 0n) return BigInt(sequence);
-    if (cas < FOLLOWED_CAS && cas > sequence) this.log.sequence = Number(cas);
+    if (cas < FOLLOWED_CAS && cas > sequence) this.#log.sequence = Number(cas);
     return cas;
   }
 
   /** Deletes the key that was hashed last. */
-  private bury(key: Uint8Array, batch: Batch): bigint {
-    const { log } = this;
-    const { a, b, c } = this.hash;
+  #bury(key: Uint8Array, batch: Batch): bigint {
+    const log = this.#log;
+    const { a, b, c } = this.#hash;
     const sequence = ++log.sequence;
-    log.appendTombstone(key, sequence, 0, this.hash);
-    this.placements.drop(a, b, c);
-    this.cache.forget(a, b);
-    this.commits.changed(batch, a, b, true);
+    log.appendTombstone(key, sequence, 0, this.#hash);
+    this.#placements.drop(a, b, c);
+    this.#cache.forget(a, b);
+    this.#commits.changed(batch, a, b, true);
     return 0n;
   }
 }

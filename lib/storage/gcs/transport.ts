@@ -84,7 +84,7 @@ export class Transport {
         deadlines.clear(deadline);
         done(...result);
       };
-      // A connector gives the socket that is to be connected, though its type keeps that back.
+      // A connector returns the socket that is to be connected, though its type does not say so.
       const socket = connector(options, connected) as unknown as Socket;
       const deadline = deadlines.set(
         performance.now() + attempt,

@@ -9,7 +9,7 @@
  * Pages are not equally likely: the last is twice as likely as the first, with all degrees between, so that
  * they fill up one after another and not all at the same number of keys.
  *
- * Two keys may have the same word: who asks compares the key of the record itself, and goes on with
+ * Two keys may have the same word: the caller compares the key of the record itself, and goes on with
  * {@linkcode PlaceIndex.next}.
  *
  * @module

@@ -165,7 +165,7 @@ export class Call extends Request {
       this.answer = resolve;
       this.refuse = reject;
     });
-    // Who sends many may look at them one after another.
+    // A caller that sends many may look at them one after another.
     this.reply.catch(() => {});
   }
 

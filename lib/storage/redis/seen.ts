@@ -1,5 +1,5 @@
 /**
- * Which keys a listing has given: Redis's SCAN may give one twice when its table shrinks meanwhile.
+ * Which keys a listing has returned: Redis's SCAN may return one twice when its table shrinks meanwhile.
  *
  * A key is known by 64 bits of a keyed hash, 8 bytes in a table that is at most two thirds full. Of ten
  * million keys the chance that any two look the same is one in 370,000; the second would be missing.

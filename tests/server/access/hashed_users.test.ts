@@ -50,7 +50,7 @@ Deno.test("a user with a certificate and without a password is opened by no pass
   assertEquals(users.certified(["ANN.example", "ann.example.com", "n.example"]), undefined);
 });
 
-Deno.test("a users file is read again: who is gone or has another password is out, others keep in", async () => {
+Deno.test("a users file is read again: a user who is gone or has another password is out, others stay", async () => {
   const path = await Deno.makeTempFile();
   const bob = { name: "bob", password: "b", permissions: { read: true } };
   await writeUsers(path, [ann, bob]);
@@ -83,7 +83,7 @@ Deno.test("a users file that everybody can write stops the start", async () => {
   await Deno.remove(path);
 });
 
-Deno.test("hashes are made for each address in its turn: who guesses much waits behind itself", async () => {
+Deno.test("hashes are made for each address in its turn: one that guesses much waits behind itself", async () => {
   const turns = new Turns(1);
   const order: string[] = [];
   const gate = Promise.withResolvers<void>();

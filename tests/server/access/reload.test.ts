@@ -23,7 +23,7 @@ async function ask(conn: Deno.Conn, sent: string, end = "\r\n"): Promise<string>
   return await receiveUntil(conn, end);
 }
 
-Deno.test("SIGHUP: who is gone is out, narrowed rights hold from the next command, others lose no reply", async () => {
+Deno.test("SIGHUP: a user who is gone is out, narrowed rights hold from the next command, others lose no reply", async () => {
   await inDirectory(async (directory) => {
     const file = `${directory}/users.json`;
     const all = { read: true, write: true };

@@ -116,7 +116,7 @@ Deno.test("a log cut at any byte starts with a state it passed through, unless i
   assert(starts > 500 && starts + refusals > 2000, `${starts} starts and ${refusals} refusals`);
 });
 
-Deno.test(`${RUNS} starts on damaged files give right data or the clear refusal`, async () => {
+Deno.test(`${RUNS} starts on damaged files return right data or the clear refusal`, async () => {
   const { files, states } = await sample();
   const names = [...files.keys()];
   const random = new Random(7);

@@ -219,7 +219,7 @@ Deno.test("a write that failed late, and is on the disk all the same, does not c
   await again.close();
 });
 
-Deno.test("who waits for a sync from the moment on that another ends has one too", async () => {
+Deno.test("a wait for a sync that begins at the moment another sync ends is answered too", async () => {
   const log = {
     written: 0,
     hints: new Set(),

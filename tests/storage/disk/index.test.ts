@@ -73,7 +73,7 @@ Deno.test("the hash of a key depends on every bit of it, on its length and on th
   }
 });
 
-Deno.test("the cache gives the newest record of a key or none, within its bytes", () => {
+Deno.test("the cache returns the newest record of a key or none, within its bytes", () => {
   const random = new Random(2);
   const limit = 1 << 20;
   const cache = new RecordCache(limit);

@@ -13,7 +13,7 @@ function fullGate(): Gate {
   return gate;
 }
 
-Deno.test("gcs gate: who waits enters in turn, as others leave", async () => {
+Deno.test("gcs gate: requests that wait enter in turn, as others leave", async () => {
   const gate = fullGate();
   const entered: number[] = [];
   const waiting = [1, 2, 3].map((n) => gate.enter(later()).then(() => entered.push(n)));
@@ -40,7 +40,7 @@ Deno.test("gcs gate: no more than so many wait, so that memory stays bounded", a
   await Promise.all([...waiting, fourth]);
 });
 
-Deno.test("gcs gate: who has waited too long is told so, and takes nobody's turn", async () => {
+Deno.test("gcs gate: a request that has waited too long is told so, and takes no turn", async () => {
   const gate = fullGate();
   await assertRejects(() => gate.enter(performance.now()), StoreError, "too slow");
   const next = gate.enter(later());

@@ -100,23 +100,27 @@ export class RecordBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
   words: Uint32Array;
-  private longs: BigUint64Array;
+  #longs: BigUint64Array;
+
+  readonly #initial: number;
 
   /** @param initial bytes of memory at the beginning */
-  constructor(private readonly initial: number) {
+  constructor(initial: number) {
+    this.#initial = initial;
+
     this.bytes = new Uint8Array((initial + 7) & ~7);
     this.words = new Uint32Array(this.bytes.buffer);
-    this.longs = new BigUint64Array(this.bytes.buffer);
+    this.#longs = new BigUint64Array(this.bytes.buffer);
   }
 
-  private reserve(more: number): void {
+  #reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max((needed + 7) & ~7, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     this.words = new Uint32Array(grown.buffer);
-    this.longs = new BigUint64Array(grown.buffer);
+    this.#longs = new BigUint64Array(grown.buffer);
   }
 
   /**
@@ -135,7 +139,7 @@ export class RecordBuffer {
     const keyLength = key.length;
     const valueLength = value.length;
     const size = recordSize(keyLength, valueLength);
-    if (this.length + size > this.bytes.length) this.reserve(size);
+    if (this.length + size > this.bytes.length) this.#reserve(size);
     const { bytes, words, length: at } = this;
     const { sequence, cas, time } = fields;
     // The padding first, then the value: it may be a view of memory that the rest goes over.
@@ -153,7 +157,7 @@ export class RecordBuffer {
       words[w + Word.cas] = sequence;
       words[w + Word.cas + 1] = sequence / TWO_32;
     } else {
-      this.longs[(at >>> 3) + Word.cas / 2] = cas;
+      this.#longs[(at >>> 3) + Word.cas / 2] = cas;
     }
     const kept = time <= 0 ? (time === 0 ? 0 : 1) : time > LAST_TIME ? LAST_TIME : time;
     words[w + Word.time] = kept;
@@ -167,10 +171,10 @@ export class RecordBuffer {
   /** Forgets everything, and frees memory beyond a mebibyte. */
   clear(): void {
     this.length = 0;
-    if (this.bytes.length > Math.max(1 << 20, this.initial)) {
-      this.bytes = new Uint8Array((this.initial + 7) & ~7);
+    if (this.bytes.length > Math.max(1 << 20, this.#initial)) {
+      this.bytes = new Uint8Array((this.#initial + 7) & ~7);
       this.words = new Uint32Array(this.bytes.buffer);
-      this.longs = new BigUint64Array(this.bytes.buffer);
+      this.#longs = new BigUint64Array(this.bytes.buffer);
     }
   }
 }
@@ -196,12 +200,12 @@ export class RecordReader implements RecordFields, Amended {
   /** Where it begins in {@linkcode bytes}. */
   at = 0;
   bytes: Uint8Array = new Uint8Array(0);
-  private view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** Chooses the memory that is read from. */
   over(bytes: Uint8Array): void {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /**
@@ -212,7 +216,7 @@ export class RecordReader implements RecordFields, Amended {
    *   take if its lengths were true and end after `end`, and 0 if more bytes would not help.
    */
   parse(at: number, end: number, seed: number, offset: number): boolean {
-    const view = this.view;
+    const view = this.#view;
     this.size = 0;
     if (at + RECORD_HEADER > end) {
       this.size = RECORD_HEADER;
@@ -237,15 +241,15 @@ export class RecordReader implements RecordFields, Amended {
     this.keyLength = keyLength;
     this.valueLength = valueLength;
     this.flags = view.getUint32(at + 4 * Word.flags, true);
-    this.sequence = this.base = this.uint64(at + 4 * Word.sequence);
+    this.sequence = this.base = this.#uint64(at + 4 * Word.sequence);
     this.itemLength = valueLength;
     if (kind === Kind.amendment) {
       const behind = at + RECORD_HEADER + keyLength;
-      this.base = this.uint64(behind);
+      this.base = this.#uint64(behind);
       this.itemLength = view.getUint32(behind + 8, true);
     }
     this.cas = view.getBigUint64(at + 4 * Word.cas, true);
-    this.time = this.uint64(at + 4 * Word.time);
+    this.time = this.#uint64(at + 4 * Word.time);
     this.accessed = view.getUint32(at + 4 * Word.accessed, true);
     this.segment = view.getUint32(at + 4 * Word.segment, true);
     this.size = size;
@@ -264,8 +268,8 @@ export class RecordReader implements RecordFields, Amended {
     this.accessed = amended.accessed;
   }
 
-  private uint64(at: number): number {
-    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * TWO_32;
+  #uint64(at: number): number {
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * TWO_32;
   }
 
   /** Whether the record is of this key. */

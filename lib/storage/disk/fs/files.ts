@@ -23,9 +23,9 @@ export type { Held, Lock };
 
 /** An open file. Positions and lengths are in bytes. */
 export interface DataFile {
-  /** Writes at a position; gives how many bytes were written, which may be fewer. */
+  /** Writes at a position; returns how many bytes were written, which may be fewer. */
   write(bytes: Uint8Array, at: number): number;
-  /** Reads from a position; gives how many bytes were read, 0 at the end. */
+  /** Reads from a position; returns how many bytes were read, 0 at the end. */
   read(into: Uint8Array, at: number): number;
   /** {@linkcode read} without holding up the loop. */
   readLater(into: Uint8Array, at: number): Promise<number>;
@@ -88,7 +88,7 @@ const codes = new Map(Object.entries(constants.errno).map(([name, number]) => [n
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === "string") return code;
-  // Deno gives few errors a code, and all of them their number.
+  // Deno sets a code on few errors, and the number on all of them.
   const number = error instanceof Error ? /\(os error (\d+)\)/.exec(error.message) : null;
   return number === null ? "" : codes.get(Number(number[1])) ?? "EOTHER";
 }
@@ -269,7 +269,7 @@ export function readWhole(files: Files, path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-/** Reads until `into` is full or the file ends; gives the bytes read. */
+/** Reads until `into` is full or the file ends; returns the bytes read. */
 export function readFully(
   file: DataFile,
   into: Uint8Array,

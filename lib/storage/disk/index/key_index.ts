@@ -55,9 +55,9 @@ export class KeyIndex {
   /** How many keys there are. */
   size = 0;
 
-  private tables: Uint32Array[] = [];
-  private readonly counts = new Uint32Array(SHARDS);
-  private readonly limits = new Uint32Array(SHARDS);
+  #tables: Uint32Array[] = [];
+  readonly #counts = new Uint32Array(SHARDS);
+  readonly #limits = new Uint32Array(SHARDS);
 
   /** @param expected about how many keys there will be */
   constructor(expected = 0) {
@@ -69,18 +69,18 @@ export class KeyIndex {
         4 * Math.sqrt(expected / SHARDS);
       const least = expected === 0 ? SMALLEST * phase : room / FULLEST;
       const capacity = Math.max(Math.ceil(least), SMALLEST);
-      this.tables.push(new Uint32Array(capacity * ENTRY));
-      this.limits[shard] = Math.floor(capacity * FULLEST);
+      this.#tables.push(new Uint32Array(capacity * ENTRY));
+      this.#limits[shard] = Math.floor(capacity * FULLEST);
     }
   }
 
   /** An index of tables that were taken from another, with the keys in each. */
   static of(tables: Uint32Array[], counts: readonly number[]): KeyIndex {
     const index = new KeyIndex();
-    index.tables = tables;
-    index.counts.set(counts);
+    index.#tables = tables;
+    index.#counts.set(counts);
     for (let shard = 0; shard < SHARDS; shard++) {
-      index.limits[shard] = Math.floor(tables[shard].length / ENTRY * FULLEST);
+      index.#limits[shard] = Math.floor(tables[shard].length / ENTRY * FULLEST);
       index.size += counts[shard];
     }
     return index;
@@ -88,11 +88,11 @@ export class KeyIndex {
 
   /** A shard's table as it is at the moment, and how many keys are in it. */
   tableOf(shard: number): Uint32Array {
-    return this.tables[shard];
+    return this.#tables[shard];
   }
 
   countOf(shard: number): number {
-    return this.counts[shard];
+    return this.#counts[shard];
   }
 
   /**
@@ -104,7 +104,7 @@ export class KeyIndex {
   sum(lengths: Float64Array): Float64Array {
     const bytes = new Float64Array(lengths.length);
     const gone: number[] = [];
-    for (const table of this.tables) {
+    for (const table of this.#tables) {
       for (let at = 0; at < table.length; at += ENTRY) {
         const high = table[at + 3];
         if (high === 0) continue;
@@ -123,7 +123,7 @@ export class KeyIndex {
   /** Takes out the keys that are not to be kept. */
   keep(isKept: (a: number, b: number, c: number) => boolean): void {
     const gone: number[] = [];
-    for (const table of this.tables) {
+    for (const table of this.#tables) {
       for (let at = 0; at < table.length; at += ENTRY) {
         if (table[at + 3] === 0 || isKept(table[at], table[at + 1], table[at + 2])) continue;
         gone.push(table[at], table[at + 1], table[at + 2]);
@@ -134,7 +134,7 @@ export class KeyIndex {
 
   /** Whether the key is there. */
   find(a: number, b: number, c: number): boolean {
-    const table = this.tables[a >>> SHARD_SHIFT];
+    const table = this.#tables[a >>> SHARD_SHIFT];
     const end = table.length;
     let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
     for (;;) {
@@ -153,7 +153,7 @@ export class KeyIndex {
   /** Sets the key's place; returns whether it had one, which is left in {@linkcode high} and `low`. */
   set(a: number, b: number, c: number, high: number, low: number): boolean {
     const shard = a >>> SHARD_SHIFT;
-    const table = this.tables[shard];
+    const table = this.#tables[shard];
     const end = table.length;
     let at = Math.floor(b / TWO_32 * (end / ENTRY)) * ENTRY;
     for (;;) {
@@ -175,8 +175,8 @@ export class KeyIndex {
     table[at + 3] = high;
     table[at + 4] = low;
     this.size++;
-    if (++this.counts[shard] > this.limits[shard]) {
-      this.resize(shard, Math.ceil(end / ENTRY * GROWTH));
+    if (++this.#counts[shard] > this.#limits[shard]) {
+      this.#resize(shard, Math.ceil(end / ENTRY * GROWTH));
     }
     return false;
   }
@@ -184,7 +184,7 @@ export class KeyIndex {
   /** Takes the key out; returns whether it was there, and its place as {@linkcode find} does. */
   remove(a: number, b: number, c: number): boolean {
     const shard = a >>> SHARD_SHIFT;
-    const table = this.tables[shard];
+    const table = this.#tables[shard];
     const end = table.length;
     const capacity = end / ENTRY;
     let hole = Math.floor(b / TWO_32 * capacity) * ENTRY;
@@ -210,14 +210,14 @@ export class KeyIndex {
     }
     table[hole + 3] = 0;
     this.size--;
-    const count = --this.counts[shard];
-    if (capacity > 64 && count < capacity / 5) this.resize(shard, Math.ceil(capacity / 2));
+    const count = --this.#counts[shard];
+    if (capacity > 64 && count < capacity / 5) this.#resize(shard, Math.ceil(capacity / 2));
     return true;
   }
 
   /** Tells the place of each key of a shard, 0 to {@linkcode SHARDS} - 1. */
   each(shard: number, told: (high: number, low: number) => void): void {
-    const table = this.tables[shard];
+    const table = this.#tables[shard];
     for (let at = 0; at < table.length; at += ENTRY) {
       if (table[at + 3] !== 0) told(table[at + 3], table[at + 4]);
     }
@@ -225,7 +225,7 @@ export class KeyIndex {
 
   /** Bytes of all tables. */
   memory(): number {
-    return this.tables.reduce((sum, table) => sum + table.byteLength, 0);
+    return this.#tables.reduce((sum, table) => sum + table.byteLength, 0);
   }
 
   /** Places for keys in all tables, taken or not. */
@@ -238,8 +238,8 @@ export class KeyIndex {
     return this.size / this.places();
   }
 
-  private resize(shard: number, capacity: number): void {
-    const old = this.tables[shard];
+  #resize(shard: number, capacity: number): void {
+    const old = this.#tables[shard];
     const table = new Uint32Array(capacity * ENTRY);
     const end = table.length;
     for (let from = 0; from < old.length; from += ENTRY) {
@@ -251,7 +251,7 @@ export class KeyIndex {
       }
       for (let word = 0; word < ENTRY; word++) table[at + word] = old[from + word];
     }
-    this.tables[shard] = table;
-    this.limits[shard] = Math.floor(capacity * FULLEST);
+    this.#tables[shard] = table;
+    this.#limits[shard] = Math.floor(capacity * FULLEST);
   }
 }

@@ -37,9 +37,9 @@ export class Placements {
   readonly watchers = new Set<Displaced>();
 
   /** Slots below this are not given out again. */
-  private slotsKept = 0;
-  private steps = new Uint32Array(STEP * 256);
-  private taken = 0;
+  #slotsKept = 0;
+  #steps = new Uint32Array(STEP * 256);
+  #taken = 0;
 
   constructor(expected = 0) {
     this.index = new KeyIndex(expected);
@@ -47,12 +47,12 @@ export class Placements {
 
   /** Whether slots that become free stay so: somebody copies the index, table by table. */
   set keepSlots(keep: boolean) {
-    this.slotsKept = keep ? this.slots.length : 0;
+    this.#slotsKept = keep ? this.slots.length : 0;
   }
 
   /** A free slot; 0 if there is none. */
   freeSlot(): number {
-    for (let slot = Math.max(1, this.slotsKept); slot < this.slots.length; slot++) {
+    for (let slot = Math.max(1, this.#slotsKept); slot < this.slots.length; slot++) {
       if (this.slots[slot] === undefined) return slot;
     }
     return this.slots.length > 0xffff ? 0 : this.slots.length;
@@ -70,10 +70,10 @@ export class Placements {
 
   /** The size of the record that the index's last answer points at, in bytes. */
   get size(): number {
-    return this.sizeAt(this.index.high, this.index.low);
+    return this.#sizeAt(this.index.high, this.index.low);
   }
 
-  private sizeAt(high: number, low: number): number {
+  #sizeAt(high: number, low: number): number {
     const units = unitsOf(high, low);
     if (units !== ENDLESS) return units * 8;
     const size = this.slots[high >>> 16]!.length - offsetOf(low);
@@ -117,12 +117,12 @@ export class Placements {
   /** Points a key at a record that was appended. */
   set(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
     const { index, amendments } = this;
-    const amended = amendments.size !== 0 && this.dropAmendment(a, b, c, true);
+    const amended = amendments.size !== 0 && this.#dropAmendment(a, b, c, true);
     const high = placeHigh(segment.slot, size);
     const had = index.set(a, b, c, high, placeLow(offset, size));
-    if (had) this.leave(!amended);
-    this.step(index, OF_ITEM, a, b, c, had, size);
-    this.account(segment, size);
+    if (had) this.#leave(!amended);
+    this.#step(index, OF_ITEM, a, b, c, had, size);
+    this.#account(segment, size);
   }
 
   /** Gives an item an amendment that was appended. */
@@ -131,47 +131,47 @@ export class Placements {
     const there = index.find(a, b, c);
     assert(there, "what is amended is there");
     const had = amendments.set(a, b, c, placeHigh(segment.slot, size), placeLow(offset, size));
-    if (had) this.leaveAmendment(true);
+    if (had) this.#leaveAmendment(true);
     else for (const watcher of this.watchers) watcher(this.segment, this.offset);
-    this.step(amendments, OF_AMENDMENT, a, b, c, had, size);
-    this.account(segment, size);
+    this.#step(amendments, OF_AMENDMENT, a, b, c, had, size);
+    this.#account(segment, size);
   }
 
   /** Takes a key out, for a tombstone that was appended; returns whether it was there. */
   drop(a: number, b: number, c: number): boolean {
-    if (this.amendments.size !== 0) this.dropAmendment(a, b, c, false);
+    if (this.amendments.size !== 0) this.#dropAmendment(a, b, c, false);
     if (!this.index.remove(a, b, c)) return false;
-    this.leave(false);
-    this.step(this.index, OF_ITEM, a, b, c, true, 0);
+    this.#leave(false);
+    this.#step(this.index, OF_ITEM, a, b, c, true, 0);
     return true;
   }
 
   /** {@linkcode set} while the log is replayed, with a place as the index has it. */
   replay(a: number, b: number, c: number, high: number, low: number): void {
     const { index } = this;
-    this.forgetAmendment(a, b, c);
-    if (index.set(a, b, c, high, low)) this.leave(false);
+    this.#forgetAmendment(a, b, c);
+    if (index.set(a, b, c, high, low)) this.#leave(false);
     index.high = high;
     index.low = low;
-    this.account(this.segment, this.size);
+    this.#account(this.segment, this.size);
   }
 
   /** {@linkcode drop} while the log is replayed. */
   forget(a: number, b: number, c: number): void {
-    this.forgetAmendment(a, b, c);
-    if (this.index.remove(a, b, c)) this.leave(false);
+    this.#forgetAmendment(a, b, c);
+    if (this.index.remove(a, b, c)) this.#leave(false);
   }
 
   /** {@linkcode amend} while the log is replayed; of a key that has no item it counts for nothing. */
   replayAmendment(a: number, b: number, c: number, high: number, low: number): void {
     const { amendments } = this;
     if (!this.index.find(a, b, c)) return;
-    if (amendments.set(a, b, c, high, low)) this.leaveAmendment(false);
-    this.account(this.slots[high >>> 16]!, unitsOf(high, low) * 8);
+    if (amendments.set(a, b, c, high, low)) this.#leaveAmendment(false);
+    this.#account(this.slots[high >>> 16]!, unitsOf(high, low) * 8);
   }
 
-  private forgetAmendment(a: number, b: number, c: number): void {
-    if (this.amendments.size !== 0 && this.amendments.remove(a, b, c)) this.leaveAmendment(false);
+  #forgetAmendment(a: number, b: number, c: number): void {
+    if (this.amendments.size !== 0 && this.amendments.remove(a, b, c)) this.#leaveAmendment(false);
   }
 
   /** Tells where in a segment the records are that keys are at. Holds up nobody. */
@@ -215,19 +215,19 @@ export class Placements {
     if (this.amendments.size > 0) this.amendments = new KeyIndex();
     for (const segment of this.slots) if (segment !== undefined) segment.live = 0;
     this.live = 0;
-    this.taken = 0;
+    this.#taken = 0;
   }
 
   /** The steps since the last call are there to stay. */
   settle(): void {
-    this.taken = 0;
+    this.#taken = 0;
   }
 
   /** Takes back all steps since the last {@linkcode settle}; tells the hash of each key. */
   undo(told: (a: number, b: number) => void): void {
-    const { steps } = this;
-    while (this.taken > 0) {
-      const at = this.taken -= STEP;
+    const steps = this.#steps;
+    while (this.#taken > 0) {
+      const at = this.#taken -= STEP;
       const a = steps[at];
       const b = steps[at + 1];
       const c = steps[at + 2];
@@ -237,47 +237,47 @@ export class Placements {
       const index = steps[at + 6] === OF_ITEM ? this.index : this.amendments;
       if (size > 0) {
         index.find(a, b, c);
-        this.account(this.slots[index.high >>> 16]!, -size);
+        this.#account(this.slots[index.high >>> 16]!, -size);
       }
       if (high === 0) {
         index.remove(a, b, c);
       } else {
         index.set(a, b, c, high, low);
-        this.account(this.slots[high >>> 16]!, this.sizeAt(high, low));
+        this.#account(this.slots[high >>> 16]!, this.#sizeAt(high, low));
       }
       told(a, b);
     }
   }
 
-  private account(segment: Segment, size: number): void {
+  #account(segment: Segment, size: number): void {
     segment.live += size;
     this.live += size;
     assert(segment.live >= 0 && this.live >= 0, "live bytes are not negative");
   }
 
-  private leave(replaced: boolean): void {
+  #leave(replaced: boolean): void {
     const { segment } = this;
-    this.account(segment, -this.size);
+    this.#account(segment, -this.size);
     if (replaced && this.watchers.size > 0) {
       for (const watcher of this.watchers) watcher(segment, this.offset);
     }
   }
 
-  private dropAmendment(a: number, b: number, c: number, replaced: boolean): boolean {
+  #dropAmendment(a: number, b: number, c: number, replaced: boolean): boolean {
     const { amendments } = this;
     if (!amendments.remove(a, b, c)) return false;
-    this.leaveAmendment(replaced);
-    this.step(amendments, OF_AMENDMENT, a, b, c, true, 0);
+    this.#leaveAmendment(replaced);
+    this.#step(amendments, OF_AMENDMENT, a, b, c, true, 0);
     return true;
   }
 
-  private leaveAmendment(replaced: boolean): void {
+  #leaveAmendment(replaced: boolean): void {
     const { segment, offset, size } = this.amendment;
-    this.account(segment, -size);
+    this.#account(segment, -size);
     if (replaced) { for (const watcher of this.watchers) watcher(segment, offset); }
   }
 
-  private step(
+  #step(
     index: KeyIndex,
     of: number,
     a: number,
@@ -286,12 +286,13 @@ export class Placements {
     had: boolean,
     size: number,
   ): void {
-    if (this.taken === this.steps.length) {
-      const grown = new Uint32Array(this.steps.length * 2);
-      grown.set(this.steps);
-      this.steps = grown;
+    if (this.#taken === this.#steps.length) {
+      const grown = new Uint32Array(this.#steps.length * 2);
+      grown.set(this.#steps);
+      this.#steps = grown;
     }
-    const { steps, taken } = this;
+    const steps = this.#steps;
+    const taken = this.#taken;
     steps[taken] = a;
     steps[taken + 1] = b;
     steps[taken + 2] = c;
@@ -299,6 +300,6 @@ export class Placements {
     steps[taken + 4] = index.low;
     steps[taken + 5] = size;
     steps[taken + 6] = of;
-    this.taken = taken + STEP;
+    this.#taken = taken + STEP;
   }
 }

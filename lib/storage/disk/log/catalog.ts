@@ -17,34 +17,46 @@ export class Catalog {
   /** Resolves when everything that was begun is done. */
   settled: Promise<void> = Promise.resolve();
 
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #log: Log;
+  readonly #placements: Placements;
+  readonly #say: (line: string) => void;
+
   constructor(
-    private readonly files: Files,
-    private readonly directory: string,
-    private readonly log: Log,
-    private readonly placements: Placements,
-    private readonly say: (line: string) => void,
-  ) {}
+    files: Files,
+    directory: string,
+    log: Log,
+    placements: Placements,
+    say: (line: string) => void,
+  ) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#log = log;
+    this.#placements = placements;
+    this.#say = say;
+  }
 
   /** Writes hints for segments that are sealed and synced, and lists them. Never rejects. */
   list(segments: readonly Segment[]): Promise<void> {
     return this.settled = this.settled.then(async () => {
       for (const segment of segments) {
-        const hint = this.log.hints.get(segment);
-        this.log.hints.delete(segment);
+        const hint = this.#log.hints.get(segment);
+        this.#log.hints.delete(segment);
         if (hint === undefined) continue;
         try {
-          await replaceFile(this.files, segment.hintPath, hint.finish(segment));
+          await replaceFile(this.#files, segment.hintPath, hint.finish(segment));
         } catch {
           // A start without the hint takes longer, and that is all.
-          this.log.total -= segment.hintBytes;
-          this.log.hintTotal -= segment.hintBytes;
+          this.#log.total -= segment.hintBytes;
+          this.#log.hintTotal -= segment.hintBytes;
           segment.hintBytes = 0;
         }
         segment.listed = true;
         segment.file.rest?.();
       }
-      await this.write(false);
-    }).catch((error) => this.say(writeError("Cannot write the manifest", error).message));
+      await this.#write(false);
+    }).catch((error) => this.#say(writeError("Cannot write the manifest", error).message));
   }
 
   /** Takes segments off the manifest; when that is done they can be removed. */
@@ -52,7 +64,7 @@ export class Catalog {
     const result = this.settled.then(async () => {
       for (const segment of segments) segment.givenUp = true;
       try {
-        await this.write(false);
+        await this.#write(false);
       } catch (error) {
         for (const segment of segments) segment.givenUp = false;
         throw error;
@@ -69,23 +81,24 @@ export class Catalog {
    */
   close(whole: boolean): Promise<void> {
     // Without it everything is on the medium all the same: the next start reads it as after a kill.
-    return this.settled.then(() => this.write(whole, true)).catch((error) =>
-      this.say(writeError("Cannot write the manifest", error).message)
+    return this.settled.then(() => this.#write(whole, true)).catch((error) =>
+      this.#say(writeError("Cannot write the manifest", error).message)
     );
   }
 
   /** Writes the manifest as it is now, with numbers kept for what will be written. */
   reserve(): Promise<void> {
-    const result = this.settled.then(() => this.write(false));
+    const result = this.settled.then(() => this.#write(false));
     this.settled = result.catch(() => {});
     return result;
   }
 
-  private async write(clean: boolean, last = false): Promise<void> {
-    const { log, placements } = this;
+  async #write(clean: boolean, last = false): Promise<void> {
+    const log = this.#log;
+    const placements = this.#placements;
     const listed = log.segments.filter((segment) => segment.listed && !segment.givenUp);
     const unlisted = log.segments.find((segment) => !segment.listed);
-    await writeManifest(this.files, this.directory, {
+    await writeManifest(this.#files, this.#directory, {
       hashKey: log.hashKey,
       clean,
       sequence: last && clean ? log.sequence : log.sequence + SEQUENCE_GAP,

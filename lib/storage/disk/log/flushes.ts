@@ -27,22 +27,26 @@ export class Flushes {
   through = 0;
 
   /** Whether all items are absent by the one to come, and it is not yet written that it has come. */
-  private owed = false;
+  #owed = false;
+
+  readonly #options: FlushOptions;
 
   /** @param at the moment of the one that is to come; 0 for none. */
-  constructor(private readonly options: FlushOptions, public at: number) {}
+  constructor(options: FlushOptions, public at: number) {
+    this.#options = options;
+  }
 
   /** Whether the one to come has come. */
   get isDue(): boolean {
-    return this.at !== 0 && this.at <= this.options.now();
+    return this.at !== 0 && this.at <= this.#options.now();
   }
 
   /** Flushes now, or notes that it is to be done at `at`. */
   flush(at: number, batch: Batch): void {
-    const { log, now, changed } = this.options;
-    if (at <= now()) return this.flushNow(batch);
+    const { log, now, changed } = this.#options;
+    if (at <= now()) return this.#flushNow(batch);
     log.writeOut();
-    this.append(Kind.flushToCome, at);
+    this.#append(Kind.flushToCome, at);
     this.at = at;
     changed(batch);
   }
@@ -52,11 +56,11 @@ export class Flushes {
    * record that announced it makes it true at every start, until a write is to come behind it.
    */
   settle(): void {
-    if (this.owed || !this.isDue) return;
-    const { log, placements } = this.options;
+    if (this.#owed || !this.isDue) return;
+    const { log, placements } = this.#options;
     placements.clear();
     this.through = log.sequence;
-    this.owed = true;
+    this.#owed = true;
   }
 
   /**
@@ -66,31 +70,31 @@ export class Flushes {
    */
   settleForWrite(): void {
     this.settle();
-    if (this.owed) this.flushNow();
+    if (this.#owed) this.#flushNow();
   }
 
-  private flushNow(batch?: Batch): void {
-    const { log, placements, changed, flushed } = this.options;
+  #flushNow(batch?: Batch): void {
+    const { log, placements, changed, flushed } = this.#options;
     log.writeOut();
-    this.append(Kind.flush, 0);
+    this.#append(Kind.flush, 0);
     const { active } = log;
     placements.clear();
     this.at = 0;
-    this.owed = false;
+    this.#owed = false;
     this.through = log.sequence;
     changed(batch);
     flushed(active!);
   }
 
   /** Writes a record that speaks of all keys; nothing else is pending. */
-  private append(kind: FlushKind, time: number): void {
-    const { log } = this.options;
+  #append(kind: FlushKind, time: number): void {
+    const { log } = this.#options;
     log.appendFlush(kind, ++log.sequence, time);
     try {
       log.writeOut();
     } catch (error) {
       // Until it is cut off on the medium too, it may come into force.
-      this.options.changed();
+      this.#options.changed();
       throw error;
     }
   }

@@ -122,32 +122,36 @@ export class Log {
   onSealed: () => void = () => {};
 
   /** What is appended next: the same two objects each time. */
-  private readonly fields = fieldsOf(Kind.item);
-  private readonly marker = fieldsOf(Kind.marker);
-  private readonly amendment = new DataView(new ArrayBuffer(AMENDMENT_BYTES));
-  private end: number;
-  private next: number;
-  private hint = new HintBuilder();
-  private hintWritten = HINT_HEADER;
+  readonly #fields = fieldsOf(Kind.item);
+  readonly #marker = fieldsOf(Kind.marker);
+  readonly #amendment = new DataView(new ArrayBuffer(AMENDMENT_BYTES));
+  #end: number;
+  #next: number;
+  #hint = new HintBuilder();
+  #hintWritten = HINT_HEADER;
   /** The greatest sequence number of which a record was appended. */
-  private pendingSequence: number;
-  private pendingTombstones = 0;
-  private pendingTombstoneSegment = 0;
-  private pendingData = false;
-  private full = false;
-  private previous = 0;
-  private previousLength = 0;
+  #pendingSequence: number;
+  #pendingTombstones = 0;
+  #pendingTombstoneSegment = 0;
+  #pendingData = false;
+  #full = false;
+  #previous = 0;
+  #previousLength = 0;
 
-  constructor(private readonly start: LogStart) {
+  readonly #start: LogStart;
+
+  constructor(start: LogStart) {
+    this.#start = start;
+
     this.segments = start.segments;
-    this.sequence = this.writtenSequence = this.pendingSequence = start.sequence;
-    this.next = start.next;
-    this.end = start.end;
+    this.sequence = this.writtenSequence = this.#pendingSequence = start.sequence;
+    this.#next = start.next;
+    this.#end = start.end;
     this.dataEnd = this.marked = start.end;
     const last = start.segments.at(-1);
     if (last !== undefined) {
-      this.previous = last.id;
-      this.previousLength = last.length;
+      this.#previous = last.id;
+      this.#previousLength = last.length;
     }
     for (const segment of start.segments) {
       this.total += segment.length + segment.hintBytes;
@@ -157,12 +161,12 @@ export class Log {
 
   /** 16 bytes that make this directory's hashes and checksums its own. */
   get hashKey(): Uint8Array {
-    return this.start.hashKey;
+    return this.#start.hashKey;
   }
 
   /** The position up to which bytes are written. */
   get written(): number {
-    return this.active === undefined ? this.end : this.active.base + this.active.length;
+    return this.active === undefined ? this.#end : this.active.base + this.active.length;
   }
 
   /** The position behind the last record. */
@@ -172,7 +176,7 @@ export class Log {
 
   /** The number that the next new segment gets. */
   get nextId(): number {
-    return this.next;
+    return this.#next;
   }
 
   /**
@@ -183,7 +187,7 @@ export class Log {
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
   appendItem(key: Uint8Array, item: NewItem, sequence: number, hash: KeyHash): number {
-    const { fields } = this;
+    const fields = this.#fields;
     fields.kind = Kind.item;
     fields.state = stateOf(item);
     fields.flags = item.flags;
@@ -192,7 +196,7 @@ export class Log {
     fields.time = item.exptime;
     fields.accessed = item.accessed;
     fields.segment = 0;
-    return this.append(fields, key, item.value, hash);
+    return this.#append(fields, key, item.value, hash);
   }
 
   /**
@@ -208,7 +212,8 @@ export class Log {
     base: number,
     hash: KeyHash,
   ): number {
-    const { fields, amendment } = this;
+    const fields = this.#fields;
+    const amendment = this.#amendment;
     fields.kind = Kind.amendment;
     fields.state = stateOf(item);
     fields.flags = item.flags;
@@ -218,12 +223,12 @@ export class Log {
     fields.accessed = item.accessed;
     fields.segment = 0;
     encodeAmendment(base, item.value.length, amendment);
-    return this.append(fields, key, new Uint8Array(amendment.buffer), hash);
+    return this.#append(fields, key, new Uint8Array(amendment.buffer), hash);
   }
 
   /** {@linkcode appendItem} of a record as it is elsewhere in the log. */
   appendCopy(record: RecordReader, hash: KeyHash): number {
-    return this.append(record, record.key(), record.value(), hash);
+    return this.#append(record, record.key(), record.value(), hash);
   }
 
   /**
@@ -232,7 +237,7 @@ export class Log {
    * @param segment the greatest number of a segment that may have the key; 0 for the active one
    */
   appendTombstone(key: Uint8Array, sequence: number, segment: number, hash: KeyHash): number {
-    const { fields } = this;
+    const fields = this.#fields;
     fields.kind = Kind.tombstone;
     fields.state =
       fields.flags =
@@ -242,12 +247,12 @@ export class Log {
     fields.sequence = sequence;
     fields.cas = 0n;
     fields.segment = segment;
-    return this.append(fields, key, NOTHING, hash);
+    return this.#append(fields, key, NOTHING, hash);
   }
 
   /** Appends that all items are gone, now or (`at` milliseconds since 1970) at a moment to come. */
   appendFlush(kind: FlushKind, sequence: number, at: number): number {
-    const { fields } = this;
+    const fields = this.#fields;
     fields.kind = kind;
     fields.state =
       fields.flags =
@@ -257,10 +262,10 @@ export class Log {
     fields.sequence = sequence;
     fields.cas = 0n;
     fields.time = at;
-    return this.append(fields, NOTHING, NOTHING, undefined);
+    return this.#append(fields, NOTHING, NOTHING, undefined);
   }
 
-  private append(
+  #append(
     fields: RecordFields,
     key: Uint8Array,
     value: Uint8Array,
@@ -270,31 +275,31 @@ export class Log {
     const { pending } = this;
     let active = this.active;
     if (
-      active === undefined || this.full ||
+      active === undefined || this.#full ||
       active.length + pending.length + size + 64 > this.segmentBytes &&
         active.length + pending.length > SEGMENT_HEADER
-    ) active = this.roll();
+    ) active = this.#roll();
     if (this.markerDue !== 0) this.mark();
     const at = pending.length;
     const offset = active.length + at;
     const { kind, sequence } = fields;
     if (kind === Kind.tombstone) {
-      if (fields.segment === 0) this.fields.segment = active.id;
-      this.pendingTombstones += size;
-      this.pendingTombstoneSegment = Math.max(this.pendingTombstoneSegment, fields.segment);
+      if (fields.segment === 0) this.#fields.segment = active.id;
+      this.#pendingTombstones += size;
+      this.#pendingTombstoneSegment = Math.max(this.#pendingTombstoneSegment, fields.segment);
     } else if (kind === Kind.item && fields.time !== 0) {
       active.expiry.add(fields.time, size);
     }
     pending.put(fields, key, value, active.seed, offset);
-    if (hash === undefined) this.hint.add(kind, 0, 0, 0, offset, size);
-    else this.hint.add(kind, hash.a, hash.b, hash.c, offset, size);
+    if (hash === undefined) this.#hint.add(kind, 0, 0, 0, offset, size);
+    else this.#hint.add(kind, hash.a, hash.b, hash.c, offset, size);
     this.records++;
     this.offset = offset;
     this.pendingAt = at;
-    this.pendingData = true;
-    if (sequence > this.pendingSequence) this.pendingSequence = sequence;
+    this.#pendingData = true;
+    if (sequence > this.#pendingSequence) this.#pendingSequence = sequence;
     if (sequence > active.sequence) active.sequence = sequence;
-    if (size >= ENDLESS * 8) this.full = true;
+    if (size >= ENDLESS * 8) this.#full = true;
     return size;
   }
 
@@ -310,20 +315,20 @@ export class Log {
       return;
     }
     // Behind a record whose size means "to the segment's end" nothing may be written.
-    const active = this.full ? this.roll() : this.active;
+    const active = this.#full ? this.#roll() : this.active;
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
     let i = this.segments.length - 1;
     while (i > 0 && this.segments[i].base > position) i--;
     const { id, base } = this.segments[i];
-    const { marker } = this;
+    const marker = this.#marker;
     marker.sequence = this.sequence;
     marker.time = position - base;
     marker.segment = id;
     const at = active.length + pending.length;
     pending.put(marker, NOTHING, NOTHING, active.seed, at);
-    this.hint.add(Kind.marker, 0, 0, 0, at, recordSize(0, 0));
+    this.#hint.add(Kind.marker, 0, 0, 0, at, recordSize(0, 0));
   }
 
   /**
@@ -338,22 +343,22 @@ export class Log {
     try {
       writeFully(active.file, bytes, active.length);
     } catch (error) {
-      this.lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
+      this.#lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
     }
     active.crc = crc32(bytes, active.crc);
     active.length += bytes.length;
     this.total += bytes.length;
-    this.hintWritten = this.hint.length;
-    if (this.pendingTombstones !== 0) {
-      active.tombstones += this.pendingTombstones;
-      active.tombstoneSegment = Math.max(active.tombstoneSegment, this.pendingTombstoneSegment);
-      this.pendingTombstones = this.pendingTombstoneSegment = 0;
+    this.#hintWritten = this.#hint.length;
+    if (this.#pendingTombstones !== 0) {
+      active.tombstones += this.#pendingTombstones;
+      active.tombstoneSegment = Math.max(active.tombstoneSegment, this.#pendingTombstoneSegment);
+      this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     }
-    if (this.pendingData) this.dataEnd = active.base + active.length;
-    this.pendingData = false;
+    if (this.#pendingData) this.dataEnd = active.base + active.length;
+    this.#pendingData = false;
     pending.clear();
-    this.writtenSequence = this.pendingSequence;
-    this.start.placements.settle();
+    this.writtenSequence = this.#pendingSequence;
+    this.#start.placements.settle();
     this.onWritten();
   }
 
@@ -362,37 +367,37 @@ export class Log {
     const { active } = this;
     if (active === undefined) return;
     this.writeOut();
-    this.finish(active);
+    this.#finish(active);
   }
 
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
-    return this.total + this.held + this.pending.length + this.hint.length * 4;
+    return this.total + this.held + this.pending.length + this.#hint.length * 4;
   }
 
-  private finish(active: Segment): void {
+  #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
     active.sealed = true;
     active.sequence = this.sequence;
-    active.hintBytes = this.hint.length * 4;
+    active.hintBytes = this.#hint.length * 4;
     this.total += active.hintBytes;
     this.hintTotal += active.hintBytes;
-    this.hints.set(active, this.hint);
-    this.hint = new HintBuilder(Math.ceil(this.hint.length / HINT_RECORD * 1.1));
-    this.hintWritten = HINT_HEADER;
-    this.end = active.base + active.length;
-    this.previous = active.id;
-    this.previousLength = active.length;
+    this.hints.set(active, this.#hint);
+    this.#hint = new HintBuilder(Math.ceil(this.#hint.length / HINT_RECORD * 1.1));
+    this.#hintWritten = HINT_HEADER;
+    this.#end = active.base + active.length;
+    this.#previous = active.id;
+    this.#previousLength = active.length;
     this.active = undefined;
-    this.full = false;
+    this.#full = false;
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
-  private lose(active: Segment, error: StoreError, code: string): never {
+  #lose(active: Segment, error: StoreError, code: string): never {
     this.pending.clear();
-    this.hint.length = this.hintWritten;
-    this.pendingTombstones = this.pendingTombstoneSegment = 0;
-    this.pendingData = false;
+    this.#hint.length = this.#hintWritten;
+    this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
+    this.#pendingData = false;
     this.onLost(error);
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
@@ -400,26 +405,26 @@ export class Log {
       if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
         // No file may be larger than this one would have been: the next records go into another.
         this.fileLimit = Math.min(this.fileLimit, active.length);
-        this.finish(active);
+        this.#finish(active);
       }
     } catch {
       // What is behind its length stays there, and the next segment's header says that it is none.
-      this.finish(active);
+      this.#finish(active);
     }
     throw error;
   }
 
-  private roll(): Segment {
+  #roll(): Segment {
     this.seal();
-    const { files, directory, hashKey, placements, now } = this.start;
-    const id = this.next;
+    const { files, directory, hashKey, placements, now } = this.#start;
+    const id = this.#next;
     const path = `${directory}/${segmentName(id)}`;
     const slot = placements.freeSlot();
     if (slot === 0) throw new OutOfSpaceError("The data directory has 65535 segments, and no more");
     const header = encodeSegmentHeader({
       id,
-      previous: this.previous,
-      previousLength: this.previousLength,
+      previous: this.#previous,
+      previousLength: this.#previousLength,
       sequence: this.sequence,
       hashKey,
     });
@@ -434,15 +439,15 @@ export class Log {
           removeIfThere(files, path);
         } catch {
           // A number is used once: an empty file that stays is a tail with nothing in it.
-          this.next++;
+          this.#next++;
         }
       }
       const refused = writeError(`Cannot begin '${path}'`, error);
       if (refused instanceof OutOfSpaceError) this.onNoRoom(refused);
       throw refused;
     }
-    this.next++;
-    const segment = new Segment(id, slot, path, file, hashKey, this.end, new ExpiryTimes(now()));
+    this.#next++;
+    const segment = new Segment(id, slot, path, file, hashKey, this.#end, new ExpiryTimes(now()));
     segment.length = header.length;
     segment.crc = crc32(header);
     segment.sequence = this.sequence;

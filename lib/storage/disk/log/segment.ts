@@ -132,7 +132,7 @@ export class Segment {
   pins = 0;
   holds = 0;
   readonly seed: number;
-  private closed: () => void = () => {};
+  #closed: () => void = () => {};
 
   /**
    * @param slot by which the index speaks of it, 1 to 65535
@@ -156,7 +156,7 @@ export class Segment {
   }
 
   unpin(): void {
-    if (--this.pins === 0 && this.removed) this.close();
+    if (--this.pins === 0 && this.removed) this.#close();
   }
 
   /** {@linkcode pin} for as long as a client may take. */
@@ -177,18 +177,18 @@ export class Segment {
    */
   remove(closed: () => void = () => {}): void {
     this.removed = true;
-    this.closed = closed;
-    if (this.pins === 0) return this.close();
+    this.#closed = closed;
+    if (this.pins === 0) return this.#close();
     try {
       this.file.keep?.();
     } catch {
-      // Who reads it finds out.
+      // The next read of it finds out.
     }
   }
 
-  private close(): void {
+  #close(): void {
     this.file.close();
-    this.closed();
+    this.#closed();
   }
 
   get hintPath(): string {

@@ -44,23 +44,33 @@ export class Syncer {
   /** Why there will be no more syncs. */
   failure: StoreError | undefined;
 
-  private wanted = 0;
-  private forced = false;
-  private running: Promise<void> | undefined;
-  private waiters: Waiter[] = [];
+  #wanted = 0;
+  #forced = false;
+  #running: Promise<void> | undefined;
+  #waiters: Waiter[] = [];
+
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #log: Log;
+  readonly #events: SyncEvents;
 
   constructor(
-    private readonly files: Files,
-    private readonly directory: string,
-    private readonly log: Log,
-    private readonly events: SyncEvents,
+    files: Files,
+    directory: string,
+    log: Log,
+    events: SyncEvents,
   ) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#log = log;
+    this.#events = events;
+
     this.synced = log.written;
   }
 
   /** Whether a sync is under way. */
   get busy(): boolean {
-    return this.running !== undefined;
+    return this.#running !== undefined;
   }
 
   /** Resolves when the log is on the medium up to a position, which may be that of pending bytes. */
@@ -68,25 +78,25 @@ export class Syncer {
     if (position <= this.synced) return Promise.resolve();
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
-      this.waiters.push({ position, resolve, reject });
+      this.#waiters.push({ position, resolve, reject });
       this.request(position);
     });
   }
 
   /** Sees to it that the log gets to the medium up to a position. */
   request(position: number): void {
-    if (position > this.wanted) this.wanted = position;
-    if (this.log.hints.size > 0) this.forced = true;
-    if (this.running === undefined && this.failure === undefined) {
-      this.running = this.run();
+    if (position > this.#wanted) this.#wanted = position;
+    if (this.#log.hints.size > 0) this.#forced = true;
+    if (this.#running === undefined && this.failure === undefined) {
+      this.#running = this.#run();
     }
   }
 
-  /** What was pending beyond `written` is lost: who waits for it fails, and what was cut off is synced. */
+  /** What was pending beyond `written` is lost: waits for it fail, and what was cut off is synced. */
   lost(written: number, error: StoreError): void {
     this.synced = Math.min(this.synced, written - 1);
-    this.wanted = Math.min(this.wanted, written);
-    this.waiters = this.waiters.filter((waiter) => {
+    this.#wanted = Math.min(this.#wanted, written);
+    this.#waiters = this.#waiters.filter((waiter) => {
       if (waiter.position <= written) return true;
       waiter.reject(error);
       return false;
@@ -95,31 +105,31 @@ export class Syncer {
 
   /** Brings everything that is written to the medium, sealed segments too. */
   async all(): Promise<void> {
-    if (this.failure === undefined && this.log.unsynced.length > 0) {
-      this.forced = true;
-      this.request(this.log.written);
-      await this.running;
+    if (this.failure === undefined && this.#log.unsynced.length > 0) {
+      this.#forced = true;
+      this.request(this.#log.written);
+      await this.#running;
     }
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     try {
       // Connections whose requests came with the same turn of the loop share the sync.
       await new Promise((resolve) => setImmediate(resolve));
-      while ((this.forced || this.wanted > this.synced) && this.failure === undefined) {
-        const { log } = this;
-        this.forced = false;
-        this.write();
+      while ((this.#forced || this.#wanted > this.synced) && this.failure === undefined) {
+        const log = this.#log;
+        this.#forced = false;
+        this.#write();
         const target = log.written;
         const segments = log.unsynced.slice();
         const sealed = segments.filter((segment) => segment.sealed);
-        this.events.begins(target);
+        this.#events.begins(target);
         const began = performance.now();
         try {
           if (log.namesUnsynced) {
             log.namesUnsynced = false;
-            await this.files.syncDirectory(this.directory);
+            await this.#files.syncDirectory(this.#directory);
           }
           for (const segment of segments) {
             segment.pin();
@@ -130,9 +140,9 @@ export class Syncer {
             }
           }
         } catch (error) {
-          this.fail(
+          this.#fail(
             new StoreError(
-              `Writes are refused since a sync of '${this.directory}' failed: ${messageOf(error)}`
+              `Writes are refused since a sync of '${this.#directory}' failed: ${messageOf(error)}`
                 .replaceAll(/\s+/g, " "),
             ),
           );
@@ -145,9 +155,9 @@ export class Syncer {
         this.lastMilliseconds = performance.now() - began;
         this.lastEnd = Date.now();
         this.onSynced?.(this.lastMilliseconds);
-        this.events.ends(target);
-        if (sealed.length > 0) this.events.sealed(sealed);
-        this.waiters = this.waiters.filter((waiter) => {
+        this.#events.ends(target);
+        if (sealed.length > 0) this.#events.sealed(sealed);
+        this.#waiters = this.#waiters.filter((waiter) => {
           if (waiter.position > target) return true;
           waiter.resolve();
           return false;
@@ -155,23 +165,23 @@ export class Syncer {
       }
     } finally {
       // Together with the last look at what is wanted: no request comes between the two.
-      this.running = undefined;
+      this.#running = undefined;
     }
   }
 
-  /** Writes what is pending; where that fails, who waits for it was told by {@linkcode lost}. */
-  private write(): void {
+  /** Writes what is pending; where that fails, what waits for it was told by {@linkcode lost}. */
+  #write(): void {
     try {
-      this.log.writeOut();
+      this.#log.writeOut();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }
   }
 
-  private fail(error: StoreError): void {
+  #fail(error: StoreError): void {
     this.failure = error;
-    for (const waiter of this.waiters) waiter.reject(error);
-    this.waiters = [];
-    this.events.fails(error);
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters = [];
+    this.#events.fails(error);
   }
 }

@@ -38,24 +38,24 @@ export class RecordCache {
   chunk: Chunk = chunkOf(0);
   at = 0;
 
-  private chunkBytes = 0;
+  #chunkBytes = 0;
   /** The power of two that a chunk's units of 8 bytes are. */
-  private chunkShift = 0;
-  private chunkCount = 0;
+  #chunkShift = 0;
+  #chunkCount = 0;
   /** By their numbers; a number without a chunk is one that there was no room for, or that was given up. */
-  private chunks: Array<Chunk | undefined> = [];
+  #chunks: Array<Chunk | undefined> = [];
   /** Chunks that there are, and those that are due to the ring whatever else there is. */
-  private allocated = 0;
-  private leastChunks = 0;
+  #allocated = 0;
+  #leastChunks = 0;
   /** Bytes for chunks and large records together. */
-  private room = 0;
-  private readonly large = new LargeRecords();
-  private current = -1;
+  #room = 0;
+  readonly #large = new LargeRecords();
+  #current = -1;
   /** Pairs of the hash's second word and the place (chunk * units + offset in units + 1); 0 is free. */
-  private table = new Uint32Array(0);
-  private buckets = 0;
+  #table = new Uint32Array(0);
+  #buckets = 0;
   /** Where the search for a way to give up begins. */
-  private hand = 0;
+  #hand = 0;
 
   /** @param limit bytes for everything; too few for a chunk or two is no cache */
   constructor(limit: number) {
@@ -69,43 +69,43 @@ export class RecordCache {
    */
   resize(limit: number): void {
     const buckets = Math.floor(limit / 16 / (WAYS * 8));
-    this.table = new Uint32Array(buckets * WAYS * 2);
-    this.buckets = buckets;
-    const room = this.room = limit - this.table.byteLength;
+    this.#table = new Uint32Array(buckets * WAYS * 2);
+    this.#buckets = buckets;
+    const room = this.#room = limit - this.#table.byteLength;
     // Places are told apart by shifts, which a read has more of than of anything else.
     const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
-    this.chunkShift = 31 - Math.clz32(asked) - 3;
-    this.chunkBytes = 8 << this.chunkShift;
-    this.chunkCount = Math.floor(room / this.chunkBytes);
-    this.leastChunks = Math.max(2, Math.floor(this.chunkCount * (1 - LARGE_SHARE)));
-    this.chunks = [];
-    this.allocated = 0;
-    this.large.clear();
-    this.current = -1;
-    this.hand = 0;
-    if (this.chunkCount < 2) this.buckets = 0;
+    this.#chunkShift = 31 - Math.clz32(asked) - 3;
+    this.#chunkBytes = 8 << this.#chunkShift;
+    this.#chunkCount = Math.floor(room / this.#chunkBytes);
+    this.#leastChunks = Math.max(2, Math.floor(this.#chunkCount * (1 - LARGE_SHARE)));
+    this.#chunks = [];
+    this.#allocated = 0;
+    this.#large.clear();
+    this.#current = -1;
+    this.#hand = 0;
+    if (this.#chunkCount < 2) this.#buckets = 0;
   }
 
   /** The longest record that is kept, in bytes. */
   get longest(): number {
-    return this.buckets === 0 ? 0 : this.room - this.leastChunks * this.chunkBytes;
+    return this.#buckets === 0 ? 0 : this.#room - this.#leastChunks * this.#chunkBytes;
   }
 
   /** Bytes in use. */
   get memory(): number {
-    return this.table.byteLength + this.allocated * this.chunkBytes + this.large.bytes;
+    return this.#table.byteLength + this.#allocated * this.#chunkBytes + this.#large.bytes;
   }
 
   /** Whether the key's record is here; unless that is a peek, it gets a second round. */
   find(a: number, b: number, key: Uint8Array, peek = false): boolean {
-    const { table } = this;
-    if (this.buckets === 0) return false;
-    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
+    const table = this.#table;
+    if (this.#buckets === 0) return false;
+    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const chunk = this.chunks[place >>> this.chunkShift]!;
-      const at = (place & (1 << this.chunkShift) - 1) * 8;
+      const chunk = this.#chunks[place >>> this.#chunkShift]!;
+      const at = (place & (1 << this.#chunkShift) - 1) * 8;
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
       const length = key.length;
@@ -119,11 +119,11 @@ export class RecordCache {
       this.at = at + PREFIX;
       return true;
     }
-    return this.large.size !== 0 && this.findLarge(a, b, key, peek);
+    return this.#large.size !== 0 && this.#findLarge(a, b, key, peek);
   }
 
-  private findLarge(a: number, b: number, key: Uint8Array, peek: boolean): boolean {
-    const found = this.large.find(a, b, key, peek);
+  #findLarge(a: number, b: number, key: Uint8Array, peek: boolean): boolean {
+    const found = this.#large.find(a, b, key, peek);
     if (found === undefined) return false;
     this.chunk = found;
     this.at = 0;
@@ -156,12 +156,12 @@ export class RecordCache {
     at: number,
     base: number,
   ): void {
-    const w = this.locate(a, b, sequence);
+    const w = this.#locate(a, b, sequence);
     if (w < 0) return;
     const { words } = this.chunk;
     words[w + Word.kinds] = words[w + Word.kinds] & 0xff | from[at + Word.kinds] & ~0xff;
     for (let i = Word.flags; i <= Word.accessed; i++) words[w + i] = from[at + i];
-    this.setBase(w, base);
+    this.#setBase(w, base);
   }
 
   /** Gives the record that was taken in last what an amendment has changed. */
@@ -176,7 +176,7 @@ export class RecordCache {
     words[w + Word.time] = time;
     words[w + Word.time + 1] = time / TWO_32;
     words[w + Word.accessed] = accessed;
-    this.setBase(w, base);
+    this.#setBase(w, base);
   }
 
   /** The sequence number of the record that has the value of the amended item that was found last. */
@@ -187,7 +187,7 @@ export class RecordCache {
   }
 
   /** It stands where an item's record has what nobody asks for here. */
-  private setBase(w: number, base: number): void {
+  #setBase(w: number, base: number): void {
     const { words } = this.chunk;
     words[w + Word.checksum] = base;
     words[w + Word.segment] = base / TWO_32;
@@ -195,7 +195,7 @@ export class RecordCache {
 
   /** What is known of accesses to the record with that sequence number, where it is here. */
   accessOf(a: number, b: number, sequence: number): Access | undefined {
-    const w = this.locate(a, b, sequence);
+    const w = this.#locate(a, b, sequence);
     if (w < 0) return undefined;
     const { words } = this.chunk;
     const fetched = (words[w + Word.kinds] >>> 16 & State.fetched) !== 0;
@@ -203,23 +203,23 @@ export class RecordCache {
   }
 
   /** The first word of the record with that sequence number in {@linkcode chunk}; -1 if it is not here. */
-  private locate(a: number, b: number, sequence: number): number {
-    const { table } = this;
-    if (this.buckets === 0) return -1;
-    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
+  #locate(a: number, b: number, sequence: number): number {
+    const table = this.#table;
+    if (this.#buckets === 0) return -1;
+    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
-      const chunk = this.chunks[place >>> this.chunkShift]!;
+      const chunk = this.#chunks[place >>> this.#chunkShift]!;
       const { words } = chunk;
-      const w = (place & (1 << this.chunkShift) - 1) * 2 + PREFIX / 4;
+      const w = (place & (1 << this.#chunkShift) - 1) * 2 + PREFIX / 4;
       const found = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
       if (words[w - PREFIX / 4] !== a || found !== sequence) continue;
       this.chunk = chunk;
       this.at = w * 4;
       return w;
     }
-    const large = this.large.size === 0 ? undefined : this.large.of(a, b);
+    const large = this.#large.size === 0 ? undefined : this.#large.of(a, b);
     if (large === undefined) return -1;
     const { words } = large;
     if (words[Word.sequence] + words[Word.sequence + 1] * TWO_32 !== sequence) return -1;
@@ -229,33 +229,35 @@ export class RecordCache {
 
   /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
   insert(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
-    if (size > (this.chunkBytes >>> 1) - PREFIX || this.buckets === 0) {
-      return this.insertLarge(a, b, from, at, size);
+    if (size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
+      return this.#insertLarge(a, b, from, at, size);
     }
-    if (this.large.size !== 0) this.large.forget(a, b);
+    if (this.#large.size !== 0) this.#large.forget(a, b);
     const needed = size + PREFIX;
-    let chunk = this.chunks[this.current];
-    if (chunk === undefined || chunk.used + needed > this.chunkBytes) {
-      chunk = this.nextChunk(needed);
+    let chunk = this.#chunks[this.#current];
+    if (chunk === undefined || chunk.used + needed > this.#chunkBytes) {
+      chunk = this.#nextChunk(needed);
     }
     const to = chunk.used;
     chunk.used = to + needed;
     chunk.words[to >>> 2] = a;
     chunk.words[(to >>> 2) + 1] = size >>> 3;
     chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
-    this.point(a, b, this.placeOf(this.current, to));
+    this.#point(a, b, this.#placeOf(this.#current, to));
     this.chunk = chunk;
     this.at = to + PREFIX;
     return true;
   }
 
-  private insertLarge(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
+  #insertLarge(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
     this.forget(a, b);
     if (size > this.longest) return false;
-    const { large, chunkBytes, leastChunks } = this;
-    const isOver = () => this.allocated * chunkBytes + large.bytes + size > this.room;
-    while (isOver() && this.allocated > leastChunks) this.giveUpChunk();
-    large.shrink(this.room - this.allocated * chunkBytes - size);
+    const large = this.#large;
+    const chunkBytes = this.#chunkBytes;
+    const leastChunks = this.#leastChunks;
+    const isOver = () => this.#allocated * chunkBytes + large.bytes + size > this.#room;
+    while (isOver() && this.#allocated > leastChunks) this.#giveUpChunk();
+    large.shrink(this.#room - this.#allocated * chunkBytes - size);
     try {
       this.chunk = large.insert(a, b, from, at, size);
     } catch (error) {
@@ -269,10 +271,10 @@ export class RecordCache {
 
   /** Drops the key's record, if it is here. */
   forget(a: number, b: number): void {
-    if (this.buckets === 0) return;
-    if (this.large.size !== 0) this.large.forget(a, b);
-    const { table } = this;
-    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
+    if (this.#buckets === 0) return;
+    if (this.#large.size !== 0) this.#large.forget(a, b);
+    const table = this.#table;
+    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) table[way + 1] = 0;
     }
@@ -282,9 +284,9 @@ export class RecordCache {
    * Lets the hash lead to a place, and nowhere else. That it is another key whose hash looks the same
    * from here is so rare, and costs that key's record only; not to look for it saves a cache miss.
    */
-  private point(a: number, b: number, place: number): void {
-    const { table } = this;
-    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
+  #point(a: number, b: number, place: number): void {
+    const table = this.#table;
+    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
     let free = -1;
     for (let way = first; way < first + WAYS * 2; way += 2) {
       if (table[way] === b) {
@@ -295,42 +297,42 @@ export class RecordCache {
       }
     }
     if (free < 0) {
-      this.hand = (this.hand + 1) % WAYS;
-      free = first + this.hand * 2;
+      this.#hand = (this.#hand + 1) % WAYS;
+      free = first + this.#hand * 2;
     }
     table[free] = b;
     table[free + 1] = place;
   }
 
   /** What the table says of a record at a byte of a chunk. */
-  private placeOf(index: number, at: number): number {
-    return ((index << this.chunkShift | at >>> 3) >>> 0) + 1;
+  #placeOf(index: number, at: number): number {
+    return ((index << this.#chunkShift | at >>> 3) >>> 0) + 1;
   }
 
   /** Makes the oldest chunk the current one, with room for `needed` bytes. */
-  private nextChunk(needed: number): Chunk {
-    const index = this.current = this.nextIndex();
-    let chunk = this.chunks[index];
+  #nextChunk(needed: number): Chunk {
+    const index = this.#current = this.#nextIndex();
+    let chunk = this.#chunks[index];
     if (chunk === undefined) {
-      chunk = this.chunks[index] = chunkOf(this.chunkBytes);
-      this.allocated++;
+      chunk = this.#chunks[index] = chunkOf(this.#chunkBytes);
+      this.#allocated++;
     }
     const { bytes, words, used } = chunk;
-    const room = this.chunkBytes - Math.max(needed, this.chunkBytes >>> 2);
+    const room = this.#chunkBytes - Math.max(needed, this.#chunkBytes >>> 2);
     let kept = 0;
     for (let at = 0; at < used;) {
       const a = words[at >>> 2];
       const second = words[(at >>> 2) + 1];
       const size = (second & ~READ) * 8 + PREFIX;
-      const way = this.wayOf(a, this.placeOf(index, at));
+      const way = this.#wayOf(a, this.#placeOf(index, at));
       if (way >= 0) {
         if ((second & READ) !== 0 && kept + size <= room) {
           if (kept !== at) bytes.copyWithin(kept, at, at + size);
           words[(kept >>> 2) + 1] = size - PREFIX >>> 3;
-          this.table[way + 1] = this.placeOf(index, kept);
+          this.#table[way + 1] = this.#placeOf(index, kept);
           kept += size;
         } else {
-          this.table[way + 1] = 0;
+          this.#table[way + 1] = 0;
         }
       }
       at += size;
@@ -340,35 +342,35 @@ export class RecordCache {
   }
 
   /** The number of the chunk that is written next: the oldest, or one more where there is room. */
-  private nextIndex(): number {
-    for (let index = this.current;;) {
-      index = (index + 1) % this.chunkCount;
-      if (this.chunks[index] !== undefined) return index;
-      const bytes = (this.allocated + 1) * this.chunkBytes;
-      if (this.allocated < this.leastChunks) this.large.shrink(this.room - bytes);
-      if (bytes + this.large.bytes <= this.room) return index;
+  #nextIndex(): number {
+    for (let index = this.#current;;) {
+      index = (index + 1) % this.#chunkCount;
+      if (this.#chunks[index] !== undefined) return index;
+      const bytes = (this.#allocated + 1) * this.#chunkBytes;
+      if (this.#allocated < this.#leastChunks) this.#large.shrink(this.#room - bytes);
+      if (bytes + this.#large.bytes <= this.#room) return index;
     }
   }
 
   /** Forgets the oldest chunk that is not written to, and gives its memory back. */
-  private giveUpChunk(): void {
-    let index = this.current;
-    do index = (index + 1) % this.chunkCount; while (this.chunks[index] === undefined);
-    const { words, used } = this.chunks[index]!;
+  #giveUpChunk(): void {
+    let index = this.#current;
+    do index = (index + 1) % this.#chunkCount; while (this.#chunks[index] === undefined);
+    const { words, used } = this.#chunks[index]!;
     for (let at = 0; at < used;) {
-      const way = this.wayOf(words[at >>> 2], this.placeOf(index, at));
-      if (way >= 0) this.table[way + 1] = 0;
+      const way = this.#wayOf(words[at >>> 2], this.#placeOf(index, at));
+      if (way >= 0) this.#table[way + 1] = 0;
       at += (words[(at >>> 2) + 1] & ~READ) * 8 + PREFIX;
     }
-    this.chunks[index] = undefined;
-    this.allocated--;
+    this.#chunks[index] = undefined;
+    this.#allocated--;
   }
 
   /** The way that leads to a place, -1 if none does. */
-  private wayOf(a: number, place: number): number {
-    const first = Math.floor(a / TWO_32 * this.buckets) * (WAYS * 2);
+  #wayOf(a: number, place: number): number {
+    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
     for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (this.table[way + 1] === place) return way;
+      if (this.#table[way + 1] === place) return way;
     }
     return -1;
   }

@@ -30,8 +30,8 @@ export class CurrentRecords {
   }
 
   /**
-   * The item that the index's last answer points at; a promise of it if others would be held up. Who has
-   * waited looks whether the item and its amendment are still the same.
+   * The item that the index's last answer points at; a promise of it if others would be held up. A
+   * caller that has waited looks whether the item and its amendment are still the same.
    *
    * @param amended what {@linkcode Placements.amendmentOf} has just said of its key
    * @throws {StoreError} if it cannot be read or is damaged

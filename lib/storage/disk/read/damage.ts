@@ -12,7 +12,7 @@ import type { Gap } from "./segment_reader.ts";
 /** So many are remembered, and said one by one. */
 const MOST = 1000;
 
-/** A record that is damaged, or that the disk does not give. */
+/** A record that is damaged, or that the disk does not return. */
 export class UnreadableError extends StoreError {
   override name = "UnreadableError";
 }

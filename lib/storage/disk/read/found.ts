@@ -22,28 +22,35 @@ export class Found {
   /** The item's sequence number, and that of the record which has its value. */
   sequence = 0;
   base = 0;
-  private cas = 0n;
-  private time = 0;
+  #cas = 0n;
+  #time = 0;
+
+  readonly #cache: RecordCache;
+  readonly #placements: Placements;
 
   constructor(
-    private readonly cache: RecordCache,
-    private readonly placements: Placements,
+    cache: RecordCache,
+    placements: Placements,
     log: Log,
     damage: Damage,
   ) {
+    this.#cache = cache;
+    this.#placements = placements;
+
     this.records = new CurrentRecords(placements, log, damage);
   }
 
   /** Looks at what the index's last answer points at; a promise of it if that takes reading. */
   look(key: Uint8Array, a: number, b: number, c: number): Promise<RecordReader> | undefined {
-    const { cache, placements } = this;
+    const cache = this.#cache;
+    const placements = this.#placements;
     const amended = placements.amendmentOf(a, b, c);
     if (cache.find(a, b, key)) {
       const { words, longs } = cache.chunk;
       const w = cache.at >>> 2;
       this.sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
-      this.time = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
-      this.cas = longs[(cache.at >>> 3) + Word.cas / 2];
+      this.#time = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
+      this.#cas = longs[(cache.at >>> 3) + Word.cas / 2];
       this.base = amended === 0 ? this.sequence : cache.base;
       return undefined;
     }
@@ -57,18 +64,18 @@ export class Found {
   take(reader: RecordReader): void {
     this.sequence = reader.sequence;
     this.base = reader.base;
-    this.time = reader.time;
-    this.cas = reader.cas;
+    this.#time = reader.time;
+    this.#cas = reader.cas;
   }
 
   /** What the swap returns if that is not what it expects, or there is nothing to delete. */
   refusal(expected: Expected, next: NewItem | null, now: number): Swapped | undefined {
-    if (this.time !== 0 && this.time <= now) {
+    if (this.#time !== 0 && this.#time <= now) {
       return next === null || typeof expected === "object" ? "absent" : undefined;
     }
     if (expected === "any") return undefined;
     if (expected === "absent") return "exists";
     if (expected.version !== undefined && expected.version !== this.sequence) return "exists";
-    return expected.cas === this.cas ? undefined : "exists";
+    return expected.cas === this.#cas ? undefined : "exists";
   }
 }

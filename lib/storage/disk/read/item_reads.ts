@@ -33,26 +33,27 @@ export class ItemReads {
   hits = 0;
   flushed = 0;
 
-  private readonly hash: KeyHash;
-  private readonly placements: Placements;
-  private readonly cache: RecordCache;
-  private readonly commits: Commits;
-  private readonly flushes: Flushes;
-  private readonly records: CurrentRecords;
+  readonly #hash: KeyHash;
+  readonly #placements: Placements;
+  readonly #cache: RecordCache;
+  readonly #commits: Commits;
+  readonly #flushes: Flushes;
+  readonly #records: CurrentRecords;
 
   constructor(options: ItemReadsOptions) {
-    this.hash = options.hash;
-    this.placements = options.placements;
-    this.cache = options.cache;
-    this.commits = options.commits;
-    this.flushes = options.flushes;
-    this.records = options.records;
+    this.#hash = options.hash;
+    this.#placements = options.placements;
+    this.#cache = options.cache;
+    this.#commits = options.commits;
+    this.#flushes = options.flushes;
+    this.#records = options.records;
   }
 
   /** The item, `undefined` where there is none; a peek is no access. */
   read(key: Uint8Array, batch: Batch, peek: boolean): Awaitable<Item | undefined> {
-    if (this.flushes.at !== 0) this.flushes.settle();
-    const { hash, cache } = this;
+    if (this.#flushes.at !== 0) this.#flushes.settle();
+    const hash = this.#hash;
+    const cache = this.#cache;
     hash.of(key);
     const { a, b, c } = hash;
     this.count++;
@@ -61,9 +62,9 @@ export class ItemReads {
       const { words, bytes, longs } = cache.chunk;
       const w = at >>> 2;
       const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
-      if (sequence > this.flushes.through) {
+      if (sequence > this.#flushes.through) {
         this.hits++;
-        this.commits.saw(batch, a, b, sequence);
+        this.#commits.saw(batch, a, b, sequence);
         const kinds = words[w + Word.kinds];
         const from = at + RECORD_HEADER + (kinds & 0xff);
         const state = kinds >>> 16;
@@ -83,16 +84,16 @@ export class ItemReads {
         return item;
       }
     }
-    if (!this.placements.index.find(a, b, c)) {
-      this.commits.sawAbsence(batch, a, b);
-      if (this.placements.flushed?.remove(a, b, c)) this.flushed++;
+    if (!this.#placements.index.find(a, b, c)) {
+      this.#commits.sawAbsence(batch, a, b);
+      if (this.#placements.flushed?.remove(a, b, c)) this.flushed++;
       return undefined;
     }
-    return this.fetch(key, a, b, c, batch, peek);
+    return this.#fetch(key, a, b, c, batch, peek);
   }
 
   /** Reads what the index's last answer points at. */
-  private fetch(
+  #fetch(
     key: Uint8Array,
     a: number,
     b: number,
@@ -100,18 +101,18 @@ export class ItemReads {
     batch: Batch,
     peek: boolean,
   ): Awaitable<Item | undefined> {
-    const { placements } = this;
+    const placements = this.#placements;
     const { segment, offset } = placements;
     const amended = placements.amendmentOf(a, b, c);
-    const record = this.records.read(amended);
+    const record = this.#records.read(amended);
     if (record instanceof Promise) {
-      return this.fetchLater(record, key, segment, offset, amended, a, b, c, batch, peek);
+      return this.#fetchLater(record, key, segment, offset, amended, a, b, c, batch, peek);
     }
-    this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, amended, a, b, batch, peek);
+    this.#commits.saw(batch, a, b, record.sequence);
+    return this.#taken(record, key, amended, a, b, batch, peek);
   }
 
-  private async fetchLater(
+  async #fetchLater(
     later: Promise<RecordReader>,
     key: Uint8Array,
     segment: Segment,
@@ -124,7 +125,7 @@ export class ItemReads {
     peek: boolean,
   ): Promise<Item | undefined> {
     const record = await later;
-    const { placements } = this;
+    const placements = this.#placements;
     const isSame = placements.isAt(segment, offset, a, b, c) &&
       placements.amendmentOf(a, b, c) === amended;
     if (!isSame) {
@@ -132,12 +133,12 @@ export class ItemReads {
       const item = await this.read(key, batch, peek);
       return item === undefined ? undefined : { ...item, value: item.value.slice() };
     }
-    this.commits.saw(batch, a, b, record.sequence);
-    return this.taken(record, key, amended, a, b, batch, peek);
+    this.#commits.saw(batch, a, b, record.sequence);
+    return this.#taken(record, key, amended, a, b, batch, peek);
   }
 
   /** The item of a record that was read, which the cache takes in. */
-  private taken(
+  #taken(
     record: RecordReader,
     key: Uint8Array,
     amended: number,
@@ -147,9 +148,9 @@ export class ItemReads {
     peek: boolean,
   ): Item | undefined {
     if (!record.isOf(key)) return undefined;
-    const kept = this.cache.insert(a, b, record.bytes, record.at, record.size);
-    if (kept && amended !== 0) this.cache.amendLast(record);
-    if (kept && !peek) this.cache.access(batch.seconds);
+    const kept = this.#cache.insert(a, b, record.bytes, record.at, record.size);
+    if (kept && amended !== 0) this.#cache.amendLast(record);
+    if (kept && !peek) this.#cache.access(batch.seconds);
     return itemOf(record);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Reads of records from segments: at once while that is fast, else without holding up the others.
+ * Reads of records from segments: synchronously while that is fast, else without holding up the others.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { RecordReader } from "../format/record.ts";
 import { type Damage, sentenceOf, UnreadableError } from "./damage.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** Records up to this many bytes are read at once, if reading at once has been fast. */
-const READ_AT_ONCE = 1 << 16;
+/** Records up to this many bytes are read synchronously, if that has been fast. */
+const LARGEST_SYNCHRONOUS_READ = 1 << 16;
 /** A read that takes longer than this, in milliseconds, came from a slow medium. */
 const FAST_READ = 0.03;
 /**
@@ -29,19 +29,25 @@ export class RecordReads {
   slow = 0;
   damaged = 0;
 
-  private readonly scratch: Uint8Array;
-  private readonly reader = new RecordReader();
-  /** How long reads at once take, in milliseconds, a moving average; and when to measure again. */
-  private readTime = 0;
-  private untilMeasured = 0;
+  readonly #scratch: Uint8Array;
+  readonly #reader = new RecordReader();
+  /** How long synchronous reads take, in milliseconds, a moving average; and when to measure again. */
+  #readTime = 0;
+  #untilMeasured = 0;
   /** Reads that pass before the medium is probed again, and that have passed. */
-  private probeAfter = FIRST_PROBE;
-  private passed = 0;
+  #probeAfter = FIRST_PROBE;
+  #passed = 0;
 
-  /** @param longest bytes of a record that is read at once */
-  constructor(private readonly damage: Damage, private readonly longest = READ_AT_ONCE) {
-    this.scratch = new Uint8Array(longest);
-    this.reader.over(this.scratch);
+  readonly #damage: Damage;
+  readonly #longest: number;
+
+  /** @param longest bytes of a record that is read synchronously */
+  constructor(damage: Damage, longest = LARGEST_SYNCHRONOUS_READ) {
+    this.#damage = damage;
+    this.#longest = longest;
+
+    this.#scratch = new Uint8Array(longest);
+    this.#reader.over(this.#scratch);
   }
 
   /**
@@ -50,38 +56,38 @@ export class RecordReads {
    * @throws {StoreError} naming file and offset if it cannot be read or is damaged
    */
   read(segment: Segment, offset: number, size: number): RecordReader | Promise<RecordReader> {
-    if (size > this.longest || this.isSlow()) return this.readLater(segment, offset, size);
-    const measured = this.untilMeasured-- <= 0;
-    const isProbe = this.readTime >= FAST_READ;
+    if (size > this.#longest || this.#isSlow()) return this.#readLater(segment, offset, size);
+    const measured = this.#untilMeasured-- <= 0;
+    const isProbe = this.#readTime >= FAST_READ;
     const began = measured ? performance.now() : 0;
     try {
-      readFully(segment.file, this.scratch.subarray(0, size), offset);
+      readFully(segment.file, this.#scratch.subarray(0, size), offset);
     } catch (error) {
       throw unreadable(segment, offset, error);
     }
     if (measured) {
       // One read that happens to be late says nothing: two in a row do.
       const took = Math.min(performance.now() - began, FAST_READ * 6);
-      this.readTime += (took - this.readTime) / 8;
-      this.untilMeasured = this.readTime > FAST_READ / 2 ? 0 : 7;
+      this.#readTime += (took - this.#readTime) / 8;
+      this.#untilMeasured = this.#readTime > FAST_READ / 2 ? 0 : 7;
       if (isProbe) {
         const isFast = took < FAST_READ;
-        this.probeAfter = isFast
+        this.#probeAfter = isFast
           ? SOON
-          : Math.min(Math.max(this.probeAfter * 2, FIRST_PROBE), LAST_PROBE);
+          : Math.min(Math.max(this.#probeAfter * 2, FIRST_PROBE), LAST_PROBE);
       }
     }
-    return this.parsed(this.reader, segment, offset, size);
+    return this.#parsed(this.#reader, segment, offset, size);
   }
 
   /** {@linkcode read} of a record that is in memory. */
   parse(bytes: Uint8Array, segment: Segment, offset: number): RecordReader {
     const reader = new RecordReader();
     reader.over(bytes);
-    return this.parsed(reader, segment, offset, bytes.length);
+    return this.#parsed(reader, segment, offset, bytes.length);
   }
 
-  private async readLater(segment: Segment, offset: number, size: number): Promise<RecordReader> {
+  async #readLater(segment: Segment, offset: number, size: number): Promise<RecordReader> {
     this.slow++;
     const bytes = new Uint8Array(size);
     segment.pin();
@@ -95,7 +101,7 @@ export class RecordReads {
     return this.parse(bytes, segment, offset);
   }
 
-  private parsed(
+  #parsed(
     reader: RecordReader,
     segment: Segment,
     offset: number,
@@ -103,15 +109,15 @@ export class RecordReads {
   ): RecordReader {
     if (reader.parse(0, size, segment.seed, offset)) return reader;
     this.damaged++;
-    this.damage.note(segment, offset);
+    this.#damage.note(segment, offset);
     throw new UnreadableError(sentenceOf(segment, offset));
   }
 
-  private isSlow(): boolean {
-    if (this.readTime < FAST_READ) return false;
-    if (++this.passed < this.probeAfter) return true;
-    this.passed = 0;
-    this.untilMeasured = 0;
+  #isSlow(): boolean {
+    if (this.#readTime < FAST_READ) return false;
+    if (++this.#passed < this.#probeAfter) return true;
+    this.#passed = 0;
+    this.#untilMeasured = 0;
     return false;
   }
 }

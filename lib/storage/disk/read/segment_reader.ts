@@ -28,39 +28,47 @@ export class SegmentReader {
   /** Runs of bytes that were skipped because they are no whole record. */
   readonly gaps: Gap[] = [];
 
-  private buffer: Uint8Array<ArrayBuffer>;
+  #buffer: Uint8Array<ArrayBuffer>;
   /** The offset of the buffer's first byte, and how many bytes there are. */
-  private start = SEGMENT_HEADER;
-  private filled = 0;
-  private short = false;
+  #start = SEGMENT_HEADER;
+  #filled = 0;
+  #short = false;
   /** Where the gap that is being skipped began; -1 for none. */
-  private gap = -1;
+  #gap = -1;
+
+  readonly #file: DataFile;
+  readonly #seed: number;
+  readonly #end: number;
 
   /** @param end the segment's length in bytes */
   constructor(
-    private readonly file: DataFile,
-    private readonly seed: number,
-    private readonly end: number,
+    file: DataFile,
+    seed: number,
+    end: number,
     blockBytes = 1 << 20,
   ) {
-    this.buffer = new Uint8Array(blockBytes);
-    this.record.over(this.buffer);
+    this.#file = file;
+    this.#seed = seed;
+    this.#end = end;
+
+    this.#buffer = new Uint8Array(blockBytes);
+    this.record.over(this.#buffer);
   }
 
   /** Goes to the next record: a value of {@linkcode Step}; after `more`, fill and step again. */
   step(): number {
     const offset = this.offset = this.next;
-    if (offset >= this.end) {
-      this.closeGap(this.end);
+    if (offset >= this.#end) {
+      this.#closeGap(this.#end);
       return Step.end;
     }
     const { record } = this;
-    if (record.parse(offset - this.start, this.filled, this.seed, offset)) {
-      this.closeGap(offset);
+    if (record.parse(offset - this.#start, this.#filled, this.#seed, offset)) {
+      this.#closeGap(offset);
       this.next = offset + record.size;
       return Step.record;
     }
-    if (record.size === 0 || offset + record.size > this.end || this.short) return Step.bad;
+    if (record.size === 0 || offset + record.size > this.#end || this.#short) return Step.bad;
     return Step.more;
   }
 
@@ -69,34 +77,36 @@ export class SegmentReader {
    * two whole records becomes one of the {@linkcode gaps}.
    */
   skip(): void {
-    if (this.gap < 0) this.gap = this.offset;
-    const isPast = this.short && this.offset + RECORD_HEADER >= this.start + this.filled;
-    this.next = isPast ? this.end : Math.min(this.offset + 8, this.end);
+    if (this.#gap < 0) this.#gap = this.offset;
+    const isPast = this.#short && this.offset + RECORD_HEADER >= this.#start + this.#filled;
+    this.next = isPast ? this.#end : Math.min(this.offset + 8, this.#end);
   }
 
   /** Takes the rest for a gap: the file cannot be read any further. */
   giveUp(): void {
-    if (this.gap < 0) this.gap = this.next;
-    this.next = this.end;
+    if (this.#gap < 0) this.#gap = this.next;
+    this.next = this.#end;
   }
 
-  private closeGap(to: number): void {
-    if (this.gap < 0) return;
-    this.gaps.push({ from: this.gap, to });
-    this.gap = -1;
+  #closeGap(to: number): void {
+    if (this.#gap < 0) return;
+    this.gaps.push({ from: this.#gap, to });
+    this.#gap = -1;
   }
 
   /** Reads the next block. */
   fill(): void {
-    const from = this.makeRoom();
-    this.took(readFully(this.file, this.buffer.subarray(from, this.wanted()), this.start + from));
+    const from = this.#makeRoom();
+    this.#took(
+      readFully(this.#file, this.#buffer.subarray(from, this.#wanted()), this.#start + from),
+    );
   }
 
   /** {@linkcode fill} without holding up the loop. */
   async fillLater(): Promise<void> {
-    const from = this.makeRoom();
-    const into = this.buffer.subarray(from, this.wanted());
-    this.took(await readFullyLater(this.file, into, this.start + from));
+    const from = this.#makeRoom();
+    const into = this.#buffer.subarray(from, this.#wanted());
+    this.#took(await readFullyLater(this.#file, into, this.#start + from));
   }
 
   /** {@linkcode step} that fills by itself. */
@@ -108,28 +118,28 @@ export class SegmentReader {
     }
   }
 
-  private makeRoom(): number {
-    const done = this.next - this.start;
-    this.buffer.copyWithin(0, done, this.filled);
-    this.start = this.next;
-    this.filled -= done;
-    if (this.record.size > this.buffer.length) {
+  #makeRoom(): number {
+    const done = this.next - this.#start;
+    this.#buffer.copyWithin(0, done, this.#filled);
+    this.#start = this.next;
+    this.#filled -= done;
+    if (this.record.size > this.#buffer.length) {
       const grown = new Uint8Array(this.record.size);
-      grown.set(this.buffer.subarray(0, this.filled));
-      this.buffer = grown;
+      grown.set(this.#buffer.subarray(0, this.#filled));
+      this.#buffer = grown;
       this.record.over(grown);
     }
-    return this.filled;
+    return this.#filled;
   }
 
-  private wanted(): number {
-    return Math.min(this.buffer.length, this.end - this.start);
+  #wanted(): number {
+    return Math.min(this.#buffer.length, this.#end - this.#start);
   }
 
-  private took(count: number): void {
-    this.filled += count;
+  #took(count: number): void {
+    this.#filled += count;
     // A file that ends early holds no more records, whatever a header promises.
-    this.short = this.filled < this.wanted();
+    this.#short = this.#filled < this.#wanted();
   }
 }
 

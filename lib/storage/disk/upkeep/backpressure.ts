@@ -14,7 +14,7 @@ export const TOLERATED = 1.5;
 const OUTRUN = 1.65;
 const OUTRUN_SEGMENTS = 1.75;
 
-/** What writers owe, and who waits for it to be paid. */
+/** What writers owe, and the writes that wait for it to be paid. */
 export class Backpressure {
   readonly #log: Log;
   readonly #placements: Placements;

@@ -70,7 +70,7 @@ export interface CompactorOptions {
   readonly refused: () => StoreError | undefined;
 }
 
-/** Somebody who waits for room for so many bytes, of an item or of a delete. */
+/** A write that waits for room for so many bytes, of an item or of a delete. */
 interface Waiter {
   readonly bytes: number;
   readonly deletes: boolean;
@@ -92,23 +92,27 @@ export class Compactor {
   flushSegment = 0;
 
   /** Bytes of what was given up, without what was written for that. */
-  private gained = 0;
-  private running: Promise<void> | undefined;
-  private stopping = false;
+  #gained = 0;
+  #running: Promise<void> | undefined;
+  #stopping = false;
   /** Those that wait for room. */
-  private readonly waiting = new Set<Waiter>();
+  readonly #waiting = new Set<Waiter>();
 
-  constructor(private readonly options: CompactorOptions) {}
+  readonly #options: CompactorOptions;
+
+  constructor(options: CompactorOptions) {
+    this.#options = options;
+  }
 
   /** Whether a segment is being given up. */
   get busy(): boolean {
-    return this.running !== undefined;
+    return this.#running !== undefined;
   }
 
   /** The wait that a writer of so many bytes owes to others; nothing while compaction keeps up. */
   heldUp(bytes: number): Promise<void> | undefined {
-    const { log, backpressure } = this.options;
-    if (this.running === undefined && log.hints.size === 0) return undefined;
+    const { log, backpressure } = this.#options;
+    if (this.#running === undefined && log.hints.size === 0) return undefined;
     return backpressure.isOutrun ? backpressure.caughtUp(bytes) : undefined;
   }
 
@@ -117,120 +121,120 @@ export class Compactor {
    * was possible.
    */
   async makeRoom(bytes: number, deletes: boolean): Promise<boolean> {
-    const { space, listed } = this.options;
+    const { space, listed } = this.#options;
     space.measure();
     // What does not fit into an empty log either is not worth anybody's item.
     if (!space.couldHold(bytes, deletes)) return false;
     const waiter: Waiter = { bytes, deletes, resume: () => {} };
-    this.waiting.add(waiter);
+    this.#waiting.add(waiter);
     try {
       for (;;) {
         if (space.hasRoom(bytes, deletes)) return true;
         await listed();
-        const { gained } = this;
+        const gained = this.#gained;
         this.wake();
-        if (this.running !== undefined) {
+        if (this.#running !== undefined) {
           await new Promise<void>((resolve) => waiter.resume = resolve);
         }
         space.measure();
-        const isOver = this.running === undefined && this.gained <= gained;
+        const isOver = this.#running === undefined && this.#gained <= gained;
         if (isOver && !space.hasRoom(bytes, deletes)) return false;
       }
     } finally {
-      this.waiting.delete(waiter);
+      this.#waiting.delete(waiter);
     }
   }
 
   /** Whether somebody waits for room that is not there yet. */
-  private get isWaitedFor(): boolean {
-    const { space } = this.options;
-    for (const { bytes, deletes } of this.waiting) if (!space.hasRoom(bytes, deletes)) return true;
+  get #isWaitedFor(): boolean {
+    const { space } = this.#options;
+    for (const { bytes, deletes } of this.#waiting) if (!space.hasRoom(bytes, deletes)) return true;
     return false;
   }
 
   /** Lets those go on who have room, or all of them. */
-  private resume(all: boolean): void {
-    const { space } = this.options;
-    for (const { bytes, deletes, resume } of this.waiting) {
+  #resume(all: boolean): void {
+    const { space } = this.#options;
+    for (const { bytes, deletes, resume } of this.#waiting) {
       if (all || space.hasRoom(bytes, deletes)) resume();
     }
   }
 
   /** Looks whether there is something to do, and begins. */
   wake(): void {
-    const { space, backpressure } = this.options;
+    const { space, backpressure } = this.#options;
     space.measure();
-    if (this.running !== undefined) return;
-    if (this.stopping || this.options.refused() !== undefined) return backpressure.pay(Infinity);
-    if (this.flushedSegments().length === 0 && this.choose() === undefined) {
+    if (this.#running !== undefined) return;
+    if (this.#stopping || this.#options.refused() !== undefined) return backpressure.pay(Infinity);
+    if (this.#flushedSegments().length === 0 && this.#choose() === undefined) {
       // There may be more to choose from when what is sealed is listed.
-      if (this.options.log.hints.size === 0) backpressure.pay(Infinity);
+      if (this.#options.log.hints.size === 0) backpressure.pay(Infinity);
       return;
     }
-    this.since = this.options.now();
-    this.running = this.run().catch((error) => {
-      if (!this.stopping) this.options.say(`Compaction stopped: ${messageOf(error)}`);
+    this.since = this.#options.now();
+    this.#running = this.#run().catch((error) => {
+      if (!this.#stopping) this.#options.say(`Compaction stopped: ${messageOf(error)}`);
     }).finally(() => {
-      this.running = undefined;
+      this.#running = undefined;
       this.since = 0;
       backpressure.pay(Infinity);
-      this.resume(true);
+      this.#resume(true);
     });
   }
 
   /** Ends after the slice that is under way. */
   async stop(): Promise<void> {
-    this.stopping = true;
-    this.options.backpressure.pay(Infinity);
-    await this.running;
+    this.#stopping = true;
+    this.#options.backpressure.pay(Infinity);
+    await this.#running;
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      const flushed = this.flushedSegments();
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const flushed = this.#flushedSegments();
       if (flushed.length > 0) {
-        await this.remove(flushed);
+        await this.#remove(flushed);
         continue;
       }
-      const chosen = this.choose();
+      const chosen = this.#choose();
       if (chosen === undefined) return;
       const { segment, evict } = chosen;
       segment.pin();
       try {
-        if (!await this.empty(segment, evict)) return;
+        if (!await this.#empty(segment, evict)) return;
       } finally {
         segment.unpin();
       }
       if (segment.id < this.flushSegment) continue;
       assert(segment.live === 0 || segment.damaged, "what is alive and whole was moved");
-      if (this.mustStay(segment)) {
-        this.options.say(
+      if (this.#mustStay(segment)) {
+        this.#options.say(
           `Kept '${segment.path}', which is damaged: ${segment.live} bytes in it are still in use`,
         );
         continue;
       }
-      if (segment.damaged) this.keepFlush();
-      await this.remove([segment]);
+      if (segment.damaged) this.#keepFlush();
+      await this.#remove([segment]);
     }
   }
 
   /** Appends a pending flush again: its record may be one of those that cannot be read. */
-  private keepFlush(): void {
-    const { log, flushAt } = this.options;
+  #keepFlush(): void {
+    const { log, flushAt } = this.#options;
     const at = flushAt();
     if (at === 0) return;
     log.appendFlush(Kind.flushToCome, log.sequence, at);
     log.writeOut();
   }
 
-  private flushedSegments(): Segment[] {
+  #flushedSegments(): Segment[] {
     if (this.flushSegment === 0) return [];
-    return this.options.log.segments.filter((one) => one.listed && one.id < this.flushSegment);
+    return this.#options.log.segments.filter((one) => one.listed && one.id < this.flushSegment);
   }
 
   /** The segment that is best given up now, if any. */
-  private choose(): { segment: Segment; evict: boolean } | undefined {
-    const { log, placements, space, now, evict } = this.options;
+  #choose(): { segment: Segment; evict: boolean } | undefined {
+    const { log, placements, space, now, evict } = this.#options;
     const { segments, segmentBytes } = log;
     const time = now();
     let best: Segment | undefined;
@@ -244,7 +248,7 @@ export class Compactor {
     let total = log.total - log.hintTotal;
     for (const segment of segments) {
       // Of what a listing reads nothing comes back before that ends.
-      const stays = segment.holds > 0 || this.mustStay(segment);
+      const stays = segment.holds > 0 || this.#mustStay(segment);
       if (stays) total -= segment.length - segment.live;
       if (!segment.listed || stays) continue;
       oldest ??= segment;
@@ -254,7 +258,7 @@ export class Compactor {
       );
       expired += dead;
       if (dead > WORTH * segment.length) mostExpired ??= segment;
-      const guarding = this.guards(segment, segment.tombstoneSegment) ? segment.tombstones : 0;
+      const guarding = this.#guards(segment, segment.tombstoneSegment) ? segment.tombstones : 0;
       const gain = 1 - Math.min(1, (segment.live - dead + guarding) / segment.length);
       if (gain > bestGain || best === undefined) {
         best = segment;
@@ -266,7 +270,7 @@ export class Compactor {
       }
     }
     if (best === undefined || oldest === undefined) return undefined;
-    const pressed = this.isWaitedFor || log.total > space.ceiling - segmentBytes;
+    const pressed = this.#isWaitedFor || log.total > space.ceiling - segmentBytes;
     const excess = total > TOLERATED * (placements.live - expired) + segmentBytes;
     if (pressed || excess) {
       if (bestGain >= WORTH || pressed && !evict && bestGain >= 0.02) {
@@ -286,22 +290,22 @@ export class Compactor {
    * Whether a damaged segment cannot be given up: records in it are what keys are at, or a tombstone
    * that cannot be read may guard against older ones.
    */
-  private mustStay(segment: Segment): boolean {
+  #mustStay(segment: Segment): boolean {
     if (!segment.damaged) return false;
     return segment.live > 0 ||
-      segment.tombstones > 0 && this.guards(segment, segment.tombstoneSegment);
+      segment.tombstones > 0 && this.#guards(segment, segment.tombstoneSegment);
   }
 
   /** Whether there is a segment, other than this one, up to a number. */
-  private guards(segment: Segment, upTo: number): boolean {
-    const { segments } = this.options.log;
+  #guards(segment: Segment, upTo: number): boolean {
+    const { segments } = this.#options.log;
     const first = segments[0] === segment ? segments[1] : segments[0];
     return first !== undefined && first.id <= upTo;
   }
 
-  /** Moves what is alive to the log's end; gives whether that was done. */
-  private async empty(segment: Segment, evict: boolean): Promise<boolean> {
-    const { log, syncer, placements, backpressure } = this.options;
+  /** Moves what is alive to the log's end; returns whether that was done. */
+  async #empty(segment: Segment, evict: boolean): Promise<boolean> {
+    const { log, syncer, placements, backpressure } = this.#options;
     const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK);
     // What comes back of each byte that is read, and so what others may write meanwhile.
     const gain = Math.max(WORTH, 1 - segment.live / segment.length);
@@ -309,8 +313,8 @@ export class Compactor {
       const began = performance.now();
       const from = reader.next;
       log.writeOut();
-      const step = this.slice(segment, reader, evict, began + SLICE);
-      if (step === AMENDED) await this.moveAmended(segment, reader, evict);
+      const step = this.#slice(segment, reader, evict, began + SLICE);
+      if (step === AMENDED) await this.#moveAmended(segment, reader, evict);
       log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
@@ -318,27 +322,27 @@ export class Compactor {
       const took = performance.now() - began;
       if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
       backpressure.pay((reader.next - from) * gain);
-      await this.rest(took);
-      const refused = this.options.refused();
+      await this.#rest(took);
+      const refused = this.#options.refused();
       if (refused !== undefined) throw refused;
-      if (this.stopping) return false;
+      if (this.#stopping) return false;
       if (segment.id < this.flushSegment) return true;
     }
     if (reader.gaps.length > 0) {
       segment.damaged = true;
-      await this.options.damage.noteGaps(segment, reader.gaps, placements);
+      await this.#options.damage.noteGaps(segment, reader.gaps, placements);
     }
     // Dead records are dead because of newer ones: those must be safe before the old ones go.
     await syncer.until(log.written);
     return true;
   }
 
-  /** Moves records until `deadline`, or the end of what was read; gives the reader's last step. */
-  private slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
+  /** Moves records until `deadline`, or the end of what was read; returns the reader's last step. */
+  #slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
     for (let unchecked = 0;;) {
       const step = reader.step();
       if (step === Step.record) {
-        if (!this.move(segment, reader, evict)) return AMENDED;
+        if (!this.#move(segment, reader, evict)) return AMENDED;
         this.read += reader.record.size;
         unchecked += RECORD_COST + reader.record.size;
       } else if (step === Step.bad) {
@@ -354,8 +358,8 @@ export class Compactor {
   }
 
   /** Moves what must be kept of a record; returns false, and does nothing, for an amended item. */
-  private move(segment: Segment, reader: SegmentReader, evict: boolean): boolean {
-    const { log, placements, hash, flushAt } = this.options;
+  #move(segment: Segment, reader: SegmentReader, evict: boolean): boolean {
+    const { log, placements, hash, flushAt } = this.#options;
     const { record, offset } = reader;
     const { kind } = record;
     if (kind === Kind.flushToCome) {
@@ -366,23 +370,23 @@ export class Compactor {
     hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
     const { a, b, c } = hash;
     if (kind === Kind.tombstone) {
-      if (!placements.index.find(a, b, c)) this.guard(segment, record, record.segment);
+      if (!placements.index.find(a, b, c)) this.#guard(segment, record, record.segment);
     } else if (kind === Kind.amendment) {
       if (!placements.tells(segment, offset, a, b, c)) return true;
       const size = log.appendCopy(record, hash);
       placements.amend(a, b, c, log.active!, log.offset, size);
       this.moved += size;
-      this.gained -= size;
+      this.#gained -= size;
     } else if (placements.isAt(segment, offset, a, b, c)) {
       if (placements.amendmentOf(a, b, c) !== 0) return false;
-      this.moveItem(segment, record, evict);
+      this.#moveItem(segment, record, evict);
     }
     return true;
   }
 
   /** Moves the item that the index's last answer points at, and that was hashed last. */
-  private moveItem(segment: Segment, record: RecordReader, evict: boolean): void {
-    const { log, placements, hash, now, forget } = this.options;
+  #moveItem(segment: Segment, record: RecordReader, evict: boolean): void {
+    const { log, placements, hash, now, forget } = this.#options;
     const { a, b, c } = hash;
     assert(placements.size >= record.size, "the index knows how long a record is");
     const dead = record.time !== 0 && record.time <= now();
@@ -390,26 +394,26 @@ export class Compactor {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
       this.moved += size;
-      this.gained -= size;
+      this.#gained -= size;
       return;
     }
     if (dead) this.reclaimed++;
     else {
       this.evictions++;
-      this.options.evicted?.(record, a, b);
+      this.#options.evicted?.(record, a, b);
     }
     placements.drop(a, b, c);
     forget(a, b);
-    this.guard(segment, record, segment.id);
+    this.#guard(segment, record, segment.id);
   }
 
   /** Moves an item as its amendment has made it, unless it is replaced meanwhile. */
-  private async moveAmended(
+  async #moveAmended(
     segment: Segment,
     { record, offset }: SegmentReader,
     evict: boolean,
   ): Promise<void> {
-    const { placements, records, hash } = this.options;
+    const { placements, records, hash } = this.#options;
     const { a, b, c } = hash;
     while (placements.isAt(segment, offset, a, b, c)) {
       const amended = placements.amendmentOf(a, b, c);
@@ -428,30 +432,30 @@ export class Compactor {
         if (!isSame) continue;
         record.amend(amendment);
       }
-      return this.moveItem(segment, record, evict);
+      return this.#moveItem(segment, record, evict);
     }
   }
 
   /** Appends a tombstone of a record's key while there are segments up to a number. */
-  private guard(segment: Segment, record: RecordReader, upTo: number): void {
-    const { log, hash } = this.options;
-    if (!this.guards(segment, upTo)) return;
-    this.gained -= log.appendTombstone(record.key(), record.sequence, upTo, hash);
+  #guard(segment: Segment, record: RecordReader, upTo: number): void {
+    const { log, hash } = this.#options;
+    if (!this.#guards(segment, upTo)) return;
+    this.#gained -= log.appendTombstone(record.key(), record.sequence, upTo, hash);
   }
 
   /**
    * Lets the others have the loop, after a slice of so long; for longer the further writers are from
    * being held up.
    */
-  private async rest(milliseconds: number): Promise<void> {
-    const pause = this.isWaitedFor ? 0 : milliseconds * REST * this.options.backpressure.ease;
+  async #rest(milliseconds: number): Promise<void> {
+    const pause = this.#isWaitedFor ? 0 : milliseconds * REST * this.#options.backpressure.ease;
     await new Promise((resolve) =>
       pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
     );
   }
 
-  private async remove(segments: readonly Segment[]): Promise<void> {
-    const { files, log, placements, syncer, unlist } = this.options;
+  async #remove(segments: readonly Segment[]): Promise<void> {
+    const { files, log, placements, syncer, unlist } = this.#options;
     await syncer.until(log.written);
     // From here on what was synced must not be taken for a torn end: what it replaces is gone.
     log.markerDue = syncer.synced;
@@ -464,9 +468,9 @@ export class Compactor {
       log.total -= segment.length + segment.hintBytes;
       log.hintTotal -= segment.hintBytes;
       this.freed += segment.length + segment.hintBytes;
-      if (segment.holds === 0) this.gained += segment.length + segment.hintBytes;
+      if (segment.holds === 0) this.#gained += segment.length + segment.hintBytes;
       this.count++;
-      this.options.damage.forget(segment);
+      this.#options.damage.forget(segment);
       log.held += segment.length;
       segment.remove(() => log.held -= segment.length);
       await files.removeLater(segment.hintPath);
@@ -474,7 +478,7 @@ export class Compactor {
     }
     const first = log.segments[0];
     if (first === undefined || first.id > this.flushSegment) placements.flushed = undefined;
-    this.options.space.measure();
-    this.resume(false);
+    this.#options.space.measure();
+    this.#resume(false);
   }
 }

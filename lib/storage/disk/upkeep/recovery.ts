@@ -102,53 +102,61 @@ interface Tail {
 }
 
 class Recovery {
-  private readonly files: Files;
-  private readonly directory: string;
-  private readonly hash: KeyHash;
-  private readonly placements: Placements;
-  private readonly segments: Segment[] = [];
-  private sequence: number;
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #hash: KeyHash;
+  readonly #placements: Placements;
+  readonly #segments: Segment[] = [];
+  #sequence: number;
   /** The image that the start begins with, and the slots of the segments that it speaks of. */
-  private image: ImageText | undefined;
+  #image: ImageText | undefined;
   /** Its name, as long as it still goes with the log. */
-  private named: string | undefined;
-  private readonly imageSlots = new Map<number, number>();
-  private nextSlot = 1;
-  private flushAt = 0;
-  private flushSegment = 0;
-  private end = 0;
+  #named: string | undefined;
+  readonly #imageSlots = new Map<number, number>();
+  #nextSlot = 1;
+  #flushAt = 0;
+  #flushSegment = 0;
+  #end = 0;
   /** Of the work in bytes: all, done, and when it was last told. */
-  private work = 0;
-  private done = 0;
-  private told = Date.now();
+  #work = 0;
+  #done = 0;
+  #told = Date.now();
 
-  constructor(private readonly options: RecoveryOptions, private readonly manifest: Manifest) {
-    this.files = options.files;
-    this.directory = options.directory;
-    this.hash = new KeyHash(manifest.hashKey);
-    this.placements = new Placements(manifest.clean ? manifest.items : 0);
-    this.sequence = manifest.sequence;
+  readonly #options: RecoveryOptions;
+  readonly #manifest: Manifest;
+
+  constructor(options: RecoveryOptions, manifest: Manifest) {
+    this.#options = options;
+    this.#manifest = manifest;
+
+    this.#files = options.files;
+    this.#directory = options.directory;
+    this.#hash = new KeyHash(manifest.hashKey);
+    this.#placements = new Placements(manifest.clean ? manifest.items : 0);
+    this.#sequence = manifest.sequence;
   }
 
   async run(): Promise<Recovered> {
-    const { manifest, files, directory } = this;
+    const manifest = this.#manifest;
+    const files = this.#files;
+    const directory = this.#directory;
     // After a kill the manifest that was read may not be on the medium: the one there may list what goes.
     await files.syncDirectory(directory);
-    const tailIds = this.tidy();
-    for (const [, length] of manifest.segments) this.work += length;
+    const tailIds = this.#tidy();
+    for (const [, length] of manifest.segments) this.#work += length;
     const image = loadImage(files, directory, manifest);
-    if (image !== undefined) this.begin(image);
+    if (image !== undefined) this.#begin(image);
     for (const [id, length, crc] of manifest.segments) {
-      await this.openListed(id, length, crc);
-      this.progress(length);
+      await this.#openListed(id, length, crc);
+      this.#progress(length);
     }
-    const unverified = manifest.clean ? [] : this.segments.slice();
+    const unverified = manifest.clean ? [] : this.#segments.slice();
     let next = manifest.next;
     if (tailIds.length > 0) {
-      await this.openTail(tailIds);
+      await this.#openTail(tailIds);
       next = Math.max(next, tailIds[tailIds.length - 1] + 1);
     }
-    if (image !== undefined && !this.isStill()) this.placements.recount();
+    if (image !== undefined && !this.#isStill()) this.#placements.recount();
     // Even if everything that is written from here on is lost with its files' names, the next start
     // begins behind it.
     let reserved = true;
@@ -156,18 +164,23 @@ class Recovery {
       await writeManifest(files, directory, {
         hashKey: manifest.hashKey,
         clean: unverified.length === 0,
-        sequence: this.sequence + SEQUENCE_GAP,
-        items: this.placements.index.size,
+        sequence: this.#sequence + SEQUENCE_GAP,
+        items: this.#placements.index.size,
         next,
-        segments: this.segments.map(({ id, length, crc }) => [id, length, crc]),
-        image: this.named,
+        segments: this.#segments.map(({ id, length, crc }) => [id, length, crc]),
+        image: this.#named,
       });
     } catch (error) {
       // A full disk is no reason not to serve what is on it.
       if (!isNoRoom(error)) throw cannotOpen(directory, messageOf(error));
       reserved = false;
     }
-    const { placements, segments, sequence, flushAt, flushSegment, end } = this;
+    const placements = this.#placements;
+    const segments = this.#segments;
+    const sequence = this.#sequence;
+    const flushAt = this.#flushAt;
+    const flushSegment = this.#flushSegment;
+    const end = this.#end;
     const { hashKey } = manifest;
     return {
       hashKey,
@@ -180,13 +193,15 @@ class Recovery {
       end,
       reserved,
       unverified,
-      image: this.named,
+      image: this.#named,
     };
   }
 
-  /** Removes what compactions and unfinished writes left; gives the tail's segment numbers. */
-  private tidy(): number[] {
-    const { files, directory, manifest } = this;
+  /** Removes what compactions and unfinished writes left; returns the tail's segment numbers. */
+  #tidy(): number[] {
+    const files = this.#files;
+    const directory = this.#directory;
+    const manifest = this.#manifest;
     const listed = new Set(manifest.segments.map(([id]) => id));
     const tail: number[] = [];
     for (const name of files.list(directory)) {
@@ -204,61 +219,61 @@ class Recovery {
   }
 
   /** Takes over the index of an image; what came after it is replayed on that. */
-  private begin({ text, index, amendments }: LoadedImage): void {
-    this.placements.index = index;
-    this.placements.amendments = amendments;
-    this.image = text;
-    this.named = text.name;
-    this.flushAt = text.flushAt;
-    this.flushSegment = text.flushSegment;
+  #begin({ text, index, amendments }: LoadedImage): void {
+    this.#placements.index = index;
+    this.#placements.amendments = amendments;
+    this.#image = text;
+    this.#named = text.name;
+    this.#flushAt = text.flushAt;
+    this.#flushSegment = text.flushSegment;
     for (const [id, slot] of text.slots) {
-      this.imageSlots.set(id, slot);
-      this.nextSlot = Math.max(this.nextSlot, slot + 1);
+      this.#imageSlots.set(id, slot);
+      this.#nextSlot = Math.max(this.#nextSlot, slot + 1);
     }
   }
 
   /** Opens a segment that was synced, with its length and checksum in the manifest: it is trusted. */
-  private async openListed(id: number, length: number, crc: number): Promise<void> {
-    const path = `${this.directory}/${segmentName(id)}`;
+  async #openListed(id: number, length: number, crc: number): Promise<void> {
+    const path = `${this.#directory}/${segmentName(id)}`;
     let file: DataFile;
     try {
-      file = this.files.open(path, "read");
+      file = this.#files.open(path, "read");
     } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw cannotOpen(this.directory, messageOf(error));
-      throw untrusted(this.directory, `segment '${path}' is missing`);
+      if (codeOf(error) !== "ENOENT") throw cannotOpen(this.#directory, messageOf(error));
+      throw untrusted(this.#directory, `segment '${path}' is missing`);
     }
     file.rest?.();
-    const segment = this.segmentOf(id, path, file);
+    const segment = this.#segmentOf(id, path, file);
     segment.length = length;
     segment.crc = crc;
     const size = file.size();
     // What is behind a listed length is left of a write that failed and could not be cut off.
     if (size < length) {
-      throw untrusted(this.directory, `segment '${path}' has ${size} bytes instead of ${length}`);
+      throw untrusted(this.#directory, `segment '${path}' has ${size} bytes instead of ${length}`);
     }
-    const known = this.image !== undefined && id < this.image.from
-      ? this.image.segments.find((one) => one.id === id)
+    const known = this.#image !== undefined && id < this.#image.from
+      ? this.#image.segments.find((one) => one.id === id)
       : undefined;
-    if (known !== undefined) return this.adoptKnown(segment, known);
+    if (known !== undefined) return this.#adoptKnown(segment, known);
     let words: Uint32Array | undefined;
     try {
-      const bytes = readWhole(this.files, segment.hintPath);
+      const bytes = readWhole(this.#files, segment.hintPath);
       segment.hintBytes = bytes.length;
       words = readHint(bytes, segment);
     } catch {
       // No hint, or one that cannot be read, is made again.
     }
     if (words === undefined) {
-      const { hint, good } = this.readRecords(segment, length);
-      if (good !== length) throw this.damageIn(segment);
-      words = await this.writeHint(segment, hint);
+      const { hint, good } = this.#readRecords(segment, length);
+      if (good !== length) throw this.#damageIn(segment);
+      words = await this.#writeHint(segment, hint);
     }
-    this.adopt(segment, words);
+    this.#adopt(segment, words);
   }
 
-  /** Reads a segment's records up to `end`; gives where the last whole one ends. */
-  private readRecords(segment: Segment, end: number): { hint: HintBuilder; good: number } {
-    const { hash } = this;
+  /** Reads a segment's records up to `end`; returns where the last whole one ends. */
+  #readRecords(segment: Segment, end: number): { hint: HintBuilder; good: number } {
+    const hash = this.#hash;
     const hint = new HintBuilder(Math.ceil(end / 150));
     const reader = new SegmentReader(segment.file, segment.seed, end);
     const { record } = reader;
@@ -285,10 +300,10 @@ class Recovery {
     return { hint, good: reader.offset };
   }
 
-  private async writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array> {
+  async #writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array> {
     const bytes = hint.finish(segment);
     try {
-      await replaceFile(this.files, segment.hintPath, bytes);
+      await replaceFile(this.#files, segment.hintPath, bytes);
       segment.hintBytes = bytes.length;
     } catch {
       // A start without a hint takes longer, and that is all.
@@ -297,7 +312,7 @@ class Recovery {
   }
 
   /** Takes a segment into the log of which the image has all records. */
-  private adoptKnown(segment: Segment, known: ImageSegment): void {
+  #adoptKnown(segment: Segment, known: ImageSegment): void {
     segment.sequence = known.sequence;
     segment.tombstones = known.tombstones;
     segment.tombstoneSegment = known.tombstoneSegment;
@@ -305,30 +320,31 @@ class Recovery {
     segment.expiry.base = known.base;
     segment.expiry.buckets.set(known.buckets);
     segment.live = known.live;
-    this.placements.live += known.live;
-    this.take(segment);
+    this.#placements.live += known.live;
+    this.#take(segment);
   }
 
   /** Whether the log is what it was when the image was made of it. */
-  private isStill(): boolean {
-    const { image, segments } = this;
+  #isStill(): boolean {
+    const image = this.#image;
+    const segments = this.#segments;
     return image!.still && segments.length === image!.segments.length &&
       segments.every(({ id }) => id < image!.from);
   }
 
   /** Takes a segment into the log. */
-  private take(segment: Segment): void {
+  #take(segment: Segment): void {
     segment.sealed = segment.listed = true;
-    this.segments.push(segment);
-    segment.base = this.end;
-    this.end += segment.length;
-    if (segment.sequence > this.sequence) this.sequence = segment.sequence;
+    this.#segments.push(segment);
+    segment.base = this.#end;
+    this.#end += segment.length;
+    if (segment.sequence > this.#sequence) this.#sequence = segment.sequence;
   }
 
   /** Takes a segment into the log, and its records into the index. */
-  private adopt(segment: Segment, words: Uint32Array): void {
-    const { placements } = this;
-    this.take(segment);
+  #adopt(segment: Segment, words: Uint32Array): void {
+    const placements = this.#placements;
+    this.#take(segment);
     const slot = segment.slot << 16;
     for (let at = HINT_HEADER; at < words.length; at += HINT_RECORD) {
       const high = words[at + 3];
@@ -336,35 +352,35 @@ class Recovery {
       if (kind === Kind.item) {
         const place = (slot | high & 0xffff) >>> 0;
         // On an image, what is alive is counted when all is done.
-        if (this.image !== undefined) {
+        if (this.#image !== undefined) {
           placements.index.set(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
           placements.amendments.remove(words[at], words[at + 1], words[at + 2]);
         } else placements.replay(words[at], words[at + 1], words[at + 2], place, words[at + 4]);
       } else if (kind === Kind.tombstone) {
-        if (this.image !== undefined) {
+        if (this.#image !== undefined) {
           placements.index.remove(words[at], words[at + 1], words[at + 2]);
           placements.amendments.remove(words[at], words[at + 1], words[at + 2]);
         } else placements.forget(words[at], words[at + 1], words[at + 2]);
       } else if (kind === Kind.amendment) {
         const place = (slot | high & 0xffff) >>> 0;
         const [a, b, c, low] = [words[at], words[at + 1], words[at + 2], words[at + 4]];
-        if (this.image === undefined) placements.replayAmendment(a, b, c, place, low);
+        if (this.#image === undefined) placements.replayAmendment(a, b, c, place, low);
         else if (placements.index.find(a, b, c)) placements.amendments.set(a, b, c, place, low);
       } else if (kind === Kind.flush) {
         if (placements.index.size > 0) placements.clear();
         placements.flushed = undefined;
-        this.flushAt = 0;
-        this.named = undefined;
-        this.flushSegment = segment.id;
+        this.#flushAt = 0;
+        this.#named = undefined;
+        this.#flushSegment = segment.id;
       } else if (kind === Kind.flushToCome) {
-        this.flushAt = timeOf(segment, offsetOf(words[at + 4]));
+        this.#flushAt = timeOf(segment, offsetOf(words[at + 4]));
       }
     }
   }
 
-  private async openTail(ids: number[]): Promise<void> {
-    const tails = ids.map((id) => this.openTailFile(id));
-    for (const tail of tails) this.work += tail.size;
+  async #openTail(ids: number[]): Promise<void> {
+    const tails = ids.map((id) => this.#openTailFile(id));
+    for (const tail of tails) this.#work += tail.size;
     let last: { id: number; length: number } | undefined;
     const kept: Array<{ segment: Segment; hint: HintBuilder }> = [];
     for (let i = 0; i < tails.length; i++) {
@@ -373,26 +389,26 @@ class Recovery {
       const follows = (other: SegmentHeader | undefined): boolean =>
         other !== undefined &&
         (last === undefined
-          ? other.previous < this.manifest.next
+          ? other.previous < this.#manifest.next
           : other.previous === last.id && other.previousLength === last.length);
       if (!follows(header)) {
         // A file that was begun and given up: the one after it goes on where this one did not.
         if (header === undefined && i + 1 < tails.length && follows(tails[i + 1].header)) {
           tail.file.close();
-          this.files.remove(tail.path);
+          this.#files.remove(tail.path);
           continue;
         }
-        await this.cut(tails, i, 0);
+        await this.#cut(tails, i, 0);
         break;
       }
-      const segment = this.segmentOf(tail.id, tail.path, tail.file);
+      const segment = this.#segmentOf(tail.id, tail.path, tail.file);
       segment.sequence = header!.sequence;
       // A header that links to this segment says how much of it counts.
       const after = tails.slice(i + 1).find((other) => other.header?.previous === tail.id);
       const end = after === undefined ? tail.size : after.header!.previousLength;
-      const { hint, good } = this.readRecords(segment, Math.min(end, tail.size));
+      const { hint, good } = this.#readRecords(segment, Math.min(end, tail.size));
       if (good < end) {
-        await this.cut(tails, i, good);
+        await this.#cut(tails, i, good);
       } else if (end < tail.size) {
         tail.file.truncate(end);
       }
@@ -402,25 +418,25 @@ class Recovery {
         segment.length = length;
         kept.push({ segment, hint });
       } else {
-        this.placements.slots[segment.slot] = undefined;
+        this.#placements.slots[segment.slot] = undefined;
       }
       if (good < end) break;
     }
     for (const { segment, hint } of kept) {
       segment.crc = await checksumOf(segment.file, segment.length, () => {});
       await segment.file.sync();
-      this.adopt(segment, await this.writeHint(segment, hint));
-      this.progress(segment.length);
+      this.#adopt(segment, await this.#writeHint(segment, hint));
+      this.#progress(segment.length);
     }
-    await this.files.syncDirectory(this.directory);
+    await this.#files.syncDirectory(this.#directory);
   }
 
-  private openTailFile(id: number): Tail {
-    const path = `${this.directory}/${segmentName(id)}`;
-    const file = this.files.open(path, "write");
-    let header = readSegmentHeader(this.directory, file);
+  #openTailFile(id: number): Tail {
+    const path = `${this.#directory}/${segmentName(id)}`;
+    const file = this.#files.open(path, "write");
+    let header = readSegmentHeader(this.#directory, file);
     if (header !== undefined) {
-      const own = header.id === id && equalBytes(header.hashKey, this.manifest.hashKey);
+      const own = header.id === id && equalBytes(header.hashKey, this.#manifest.hashKey);
       if (!own) header = undefined;
     }
     return { id, path, file, size: file.size(), header };
@@ -431,7 +447,7 @@ class Recovery {
    *
    * @throws {ExitError} with code 65 if it was
    */
-  private async cut(tails: Tail[], first: number, offset: number): Promise<void> {
+  async #cut(tails: Tail[], first: number, offset: number): Promise<void> {
     const { path, id } = tails[first];
     let bytes = 0;
     let records = 0;
@@ -439,20 +455,20 @@ class Recovery {
       const from = i === first ? Math.max(offset, SEGMENT_HEADER) : SEGMENT_HEADER;
       bytes += tails[i].size - (i === first ? offset : 0);
       const { file, size } = tails[i];
-      const seed = segmentSeed(this.manifest.hashKey, tails[i].id);
+      const seed = segmentSeed(this.#manifest.hashKey, tails[i].id);
       for (const { record } of wholeRecords(file, seed, from, size)) {
         records++;
         if (record.kind !== Kind.marker) continue;
         if (record.segment > id || record.segment === id && record.time > offset) {
           throw untrusted(
-            this.directory,
+            this.#directory,
             `'${path}' is damaged at offset ${offset}, where it was known to be whole`,
           );
         }
       }
     }
     if (bytes > 0) {
-      this.options.log(
+      this.#options.log(
         `Cut off the log's torn end: ${bytes} bytes from offset ${offset} of '${path}' on, ` +
           `with ${records} whole records behind the tear; they were never synced`,
       );
@@ -462,40 +478,40 @@ class Recovery {
     // off too. No number is used again before openTail has synced the directory.
     for (const tail of tails.slice(first + 1)) {
       tail.file.close();
-      removeIfThere(this.files, tail.path);
+      removeIfThere(this.#files, tail.path);
     }
     if (offset <= SEGMENT_HEADER) {
       tails[first].file.close();
-      removeIfThere(this.files, path);
+      removeIfThere(this.#files, path);
     } else {
       tails[first].file.truncate(offset);
       await tails[first].file.sync();
     }
   }
 
-  private segmentOf(id: number, path: string, file: DataFile): Segment {
-    const expiry = new ExpiryTimes(this.options.now());
-    const slot = this.imageSlots.get(id) ?? this.nextSlot++;
-    const segment = new Segment(id, slot, path, file, this.manifest.hashKey, 0, expiry);
-    this.placements.slots[slot] = segment;
+  #segmentOf(id: number, path: string, file: DataFile): Segment {
+    const expiry = new ExpiryTimes(this.#options.now());
+    const slot = this.#imageSlots.get(id) ?? this.#nextSlot++;
+    const segment = new Segment(id, slot, path, file, this.#manifest.hashKey, 0, expiry);
+    this.#placements.slots[slot] = segment;
     return segment;
   }
 
   /** The error that names the first damaged record of a listed segment. */
-  private damageIn(segment: Segment): ExitError {
-    const { good } = this.readRecords(segment, segment.length);
+  #damageIn(segment: Segment): ExitError {
+    const { good } = this.#readRecords(segment, segment.length);
     const where = good < segment.length ? `at offset ${good}` : "in its header";
-    return untrusted(this.directory, `'${segment.path}' is damaged ${where}`);
+    return untrusted(this.#directory, `'${segment.path}' is damaged ${where}`);
   }
 
-  private progress(bytes: number): void {
-    this.done += bytes;
+  #progress(bytes: number): void {
+    this.#done += bytes;
     const now = Date.now();
-    if (now - this.told < 2000) return;
-    this.told = now;
-    const percent = Math.floor(this.done / this.work * 100);
-    const items = this.placements.index.size;
-    this.options.log(`Reading '${this.directory}': ${percent} %, ${items} items`, "notice");
+    if (now - this.#told < 2000) return;
+    this.#told = now;
+    const percent = Math.floor(this.#done / this.#work * 100);
+    const items = this.#placements.index.size;
+    this.#options.log(`Reading '${this.#directory}': ${percent} %, ${items} items`, "notice");
   }
 }
 
