@@ -88,6 +88,26 @@ Deno.test("a large value goes both ways over TLS and over mutual TLS", async () 
   }
 });
 
+Deno.test("a server that speaks TLS ends also when clients do not read what they are sent", async () => {
+  await using server = await ServerProcess.start([
+    ...[...memory, ...tls, "-l", "127.0.0.1,mtls:127.0.0.1"],
+  ]);
+  const [encrypted, mutual] = portsOf(server);
+  const value = "v".repeat(1_000_000);
+  await over(encrypted!, `set k 0 0 ${value.length}\r\n${value}\r\nquit\r\n`);
+  const clients: Deno.TlsConn[] = [];
+  for (const port of [encrypted!, mutual!]) {
+    const own = { cert: read("app.crt"), key: read("app.key") };
+    const client = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [ca], ...own });
+    clients.push(client);
+    await client.write(encoder.encode("get k\r\n".repeat(100)));
+    await client.read(new Uint8Array(1));
+  }
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  for (const client of clients) client.close();
+});
+
 Deno.test("ssl_verify_mode 1 takes clients without a certificate, and only good ones", async () => {
   await using server = await ServerProcess.start([...memory, ...tls, "-o", "ssl_verify_mode=1"]);
   const version = "mn\r\nquit\r\n";
