@@ -187,16 +187,7 @@ export class Log {
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
   appendItem(key: Uint8Array, item: NewItem, sequence: number, hash: KeyHash): number {
-    const fields = this.#fields;
-    fields.kind = Kind.item;
-    fields.state = stateOf(item);
-    fields.flags = item.flags;
-    fields.sequence = sequence;
-    fields.cas = item.cas;
-    fields.time = item.exptime;
-    fields.accessed = item.accessed;
-    fields.segment = 0;
-    return this.#append(fields, key, item.value, hash);
+    return this.#append(this.#attributesOf(Kind.item, item, sequence), key, item.value, hash);
   }
 
   /**
@@ -212,9 +203,16 @@ export class Log {
     base: number,
     hash: KeyHash,
   ): number {
-    const fields = this.#fields;
+    const fields = this.#attributesOf(Kind.amendment, item, sequence);
     const amendment = this.#amendment;
-    fields.kind = Kind.amendment;
+    encodeAmendment(base, item.value.length, amendment);
+    return this.#append(fields, key, new Uint8Array(amendment.buffer), hash);
+  }
+
+  /** The fields of a record that tells an item's attributes. */
+  #attributesOf(kind: RecordFields["kind"], item: NewItem, sequence: number): RecordFields {
+    const fields = this.#fields;
+    fields.kind = kind;
     fields.state = stateOf(item);
     fields.flags = item.flags;
     fields.sequence = sequence;
@@ -222,8 +220,7 @@ export class Log {
     fields.time = item.exptime;
     fields.accessed = item.accessed;
     fields.segment = 0;
-    encodeAmendment(base, item.value.length, amendment);
-    return this.#append(fields, key, new Uint8Array(amendment.buffer), hash);
+    return fields;
   }
 
   /** {@linkcode appendItem} of a record as it is elsewhere in the log. */
