@@ -6,6 +6,7 @@
 
 import { bytesOf } from "../../bytes.ts";
 import { adviceOn } from "../../observe/advice.ts";
+import { budgetsOf, type BudgetUse } from "../../observe/figures/budgets.ts";
 import type { Source } from "../../observe/figures/row.ts";
 import type { Health } from "../../observe/health.ts";
 import { History, rounded } from "../../observe/history.ts";
@@ -70,6 +71,12 @@ export class Live {
     this.#timer = setInterval(() => this.#take(), interval);
   }
 
+  /** Pages refused as too many were open. */
+  refused = 0;
+
+  /** Pages that may be open. */
+  readonly most = MAX_PAGES;
+
   /** Pages that are open. */
   get pages(): number {
     return this.#pages.size;
@@ -89,6 +96,7 @@ export class Live {
   /** A stream of events, one now and one a second, for a minute. */
   events(): Response {
     if (this.#pages.size >= MAX_PAGES) {
+      this.refused++;
       return new Response("as many pages are open as may be\n", { status: 503 });
     }
     let page: Controller;
@@ -120,6 +128,7 @@ export class Live {
       title,
       values,
       advice: adviceOn(health.readiness(), source),
+      budgets: source === undefined ? [] : budgetsOf(source).map(shownBudget),
       talkers: { bytes: talkers("bytes", TALKERS), requests: talkers("requests", TALKERS) },
     };
     this.#whole = eventOf({ ...told, log: log.events });
@@ -143,6 +152,11 @@ export class Live {
     page.enqueue(AGAIN);
     page.close();
   }
+}
+
+/** A budget as the page takes it. */
+function shownBudget({ budget: { title, unit, action }, used, limit }: BudgetUse) {
+  return { title, unit, action, used, limit };
 }
 
 function eventOf(told: unknown): Uint8Array<ArrayBuffer> {
