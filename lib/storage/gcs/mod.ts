@@ -115,6 +115,7 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
       deadlines,
       counters,
       options.onExchanged,
+      options.causeOf,
     );
     const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();

@@ -77,8 +77,8 @@ class RedisStore implements Store, Scope, Sweepable {
     const { log } = options;
     const counters = this.#counters;
     const timeout = this.timeout;
-    const { onExchanged } = options;
-    const settings = { timeout, tls, access, counters, log, onExchanged };
+    const { onExchanged, causeOf } = options;
+    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf };
     this.#db = access.db;
     this.#nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
