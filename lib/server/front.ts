@@ -31,8 +31,12 @@ export interface Front extends Connections {
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
-  /** Users and certificates were read again. */
-  reload(): Promise<void>;
+  /**
+   * Certificates were read again, and where it says so the users: other threads read them too.
+   *
+   * @returns how many connections of theirs that has ended
+   */
+  reload(users: boolean): Promise<number>;
   /** Stops: what was read is answered, then every connection is closed. */
   drain(): Promise<void>;
   /** Ends all threads but this, whatever they do, and listeners that nobody accepts from. */
@@ -110,8 +114,8 @@ export class OneThread implements Front {
     return this.#server.talkers(order, most);
   }
 
-  reload(): Promise<void> {
-    return Promise.resolve();
+  reload(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   drain(): Promise<void> {
