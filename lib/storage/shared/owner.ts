@@ -25,7 +25,8 @@ import {
   Ask,
   copyPart,
   expectedOf,
-  newItemOf,
+  itemWith,
+  lengthOf,
   READ_HEADER,
   SWAP_HEADER,
 } from "./frames.ts";
@@ -194,7 +195,7 @@ export class Owner {
     this.calls++;
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
-    const length = call.keyLength + (call.isSwap ? words[w + 16] : 0);
+    const length = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
     if (call.bytes.length < length) call.bytes = new Uint8Array(length);
     copyPart(bytes, from, length, call.bytes, 0);
     call.key = call.bytes.subarray(0, call.keyLength);
@@ -248,7 +249,7 @@ export class Owner {
   #swap(call: Call, frame: Frame, deletes: boolean, length: number): void {
     const { store, shelf } = this.#options;
     const { bytes, keyLength, a, b, batch, key } = call;
-    const next = deletes ? null : newItemOf(frame, bytes.subarray(keyLength, length));
+    const next = deletes ? null : itemWith(frame, bytes.subarray(keyLength, length));
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
