@@ -140,6 +140,7 @@ async function serveObserved(
       configuration,
       log: observation.log.say,
       renew: (user) => access.users?.renew(user),
+      onExchanged: observation.storeHooks.onExchanged,
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })
