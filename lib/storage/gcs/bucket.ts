@@ -24,7 +24,7 @@ import {
   saysNoBucket,
 } from "./answers.ts";
 import type { Counters } from "./counters.ts";
-import { crc32cText } from "./crc32c.ts";
+import { crc32cText } from "../../crc32c.ts";
 import type { Gate } from "./gate.ts";
 import { type Stored, storedOf } from "./metadata.ts";
 import { Requests, type Untold } from "./requests.ts";

@@ -26,11 +26,15 @@ function makeTables(): Int32Array {
 /** The words below are the machine's own, lowest byte first; on another machine bytes are taken. */
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** The checksum as an unsigned number of 32 bits. */
-export function crc32c(bytes: Uint8Array): number {
+/**
+ * The checksum as an unsigned number of 32 bits.
+ *
+ * @param before the checksum of the bytes before these, where there are some
+ */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const t = tables;
   const { length } = bytes;
-  let sum = -1;
+  let sum = ~before;
   let at = 0;
   const start = isLittleEndian ? Math.min(length, -bytes.byteOffset & 3) : length;
   while (at < start) sum = t[(sum ^ bytes[at++]) & 255] ^ sum >>> 8;
