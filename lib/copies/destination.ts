@@ -15,7 +15,7 @@ export interface Destination {
   read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined>;
   /**
    * A piece by blocks, in order, from a place on, for a restore. A restore compares the length and
-   * CRC-32C too.
+   * CRC-32C too. Ends with a {@linkcode MissingError} if the name is not there.
    */
   stream(name: string, from?: number): AsyncIterable<Uint8Array>;
   /**
@@ -78,5 +78,12 @@ export class DestinationError extends Error {
   /** @param retry whether it may succeed later as it is: the destination is away or too busy */
   constructor(message: string, readonly retry: boolean) {
     super(message);
+  }
+}
+
+/** A name is not there. */
+export class MissingError extends DestinationError {
+  constructor(readonly missing: string, url: string) {
+    super(`'${missing}' is not in ${url}`, false);
   }
 }

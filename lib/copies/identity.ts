@@ -16,8 +16,15 @@ import { COPY_FORMAT } from "./manifest.ts";
 export interface Identity {
   /** The one that had it last, and those of later processes that may or may not have got it. */
   readonly claims: readonly string[];
-  /** What the head said when the directory was restored from there: its claim and last number. */
-  readonly restored?: { readonly claim: string; readonly number: number } | undefined;
+  /** Whether it has had it. */
+  readonly had?: boolean;
+  /**
+   * What the head said when the directory was restored from there, its claim and last number, and the number
+   * of the manifest that was restored.
+   */
+  readonly restored?:
+    | { readonly claim: string; readonly number: number; readonly base: number }
+    | undefined;
 }
 
 /** What an unfinished restore restores. */
@@ -44,7 +51,8 @@ export function identityName(url: string): string {
 export function readIdentity(files: Files, directory: string, url: string): Identity {
   const said = readChecked(files, `${directory}/${identityName(url)}`, "copy identity");
   if (said === undefined || said.url !== url) return { claims: [] };
-  return { claims: said.claims as string[], restored: said.restored as Identity["restored"] };
+  const { claims, had, restored } = said as unknown as Identity;
+  return { claims, had: had === true, restored };
 }
 
 /** Puts that in the place of what it remembered, and waits until it is on the medium. */
@@ -52,7 +60,7 @@ export async function writeIdentity(
   files: Files,
   directory: string,
   url: string,
-  { claims, restored }: Identity,
+  { claims, had = false, restored }: Identity,
 ): Promise<void> {
   const bytes = encodeChecked({
     kvs: "copy identity",

@@ -294,10 +294,11 @@ export interface Store {
   removeExpired?(): Promise<number>;
 
   /**
-   * What is on the medium now, for a copy: only a store that keeps a log on this machine has it. Waits
-   * at most for a sync.
+   * What is on the medium now, for a copy: only a store that keeps a log on this machine has it.
+   *
+   * @param whole whether everything that is acknowledged is brought there first
    */
-  moment?(): Promise<Moment>;
+  moment?(whole: boolean): Promise<Moment>;
 
   /** The {@linkcode Moment.position} that a moment would have now, where a store has moments. */
   readonly momentPosition?: number;

@@ -29,7 +29,7 @@ export class OwnedStore implements Store {
     this.#ways = ways;
 
     this.removeExpired = store.removeExpired && (() => store.removeExpired!());
-    this.moment = store.moment && (() => store.moment!());
+    this.moment = store.moment && ((whole) => store.moment!(whole));
     this.limitMemory = store.limitMemory &&
       ((bytes) => store.limitMemory!(Math.max(0, bytes - kept)));
   }

@@ -386,14 +386,13 @@ class DiskStore implements Store {
     return Math.min(this.#commits.syncer.reached, this.#log.dataEnd);
   }
 
-  async moment(): Promise<Moment> {
+  async moment(whole: boolean): Promise<Moment> {
     this.#health.assertReadable();
     const log = this.#log;
     const { syncer } = this.#commits;
-    // The others sync by themselves; with this one a segment may be open for days.
-    if (this.#options.fsync === "no" && log.written > syncer.reached) {
-      await syncer.until(log.written);
-    }
+    // The other settings sync by themselves; with this one a segment may be open for days.
+    const waits = whole || this.#options.fsync === "no";
+    if (waits && log.position > syncer.reached) await syncer.until(log.position);
     return momentOf(log, syncer, this.#placements.index.size);
   }
 

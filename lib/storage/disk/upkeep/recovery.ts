@@ -33,13 +33,11 @@ import {
   segmentOfName,
 } from "../log/segment.ts";
 import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { noteRecord } from "./hint_of.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
 import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
-
-/** Uniques below this that a client sets move the sequence behind them. */
-export const FOLLOWED_CAS = 1n << 52n;
 
 /** What a start needs. */
 export interface RecoveryOptions {
@@ -280,23 +278,7 @@ class Recovery {
     const { record } = reader;
     let step = reader.advance();
     for (; step === Step.record; step = reader.advance()) {
-      const { kind, size, sequence } = record;
-      if (sequence > segment.sequence) segment.sequence = sequence;
-      if (kind === Kind.item || kind === Kind.tombstone || kind === Kind.amendment) {
-        hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-        hint.add(kind, hash.a, hash.b, hash.c, reader.offset, size);
-        if (kind === Kind.tombstone) {
-          segment.tombstones += size;
-          segment.tombstoneSegment = Math.max(segment.tombstoneSegment, record.segment);
-        } else {
-          if (kind === Kind.item && record.time !== 0) segment.expiry.add(record.time, size);
-          if (record.cas < FOLLOWED_CAS && record.cas > segment.sequence) {
-            segment.sequence = Number(record.cas);
-          }
-        }
-      } else {
-        hint.add(kind, 0, 0, 0, reader.offset, size);
-      }
+      noteRecord(record, reader.offset, hint, segment, hash);
     }
     return { hint, good: reader.offset };
   }
