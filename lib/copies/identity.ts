@@ -68,6 +68,7 @@ export async function writeIdentity(
     url,
     // The first is the one that is known to have had it.
     claims: claims.length > MOST_CLAIMS ? [claims[0]!, ...claims.slice(1 - MOST_CLAIMS)] : claims,
+    had,
     restored,
   });
   await replaceFile(files, `${directory}/${identityName(url)}`, bytes);
