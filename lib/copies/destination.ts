@@ -20,7 +20,7 @@ export interface Destination {
   stream(name: string, from?: number): AsyncIterable<Uint8Array>;
   /**
    * Writes a name that must not be there; `"exists"` if it is. With the same bytes that is a lost
-   * answer of our own: the caller compares.
+   * answer of our own: the caller compares. An error of `source` ends it, and is thrown as it is.
    */
   create(name: string, source: Source): Promise<{ generation: string } | "exists">;
   /**
@@ -57,6 +57,18 @@ export interface Source {
   readonly crc32c: number;
   /** Reads from a place; returns how many bytes were read, 0 at the end. */
   read(from: number, into: Uint8Array): Promise<number>;
+}
+
+/** How a destination is opened. */
+export interface DestinationOptions {
+  /** Ends everything that is under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes a second that are uploaded, at most; no limit unless given. */
+  readonly bandwidth?: number | undefined;
+  /** Another endpoint of Cloud Storage than Google's, such as an emulator. */
+  readonly endpoint?: string | undefined;
+  /** Says one line to the operator. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** What a destination could not do: one bounded sentence. */
