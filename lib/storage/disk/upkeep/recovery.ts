@@ -32,7 +32,7 @@ import {
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
-import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
 import { wholeRecords } from "./salvage.ts";
@@ -73,6 +73,7 @@ export interface Recovered {
 /** Reads a directory's manifest; makes a new one in an empty directory. */
 export async function openManifest(files: Files, directory: string): Promise<Manifest> {
   const names = files.list(directory);
+  assertRestored(directory, names);
   if (!names.includes(MANIFEST)) {
     if (names.some((name) => segmentOfName(name) !== undefined)) {
       throw untrusted(directory, `it has segments and no ${MANIFEST}`);
