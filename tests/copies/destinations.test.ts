@@ -1,9 +1,18 @@
 /** Every destination keeps the contract. */
 
+import { openFileDestination } from "../../lib/copies/file_destination.ts";
 import { noRealBucket } from "../storage/gcs/real_bucket.ts";
 import type { Deviations } from "../storage/gcs/emulator/mod.ts";
 import { EmulatedPlaces, RealPlaces } from "./bucket_places.ts";
 import { testDestination } from "./destination_contract.ts";
+
+testDestination("in a directory", async () => {
+  const root = await Deno.makeTempDir();
+  return {
+    open: (name) => openFileDestination(`file://${root}/a place/${name}`.replaceAll(" ", "%20")),
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+});
 
 testDestination("in a bucket", () => EmulatedPlaces.begin());
 
