@@ -10,7 +10,7 @@ import { checksumOf, headerOf, jsonOf, type Resource } from "../storage/gcs/answ
 import type { Answer, Request } from "../storage/gcs/transport.ts";
 import type { BucketPlace } from "./bucket_place.ts";
 import { type BucketRequests, partAttempt } from "./bucket_requests.ts";
-import { type Destination, DestinationError, type Entry } from "./destination.ts";
+import { type Destination, DestinationError, type Entry, MissingError } from "./destination.ts";
 
 /** Reads a prefix of a bucket. */
 export class BucketReader implements Pick<Destination, "read" | "stream" | "list"> {
@@ -47,7 +47,7 @@ export class BucketReader implements Pick<Destination, "read" | "stream" | "list
       if (status === 416) return;
       if (status === 404) {
         this.requests.missing(answer);
-        throw new DestinationError(`'${this.place.shown(name)}' is not there`, false);
+        throw new MissingError(name, this.place.url);
       }
       if (status === 412) {
         throw new DestinationError(

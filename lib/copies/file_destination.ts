@@ -9,7 +9,9 @@
  */
 
 import fs from "node:fs/promises";
+import { crc32c } from "../crc32c.ts";
 import { messageOf } from "../errors.ts";
+import { machineClock } from "./copy_clock.ts";
 import {
   type Destination,
   DestinationError,
@@ -18,7 +20,8 @@ import {
   MissingError,
   type Source,
 } from "./destination.ts";
-import { BLOCK } from "./source.ts";
+import { Bandwidth } from "./bandwidth.ts";
+import { BLOCK, sourceOf } from "./source.ts";
 
 /** The file that is locked, and the directory of what is being written. */
 const LOCK = ".lock";
@@ -61,10 +64,16 @@ class FileDestination implements Destination {
   readonly url: string;
   readonly #root: string;
   readonly #options: DestinationOptions;
+  readonly #bandwidth: Bandwidth;
   #count = 0;
 
   constructor(url: string, options: DestinationOptions) {
-    this.url = url;
+    this.url = url.replace(/\/+$/, "");
+    const { signal } = options;
+    this.#bandwidth = new Bandwidth(
+      options.bandwidth ?? Infinity,
+      (ms) => machineClock.sleep(ms, signal),
+    );
     this.#root = decodeURIComponent(new URL(url).pathname).replace(/\/+$/, "");
     this.#options = options;
   }
@@ -139,7 +148,7 @@ class FileDestination implements Destination {
       const path = this.#path(name);
       const before = await this.#find(path);
       if ((before?.generation ?? "") !== generation) return "changed";
-      const fresh = await this.#write(atHand(bytes), before?.mtime);
+      const fresh = await this.#write(sourceOf(bytes), before?.mtime);
       try {
         await fs.mkdir(parentOf(path), { recursive: true, mode: DIRECTORY_MODE });
         await fs.rename(fresh, path);
@@ -226,16 +235,25 @@ class FileDestination implements Destination {
     const file = await fs.open(path, "wx", FILE_MODE);
     try {
       const block = new Uint8Array(Math.min(BLOCK, source.length));
+      let sum = 0;
       for (let at = 0; at < source.length;) {
         signal?.throwIfAborted();
+        await this.#bandwidth.take(Math.min(block.length, source.length - at));
         const count = await source.read(at, block).catch((error) => {
           throw new SourceFailure(error);
         });
         if (count === 0) {
           throw new DestinationError(`what was to be written to ${this.url} has ended early`, true);
         }
+        sum = crc32c(block.subarray(0, count), sum);
         await writeAll(file, block.subarray(0, count), at);
         at += count;
+      }
+      if (sum !== source.crc32c) {
+        throw new DestinationError(
+          `what was to be written to ${this.url} has other bytes now`,
+          true,
+        );
       }
       const time = Math.max(Date.now(), before + 1) / 1000;
       await file.utimes(time, time);
@@ -308,18 +326,6 @@ function foundOf(
   },
 ): Found {
   return { size: Number(size), generation: `${mtimeNs}-${ino}`, mtime: Number(mtimeMs) };
-}
-
-function atHand(bytes: Uint8Array): Source {
-  return {
-    length: bytes.length,
-    crc32c: 0,
-    read: (from, into) => {
-      const part = bytes.subarray(from, from + into.length);
-      into.set(part);
-      return Promise.resolve(part.length);
-    },
-  };
 }
 
 async function writeAll(file: fs.FileHandle, bytes: Uint8Array, at: number): Promise<void> {
