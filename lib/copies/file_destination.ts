@@ -11,7 +11,7 @@
 import fs from "node:fs/promises";
 import { crc32c } from "../crc32c.ts";
 import { messageOf } from "../errors.ts";
-import { Bandwidth } from "./bandwidth.ts";
+import { machineClock } from "./copy_clock.ts";
 import {
   type Destination,
   DestinationError,
@@ -20,6 +20,7 @@ import {
   MissingError,
   type Source,
 } from "./destination.ts";
+import { Bandwidth } from "./bandwidth.ts";
 import { BLOCK, sourceOf } from "./source.ts";
 
 /** The file that is locked, and the directory of what is being written. */
@@ -67,10 +68,14 @@ class FileDestination implements Destination {
   #count = 0;
 
   constructor(url: string, options: DestinationOptions) {
-    this.url = url;
+    this.url = url.replace(/\/+$/, "");
+    const { signal } = options;
+    this.#bandwidth = new Bandwidth(
+      options.bandwidth ?? Infinity,
+      (ms) => machineClock.sleep(ms, signal),
+    );
     this.#root = decodeURIComponent(new URL(url).pathname).replace(/\/+$/, "");
     this.#options = options;
-    this.#bandwidth = new Bandwidth(options.bandwidth ?? Infinity, pause);
   }
 
   open(): Promise<void> {
@@ -233,21 +238,20 @@ class FileDestination implements Destination {
       let sum = 0;
       for (let at = 0; at < source.length;) {
         signal?.throwIfAborted();
+        await this.#bandwidth.take(Math.min(block.length, source.length - at));
         const count = await source.read(at, block).catch((error) => {
           throw new SourceFailure(error);
         });
         if (count === 0) {
           throw new DestinationError(`what was to be written to ${this.url} has ended early`, true);
         }
-        const bytes = block.subarray(0, count);
-        sum = crc32c(bytes, sum);
-        await this.#bandwidth.take(count);
-        await writeAll(file, bytes, at);
+        sum = crc32c(block.subarray(0, count), sum);
+        await writeAll(file, block.subarray(0, count), at);
         at += count;
       }
       if (sum !== source.crc32c) {
         throw new DestinationError(
-          `what was to be written to ${this.url} does not have its checksum`,
+          `what was to be written to ${this.url} has other bytes now`,
           true,
         );
       }
@@ -355,8 +359,4 @@ function codeOf(error: unknown): string {
 
 function isMissing(error: unknown): boolean {
   return codeOf(error) === "ENOENT" || error instanceof Deno.errors.NotFound;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
