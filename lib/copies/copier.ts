@@ -20,7 +20,7 @@ import { pieceName } from "./names.ts";
 import { nextPiece } from "./plan.ts";
 import { Shelf } from "./shelf.ts";
 import { FileSource, OtherBytesError, sourceOf, sumsOf } from "./source.ts";
-import type { Tenure } from "./tenure.ts";
+import type { Own, Tenure } from "./tenure.ts";
 
 /** Sealed segments that are sent concurrently. */
 const UPLOADS = 4;
@@ -262,7 +262,7 @@ export class Copier {
       epoch: head.epoch,
       time: Math.max(this.#time, moment.time),
       ...{ disk, hashKey, items },
-      sequence: Math.max(head.last?.sequence ?? 0, sequence),
+      sequence: Math.max(head.sequence, sequence),
       segments: this.#shelf.segments(segments.map(([id]) => id)),
       dropped: this.#shelf.spare(),
     };
@@ -279,7 +279,7 @@ export class Copier {
     if (manifest === undefined) return;
     const { number, time, sequence, dropped } = manifest;
     const place = placeOf(manifest);
-    await this.#tenure.replace({ last: { number, time, sequence }, place, base: undefined });
+    await this.#tenure.replace({ last: { number, time }, sequence, place, base: undefined });
     this.#pending = undefined;
     this.#shelf.dropped(dropped);
   }
@@ -340,16 +340,16 @@ export function placeOf({ segments }: CopyManifest): Place | undefined {
 }
 
 /** Where a moment ends, with the checksum read from the file where it is not known. */
-export async function placeOfMoment(
+export async function ownOfMoment(
   files: Files,
   directory: string,
-  { segments }: Moment,
-): Promise<Place | undefined> {
+  { segments, sequence }: Moment,
+): Promise<Own> {
   const last = segments.at(-1);
-  if (last === undefined) return undefined;
+  if (last === undefined) return { place: undefined, sequence };
   const [segment, length, known] = last;
   const crc = known ?? await sumOfFile(files, `${directory}/${segmentName(segment)}`, length);
-  return { segment, length, crc };
+  return { place: { segment, length, crc }, sequence };
 }
 
 /**

@@ -15,6 +15,12 @@ export interface Place {
   readonly crc: number;
 }
 
+/**
+ * How far the sequence goes beyond what a destination knows: more numbers than can have been given out since
+ * the last copy.
+ */
+export const RESTORE_GAP = 2 ** 42;
+
 /** What the head says. */
 export interface Head {
   /** The epoch in which may be written. */
@@ -29,8 +35,10 @@ export interface Head {
   readonly released: boolean;
   /** Counts replacements. */
   readonly beat: number;
-  /** The newest manifest that counts: its number, time and sequence; none before the first. */
-  readonly last?: { readonly number: number; readonly time: number; readonly sequence: number };
+  /** The newest manifest that counts: its number and time; none before the first. */
+  readonly last?: { readonly number: number; readonly time: number };
+  /** The greatest sequence number that may have been given out, as far as can be known here. */
+  readonly sequence: number;
   /** What the directory of the epoch must have in its log. */
   readonly place?: Place | undefined;
   /** The manifest that the directory of this epoch was restored from, as long as it has none of its own. */

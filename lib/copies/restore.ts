@@ -15,8 +15,9 @@ import {
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
+import type { CopyClock } from "./copy_clock.ts";
 import { type Destination, MissingError } from "./destination.ts";
-import { currentNumber, type Head } from "./head.ts";
+import { currentNumber, type Head, RESTORE_GAP } from "./head.ts";
 import { readRestoring, writeIdentity, writeRestoring } from "./identity.ts";
 import { bytesOfManifest, type CopiedSegment, type CopyManifest } from "./manifest.ts";
 import { momentsOf, nameOfNumber, readManifest } from "./moments.ts";
@@ -24,10 +25,10 @@ import { readBack } from "./read_back.ts";
 import { readHead } from "./tenure.ts";
 
 /**
- * How far the sequence goes beyond what the destination knows: more numbers than can have been given out
- * since the last copy.
+ * Sequence numbers a millisecond, since the last copy that is known: what was given out by a server that was
+ * restored meanwhile and has copied nothing.
  */
-export const RESTORE_GAP = 2 ** 42;
+const NUMBERS_A_MILLISECOND = 2 ** 10;
 /** Segments that are read concurrently. */
 const LANES = 8;
 /** What a directory may have that is empty. */
@@ -42,6 +43,9 @@ export interface RestoreOptions {
   readonly place: Destination;
   readonly files: Files;
   readonly directory: string;
+  readonly clock: Pick<CopyClock, "now">;
+  /** Whether the head was taken for it, which has kept numbers for it. */
+  readonly isTaken?: boolean;
   /** Told of progress in bytes. */
   readonly progress?: (done: number, total: number) => void;
 }
@@ -132,7 +136,7 @@ export async function restoreMoment(
 ): Promise<RestoreReport> {
   const { destination, files, directory } = options;
   assertRestorable(options, manifest);
-  const sequence = Math.max(head.last?.sequence ?? 0, manifest.sequence) + RESTORE_GAP;
+  const sequence = sequenceAfter(options, { head, manifest });
   if (!Number.isSafeInteger(sequence)) {
     throw cannotRestore(options, "its cas uniques are so great that none are left after a restore");
   }
@@ -163,6 +167,17 @@ export async function restoreMoment(
     segments: manifest.segments.map(({ id, length, crc }) => [id, length, crc]),
   });
   return { manifest, bytes: bytesOfManifest(manifest), ...read };
+}
+
+/** Where the sequence of what is restored begins. */
+function sequenceAfter(
+  { clock, isTaken = false }: RestoreOptions,
+  { head, manifest }: Chosen,
+): number {
+  const known = Math.max(head.sequence, manifest.sequence);
+  if (isTaken) return known;
+  const since = Math.max(0, clock.now() - (head.last?.time ?? 0));
+  return known + RESTORE_GAP + since * NUMBERS_A_MILLISECOND;
 }
 
 /** Says where a directory was restored from, and that all of it is there. */

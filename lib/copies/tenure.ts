@@ -7,8 +7,8 @@
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { Destination } from "./destination.ts";
 import { DestinationError } from "./destination.ts";
-import { type CopyClock, PauseEnded } from "./copy_clock.ts";
-import { decodeHead, encodeHead, epochsAfter, type Head, type Place } from "./head.ts";
+import type { CopyClock } from "./copy_clock.ts";
+import { decodeHead, encodeHead, epochsAfter, type Head, type Place, RESTORE_GAP } from "./head.ts";
 import { type Identity, identityName, newClaim, readIdentity, writeIdentity } from "./identity.ts";
 import { HEAD, MANIFESTS } from "./names.ts";
 
@@ -47,6 +47,12 @@ export interface TenureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a directory has in its log. */
+export interface Own {
+  readonly place: Place | undefined;
+  readonly sequence: number;
+}
+
 /** A head as it was read. */
 export interface ReadHead {
   readonly head: Head;
@@ -81,6 +87,7 @@ export class Tenure {
   #generation: string;
   /** When the head was replaced last, by the monotonic clock. */
   #replacedAt: number;
+  #hurries = false;
   /** One replacement after another. */
   #settled: Promise<unknown> = Promise.resolve();
 
@@ -94,11 +101,12 @@ export class Tenure {
   /**
    * Takes the head, when nobody has it.
    *
-   * @param place what the directory has in its log, which it must have from now on; without it, the head's
+   * @param own what the directory has in its log, which it must have from now on, and the greatest sequence
+   *   number that it has given out; without it the place is the head's
    * @throws {FencedError} if this directory must not
    * @throws {DestinationError} if the destination cannot be reached
    */
-  static async take(options: TenureOptions, own: Place | undefined): Promise<Tenure> {
+  static async take(options: TenureOptions, own: Own | undefined): Promise<Tenure> {
     const { place, files, directory, clock, lease, by, waits, signal } = options;
     const { url } = options.destination;
     let identity: Identity = readIdentity(files, directory, url);
@@ -126,7 +134,7 @@ export class Tenure {
       identity = { ...identity, claims: [...identity.claims, claim] };
       await writeIdentity(files, directory, url, identity);
       const head = found === undefined
-        ? { ...fresh, claim, by, lease, place: own }
+        ? { ...fresh, claim, by, lease, place: own?.place, sequence: own?.sequence ?? 0 }
         : succeeding(found.head, identity, { claim, by, lease, own });
       const replaced = await place.replace(HEAD, encodeHead(head), found?.generation ?? "");
       // Who was faster is looked at, and waited for or given way to.
@@ -148,6 +156,11 @@ export class Tenure {
   /** Milliseconds since the head was replaced. */
   get age(): number {
     return this.#options.clock.monotonic() - this.#replacedAt;
+  }
+
+  /** The process ends: the last replacements do not wait until there is time for them. */
+  hurry(): void {
+    this.#hurries = true;
   }
 
   /** Says that this process lives, if it is time to. @throws as {@linkcode replace} does */
@@ -175,8 +188,7 @@ export class Tenure {
   async #replace(change: Partial<Head>): Promise<void> {
     const { place, destination, clock, signal } = this.#options;
     const early = LEAST_PAUSE - this.age;
-    // A process that is about to end writes its last word nevertheless.
-    if (early > 0) await clock.sleep(early, signal).catch(ignoreEnd);
+    if (early > 0 && !this.#hurries) await clock.sleep(early, signal);
     for (;;) {
       const head = { ...this.#head, ...change, beat: this.#head.beat + 1 };
       const replaced = await place.replace(HEAD, encodeHead(head), this.#generation);
@@ -205,7 +217,7 @@ function succeeding(
     readonly claim: string;
     readonly by: string;
     readonly lease: number;
-    readonly own: Place | undefined;
+    readonly own: Own | undefined;
   },
 ): Head {
   const { claim, by, lease, own } = mine;
@@ -215,7 +227,11 @@ function succeeding(
     released: false,
     beat: head.beat + 1,
     ...head.last && { last: head.last },
-    place: own ?? head.place,
+    place: own === undefined ? head.place : own.place,
+    // What is restored into an empty directory goes on beyond all that the one before may have given out.
+    sequence: own === undefined
+      ? head.sequence + RESTORE_GAP
+      : Math.max(head.sequence, own.sequence),
     base: restored?.base ?? ((head.last?.number ?? 0) < head.first ? head.base : undefined),
     first: (head.last?.number ?? 0) + 1,
     epochs: epochsAfter(head),
@@ -271,8 +287,4 @@ function fencedBy(url: string, head: Head | undefined): FencedError {
     `${url} takes no copies of this directory: ${who}; restore it into an empty directory, or copy to ` +
       "another prefix",
   );
-}
-
-function ignoreEnd(error: unknown): void {
-  if (!(error instanceof PauseEnded)) throw error;
 }
