@@ -32,7 +32,11 @@ resource "google_compute_instance" "server" {
     enable_vtpm                 = true
     enable_integrity_monitoring = true
   }
-  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+  depends_on = [
+    google_storage_bucket_object.sums,
+    google_storage_bucket_iam_member.bin,
+    google_storage_bucket_iam_member.copies,
+  ]
 }
 
 # Stores gcs and redis: servers that hold nothing, made anew where they stop answering.

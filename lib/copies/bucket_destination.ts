@@ -5,30 +5,26 @@
  */
 
 import { StoreError } from "../errors.ts";
-import type { Say } from "../log_level.ts";
 import { endpointOf } from "../storage/gcs/endpoint.ts";
 import { Credentials } from "../storage/google_credentials.ts";
 import { BucketPlace } from "./bucket_place.ts";
 import { BucketReader } from "./bucket_reader.ts";
 import { BucketRequests } from "./bucket_requests.ts";
 import { BucketWriter } from "./bucket_writer.ts";
-import { type Destination, DestinationError, type Entry, type Source } from "./destination.ts";
+import {
+  type Destination,
+  DestinationError,
+  type DestinationOptions,
+  type Entry,
+  type Source,
+} from "./destination.ts";
 
 /** How a bucket is opened as a destination. */
-export interface BucketDestinationOptions {
-  /** `gs://BUCKET` or `gs://BUCKET/PREFIX`. */
-  readonly url: string;
-  /** The service's address, as `--gcs-endpoint` has it. */
-  readonly endpoint?: string;
-  /** How many bytes a second uploads may take together; no limit without it. */
-  readonly bandwidth?: number;
-  /** Ends everything that is under way. */
-  readonly signal?: AbortSignal;
-  readonly log: Say;
+export interface BucketDestinationOptions extends DestinationOptions {
   /** For how long something is tried again after it has failed, in milliseconds; 60,000 without it. */
   readonly patience?: number;
   /** Bytes that are sent or read in one request at most; 8 MiB without it. */
-  readonly part?: number;
+  readonly part?: number | undefined;
 }
 
 const usualPatience = 60_000;
@@ -41,13 +37,14 @@ const usualPart = 8 << 20;
  * @throws {DestinationError} where there are no credentials.
  */
 export async function openBucketDestination(
-  options: BucketDestinationOptions,
-): Promise<BucketDestination> {
-  const place = new BucketPlace(options.url);
+  url: string,
+  options: BucketDestinationOptions = {},
+): Promise<Destination> {
+  const place = new BucketPlace(url);
   const { address, takesCredentials } = endpointOf(options.endpoint);
   let credentials: Credentials | undefined;
   try {
-    credentials = takesCredentials ? await Credentials.find(options.log) : undefined;
+    credentials = takesCredentials ? await Credentials.find(options.log ?? (() => {})) : undefined;
   } catch (error) {
     if (error instanceof StoreError) throw new DestinationError(error.message, true);
     throw error;
@@ -57,8 +54,7 @@ export async function openBucketDestination(
   return new BucketDestination(place, requests, options);
 }
 
-/** A prefix of a bucket. */
-export class BucketDestination implements Destination {
+class BucketDestination implements Destination {
   readonly url: string;
   readonly #requests: BucketRequests;
   readonly #reader: BucketReader;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { crc32c, textOfCrc32c } from "../crc32c.ts";
+import { textOfCrc32c } from "../crc32c.ts";
 import { messageOf, type Resource, resourceOf, saysRetained } from "../storage/gcs/answers.ts";
 import { multipart } from "../storage/gcs/multipart.ts";
 import type { Answer } from "../storage/gcs/transport.ts";
@@ -16,6 +16,7 @@ import type { BucketReader } from "./bucket_reader.ts";
 import { type BucketRequests, partAttempt } from "./bucket_requests.ts";
 import { type Destination, DestinationError, type Source } from "./destination.ts";
 import { fill, quantum, uploadInParts } from "./resumable_upload.ts";
+import { sourceOf } from "./source.ts";
 
 /** Parts a second at least where there is a limit of bandwidth: a part is sent as fast as can be. */
 const partsPerSecond = 4;
@@ -79,15 +80,7 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
     bytes: Uint8Array,
     generation: string,
   ): Promise<{ generation: string } | "changed"> {
-    const source: Source = {
-      length: bytes.length,
-      crc32c: crc32c(bytes),
-      read: (from, into) => {
-        const part = bytes.subarray(from, from + into.length);
-        into.set(part);
-        return Promise.resolve(part.length);
-      },
-    };
+    const source = sourceOf(bytes);
     let replaces = generation === "" ? "0" : generation;
     let unclear = false;
     for (let tries = 1;; tries++) {

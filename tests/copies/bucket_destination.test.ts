@@ -15,7 +15,8 @@ import { ExitError } from "../../lib/errors.ts";
 import type { EmulatorOptions, Fault } from "../storage/gcs/emulator/mod.ts";
 import { until } from "../storage/gcs/open.ts";
 import { EmulatedPlaces } from "./bucket_places.ts";
-import { isSame, namesOf, noise, sourceOf, streamed } from "./sources.ts";
+import { sourceOf } from "../../lib/copies/source.ts";
+import { isSame, namesOf, noise, streamed } from "./sources.ts";
 
 const quantum = 1 << 18;
 /** Three parts, the last of which is no multiple of anything. */
@@ -359,10 +360,8 @@ Deno.test("copies, bucket: without the right, or without the bucket, a sentence 
     assertStringIncludes(error.message, "roles/storage.objectUser");
   }
   places.emulator.faults.clear();
-  const elsewhere = await openBucketDestination({
-    url: "gs://elsewhere/one",
+  const elsewhere = await openBucketDestination("gs://elsewhere/one", {
     endpoint: places.emulator.endpoint,
-    log: () => {},
   });
   for (
     const one of [

@@ -28,10 +28,8 @@ export class EmulatedPlaces implements Places {
     name = "one",
     options: Partial<BucketDestinationOptions> = {},
   ): Promise<Destination> {
-    const destination = await openBucketDestination({
-      url: `gs://bucket/${name}`,
+    const destination = await openBucketDestination(`gs://bucket/${name}`, {
       endpoint: this.emulator.endpoint,
-      log: () => {},
       part: this.part,
       ...options,
     });
@@ -50,8 +48,7 @@ export class RealPlaces implements Places {
   readonly #prefix = `kvs-test/${crypto.randomUUID()}/`;
 
   open(name: string): Promise<Destination> {
-    return openBucketDestination({
-      url: `gs://${realBucket}/${this.#prefix}${name}`,
+    return openBucketDestination(`gs://${realBucket}/${this.#prefix}${name}`, {
       endpoint: realEndpoint,
       log: console.error,
     });

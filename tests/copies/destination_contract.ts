@@ -7,8 +7,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
 import { crc32c } from "../../lib/crc32c.ts";
-import { type Destination, DestinationError } from "../../lib/copies/destination.ts";
-import { isSame, namesOf, noise, sourceOf, streamed } from "./sources.ts";
+import { type Destination, DestinationError, MissingError } from "../../lib/copies/destination.ts";
+import { sourceOf } from "../../lib/copies/source.ts";
+import { isSame, namesOf, noise, streamed } from "./sources.ts";
 
 /** Where destinations are opened, and emptied at the end. */
 export interface Places extends AsyncDisposable {
@@ -74,8 +75,8 @@ export function testDestination(
 
   test("what is not there is undefined, and an error to who streams it", async (d) => {
     assertEquals(await d.read("k"), undefined);
-    const error = await assertRejects(() => streamed(d, "k"), DestinationError);
-    assertEquals(error.retry, false);
+    const error = await assertRejects(() => streamed(d, "k"), MissingError);
+    assertEquals([error.retry, error.missing], [false, "k"]);
     assertEquals(await namesOf(d), []);
   });
 

@@ -5,21 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { crc32c } from "../../lib/crc32c.ts";
-import type { Destination, Source } from "../../lib/copies/destination.ts";
-
-/** Bytes as a source. */
-export function sourceOf(bytes: Uint8Array): Source {
-  return {
-    length: bytes.length,
-    crc32c: crc32c(bytes),
-    read: (from, into) => {
-      const part = bytes.subarray(from, from + into.length);
-      into.set(part);
-      return Promise.resolve(part.length);
-    },
-  };
-}
+import type { Destination } from "../../lib/copies/destination.ts";
 
 /** So many bytes of which no two stretches are alike. */
 export function noise(length: number, seed = 1): Uint8Array<ArrayBuffer> {
