@@ -23,14 +23,7 @@ export async function openDestination(
     return await openFileDestination(url, options);
   }
   const { openBucketDestination } = await import("./bucket_destination.ts");
-  const { signal, bandwidth, endpoint, log = () => {} } = options;
-  return await openBucketDestination({
-    url,
-    log,
-    ...signal && { signal },
-    ...bandwidth !== undefined && { bandwidth },
-    ...endpoint !== undefined && { endpoint },
-  });
+  return await openBucketDestination(url, options);
 }
 
 /**
