@@ -47,6 +47,8 @@ export interface CopierOptions {
   readonly moment: (whole: boolean) => Promise<Moment>;
   /** Bytes of removed segments that a copy may hold. */
   readonly held: number;
+  /** Told when something was sent. */
+  readonly sent?: () => void;
 }
 
 /** What a round has come to. */
@@ -250,6 +252,7 @@ export class Copier {
     if (created === "exists") return await assertSame(destination, name, source);
     this.sentBytes += source.length;
     this.sentObjects++;
+    this.#options.sent?.();
   }
 
   /** Creates the manifest of a moment whose pieces are there, and lets it count. */

@@ -65,7 +65,7 @@ export interface CopyingOptions {
   /** Where this process runs, for a person. */
   readonly by: string;
   readonly report: (report: CopyReport) => void;
-  readonly say: (line: string) => void;
+  readonly say: (line: string, isGood: boolean) => void;
 }
 
 /** Copies one directory. */
@@ -131,7 +131,11 @@ export class Copying {
     try {
       this.#tenure ??= await this.#take();
       this.#report.epoch = this.#tenure.head.epoch;
-      this.#beating = this.#beat();
+      this.#tell("copying", "");
+      this.#beating = this.#tenure.keep(this.#over.signal, (error) => {
+        // The next round finds out what is to be done about it.
+        if (error instanceof FencedError) this.#awake.abort();
+      });
       while (!this.#stopping) {
         await this.#turn(false);
         await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
@@ -181,7 +185,10 @@ export class Copying {
     const { clock } = this.#options;
     const report = this.#report;
     try {
-      const copier = this.#copier ??= await Copier.begin(this.#options, this.#tenure!);
+      const copier = this.#copier ??= await Copier.begin({
+        ...this.#options,
+        sent: () => this.#count(),
+      }, this.#tenure!);
       const began = clock.now();
       const { moment, manifest } = await copier.round(last);
       report.position = moment.position;
@@ -211,25 +218,6 @@ export class Copying {
     if (!await this.#retention.step()) this.#removedAt = clock.monotonic();
     this.#report.removed = this.#retention.removed;
     this.#report.kept = this.#retention.kept;
-  }
-
-  /** Says three times a lease that this process lives, also while a round takes long. */
-  async #beat(): Promise<void> {
-    const { clock, lease } = this.#options;
-    for (;;) {
-      try {
-        await clock.sleep(lease / 3, this.#over.signal);
-      } catch {
-        return;
-      }
-      try {
-        this.#count();
-        await this.#tenure!.beat();
-      } catch (error) {
-        // A round finds out what is to be done about it.
-        if (error instanceof FencedError) this.#awake.abort();
-      }
-    }
   }
 
   get #backoff(): number {
@@ -263,7 +251,8 @@ export class Copying {
     const report = this.#report;
     const isNew = state !== report.state || state === "waiting" && reason !== report.reason;
     Object.assign(report, { state, reason });
-    if (isNew) this.#options.say(sentenceOf(state, reason, this.#options.destination.url));
+    const { say, destination } = this.#options;
+    if (isNew) say(sentenceOf(state, reason, destination.url), state === "copying");
     this.#count();
   }
 

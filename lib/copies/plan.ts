@@ -36,6 +36,7 @@ export function nextPiece(
   let kept = pieces.length;
   let from = pieces.reduce((sum, length) => sum + length, 0);
   if (sealed && kept + (from < to ? 1 : 0) > MOST_SEALED) return { kept: 0, from: 0 };
+  if (from === to) return { kept, from };
   const take = () => from -= pieces[--kept]!;
   for (;;) {
     // Whatever came in small pieces before one that is large.

@@ -42,6 +42,8 @@ export interface TenureOptions {
   readonly behind: (place: Place) => Promise<string | undefined>;
   /** Whether the directory has nothing yet, and gets what is there: it may take the head from anybody. */
   readonly isEmpty?: boolean;
+  /** Whether a head whose process lives is an error, and not waited for. */
+  readonly isImpatient?: boolean;
   /** Told that another has the head, and is waited for. */
   readonly waits?: (head: Head) => void;
   readonly signal?: AbortSignal | undefined;
@@ -119,6 +121,7 @@ export class Tenure {
         if (!options.isEmpty) await assertAllowed(options, identity, found.head);
         if (!found.head.released) {
           if (seen?.generation !== found.generation) {
+            if (seen !== undefined && options.isImpatient) throw busyError(url, found.head);
             seen = { generation: found.generation, since: clock.monotonic() };
             waits?.(found.head);
           }
@@ -166,6 +169,26 @@ export class Tenure {
   /** Says that this process lives, if it is time to. @throws as {@linkcode replace} does */
   async beat(): Promise<void> {
     if (this.age >= this.#options.lease / 3) await this.replace({});
+  }
+
+  /**
+   * Says so again and again until a signal comes. What goes wrong is found out by whoever replaces the head
+   * next; `failed` is told of it.
+   */
+  async keep(signal: AbortSignal, failed: (error: unknown) => void = () => {}): Promise<void> {
+    const { clock, lease } = this.#options;
+    for (;;) {
+      try {
+        await clock.sleep(lease / 3, signal);
+      } catch {
+        return;
+      }
+      try {
+        await this.beat();
+      } catch (error) {
+        failed(error);
+      }
+    }
   }
 
   /** Says that nobody need wait. @throws as {@linkcode replace} does */
@@ -279,6 +302,10 @@ async function assertAllowed(
   }
   if (restored?.claim === head.claim && restored.number === (head.last?.number ?? 0)) return;
   throw fencedBy(url, head);
+}
+
+function busyError(url: string, { by }: Head): DestinationError {
+  return new DestinationError(`${url} is written by ${by}, which lives`, true);
 }
 
 function fencedBy(url: string, head: Head | undefined): FencedError {

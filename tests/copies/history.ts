@@ -186,8 +186,9 @@ export class History {
   adopt(found: State, when: string): void {
     this.last = this.assertWas(found, when);
     assert(this.last >= this.durable, `seed ${this.seed}: ${when}: ${this.durable} was durable`);
+    // It may be one with half a change: then both are states that were.
     this.state = new Map(found);
-    this.states.set(this.last, this.state);
+    this.halves.set(this.last, [...this.halves.get(this.last) ?? [], this.state]);
     this.durable = this.last;
   }
 

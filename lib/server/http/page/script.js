@@ -44,6 +44,8 @@
     ["Compaction a second", bytes, { read: "read", moved: "copied", freed: "given back" }],
     ["Compaction under way for", seconds, { compactingFor: "so far" }],
     ["Syncs", count, { syncs: "a second", syncMs: "last, ms" }],
+    ["Copies a second", bytes, { copied: "sent" }],
+    ["Copies late by", seconds, { copyLag: "oldest change that is in none" }],
     ["Requests to the store a second", count, {
       requests: "requests",
       retries: "retries",
