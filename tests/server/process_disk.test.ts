@@ -98,7 +98,7 @@ Deno.test("where a record is damaged the client lists and dumps the others, and 
     const [command, expected] of [
       ["keys", /^a:1\na:2\n$/],
       ["dump", /^[^\n]*"a:1"[^\n]*\n[^\n]*"a:2"[^\n]*\n$/],
-      ["bigkeys", /^[^\n]*bytes[^\n]*\n[^\n]* 2  a:[^\n]*\n$/],
+      ["bigkeys", /^[^\n]*bytes[^\n]*\n[^\n]* 2 {2}a:[^\n]*\n$/],
     ] as const
   ) {
     const { code, stdout, stderr } = await runClient(`127.0.0.1:${server.port}`, [command]);
