@@ -117,8 +117,8 @@ export interface WorkerCalls {
   watched(kinds: number): void;
   /** Lines for watchers, each with its kind. */
   lines(lines: readonly WatchedLine[]): void;
-  /** Reads users and certificates again. */
-  reload(_: undefined): Promise<void>;
+  /** Reads certificates again, and users; returns how many connections that has ended. */
+  reload(users: boolean): Promise<number>;
   /** Flushes the store that the worker has for itself. */
   flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */

@@ -202,8 +202,10 @@ export class Serving implements WorkerCalls {
     for (const line of lines) this.#context.watchers.push(...line);
   }
 
-  async reload(): Promise<void> {
-    await this.#access.reload(() => this.#server.members);
+  async reload(users: boolean): Promise<number> {
+    if (users) return await this.#access.reload(() => this.#server.members) ?? 0;
+    await this.#access.refreshCertificates();
+    return 0;
   }
 
   async flush(at: number): Promise<void> {

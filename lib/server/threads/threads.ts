@@ -129,9 +129,10 @@ export class Threads implements Connections {
     await this.#unlessDead(this.#all("accept"));
   }
 
-  /** Lets all workers read users and certificates again. */
-  async reload(): Promise<void> {
-    await this.#all("reload");
+  /** Lets all workers read certificates again, and users; returns how many connections that has ended. */
+  async reload(users: boolean): Promise<number> {
+    const ended = await Promise.all(this.#threads.map(({ line }) => line.call("reload", users)));
+    return ended.reduce((sum, count) => sum + count, 0);
   }
 
   /** Flushes the stores of the workers, one after the other: each has its own. */
@@ -333,7 +334,7 @@ export class Threads implements Connections {
   }
 
   /** Asks all workers the same, which takes nothing. */
-  #all<Name extends "accept" | "describe" | "reset" | "reload" | "drain">(name: Name) {
+  #all<Name extends "accept" | "describe" | "reset" | "drain">(name: Name) {
     return Promise.all(this.#threads.map(({ line }) => line.call(name, undefined as never)));
   }
 
