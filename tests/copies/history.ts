@@ -130,8 +130,9 @@ export class History {
     const by = random.below(3);
     if (by === 0) {
       this.files.fault = () => {
-        if (left-- === 0) this.kill();
-        return undefined;
+        if (left-- !== 0) return undefined;
+        this.kill();
+        return "EIO";
       };
       return;
     }
@@ -144,6 +145,8 @@ export class History {
     };
   }
 
+  /** Whether the process was killed, and there is no other yet. */
+  isDead = false;
   wrong: () => "lost" | "refused" | undefined = () => undefined;
 
   disarm(): void {
@@ -153,6 +156,7 @@ export class History {
 
   kill(): void {
     this.kills++;
+    this.isDead = true;
     if (this.process !== undefined) this.process.destination.killed = true;
     this.files.powerCut(this.random.chance(0.4));
     this.files.fault = () => undefined;
@@ -160,8 +164,7 @@ export class History {
 
   /** Whether an error is what a dead process sees. */
   isOfKill(error: unknown): boolean {
-    const killed = this.process?.destination.killed ?? true;
-    return error instanceof KilledError || killed && error instanceof Error &&
+    return error instanceof KilledError || this.isDead && error instanceof Error &&
         (/EIO/.test(String(error)) || /EIO/.test(String((error as { code?: string }).code)) ||
           error instanceof StoreError);
   }
@@ -188,6 +191,7 @@ export class History {
 
   async open(): Promise<void> {
     this.process = undefined;
+    this.isDead = false;
     this.store = await callerOf(openDiskStore({
       directory: DIRECTORY,
       files: this.files.mount(),
@@ -201,6 +205,7 @@ export class History {
 
   /** Takes the head and begins to copy, if that is not done. */
   async copies(): Promise<Process> {
+    if (this.isDead) throw new KilledError();
     if (this.process !== undefined) return this.process;
     const destination = this.bucket.open(() => this.wrong());
     const files = this.files.mount();
@@ -406,19 +411,16 @@ export class History {
 
   /** The number of the last change of a state, which must be one that was. */
   assertWas(found: State, what: string): number {
-    const number = Number(found.get("n") ?? 0);
-    const candidates = [this.states.get(number), ...this.halves.get(number) ?? []];
+    const told = found.get("n");
     // A flush takes the number with it, until the next record brings it back.
-    if (!found.has("n")) {
-      for (const halves of this.halves.values()) {
-        candidates.push(...halves.filter((s) => !s.has("n")));
-      }
+    const numbers = told === undefined ? [...this.states.keys()].reverse() : [Number(told)];
+    for (const number of numbers) {
+      const candidates = [this.states.get(number)!, ...this.halves.get(number) ?? []];
+      if (candidates.some((state) => isSame(state, found))) return number;
     }
-    assert(
-      candidates.some((state) => state !== undefined && isSame(state, found)),
+    throw new Error(
       `seed ${this.seed}: ${what}: a state that never was: ${JSON.stringify([...found])}`,
     );
-    return number;
   }
 }
 
