@@ -13,6 +13,7 @@ import type { CopyClock } from "../../lib/copies/copy_clock.ts";
 import { DestinationError } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, readManifest } from "../../lib/copies/moments.ts";
+import { pieceName } from "../../lib/copies/names.ts";
 import { chooseMoment, finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
 import { Retention } from "../../lib/copies/retention.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
@@ -102,6 +103,7 @@ export class History {
     this.disarm();
     await this.copyWhole();
     await this.checkAll();
+    await this.checkClean();
     await this.store?.close();
   }
 
@@ -356,6 +358,32 @@ export class History {
         await this.restart();
       }
     }
+  }
+
+  /** When all is past, what is there is what two moments need, and nothing else. */
+  async checkClean(): Promise<void> {
+    this.kill();
+    await this.restart();
+    for (let moment = 0; moment < 2; moment++) {
+      for (let part = 0; part < 10; part++) {
+        await this.write(3);
+        await this.copyWhole();
+      }
+      this.clock.time += this.retention + 2 * HOUR;
+    }
+    await this.write(1);
+    await this.copyWhole();
+    const destination = this.bucket.open();
+    const { head } = (await readHead(destination))!;
+    const moments = await Array.fromAsync(momentsOf(destination, head));
+    const needed = new Set(["head", ...moments.map(({ name }) => name)]);
+    for (const { name } of moments) {
+      for (const { pieces } of (await readManifest(destination, name))!.segments) {
+        for (const piece of pieces) needed.add(pieceName(piece));
+      }
+    }
+    assertEquals([...this.bucket.names.keys()].sort(), [...needed].sort(), `seed ${this.seed}`);
+    assertEquals(moments.length, 2);
   }
 
   /** Restores any moment. */
