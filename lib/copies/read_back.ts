@@ -35,14 +35,32 @@ export interface ReadBack {
   readonly records: number;
 }
 
+/** How often a segment is read that does not come as it was: what is wrong with it there stays wrong. */
+const READS = 3;
+
 /**
- * Reads a segment.
+ * Reads a segment; again from its beginning where its bytes have changed on the way.
  *
  * @param take told of each block in order, where it begins
  * @throws {MissingError} if a piece is not there
  * @throws {BrokenCopyError} if a byte is not what it was
  */
 export async function readBack(
+  destination: Destination,
+  hashKey: Uint8Array,
+  segment: CopiedSegment,
+  take: (bytes: Uint8Array, at: number) => void,
+): Promise<ReadBack> {
+  for (let reads = 1;; reads++) {
+    try {
+      return await readOnce(destination, hashKey, segment, take);
+    } catch (error) {
+      if (!(error instanceof BrokenCopyError) || reads === READS) throw error;
+    }
+  }
+}
+
+async function readOnce(
   destination: Destination,
   hashKey: Uint8Array,
   segment: CopiedSegment,

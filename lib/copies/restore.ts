@@ -225,6 +225,7 @@ async function readSegments(
       files.remove(path);
     }
     const file = files.open(path, "create");
+    let reached = 0;
     try {
       const { hint, records } = await readBack(
         destination,
@@ -232,7 +233,9 @@ async function readSegments(
         segment,
         (bytes, at) => {
           writeFully(file, bytes, at);
-          advance(bytes.length);
+          // What is read again has been counted.
+          advance(Math.max(0, at + bytes.length - reached));
+          reached = Math.max(reached, at + bytes.length);
         },
       );
       await file.sync();

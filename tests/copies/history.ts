@@ -10,7 +10,7 @@ import { binaryString, bytesOf } from "../../lib/bytes.ts";
 import { StoreError } from "../../lib/errors.ts";
 import { behindPlace, Copier, CopyError, ownOfMoment } from "../../lib/copies/copier.ts";
 import type { CopyClock } from "../../lib/copies/copy_clock.ts";
-import { DestinationError } from "../../lib/copies/destination.ts";
+import { type Destination, DestinationError } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, readManifest } from "../../lib/copies/moments.ts";
 import { pieceName } from "../../lib/copies/names.ts";
@@ -23,7 +23,7 @@ import type { Moment } from "../../lib/storage/moment.ts";
 import { type Caller, callerOf } from "../storage/caller.ts";
 import { itemOf } from "../storage/contract.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
-import { KilledError, MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
+import { type Asked, KilledError, MemoryBucket, type Wrong } from "./memory_destination.ts";
 
 const DIRECTORY = "d";
 const HOUR = 3_600_000;
@@ -50,9 +50,15 @@ export class TestClock implements CopyClock {
   }
 }
 
+/** A destination whose process may die, and where several have one. */
+type Mortal = Destination & { killed: boolean };
+interface MortalBucket {
+  open(wrong?: (asked: Asked, name: string) => Wrong): Mortal;
+}
+
 /** What a process has of its copies. */
 interface Process {
-  readonly destination: MemoryDestination;
+  readonly destination: Mortal;
   copier: Copier;
   retention: Retention;
   tenure: Tenure;
@@ -61,7 +67,6 @@ interface Process {
 /** One history. */
 export class History {
   readonly random: Random;
-  readonly bucket = new MemoryBucket();
   readonly clock = new TestClock();
   readonly retention: number;
   readonly fsync: Fsync;
@@ -82,7 +87,7 @@ export class History {
   moments = 0;
   kills = 0;
 
-  constructor(readonly seed: number) {
+  constructor(readonly seed: number, readonly bucket: MortalBucket = new MemoryBucket()) {
     this.random = new Random(seed);
     this.files = new FaultyFiles(this.random);
     this.fsync = this.random.of(["always", "always", "everysec", "no"] as const);
@@ -382,7 +387,8 @@ export class History {
         for (const piece of pieces) needed.add(pieceName(piece));
       }
     }
-    assertEquals([...this.bucket.names.keys()].sort(), [...needed].sort(), `seed ${this.seed}`);
+    const there = (await Array.fromAsync(destination.list(""))).map(({ name }) => name);
+    assertEquals(there, [...needed].sort(), `seed ${this.seed}`);
     assertEquals(moments.length, 2);
   }
 
