@@ -116,14 +116,10 @@ export class Copying {
   /** Copies a last moment, releases the head, and ends. */
   stop(): void {
     this.#stopping = true;
+    this.#tenure?.hurry();
     this.#awake.abort();
   }
 
-  /** Ends whatever is under way. */
-  abandon(): void {
-    this.stop();
-    this.#over.abort();
-  }
 
   async #run(): Promise<void> {
     try {

@@ -106,6 +106,7 @@ Deno.test("copies: flush_all is copied, and a moment before it is restored and g
     await set(server.port, "other", "after");
     server.kill("SIGTERM");
     assertEquals(await server.exit(), 0);
+    assert(!server.said.includes("the copies end"), server.said);
   }
   const list = await runServer("restore", "--from", url, "--list");
   const moments = list.stdout.trim().split("\n");
@@ -113,6 +114,10 @@ Deno.test("copies: flush_all is copied, and a moment before it is restored and g
   // The newest has what was acknowledged last.
   const newest = await runServer("restore", "--from", url, "--data-dir", `${dir.path}/newest`);
   assertEquals(newest.code, 0, newest.stderr);
+  assertMatch(
+    (await runServer("check", "--data-dir", `${dir.path}/newest`)).stdout,
+    /\(2 items, /,
+  );
   // The last one that has the item.
   const at = moments.at(-2)!.split(" ")[0]!;
   const early = await runServer(
