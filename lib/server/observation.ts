@@ -138,7 +138,7 @@ export class Observation {
       ...table,
     ];
     this.#telemetry?.observe(this.#rows, () => this.source()!);
-    this.health.serve(() => context.store.info().own, detail);
+    this.health.serve(() => context.store.info().own, detail, () => context.copies?.());
   }
 
   /** What the store is to tell of its syncs, and of its exchanges with what is elsewhere. */
@@ -146,18 +146,27 @@ export class Observation {
     const timing = this.timing;
     if (timing === undefined) return {};
     const telemetry = this.#telemetry;
+    const taken = this.exchangedElsewhere!;
     return {
       onSynced: (milliseconds) => {
         timing.synced(milliseconds);
         telemetry?.synced(milliseconds);
       },
       onExchanged: (exchanged) => {
-        const { operation, milliseconds } = exchanged;
-        timing.exchanged(operation, milliseconds);
-        telemetry?.exchanged(operation, milliseconds);
+        taken(exchanged);
         telemetry?.spans.exchanged(exchanged);
       },
       causeOf: telemetry?.spans.cause,
+    };
+  }
+
+  /** Takes the time of an exchange of another thread, which makes its span itself. */
+  get exchangedElsewhere(): StoreOptions["onExchanged"] {
+    const { timing } = this;
+    if (timing === undefined) return undefined;
+    return ({ operation, milliseconds }) => {
+      timing.exchanged(operation, milliseconds);
+      this.#telemetry?.exchanged(operation, milliseconds);
     };
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { Say } from "../../../log_level.ts";
-import { equalBytes } from "../../../bytes.ts";
+import { equalBytes, free } from "../../../bytes.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
@@ -19,7 +19,7 @@ import {
 } from "../fs/files.ts";
 import { KeyHash } from "../../../key_hash.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
-import { offsetOf } from "../index/key_index.ts";
+import { KeyIndex, offsetOf } from "../index/key_index.ts";
 import { cannotOpen } from "../fs/lock.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Placements } from "../index/placements.ts";
@@ -32,14 +32,12 @@ import {
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
-import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { noteRecord } from "./hint_of.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
 import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
-
-/** Uniques below this that a client sets move the sequence behind them. */
-export const FOLLOWED_CAS = 1n << 52n;
 
 /** What a start needs. */
 export interface RecoveryOptions {
@@ -73,6 +71,7 @@ export interface Recovered {
 /** Reads a directory's manifest; makes a new one in an empty directory. */
 export async function openManifest(files: Files, directory: string): Promise<Manifest> {
   const names = files.list(directory);
+  assertRestored(directory, names);
   if (!names.includes(MANIFEST)) {
     if (names.some((name) => segmentOfName(name) !== undefined)) {
       throw untrusted(directory, `it has segments and no ${MANIFEST}`);
@@ -132,7 +131,7 @@ class Recovery {
     this.#files = options.files;
     this.#directory = options.directory;
     this.#hash = new KeyHash(manifest.hashKey);
-    this.#placements = new Placements(manifest.clean ? manifest.items : 0);
+    this.#placements = new Placements();
     this.#sequence = manifest.sequence;
   }
 
@@ -146,6 +145,7 @@ class Recovery {
     for (const [, length] of manifest.segments) this.#work += length;
     const image = loadImage(files, directory, manifest);
     if (image !== undefined) this.#begin(image);
+    else if (manifest.clean) this.#placements.index = new KeyIndex(manifest.items);
     for (const [id, length, crc] of manifest.segments) {
       await this.#openListed(id, length, crc);
       this.#progress(length);
@@ -255,7 +255,7 @@ class Recovery {
       ? this.#image.segments.find((one) => one.id === id)
       : undefined;
     if (known !== undefined) return this.#adoptKnown(segment, known);
-    let words: Uint32Array | undefined;
+    let words: Uint32Array<ArrayBuffer> | undefined;
     try {
       const bytes = readWhole(this.#files, segment.hintPath);
       segment.hintBytes = bytes.length;
@@ -269,6 +269,7 @@ class Recovery {
       words = await this.#writeHint(segment, hint);
     }
     this.#adopt(segment, words);
+    free(words);
   }
 
   /** Reads a segment's records up to `end`; returns where the last whole one ends. */
@@ -279,28 +280,12 @@ class Recovery {
     const { record } = reader;
     let step = reader.advance();
     for (; step === Step.record; step = reader.advance()) {
-      const { kind, size, sequence } = record;
-      if (sequence > segment.sequence) segment.sequence = sequence;
-      if (kind === Kind.item || kind === Kind.tombstone || kind === Kind.amendment) {
-        hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-        hint.add(kind, hash.a, hash.b, hash.c, reader.offset, size);
-        if (kind === Kind.tombstone) {
-          segment.tombstones += size;
-          segment.tombstoneSegment = Math.max(segment.tombstoneSegment, record.segment);
-        } else {
-          if (kind === Kind.item && record.time !== 0) segment.expiry.add(record.time, size);
-          if (record.cas < FOLLOWED_CAS && record.cas > segment.sequence) {
-            segment.sequence = Number(record.cas);
-          }
-        }
-      } else {
-        hint.add(kind, 0, 0, 0, reader.offset, size);
-      }
+      noteRecord(record, reader.offset, hint, segment, hash);
     }
     return { hint, good: reader.offset };
   }
 
-  async #writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array> {
+  async #writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array<ArrayBuffer>> {
     const bytes = hint.finish(segment);
     try {
       await replaceFile(this.#files, segment.hintPath, bytes);
@@ -426,6 +411,7 @@ class Recovery {
       segment.crc = await checksumOf(segment.file, segment.length, () => {});
       await segment.file.sync();
       this.#adopt(segment, await this.#writeHint(segment, hint));
+      hint.free();
       this.#progress(segment.length);
     }
     await this.#files.syncDirectory(this.#directory);
