@@ -261,6 +261,7 @@ class GcsStore implements Store {
       flushedReads: counters.flushedReads,
       own: [
         ["state", this.#epoch.isAway ? "away" : "ok"],
+        ...(this.#epoch.isAway ? [["state_reason", this.#epoch.trouble] as const] : []),
         ["requests", counters.requests],
         ["requests_in_flight", this.#bucket.gate.busy],
         ["uploads", counters.uploads],
