@@ -38,9 +38,16 @@ export function execute(
   try {
     const running = row.run(request, outcome, session, context);
     if (!(running instanceof Promise)) return undefined;
+    outcome.isAwaited = true;
     return running.then(
-      () => session.arrive(outcome),
-      (error) => outcome.fail(failureOf(error, context)),
+      () => {
+        outcome.isAwaited = false;
+        session.arrive(outcome);
+      },
+      (error) => {
+        outcome.isAwaited = false;
+        outcome.fail(failureOf(error, context));
+      },
     );
   } catch (error) {
     outcome.fail(failureOf(error, context));

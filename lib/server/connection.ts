@@ -413,7 +413,8 @@ export class Connection {
     let bytes = 0;
     this.#settling = true;
     for (const { request, outcome, running } of pending) {
-      if (running !== undefined) await running;
+      // What the store answered together is all there when the first is.
+      if (outcome.isAwaited) await running;
       if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
       const before = this.#out.length;
       this.#answer(dialect, request, outcome);

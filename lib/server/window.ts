@@ -11,6 +11,15 @@ export const WINDOW_BYTES = 4 * 1024 * 1024;
 /** What a value is taken to be as long as nobody knows, in bytes, unless the limit of items is lower. */
 const UNKNOWN_SIZE = 1024 * 1024;
 
+/** Keys that there is room for, once there is one. */
+const FIRST_NAMES = 16;
+const NO_NAMES = new Float64Array(0);
+const NO_CHANGES = new Uint8Array(0);
+
+/** What is done to a key. */
+const Use = { none: 0, read: 1, changed: 2 } as const;
+type Use = typeof Use[keyof typeof Use];
+
 /** A request, its outcome, and what must be waited for until that is there. */
 export interface Pending {
   readonly request: Request;
@@ -27,8 +36,14 @@ export interface Pending {
  */
 export class Window {
   readonly #pending: Pending[] = [];
-  /** The keys in hand by {@linkcode nameOf}, and whether something changes them. */
-  readonly #keys = new Map<number, boolean>();
+  /**
+   * The keys in hand by {@linkcode nameOf}, one for each request on a single key. They are few: to look
+   * through them costs less than a table of them.
+   */
+  #names = NO_NAMES;
+  #nameCount = 0;
+  /** 1 for each of them whose request changes its item. */
+  #changes = NO_CHANGES;
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
@@ -40,6 +55,9 @@ export class Window {
   /** Bytes of the values in hand, as far as their sizes are known. */
   #bytes = 0;
   readonly #store: Store;
+  /** The request that {@linkcode admits} has looked at, if it has, and its key by {@linkcode nameOf}. */
+  #named: Request | undefined;
+  #name = 0;
 
   /** @param itemSize the greatest item, in bytes */
   constructor(store: Store, itemSize: number) {
@@ -60,22 +78,28 @@ export class Window {
 
   /** Whether a request may be started while the others wait. */
   admits(request: Request): boolean {
+    this.#named = undefined;
     if (this.isEmpty) return true;
     const { access } = commands[request.op];
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
-    const changed = this.#keys.get(nameOf(request));
-    if (changed === undefined) return true;
-    return access === "read" ? !changed : changed && this.#store.ordered === true;
+    this.#named = request;
+    const use = this.#useOf(this.#name = nameOf(request));
+    if (use === Use.none) return true;
+    return access === "read"
+      ? use === Use.read
+      : use === Use.changed && this.#store.ordered === true;
   }
 
   add(request: Request, outcome: Outcome, running: Promise<void> | undefined): void {
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     else {
-      const name = nameOf(request);
-      this.#keys.set(name, access === "write" || this.#keys.get(name) === true);
+      const name = this.#named === request ? this.#name : nameOf(request);
+      if (this.#nameCount === this.#names.length) this.#grow();
+      this.#changes[this.#nameCount] = access === "write" ? 1 : 0;
+      this.#names[this.#nameCount++] = name;
     }
     if (running !== undefined) {
       this.#bytes += this.#sizeOf(request, access);
@@ -89,7 +113,8 @@ export class Window {
 
   /** Empties the window. The caller waits for the outcomes, one after the other. */
   take(): Pending[] {
-    this.#keys.clear();
+    this.#named = undefined;
+    this.#nameCount = 0;
     this.#retrievals = this.#bytes = 0;
     this.#closed = false;
     return this.#pending.splice(0);
@@ -100,6 +125,29 @@ export class Window {
     if (count === 0 || this.#store.sizeOf !== undefined) return;
     // Larger values may come again: the window opens by steps and closes immediately.
     this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));
+  }
+
+  /** What the requests in hand do to a key. */
+  #useOf(name: number): Use {
+    const names = this.#names;
+    const count = this.#nameCount;
+    let use: Use = Use.none;
+    for (let i = 0; i < count; i++) {
+      if (names[i] !== name) continue;
+      if (this.#changes[i] === 1) return Use.changed;
+      use = Use.read;
+    }
+    return use;
+  }
+
+  #grow(): void {
+    const room = Math.max(FIRST_NAMES, 2 * this.#names.length);
+    const names = new Float64Array(room);
+    const changes = new Uint8Array(room);
+    names.set(this.#names);
+    changes.set(this.#changes);
+    this.#names = names;
+    this.#changes = changes;
   }
 
   /** The bytes that a request holds until it is answered, where the store knows; 0 where it does not. */

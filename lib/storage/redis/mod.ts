@@ -65,6 +65,14 @@ class RedisStore implements Store, Scope, Sweepable {
   /** Bytes of requests that wait until the ledger is known. */
   #waiting = 0;
   #closed = false;
+  /** The time by `performance.now()` when this turn's first request came; 0 before that. */
+  #turnBegan = 0;
+  /** Whether what the ledger says was fresh in this turn. */
+  #wasFresh = false;
+  readonly #endTurn = () => {
+    this.#turnBegan = 0;
+    this.#wasFresh = false;
+  };
 
   readonly #options: RedisStoreOptions;
 
@@ -102,9 +110,8 @@ class RedisStore implements Store, Scope, Sweepable {
   read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
     const seconds = peek ? -1 : batch.seconds;
     return new Promise((resolve, reject) => {
-      const now = performance.now();
-      const deadline = now + this.timeout - TICK;
-      if (this.#ledger.isFresh(now)) {
+      const deadline = this.#now() + this.timeout - TICK;
+      if (this.#isKnown()) {
         this.#nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
       } else {
         const later = () =>
@@ -121,9 +128,8 @@ class RedisStore implements Store, Scope, Sweepable {
     _batch: Batch,
   ): Promise<Swapped> {
     return new Promise((resolve, reject) => {
-      const now = performance.now();
-      const deadline = now + this.timeout - TICK;
-      if (this.#ledger.isFresh(now)) {
+      const deadline = this.#now() + this.timeout - TICK;
+      if (this.#isKnown()) {
         this.#change(key, deadline, expected, next, resolve, reject);
       } else {
         const later = () => this.#change(key, deadline, expected, next, resolve, reject);
@@ -258,6 +264,22 @@ class RedisStore implements Store, Scope, Sweepable {
         ? new Put(key, deadline, this, next, revision, now, resolve, reject)
         : new Swap(key, deadline, this, expected, next, revision, now, resolve, reject),
     );
+  }
+
+  /** The time by `performance.now()`, asked for once for all requests that come together. */
+  #now(): number {
+    if (this.#turnBegan === 0) {
+      this.#turnBegan = performance.now();
+      queueMicrotask(this.#endTurn);
+    }
+    return this.#turnBegan;
+  }
+
+  /** Whether the ledger may be relied on; after {@linkcode #now}. */
+  #isKnown(): boolean {
+    const ledger = this.#ledger;
+    if (!this.#wasFresh) this.#wasFresh = ledger.isFresh(this.#turnBegan);
+    return this.#wasFresh && ledger.hasRevisions;
   }
 
   /** Goes on when it is known what is flushed and which revisions are free. */
