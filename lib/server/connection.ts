@@ -61,6 +61,8 @@ const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
 const MUCH = 4 * 1024;
 
+const NO_ROOM = new Uint8Array(0);
+
 /** A connection from its first byte to its last. */
 export class Connection {
   /** The tick at which the last command was complete, or the last reply had gone out. */
@@ -107,6 +109,10 @@ export class Connection {
   #lost = false;
   /** Whether it receives a stream of what happens. */
   #watching = false;
+  /** Where the read under way puts what comes. */
+  #room: Uint8Array = NO_ROOM;
+  /** To be called when it has ended; nothing before it is served, and after that. */
+  #served: (() => void) | undefined;
   /** Why it ended, for those who watch. */
   closeReason: CloseReason = "normal";
 
@@ -133,82 +139,147 @@ export class Connection {
   }
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
-  async serve(): Promise<void> {
-    const { rounds } = this.#surroundings;
-    const { timing } = this.#context;
-    rounds.join();
-    try {
-      for await (const count of this) {
-        this.#input.added(count);
-        this.#dialect ??= this.#chooseDialect();
-        if (this.#dialect === undefined) break;
-        this.session.batch.seconds = this.#surroundings.seconds;
-        if (timing !== undefined) this.session.timed = timing.begin();
-        const running = this.#run();
-        if (running !== undefined) await running;
-        const flushing = this.#flush();
-        if (flushing !== undefined) await flushing;
-        if (this.session.timed !== undefined) timing!.end(this.session.timed, this.session.id);
-        if (this.#ending) break;
-      }
-    } catch (error) {
-      this.closeReason = "error";
-      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
-      // A client that goes away in the middle is no news.
-      if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
-    } finally {
-      rounds.leave();
-      // What still comes from the store is nobody's any more.
-      this.session.owner = undefined;
-      this.close();
-      // Memory that requests are still carried out from is for the garbage collector.
-      if (!this.#settling && this.#window.isEmpty) {
-        this.#input.release();
-        this.#out.release();
-      }
-    }
+  serve(): Promise<void> {
+    this.#surroundings.rounds.join();
+    return new Promise((resolve) => {
+      this.#served = resolve;
+      this.#next();
+    });
   }
 
-  /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
-  [Symbol.asyncIterator](): AsyncIterator<number> {
-    const { rounds, memory } = this.#surroundings;
-    // Made once: a chunk costs no closure, and no promise beyond those of the read.
-    const step = { done: false as const, value: 0 };
-    let room: Uint8Array;
-    const next = () => {
-      this.#reading = true;
-      return this.#turn.isOver ? this.#yield().then(begin) : begin();
-    };
-    const begin = () => {
-      const turn = rounds.next();
-      return turn === undefined ? prepare() : turn.then(prepare);
-    };
-    const prepare = () => {
-      room = this.#input.room();
+  // A turn goes from one of the following to the next: a chunk is read, run, made to last, answered. They
+  // are made once a connection, so that a turn costs no closure, no async function, and no promise beyond
+  // those of the socket. What goes wrong in any of them ends in #failed.
+
+  /** Begins the next turn: waits for its place in line. */
+  #next(): void {
+    this.#reading = true;
+    if (this.#turn.isOver) this.#yield().then(this.#begin).catch(this.#failed);
+    else this.#begin();
+  }
+
+  readonly #begin = (): void => {
+    const place = this.#surroundings.rounds.next();
+    if (place === undefined) this.#prepare();
+    else place.then(this.#prepare).catch(this.#failed);
+  };
+
+  /** Gets ready for a chunk, and waits where memory is short. */
+  readonly #prepare = (): void => {
+    try {
+      this.#room = this.#input.room();
       this.#account();
-      const turn = memory.turn(this);
-      return turn === undefined ? read() : turn.then(read);
-    };
-    const read = () => this.#socket.read(room).then(take, fail);
-    const fail = (error: unknown): never => {
-      rounds.readDone();
-      throw error;
-    };
-    const take = (count: number | null): IteratorResult<number> => {
-      rounds.readDone();
-      this.#reading = false;
-      if (count === null) return { done: true, value: undefined };
+      const turn = this.#surroundings.memory.turn(this);
+      if (turn === undefined) this.#read();
+      else turn.then(this.#read).catch(this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
+  /** Reads a chunk, put where the receive buffer wants it. */
+  readonly #read = (): void => {
+    this.#socket.read(this.#room).then(this.#took, this.#tookNothing);
+  };
+
+  readonly #tookNothing = (error: unknown): void => {
+    this.#surroundings.rounds.readDone();
+    this.#failed(error);
+  };
+
+  /** Runs what has come. */
+  readonly #took = (count: number | null): void => {
+    const surroundings = this.#surroundings;
+    surroundings.rounds.readDone();
+    this.#reading = false;
+    try {
+      if (count === null) return this.#finish();
       // More may have come already where the room is full; else the next read waits, and others run.
-      if (count < room.length) this.#turn.begin();
+      if (count < this.#room.length) this.#turn.begin();
       else this.#turn.bytes(count);
-      this.#context.counters.bytes_read += count;
+      const { counters, live, timing } = this.#context;
+      counters.bytes_read += count;
       this.received += count;
       this.batches++;
-      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
-      step.value = count;
-      return step;
-    };
-    return { next };
+      if (live.verbosity > 2) this.#traceBytes("read", count);
+      this.#input.added(count);
+      this.#dialect ??= this.#chooseDialect();
+      if (this.#dialect === undefined) return this.#finish();
+      this.session.batch.seconds = surroundings.seconds;
+      if (timing !== undefined) this.session.timed = timing.begin();
+      const running = this.#run();
+      if (running === undefined) this.#ran();
+      else running.then(this.#ran).catch(this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
+  /** Makes it last. */
+  readonly #ran = (): void => {
+    const committing = this.#commit();
+    if (committing === undefined) this.#answerAll();
+    else committing.then(this.#answerAll).catch(this.#failed);
+  };
+
+  /** Answers it. */
+  readonly #answerAll = (): void => {
+    try {
+      if (this.#hasReplies()) this.#beginWrite().then(this.#answered, this.#failed);
+      else this.#turned();
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
+  /** Goes on when the first part of the replies, and mostly all, was written. */
+  readonly #answered = (written: number): void => {
+    this.#surroundings.rounds.writeDone();
+    try {
+      if (written < this.#out.length) {
+        this.#writeRest(written).then(this.#turned).catch(this.#failed);
+      } else {
+        this.#written();
+        this.#turned();
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
+
+  /** Ends the turn. */
+  readonly #turned = (): void => {
+    const { session } = this;
+    if (session.timed !== undefined) this.#context.timing!.end(session.timed, session.id);
+    if (this.#ending) this.#finish();
+    else this.#next();
+  };
+
+  /** Something went wrong, which may be no more than that the client has gone. */
+  readonly #failed = (error: unknown): void => {
+    if (this.#served === undefined) return;
+    this.closeReason = "error";
+    if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
+    // A client that goes away in the middle is no news.
+    if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
+    this.#finish();
+  };
+
+  /** Ends it, once. */
+  #finish(): void {
+    const served = this.#served;
+    if (served === undefined) return;
+    this.#served = undefined;
+    this.#surroundings.rounds.leave();
+    // What still comes from the store is nobody's any more.
+    this.session.owner = undefined;
+    this.close();
+    // Memory that requests are still carried out from is for the garbage collector.
+    if (!this.#settling && this.#window.isEmpty) {
+      this.#input.release();
+      this.#out.release();
+    }
+    served();
   }
 
   /** The protocol that its client speaks; `none` as long as nothing has come. */
@@ -523,17 +594,19 @@ export class Connection {
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
-    const { store } = this.#context;
-    const { batch } = this.session;
+    const committing = this.#commit();
+    return committing === undefined ? this.#send() : committing.then(() => this.#send());
+  }
+
+  /** Makes what was run last, or takes the replies back. A promise only where there is a wait; it never rejects. */
+  #commit(): Promise<void> | undefined {
     try {
-      const committed = store.commit(batch);
-      if (committed instanceof Promise) {
-        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
-      }
+      const committed = this.#context.store.commit(this.session.batch);
+      if (committed instanceof Promise) return committed.catch(this.#takeBack);
     } catch (error) {
       this.#takeBack(error);
     }
-    return this.#send();
+    return undefined;
   }
 
   /** The next requests begin with nothing to depend on, when all before them are answered. */
@@ -543,37 +616,42 @@ export class Connection {
 
   /** Lets the replies go, where there are any. */
   #send(): Promise<void> | undefined {
+    return this.#hasReplies() ? this.#write() : undefined;
+  }
+
+  /** Whether there are replies to be sent, for requests that are kept. */
+  #hasReplies(): boolean {
     this.#clearBatch();
     if (this.#lost) this.#out.clear();
-    if (this.#out.length > 0) return this.#write();
+    if (this.#out.length > 0) return true;
     this.#replies.settle();
     this.#inHand = 0;
-    return undefined;
+    return false;
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
-  #takeBack(error: unknown): void {
+  readonly #takeBack = (error: unknown): void => {
     const { counters } = this.#context;
     const failure = failureOf(error, this.#context);
     countRefusal(counters, failure, this.#replies.takeBack(this.#dialect!, failure));
+  };
+
+  async #write(): Promise<void> {
+    const written = await this.#beginWrite();
+    this.#surroundings.rounds.writeDone();
+    if (written < this.#out.length) await this.#writeRest(written);
+    else this.#written();
   }
 
-  #write(): Promise<void> {
+  /** Sends the replies, or as many of them as there is room for: how many bytes. */
+  #beginWrite(): Promise<number> {
     const bytes = this.#out.view();
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
     if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
-    return this.#socket.write(bytes).then(this.#wrote);
+    return this.#socket.write(bytes);
   }
-
-  /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
-  readonly #wrote = (written: number): Promise<void> | undefined => {
-    this.#surroundings.rounds.writeDone();
-    if (written < this.#out.length) return this.#writeRest(written);
-    this.#written();
-    return undefined;
-  };
 
   async #writeRest(written: number): Promise<void> {
     const bytes = this.#out.view();
