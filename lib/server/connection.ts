@@ -23,7 +23,7 @@ import { Replies } from "./replies.ts";
 import { Turn } from "./turn.ts";
 import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
-import { isRetrieval, Window } from "./window.ts";
+import { Exchange, isRetrieval, Window } from "./window.ts";
 
 /** What all connections of a server have in common. */
 export interface Surroundings {
@@ -63,6 +63,13 @@ const MUCH = 4 * 1024;
 
 const NO_ROOM = new Uint8Array(0);
 
+/**
+ * The request and outcome that all connections of this thread fill in place, one after another: as long as
+ * nothing is waited for, no other runs meanwhile. Where something is, the connection keeps them and
+ * leaves others.
+ */
+let common = new Exchange();
+
 /** A connection from its first byte to its last. */
 export class Connection {
   /** The tick at which the last command was complete, or the last reply had gone out. */
@@ -86,10 +93,9 @@ export class Connection {
   /** Their bytes. */
   readonly #out = this.#replies.out;
   readonly #window: Window;
-  /** The one request and outcome that are filled in place; and more of them, for those that wait. */
-  #request = new Request();
-  #outcome = new Outcome();
-  #spare: { readonly request: Request; readonly outcome: Outcome }[] = [];
+  /** The request in hand while something is waited for, and what comes of it; and more of them. */
+  #inWork = common;
+  #spare: Exchange[] = [];
   /** How long it has run without a wait. */
   readonly #turn = new Turn();
   /** Bytes of the values that wait for their turn in the replies. */
@@ -307,10 +313,8 @@ export class Connection {
   rest(): void {
     if (!this.#reading || this.#watching || this.#out.length > 0) return;
     this.#replies.release();
+    this.#inWork = common;
     if (this.#spare.length > 0) this.#spare = [];
-    this.#outcome.release();
-    // What was read and is no whole request yet is read again.
-    this.#request.release();
     this.#account();
   }
 
@@ -369,10 +373,9 @@ export class Connection {
     let dialect = this.#dialect!;
     const input = this.#input;
     const turn = this.#turn;
+    const { request, outcome } = common;
     let turns = 0;
     while (!this.#left) {
-      const request = this.#request;
-      const outcome = this.#outcome;
       if (turns++ === requestsPerTurn || turn.isOver) {
         return this.#yield().then(this.#goOn);
       }
@@ -382,6 +385,8 @@ export class Connection {
       this.#countReply(request);
       const running = execute(request, outcome, this.session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
+        this.#inWork = common;
+        common = this.#spare.pop() ?? new Exchange();
         return this.#runOn(dialect, running);
       }
       this.#answer(dialect, request, outcome);
@@ -447,18 +452,15 @@ export class Connection {
   async #runOn(dialect: Dialect, running: Promise<void> | undefined): Promise<void> {
     const window = this.#window;
     for (;;) {
-      const request = this.#request;
-      const outcome = this.#outcome;
+      const { request, outcome } = this.#inWork;
       if (request.op === "login") {
         // What follows is read by what came of it.
         if (running !== undefined) await running;
         this.#answer(dialect, request, outcome);
         dialect = this.#afterLogin(dialect);
       } else if (running !== undefined || !window.isEmpty) {
-        window.add(request, outcome, running);
-        const spare = this.#spare.pop();
-        this.#request = spare?.request ?? new Request();
-        this.#outcome = spare?.outcome ?? new Outcome();
+        window.add(this.#inWork, running);
+        this.#inWork = this.#spare.pop() ?? new Exchange();
       } else if (outcome.code === "dump") await this.#dump(dialect, outcome);
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
@@ -466,11 +468,14 @@ export class Connection {
       this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#turn.isOver) await this.#yield();
-      if (this.#left || !dialect.next(this.#input, this.#request)) break;
-      this.#countReply(this.#request);
-      if (!window.admits(this.#request)) await this.#settle(dialect);
-      running = execute(this.#request, this.#outcome, this.session, this.#context);
+      const next = this.#inWork;
+      if (this.#left || !dialect.next(this.#input, next.request)) break;
+      this.#countReply(next.request);
+      if (!window.admits(next.request)) await this.#settle(dialect);
+      running = execute(next.request, next.outcome, this.session, this.#context);
     }
+    this.#inWork.release();
+    this.#spare.push(this.#inWork);
     await this.#settle(dialect);
     this.active = this.#surroundings.ticks;
   }
@@ -483,7 +488,8 @@ export class Connection {
     let retrievals = 0;
     let bytes = 0;
     this.#settling = true;
-    for (const { request, outcome, running } of pending) {
+    for (const exchange of pending) {
+      const { request, outcome, running } = exchange;
       // What the store answered together is all there when the first is.
       if (outcome.isAwaited) await running;
       if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
@@ -494,8 +500,8 @@ export class Connection {
         bytes += this.#out.length - before;
       }
       if (running !== undefined) this.session.depart(outcome);
-      outcome.release();
-      this.#spare.push({ request, outcome });
+      exchange.release();
+      this.#spare.push(exchange);
       if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
     this.#settling = false;

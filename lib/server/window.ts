@@ -1,7 +1,7 @@
 import { type Access, commands } from "../commands/table.ts";
 import { KeyHash } from "../key_hash.ts";
-import type { Outcome } from "../protocol/outcome.ts";
-import type { Request } from "../protocol/request.ts";
+import { Outcome } from "../protocol/outcome.ts";
+import { Request } from "../protocol/request.ts";
 import type { Store } from "../storage/contract.ts";
 
 /** Requests that wait concurrently, at most. */
@@ -20,11 +20,17 @@ const NO_CHANGES = new Uint8Array(0);
 const Use = { none: 0, read: 1, changed: 2 } as const;
 type Use = typeof Use[keyof typeof Use];
 
-/** A request, its outcome, and what must be waited for until that is there. */
-export interface Pending {
-  readonly request: Request;
-  readonly outcome: Outcome;
-  readonly running: Promise<void> | undefined;
+/** A request, its outcome, and what must be waited for until that is there. Used again and again. */
+export class Exchange {
+  readonly request = new Request();
+  readonly outcome = new Outcome();
+  running: Promise<void> | undefined = undefined;
+
+  /** Lets go of what it refers to, once it is answered. */
+  release(): void {
+    this.outcome.release();
+    this.running = undefined;
+  }
 }
 
 /**
@@ -35,7 +41,7 @@ export interface Pending {
  * request on no single key waits for all, and all for it.
  */
 export class Window {
-  readonly #pending: Pending[] = [];
+  readonly #pending: Exchange[] = [];
   /**
    * The keys in hand by {@linkcode nameOf}, one for each request on a single key. They are few: to look
    * through them costs less than a table of them.
@@ -92,7 +98,8 @@ export class Window {
       : use === Use.changed && this.#store.ordered === true;
   }
 
-  add(request: Request, outcome: Outcome, running: Promise<void> | undefined): void {
+  add(exchange: Exchange, running: Promise<void> | undefined): void {
+    const { request, outcome } = exchange;
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     else {
@@ -108,11 +115,12 @@ export class Window {
       this.#bytes += outcome.item.value.length;
       keep(outcome);
     }
-    this.#pending.push({ request, outcome, running });
+    exchange.running = running;
+    this.#pending.push(exchange);
   }
 
   /** Empties the window. The caller waits for the outcomes, one after the other. */
-  take(): Pending[] {
+  take(): Exchange[] {
     this.#named = undefined;
     this.#nameCount = 0;
     this.#retrievals = this.#bytes = 0;
