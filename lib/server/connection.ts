@@ -165,9 +165,7 @@ export class Connection {
   }
 
   readonly #begin = (): void => {
-    const place = this.#surroundings.rounds.next();
-    if (place === undefined) this.#prepare();
-    else place.then(this.#prepare).catch(this.#failed);
+    if (this.#surroundings.rounds.next(this.#prepare)) this.#prepare();
   };
 
   /** Gets ready for a chunk, and waits where memory is short. */
