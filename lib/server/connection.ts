@@ -92,7 +92,8 @@ export class Connection {
   readonly #replies = new Replies();
   /** Their bytes. */
   readonly #out = this.#replies.out;
-  readonly #window: Window;
+  /** Requests that wait for the store, once there was one that did. */
+  #window: Window | undefined = undefined;
   /** The request in hand while something is waited for, and what comes of it; and more of them. */
   #inWork = common;
   #spare: Exchange[] = [];
@@ -139,7 +140,6 @@ export class Connection {
     this.session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
-    this.#window = new Window(context.store, context.limits.itemSize);
     this.name = origin.name;
     this.active = surroundings.ticks;
   }
@@ -279,7 +279,7 @@ export class Connection {
     this.session.owner = undefined;
     this.close();
     // Memory that requests are still carried out from is for the garbage collector.
-    if (!this.#settling && this.#window.isEmpty) {
+    if (!this.#isWaited) {
       this.#input.release();
       this.#out.release();
     }
@@ -358,7 +358,9 @@ export class Connection {
   /** Says how much memory it holds, where that has changed. */
   #account(): void {
     // Values are counted by what the store knows of them beforehand, or when they are there.
-    const values = Math.max(this.#window.bytes + this.#unanswered, this.session.arrived);
+    const window = this.#window;
+    const inHand = window === undefined ? this.#unanswered : window.bytes + this.#unanswered;
+    const values = Math.max(inHand, this.session.arrived);
     const held = this.#input.bytes.length + this.#replies.memory + values;
     if (held === this.#held) return;
     this.#held = held;
@@ -448,7 +450,8 @@ export class Connection {
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
   async #runOn(dialect: Dialect, running: Promise<void> | undefined): Promise<void> {
-    const window = this.#window;
+    const { store, limits } = this.#context;
+    const window = this.#window ??= new Window(store, limits.itemSize);
     for (;;) {
       const { request, outcome } = this.#inWork;
       if (request.op === "login") {
@@ -469,19 +472,19 @@ export class Connection {
       const next = this.#inWork;
       if (this.#left || !dialect.next(this.#input, next.request)) break;
       this.#countReply(next.request);
-      if (!window.admits(next.request)) await this.#settle(dialect);
+      if (!window.admits(next.request)) await this.#settle(dialect, window);
       running = execute(next.request, next.outcome, this.session, this.#context);
     }
     this.#inWork.release();
     this.#spare.push(this.#inWork);
-    await this.#settle(dialect);
+    await this.#settle(dialect, window);
     this.active = this.#surroundings.ticks;
   }
 
   /** Waits for the requests in the window and answers them in order. */
-  async #settle(dialect: Dialect): Promise<void> {
-    this.#unanswered = this.#window.bytes;
-    const pending = this.#window.take();
+  async #settle(dialect: Dialect, window: Window): Promise<void> {
+    this.#unanswered = window.bytes;
+    const pending = window.take();
     this.#account();
     let retrievals = 0;
     let bytes = 0;
@@ -504,7 +507,7 @@ export class Connection {
     }
     this.#settling = false;
     this.#unanswered = 0;
-    this.#window.learn(retrievals, bytes);
+    window.learn(retrievals, bytes);
   }
 
   /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */
@@ -613,9 +616,14 @@ export class Connection {
     return undefined;
   }
 
+  /** Whether requests that were begun have no reply yet. */
+  get #isWaited(): boolean {
+    return this.#settling || this.#window !== undefined && !this.#window.isEmpty;
+  }
+
   /** The next requests begin with nothing to depend on, when all before them are answered. */
   #clearBatch(): void {
-    if (!this.#settling && this.#window.isEmpty) this.session.batch.clear();
+    if (!this.#isWaited) this.session.batch.clear();
   }
 
   /** Lets the replies go, where there are any. */
