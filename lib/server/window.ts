@@ -187,5 +187,6 @@ export function isRetrieval(request: Request): boolean {
 
 /** Lets an outcome outlive the next call to the store. */
 function keep(outcome: Outcome): void {
-  outcome.item = { ...outcome.item, value: outcome.item.value.slice() };
+  const { value, flags, cas, fetched, stale, binaryKey } = outcome.item;
+  outcome.item = { value: value.slice(), flags, cas, fetched, stale, binaryKey };
 }

@@ -55,6 +55,8 @@
  *     with the marks that it brings.
  * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
  *     was called, counts it as reclaimed, and leaves all others as they are.
+ * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor. A store has it only where
+ *     it has items at hand without an object for each.
  *
  * @module
  */
@@ -63,6 +65,7 @@ import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
 import type { Exchanged } from "./exchanges.ts";
+import type { ItemCursor } from "./item_cursor.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -226,6 +229,22 @@ export interface Store {
    * @param peek whether the read is no access: point 16
    */
   read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined>;
+
+  /**
+   * {@linkcode read} of an item that is at hand, without an object for it. The key lies in `bytes` from
+   * `start` to `end`.
+   *
+   * @returns whether there is an item, which `into` shows from then on; `undefined` where it is not at
+   * hand and {@linkcode read} must be called, as nothing was read yet
+   */
+  find?(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean | undefined;
 
   /** Puts `next` in the place of what is `expected`; `null` deletes. */
   swap(
