@@ -7,10 +7,10 @@
  * @module
  */
 
-import { messageOf, OutOfSpaceError, StoreError } from "../errors.ts";
-import { type Failure, failures, type Outcome, storeFailed } from "../protocol/outcome.ts";
+import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
+import { failureOf } from "./failure_of.ts";
 import type { Session } from "./session.ts";
 import { Right } from "./rights.ts";
 import { statsRight } from "./stats.ts";
@@ -38,6 +38,8 @@ export function execute(
   try {
     const running = row.run(request, outcome, session, context);
     if (!(running instanceof Promise)) return undefined;
+    // Who waits for the store without a promise of its own says by itself what came of it.
+    if (outcome.isAwaited) return running;
     outcome.isAwaited = true;
     return running.then(
       () => {
@@ -66,17 +68,4 @@ function rightOf(request: Request): number {
 /** Not even which opcodes there are is told to strangers, as in memcached. */
 function isUnknownFrame({ isBinary, failure, closes }: Request): boolean {
   return isBinary && failure?.code === "unknownCommand" && !closes;
-}
-
-/** What a request is answered that the store, or a bug, made fail. */
-export function failureOf(error: unknown, context: Context): Failure {
-  if (error instanceof OutOfSpaceError) {
-    context.counters.store_no_memory++;
-    return failures.outOfMemory;
-  }
-  if (!(error instanceof StoreError)) {
-    context.log(`internal error: ${error instanceof Error ? error.stack : error}`);
-    return failures.internal;
-  }
-  return storeFailed(messageOf(error));
 }

@@ -9,10 +9,11 @@ import { Kind } from "../observe/watch.ts";
 import { fits } from "../protocol/limits.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
-import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
+import type { Changed, Item, NewItem, Swapped, Waiter } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
+import { failureOf } from "./failure_of.ts";
 import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
 
@@ -46,6 +47,8 @@ function storeOrDrop(
   try {
     const done = storeAs(request, outcome, session, context);
     if (!(done instanceof Promise)) return;
+    // A writer sees to that itself.
+    if (outcome.isAwaited) return done;
     return done.catch((error) => dropOld(error, request, outcome, session, context));
   } catch (error) {
     return dropOld(error, request, outcome, session, context);
@@ -82,12 +85,62 @@ function storeAs(
     );
   }
   const expected = compares ? { cas: request.cas } : mode === "add" ? "absent" : "any";
-  const swapped = context.store.swap(request.key, expected, item, session.batch);
+  const { store } = context;
+  if (store.swapFor !== undefined) {
+    const waiting = session.beginWait(outcome);
+    const writer = new Writer(request, outcome, session, context, item.value.length);
+    store.swapFor(request.key, expected, item, session.batch, writer);
+    return outcome.isAwaited ? waiting : undefined;
+  }
+  const swapped = store.swap(request.key, expected, item, session.batch);
   if (swapped instanceof Promise) {
     const { length } = item.value;
     return swapped.then((swapped) => tell(request, outcome, session, context, swapped, length));
   }
   tell(request, outcome, session, context, swapped, item.value.length);
+}
+
+/** Who waits until an item is stored. */
+class Writer implements Waiter<Swapped> {
+  readonly #request: Request;
+  readonly #outcome: Outcome;
+  readonly #session: Session;
+  readonly #context: Context;
+  readonly #size: number;
+
+  constructor(
+    request: Request,
+    outcome: Outcome,
+    session: Session,
+    context: Context,
+    size: number,
+  ) {
+    this.#request = request;
+    this.#outcome = outcome;
+    this.#session = session;
+    this.#context = context;
+    this.#size = size;
+  }
+
+  done(swapped: Swapped): void {
+    try {
+      tell(this.#request, this.#outcome, this.#session, this.#context, swapped, this.#size);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#session.endWait(this.#outcome);
+  }
+
+  failed(error: unknown): void {
+    if (!this.#request.dropsOld || !(error instanceof OutOfSpaceError)) return this.#fail(error);
+    const dropping = dropOld(error, this.#request, this.#outcome, this.#session, this.#context);
+    dropping.catch((error) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#outcome.fail(failureOf(error, this.#context));
+    this.#session.endWait(this.#outcome);
+  }
 }
 
 /** The item that a request brings. `exptime` as the client gave it. */

@@ -5,7 +5,8 @@
  */
 
 import type { Context } from "../commands/context.ts";
-import { execute, failureOf } from "../commands/execute.ts";
+import { execute } from "../commands/execute.ts";
+import { failureOf } from "../commands/failure_of.ts";
 import { Session, type User } from "../commands/session.ts";
 import { othersTurn } from "../others_turn.ts";
 import type { Dialect, Guard } from "../protocol/dialect.ts";

@@ -57,6 +57,8 @@
  *     was called, counts it as reclaimed, and leaves all others as they are.
  * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor. A store has it only where
  *     it has items at hand without an object for each.
+ * 19. {@linkcode Store.readFor} and {@linkcode Store.swapFor} are `read` and `swap` whose results a waiter is
+ *     told instead of a promise. What it is told is its own.
  *
  * @module
  */
@@ -221,6 +223,14 @@ export interface StoreInfo {
   readonly own: ReadonlyArray<readonly [name: string, value: string | number]>;
 }
 
+/** Who waits for the result of a call to a store, in the place of a promise. It is told once. */
+export interface Waiter<T> {
+  /** Takes the result. Never throws. */
+  done(result: T): void;
+  /** Takes the error. Never throws. */
+  failed(error: unknown): void;
+}
+
 /** Where items are kept. The module's text is the contract. */
 export interface Store {
   /**
@@ -253,6 +263,20 @@ export interface Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped>;
+
+  /**
+   * {@linkcode read} and {@linkcode swap} for a waiter, who is told as soon as the result is there, at
+   * times before the call returns. A store that waits each time has them: a promise for each of many
+   * calls, and what hangs on it, costs as much as the call.
+   */
+  readFor?(key: Uint8Array, batch: Batch, peek: boolean, waiter: Waiter<Item | undefined>): void;
+  swapFor?(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+    waiter: Waiter<Swapped>,
+  ): void;
 
   /**
    * Reads the item, changes it and swaps it, as often as it takes; the result counts once it is

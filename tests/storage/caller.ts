@@ -41,6 +41,13 @@ export class Caller {
     return this.store.read(key, this.#batch, peek);
   }
 
+  /** What the store tells a waiter that reads, where it has `readFor`. */
+  tell(key: Uint8Array): Promise<Item | undefined> | undefined {
+    const { store } = this;
+    if (store.readFor === undefined) return undefined;
+    return new Promise((done, failed) => store.readFor!(key, this.#batch, true, { done, failed }));
+  }
+
   /** The store's `find` as a peek, where it has one: the key stands amid other bytes. */
   find(key: Uint8Array, into: ItemCursor): boolean | undefined {
     const bytes = new Uint8Array(key.length + 5).fill(0x2e);
