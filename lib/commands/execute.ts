@@ -10,19 +10,20 @@
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
-import { failureOf } from "./failure_of.ts";
+import { failureOf } from "./failure.ts";
 import type { Session } from "./session.ts";
 import { Right } from "./rights.ts";
 import { statsRight } from "./stats.ts";
 import { commands } from "./table.ts";
+import type { Running } from "./waiting.ts";
 
-/** Runs a request. A promise only where the store must be waited for; it never rejects. */
+/** Runs a request. Something to wait for only where the store must be waited for; it never rejects. */
 export function execute(
   request: Request,
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | undefined {
+): Running | undefined {
   const row = commands[request.op];
   outcome.closes = request.closes;
   if (session.timed !== undefined) session.timed.note(request);
@@ -37,19 +38,11 @@ export function execute(
   }
   try {
     const running = row.run(request, outcome, session, context);
-    if (!(running instanceof Promise)) return undefined;
-    // Who waits for the store without a promise of its own says by itself what came of it.
-    if (outcome.isAwaited) return running;
-    outcome.isAwaited = true;
+    if (running === undefined) return undefined;
+    if (!(running instanceof Promise)) return running;
     return running.then(
-      () => {
-        outcome.isAwaited = false;
-        session.arrive(outcome);
-      },
-      (error) => {
-        outcome.isAwaited = false;
-        outcome.fail(failureOf(error, context));
-      },
+      () => session.arrive(outcome),
+      (error) => outcome.fail(failureOf(error, context)),
     );
   } catch (error) {
     outcome.fail(failureOf(error, context));

@@ -8,21 +8,14 @@ import { Kind } from "../observe/watch.ts";
 import { itemSize } from "../protocol/limits.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
-import {
-  type Changed,
-  isExpired,
-  type Item,
-  type NewItem,
-  plain,
-  type Waiter,
-} from "../storage/contract.ts";
+import { type Changed, isExpired, type Item, type NewItem, plain } from "../storage/contract.ts";
 import { ItemCursor } from "../storage/item_cursor.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
-import { failureOf } from "./failure_of.ts";
 import { Right } from "./rights.ts";
 import type { Session } from "./session.ts";
+import { type Running, Waiting } from "./waiting.ts";
 
 const NOTHING = new Uint8Array(0);
 /** What reads show that need not wait, one after another: each is answered before the next. */
@@ -34,7 +27,7 @@ export function get(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { store } = context;
   if (store.find !== undefined) {
     const { decodedKey, peeks } = request;
@@ -45,51 +38,17 @@ export function get(
       return show(request, outcome, session, context, isThere ? cursor : undefined);
     }
   }
-  if (store.readFor !== undefined) {
-    const waiting = session.beginWait(outcome);
-    const reader = new Reader(request, outcome, session, context);
-    store.readFor(request.key, session.batch, request.peeks, reader);
-    return outcome.isAwaited ? waiting : undefined;
+  if (store.readLater !== undefined) {
+    const waiting = Waiting.of(request, outcome, session, context, show);
+    const found = store.readLater(request.key, session.batch, request.peeks, waiting);
+    if (found === undefined) return waiting;
+    waiting.release();
+    return show(request, outcome, session, context, found);
   }
   const found = store.read(request.key, session.batch, request.peeks);
   return found instanceof Promise
     ? found.then((item) => show(request, outcome, session, context, item))
     : show(request, outcome, session, context, found);
-}
-
-/** Who waits for the item of a get. */
-class Reader implements Waiter<Item | undefined> {
-  readonly #request: Request;
-  readonly #outcome: Outcome;
-  readonly #session: Session;
-  readonly #context: Context;
-
-  constructor(request: Request, outcome: Outcome, session: Session, context: Context) {
-    this.#request = request;
-    this.#outcome = outcome;
-    this.#session = session;
-    this.#context = context;
-  }
-
-  done(item: Item | undefined): void {
-    const outcome = this.#outcome;
-    const session = this.#session;
-    try {
-      const changing = show(this.#request, outcome, session, this.#context, item);
-      if (changing instanceof Promise) {
-        changing.then(() => session.endWait(outcome), (error) => this.failed(error));
-        return;
-      }
-    } catch (error) {
-      return this.failed(error);
-    }
-    session.endWait(outcome);
-  }
-
-  failed(error: unknown): void {
-    this.#outcome.fail(failureOf(error, this.#context));
-    this.#session.endWait(this.#outcome);
-  }
 }
 
 function show(

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { assert } from "../errors.ts";
 import type { TimedBatch } from "../observe/timing.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
@@ -40,9 +39,6 @@ export class Session {
   /** Is told when {@linkcode arrived} has grown much. */
   owner: { grew(): void } | undefined = undefined;
   #told = 0;
-  /** How many requests wait for the store without a promise of their own, and what they have in common. */
-  #waits = 0;
-  #allThere: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param id the connection's number, as `stats conns` and `watch` tell it
@@ -68,30 +64,6 @@ export class Session {
     const { rights } = this;
     if (rights === undefined) return true;
     return key === undefined ? rights.has(Right.list) : rights.shows(key);
-  }
-
-  /**
-   * Begins a wait for what comes of a request, which {@linkcode endWait} ends.
-   *
-   * @returns a promise that resolves when no such wait is left: requests that wait together are answered
-   * together
-   */
-  beginWait(outcome: Outcome): Promise<void> {
-    outcome.isAwaited = true;
-    this.#waits++;
-    this.#allThere ??= Promise.withResolvers();
-    return this.#allThere.promise;
-  }
-
-  /** Says that it is known what came of a request. */
-  endWait(outcome: Outcome): void {
-    assert(outcome.isAwaited, "a wait ends once");
-    outcome.isAwaited = false;
-    this.arrive(outcome);
-    if (--this.#waits > 0) return;
-    const all = this.#allThere;
-    this.#allThere = undefined;
-    all!.resolve();
   }
 
   /** Counts a value that was waited for. */

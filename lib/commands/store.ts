@@ -9,13 +9,13 @@ import { Kind } from "../observe/watch.ts";
 import { fits } from "../protocol/limits.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
-import type { Changed, Item, NewItem, Swapped, Waiter } from "../storage/contract.ts";
+import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
-import { failureOf } from "./failure_of.ts";
 import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
+import { promised, type Running, Waiting } from "./waiting.ts";
 
 /** What may come of a store. */
 type Stored = "stored" | "notStored" | "exists" | "notFound";
@@ -26,13 +26,16 @@ export function store(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { counters, prefixes } = context;
   counters.cmd_set++;
   if (prefixes.enabled) prefixes.set(request.key);
   const telling = tellLookup(request, session, context);
   if (telling !== undefined) {
-    return telling.then(() => storeOrDrop(request, outcome, session, context));
+    return telling.then(() => {
+      const running = storeOrDrop(request, outcome, session, context);
+      if (running !== undefined) return promised(running);
+    });
   }
   return storeOrDrop(request, outcome, session, context);
 }
@@ -42,13 +45,11 @@ function storeOrDrop(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   if (!request.dropsOld) return storeAs(request, outcome, session, context);
   try {
     const done = storeAs(request, outcome, session, context);
-    if (!(done instanceof Promise)) return;
-    // A writer sees to that itself.
-    if (outcome.isAwaited) return done;
+    if (!(done instanceof Promise)) return done;
     return done.catch((error) => dropOld(error, request, outcome, session, context));
   } catch (error) {
     return dropOld(error, request, outcome, session, context);
@@ -60,7 +61,7 @@ function storeAs(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { mode, compares, invalidates } = request;
   if (mode === "append" || mode === "prepend") {
     return change(request, outcome, session, context, (item) => extended(request, context, item));
@@ -86,61 +87,17 @@ function storeAs(
   }
   const expected = compares ? { cas: request.cas } : mode === "add" ? "absent" : "any";
   const { store } = context;
-  if (store.swapFor !== undefined) {
-    const waiting = session.beginWait(outcome);
-    const writer = new Writer(request, outcome, session, context, item.value.length);
-    store.swapFor(request.key, expected, item, session.batch, writer);
-    return outcome.isAwaited ? waiting : undefined;
+  if (store.swapLater !== undefined) {
+    const recover = request.dropsOld ? dropOld : undefined;
+    const waiting = Waiting.of(request, outcome, session, context, tell, recover);
+    store.swapLater(request.key, expected, item, session.batch, waiting);
+    return waiting;
   }
   const swapped = store.swap(request.key, expected, item, session.batch);
   if (swapped instanceof Promise) {
-    const { length } = item.value;
-    return swapped.then((swapped) => tell(request, outcome, session, context, swapped, length));
+    return swapped.then((swapped) => tell(request, outcome, session, context, swapped));
   }
-  tell(request, outcome, session, context, swapped, item.value.length);
-}
-
-/** Who waits until an item is stored. */
-class Writer implements Waiter<Swapped> {
-  readonly #request: Request;
-  readonly #outcome: Outcome;
-  readonly #session: Session;
-  readonly #context: Context;
-  readonly #size: number;
-
-  constructor(
-    request: Request,
-    outcome: Outcome,
-    session: Session,
-    context: Context,
-    size: number,
-  ) {
-    this.#request = request;
-    this.#outcome = outcome;
-    this.#session = session;
-    this.#context = context;
-    this.#size = size;
-  }
-
-  done(swapped: Swapped): void {
-    try {
-      tell(this.#request, this.#outcome, this.#session, this.#context, swapped, this.#size);
-    } catch (error) {
-      return this.#fail(error);
-    }
-    this.#session.endWait(this.#outcome);
-  }
-
-  failed(error: unknown): void {
-    if (!this.#request.dropsOld || !(error instanceof OutOfSpaceError)) return this.#fail(error);
-    const dropping = dropOld(error, this.#request, this.#outcome, this.#session, this.#context);
-    dropping.catch((error) => this.#fail(error));
-  }
-
-  #fail(error: unknown): void {
-    this.#outcome.fail(failureOf(error, this.#context));
-    this.#session.endWait(this.#outcome);
-  }
+  tell(request, outcome, session, context, swapped);
 }
 
 /** The item that a request brings. `exptime` as the client gave it. */
@@ -244,8 +201,8 @@ function tell(
   session: Session,
   context: Context,
   swapped: Swapped,
-  size: number,
 ): void {
+  const size = request.valueEnd - request.valueStart;
   if (typeof swapped === "bigint") {
     finish(request, outcome, session, context, "stored", swapped, size);
   } else {

@@ -182,8 +182,6 @@ const NO_ENTRIES: readonly Entry[] = [];
 /** What came of one request. Which fields count depends on {@linkcode code}. */
 export class Outcome {
   code: Code = "silent";
-  /** Whether the store is still waited for, so that the rest says nothing yet. */
-  isAwaited = false;
   /** The item of a `value`, as it was before this request touched it. */
   item: Shown = NOTHING;
   /** Whether its reader is to renew it, or somebody else was told so before. */

@@ -1,4 +1,5 @@
 import { type Access, commands } from "../commands/table.ts";
+import type { Running } from "../commands/waiting.ts";
 import { KeyHash } from "../key_hash.ts";
 import { Outcome } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
@@ -24,7 +25,7 @@ type Use = typeof Use[keyof typeof Use];
 export class Exchange {
   readonly request = new Request();
   readonly outcome = new Outcome();
-  running: Promise<void> | undefined = undefined;
+  running: Running | undefined = undefined;
 
   /** Lets go of what it refers to, once it is answered. */
   release(): void {
@@ -41,7 +42,9 @@ export class Exchange {
  * request on no single key waits for all, and all for it.
  */
 export class Window {
-  readonly #pending: Exchange[] = [];
+  #pending: Exchange[] = [];
+  /** Those that were taken and are not yet answered. */
+  #taken: Exchange[] = [];
   /**
    * The keys in hand by {@linkcode nameOf}, one for each request on a single key. They are few: to look
    * through them costs less than a table of them.
@@ -86,6 +89,8 @@ export class Window {
   admits(request: Request): boolean {
     this.#named = undefined;
     if (this.isEmpty) return true;
+    // A request that waits alone has no name.
+    if (this.#pending.length === 1) this.#note(this.#pending[0]!.request);
     const { access } = commands[request.op];
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
@@ -98,16 +103,11 @@ export class Window {
       : use === Use.changed && this.#store.ordered === true;
   }
 
-  add(exchange: Exchange, running: Promise<void> | undefined): void {
+  add(exchange: Exchange, running: Running | undefined): void {
     const { request, outcome } = exchange;
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
-    else {
-      const name = this.#named === request ? this.#name : nameOf(request);
-      if (this.#nameCount === this.#names.length) this.#grow();
-      this.#changes[this.#nameCount] = access === "write" ? 1 : 0;
-      this.#names[this.#nameCount++] = name;
-    }
+    if (!this.isEmpty) this.#note(request);
     if (running !== undefined) {
       this.#bytes += this.#sizeOf(request, access);
       if (isRetrieval(request)) this.#retrievals++;
@@ -119,17 +119,36 @@ export class Window {
     this.#pending.push(exchange);
   }
 
-  /** Empties the window. The caller waits for the outcomes, one after the other. */
+  /**
+   * Empties the window. The caller waits for the outcomes, one after the other, and says then that they are
+   * {@linkcode answered}.
+   */
   take(): Exchange[] {
-    this.#named = undefined;
     this.#nameCount = 0;
     this.#retrievals = this.#bytes = 0;
     this.#closed = false;
-    return this.#pending.splice(0);
+    const taken = this.#pending;
+    this.#pending = this.#taken;
+    return this.#taken = taken;
   }
 
-  /** Tells how many bytes the replies to `count` retrievals came to. */
-  learn(count: number, bytes: number): void {
+  /** Notes a key that is in hand, and whether it is changed. */
+  #note(request: Request): void {
+    const { access } = commands[request.op];
+    if (access === "none") return;
+    const name = this.#named === request ? this.#name : nameOf(request);
+    if (this.#nameCount === this.#names.length) this.#grow();
+    this.#changes[this.#nameCount] = access === "write" ? 1 : 0;
+    this.#names[this.#nameCount++] = name;
+  }
+
+  /**
+   * What was taken is answered.
+   *
+   * @param bytes what the replies to the `count` retrievals among it came to
+   */
+  answered(count: number, bytes: number): void {
+    this.#taken.length = 0;
     if (count === 0 || this.#store.sizeOf !== undefined) return;
     // Larger values may come again: the window opens by steps and closes immediately.
     this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));

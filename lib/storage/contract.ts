@@ -57,8 +57,10 @@
  *     was called, counts it as reclaimed, and leaves all others as they are.
  * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor. A store has it only where
  *     it has items at hand without an object for each.
- * 19. {@linkcode Store.readFor} and {@linkcode Store.swapFor} are `read` and `swap` whose results a waiter is
- *     told instead of a promise. What it is told is its own.
+ * 19. A store that answers many calls together may have {@linkcode Store.readLater} and
+ *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
+ *     {@linkcode Waiter} is told in the place of a promise: once, at times before they have returned.
+ *     What point 2 says of a result holds for that, and what the waiter is told is its own, as with a promise.
  *
  * @module
  */
@@ -196,6 +198,12 @@ export interface Updated<R> {
   readonly result: R;
 }
 
+/** Is told what came of a call, in the place of a promise: point 19. It throws nothing. */
+export interface Waiter<T> {
+  settle(result: T): void;
+  fail(error: unknown): void;
+}
+
 /** An item without its value, as a listing shows it. */
 export interface Listed extends Attributes {
   readonly key: Uint8Array;
@@ -221,14 +229,6 @@ export interface StoreInfo {
   readonly index?: { readonly places: number; readonly bytes: number };
   /** Figures of this kind of store, for `stats <store>`: name without spaces, value. */
   readonly own: ReadonlyArray<readonly [name: string, value: string | number]>;
-}
-
-/** Who waits for the result of a call to a store, in the place of a promise. It is told once. */
-export interface Waiter<T> {
-  /** Takes the result. Never throws. */
-  done(result: T): void;
-  /** Takes the error. Never throws. */
-  failed(error: unknown): void;
 }
 
 /** Where items are kept. The module's text is the contract. */
@@ -264,13 +264,16 @@ export interface Store {
     batch: Batch,
   ): Awaitable<Swapped>;
 
-  /**
-   * {@linkcode read} and {@linkcode swap} for a waiter, who is told as soon as the result is there, at
-   * times before the call returns. A store that waits each time has them: a promise for each of many
-   * calls, and what hangs on it, costs as much as the call.
-   */
-  readFor?(key: Uint8Array, batch: Batch, peek: boolean, waiter: Waiter<Item | undefined>): void;
-  swapFor?(
+  /** {@linkcode read}, whose waiter is told where this returns nothing: point 19. */
+  readLater?(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): Item | undefined;
+
+  /** {@linkcode swap}, whose waiter is told what came of it: point 19. */
+  swapLater?(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,

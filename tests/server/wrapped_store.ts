@@ -113,11 +113,16 @@ export class TellingStore extends SlowStore {
   /** What a read or a swap fails with, where the test wants it to. */
   failing: (next?: NewItem | null) => Error | undefined = () => undefined;
 
-  readFor(key: Uint8Array, batch: Batch, peek: boolean, waiter: Waiter<Item | undefined>): void {
+  readLater(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): undefined {
     this.#tell(() => copyOf(this.memory.read(key, batch, peek) as Item | undefined), waiter);
   }
 
-  swapFor(
+  swapLater(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
@@ -130,8 +135,8 @@ export class TellingStore extends SlowStore {
   #tell<T>(run: () => T, waiter: Waiter<T>, next?: NewItem | null): void {
     const failure = this.failing(next);
     void this.later(() => {
-      if (failure === undefined) waiter.done(run());
-      else waiter.failed(failure);
+      if (failure === undefined) waiter.settle(run());
+      else waiter.fail(failure);
     });
   }
 }

@@ -41,11 +41,14 @@ export class Caller {
     return this.store.read(key, this.#batch, peek);
   }
 
-  /** What the store tells a waiter that reads, where it has `readFor`. */
+  /** What the store tells a waiter that reads, where it has such reads. */
   tell(key: Uint8Array): Promise<Item | undefined> | undefined {
     const { store } = this;
-    if (store.readFor === undefined) return undefined;
-    return new Promise((done, failed) => store.readFor!(key, this.#batch, true, { done, failed }));
+    if (store.readLater === undefined) return undefined;
+    return new Promise((settle, fail) => {
+      const found = store.readLater!(key, this.#batch, true, { settle, fail });
+      if (found !== undefined) settle(found);
+    });
   }
 
   /** The store's `find` as a peek, where it has one: the key stands amid other bytes. */

@@ -72,11 +72,11 @@ export class Read extends Request {
   }
 
   protected refuse(error: Error): void {
-    this.#waiter.failed(error);
+    this.#waiter.fail(error);
   }
 
   protected answer(reply: Reply): void {
-    if (reply === null) return this.#waiter.done(undefined);
+    if (reply === null) return this.#waiter.settle(undefined);
     const bytes = reply as Buffer;
     if (!isItem(bytes)) {
       this.#scope.foundForeign();
@@ -85,13 +85,13 @@ export class Read extends Request {
     const revision = revisionOf(bytes);
     if (revision < this.#scope.flushed()) {
       this.#scope.foundFlushed();
-      return this.#waiter.done(undefined);
+      return this.#waiter.settle(undefined);
     }
     const { accesses } = this.#scope;
     const key = this.key;
     const seconds = this.#seconds;
     const seen = seconds < 0 ? accesses.of(key, revision) : accesses.note(key, revision, seconds);
-    this.#waiter.done(readItem(bytes, seen));
+    this.#waiter.settle(readItem(bytes, seen));
   }
 }
 
@@ -146,11 +146,11 @@ export class Put extends Request {
   }
 
   protected refuse(error: Error): void {
-    this.#waiter.failed(error);
+    this.#waiter.fail(error);
   }
 
   protected answer(): void {
-    this.#waiter.done(this.#item.cas || BigInt(this.#revision));
+    this.#waiter.settle(this.#item.cas || BigInt(this.#revision));
   }
 }
 
@@ -261,13 +261,13 @@ export class Swap extends ScriptRequest {
   }
 
   protected refuse(error: Error): void {
-    this.#waiter.failed(error);
+    this.#waiter.fail(error);
   }
 
   protected answer(reply: Reply): void {
-    if (reply === 0) this.#waiter.done("absent");
-    else if (reply === 2) this.#waiter.done("exists");
-    else this.#waiter.done(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
+    if (reply === 0) this.#waiter.settle("absent");
+    else if (reply === 2) this.#waiter.settle("exists");
+    else this.#waiter.settle(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
   }
 
   protected override hasChanged(reply: Reply): boolean {

@@ -109,14 +109,19 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
-    return new Promise((done, failed) => this.readFor(key, batch, peek, { done, failed }));
+    return new Promise((settle, fail) => void this.readLater(key, batch, peek, { settle, fail }));
   }
 
-  readFor(key: Uint8Array, batch: Batch, peek: boolean, waiter: Waiter<Item | undefined>): void {
+  readLater(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): undefined {
     const deadline = this.#now() + this.timeout - TICK;
     const request = new Read(key, deadline, this, peek ? -1 : batch.seconds, waiter);
-    if (this.#isKnown()) return this.#nodes.send(request);
-    this.#whenKnown(key.length, deadline, () => this.#nodes.send(request), waiter);
+    if (this.#isKnown()) this.#nodes.send(request);
+    else this.#whenKnown(key.length, deadline, () => this.#nodes.send(request), waiter);
   }
 
   swap(
@@ -125,12 +130,12 @@ class RedisStore implements Store, Scope, Sweepable {
     next: NewItem | null,
     batch: Batch,
   ): Promise<Swapped> {
-    return new Promise((done, failed) =>
-      this.swapFor(key, expected, next, batch, { done, failed })
+    return new Promise((settle, fail) =>
+      this.swapLater(key, expected, next, batch, { settle, fail })
     );
   }
 
-  swapFor(
+  swapLater(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
@@ -291,12 +296,12 @@ class RedisStore implements Store, Scope, Sweepable {
     size: number,
     deadline: number,
     then: () => void,
-    waiter: { failed(error: unknown): void },
+    waiter: { fail(error: unknown): void },
   ): void {
-    if (this.#closed) return waiter.failed(new StoreError("The Redis store is closed"));
+    if (this.#closed) return waiter.fail(new StoreError("The Redis store is closed"));
     if (this.#waiting > MOST_UNANSWERED) {
       this.#counters.refused++;
-      return waiter.failed(new StoreError("Redis is too slow: too many requests wait for it"));
+      return waiter.fail(new StoreError("Redis is too slow: too many requests wait for it"));
     }
     this.#waiting += size;
     this.#ledger.refresh().finally(() => this.#waiting -= size).then(() => {
@@ -304,8 +309,8 @@ class RedisStore implements Store, Scope, Sweepable {
       // So many may have waited that the revisions are used up again.
       if (this.#ledger.isFresh(now)) then();
       else if (now < deadline) this.#whenKnown(size, deadline, then, waiter);
-      else waiter.failed(new StoreError(`Redis did not answer within ${this.timeout} ms`));
-    }, (error) => waiter.failed(error));
+      else waiter.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
+    }, (error) => waiter.fail(error));
   }
 
   /** All keys of the database but the ledger's, where the whole database is kvs's. */

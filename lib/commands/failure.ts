@@ -1,5 +1,5 @@
 /**
- * What a client is told of an error.
+ * What a client is told of what went wrong.
  *
  * @module
  */
