@@ -215,7 +215,7 @@ export class Connection {
       if (timing !== undefined) this.session.timed = timing.begin();
       const running = this.#run();
       if (running === undefined) this.#ran();
-      else running.then(this.#ran).catch(this.#failed);
+      else running.then(this.#ran, this.#failed);
     } catch (error) {
       this.#failed(error);
     }
@@ -223,9 +223,23 @@ export class Connection {
 
   /** Makes it last. */
   readonly #ran = (): void => {
-    const committing = this.#commit();
-    if (committing === undefined) this.#answerAll();
-    else committing.then(this.#answerAll).catch(this.#failed);
+    try {
+      const committed = this.#context.store.commit(this.session.batch);
+      if (committed instanceof Promise) committed.then(this.#answerAll, this.#undone);
+      else this.#answerAll();
+    } catch (error) {
+      this.#undone(error);
+    }
+  };
+
+  /** Answers that it has not come to last. */
+  readonly #undone = (error: unknown): void => {
+    try {
+      this.#takeBack(error);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#answerAll();
   };
 
   /** Answers it. */
@@ -606,19 +620,15 @@ export class Connection {
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
-    const committing = this.#commit();
-    return committing === undefined ? this.#send() : committing.then(() => this.#send());
-  }
-
-  /** Makes what was run last, or takes the replies back. A promise only where there is a wait; it never rejects. */
-  #commit(): Promise<void> | undefined {
     try {
       const committed = this.#context.store.commit(this.session.batch);
-      if (committed instanceof Promise) return committed.catch(this.#takeBack);
+      if (committed instanceof Promise) {
+        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
+      }
     } catch (error) {
       this.#takeBack(error);
     }
-    return undefined;
+    return this.#send();
   }
 
   /** Whether requests that were begun have no reply yet. */
@@ -647,11 +657,11 @@ export class Connection {
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
-  readonly #takeBack = (error: unknown): void => {
+  #takeBack(error: unknown): void {
     const { counters } = this.#context;
     const failure = failureOf(error, this.#context);
     countRefusal(counters, failure, this.#replies.takeBack(this.#dialect!, failure));
-  };
+  }
 
   async #write(): Promise<void> {
     const written = await this.#beginWrite();
