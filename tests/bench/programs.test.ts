@@ -39,6 +39,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a profile divides a server's CPU time among its parts",
+  ...linuxOnly,
+  async fn() {
+    const args = ["--connections", "2", "--keys", "100", "--seconds", "300ms", "--json"];
+    const { code, out, err } = await run("profile.ts", ...args);
+    assertEquals(code, 0, err);
+    const parts = JSON.parse(out).rows.map(({ part }: { part: string }) => part);
+    assertEquals(new Set(parts).size, parts.length);
+    // Which of them so short a run meets is chance.
+    assert(parts.length > 1, out);
+  },
+});
+
+Deno.test({
   name: "bench-fsync sets kvs beside Redis under each policy",
   ignore: linuxOnly.ignore || await versionOf(["redis-server", "--version"]) === undefined,
   async fn() {
