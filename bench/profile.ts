@@ -125,13 +125,13 @@ async function sharesOf(directory: string): Promise<Map<string, number>> {
 }
 
 /** Native functions of the runtime, and what of the work is theirs. */
-const NATIVE: Record<string, string> = {
-  "op_write": "write to the client",
-  "op_read": "read from the client",
-  "writeBuffer": "write to Redis",
-  "op_node_fs_write_sync": "write to the disk",
-  "(garbage collector)": "garbage collection",
-};
+const NATIVE = new Map([
+  ["op_write", "write to the client"],
+  ["op_read", "read from the client"],
+  ["writeBuffer", "write to Redis"],
+  ["op_node_fs_write_sync", "write to the disk"],
+  ["(garbage collector)", "garbage collection"],
+]);
 /** What happens once. */
 const ONCE = /^\(idle\)$|op_fs_open|load_?ext|lazyLoad|op_close|op_net_accept/i;
 /** Parts by where their code lies, the first that fits. */
@@ -147,7 +147,7 @@ const RUNTIME = "runtime: event loop, promises, ops";
 
 function partOf({ functionName, url }: Profile["nodes"][number]["callFrame"]): string | undefined {
   if (ONCE.test(functionName)) return undefined;
-  return NATIVE[functionName] ?? PLACES.find(([place]) => place.test(url))?.[1] ?? RUNTIME;
+  return NATIVE.get(functionName) ?? PLACES.find(([place]) => place.test(url))?.[1] ?? RUNTIME;
 }
 
 function text(rows: readonly Row[], options: Options): string {
