@@ -388,9 +388,9 @@ export class Connection {
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
   async #runOn(dialect: Dialect, running: Running | undefined): Promise<void> {
-    const { store, limits } = this.#context;
+    const { store, limits, requestsPerTurn } = this.#context;
     const window = this.#window ??= new Window(store, limits.itemSize);
-    for (;;) {
+    for (let turns = 1;; turns++) {
       const { request, outcome } = this.#inWork;
       if (request.op === "login") {
         // What follows is read by what came of it.
@@ -406,7 +406,7 @@ export class Connection {
       this.#turn.request();
       this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
-      if (this.#turn.isOver) await this.#yield();
+      if (this.#turn.isOver || turns % requestsPerTurn === 0) await this.#yield();
       const next = this.#inWork;
       if (this.#left || !dialect.next(this.#input, next.request)) break;
       this.#countReply(next.request);
