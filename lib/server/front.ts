@@ -31,6 +31,8 @@ export interface Front extends Connections {
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
+  /** By how much the event loops of other threads were late at most, in seconds each, in their order. */
+  loopLag(): readonly number[];
   /**
    * Certificates were read again, and where it says so the users: other threads read them too.
    *
@@ -72,7 +74,7 @@ export class OneThread implements Front {
   }
 
   start(context: Context): Promise<void> {
-    this.#server = new Server(context, policyOf(this.#configuration));
+    this.#server = new Server(context, policyOf(this.#configuration, this.#tls?.by));
     return Promise.resolve();
   }
 
@@ -112,6 +114,10 @@ export class OneThread implements Front {
 
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[] {
     return this.#server.talkers(order, most);
+  }
+
+  loopLag(): readonly number[] {
+    return [];
   }
 
   reload(): Promise<number> {

@@ -140,6 +140,7 @@ async function serveObserved(
       configuration,
       log: observation.log.say,
       renew: (user) => access.users?.renew(user),
+      onExchanged: observation.storeHooks.onExchanged,
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })
@@ -180,6 +181,7 @@ async function serveObserved(
         moreSettings: () => access.settings,
         timing: observation.timing,
         events: observation.log.events,
+        watch: () => observation.watch,
         shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
         started: clock.now(),
       },

@@ -8,10 +8,11 @@ import type { Context } from "../../commands/context.ts";
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { ExitError, messageOf } from "../../errors.ts";
-import { type WatchedLine, Watchers } from "../../observe/watch.ts";
+import { MAX_WATCHERS, type WatchedLine, Watchers } from "../../observe/watch.ts";
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
+import type { Exchanged } from "../../storage/exchanges.ts";
 import type { Configuration } from "../configuration.ts";
 import { listen, type Place } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
@@ -19,12 +20,11 @@ import type { Talker } from "../talkers.ts";
 import type { OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
 import { Pulse } from "./heartbeat.ts";
+import { ownExchanged } from "./exchange_notes.ts";
 import { Line } from "./line.ts";
 import { runOrder } from "./orders.ts";
 import { Sums } from "./sums.ts";
 
-/** Watchers of one server, at most (memcached's `WATCHER_LIMIT`). */
-const MAX_WATCHERS = 20;
 /** Milliseconds between two times that workers are asked what they have counted, for whoever does not wait. */
 const INTERVAL = 1000;
 
@@ -39,6 +39,8 @@ export interface Duties {
   readonly frame: (number: number, frame: ArrayBuffer) => void;
   /** Who a user is now; `undefined` where it is nobody any more. */
   readonly renew: (user: User) => User | undefined;
+  /** Told of exchanges of the workers' own stores, where somebody counts them. */
+  readonly onExchanged: ((exchanged: Exchanged) => void) | undefined;
   /** What a worker runs, where it is not the usual module. */
   readonly module?: URL;
 }
@@ -200,6 +202,10 @@ export class Threads implements Connections {
     return this.#sums.limits();
   }
 
+  loopLag(): readonly number[] {
+    return this.#sums.snapshots.flatMap(({ loopLag }) => loopLag ?? []);
+  }
+
   connectionsBy(): ConnectionCount[] {
     return this.#sums.connectionsBy();
   }
@@ -234,6 +240,9 @@ export class Threads implements Connections {
     return {
       log: ({ line, level }) => this.#duties.log(line, level),
       timed: (told) => this.#context.timing?.take(told),
+      exchanged: (all) => {
+        for (const told of all) this.#duties.onExchanged?.(ownExchanged(told));
+      },
       run: (order) => this.#run(order),
       scan: (id) => this.#scan(id),
       endScan: async (id) => {
