@@ -24,20 +24,31 @@ take_stock_of_apis
 if [[ $KVS_STORE == disk ]]; then
   take_stock bucket address instance
 else
-  take_stock bucket address instance group template
+  take_stock bucket address instance group template health-check
 fi
+if needs_users || needs_tls; then take_stock secret; fi
 
 if $dry_run; then
   found[instance/$server]="$KVS_ZONE RUNNING OLD"
   found[instance/$client]="$KVS_ZONE RUNNING OLD"
   found[group/$group]=$group-OLD$'\t'$KVS_SERVER_COUNT
   found[address/$address]=ADDRESS
+  found[health-check/$health_check]=$(expected_health_check)
+  found[secret/$users_secret]=yes
+  found[secret/$tls_secret]=yes
 fi
 if [[ $KVS_STORE == disk ]]; then
   exists instance "$server" || fail "There is no VM $server in project $KVS_PROJECT: run infra/create.sh first."
 else
   exists group "$group" || fail "There is no group $group in project $KVS_PROJECT: run infra/create.sh first."
 fi
+
+# The group would make servers anew that answer well, where its check expects another answer.
+if grouped && [[ ${found[health-check/$health_check]:-} != $(expected_health_check) ]]; then
+  fail "The health check $health_check was not made for KVS_AUTH=$KVS_AUTH and KVS_TLS=$KVS_TLS. Set them as they were, or" \
+    "make the servers anew, which leaves the items where they are: infra/destroy.sh, then infra/create.sh."
+fi
+find_access
 
 upload_release
 if [[ $KVS_STORE == redis ]]; then find_redis; fi
@@ -121,6 +132,19 @@ balanced() {
   done
 }
 
+# A VM that was made before it was to be copied has a token that may only read.
+check_copy_scope() {
+  copied || return 0
+  local vm="$server --zone=$KVS_ZONE --project=$KVS_PROJECT"
+  ask devstorage.read_write compute instances describe "$server" "--zone=$KVS_ZONE" \
+    "--format=value(serviceAccounts[0].scopes)"
+  [[ $answer == *devstorage.@(read_write|full_control)* || $answer == *auth/cloud-platform* ]] ||
+    fail "$server may not write to buckets, as copies have to. Its scopes change while it is stopped, for a minute:" \
+      $'\n'"gcloud compute instances stop $vm" \
+      $'\n'"gcloud compute instances set-service-account $vm --service-account=$server_email --scopes=$(server_scopes)" \
+      $'\n'"gcloud compute instances start $vm"
+}
+
 update_group() {
   local old size name zone members updated=()
   read -r old size <<<"${found[group/$group]}"
@@ -155,6 +179,7 @@ update_group() {
 }
 
 if [[ $KVS_STORE == disk ]]; then
+  check_copy_scope
   step "Server: told its new release, it restarts its server in about a second"
   vm_metadata server
   update_vm "$server" "$KVS_ZONE"

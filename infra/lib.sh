@@ -1,5 +1,5 @@
-# What create.sh, deploy.sh, status.sh and destroy.sh share: settings, flags, names; and, from files of their own,
-# running gcloud, what exists already, releases, Redis, and what a virtual machine is told.
+# What create.sh, deploy.sh, rotate.sh, status.sh and destroy.sh share: settings, flags, names; and, from files of their
+# own, running gcloud, what exists already, releases, Redis, who may log in, and what a virtual machine is told.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the scripts that source this use what looks unused here
 
@@ -58,19 +58,25 @@ check_settings() {
     usage_error "KVS_REDIS_KIND takes instance, cluster or valkey, not '$KVS_REDIS_KIND'."
   [[ $KVS_REDIS_AUTH =~ ^(required|none)$ ]] ||
     usage_error "KVS_REDIS_AUTH takes required or none, not '$KVS_REDIS_AUTH'."
+  [[ $KVS_AUTH =~ ^(required|none)$ ]] ||
+    usage_error "KVS_AUTH takes required or none, not '$KVS_AUTH'."
+  [[ $KVS_AUTH_USER =~ ^[A-Za-z0-9_.-]{1,64}$ ]] ||
+    usage_error "KVS_AUTH_USER takes up to 64 letters, digits, dots, hyphens and underscores, not '$KVS_AUTH_USER'."
   [[ -z $KVS_MAINTENANCE || $KVS_MAINTENANCE =~ ^(mon|tues|wednes|thurs|fri|satur|sun)day\ ([0-9]|1[0-9]|2[0-3])$ ]] ||
     usage_error "KVS_MAINTENANCE takes a day and an hour such as 'sunday 3', not '$KVS_MAINTENANCE'."
   [[ -z $KVS_KMS_KEY || $KVS_KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
     usage_error "KVS_KMS_KEY takes projects/P/locations/R/keyRings/K/cryptoKeys/N, not '$KVS_KMS_KEY'."
+  [[ $KVS_COPY_TO =~ ^gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/[^\"\'\\\|[:space:]]+)?$ ]] ||
+    usage_error "KVS_COPY_TO takes gs://BUCKET/PREFIX, not '$KVS_COPY_TO'."
   [[ $KVS_ZONE == "$KVS_REGION"-? ]] ||
     usage_error "KVS_ZONE '$KVS_ZONE' is not in KVS_REGION '$KVS_REGION'."
   local name value
-  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
-    KVS_READY_TIMEOUT; do
+  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_COPY_DAYS KVS_REDIS_GB \
+    KVS_REDIS_SHARDS KVS_READY_TIMEOUT; do
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."
   done
-  for name in KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
+  for name in KVS_TLS KVS_COPIES KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
     [[ ${!name} =~ ^(yes|no)$ ]] || usage_error "$name takes yes or no, not '${!name}'."
   done
   for value in $KVS_SERVER_ENV; do
@@ -106,6 +112,9 @@ name_things() {
   redis=$KVS_NAME
   redis_policy=$KVS_NAME-redis
   redis_secret=$KVS_NAME-redis-url
+  users_secret=$KVS_NAME-users
+  tls_secret=$KVS_NAME-tls
+  authority_secret=$KVS_NAME-authority
   bin_bucket=gs://$KVS_BIN_BUCKET
   data_bucket=gs://$KVS_BUCKET
 }
@@ -134,6 +143,16 @@ grouped() {
   [[ $KVS_STORE != disk ]]
 }
 
+# Whether the disk is copied to a bucket all the time.
+copied() {
+  [[ $KVS_STORE == disk && $KVS_COPIES == yes ]]
+}
+
+# Whether the server reaches nobody but its clients.
+shut_in() {
+  [[ $KVS_STORE == disk ]] && ! copied
+}
+
 # Whether the servers log in to Redis with the access token of their account.
 redis_iam() {
   [[ $KVS_STORE == redis && $KVS_REDIS_KIND != instance && $KVS_REDIS_AUTH == required ]]
@@ -159,6 +178,8 @@ source "$infra/stock.sh"
 source "$infra/release.sh"
 # shellcheck source=redis.sh
 source "$infra/redis.sh"
+# shellcheck source=access.sh
+source "$infra/access.sh"
 # shellcheck source=machines.sh
 source "$infra/machines.sh"
 # shellcheck source=monitoring.sh

@@ -40,6 +40,37 @@ variable "port" {
   default = 11211
 }
 
+variable "auth" {
+  type        = string
+  default     = "required"
+  description = "required: clients log in, by a password in Secret Manager. none: whoever reaches the address may do all"
+  validation {
+    condition     = contains(["required", "none"], var.auth)
+    error_message = "required or none."
+  }
+}
+
+variable "auth_user" {
+  type    = string
+  default = "app"
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{1,64}$", var.auth_user))
+    error_message = "Up to 64 letters, digits, dots, hyphens and underscores."
+  }
+}
+
+variable "auth_passwords" {
+  type        = list(number)
+  default     = [1]
+  description = "The passwords that are good, by numbers of yours, the client's first: [2, 1] adds one, [2] ends the old one"
+}
+
+variable "tls" {
+  type        = bool
+  default     = false
+  description = "Whether the servers speak TLS and nothing else, with a certificate of an authority made for them"
+}
+
 variable "server_env" {
   type        = map(string)
   default     = {}
@@ -162,6 +193,34 @@ variable "disk_type" {
 variable "snapshot_days" {
   type    = number
   default = 7
+}
+
+variable "copies" {
+  type        = bool
+  default     = false
+  description = "Whether the disk is copied to a bucket all the time, and a new disk begins with what is there"
+}
+
+variable "copy_to" {
+  type        = string
+  default     = ""
+  description = "Where the copies are, gs://BUCKET/PREFIX in a bucket that is there; one is made where empty"
+  validation {
+    condition     = var.copy_to == "" || can(regex("^gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.+)?$", var.copy_to))
+    error_message = "gs://BUCKET/PREFIX, or nothing."
+  }
+}
+
+variable "copy_location" {
+  type        = string
+  default     = ""
+  description = "Of the copies' bucket: another region, a dual-region or EU outlive the loss of the region; the region where empty"
+}
+
+variable "copy_days" {
+  type        = number
+  default     = 7
+  description = "Any moment of so many days can be restored"
 }
 
 variable "redis_kind" {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { evicts } from "./figures/process.ts";
 import type { Source } from "./figures/row.ts";
 import { bounds, type Histogram, quantileOf } from "./histogram.ts";
 import type { Timing } from "./timing.ts";
@@ -36,11 +37,12 @@ const rates: Readonly<Record<string, Count>> = {
   hits: ({ counters }) => counters.get_hits,
   bytesIn: ({ counters }) => counters.bytes_read,
   bytesOut: ({ counters }) => counters.bytes_written,
-  evictions: ({ store }) => store.evictions,
+  evictions: (source) => evicts(source) ? source.store.evictions : NaN,
   syncs: own("syncs"),
   read: own("compaction_read_bytes"),
   moved: own("compaction_moved_bytes"),
   freed: own("compaction_freed_bytes"),
+  copied: ({ copies }) => copies?.sentBytes ?? NaN,
   requests: (source) =>
     source.storeName === "gcs" ? own("requests")(source) : own("redis_requests")(source),
   retries: (source) =>
@@ -74,6 +76,7 @@ const states: Readonly<Record<string, Count>> = {
     return Number.isNaN(since) ? NaN : since === 0 ? 0 : Math.max(0, source.now / 1000 - since);
   },
   syncMs: own("last_sync_ms"),
+  copyLag: ({ copies }) => copies?.lag ?? NaN,
   inFlight: (source) =>
     own(source.storeName === "redis" ? "redis_requests_in_flight" : "requests_in_flight")(source),
   lag: ({ watch }) => (watch === undefined ? NaN : Math.max(...watch.loopLag)) * 1000,

@@ -39,6 +39,13 @@ Deno.test("each setting of the scripts is one of Terraform's, under the same nam
   assertEquals(missing, []);
 });
 
+Deno.test("the servers' options about access are those of the scripts", async () => {
+  const options = (text: string) => found(text, /(KVS_(?:AUTH_FILE|ENABLE_\w+|SSL_\w+)=[^"\s]+)/g);
+  const scripts = options(await read("machines.sh"));
+  assertEquals(scripts.length, 5);
+  assertEquals(options(await read("terraform/main.tf")), scripts);
+});
+
 Deno.test("a machine is told by Terraform what the scripts tell it", async () => {
   const keys = (text: string) =>
     new Set(found(text, /\b((?:kvs|enable|block|serial)-[a-z-]+) *=/g));
@@ -47,4 +54,11 @@ Deno.test("a machine is told by Terraform what the scripts tell it", async () =>
   scripts.delete("kvs-drain");
   const terraform = keys((await read("terraform/main.tf")) + (await read("terraform/machines.tf")));
   assertEquals([...terraform].sort(), [...scripts].sort());
+});
+
+Deno.test("a server gets from Terraform the options that the scripts give it", async () => {
+  const [, script] = (await read("machines.sh")).match(/^server_options\(\) \{\n(.*?)^\}/ms)!;
+  const [, terraform] = (await read("terraform/main.tf")).match(/ options = (.*?)\n {2}\)\)/s)!;
+  const names = (text: string) => new Set(found(text, /"(KVS_[A-Z_]+)=/g));
+  assertEquals([...names(terraform)].sort(), [...names(script)].sort());
 });

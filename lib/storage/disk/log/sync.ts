@@ -36,6 +36,9 @@ export interface SyncEvents {
 export class Syncer {
   /** The position up to which the log is on the medium. */
   synced: number;
+  /** Where the last sync that succeeded has ended, and when it began, in milliseconds since 1970. */
+  reached: number;
+  reachedAt = 0;
   /** Syncs so far, and how long the last one took, in milliseconds. */
   count = 0;
   lastMilliseconds = 0;
@@ -68,7 +71,7 @@ export class Syncer {
     this.#log = log;
     this.#events = events;
 
-    this.synced = log.written;
+    this.synced = this.reached = log.written;
   }
 
   /** Whether a sync is under way. */
@@ -130,6 +133,7 @@ export class Syncer {
         this.#events.begins(target);
         const isWaitedFor = this.#pace.next();
         const began = performance.now();
+        const beganAt = Date.now();
         try {
           if (log.namesUnsynced) {
             log.namesUnsynced = false;
@@ -155,7 +159,8 @@ export class Syncer {
         }
         log.unsynced.splice(0, sealed.length);
         assert(target >= this.synced, "what is on the medium stays there");
-        this.synced = target;
+        this.synced = this.reached = target;
+        this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;
         if (isWaitedFor) this.#pace.took(this.lastMilliseconds);
