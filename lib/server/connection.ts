@@ -63,8 +63,6 @@ const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
 const MUCH = 4 * 1024;
 
-const NO_ROOM = new Uint8Array(0);
-
 /**
  * The request and outcome that all connections of this thread fill in place, one after another: as long as
  * nothing is waited for, no other runs meanwhile. Where something is, the connection keeps them and
@@ -118,10 +116,6 @@ export class Connection {
   #lost = false;
   /** Whether it receives a stream of what happens. */
   #watching = false;
-  /** Where the read under way puts what comes. */
-  #room: Uint8Array = NO_ROOM;
-  /** To be called when it has ended; nothing before it is served, and after that. */
-  #served: (() => void) | undefined;
   /** Why it ended, for those who watch. */
   closeReason: CloseReason = "normal";
 
@@ -147,159 +141,87 @@ export class Connection {
   }
 
   /** Serves the client until it leaves, or the server ends it. Never rejects. */
-  serve(): Promise<void> {
-    this.#surroundings.rounds.join();
-    return new Promise((resolve) => {
-      this.#served = resolve;
-      this.#next();
-    });
-  }
-
-  // A turn goes from one of the following to the next: a chunk is read, run, made to last, answered. They
-  // are made once a connection, so that a turn costs no closure, no async function, and no promise beyond
-  // those of the socket. What goes wrong in any of them ends in #failed.
-
-  /** Begins the next turn: waits for its place in line. */
-  #next(): void {
-    this.#reading = true;
-    if (this.#turn.isOver) this.#yield().then(this.#begin).catch(this.#failed);
-    else this.#begin();
-  }
-
-  readonly #begin = (): void => {
-    if (this.#surroundings.rounds.next(this.#prepare)) this.#prepare();
-  };
-
-  /** Gets ready for a chunk, and waits where memory is short. */
-  readonly #prepare = (): void => {
+  async serve(): Promise<void> {
+    const { rounds } = this.#surroundings;
+    const { timing } = this.#context;
+    rounds.join();
     try {
-      this.#room = this.#input.room();
-      this.#account();
-      const turn = this.#surroundings.memory.turn(this);
-      if (turn === undefined) this.#read();
-      else turn.then(this.#read).catch(this.#failed);
-    } catch (error) {
-      this.#failed(error);
-    }
-  };
-
-  /** Reads a chunk, put where the receive buffer wants it. */
-  readonly #read = (): void => {
-    this.#socket.read(this.#room).then(this.#took, this.#tookNothing);
-  };
-
-  readonly #tookNothing = (error: unknown): void => {
-    this.#surroundings.rounds.readDone();
-    this.#failed(error);
-  };
-
-  /** Runs what has come. */
-  readonly #took = (count: number | null): void => {
-    const surroundings = this.#surroundings;
-    surroundings.rounds.readDone();
-    this.#reading = false;
-    try {
-      if (count === null) return this.#finish();
-      // More may have come already where the room is full; else the next read waits, and others run.
-      if (count < this.#room.length) this.#turn.begin();
-      else this.#turn.bytes(count);
-      const { counters, live, timing } = this.#context;
-      counters.bytes_read += count;
-      this.received += count;
-      this.batches++;
-      if (live.verbosity > 2) this.#traceBytes("read", count);
-      this.#input.added(count);
-      this.#dialect ??= this.#chooseDialect();
-      if (this.#dialect === undefined) return this.#finish();
-      this.session.batch.seconds = surroundings.seconds;
-      if (timing !== undefined) this.session.timed = timing.begin();
-      const running = this.#run();
-      if (running === undefined) this.#ran();
-      else running.then(this.#ran, this.#failed);
-    } catch (error) {
-      this.#failed(error);
-    }
-  };
-
-  /** Makes it last. */
-  readonly #ran = (): void => {
-    try {
-      const committed = this.#context.store.commit(this.session.batch);
-      if (committed instanceof Promise) committed.then(this.#answerAll, this.#undone);
-      else this.#answerAll();
-    } catch (error) {
-      this.#undone(error);
-    }
-  };
-
-  /** Answers that it has not come to last. */
-  readonly #undone = (error: unknown): void => {
-    try {
-      this.#takeBack(error);
-    } catch (error) {
-      return this.#failed(error);
-    }
-    this.#answerAll();
-  };
-
-  /** Answers it. */
-  readonly #answerAll = (): void => {
-    try {
-      if (this.#hasReplies()) this.#beginWrite().then(this.#answered, this.#failed);
-      else this.#turned();
-    } catch (error) {
-      this.#failed(error);
-    }
-  };
-
-  /** Goes on when the first part of the replies, and mostly all, was written. */
-  readonly #answered = (written: number): void => {
-    this.#surroundings.rounds.writeDone();
-    try {
-      if (written < this.#out.length) {
-        this.#writeRest(written).then(this.#turned).catch(this.#failed);
-      } else {
-        this.#written();
-        this.#turned();
+      for await (const count of this) {
+        this.#input.added(count);
+        this.#dialect ??= this.#chooseDialect();
+        if (this.#dialect === undefined) break;
+        this.session.batch.seconds = this.#surroundings.seconds;
+        if (timing !== undefined) this.session.timed = timing.begin();
+        const running = this.#run();
+        if (running !== undefined) await running;
+        const committed = this.#commit();
+        if (committed !== undefined) await committed;
+        if (this.#hasReplies()) {
+          // Not by #write, an async function, whose promise each batch would cost.
+          const rest = this.#wrote(await this.#beginWrite());
+          if (rest !== undefined) await rest;
+        }
+        if (this.session.timed !== undefined) timing!.end(this.session.timed, this.session.id);
+        if (this.#ending) break;
       }
     } catch (error) {
-      this.#failed(error);
+      this.closeReason = "error";
+      if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
+      // A client that goes away in the middle is no news.
+      if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
+    } finally {
+      rounds.leave();
+      // What still comes from the store is nobody's any more.
+      this.session.owner = undefined;
+      this.close();
+      // Memory that requests are still carried out from is for the garbage collector.
+      if (!this.#isWaited) {
+        this.#input.release();
+        this.#out.release();
+      }
     }
-  };
+  }
 
-  /** Ends the turn. */
-  readonly #turned = (): void => {
-    const { session } = this;
-    if (session.timed !== undefined) this.#context.timing!.end(session.timed, session.id);
-    if (this.#ending) this.#finish();
-    else this.#next();
-  };
-
-  /** Something went wrong, which may be no more than that the client has gone. */
-  readonly #failed = (error: unknown): void => {
-    if (this.#served === undefined) return;
-    this.closeReason = "error";
-    if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
-    // A client that goes away in the middle is no news.
-    if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
-    this.#finish();
-  };
-
-  /** Ends it, once. */
-  #finish(): void {
-    const served = this.#served;
-    if (served === undefined) return;
-    this.#served = undefined;
-    this.#surroundings.rounds.leave();
-    // What still comes from the store is nobody's any more.
-    this.session.owner = undefined;
-    this.close();
-    // Memory that requests are still carried out from is for the garbage collector.
-    if (!this.#isWaited) {
-      this.#input.release();
-      this.#out.release();
-    }
-    served();
+  /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */
+  [Symbol.asyncIterator](): AsyncIterator<number> {
+    const { rounds, memory } = this.#surroundings;
+    // Made once: a chunk costs no closure, and no promise beyond those of the read.
+    const step = { done: false as const, value: 0 };
+    let room: Uint8Array;
+    let goOn: () => void;
+    const next = () => {
+      this.#reading = true;
+      return this.#turn.isOver ? this.#yield().then(begin) : begin();
+    };
+    const begin = () => rounds.next(go) ? prepare() : new Promise<void>(hold).then(prepare);
+    const hold = (resolve: () => void) => void (goOn = resolve);
+    const go = () => goOn();
+    const prepare = () => {
+      room = this.#input.room();
+      this.#account();
+      const turn = memory.turn(this);
+      return turn === undefined ? read() : turn.then(read);
+    };
+    const read = () => this.#socket.read(room).then(take, fail);
+    const fail = (error: unknown): never => {
+      rounds.readDone();
+      throw error;
+    };
+    const take = (count: number | null): IteratorResult<number> => {
+      rounds.readDone();
+      this.#reading = false;
+      if (count === null) return { done: true, value: undefined };
+      // More may have come already where the room is full; else the next read waits, and others run.
+      if (count < room.length) this.#turn.begin();
+      else this.#turn.bytes(count);
+      this.#context.counters.bytes_read += count;
+      this.received += count;
+      this.batches++;
+      if (this.#context.live.verbosity > 2) this.#traceBytes("read", count);
+      step.value = count;
+      return step;
+    };
+    return { next };
   }
 
   /** The protocol that its client speaks; `none` as long as nothing has come. */
@@ -620,15 +542,20 @@ export class Connection {
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
+    const committed = this.#commit();
+    if (committed !== undefined) return committed.then(() => this.#send());
+    return this.#send();
+  }
+
+  /** Makes what was run last; where it has not come to last, the replies say so. */
+  #commit(): Promise<void> | undefined {
     try {
       const committed = this.#context.store.commit(this.session.batch);
-      if (committed instanceof Promise) {
-        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
-      }
+      if (committed instanceof Promise) return committed.catch((error) => this.#takeBack(error));
     } catch (error) {
       this.#takeBack(error);
     }
-    return this.#send();
+    return undefined;
   }
 
   /** Whether requests that were begun have no reply yet. */
@@ -664,10 +591,7 @@ export class Connection {
   }
 
   async #write(): Promise<void> {
-    const written = await this.#beginWrite();
-    this.#surroundings.rounds.writeDone();
-    if (written < this.#out.length) await this.#writeRest(written);
-    else this.#written();
+    await this.#wrote(await this.#beginWrite());
   }
 
   /** Sends the replies, or as many of them as there is room for: how many bytes. */
@@ -678,6 +602,14 @@ export class Connection {
     this.sent += bytes.length;
     if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
     return this.#socket.write(bytes);
+  }
+
+  /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
+  #wrote(written: number): Promise<void> | undefined {
+    this.#surroundings.rounds.writeDone();
+    if (written < this.#out.length) return this.#writeRest(written);
+    this.#written();
+    return undefined;
   }
 
   async #writeRest(written: number): Promise<void> {
