@@ -213,7 +213,12 @@ export class Tenure {
     const early = LEAST_PAUSE - this.age;
     if (early > 0 && !this.#hurries) await clock.sleep(early, signal);
     for (;;) {
-      const head = { ...this.#head, ...change, beat: this.#head.beat + 1 };
+      const head = {
+        ...this.#head,
+        released: false,
+        ...change,
+        beat: this.#head.beat + 1,
+      };
       const replaced = await place.replace(HEAD, encodeHead(head), this.#generation);
       if (replaced !== "changed") {
         this.#head = head;

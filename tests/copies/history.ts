@@ -13,6 +13,7 @@ import type { CopyClock } from "../../lib/copies/copy_clock.ts";
 import { type Destination, DestinationError } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, readManifest } from "../../lib/copies/moments.ts";
+import { pieceName } from "../../lib/copies/names.ts";
 import { chooseMoment, finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
 import { Retention } from "../../lib/copies/retention.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
@@ -107,6 +108,7 @@ export class History {
     this.disarm();
     await this.copyWhole();
     await this.checkAll();
+    await this.checkClean();
     await this.store?.close();
   }
 
@@ -135,8 +137,9 @@ export class History {
     const by = random.below(3);
     if (by === 0) {
       this.files.fault = () => {
-        if (left-- === 0) this.kill();
-        return undefined;
+        if (left-- !== 0) return undefined;
+        this.kill();
+        return "EIO";
       };
       return;
     }
@@ -149,6 +152,8 @@ export class History {
     };
   }
 
+  /** Whether the process was killed, and there is no other yet. */
+  isDead = false;
   wrong: () => "lost" | "refused" | undefined = () => undefined;
 
   disarm(): void {
@@ -158,6 +163,7 @@ export class History {
 
   kill(): void {
     this.kills++;
+    this.isDead = true;
     if (this.process !== undefined) this.process.destination.killed = true;
     this.files.powerCut(this.random.chance(0.4));
     this.files.fault = () => undefined;
@@ -165,10 +171,8 @@ export class History {
 
   /** Whether an error is what a dead process sees. */
   isOfKill(error: unknown): boolean {
-    const killed = this.process?.destination.killed ?? true;
-    return error instanceof KilledError || killed && error instanceof Error &&
-        // A power cut in the middle of a call may have taken the file that it is about.
-        (/EIO/.test(String(error)) || (error as { code?: string }).code !== undefined ||
+    return error instanceof KilledError || this.isDead && error instanceof Error &&
+        (/EIO/.test(String(error)) || /EIO/.test(String((error as { code?: string }).code)) ||
           error instanceof StoreError);
   }
 
@@ -194,6 +198,7 @@ export class History {
 
   async open(): Promise<void> {
     this.process = undefined;
+    this.isDead = false;
     this.store = await callerOf(openDiskStore({
       directory: DIRECTORY,
       files: this.files.mount(),
@@ -207,6 +212,7 @@ export class History {
 
   /** Takes the head and begins to copy, if that is not done. */
   async copies(): Promise<Process> {
+    if (this.isDead) throw new KilledError();
     if (this.process !== undefined) return this.process;
     const destination = this.bucket.open(() => this.wrong());
     const files = this.files.mount();
@@ -359,6 +365,33 @@ export class History {
     }
   }
 
+  /** When all is past, what is there is what two moments need, and nothing else. */
+  async checkClean(): Promise<void> {
+    this.kill();
+    await this.restart();
+    for (let moment = 0; moment < 2; moment++) {
+      for (let part = 0; part < 10; part++) {
+        await this.write(3);
+        await this.copyWhole();
+      }
+      this.clock.time += this.retention + 2 * HOUR;
+    }
+    await this.write(1);
+    await this.copyWhole();
+    const destination = this.bucket.open();
+    const { head } = (await readHead(destination))!;
+    const moments = await Array.fromAsync(momentsOf(destination, head));
+    const needed = new Set(["head", ...moments.map(({ name }) => name)]);
+    for (const { name } of moments) {
+      for (const { pieces } of (await readManifest(destination, name))!.segments) {
+        for (const piece of pieces) needed.add(pieceName(piece));
+      }
+    }
+    const there = (await Array.fromAsync(destination.list(""))).map(({ name }) => name);
+    assertEquals(there, [...needed].sort(), `seed ${this.seed}`);
+    assertEquals(moments.length, 2);
+  }
+
   /** Restores any moment. */
   async checkOne(): Promise<void> {
     const destination = this.bucket.open();
@@ -412,19 +445,16 @@ export class History {
 
   /** The number of the last change of a state, which must be one that was. */
   assertWas(found: State, what: string): number {
-    const number = Number(found.get("n") ?? 0);
-    const candidates = [this.states.get(number), ...this.halves.get(number) ?? []];
+    const told = found.get("n");
     // A flush takes the number with it, until the next record brings it back.
-    if (!found.has("n")) {
-      for (const halves of this.halves.values()) {
-        candidates.push(...halves.filter((s) => !s.has("n")));
-      }
+    const numbers = told === undefined ? [...this.states.keys()].reverse() : [Number(told)];
+    for (const number of numbers) {
+      const candidates = [this.states.get(number)!, ...this.halves.get(number) ?? []];
+      if (candidates.some((state) => isSame(state, found))) return number;
     }
-    assert(
-      candidates.some((state) => state !== undefined && isSame(state, found)),
+    throw new Error(
       `seed ${this.seed}: ${what}: a state that never was: ${JSON.stringify([...found])}`,
     );
-    return number;
   }
 }
 

@@ -211,8 +211,9 @@ Deno.test("litestream 136: whenever a restore is interrupted, no server starts o
     const files = new FaultyFiles(new Random(at));
     let left = at;
     files.fault = () => {
-      if (left-- === 0) files.powerCut(at % 3 === 0);
-      return undefined;
+      if (left-- !== 0) return undefined;
+      files.powerCut(at % 3 === 0);
+      return "EIO";
     };
     whole = await restored(destination, chosen, machine.clock, files).then(
       () => left >= 0,
