@@ -15,8 +15,6 @@ import type { Place } from "./head.ts";
 import { Retention } from "./retention.ts";
 import { FencedError, Tenure } from "./tenure.ts";
 
-/** Milliseconds after which a head that nobody has replaced is free. */
-export const LEASE = 30_000;
 /** Milliseconds after which something is tried again that has failed: first, and at most. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
@@ -118,14 +116,10 @@ export class Copying {
   /** Copies a last moment, releases the head, and ends. */
   stop(): void {
     this.#stopping = true;
+    this.#tenure?.hurry();
     this.#awake.abort();
   }
 
-  /** Ends whatever is under way. */
-  abandon(): void {
-    this.stop();
-    this.#over.abort();
-  }
 
   async #run(): Promise<void> {
     try {

@@ -7,7 +7,6 @@
 import type { Files } from "../storage/disk/fs/files.ts";
 import { behindPlace, Copier, ownOfMoment } from "./copier.ts";
 import type { CopyClock } from "./copy_clock.ts";
-import { LEASE } from "./copying.ts";
 import type { Destination } from "./destination.ts";
 import { momentOfDirectory } from "./directory_moment.ts";
 import type { CopyManifest } from "./manifest.ts";
@@ -23,6 +22,7 @@ export interface OnceOptions {
   readonly clock: CopyClock;
   /** Milliseconds. */
   readonly retention: number;
+  readonly lease: number;
   readonly held: number;
   readonly by: string;
   readonly say: (line: string) => void;
@@ -45,15 +45,14 @@ export interface OnceReport {
  * @throws {ExitError} if the directory cannot be trusted
  */
 export async function copyDirectoryOnce(options: OnceOptions): Promise<OnceReport> {
-  const { destination, place, files, directory, clock, retention, held, by, say } = options;
+  const { destination, place, files, directory, clock, retention, lease, held, by, say } = options;
   const isServed = files.isLocked(directory);
   const lock = isServed ? undefined : files.lock(directory);
   try {
     const moment = () => momentOfDirectory(files, directory, isServed);
     const first = await moment();
     const tenure = await Tenure.take({
-      ...{ destination, place, files, directory, clock, by },
-      lease: LEASE,
+      ...{ destination, place, files, directory, clock, lease, by },
       isImpatient: true,
       behind: (place) => behindPlace(files, directory, first, place),
       waits: (head) => say(`${destination.url} is ${head.by}'s: waiting whether it gives a sign`),

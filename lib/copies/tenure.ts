@@ -7,7 +7,7 @@
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { Destination } from "./destination.ts";
 import { DestinationError } from "./destination.ts";
-import type { CopyClock } from "./copy_clock.ts";
+import { type CopyClock, PauseEnded } from "./copy_clock.ts";
 import { decodeHead, encodeHead, epochsAfter, type Head, type Place, RESTORE_GAP } from "./head.ts";
 import { type Identity, identityName, newClaim, readIdentity, writeIdentity } from "./identity.ts";
 import { HEAD, MANIFESTS } from "./names.ts";
@@ -211,7 +211,12 @@ export class Tenure {
   async #replace(change: Partial<Head>): Promise<void> {
     const { place, destination, clock, signal } = this.#options;
     const early = LEAST_PAUSE - this.age;
-    if (early > 0 && !this.#hurries) await clock.sleep(early, signal);
+    if (early > 0 && !this.#hurries) {
+      await clock.sleep(early, signal).catch((error) => {
+        // A process that ends does not wait, and writes all the same.
+        if (!(error instanceof PauseEnded)) throw error;
+      });
+    }
     for (;;) {
       const head = {
         ...this.#head,

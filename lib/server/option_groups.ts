@@ -49,6 +49,7 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "copyInterval",
     "copyRetention",
     "copyFence",
+    "copyLease",
     "copyHeld",
     "copyHead",
     "copyBandwidth",

@@ -183,6 +183,13 @@ export const serverOptions = {
     default: "stop",
     help: "disk: what to do when another server has taken over the copies: stop, or serve without",
   }),
+  copyLease: duration({
+    flags: "--copy-lease",
+    min: 6000,
+    max: 3_600_000,
+    default: 30_000,
+    help: "disk: how long a server must give no sign before another may take over its copies",
+  }),
   copyHeld: size({
     flags: "--copy-held",
     default: 1024 * MIB,

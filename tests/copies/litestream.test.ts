@@ -1,13 +1,13 @@
 /** What went wrong with copies of others: the reports of Litestream that issue 21 names, each as a test. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { Copying, type CopyReport, LEASE } from "../../lib/copies/copying.ts";
+import { Copying, type CopyReport } from "../../lib/copies/copying.ts";
 import { readManifest } from "../../lib/copies/moments.ts";
 import { chooseMoment } from "../../lib/copies/restore.ts";
 import { readHead } from "../../lib/copies/tenure.ts";
 import { ExitError } from "../../lib/errors.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
-import { stateOf, TestClock } from "./history.ts";
+import { LEASE, stateOf, TestClock } from "./history.ts";
 import { contentOf, DIRECTORY, Machine, momentNames, openStore, restored } from "./machine.ts";
 import { MemoryBucket } from "./memory_destination.ts";
 

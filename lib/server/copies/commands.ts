@@ -44,14 +44,14 @@ export async function copyOnce(configuration: Configuration, say: SayLine): Prom
   }
   const settings = copySettings(configuration);
   if (settings === undefined) throw new ExitError("copy --once needs --copy-to URL", Exit.usage);
-  const { directory, retention, held, by, bandwidth } = settings;
+  const { directory, retention, lease, held, by, bandwidth } = settings;
   return await withCopies(
     configuration,
     settings.to,
     { bandwidth },
     async ({ destination, place }) => {
       const done = await copyDirectoryOnce({
-        ...{ destination, place, directory, retention, held, by, say },
+        ...{ destination, place, directory, retention, lease, held, by, say },
         files: systemFiles,
         clock: machineClock,
       });

@@ -5,13 +5,15 @@
  */
 
 import type { CopyReport } from "../../copies/copying.ts";
+import { machineClock } from "../../copies/copy_clock.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import type { Say } from "../../log_level.ts";
-import type { CopyFigures, CopyState } from "../../observe/figures/copies.ts";
+import type { CopyFigures } from "../../observe/figures/copies.ts";
 import type { Store } from "../../storage/contract.ts";
 import { Line } from "../threads/line.ts";
 import type { CopyCalls, StoreCalls } from "./calls.ts";
 import type { CopySettings } from "./settings.ts";
+import { CopyStanding } from "./standing.ts";
 
 /** Milliseconds that a stop waits for the last copy. */
 const STOP_TIME = 10_000;
@@ -19,9 +21,6 @@ const STOP_TIME = 10_000;
 const LOOK_TIME = 5000;
 /** Milliseconds between two looks whether copies keep up. */
 const INTERVAL = 1000;
-/** So many intervals, and at least so many seconds, are late. */
-const LATE_INTERVALS = 3;
-const LATE_SECONDS = 60;
 
 /** The copies of one server. */
 export class Copies {
@@ -30,23 +29,22 @@ export class Copies {
   /** Resolves when it is known how they stand, or that cannot be known soon. */
   readonly looked: Promise<void>;
 
-  readonly #settings: CopySettings;
   readonly #say: Say;
   readonly #worker: Worker;
   readonly #line: Line<CopyCalls, StoreCalls>;
   readonly #fence: (why: string) => void;
   readonly #look: () => void;
   #store: Store | undefined;
-  #report: CopyReport | undefined;
-  /** When all was copied last, by `performance.now()`. */
-  #cleanAt = performance.now();
+  readonly #standing: CopyStanding;
   #isBehind = false;
-  /** Why the thread does nothing any more. */
-  #died = "";
   #timer: ReturnType<typeof setInterval> | undefined;
 
   private constructor(settings: CopySettings, say: Say) {
-    this.#settings = settings;
+    this.#standing = new CopyStanding(
+      settings.interval,
+      machineClock,
+      () => this.#store?.momentPosition,
+    );
     this.#say = say;
     const fenced = Promise.withResolvers<string>();
     this.fenced = fenced.promise;
@@ -95,7 +93,6 @@ export class Copies {
   /** Copies a store from now on. */
   copy(store: Store): void {
     this.#store = store;
-    this.#cleanAt = performance.now();
     this.#timer = setInterval(() => this.#watch(), INTERVAL);
     setTimeout(this.#look, LOOK_TIME);
     this.#line.tell("copy", undefined);
@@ -103,22 +100,7 @@ export class Copies {
 
   /** How they stand. */
   figures(): CopyFigures {
-    const report = this.#report;
-    const lag = this.#lag();
-    return {
-      state: this.#state(lag),
-      reason: this.#reason(lag),
-      lag: Math.round(lag * 10) / 10,
-      lastSuccess: Math.floor((report?.lastSuccess ?? 0) / 1000),
-      errors: report?.errors ?? 0,
-      sentBytes: report?.sentBytes ?? 0,
-      sentObjects: report?.sentObjects ?? 0,
-      heldBytes: report?.heldBytes ?? 0,
-      removed: report?.removed ?? 0,
-      kept: report?.kept ?? 0,
-      moments: report?.manifests ?? 0,
-      epoch: report?.epoch ?? 0,
-    };
+    return this.#standing.figures;
   }
 
   /** Copies what was acknowledged last, as far as there is time for it, and ends. */
@@ -132,9 +114,9 @@ export class Copies {
       .then(() => "", (error) => messageOf(error));
     const problem = await Promise.race([stopped, late]);
     clearTimeout(timer);
-    const lag = this.#lag();
+    const { lag, reason } = this.#standing.figures;
     if (problem !== "" || lag > 0) {
-      const why = problem || this.#reason(lag) || "the last copy did not come about";
+      const why = problem || reason || "the last copy did not come about";
       this.#say(`the copies end ${lag.toFixed(1)} s before the server: ${why}`, "notice");
     }
     this.end();
@@ -155,58 +137,30 @@ export class Copies {
   }
 
   #take(report: CopyReport): void {
-    this.#report = report;
-    const clean = performance.now() - Math.max(0, Date.now() - report.cleanAt);
-    this.#cleanAt = Math.max(this.#cleanAt, clean);
+    this.#standing.take(report);
     if (report.state === "fenced") this.#fence(report.reason);
     // The first report of a round under way says no more than that there is one.
     if (report.state !== "waiting" || report.reason !== "") this.#look();
   }
 
-  /** Seconds for which there may be a change that is in no copy. */
-  #lag(): number {
-    const now = performance.now();
-    const position = this.#store?.momentPosition;
-    if (position === undefined) return 0;
-    if (position <= (this.#report?.position ?? 0)) this.#cleanAt = now;
-    return (now - this.#cleanAt) / 1000;
-  }
-
-  #isLate(lag: number): boolean {
-    return lag > Math.max(LATE_SECONDS, LATE_INTERVALS * this.#settings.interval / 1000);
-  }
-
-  #state(lag: number): CopyState {
-    if (this.#died !== "") return "failing";
-    const state = this.#report?.state ?? "waiting";
-    return state === "copying" && this.#isLate(lag) ? "behind" : state;
-  }
-
-  #reason(lag: number): string {
-    if (this.#died !== "") return this.#died;
-    if (this.#report?.state === "copying" && this.#isLate(lag)) {
-      return `changes of the last ${Math.round(lag)} s are in no copy`;
-    }
-    return this.#report?.reason ?? "";
-  }
-
   /** Says once when copies do not keep up, and once when they do again. */
   #watch(): void {
-    const lag = this.#lag();
-    const isBehind = this.#state(lag) === "behind";
+    const { state, reason } = this.#standing.figures;
+    const isBehind = state === "behind";
     if (isBehind === this.#isBehind) return;
     this.#isBehind = isBehind;
     this.#say(
-      isBehind ? `copies are behind: ${this.#reason(lag)}` : "copies are behind no more",
+      isBehind ? `copies are behind: ${reason}` : "copies are behind no more",
       "warning",
     );
   }
 
   #die(why: string): void {
-    if (this.#died !== "") return;
-    this.#died = `the thread that copies has failed: ${why}`;
-    this.#say(`${this.#died}; the server goes on, a restart copies again`, "error");
-    this.#deaths.resolve(this.#died);
+    const standing = this.#standing;
+    if (standing.failure !== "") return;
+    standing.failure = `the thread that copies has failed: ${why}`;
+    this.#say(`${standing.failure}; the server goes on, a restart copies again`, "error");
+    this.#deaths.resolve(standing.failure);
     this.#look();
   }
 

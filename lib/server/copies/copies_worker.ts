@@ -8,7 +8,7 @@
 /// <reference lib="webworker" />
 
 import { machineClock } from "../../copies/copy_clock.ts";
-import { Copying, LEASE } from "../../copies/copying.ts";
+import { Copying } from "../../copies/copying.ts";
 import type { Destination } from "../../copies/destination.ts";
 import { openDestination } from "../../copies/open.ts";
 import { restoreIfEmpty } from "../../copies/takeover.ts";
@@ -48,13 +48,12 @@ class CopyingThread implements CopyCalls {
   }
 
   async restore(): Promise<string | undefined> {
-    const { directory, by } = this.#settings;
+    const { directory, by, lease } = this.#settings;
     try {
       const restored = await restoreIfEmpty({
-        ...{ destination: this.#destination, place: this.#place, directory, by },
+        ...{ destination: this.#destination, place: this.#place, directory, by, lease },
         files: systemFiles,
         clock: machineClock,
-        lease: LEASE,
         say: (line) => this.#say(line),
         signal: this.#over.signal,
       });
@@ -67,14 +66,13 @@ class CopyingThread implements CopyCalls {
   }
 
   copy(): void {
-    const { directory, interval, retention, held, by } = this.#settings;
+    const { directory, interval, retention, lease, held, by } = this.#settings;
     this.#kept.abort();
     this.#copying = new Copying({
       ...{ destination: this.#destination, place: this.#place, directory },
-      ...{ interval, retention, held, by },
+      ...{ interval, retention, lease, held, by },
       files: systemFiles,
       clock: machineClock,
-      lease: LEASE,
       moment: (whole) => line.call("moment", whole),
       report: (report) => line.tell("report", report),
       say: (text, isGood) => this.#say(text, isGood ? "notice" : "warning"),

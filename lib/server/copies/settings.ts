@@ -21,6 +21,7 @@ export interface CopySettings {
   /** Milliseconds. */
   readonly interval: number;
   readonly retention: number;
+  readonly lease: number;
   /** Bytes, and bytes a second. */
   readonly held: number;
   readonly bandwidth: number | undefined;
@@ -35,6 +36,7 @@ type Options = Pick<
   | "copyInterval"
   | "copyRetention"
   | "copyHeld"
+  | "copyLease"
   | "copyBandwidth"
   | "gcsEndpoint"
   | "dataDir"
@@ -57,6 +59,7 @@ export function copySettings(options: Options): CopySettings | undefined {
     directory: options.dataDir,
     interval: options.copyInterval,
     retention: copyRetention === 0 ? Infinity : copyRetention,
+    lease: options.copyLease,
     held: options.copyHeld,
     bandwidth: copyBandwidth === 0 ? undefined : copyBandwidth,
     by: `${nameOfMachine()}:${options.dataDir}, process ${Deno.pid}`,
