@@ -36,6 +36,8 @@ resource "google_compute_instance" "server" {
     google_storage_bucket_object.sums,
     google_storage_bucket_iam_member.bin,
     google_storage_bucket_iam_member.copies,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
   ]
 }
 
@@ -76,6 +78,8 @@ resource "google_compute_instance_template" "server" {
     google_storage_bucket_iam_member.data,
     google_secret_manager_secret_version.redis_url,
     google_secret_manager_secret_iam_member.redis_url,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
   ]
   lifecycle {
     create_before_destroy = true
@@ -89,10 +93,22 @@ resource "google_compute_health_check" "kvs" {
   timeout_sec         = 5
   healthy_threshold   = 1
   unhealthy_threshold = 3
-  tcp_health_check {
-    port     = var.port
-    request  = "version\n"
-    response = "VERSION"
+  # Where one must log in first, that is the answer.
+  dynamic "tcp_health_check" {
+    for_each = var.tls ? [] : [var.port]
+    content {
+      port     = tcp_health_check.value
+      request  = "version\n"
+      response = local.users ? "CLIENT_ERROR unauthenticated" : "VERSION"
+    }
+  }
+  dynamic "ssl_health_check" {
+    for_each = var.tls ? [var.port] : []
+    content {
+      port     = ssl_health_check.value
+      request  = "version\n"
+      response = local.users ? "CLIENT_ERROR unauthenticated" : "VERSION"
+    }
   }
   depends_on = [google_project_service.apis]
 }
@@ -156,10 +172,12 @@ resource "google_compute_instance" "client" {
   zone                      = local.zone
   machine_type              = var.client_machine_type
   allow_stopping_for_update = true
-  metadata = merge(local.common_metadata, {
-    kvs-role    = "client"
-    kvs-servers = "${google_compute_address.kvs.address}:${var.port}"
-  })
+  metadata = merge(
+    local.common_metadata,
+    { kvs-role = "client", kvs-servers = "${google_compute_address.kvs.address}:${var.port}" },
+    local.users ? { kvs-users-secret = local.users_secret } : {},
+    var.tls ? { kvs-ca = tls_self_signed_cert.authority[0].cert_pem } : {},
+  )
   boot_disk {
     kms_key_self_link = local.kms_key
     initialize_params {
@@ -172,15 +190,24 @@ resource "google_compute_instance" "client" {
     subnetwork = google_compute_subnetwork.kvs.id
   }
   service_account {
-    email  = google_service_account.client.email
-    scopes = concat(local.narrow_scopes, ["https://www.googleapis.com/auth/devstorage.read_only"])
+    email = google_service_account.client.email
+    scopes = (
+      local.users ?
+      ["https://www.googleapis.com/auth/cloud-platform"] :
+      concat(local.narrow_scopes, ["https://www.googleapis.com/auth/devstorage.read_only"])
+    )
   }
   shielded_instance_config {
     enable_secure_boot          = true
     enable_vtpm                 = true
     enable_integrity_monitoring = true
   }
-  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+  depends_on = [
+    google_storage_bucket_object.sums,
+    google_storage_bucket_iam_member.bin,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
+  ]
 }
 
 # Debian's own updates, each Sunday, one zone after another: the group's other servers answer meanwhile.
