@@ -9,11 +9,11 @@ usage() {
 Usage: [KVS_PROJECT=demo] [...] infra/destroy.sh [--data] [--yes] [--dry-run]
 
 Removes what infra/create.sh made, after asking. Items are kept: the data disk with its snapshots, the bucket of
-its copies or of the items and Redis, which lives in the network, stay, and so do the password and the authority of the
-certificate, which clients know. infra/create.sh finds them again.
+its copies or of the items and Redis, which lives in the network, stay, and so do the password and the authority of
+the certificate, which clients know. infra/create.sh finds them again.
 
-  --data      the items too: data disk, snapshots, copies, bucket of the items, Redis; password and certificate. Nothing
-              brings them back
+  --data      the items too: data disk, snapshots, copies, bucket of the items, Redis; password and certificate.
+              Nothing brings them back
   --yes       do not ask
   --dry-run   print the gcloud commands that would remove everything of any store, one a line; needs no credentials
   -h, --help  this text

@@ -39,9 +39,9 @@ declare -A listing=(
   [peering]="compute networks peerings list --flatten=peerings[] --format=value(peerings.name)"
   [bin-role]="storage buckets get-iam-policy gs://$KVS_BIN_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [data-role]="storage buckets get-iam-policy gs://$KVS_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
-  [copy-role]="storage buckets get-iam-policy gs://$copy_bucket --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [users-role]="secrets get-iam-policy $KVS_NAME-users --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [tls-role]="secrets get-iam-policy $KVS_NAME-tls --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [copy-role]="storage buckets get-iam-policy gs://$copy_bucket --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [secret-role]="secrets get-iam-policy $KVS_NAME-redis-url --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
 )
 

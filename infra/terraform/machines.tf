@@ -35,9 +35,9 @@ resource "google_compute_instance" "server" {
   depends_on = [
     google_storage_bucket_object.sums,
     google_storage_bucket_iam_member.bin,
-    google_storage_bucket_iam_member.copies,
     google_secret_manager_secret_iam_member.users,
     google_secret_manager_secret_iam_member.tls,
+    google_storage_bucket_iam_member.copies,
   ]
 }
 

@@ -54,8 +54,8 @@
       ["Compaction under way for", seconds, { compactingFor: "so far" }],
     ],
     Copies: [
-      ["Sent a second", bytes, { copied: "copies" }],
-      ["Late by", seconds, { copyLag: "oldest change that is in none" }],
+      ["Copied a second", bytes, { copied: "sent" }],
+      ["Copies late by", seconds, { copyLag: "oldest change that is in none" }],
     ],
     "Requests to the store": [
       ["Requests a second", count, { requests: "requests", retries: "retries" }],
