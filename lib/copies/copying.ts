@@ -80,6 +80,8 @@ export class Copying {
   #failures = 0;
   #running: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
+  /** Another has the head, as a sign of life has found. */
+  #lost: FencedError | undefined;
   #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = {
     state: "waiting",
     reason: "",
@@ -126,12 +128,16 @@ export class Copying {
       this.#report.epoch = this.#tenure.head.epoch;
       this.#tell("copying", "");
       this.#beating = this.#tenure.keep(this.#over.signal, (error) => {
-        // The next round finds out what is to be done about it.
-        if (error instanceof FencedError) this.#awake.abort();
+        if (!(error instanceof FencedError)) return;
+        // A round that finds nothing to copy would not ask for the head.
+        this.#lost = error;
+        this.#awake.abort();
       });
       while (!this.#stopping) {
         await this.#turn(false);
+        if (this.#lost !== undefined) throw this.#lost;
         await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
+        if (this.#lost !== undefined) throw this.#lost;
       }
       // With what was acknowledged last; nothing waits for a destination that is away.
       if (this.#failures > 0) return;

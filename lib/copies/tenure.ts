@@ -177,7 +177,7 @@ export class Tenure {
    */
   async keep(signal: AbortSignal, failed: (error: unknown) => void = () => {}): Promise<void> {
     const { clock, lease } = this.#options;
-    for (;;) {
+    while (!signal.aborted) {
       try {
         await clock.sleep(lease / 3, signal);
       } catch {
@@ -187,6 +187,8 @@ export class Tenure {
         await this.beat();
       } catch (error) {
         failed(error);
+        // It never comes back.
+        if (error instanceof FencedError) return;
       }
     }
   }

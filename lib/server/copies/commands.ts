@@ -21,7 +21,7 @@ import {
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import type { Configuration } from "../configuration.ts";
 import { asExit } from "./errors.ts";
 import { copySettings } from "./settings.ts";

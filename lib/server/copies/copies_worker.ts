@@ -14,7 +14,7 @@ import { openDestination } from "../../copies/open.ts";
 import { restoreIfEmpty } from "../../copies/takeover.ts";
 import type { Tenure } from "../../copies/tenure.ts";
 import type { LogLevel } from "../../log_level.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import { Line } from "../threads/line.ts";
 import type { CopyCalls, StoreCalls } from "./calls.ts";
 import { asExit } from "./errors.ts";
