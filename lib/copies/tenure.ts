@@ -190,6 +190,8 @@ export class Tenure {
         await this.beat();
       } catch (error) {
         failed(error);
+        // It never comes back.
+        if (error instanceof FencedError) return;
       }
     }
   }
