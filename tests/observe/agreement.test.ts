@@ -37,13 +37,20 @@ import { readExposition } from "./exposition.ts";
 const WORK = "set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\ncas a 0 0 1 1\r\nx\r\nget a b c\r\n" +
   "delete b\r\ntouch a 0\r\nincr none 1\r\nincr a 1\r\nmg a v\r\nnonsense\r\nflush_all 1000\r\nmn\r\n";
 
-/** The rows that no line of `stats` is: words of settings and of the store as numbers. */
+/** The rows that no line of `stats` is: words of settings, of the store and of copies as numbers. */
 const withoutStats = new Set<Row>(
   [...process, ...storeRows, ...copyRows].filter(({ stat }) => !stat),
 );
 const processStats = new Set<Row>([...process, ...budgetRows]);
 /** What moves by itself, up and down. */
 const MOVING = /^(resident_memory_bytes|heap_bytes|event_loop_lag_seconds:\d+)$/;
+
+/** What a server tells of its copies. */
+const copies: CopyFigures = {
+  ...{ state: "behind", reason: "the network is slow", lag: 12, lastSuccess: 1_700_000_000 },
+  ...{ errors: 1, sentBytes: 2, sentObjects: 3, heldBytes: 4, removed: 5, kept: 6, moments: 7 },
+  epoch: 8,
+};
 
 /** What a server knows that is watched. */
 const watch: Watch = {
