@@ -60,7 +60,13 @@ locals {
 
   startup_script = file("${path.module}/../startup.sh")
   redis_secret   = try(google_secret_manager_secret_version.redis_url[0].name, "")
-  deployment     = substr(sha256("${local.release}${local.options}${local.redis_ca}${local.redis_secret}${local.startup_script}"), 0, 16)
+  # A server on disk is reached by its clients alone, and reaches nobody itself.
+  allowed = join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
+  # Named by all that a VM is told: one whose orders have another name follows them.
+  deployment = substr(sha256(jsonencode([
+    local.release, local.options, local.redis_secret, local.redis_ca, local.allowed, local.startup_script,
+    var.observe, var.patching, var.keepalive,
+  ])), 0, 16)
 
   common_metadata = {
     kvs-deployment          = local.deployment
@@ -79,11 +85,7 @@ locals {
     # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
     local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
-    # A server on disk is reached by its clients alone, and reaches nobody itself.
-    var.store == "disk" ? {
-      kvs-disk  = "${var.name}-data"
-      kvs-allow = join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
-    } : {},
+    var.store == "disk" ? { kvs-disk = "${var.name}-data", kvs-allow = local.allowed } : {},
     local.redis_password ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )

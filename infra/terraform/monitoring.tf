@@ -5,8 +5,8 @@ locals {
   # where Google's uptime checks come from
   checkers = "35.199.192.0/19"
   # The same documents as infra/create.sh takes, with the deployment's name in them.
-  alerts = length(var.alert_channels) == 0 ? {} : {
-    for name in ["not-serving", "disk-full", "store-failing", "certificate"] :
+  alerts = {
+    for name in length(var.alert_channels) == 0 ? [] : ["not-serving", "disk-full", "store-failing", "certificate"] :
     name => jsondecode(replace(file("${local.monitoring}/${name}.json"), "NAME", var.name))
   }
 }
