@@ -120,7 +120,8 @@ const CLOCK_TICKS = 100;
 /** Bytes of a page of memory, on every x64 Linux. */
 const PAGE = 4096;
 
-function freePort(): number {
+/** A port of this machine that nobody has at the moment. */
+export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }

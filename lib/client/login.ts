@@ -28,6 +28,9 @@ const READ_BUFFER = 4096;
 /** What a server says to whoever has to log in first. */
 const WANTS_LOGIN = /\bunauthenticated\b/;
 
+/** What it says to a request that it does not know: one without SASL does not ask who it is. */
+const NO_SUCH_COMMAND = "ERROR";
+
 /**
  * Logs in, where the server says that it wants that: elsewhere the password would be stored as an item.
  * Over text and meta by memcached's `set` of an auth token (its `-Y`), over binary by SASL
@@ -48,7 +51,12 @@ export async function logIn(
     return reply as ReplyOf<E>;
   };
   if (dialect.name === "binary") {
-    const { text } = await ask((out) => writeSaslMechanisms(out, OPAQUE));
+    const offered = await exchange(socket, reader, (out) => writeSaslMechanisms(out, OPAQUE));
+    if (offered.kind === "error") {
+      if (offered.line === NO_SUCH_COMMAND) return;
+      throw new RequestError(offered.line);
+    }
+    const { text } = offered as ReplyOf<ReturnType<typeof writeSaslMechanisms>>;
     if (!text.split(" ").includes("PLAIN")) {
       throw new RequestError(`of SASL's mechanisms it has not PLAIN, but ${text || "none"}`);
     }

@@ -1,7 +1,7 @@
 import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { ConnectionCount } from "../observe/figures/row.ts";
+import type { ConnectionCount, Source } from "../observe/figures/row.ts";
 import type { LogEvent } from "../observe/log.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
 import type { Timing } from "../observe/timing.ts";
@@ -131,6 +131,8 @@ export interface Context {
   readonly trackSizes: boolean;
   /** When the server started, in milliseconds since 1970. */
   readonly started: number;
+  /** What is known where `--http` or OpenTelemetry watches the process. */
+  readonly watch?: (() => Source["watch"]) | undefined;
   /** Says one line to the operator. */
   readonly log: Say;
 }

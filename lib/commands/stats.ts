@@ -5,9 +5,11 @@
  */
 
 import { bytesOfBinaryString } from "../bytes.ts";
+import { budgetRows } from "../observe/figures/budgets.ts";
 import { general } from "../observe/figures/general.ts";
 import { items } from "../observe/figures/items.ts";
 import { type Source, statsOf } from "../observe/figures/row.ts";
+import { process } from "../observe/figures/process.ts";
 import { traffic } from "../observe/figures/traffic.ts";
 import { cpuUsage } from "../observe/process.ts";
 import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
@@ -55,7 +57,10 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats, right?: number
   ["hot", hot],
   ["events", events, Right.admin],
   ["traffic", (context, outcome) => tell(outcome, statsOf(traffic, sourceOf(context)))],
+  ["process", (context, outcome) => tell(outcome, statsOf(processStats, sourceOf(context)))],
 ];
+/** What `stats process` tells: the process itself, `--http`, and how much of each bound is in use. */
+const processStats = [...process, ...budgetRows];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
 
@@ -158,6 +163,7 @@ export function sourceOf(context: Context): Source {
     tls: context.tls,
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
+    watch: context.watch?.(),
     get limits() {
       return context.describeLimits();
     },

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { budgetsOf } from "./figures/budgets.ts";
+import { evicts } from "./figures/process.ts";
 import { type Row, type Source } from "./figures/row.ts";
 import { ownRows } from "./figures/store.ts";
 import type { Readiness } from "./health.ts";
@@ -25,6 +27,16 @@ function figure(source: Source, own: string): number {
 
 /** A certificate that ends sooner is worth a word, in milliseconds: 14 days. */
 const CERTIFICATE_SOON = 14 * 24 * 3600 * 1000;
+
+/** From this share of a bound on there is something to say. */
+const NEAR = 0.95;
+
+/** Whether it is said otherwise that a bound is near, or goes without saying. */
+function isNoNews(budget: string, source: Source, store: Readiness["store"]): boolean {
+  if (budget === "connections") return source.connections >= source.maxConnections;
+  // A cache that evicts is full when it is well.
+  return budget === "store" && (store !== "ok" || evicts(source));
+}
 
 /** What there is to say, the worst first. Never empty. */
 export function adviceOn(readiness: Readiness, source: Source | undefined): Advice[] {
@@ -80,9 +92,11 @@ export function adviceOn(readiness: Readiness, source: Source | undefined): Advi
       const when = new Date(source.tls.expires).toISOString().slice(0, 10);
       say("warning", `The certificate ends on ${when}`, "Replace its files, then refresh_certs.");
     }
-    const { bytes, limit } = source.store;
-    if (limit > 0 && bytes > 0.95 * limit && store === "ok") {
-      say("warning", "The store is at 95 % of its limit", "Raise the limit or add servers.");
+    for (const { budget, used, limit } of budgetsOf(source)) {
+      if (used < NEAR * limit || isNoNews(budget.name, source, store)) continue;
+      const share = Math.floor(used / limit * 100);
+      const what = `${budget.title[0]!.toUpperCase()}${budget.title.slice(1)}`;
+      say("warning", `${what}: ${share} % of the limit is in use`, budget.action);
     }
   }
   if (said.length === 0) say("good", "Serving: reads and writes are taken", "");

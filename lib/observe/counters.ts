@@ -62,6 +62,7 @@ export class Counters {
   refused_not_allowed = 0;
   refused_unauthenticated = 0;
   refused_busy = 0;
+  refused_watchers = 0;
   refused_not_numeric = 0;
   refused_store = 0;
   /** Listings of keys begun. */

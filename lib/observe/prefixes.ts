@@ -8,7 +8,7 @@ import { binaryString, bytesOfBinaryString } from "../bytes.ts";
 import { KeyedMap } from "../keyed_map.ts";
 
 /** Prefixes that are counted, at most: keys are a client's to choose, memory is not. */
-const MAX_PREFIXES = 10_000;
+export const MAX_PREFIXES = 10_000;
 
 /** What is counted of a prefix. */
 export class Counts {
@@ -29,6 +29,11 @@ export class PrefixCounts {
   constructor(delimiter: string, enabled: boolean) {
     this.#delimiter = delimiter.charCodeAt(0);
     this.enabled = enabled;
+  }
+
+  /** Prefixes that are counted. */
+  get size(): number {
+    return this.#counts.size;
   }
 
   get(key: Uint8Array, hit: boolean): void {

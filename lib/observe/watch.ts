@@ -40,7 +40,7 @@ export const kindNames = [
 ] as const;
 
 /** Watchers of one server, at most (memcached's `WATCHER_LIMIT`). */
-const MAX_WATCHERS = 20;
+export const MAX_WATCHERS = 20;
 /** Lines that wait for one watcher, in bytes, at most (memcached's `logger_buf_size` for watchers). */
 const MAX_WAITING = 256 * 1024;
 

@@ -14,9 +14,9 @@ import type { Configuration } from "./configuration.ts";
 const RESERVE = 32;
 /** More of them for the files of a disk store that has yet to grow. */
 const DISK_RESERVE = 64;
-/** Files of a disk store that are open at a time: so many where there are descriptors, and these in any case. */
+/** Files of a disk store that are open at a time, where there are descriptors; and where there are few. */
 const MOST_FILES = 1024;
-const LEAST_FILES = 48;
+const FEW_FILES = 48;
 /** What can be opened any number of times, and costs nothing. */
 const NOTHING = "/dev/null";
 
@@ -35,7 +35,7 @@ export function fitConnections(
   const fitting = Math.max(1, free - reserve, Math.min(connLimit, free >> 1));
   log(
     `-c ${connLimit} is more than the limit of open files allows: at most ${fitting} connections ` +
-      `(${free} files can be opened, ${free - fitting} of them are reserved)`,
+      `(${free} files can be opened, ${Math.max(0, free - fitting)} of them are reserved)`,
   );
   return fitting;
 }
@@ -43,7 +43,8 @@ export function fitConnections(
 /** How many files of a disk store may be open while nothing is written to them, beside all connections. */
 export function fitFiles({ connLimit }: Pick<Configuration, "connLimit">): number {
   const free = freeDescriptors(connLimit + RESERVE + MOST_FILES);
-  return Math.max(LEAST_FILES, free - connLimit - RESERVE);
+  // Where even those are not there, half of what is there is for clients.
+  return Math.max(1, Math.min(FEW_FILES, free >> 1), free - connLimit - RESERVE);
 }
 
 /** The spare descriptor of a process. */

@@ -31,6 +31,8 @@ export interface Front extends Connections {
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
+  /** By how much the event loops of other threads were late at most, in seconds each, in their order. */
+  loopLag(): readonly number[];
   /** Users and certificates were read again. */
   reload(): Promise<void>;
   /** Stops: what was read is answered, then every connection is closed. */
@@ -68,7 +70,7 @@ export class OneThread implements Front {
   }
 
   start(context: Context): Promise<void> {
-    this.#server = new Server(context, policyOf(this.#configuration));
+    this.#server = new Server(context, policyOf(this.#configuration, this.#tls?.by));
     return Promise.resolve();
   }
 
@@ -108,6 +110,10 @@ export class OneThread implements Front {
 
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[] {
     return this.#server.talkers(order, most);
+  }
+
+  loopLag(): readonly number[] {
+    return [];
   }
 
   reload(): Promise<void> {

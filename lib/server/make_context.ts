@@ -37,6 +37,7 @@ export interface Parts extends
     | "log"
     | "timing"
     | "events"
+    | "watch"
     | "counters"
     | "tls"
     | "audit"
@@ -106,7 +107,11 @@ export function makeContext(
 }
 
 /** How connections are treated. Each thread has its share of the memory for clients. */
-export function policyOf(configuration: Configuration, common?: Common): Policy {
+export function policyOf(
+  configuration: Configuration,
+  tls?: Policy["tls"],
+  common?: Common,
+): Policy {
   const clientMemory = configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4);
   return {
     idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
@@ -116,6 +121,7 @@ export function policyOf(configuration: Configuration, common?: Common): Policy 
       : Math.floor(clientMemory / configuration.threads),
     perAddress: configuration.maxConnectionsPerIp,
     perSecond: configuration.connectRate,
+    tls,
     ...common && { common },
   };
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Context } from "../commands/context.ts";
 import { sourceOf } from "../commands/stats.ts";
 import type { Say } from "../log_level.ts";
-import type { HistogramFamily, Row, Source } from "../observe/figures/row.ts";
+import type { HistogramFamily, HttpCounts, Row, Source } from "../observe/figures/row.ts";
 import { eventLines } from "../observe/events.ts";
 import { identity } from "../observe/figures/process.ts";
 import { table } from "../observe/figures/table.ts";
@@ -62,7 +62,7 @@ export class Observation {
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
   #live: Live | undefined;
-  #server: Pick<Front, "talkers"> | undefined;
+  #server: Pick<Front, "talkers" | "loopLag"> | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -122,7 +122,7 @@ export class Observation {
   }
 
   /** The store is open and connections are accepted. */
-  serve(context: Context, server: Pick<Front, "talkers">, detail: string): void {
+  serve(context: Context, server: Pick<Front, "talkers" | "loopLag">, detail: string): void {
     this.#context = context;
     this.#server = server;
     const { version: memcached, storeName } = context;
@@ -177,12 +177,25 @@ export class Observation {
 
   /** What the figures are read from. */
   source(): Source | undefined {
-    if (this.#context === undefined) return undefined;
-    if (this.#lag === undefined) return sourceOf(this.#context);
+    return this.#context && sourceOf(this.#context);
+  }
+
+  /** What is known of the process where somebody watches it. */
+  get watch(): Source["watch"] {
+    if (this.#lag === undefined) return undefined;
+    const loopLag = [this.#lag.seconds, ...this.#server?.loopLag() ?? []];
+    return { loopLag, http: this.#httpCounts };
+  }
+
+  get #httpCounts(): HttpCounts | undefined {
     const gate = this.#http?.gate;
-    const http = gate &&
-      { open: gate.size, stalled: gate.stalled, refused: gate.refused, denied: gate.denied };
-    return { ...sourceOf(this.#context), watch: { loopLag: [this.#lag.seconds], http } };
+    const live = this.#live;
+    return gate && live && {
+      ...{ open: gate.size, most: gate.most },
+      ...{ pages: live.pages, mostPages: live.most },
+      ...{ stalled: gate.stalled, refused: gate.refused, refusedPages: live.refused },
+      denied: gate.denied,
+    };
   }
 
   #histograms(): HistogramFamily[] {

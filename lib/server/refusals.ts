@@ -20,6 +20,7 @@ const counterOf: Readonly<Partial<Record<FailureCode, Refused>>> = {
   unauthenticated: "refused_unauthenticated",
   wrongPassword: "refused_unauthenticated",
   busy: "refused_busy",
+  tooManyWatchers: "refused_watchers",
 };
 
 /** Counts so many requests that are answered so. */

@@ -180,6 +180,7 @@ async function serveObserved(
         moreSettings: () => access.settings,
         timing: observation.timing,
         events: observation.log.events,
+        watch: () => observation.watch,
         shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
         started: clock.now(),
       },

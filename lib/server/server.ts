@@ -8,8 +8,11 @@ import { bytesOf } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { type Count, PlainCount } from "../count.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
+import { MAX_PREFIXES } from "../observe/prefixes.ts";
+import { MAX_WATCHERS } from "../observe/watch.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MAX_LISTINGS } from "../commands/listings.ts";
+import type { Tls } from "../net/tls/mod.ts";
 import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
@@ -55,6 +58,8 @@ export interface Policy {
   readonly grace?: number;
   /** What is counted over all threads, where there are several. */
   readonly common?: Common;
+  /** What its TLS listeners have in hand, where there are any. */
+  readonly tls?: Pick<Tls, "handshakes" | "mostHandshakes"> | undefined;
 }
 
 /** What the servers of all threads count together. */
@@ -175,7 +180,7 @@ export class Server implements Surroundings {
 
   /** The lines of `stats limits`. */
   describeLimits(): Figure[] {
-    const { counters, listings, maxConnections } = this.#context;
+    const { counters, listings, maxConnections, prefixes, watchers } = this.#context;
     const { memory } = this;
     const policy = this.#policy;
     return [
@@ -196,6 +201,12 @@ export class Server implements Surroundings {
       ["max_listings", MAX_LISTINGS],
       ["listings", listings.running],
       ["listing_kicks", listings.kicks],
+      ["max_tls_handshakes", policy.tls?.mostHandshakes ?? 0],
+      ["tls_handshakes", policy.tls?.handshakes ?? 0],
+      ["max_watchers", MAX_WATCHERS],
+      ["watchers", watchers.count],
+      ["max_prefixes", MAX_PREFIXES],
+      ["prefixes", prefixes.size],
     ];
   }
 

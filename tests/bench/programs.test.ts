@@ -172,6 +172,19 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "pages opens live pages that end in every way, and says whether all were dropped",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run("pages.ts", "--duration", "3s", "--pages", "10");
+    assertEquals(code, 0, out + err);
+    assert(
+      out.trimEnd().endsWith("was dropped within 100 s, and none that read"),
+      out,
+    );
+  },
+});
+
 Deno.test("bench and compare say what is wrong with their options, with 64", async () => {
   for (
     const [script, args, message] of [

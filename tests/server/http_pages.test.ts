@@ -3,7 +3,7 @@ import { sourceOf } from "../../lib/commands/stats.ts";
 import { Health } from "../../lib/observe/health.ts";
 import { Log } from "../../lib/observe/log.ts";
 import { Timing } from "../../lib/observe/timing.ts";
-import { Live } from "../../lib/server/http/live.ts";
+import { type Feed, Live } from "../../lib/server/http/live.ts";
 import { readExposition } from "../observe/exposition.ts";
 import { Harness } from "./harness.ts";
 import { ServerProcess } from "./process.ts";
@@ -103,21 +103,63 @@ Deno.test("http: a scraper that takes a byte at a time holds nobody up", async (
   }
 });
 
-Deno.test("http: of a hundred pages that stop to read none is kept waiting for, and what waits is bounded", async () => {
-  await using harness = new Harness();
-  const log = new Log({
+/** A log whose lines nobody is told. */
+function quietLog(): Log {
+  return new Log({
     ...{ format: "text", level: "notice", journal: false, verbosity: () => 0 },
     now: () => 0,
     write: () => {},
   });
-  const live = new Live({
+}
+
+/** What pages are told of a server without processes. */
+function feedOf(harness: Harness, log: Log): Feed {
+  return {
     health: new Health(),
     log,
     timing: new Timing(),
     title: "",
     source: () => sourceOf(harness.context),
     talkers: () => [],
-  }, 5);
+  };
+}
+
+Deno.test("http: a page is told the log with its first event, and again when there is a new line", async () => {
+  await using harness = new Harness();
+  const log = quietLog();
+  log.say("one");
+  const live = new Live(feedOf(harness, log), 5);
+  try {
+    const logs: string[] = [];
+    let without = 0;
+    for await (const text of live.events().body!.pipeThrough(new TextDecoderStream())) {
+      const { log: lines } = JSON.parse(text.slice("data: ".length));
+      if (lines === undefined) without++;
+      else logs.push(lines.map(({ text }: { text: string }) => text).join(" "));
+      if (without === 1) log.say("two");
+      if (logs.length === 2 && without > 1) break;
+    }
+    assertEquals(logs, ["one", "one two"]);
+  } finally {
+    live.close();
+  }
+});
+
+Deno.test("http: a page that was open for long is told to ask again, and its stream ends", async () => {
+  await using harness = new Harness();
+  const live = new Live(feedOf(harness, quietLog()), 5, 0);
+  try {
+    const events = await new Response(live.events().body).text();
+    assert(events.endsWith("\n\nevent: again\ndata:\n\n"), events);
+    assertEquals(live.pages, 0);
+  } finally {
+    live.close();
+  }
+});
+
+Deno.test("http: of a hundred pages that stop to read none is kept waiting for, and what waits is bounded", async () => {
+  await using harness = new Harness();
+  const live = new Live(feedOf(harness, quietLog()), 5);
   try {
     const pages = Array.from({ length: 100 }, () => live.events());
     assertEquals(live.pages, 100);

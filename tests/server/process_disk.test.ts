@@ -53,6 +53,30 @@ Deno.test({
   },
 });
 
+Deno.test("a server that stops while writes are refused says why, and ends with 74", async () => {
+  const place = await Deno.makeTempDir();
+  const args = ["--data-dir", `${place}/data`, "-p", "-1"];
+  {
+    await using server = await ServerProcess.start(args);
+    assertEquals(await exchangeWith(server.port, "set k 0 0 1\r\nv\r\n"), "STORED\r\n");
+    // What is written from here on no start would find.
+    await Deno.rename(`${place}/data`, `${place}/moved`);
+    await server.says(/Writes are refused: /);
+    const reply = await exchangeWith(server.port, "set k 0 0 1\r\nw\r\n");
+    assertMatch(reply, /^SERVER_ERROR Writes are refused: [^\r\n]+ was removed/);
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 74);
+    assertMatch(server.said, /kvs-server: stopped, but Writes are refused: [^\n]+\n$/);
+  }
+  await Deno.rename(`${place}/moved`, `${place}/data`);
+  await using server = await ServerProcess.start(args);
+  const reply = await exchangeWith(server.port, "get k\r\n");
+  assertEquals(reply, "VALUE k 0 1\r\nv\r\nEND\r\n");
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await Deno.remove(place, { recursive: true });
+});
+
 Deno.test("a directory that is locked is synced without being opened: nobody may be out of descriptors for that", async () => {
   const directory = await Deno.makeTempDir();
   const lock = systemFiles.lock(directory);

@@ -7,7 +7,7 @@
 /** How long a handshake may take, in milliseconds. */
 const LONGEST = 5000;
 /** Handshakes at a time; the oldest makes room for one more. */
-const MOST = 128;
+export const MOST_HANDSHAKES = 128;
 
 /** One handshake. */
 export interface Handshake {
@@ -23,7 +23,7 @@ export class Handshakes {
   /** In the order in which they began. */
   readonly #open = new Map<Handshake, () => void>();
 
-  constructor(failed: () => void, { most = MOST, longest = LONGEST } = {}) {
+  constructor(failed: () => void, { most = MOST_HANDSHAKES, longest = LONGEST } = {}) {
     this.#failed = failed;
     this.#most = most;
     this.#longest = longest;

@@ -5,7 +5,7 @@
  */
 
 import { type CertificateFiles, type Certificates, readCertificates } from "./certificates.ts";
-import { Handshakes } from "./handshakes.ts";
+import { Handshakes, MOST_HANDSHAKES } from "./handshakes.ts";
 import { type TlsAcceptor, type TlsAddress, TlsListener } from "./listener.ts";
 import { MutualTlsListener, type PeerPolicy } from "./mutual.ts";
 
@@ -37,6 +37,9 @@ export class Tls {
     this.#handshakes = new Handshakes(failed);
     this.#refreshed = performance.now();
   }
+
+  /** Handshakes that may be under way. */
+  readonly mostHandshakes = MOST_HANDSHAKES;
 
   /** Handshakes under way. */
   get handshakes(): number {

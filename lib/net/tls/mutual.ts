@@ -26,6 +26,9 @@ export interface Demands {
   readonly onlyTls13: boolean;
 }
 
+/** Below 0 there is no timer; 0 would be the usual two minutes. */
+const NO_TIMEOUT = -1;
+
 /** Accepts TLS connections whose handshakes are done and whose certificates are checked. */
 export class MutualTlsListener implements TlsAcceptor {
   readonly addr: Deno.NetAddr;
@@ -70,6 +73,9 @@ export class MutualTlsListener implements TlsAcceptor {
       ...contextOf(certificates, demands),
       requestCert: demands.peer !== "none",
       rejectUnauthorized: demands.peer === "require",
+      // None of its own: Deno 2.9.6 does not end it with a handshake that fails, so that it would keep each
+      // for two minutes, and 25 KB with it. `Handshakes` ends those that take too long.
+      handshakeTimeout: NO_TIMEOUT,
     });
     await new Promise<void>((resolve, reject) => {
       const failed = (error: Error & { code?: string }) => reject(problemOf(error));

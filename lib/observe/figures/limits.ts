@@ -9,7 +9,7 @@ import type { Across, Family, Row, Source, Unit } from "./row.ts";
 import { refusals } from "./traffic.ts";
 
 /** A line of `stats limits`, by its name. */
-function line({ limits }: Source, name: string): number | undefined {
+export function line({ limits }: Source, name: string): number | undefined {
   const found = limits.find(([own]) => own === name)?.[1];
   return found === undefined ? undefined : Number(found);
 }
@@ -47,6 +47,7 @@ export const limitsToldElsewhere: readonly string[] = [
   "max_connections",
   "connections",
   "rejected_connections",
+  "watchers",
 ];
 
 /** The rows, by the names of their lines. */
@@ -92,4 +93,11 @@ export const limitRows: ReadonlyArray<Row & { readonly limit: string }> = [
     "listing_not_read",
     "connections closed that did not take their listing",
   ),
+  bound("max_tls_handshakes", "tls_handshakes_limit", "Most TLS handshakes at a time; 0 for none."),
+  bound("tls_handshakes", "tls_handshakes", "TLS handshakes under way.", { across: "sum" }),
+  bound("max_watchers", "watchers_limit", "Most watchers."),
+  bound("max_prefixes", "prefixes_limit", "Most prefixes that stats detail counts.", {
+    across: "sum",
+  }),
+  bound("prefixes", "prefixes", "Prefixes that stats detail counts.", { across: "sum" }),
 ];

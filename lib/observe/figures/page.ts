@@ -4,6 +4,7 @@
  * @module
  */
 
+import { budgetRows } from "./budgets.ts";
 import { oddities } from "./families.ts";
 import { general } from "./general.ts";
 import { items } from "./items.ts";
@@ -16,6 +17,8 @@ import { traffic } from "./traffic.ts";
 /** A table of Markdown for each part of the figures, by its heading. */
 export function figureTables(): ReadonlyMap<string, string> {
   const who = identity({ memcached: "…", version: "…", store: "…", deno: "…", options: [] });
+  const stats = process.filter(({ stat }) => stat !== undefined);
+  const others = process.filter(({ stat }) => stat === undefined);
   return new Map([
     ["Figures of `stats`", tableOf(general, ({ stat }) => stat)],
     ["Figures of `stats traffic`", tableOf(traffic, ({ stat }) => stat)],
@@ -24,7 +27,8 @@ export function figureTables(): ReadonlyMap<string, string> {
       tableOf(limitRows, (row) => (row as typeof limitRows[number]).limit),
     ],
     ["Figures of `stats items`", tableOf(items, ({ stat }) => `items:1:${stat}`)],
-    ["Figures of the process and its settings", tableOf([...who, ...process], () => undefined)],
+    ["Figures of `stats process`", tableOf([...stats, ...budgetRows], ({ stat }) => stat)],
+    ["Figures of settings", tableOf([...who, ...others], () => undefined)],
     ["Figures of the store", tableOf(storeRows, () => undefined)],
     [
       "Figures of one kind of store",

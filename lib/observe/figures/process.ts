@@ -31,6 +31,11 @@ function settingOf(settings: Source["settings"], name: string): string | number 
   return settings.find(([found]) => found === name)?.[1];
 }
 
+/** Whether a full store evicts old items. */
+export function evicts({ settings }: Source): boolean {
+  return settingOf(settings, "evictions") === "on";
+}
+
 function gauge(
   name: string,
   read: Row["read"],
@@ -39,7 +44,9 @@ function gauge(
 ): Row {
   const { type = "gauge", labels, ...row } = rest;
   const family = { name: `kvs_${name}`, type, help };
+  const stat = name.replace(/_total$/, "");
   return {
+    stat: labels === undefined ? stat : [stat, ...Object.values(labels)].join(":"),
     read,
     series: labels === undefined ? { family } : { family, labels },
     unit: "",
@@ -47,6 +54,12 @@ function gauge(
     meaning: help,
     ...row,
   };
+}
+
+/** A figure that is always 1, and says something by its labels. */
+function labelled(name: string, help: string, rest: Parameters<typeof gauge>[3]): Row {
+  const { stat: _, ...row } = gauge(name, () => 1, help, rest);
+  return row;
 }
 
 const httpClosed = "Connections to --http closed by the server, by cause.";
@@ -79,10 +92,10 @@ export function identity({ memcached, options, ...labels }: Identity): readonly 
       across: "same",
       meaning: "the version, as stats has it",
     },
-    gauge("build_info", () => 1, "1, with the versions of kvs and Deno and the store as labels.", {
+    labelled("build_info", "1, with the versions of kvs and Deno and the store as labels.", {
       labels,
     }),
-    gauge("option_info", () => 1, "1 for each option in force, but for secrets.", {
+    labelled("option_info", "1 for each option in force, but for secrets.", {
       parts: () => options,
     }),
   ];
@@ -112,6 +125,11 @@ export const process: readonly Row[] = [
     unit: "bytes",
   }),
   gauge(
+    "store_evicts",
+    (source) => evicts(source) ? 1 : 0,
+    "1 where a full store evicts old items, 0 where it refuses new ones.",
+  ),
+  gauge(
     "open_to_network",
     ({ settings }) => settingOf(settings, "open_to") === undefined ? 0 : 1,
     "1 where a network reaches a listener at which nobody has to log in.",
@@ -134,6 +152,19 @@ export const process: readonly Row[] = [
     },
   ),
   gauge("http_connections", ({ watch }) => watch?.http?.open, "Connections to --http."),
+  gauge(
+    "http_connections_limit",
+    ({ watch }) => watch?.http?.most,
+    "Most connections to --http.",
+  ),
+  gauge("http_pages", ({ watch }) => watch?.http?.pages, "Live pages that are open."),
+  gauge("http_pages_limit", ({ watch }) => watch?.http?.mostPages, "Most live pages."),
+  gauge(
+    "http_pages_refused_total",
+    ({ watch }) => watch?.http?.refusedPages,
+    "Live pages refused as too many were open.",
+    { type: "counter" },
+  ),
   gauge(
     "http_denied_total",
     ({ watch }) => watch?.http?.denied,

@@ -21,6 +21,22 @@ export interface ConnectionCount {
   readonly count: number;
 }
 
+/** What `--http` counts. */
+export interface HttpCounts {
+  /** Connections that are open, and how many may be. */
+  readonly open: number;
+  readonly most: number;
+  /** Live pages that are open, and how many may be. */
+  readonly pages: number;
+  readonly mostPages: number;
+  /** Connections closed as stalled and those refused as too many; pages refused as too many. */
+  readonly stalled: number;
+  readonly refused: number;
+  readonly refusedPages: number;
+  /** Requests without a user's password. */
+  readonly denied: number;
+}
+
 /** What figures are read from: one state of a running server. */
 export interface Source {
   readonly counters: Counters;
@@ -67,19 +83,14 @@ export interface Source {
   /** Bytes of memory of the process, and of its JavaScript heap. */
   readonly memory: { readonly resident: number; readonly heap: number };
   /** What is known where `--http` watches the process. */
-  readonly watch?: {
-    /** The longest time of the last seconds by which the event loop of each thread was late, in seconds. */
-    readonly loopLag: readonly number[];
-    /** Connections to `--http` that are open, and those closed as stalled or as too many. */
-    readonly http:
-      | {
-        readonly open: number;
-        readonly stalled: number;
-        readonly refused: number;
-        readonly denied: number;
-      }
-      | undefined;
-  };
+  readonly watch?: Watch | undefined;
+}
+
+/** What is known where `--http` or OpenTelemetry watches the process. */
+export interface Watch {
+  /** The longest time of the last seconds by which the event loop of each thread was late, in seconds. */
+  readonly loopLag: readonly number[];
+  readonly http: HttpCounts | undefined;
 }
 
 /** How the figures of several threads become one. */

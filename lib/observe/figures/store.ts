@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Family, Part, Row, Source, Unit } from "./row.ts";
+import type { Across, Family, Part, Row, Source, Unit } from "./row.ts";
 
 /** What a store can do: everything, all but storing, nothing but reading, or nothing until it is back. */
 export const storeStates = ["ok", "full", "failed", "away"] as const;
@@ -35,6 +35,8 @@ interface Rest {
   readonly unit?: Unit;
   readonly labels?: Record<string, string>;
   readonly of?: (value: number) => number;
+  /** Where each thread has a store of its own. */
+  readonly across?: Across;
 }
 
 /** A figure that a store tells under `stat`. */
@@ -44,7 +46,7 @@ function own(
   type: Family["type"],
   name: string,
   help: string,
-  { unit = "", labels, of }: Rest = {},
+  { unit = "", labels, of, across = acrossOf(store, type) }: Rest = {},
 ): Row & { readonly own: string } {
   return {
     own: `${store} ${stat}`,
@@ -55,9 +57,14 @@ function own(
       ...of === undefined ? {} : { of },
     },
     unit,
-    across: "same",
+    across,
     meaning: help,
   };
+}
+
+/** A store on disk or in memory has one owner; of others each thread has one, which counts for itself. */
+function acrossOf(store: Store, type: Family["type"]): Across {
+  return (store === "redis" || store === "gcs") && type === "counter" ? "sum" : "same";
 }
 
 function figure({ store }: Source, name: string): number | string | undefined {
@@ -65,10 +72,15 @@ function figure({ store }: Source, name: string): number | string | undefined {
 }
 
 const bytes: Rest = { unit: "bytes" };
+/** What Redis tells of itself, the same to each thread. */
+const same: Rest = { across: "same" };
+/** What each thread has in hand. */
+const sum: Rest = { across: "sum" };
 const retries = "Requests to Cloud Storage made again, by cause.";
 const redisResults = "Requests to Redis, by how they ended.";
 const gcsResults = "Requests to Cloud Storage, by how they ended.";
-const redisErrors = "redis_error_";
+/** How figures of errors by their word begin; which there are is Redis's. */
+export const redisErrors = "redis_error_";
 
 /** Own figures that are words, or that other rows tell. */
 export const ownWords: readonly string[] = [
@@ -171,15 +183,29 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Redis's maxmemory; 0 for none.",
     bytes,
   ),
-  own("redis", "redis_evicted_keys", "counter", "evicted_keys_total", "Keys that Redis evicted."),
-  own("redis", "redis_expired_keys", "counter", "expired_keys_total", "Keys that Redis expired."),
+  own(
+    "redis",
+    "redis_evicted_keys",
+    "counter",
+    "evicted_keys_total",
+    "Keys that Redis evicted.",
+    same,
+  ),
+  own(
+    "redis",
+    "redis_expired_keys",
+    "counter",
+    "expired_keys_total",
+    "Keys that Redis expired.",
+    same,
+  ),
   own(
     "redis",
     "redis_unanswered_bytes",
     "gauge",
     "unanswered_bytes",
     "Bytes of requests without an answer yet.",
-    bytes,
+    { ...bytes, ...sum },
   ),
   own("redis", "redis_requests", "counter", "requests_total", "Requests to Redis."),
   own(
@@ -188,6 +214,7 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "gauge",
     "requests_in_flight",
     "Requests without an answer yet.",
+    sum,
   ),
   own("redis", "redis_writes", "counter", "socket_writes_total", "Writes to its sockets."),
   own("redis", "redis_reconnects", "counter", "reconnects_total", "Connections made anew."),
@@ -234,7 +261,7 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     { unit: "seconds" },
   ),
   own("gcs", "requests", "counter", "requests_total", "Requests to Cloud Storage."),
-  own("gcs", "requests_in_flight", "gauge", "requests_in_flight", "Requests under way."),
+  own("gcs", "requests_in_flight", "gauge", "requests_in_flight", "Requests under way.", sum),
   ...["ok", "error", "service_error", "rate_limit", "timeout", "connection"].map((result) =>
     own("gcs", `results_${result}`, "counter", "results_total", gcsResults, { labels: { result } })
   ),
@@ -284,9 +311,12 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
   own("gcs", "cached_reads", "counter", "cached_reads_total", "Reads answered within --cache-ttl."),
   own("gcs", "cleared_flushed", "counter", "cleared_flushed_total", "Flushed objects deleted."),
   own("gcs", "flush_epoch", "gauge", "flush_epoch", "The number of the last flush."),
-  own("gcs", "writes_waiting", "gauge", "writes_waiting", "Writes that wait for their turn."),
-  own("gcs", "keys_in_hand", "gauge", "keys_in_hand", "Keys with writes under way."),
-  own("gcs", "hint_bytes", "gauge", "hint_bytes", "Memory of what is known of keys.", bytes),
+  own("gcs", "writes_waiting", "gauge", "writes_waiting", "Writes that wait for their turn.", sum),
+  own("gcs", "keys_in_hand", "gauge", "keys_in_hand", "Keys with writes under way.", sum),
+  own("gcs", "hint_bytes", "gauge", "hint_bytes", "Memory of what is known of keys.", {
+    ...bytes,
+    ...sum,
+  }),
   own(
     "gcs",
     "listings",
@@ -336,7 +366,7 @@ export const storeRows: readonly Row[] = [
       },
     },
     unit: "",
-    across: "same",
+    across: "sum",
     meaning: "the redis_error_* of stats redis",
   },
 ];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { budgetRows } from "./budgets.ts";
 import { general } from "./general.ts";
 import { items } from "./items.ts";
 import { limitRows } from "./limits.ts";
@@ -17,6 +18,7 @@ export const table: readonly Row[] = [
   ...general,
   ...traffic,
   ...limitRows,
+  ...budgetRows,
   ...items,
   ...process,
   ...storeRows,

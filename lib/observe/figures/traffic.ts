@@ -29,6 +29,7 @@ const causes = {
   not_allowed: "commands that options forbid, or that have nothing to do",
   unauthenticated: "requests without a log-in, and log-ins that failed",
   busy: "listings while others are under way",
+  watchers: "watchers while as many as may be watch",
   not_numeric: "arithmetic on what is no number",
   store: "requests that the store could not do",
 } as const;

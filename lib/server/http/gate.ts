@@ -70,6 +70,11 @@ export class Gate {
     return this.#passages.size;
   }
 
+  /** Connections that may be open. */
+  get most(): number {
+    return this.#bounds.connections;
+  }
+
   /** Ends it and every connection. */
   close(): void {
     this.#closed = true;

@@ -6,10 +6,11 @@
 
 import { bytesOf } from "../../bytes.ts";
 import { adviceOn } from "../../observe/advice.ts";
+import { budgetsOf, type BudgetUse } from "../../observe/figures/budgets.ts";
 import type { Source } from "../../observe/figures/row.ts";
 import type { Health } from "../../observe/health.ts";
 import { History, rounded } from "../../observe/history.ts";
-import type { Log } from "../../observe/log.ts";
+import type { Log, LogEvent } from "../../observe/log.ts";
 import { columns, Sampler } from "../../observe/sampler.ts";
 import type { Timing } from "../../observe/timing.ts";
 import type { Talker, talkerOrders } from "../talkers.ts";
@@ -18,6 +19,11 @@ import type { Talker, talkerOrders } from "../talkers.ts";
 const MAX_PAGES = 128;
 /** Events that may wait for a page before it is dropped. */
 const MAX_WAITING = 10;
+/**
+ * Milliseconds after which a page has to ask again. A page that has stopped reading is not noticed as long as
+ * the system's buffers take what is sent to it; one that does not ask again is gone.
+ */
+export const PAGE_LIFE = 60_000;
 /** Milliseconds between two samples. */
 const INTERVAL = 1000;
 const TALKERS = 10;
@@ -35,23 +41,41 @@ export interface Feed {
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
+/** The last event of a stream: the page asks for another one, without its history. */
+const AGAIN = bytesOf("event: again\ndata:\n\n");
+
 /** Feeds all open pages. */
 export class Live {
   readonly #feed: Feed;
   readonly #history = new History(columns);
   readonly #sampler: Sampler;
-  readonly #pages = new Set<Controller>();
+  /** When each page was opened, by `performance.now()`. */
+  readonly #pages = new Map<Controller, number>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #life: number;
   #last = performance.now();
-  #event = bytesOf("");
+  /** What a page is told first: all of it. */
+  #whole = bytesOf("");
+  /** The newest line of the log that pages were told. */
+  #told: LogEvent | undefined;
 
-  /** @param interval milliseconds between two samples */
-  constructor(feed: Feed, interval = INTERVAL) {
+  /**
+   * @param interval milliseconds between two samples
+   * @param life milliseconds after which a page has to ask again
+   */
+  constructor(feed: Feed, interval = INTERVAL, life = PAGE_LIFE) {
     this.#feed = feed;
+    this.#life = life;
     this.#sampler = new Sampler(feed.timing);
     this.#take();
     this.#timer = setInterval(() => this.#take(), interval);
   }
+
+  /** Pages refused as too many were open. */
+  refused = 0;
+
+  /** Pages that may be open. */
+  readonly most = MAX_PAGES;
 
   /** Pages that are open. */
   get pages(): number {
@@ -60,7 +84,7 @@ export class Live {
 
   close(): void {
     clearInterval(this.#timer);
-    for (const page of this.#pages) page.close();
+    for (const page of this.#pages.keys()) page.close();
     this.#pages.clear();
   }
 
@@ -69,17 +93,18 @@ export class Live {
     return Response.json({ names: columns, ...this.#history.read() });
   }
 
-  /** A stream of events, one now and one a second. */
+  /** A stream of events, one now and one a second, for a minute. */
   events(): Response {
     if (this.#pages.size >= MAX_PAGES) {
+      this.refused++;
       return new Response("as many pages are open as may be\n", { status: 503 });
     }
     let page: Controller;
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
         page = controller;
-        this.#pages.add(page);
-        page.enqueue(this.#event);
+        this.#pages.set(page, performance.now());
+        page.enqueue(this.#whole);
       },
       cancel: () => void this.#pages.delete(page),
     }, { highWaterMark: MAX_WAITING });
@@ -98,25 +123,42 @@ export class Live {
       values = sample.map(rounded);
     }
     this.#last = now;
-    this.#event = bytesOf(
-      `data: ${
-        JSON.stringify({
-          time,
-          title,
-          values,
-          advice: adviceOn(health.readiness(), source),
-          talkers: { bytes: talkers("bytes", TALKERS), requests: talkers("requests", TALKERS) },
-          log: log.events,
-        })
-      }\n\n`,
-    );
-    for (const page of this.#pages) {
-      if (page.desiredSize! > 0) page.enqueue(this.#event);
-      else {
-        // It does not read: what it misses would be kept for it without end.
-        this.#pages.delete(page);
-        page.error(new Error("the page does not keep up"));
-      }
-    }
+    const told = {
+      time,
+      title,
+      values,
+      advice: adviceOn(health.readiness(), source),
+      budgets: source === undefined ? [] : budgetsOf(source).map(shownBudget),
+      talkers: { bytes: talkers("bytes", TALKERS), requests: talkers("requests", TALKERS) },
+    };
+    this.#whole = eventOf({ ...told, log: log.events });
+    // A hundred lines can be two hundred times as long as the rest, and seldom change.
+    const newest = log.events.at(-1);
+    const event = newest === this.#told ? eventOf(told) : this.#whole;
+    this.#told = newest;
+    for (const [page, opened] of this.#pages) this.#send(page, event, now - opened >= this.#life);
   }
+
+  #send(page: Controller, event: Uint8Array<ArrayBuffer>, isLast: boolean): void {
+    if (page.desiredSize! <= 0) {
+      // It does not read: what it misses would be kept for it without end.
+      this.#pages.delete(page);
+      page.error(new Error("the page does not keep up"));
+      return;
+    }
+    page.enqueue(event);
+    if (!isLast) return;
+    this.#pages.delete(page);
+    page.enqueue(AGAIN);
+    page.close();
+  }
+}
+
+/** A budget as the page takes it. */
+function shownBudget({ budget: { title, unit, action }, used, limit }: BudgetUse) {
+  return { title, unit, action, used, limit };
+}
+
+function eventOf(told: unknown): Uint8Array<ArrayBuffer> {
+  return bytesOf(`data: ${JSON.stringify(told)}\n\n`);
 }

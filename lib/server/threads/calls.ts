@@ -83,6 +83,8 @@ export interface Snapshot {
   readonly limits: readonly Figure[];
   readonly talkers: { readonly bytes: readonly Talker[]; readonly requests: readonly Talker[] };
   readonly connectionsBy: readonly ConnectionCount[];
+  /** By how much its event loop was late at most, in seconds, where somebody wants to know. */
+  readonly loopLag: number | undefined;
   /** What its own store tells, where it has one. */
   readonly store: StoreInfo | undefined;
 }

@@ -11,6 +11,7 @@ import { Listings } from "../../commands/listings.ts";
 import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
 import { Counters } from "../../observe/counters.ts";
+import { LoopLag } from "../../observe/loop_lag.ts";
 import { Timing } from "../../observe/timing.ts";
 import { type WatchedLine, type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
@@ -61,6 +62,7 @@ export class Serving implements WorkerCalls {
   #listening: Listening[] = [];
   #scans = 0;
   #beating: ReturnType<typeof setInterval> | undefined;
+  #lag: LoopLag | undefined;
   /** Lines for watchers of other threads, and their bytes. */
   #lines: WatchedLine[] = [];
   #onWay = 0;
@@ -84,6 +86,7 @@ export class Serving implements WorkerCalls {
     const { configuration, number, maxConnections, live, started } = setup;
     const common = new CommonCounts(setup.common);
     this.#beating = beat(common.beatsOf(number));
+    if (setup.slow !== undefined) this.#lag = new LoopLag();
     const debugClock = setup.testClock && new AdjustableClock(setup.testClock);
     const clock = debugClock ?? systemClock;
     const log = (line: string, level?: LogLevel) => this.#owner.tell("log", { line, level });
@@ -123,7 +126,9 @@ export class Serving implements WorkerCalls {
     const { connections, numbers } = common;
     const byAddress = new SharedAddressCounts(setup.byAddress);
     const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
-    const policy = policyOf(configuration, { connections, numbers, byAddress, recent });
+    const policy = policyOf(configuration, this.#access.tls, {
+      ...{ connections, numbers, byAddress, recent },
+    });
     this.#server = new Server(context, policy);
     replaceRun(ELSEWHERE, () => this.#runElsewhere);
     replaceRun(["watch"], (run) => this.#watching(run));
@@ -167,6 +172,7 @@ export class Serving implements WorkerCalls {
         requests: this.#server.talkers("requests", TALKERS),
       },
       connectionsBy: this.#server.connectionsBy(),
+      loopLag: this.#lag?.seconds,
       store: this.#remote === undefined ? this.#store.info() : undefined,
     };
   }
@@ -209,6 +215,7 @@ export class Serving implements WorkerCalls {
     await this.#server.drain();
     await this.#store.close();
     clearInterval(this.#beating);
+    this.#lag?.[Symbol.dispose]();
   }
 
   async #openStore(

@@ -5,8 +5,8 @@
  */
 
 import type { Context } from "../../commands/context.ts";
-import type { ConnectionCount } from "../../observe/figures/row.ts";
-import { ownRows } from "../../observe/figures/store.ts";
+import type { Across, ConnectionCount } from "../../observe/figures/row.ts";
+import { ownRows, redisErrors } from "../../observe/figures/store.ts";
 import { Counts } from "../../observe/prefixes.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { StoreInfo } from "../../storage/contract.ts";
@@ -19,6 +19,7 @@ const SAME = new Set([
   "connect_rate",
   "max_listings",
   "listings",
+  "max_watchers",
 ]);
 
 /** Sums that are kept in the objects of the main thread, beside what that counts itself. */
@@ -26,9 +27,9 @@ export class Sums {
   /** What each worker told last. */
   readonly #last = new Map<number, Snapshot>();
 
-  /** What the workers told last. */
+  /** What the workers told last, in their order. */
   get snapshots(): Snapshot[] {
-    return [...this.#last.values()];
+    return [...this.#last].sort(([a], [b]) => a - b).map(([, snapshot]) => snapshot);
   }
 
   /** Adds what a worker has counted since it was asked last. */
@@ -104,13 +105,25 @@ export class Sums {
       evictions: sum(({ evictions }) => evictions),
       reclaimed: sum(({ reclaimed }) => reclaimed),
       flushedReads: sum(({ flushedReads }) => flushedReads),
-      own: main.own.map(([stat, value]) => {
-        const row = ownRows.find((row) => row.own === `${name} ${stat}`);
-        if (row?.series?.family.type !== "counter") return [stat, value];
-        const of = (info: StoreInfo) =>
-          Number(info.own.find(([other]) => other === stat)?.[1] ?? 0);
-        return [stat, sum(of)];
+      own: namesIn([main, ...infos]).map((stat) => {
+        const of = (info: StoreInfo) => info.own.find(([other]) => other === stat)?.[1];
+        const adds = acrossOf(name, stat) === "sum";
+        return [stat, adds ? sum((info) => Number(of(info) ?? 0)) : of(main)!];
       }),
     };
   }
+}
+
+/** How the figures that the stores of all threads tell under a name become one. */
+function acrossOf(store: string, stat: string): Across {
+  if (stat.startsWith(redisErrors)) return "sum";
+  return ownRows.find((row) => row.own === `${store} ${stat}`)?.across ?? "same";
+}
+
+/** The names of figures that a store tells: those of the main thread, and the errors that others have met. */
+function namesIn([main, ...others]: readonly StoreInfo[]): string[] {
+  const errors = others.flatMap(({ own }) =>
+    own.map(([stat]) => stat).filter((stat) => stat.startsWith(redisErrors))
+  );
+  return [...new Set([...main!.own.map(([stat]) => stat), ...errors])];
 }

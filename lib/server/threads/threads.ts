@@ -8,7 +8,7 @@ import type { Context } from "../../commands/context.ts";
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { ExitError, messageOf } from "../../errors.ts";
-import { type WatchedLine, Watchers } from "../../observe/watch.ts";
+import { MAX_WATCHERS, type WatchedLine, Watchers } from "../../observe/watch.ts";
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
@@ -23,8 +23,6 @@ import { Line } from "./line.ts";
 import { runOrder } from "./orders.ts";
 import { Sums } from "./sums.ts";
 
-/** Watchers of one server, at most (memcached's `WATCHER_LIMIT`). */
-const MAX_WATCHERS = 20;
 /** Milliseconds between two times that workers are asked what they have counted, for whoever does not wait. */
 const INTERVAL = 1000;
 
@@ -197,6 +195,10 @@ export class Threads implements Connections {
 
   describeLimits(): readonly Figure[] {
     return this.#sums.limits();
+  }
+
+  loopLag(): readonly number[] {
+    return this.#sums.snapshots.flatMap(({ loopLag }) => loopLag ?? []);
   }
 
   connectionsBy(): ConnectionCount[] {

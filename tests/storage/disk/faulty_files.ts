@@ -314,9 +314,10 @@ export class FaultyFiles implements Files {
         const count = inode.changes.length;
         await this.#later();
         if (life !== this.#life) throw systemError("EIO", "sync");
-        for (const change of inode.changes.splice(0, count)) {
-          inode.durable = applied(inode.durable, change);
-        }
+        const synced = inode.changes.splice(0, count);
+        // With all of them the file is what it is now.
+        if (inode.changes.length === 0) inode.durable = inode.bytes;
+        else for (const change of synced) inode.durable = applied(inode.durable, change);
       },
       truncate: (length) => {
         this.#ask("truncate", path, life);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { decodeManifest, encodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
 import { Kind, RecordReader, segmentSeed, State } from "../../../lib/storage/disk/format/record.ts";
@@ -57,7 +57,7 @@ Deno.test("the amendment in FORMAT.md is read as it is described there", () => {
   amended.amend(reader);
   assertEquals([amended.sequence, amended.time, amended.state], [4712, 1900000000000, 4]);
   assertEquals(amended.value(), bytesOf("hello, disk"));
-  amended.amend({ ...reader, base: 4712, time: 0 });
+  assertThrows(() => amended.amend({ ...reader, base: 4712, time: 0 }), Error, "broken invariant");
   assertEquals(amended.time, 1900000000000, "what names another version changes nothing");
 });
 

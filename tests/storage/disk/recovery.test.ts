@@ -5,7 +5,7 @@ import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { decodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
-import { RecordReader, recordSize } from "../../../lib/storage/disk/format/record.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { type Caller, callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
@@ -140,18 +140,4 @@ Deno.test("whatever a power cut leaves of the segments that a start cuts off, th
       await again.close();
     }
   }
-});
-
-Deno.test("an amendment of another version leaves an item's attributes as they are", () => {
-  const record = new RecordReader();
-  record.base = 5;
-  record.flags = 1;
-  const amended = new RecordReader();
-  amended.base = 6;
-  amended.flags = 2;
-  record.amend(amended);
-  assertEquals(record.flags, 1);
-  amended.base = 5;
-  record.amend(amended);
-  assertEquals(record.flags, 2);
 });

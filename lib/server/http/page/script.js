@@ -226,6 +226,8 @@
       );
       return row;
     }));
+    // The log comes when it has changed.
+    if (log === undefined) return;
     byId("log").replaceChildren(
       ...log.toReversed().map((event) => {
         const levels = { error: "critical", warning: "warning" };
@@ -236,12 +238,23 @@
     );
   };
 
-  const lost = () =>
-    showState([{
-      level: "critical",
-      state: "No answer from the server",
-      action: "Look at the process and its log; this page tries on.",
-    }]);
+  const lost = async () => {
+    const isThere = await fetch("/healthz").then(({ ok }) => ok, () => false);
+    showState([
+      isThere
+        ? {
+          level: "warning",
+          state: "The server sends this page nothing",
+          action:
+            "It may have as many pages open as it allows, or none for you; this page tries on.",
+        }
+        : {
+          level: "critical",
+          state: "No answer from the server",
+          action: "Look at the process and its log; this page tries on.",
+        },
+    ]);
+  };
 
   const load = async () => {
     try {
@@ -249,18 +262,30 @@
       ({ names, times, columns } = history);
       if (times.length > 0) draw();
     } catch {
-      lost();
-      setTimeout(load, 2000);
+      tryAgain();
       return;
     }
+    listen();
+  };
+
+  const listen = () => {
     const events = new EventSource("/events");
     events.onmessage = ({ data }) => showEvent(JSON.parse(data));
-    events.onerror = () => {
-      lost();
-      // A new connection may be to a new server: its last hour is asked for again.
+    // The server ends a stream now and then, to forget pages that are gone.
+    events.addEventListener("again", () => {
       events.close();
-      setTimeout(load, 2000);
+      listen();
+    });
+    events.onerror = () => {
+      events.close();
+      tryAgain();
     };
+  };
+
+  /** Asks again after a while, for the last hour too: it may be a new server. */
+  const tryAgain = () => {
+    lost();
+    setTimeout(load, 2000);
   };
 
   byId("span").addEventListener("change", ({ target }) => {

@@ -5,6 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { assert } from "../../../errors.ts";
 import type { Attributes } from "../../contract.ts";
 
 /** Bytes before the key. */
@@ -257,9 +258,9 @@ export class RecordReader implements RecordFields, Amended {
     return true;
   }
 
-  /** Takes over what an amendment has changed, if it is one of this item. */
+  /** Takes over what an amendment of this item has changed. */
   amend(amended: Amended): void {
-    if (amended.base !== this.base) return;
+    assert(amended.base === this.base, "an amendment is of the item that it stands behind");
     this.state = amended.state;
     this.flags = amended.flags;
     this.sequence = amended.sequence;

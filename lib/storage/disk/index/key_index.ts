@@ -16,6 +16,8 @@ const SMALLEST = 8;
 const FULLEST = 0.8;
 const GROWTH = 1.4;
 const TWO_32 = 2 ** 32;
+/** What a shard without keys has: one place, which is never taken. */
+const NO_TABLE = new Uint32Array(ENTRY);
 
 /** The greatest size that a place can tell; it means "to the segment's end". In units of 8 bytes. */
 export const ENDLESS = 0x3fffff;
@@ -55,32 +57,32 @@ export class KeyIndex {
   /** How many keys there are. */
   size = 0;
 
-  #tables: Uint32Array[] = [];
+  readonly #tables: Uint32Array[];
+  /** Bytes of them. */
+  #bytes = 0;
   readonly #counts = new Uint32Array(SHARDS);
   readonly #limits = new Uint32Array(SHARDS);
 
   /** @param expected about how many keys there will be */
   constructor(expected = 0) {
+    this.#tables = new Array<Uint32Array>(SHARDS).fill(NO_TABLE);
+    // A few keys find their tables as they come.
+    if (expected < SHARDS * SMALLEST / 2) return;
     for (let shard = 0; shard < SHARDS; shard++) {
-      // Each table begins a little larger than the one before, so that they grow one after another
-      // and not all at the same number of keys.
-      const phase = GROWTH ** (shard / SHARDS);
+      // Not all of them are full at the same number of keys.
       const room = expected / SHARDS * (1 + 0.25 * shard / SHARDS) +
         4 * Math.sqrt(expected / SHARDS);
-      const least = expected === 0 ? SMALLEST * phase : room / FULLEST;
-      const capacity = Math.max(Math.ceil(least), SMALLEST);
-      this.#tables.push(new Uint32Array(capacity * ENTRY));
-      this.#limits[shard] = Math.floor(capacity * FULLEST);
+      this.#resize(shard, Math.max(Math.ceil(room / FULLEST), SMALLEST));
     }
   }
 
   /** An index of tables that were taken from another, with the keys in each. */
-  static of(tables: Uint32Array[], counts: readonly number[]): KeyIndex {
+  static of(tables: readonly Uint32Array[], counts: readonly number[]): KeyIndex {
     const index = new KeyIndex();
-    index.#tables = tables;
     index.#counts.set(counts);
     for (let shard = 0; shard < SHARDS; shard++) {
-      index.#limits[shard] = Math.floor(tables[shard].length / ENTRY * FULLEST);
+      // A shard without keys needs no table, and takes one of its own with the first.
+      if (counts[shard] > 0) index.#put(shard, tables[shard]);
       index.size += counts[shard];
     }
     return index;
@@ -169,15 +171,17 @@ export class KeyIndex {
       at += ENTRY;
       if (at === end) at = 0;
     }
+    if (this.#counts[shard] === this.#limits[shard]) {
+      this.#grow(shard);
+      return this.set(a, b, c, high, low);
+    }
     table[at] = a;
     table[at + 1] = b;
     table[at + 2] = c;
     table[at + 3] = high;
     table[at + 4] = low;
     this.size++;
-    if (++this.#counts[shard] > this.#limits[shard]) {
-      this.#resize(shard, Math.ceil(end / ENTRY * GROWTH));
-    }
+    this.#counts[shard]++;
     return false;
   }
 
@@ -225,17 +229,25 @@ export class KeyIndex {
 
   /** Bytes of all tables. */
   memory(): number {
-    return this.#tables.reduce((sum, table) => sum + table.byteLength, 0);
+    return this.#bytes;
   }
 
   /** Places for keys in all tables, taken or not. */
   places(): number {
-    return this.memory() / (ENTRY * 4);
+    return this.#bytes / (ENTRY * 4);
   }
 
   /** How full the tables are, 0 to 1. */
   load(): number {
-    return this.size / this.places();
+    return this.#bytes === 0 ? 0 : this.size / this.places();
+  }
+
+  #grow(shard: number): void {
+    const places = this.#limits[shard] === 0 ? 0 : this.#tables[shard].length / ENTRY;
+    // Each table begins a little larger than the one before, so that they grow one after another and
+    // not all at the same number of keys.
+    const phase = GROWTH ** (shard / SHARDS);
+    this.#resize(shard, Math.ceil(places === 0 ? SMALLEST * phase : places * GROWTH));
   }
 
   #resize(shard: number, capacity: number): void {
@@ -251,7 +263,14 @@ export class KeyIndex {
       }
       for (let word = 0; word < ENTRY; word++) table[at + word] = old[from + word];
     }
+    this.#put(shard, table);
+  }
+
+  #put(shard: number, table: Uint32Array): void {
+    const old = this.#tables[shard];
+    if (old !== NO_TABLE) this.#bytes -= old.byteLength;
+    this.#bytes += table.byteLength;
     this.#tables[shard] = table;
-    this.#limits[shard] = Math.floor(capacity * FULLEST);
+    this.#limits[shard] = Math.floor(table.length / ENTRY * FULLEST);
   }
 }

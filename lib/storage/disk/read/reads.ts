@@ -14,6 +14,8 @@ import type { Segment } from "../log/segment.ts";
 const LARGEST_SYNCHRONOUS_READ = 1 << 16;
 /** A read that takes longer than this, in milliseconds, came from a slow medium. */
 const FAST_READ = 0.03;
+/** Bytes of memory for those at the beginning. */
+const FIRST_SCRATCH = 1 << 12;
 /**
  * While the medium is slow, one read after so many finds out whether it still is; after each that was
  * slow twice as many pass, up to the second number, for it holds up everybody; after one that was fast
@@ -29,7 +31,7 @@ export class RecordReads {
   slow = 0;
   damaged = 0;
 
-  readonly #scratch: Uint8Array;
+  #scratch = new Uint8Array(0);
   readonly #reader = new RecordReader();
   /** How long synchronous reads take, in milliseconds, a moving average; and when to measure again. */
   #readTime = 0;
@@ -45,9 +47,6 @@ export class RecordReads {
   constructor(damage: Damage, longest = LARGEST_SYNCHRONOUS_READ) {
     this.#damage = damage;
     this.#longest = longest;
-
-    this.#scratch = new Uint8Array(longest);
-    this.#reader.over(this.#scratch);
   }
 
   /**
@@ -57,6 +56,7 @@ export class RecordReads {
    */
   read(segment: Segment, offset: number, size: number): RecordReader | Promise<RecordReader> {
     if (size > this.#longest || this.#isSlow()) return this.#readLater(segment, offset, size);
+    if (size > this.#scratch.length) this.#grow(size);
     const measured = this.#untilMeasured-- <= 0;
     const isProbe = this.#readTime >= FAST_READ;
     const began = measured ? performance.now() : 0;
@@ -78,6 +78,13 @@ export class RecordReads {
       }
     }
     return this.#parsed(this.#reader, segment, offset, size);
+  }
+
+  #grow(size: number): void {
+    let bytes = FIRST_SCRATCH;
+    while (bytes < size) bytes *= 2;
+    this.#scratch = new Uint8Array(bytes);
+    this.#reader.over(this.#scratch);
   }
 
   /** {@linkcode read} of a record that is in memory. */

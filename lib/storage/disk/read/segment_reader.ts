@@ -51,7 +51,7 @@ export class SegmentReader {
     this.#seed = seed;
     this.#end = end;
 
-    this.#buffer = new Uint8Array(blockBytes);
+    this.#buffer = new Uint8Array(Math.max(0, Math.min(blockBytes, end - SEGMENT_HEADER)));
     this.record.over(this.#buffer);
   }
 
@@ -149,7 +149,7 @@ export async function checksumOf(
   length: number,
   progress: (bytes: number) => void,
 ): Promise<number> {
-  const block = new Uint8Array(1 << 20);
+  const block = new Uint8Array(Math.min(1 << 20, length));
   let sum = 0;
   for (let at = 0; at < length;) {
     const into = block.subarray(0, Math.min(block.length, length - at));

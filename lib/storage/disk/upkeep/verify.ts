@@ -81,7 +81,7 @@ export class Verifier {
   }
 
   async #sumOf(segment: Segment): Promise<number> {
-    const block = new Uint8Array(BLOCK);
+    const block = new Uint8Array(Math.min(BLOCK, segment.length));
     let sum = 0;
     for (let at = 0; at < segment.length && !this.#stopping;) {
       const into = block.subarray(0, Math.min(BLOCK, segment.length - at));
