@@ -1,6 +1,6 @@
 /**
- * The schema of Terraform's Google provider, out of the npm package that CDK for Terraform makes of it:
- * for each resource the names of its arguments and blocks, and which of them must be there.
+ * The schemas of Terraform's providers, out of the npm packages that CDK for Terraform makes of them: for
+ * each resource the names of its arguments and blocks, and which of them must be there.
  *
  * @module
  */
@@ -12,10 +12,14 @@ export interface Schema {
   readonly required: ReadonlySet<string>;
 }
 
-/** The release whose schema it is. */
-const PACKAGE = "npm:@cdktf/provider-google@16.12.1";
+/** The releases whose schemas they are. */
+const PACKAGES = {
+  google: "npm:@cdktf/provider-google@16.12.1",
+  random: "npm:@cdktf/provider-random@12.0.1",
+  tls: "npm:@cdktf/provider-tls@11.0.1",
+};
 
-/** The package's files, in a directory that is gone with it. */
+/** The packages' files, in a directory that is gone with them. */
 export class Provider implements AsyncDisposable {
   readonly #directory: string;
 
@@ -23,12 +27,12 @@ export class Provider implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Brings the package: 31 MB from the registry, once; 300 MB of files. */
+  /** Brings the packages: 31 MB from the registry, once; 300 MB of files. */
   static async install(): Promise<Provider> {
     const directory = await Deno.makeTempDir({ prefix: "kvs-provider-" });
     await Deno.writeTextFile(`${directory}/deno.json`, "{}");
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["install", "--quiet", "--node-modules-dir=auto", PACKAGE],
+      args: ["install", "--quiet", "--node-modules-dir=auto", ...Object.values(PACKAGES)],
       cwd: directory,
     }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
@@ -37,14 +41,28 @@ export class Provider implements AsyncDisposable {
 
   /** The schema of a resource such as `google_redis_cluster`. */
   async resource(type: string): Promise<Schema> {
-    const name = type.replace(/^google_/, "").replaceAll("_", "-");
-    const folder = `${this.#directory}/node_modules/@cdktf/provider-google/lib/${name}`;
+    const folder = this.#folder(type);
     const texts = { js: "", ts: "" };
     for await (const { name } of Deno.readDir(folder)) {
       if (name.endsWith(".d.ts")) texts.ts += await Deno.readTextFile(`${folder}/${name}`);
       else if (name.endsWith(".js")) texts.js += await Deno.readTextFile(`${folder}/${name}`);
     }
     return schemaOf(texts.js, texts.ts);
+  }
+
+  #folder(type: string): string {
+    const [provider, ...words] = type.split("_");
+    const packages = `${this.#directory}/node_modules/@cdktf`;
+    return `${packages}/provider-${provider}/lib/${words.join("-")}`;
+  }
+
+  /** What the resource's module was made from, in TypeScript: it stands in the map of its source. */
+  async source(type: string): Promise<string> {
+    const text = await Deno.readTextFile(`${this.#folder(type)}/index.js`);
+    const [, map] = text.match(/sourceMappingURL=\S*?;base64,(\S+)/)!;
+    return JSON.parse(
+      new TextDecoder().decode(Uint8Array.from(atob(map), (sign) => sign.charCodeAt(0))),
+    ).sourcesContent.join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,62 @@
+/**
+ * Protocol buffers, as far as Terraform's plugin protocol takes them: messages of numbers, bytes and messages.
+ *
+ * @module
+ */
+
+/** A message that is written field by field. */
+export class Message {
+  readonly #bytes: number[] = [];
+
+  /** A number; nothing where it is 0, which the reader assumes. */
+  number(field: number, value: number | boolean): this {
+    if (Number(value) === 0) return this;
+    this.#varint(field << 3);
+    this.#varint(Number(value));
+    return this;
+  }
+
+  /** Bytes, text, or a message within. */
+  bytes(field: number, value: Uint8Array | string | Message): this {
+    const bytes = value instanceof Message
+      ? value.#bytes
+      : typeof value === "string"
+      ? new TextEncoder().encode(value)
+      : value;
+    this.#varint(field << 3 | 2);
+    this.#varint(bytes.length);
+    for (const byte of bytes) this.#bytes.push(byte);
+    return this;
+  }
+
+  finish(): Uint8Array {
+    return new Uint8Array(this.#bytes);
+  }
+
+  #varint(value: number): void {
+    for (; value > 127; value = Math.floor(value / 128)) this.#bytes.push(value % 128 | 128);
+    this.#bytes.push(value);
+  }
+}
+
+/** The fields of a message that are bytes, text or messages, the last of each number. */
+export function fields(bytes: Uint8Array): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>();
+  let at = 0;
+  const varint = () => {
+    for (let value = 0, unit = 1;; unit *= 128) {
+      const byte = bytes[at++];
+      value += (byte & 127) * unit;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const head = varint();
+    if ((head & 7) === 0) varint();
+    else if ((head & 7) === 2) {
+      const size = varint();
+      found.set(head >> 3, bytes.subarray(at, at += size));
+    } else throw new Error(`a field of kind ${head & 7} is not read here`);
+  }
+  return found;
+}
