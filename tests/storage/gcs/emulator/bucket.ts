@@ -33,6 +33,8 @@ export interface StoredObject extends ObjectFields {
 
 /** `ifGenerationMatch` and its relatives; decimal texts, as they came. */
 export interface Preconditions {
+  /** Not a condition but the one that is meant: another is not there, for no older one is kept. */
+  readonly generation?: string;
   readonly generationMatch?: string;
   readonly generationNotMatch?: string;
   readonly metagenerationMatch?: string;
@@ -81,8 +83,7 @@ export class Bucket {
   /** The live object, if the preconditions allow it to be seen; `"unchanged"` is a 304. */
   get(name: string, conditions: Preconditions): StoredObject | "unchanged" {
     checkName(name);
-    const object = this.#objects.get(name);
-    if (object === undefined) throw noSuchObject(this.name, name);
+    const object = this.#meant(name, conditions);
     if (
       conditions.generationNotMatch === object.generation ||
       conditions.metagenerationNotMatch === String(object.metageneration)
@@ -192,6 +193,14 @@ export class Bucket {
       last = common ?? name;
     }
     return { objects, prefixes };
+  }
+
+  #meant(name: string, { generation }: Preconditions): StoredObject {
+    const object = this.#objects.get(name);
+    if (object === undefined || (generation ?? object.generation) !== object.generation) {
+      throw noSuchObject(this.name, generation === undefined ? name : `${name}#${generation}`);
+    }
+    return object;
   }
 
   #check(object: StoredObject | undefined, conditions: Preconditions): void {

@@ -213,9 +213,9 @@ function conditionsOf(query: URLSearchParams): Preconditions {
     if (!/^\d+$/.test(value)) throw invalid(`Invalid value for ${parameter}: ${value}`);
     return value;
   };
-  const generation = of("generation");
   return {
-    generationMatch: of("ifGenerationMatch") ?? generation,
+    generation: of("generation"),
+    generationMatch: of("ifGenerationMatch"),
     generationNotMatch: of("ifGenerationNotMatch"),
     metagenerationMatch: of("ifMetagenerationMatch"),
     metagenerationNotMatch: of("ifMetagenerationNotMatch"),
