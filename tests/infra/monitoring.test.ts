@@ -35,6 +35,49 @@ Deno.test("the alert for a failing store finds the lines that kvs writes", async
   for (const line of lines) assert(new RegExp(pattern).test(line), line);
 });
 
+/** Whether a filter of Google's holds for an entry of the journal: its lines all, of a line's alternatives one. */
+function holds(filter: string, entry: Record<string, string>): boolean {
+  return filter.split("\n").every((line) =>
+    line.split(" OR ").some((one) => {
+      const [, field, operator, text] = /^jsonPayload\.(\w+) ?(=~?) ?"(.*)"$/.exec(one) ?? [];
+      // What is asked of the VM's name is true of the VM that is meant.
+      if (field === undefined) return one.startsWith("labels.");
+      const value = entry[field] ?? "";
+      return operator === "=" ? value === text : new RegExp(text).test(value);
+    })
+  );
+}
+
+Deno.test("what systemd says of a server that ends leaves the machine and is an alert, and what others say is neither", async () => {
+  const [, own] = /- 'NOT \((.*)\)'/.exec(await read("ops-agent.yaml"))!;
+  const { conditions } = JSON.parse(await read("monitoring/not-serving.json"));
+  const { filter } = conditions[0].conditionMatchedLog;
+  const entries: Record<string, string>[] = [
+    // systemd's own lines are of its own unit, and name the other in UNIT.
+    {
+      _SYSTEMD_UNIT: "init.scope",
+      UNIT: "kvs-server.service",
+      MESSAGE: "kvs-server.service: Failed with result 'signal'.",
+    },
+    { _SYSTEMD_UNIT: "kvs-server.service", MESSAGE: "kvs-server does not answer at 127.0.0.1:1." },
+    { _SYSTEMD_UNIT: "kvs-server.service", MESSAGE: "listening on 0.0.0.0:11211" },
+    {
+      _SYSTEMD_UNIT: "init.scope",
+      UNIT: "cron.service",
+      MESSAGE: "cron.service: Failed with result 'signal'.",
+    },
+  ];
+  assertEquals(
+    entries.map((entry) => [holds(own, entry), holds(own, entry) && holds(filter, entry)]),
+    [
+      [true, true],
+      [true, true],
+      [true, false],
+      [false, false],
+    ],
+  );
+});
+
 Deno.test("the Ops Agent takes the log of kvs's units and asks kvs for its figures", async () => {
   const text = await read("ops-agent.yaml");
   for (
