@@ -35,6 +35,18 @@ Deno.test("the alert for a failing store finds the lines that kvs writes", async
   for (const line of lines) assert(new RegExp(pattern).test(line), line);
 });
 
+Deno.test("the alert for a certificate finds the line that kvs writes, before its end and after", async () => {
+  const { conditions } = JSON.parse(await read("monitoring/certificate.json"));
+  const pattern = /MESSAGE=~"([^"]*)"/.exec(conditions[0].conditionMatchedLog.filter)![1];
+  const text = await Deno.readTextFile(`${ROOT}lib/server/access/access.ts`);
+  const said = /`(the certificate of \$\{subject\} )\$\{.* \? "(.*)" : "(.*)"\}( at )/.exec(text);
+  assert(said !== null, "access.ts logs no such line");
+  const [, before, ends, ended, after] = said;
+  for (const word of [ends, ended]) {
+    assert(new RegExp(pattern).test(`${before}${word}${after}`), word);
+  }
+});
+
 /** Whether a filter of Google's holds for an entry of the journal: its lines all, of a line's alternatives one. */
 function holds(filter: string, entry: Record<string, string>): boolean {
   return filter.split("\n").every((line) =>
