@@ -32,7 +32,15 @@ Deno.test("the alert for a failing store finds the lines that kvs writes", async
     assert(said !== null, `${path} logs no such state`);
     lines.push(said[0]);
   }
+  const health = await Deno.readTextFile(`${ROOT}lib/storage/disk/health.ts`);
+  const states = [...health.matchAll(/this\.#say\(`(.*)`\)/g)].map(([, line]) => line);
+  const ends = states.filter((line) => line.includes("has room again"));
+  assertEquals([states.length, ends.length], [4, 1]);
+  lines.push(...states.filter((line) => !ends.includes(line)));
+  const damage = await Deno.readTextFile(`${ROOT}lib/storage/disk/read/damage.ts`);
+  lines.push(damage.match(/`[^`]*is damaged[^`]*`/)![0]);
   for (const line of lines) assert(new RegExp(pattern).test(line), line);
+  for (const line of ends) assert(!new RegExp(pattern).test(line), line);
 });
 
 Deno.test("the alert for a certificate finds the line that kvs writes, before its end and after", async () => {
