@@ -1,7 +1,7 @@
 /**
  * What the disk store costs: time a call, memory a key, starts, compaction.
  *
- *     deno task bench-disk [--parts calls,starts,compaction] [--keys 1000000] …
+ *     deno task bench-disk [--parts calls,starts,compaction,cold] [--keys 1000000] …
  *
  * @module
  */
@@ -11,13 +11,14 @@ import { duration, integer, list, size, text } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
 import { Exit } from "../lib/errors.ts";
 import { measureCalls } from "./disk/calls.ts";
+import { measureCold } from "./disk/cold.ts";
 import { measureCompaction } from "./disk/compaction.ts";
 import { lead } from "./disk/life.ts";
 import { runProgram } from "./front.ts";
 import { chosen } from "./lists.ts";
 import { describeMachine, machineText } from "./machine.ts";
 
-const PARTS = ["calls", "starts", "compaction"] as const;
+const PARTS = ["calls", "starts", "compaction", "cold"] as const;
 
 const benchOptions = {
   parts: list({ flags: "--parts", default: PARTS, help: "what is measured" }),
@@ -61,6 +62,10 @@ const manual: Manual = {
 };
 
 const COMPACTED_VALUE = 1000;
+const COLD_CONNECTIONS = 50;
+/** Gets a second, and measurements with cold ones and without. */
+const COLD_RATE = 4000;
+const COLD_ROUNDS = 11;
 
 async function main(options: Values<typeof benchOptions>): Promise<number> {
   const parts = chosen("parts", options.parts, PARTS);
@@ -90,6 +95,12 @@ async function main(options: Values<typeof benchOptions>): Promise<number> {
             seconds: options.seconds / 1000,
             keys: options.compactedKeys,
             valueSize: COMPACTED_VALUE,
+          });
+          break;
+        case "cold":
+          await measureCold({
+            ...{ directory, connections: COLD_CONNECTIONS, rate: COLD_RATE, rounds: COLD_ROUNDS },
+            seconds: options.seconds / 1000,
           });
           break;
       }

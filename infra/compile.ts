@@ -3,10 +3,10 @@
  * it runs.
  *
  *     deno task compile [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu|aarch64-apple-darwin]
- *         [--out bin] [--real-packages]
+ *         [--out bin] [--stand-ins]
  *
- * Stand-ins of `offline/` do not get into the files where jsr.io has the real packages, and with
- * `--real-packages`, as releases are built, nowhere.
+ * Stand-ins of `offline/` get into the files with `--stand-ins` alone, or with `KVS_STAND_INS=yes` in the
+ * environment, for tasks that this one is a part of: no hash of the lock is about them.
  *
  * `deno compile` makes them. It downloads its runtime, and where that cannot be had this machine's own
  * Deno takes the runtime's place: the file is then a shell header with both packed behind it
@@ -174,31 +174,36 @@ async function writeChecksums(programs: Program[], directory: string): Promise<v
   await Deno.writeTextFile(`${directory}/SHA256SUMS`, lines.join("\n") + "\n");
 }
 
-/** Ends where the packages in `vendor/` are stand-ins and need not be. */
-async function refuseStandIns(always: boolean): Promise<void> {
+/** Ends where the packages in `vendor/` are stand-ins, unless they are wanted. */
+async function refuseStandIns(wanted: boolean): Promise<void> {
   if (!await exists("vendor/jsr.io/stand-ins")) return;
-  const failure = await networkFailure("https://jsr.io/@std/assert/meta.json");
-  if (failure === undefined || always) {
-    fail("The packages in vendor/ are the stand-ins of offline/: remove vendor/ and try again", 65);
+  if (wanted) {
+    console.error("Building with the stand-ins of offline/ instead of jsr.io's packages.");
+    return;
   }
-  console.error(
-    `Cannot reach jsr.io (${failure}): building with the stand-ins of offline/ instead of its packages.`,
+  const failure = await networkFailure("https://jsr.io/@std/assert/meta.json");
+  const remedy = failure === undefined
+    ? "remove vendor/ and try again"
+    : `jsr.io cannot be reached (${failure}); '--stand-ins' builds with them all the same`;
+  fail(
+    `The packages in vendor/ are the stand-ins of offline/, which the lock has no hashes of: ${remedy}`,
+    65,
   );
 }
 
 const options = parseArgs(Deno.args, {
   string: ["target", "out"],
-  boolean: ["real-packages"],
+  boolean: ["stand-ins"],
   default: { target: Deno.build.target, out: "bin" },
   unknown: (option) =>
-    fail(`Cannot use '${option}': the options are --target, --out and --real-packages`, 64),
+    fail(`Cannot use '${option}': the options are --target, --out and --stand-ins`, 64),
 });
 const { target, out } = options;
 if (target !== Deno.build.target && !TARGETS.includes(target)) {
   fail(`Cannot build for --target '${target}': it is one of ${TARGETS.join(", ")}`, 64);
 }
 
-await refuseStandIns(options["real-packages"]);
+await refuseStandIns(options["stand-ins"] || Deno.env.get("KVS_STAND_INS") === "yes");
 await ensureDir(out);
 const toBuild = await programs();
 const missing = await runtimeMissing(target);

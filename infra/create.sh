@@ -28,10 +28,11 @@ when_failed="What was made so far stays. Once that is settled, run infra/create.
 step "APIs: what the project must allow before anything can be made"
 apis=(compute storage iam cloudresourcemanager logging monitoring iap oslogin)
 case $KVS_STORE/$KVS_REDIS_KIND in
-  redis/instance) apis+=(redis servicenetworking secretmanager) ;;
+  redis/instance) apis+=(redis servicenetworking) ;;
   redis/cluster) apis+=(redis networkconnectivity) ;;
   redis/valkey) apis+=(memorystore networkconnectivity) ;;
 esac
+if needs_users || needs_tls || needs_redis_secret; then apis+=(secretmanager); fi
 [[ $KVS_PATCHING != yes ]] || apis+=(osconfig)
 [[ $KVS_UPTIME != yes ]] || apis+=(servicedirectory)
 take_stock_of_apis
@@ -59,17 +60,17 @@ esac
 [[ $KVS_DASHBOARD != yes ]] || kinds+=(dashboard)
 [[ -z $KVS_ALERT_CHANNELS ]] || kinds+=(alert)
 [[ $KVS_UPTIME != yes ]] || kinds+=(namespace uptime-check)
+if needs_users || needs_tls || needs_redis_secret; then kinds+=(secret); fi
 parts=(bin-role)
+if needs_users; then parts+=(users-role); fi
+if needs_tls; then parts+=(tls-role); fi
 [[ $KVS_UPTIME != yes ]] || parts+=(directory-service)
 case $KVS_STORE/$KVS_REDIS_KIND in
   gcs/*) parts+=(data-role) ;;
   redis/instance)
     kinds+=(redis-instance)
     parts+=(peering)
-    if needs_redis_secret; then
-      kinds+=(secret)
-      parts+=(secret-role)
-    fi
+    if needs_redis_secret; then parts+=(secret-role); fi
     ;;
   redis/cluster) kinds+=(redis-cluster connection-policy) ;;
   redis/valkey) kinds+=(valkey connection-policy) ;;
@@ -202,11 +203,9 @@ if [[ $KVS_STORE/$KVS_REDIS_KIND == redis/instance ]]; then
 
   if needs_redis_secret; then
     step "Secret: the URL with the AUTH string, for the servers' account only"
-    ensure secret "$redis_secret" secrets create "$redis_secret" --replication-policy=user-managed \
-      "--locations=$KVS_REGION"
+    make_secret "$redis_secret"
     store_redis_url
-    ensure secret-role "roles/secretmanager.secretAccessor serviceAccount:$server_email" secrets add-iam-policy-binding \
-      "$redis_secret" "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
+    let_read secret-role "$redis_secret" "$server_email"
   fi
 elif [[ $KVS_STORE == redis ]]; then
   step "Service connection: lets Google place Redis's addresses in the subnet"
@@ -253,6 +252,17 @@ ensure address "$address" compute addresses create "$address" "--region=$KVS_REG
 ask ADDRESS compute addresses describe "$address" "--region=$KVS_REGION" "--format=value(address)"
 server_ip=$answer
 
+if needs_users; then
+  step "Users: a password in Secret Manager, for the servers and the client"
+  make_users
+else
+  step "KVS_AUTH=none: whoever reaches $server_ip:$KVS_PORT in this network may read and change everything"
+fi
+if needs_tls; then
+  step "Certificate: an authority whose key no machine may read, and what it has signed for the servers"
+  make_certificates
+fi
+
 stage_deployment
 
 if [[ $KVS_STORE == disk ]]; then
@@ -267,13 +277,13 @@ if [[ $KVS_STORE == disk ]]; then
     "--service-account=$server_email" "--scopes=$(server_scopes)" "${metadata[@]}" \
     "${protection[@]}"
 else
-  step "Health checks: does the server answer memcached's 'version'? The load balancer asks every 5 s; the group makes a VM anew after 2 minutes"
+  step "Health checks: does the server answer memcached's 'version', be it that one must log in? The load balancer asks every 5 s; the group makes a VM anew after 2 minutes"
   # A server that a deployment takes out of the load balancer fails the first, and not the second.
-  ensure health-check "$heal_check" compute health-checks create tcp "$heal_check" --global \
-    "--port=$KVS_PORT" "--request=version"$'\n' "--response=VERSION" \
+  ensure health-check "$heal_check" compute health-checks create "$(health_protocol)" "$heal_check" --global \
+    "--port=$KVS_PORT" "--request=version"$'\n' "--response=$(health_response)" \
     --check-interval=10s --timeout=5s --healthy-threshold=1 --unhealthy-threshold=12
-  ensure health-check "$health_check" compute health-checks create tcp "$health_check" --global \
-    "--port=$KVS_PORT" "--request=version"$'\n' "--response=VERSION" \
+  ensure health-check "$health_check" compute health-checks create "$(health_protocol)" "$health_check" --global \
+    "--port=$KVS_PORT" "--request=version"$'\n' "--response=$(health_response)" \
     --check-interval=5s --timeout=3s --healthy-threshold=1 --unhealthy-threshold=2
 
   step "Servers: a group of $KVS_SERVER_COUNT over the region's zones; one that stops answering is made anew"
@@ -311,8 +321,7 @@ ensure instance "$client" compute instances create "$client" "--zone=$KVS_ZONE" 
   "--machine-type=$KVS_CLIENT_MACHINE_TYPE" "${machine[@]}" \
   "--network-interface=subnet=$subnet,no-address" \
   "--service-account=$client_email" \
-  --scopes=https://www.googleapis.com/auth/devstorage.read_only,https://www.googleapis.com/auth/logging.write,https://www.googleapis.com/auth/monitoring.write \
-  "${metadata[@]}"
+  "--scopes=$(client_scopes)" "${metadata[@]}"
 
 # --- upkeep and watch ---------------------------------------------------------------------------
 
@@ -362,3 +371,9 @@ kvs listens at $server_ip:$KVS_PORT inside network $network. Try it from the cli
   gcloud compute ssh $client --zone=$KVS_ZONE --project=$KVS_PROJECT --tunnel-through-iap
   kvs-client set greeting hello && kvs-client get greeting
 TEXT
+if needs_users; then
+  cat <<TEXT
+There kvs-client logs in by itself. Other clients log in as '$KVS_AUTH_USER', by the password behind the colon in
+  gcloud secrets versions access latest --secret=$users_secret --project=$KVS_PROJECT
+TEXT
+fi

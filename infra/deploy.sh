@@ -24,20 +24,31 @@ take_stock_of_apis
 if [[ $KVS_STORE == disk ]]; then
   take_stock bucket address instance
 else
-  take_stock bucket address instance group template
+  take_stock bucket address instance group template health-check
 fi
+if needs_users || needs_tls; then take_stock secret; fi
 
 if $dry_run; then
   found[instance/$server]="$KVS_ZONE RUNNING OLD"
   found[instance/$client]="$KVS_ZONE RUNNING OLD"
   found[group/$group]=$group-OLD$'\t'$KVS_SERVER_COUNT
   found[address/$address]=ADDRESS
+  found[health-check/$health_check]=$(expected_health_check)
+  found[secret/$users_secret]=yes
+  found[secret/$tls_secret]=yes
 fi
 if [[ $KVS_STORE == disk ]]; then
   exists instance "$server" || fail "There is no VM $server in project $KVS_PROJECT: run infra/create.sh first."
 else
   exists group "$group" || fail "There is no group $group in project $KVS_PROJECT: run infra/create.sh first."
 fi
+
+# The group would make servers anew that answer well, where its check expects another answer.
+if grouped && [[ ${found[health-check/$health_check]:-} != $(expected_health_check) ]]; then
+  fail "The health check $health_check was not made for KVS_AUTH=$KVS_AUTH and KVS_TLS=$KVS_TLS. Set them as they were, or" \
+    "make the servers anew, which leaves the items where they are: infra/destroy.sh, then infra/create.sh."
+fi
+find_access
 
 upload_release
 if [[ $KVS_STORE == redis ]]; then find_redis; fi

@@ -9,9 +9,11 @@ usage() {
 Usage: [KVS_PROJECT=demo] [...] infra/destroy.sh [--data] [--yes] [--dry-run]
 
 Removes what infra/create.sh made, after asking. Items are kept: the data disk with its snapshots, the bucket of
-the items and Redis, which lives in the network, stay, and infra/create.sh finds them again.
+the items and Redis, which lives in the network, stay, and so do the password and the authority of the certificate,
+which clients know. infra/create.sh finds them again.
 
-  --data      the items too: data disk, snapshots, bucket of the items, Redis. Nothing brings them back
+  --data      the items too: data disk, snapshots, bucket of the items, Redis; password and certificate. Nothing
+              brings them back
   --yes       do not ask
   --dry-run   print the gcloud commands that would remove everything of any store, one a line; needs no credentials
   -h, --help  this text
@@ -28,11 +30,12 @@ when_failed="What was removed so far is gone. Once that is settled, run infra/de
 
 data_role="roles/storage.objectUser serviceAccount:$server_email"
 secret_role="roles/secretmanager.secretAccessor serviceAccount:$server_email"
+users_client_role="roles/secretmanager.secretAccessor serviceAccount:$client_email"
 take_stock_of_apis
 take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
   backend forwarding-rule service-account bucket redis-instance redis-cluster valkey connection-policy secret \
   project-role router patch-deployment dashboard alert namespace uptime-check
-$dry_run || take_stock peering data-role secret-role
+$dry_run || take_stock peering data-role secret-role users-role
 if $dry_run; then
   for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
     "health-check/$health_check" "health-check/$heal_check" "router/$router" "patch-deployment/$patches" \
@@ -41,7 +44,9 @@ if $dry_run; then
     "connection-policy/$redis_policy" "peering/servicenetworking-googleapis-com" "secret/$redis_secret" \
     "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
     "service-account/$client_email" "address/$address" "address/$services_range" "subnet/$subnet" \
-    "network/$network" "data-role/$data_role" "secret-role/$secret_role" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
+    "network/$network" "data-role/$data_role" "secret-role/$secret_role" \
+    "secret/$users_secret" "secret/$tls_secret" "secret/$authority_secret" "users-role/$secret_role" \
+    "users-role/$users_client_role" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
     "firewall-rule/$KVS_NAME-ssh" "firewall-rule/$KVS_NAME-uptime" "namespace/$namespace" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
     found[$thing]=yes
   done
@@ -122,6 +127,9 @@ else
     --service=servicenetworking.googleapis.com "--network=$network"
   remove secret "$redis_secret" secrets delete "$redis_secret"
 fi
+# Clients know the password, and the authority; a certificate is for one address.
+remove secret "$tls_secret" secrets delete "$tls_secret"
+for name in "$users_secret" "$authority_secret"; do remove_items secret "$name" secrets delete "$name"; done
 remove bucket "$KVS_BIN_BUCKET" storage rm --recursive "$bin_bucket"
 remove_items bucket "$KVS_BUCKET" storage rm --recursive "$data_bucket"
 for rule in clients health ssh uptime; do
@@ -130,8 +138,16 @@ done
 # A deleted account's roles would stay where they are as roles of nobody, which a new account of its name has not.
 $data || remove data-role "$data_role" storage buckets remove-iam-policy-binding "$data_bucket" \
   "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
-! $redis_stays || remove secret-role "$secret_role" secrets remove-iam-policy-binding "$redis_secret" \
-  "--member=serviceAccount:$server_email" --role=roles/secretmanager.secretAccessor --condition=None
+# forbid KIND SECRET EMAIL: the account can read that secret no more.
+forbid() {
+  remove "$1" "roles/secretmanager.secretAccessor serviceAccount:$3" secrets remove-iam-policy-binding "$2" \
+    "--member=serviceAccount:$3" --role=roles/secretmanager.secretAccessor --condition=None
+}
+! $redis_stays || forbid secret-role "$redis_secret" "$server_email"
+if ! $data; then
+  forbid users-role "$users_secret" "$server_email"
+  forbid users-role "$users_secret" "$client_email"
+fi
 for email in "$server_email" "$client_email"; do
   for key in "${!found[@]}"; do
     [[ $key == "project-role/"*" serviceAccount:$email" ]] || continue

@@ -1,5 +1,5 @@
-# What create.sh, deploy.sh, status.sh and destroy.sh share: settings, flags, names; and, from files of their own,
-# running gcloud, what exists already, releases, Redis, and what a virtual machine is told.
+# What create.sh, deploy.sh, rotate.sh, status.sh and destroy.sh share: settings, flags, names; and, from files of their
+# own, running gcloud, what exists already, releases, Redis, who may log in, and what a virtual machine is told.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the scripts that source this use what looks unused here
 
@@ -58,6 +58,10 @@ check_settings() {
     usage_error "KVS_REDIS_KIND takes instance, cluster or valkey, not '$KVS_REDIS_KIND'."
   [[ $KVS_REDIS_AUTH =~ ^(required|none)$ ]] ||
     usage_error "KVS_REDIS_AUTH takes required or none, not '$KVS_REDIS_AUTH'."
+  [[ $KVS_AUTH =~ ^(required|none)$ ]] ||
+    usage_error "KVS_AUTH takes required or none, not '$KVS_AUTH'."
+  [[ $KVS_AUTH_USER =~ ^[A-Za-z0-9_.-]{1,64}$ ]] ||
+    usage_error "KVS_AUTH_USER takes up to 64 letters, digits, dots, hyphens and underscores, not '$KVS_AUTH_USER'."
   [[ -z $KVS_MAINTENANCE || $KVS_MAINTENANCE =~ ^(mon|tues|wednes|thurs|fri|satur|sun)day\ ([0-9]|1[0-9]|2[0-3])$ ]] ||
     usage_error "KVS_MAINTENANCE takes a day and an hour such as 'sunday 3', not '$KVS_MAINTENANCE'."
   [[ -z $KVS_KMS_KEY || $KVS_KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
@@ -70,7 +74,7 @@ check_settings() {
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."
   done
-  for name in KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
+  for name in KVS_TLS KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
     [[ ${!name} =~ ^(yes|no)$ ]] || usage_error "$name takes yes or no, not '${!name}'."
   done
   for value in $KVS_SERVER_ENV; do
@@ -106,6 +110,9 @@ name_things() {
   redis=$KVS_NAME
   redis_policy=$KVS_NAME-redis
   redis_secret=$KVS_NAME-redis-url
+  users_secret=$KVS_NAME-users
+  tls_secret=$KVS_NAME-tls
+  authority_secret=$KVS_NAME-authority
   bin_bucket=gs://$KVS_BIN_BUCKET
   data_bucket=gs://$KVS_BUCKET
 }
@@ -159,6 +166,8 @@ source "$infra/stock.sh"
 source "$infra/release.sh"
 # shellcheck source=redis.sh
 source "$infra/redis.sh"
+# shellcheck source=access.sh
+source "$infra/access.sh"
 # shellcheck source=machines.sh
 source "$infra/machines.sh"
 # shellcheck source=monitoring.sh

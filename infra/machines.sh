@@ -23,6 +23,18 @@ server_options() {
       if redis_iam; then echo "KVS_REDIS_AUTH=iam"; fi
       ;;
   esac
+  if needs_users; then
+    echo "KVS_AUTH_FILE=/etc/kvs/users"
+    # over binary too
+    echo "KVS_ENABLE_SASL=true"
+  fi
+  if needs_tls; then
+    echo "KVS_ENABLE_SSL=true"
+    echo "KVS_SSL_CHAIN_CERT=/etc/kvs/tls.pem"
+    echo "KVS_SSL_KEY=/etc/kvs/tls.pem"
+    # Keep-alive is not to be had with TLS, and the load balancer forgets what is silent for 10 minutes.
+    if grouped; then echo "KVS_IDLE_TIMEOUT=9m"; fi
+  fi
   local setting
   for setting in $KVS_SERVER_ENV; do echo "$setting"; done
 }
@@ -39,7 +51,7 @@ stage_deployment() {
   deployment=DEPLOYMENT
   $dry_run && return
   deployment=$( (
-    echo "$release $options $redis_secret_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE $(allowed_networks)"
+    echo "$release $options $redis_secret_version $users_version $tls_version $KVS_OBSERVE $KVS_PATCHING $KVS_KEEPALIVE $(allowed_networks)"
     cat "$infra/startup.sh"
     [[ $KVS_STORE != redis ]] || cat "$work/redis-ca.pem"
   ) | sha256sum | cut -c 1-16)
@@ -56,27 +68,37 @@ vm_metadata() {
     [[ $KVS_STORE != disk ]] || entries+="|kvs-disk=$data_disk|kvs-allow=$(allowed_networks)"
     needs_redis_secret && entries+="|kvs-redis-secret=projects/$KVS_PROJECT/secrets/$redis_secret/versions/$redis_secret_version"
     [[ $KVS_STORE != redis ]] || attachments+=",kvs-redis-ca=$work/redis-ca.pem"
+    if needs_tls; then entries+="|kvs-tls-secret=projects/$KVS_PROJECT/secrets/$tls_secret/versions/$tls_version"; fi
   else
     entries+="|kvs-servers=$server_ip:$KVS_PORT"
+    if needs_tls; then attachments+=",kvs-ca=$work/kvs-ca.pem"; fi
   fi
+  if needs_users; then entries+="|kvs-users-secret=projects/$KVS_PROJECT/secrets/$users_secret/versions/$users_version"; fi
   entries+="|enable-oslogin=TRUE|block-project-ssh-keys=TRUE|enable-guest-attributes=TRUE|serial-port-enable=FALSE"
   [[ $KVS_PATCHING != yes ]] || entries+="|enable-osconfig=TRUE"
   metadata=("--metadata=$entries" "--metadata-from-file=$attachments")
 }
 
 # What an API scope lets a token do is cut down further by the account's roles. Secret Manager takes no narrower
-# scope than cloud-platform, nor does Redis: with a password or token for it the roles alone bound the servers.
+# scope than cloud-platform, nor does Redis: with a password or token to fetch the roles alone bound a machine.
 server_scopes() {
+  local access=read_only
+  if needs_users || needs_tls || needs_redis_secret || redis_iam; then
+    echo https://www.googleapis.com/auth/cloud-platform
+    return
+  fi
+  [[ $KVS_STORE != gcs ]] || access=read_write
+  narrow_scopes "$access"
+}
+
+client_scopes() {
+  if needs_users; then echo https://www.googleapis.com/auth/cloud-platform; else narrow_scopes read_only; fi
+}
+
+# narrow_scopes ACCESS: to the buckets, and to write logs and metrics.
+narrow_scopes() {
   local base=https://www.googleapis.com/auth
-  case $KVS_STORE in
-    disk) echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write" ;;
-    gcs) echo "$base/devstorage.read_write,$base/logging.write,$base/monitoring.write" ;;
-    redis)
-      if needs_redis_secret || redis_iam; then echo "$base/cloud-platform"; else
-        echo "$base/devstorage.read_only,$base/logging.write,$base/monitoring.write"
-      fi
-      ;;
-  esac
+  echo "$base/devstorage.$1,$base/logging.write,$base/monitoring.write"
 }
 
 # The flags that every machine has: no address outside, a measured boot, nothing of the default account.

@@ -38,7 +38,7 @@ find_redis() {
 }
 
 learn_redis_secret_version() {
-  ask "$1" secrets versions list "$redis_secret" --filter=state=ENABLED --limit=1 "--format=value(name.basename())"
+  newest_version "$redis_secret" "$1"
   redis_secret_version=$answer
 }
 

@@ -3,14 +3,16 @@
 # of the VM's metadata, it brings what is there to what is wanted and restarts the server only where it must.
 #
 # On Google Cloud it is the VM's startup script. Its orders are the metadata kvs-role, kvs-deployment, kvs-release,
-# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-allow, kvs-redis-secret, kvs-redis-ca, kvs-drain,
-# kvs-keepalive and kvs-observe.
+# kvs-bin-bucket, kvs-options, kvs-servers, kvs-disk, kvs-allow, kvs-users-secret, kvs-tls-secret, kvs-ca,
+# kvs-redis-secret, kvs-redis-ca, kvs-drain, kvs-keepalive and kvs-observe.
 #
 # On any other Debian machine the orders and files come from a directory:
 #   sudo KVS_SOURCE=/path ./startup.sh
 # It holds kvs-server, kvs-client, kvs-bench (for a client), kvs-ready, kvs-server.service and SHA256SUMS, and what it
 # needs of kvs-role (server, client), kvs-options (lines NAME=VALUE), kvs-servers (HOST:PORT), kvs-allow (networks
-# that may reach the server; all where there is none), kvs-redis-url and kvs-redis-ca.
+# that may reach the server; all where there is none), kvs-users (lines USER:PASSWORD; the client takes the first),
+# kvs-tls (the server's key and certificates, PEM), kvs-ca (what a client checks those by), kvs-redis-url and
+# kvs-redis-ca.
 set -Eeuo pipefail
 umask 022
 
@@ -18,6 +20,8 @@ readonly METADATA=http://metadata.google.internal/computeMetadata/v1
 readonly CONFIGURATION=/etc/kvs
 readonly PROGRAMS=/opt/kvs
 readonly ENVIRONMENT=$CONFIGURATION/kvs-server.env
+# as whom Google's Ops Agent asks for the server's figures
+readonly AGENT=ops-agent
 # Seconds that a server may take until it answers, before this script says that it does not.
 readonly READY_TIMEOUT=${KVS_READY_TIMEOUT:-600}
 
@@ -69,16 +73,17 @@ fetch() {
   fi
 }
 
-# The URL with the password, of which nothing else may know.
-redis_url() {
-  local secret
+# secret FILE ORDER: what only some may know. Secret Manager has it, in the version that the order names; on any other
+# machine it is a file. Nothing where neither is given.
+secret() {
+  local version
   if [[ -n ${KVS_SOURCE:-} ]]; then
-    attribute kvs-redis-url
+    attribute "$1"
     return
   fi
-  secret=$(attribute kvs-redis-secret)
-  [[ -n $secret ]] || return 0
-  curl_google "https://secretmanager.googleapis.com/v1/$secret:access" | json_value data | base64 -d
+  version=$(attribute "$2")
+  [[ -n $version ]] || return 0
+  curl_google "https://secretmanager.googleapis.com/v1/$version:access" | json_value data | base64 -d
 }
 
 # --- programs -----------------------------------------------------------------------------------
@@ -167,11 +172,12 @@ mount_data_disk() {
 
 # --- server -------------------------------------------------------------------------------------
 
-# put FILE MODE: writes standard input there, whole or not at all. True where that changed something.
+# put FILE MODE [GROUP]: writes standard input there, whole or not at all. True where that changed something.
 put() {
   local new
   new=$(mktemp "$1.XXXXXX")
   cat >"$new"
+  [[ -z ${3:-} ]] || chgrp "$3" "$new"
   chmod "$2" "$new"
   if cmp -s "$new" "$1"; then
     rm "$new"
@@ -183,7 +189,7 @@ put() {
 # Writes the environment that the orders ask for to `staging`, where only root can read.
 stage_environment() {
   local url file=$staging/environment
-  url=$(redis_url) || give_up "cannot read the URL of Redis from Secret Manager"
+  url=$(secret kvs-redis-url kvs-redis-secret) || give_up "cannot read the URL of Redis from Secret Manager"
   printf '%s\n' "$(attribute kvs-options)" >"$file"
   # An order that names no variable must not become one.
   ! grep -Eqv '^([A-Z_]+=.*|#.*|)$' "$file" || give_up "kvs-options takes lines NAME=VALUE, nothing else"
@@ -192,6 +198,39 @@ stage_environment() {
   # An earlier store may have left its file.
   ! grep -q '^KVS_STORE=redis$' "$file" || [[ ! -f $CONFIGURATION/redis-ca.pem ]] ||
     printf 'KVS_REDIS_CA=%s\n' "$CONFIGURATION/redis-ca.pem" >>"$file"
+}
+
+# Stages who may log in, as lines USER:PASSWORD, and the server's certificates with their key.
+stage_access() {
+  secret kvs-users kvs-users-secret >"$staging/users" || give_up "cannot read the users from Secret Manager"
+  if [[ -s $staging/users ]]; then
+    ! grep -Evq '^[^: ]+:.+$' "$staging/users" || give_up "kvs-users takes lines USER:PASSWORD, nothing else"
+    [[ $(attribute kvs-observe) != yes ]] || printf '%s:%s\n' "$AGENT" "$(agent_password)" >>"$staging/users"
+    (($(wc -l <"$staging/users") <= 8)) || give_up "kvs-users has more lines than a server takes"
+  fi
+  secret kvs-tls kvs-tls-secret >"$staging/tls" || give_up "cannot read the certificate from Secret Manager"
+}
+
+# The password of this machine's Ops Agent, which leaves it never.
+agent_password() {
+  local file=$CONFIGURATION/agent-password
+  [[ -s $file ]] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' | put "$file" 0600
+  cat "$file"
+}
+
+# Puts what was staged where the server reads it, and removes what is no longer wanted. True where that changed something.
+put_access() {
+  local name unchanged=1
+  for name in users tls; do
+    local file=$CONFIGURATION/$name
+    [[ $name != tls ]] || file+=.pem
+    if [[ -s $staging/$name ]]; then
+      if put "$file" 0640 kvs <"$staging/$name"; then unchanged=0; fi
+    else
+      rm -f "$file"
+    fi
+  done
+  return "$unchanged"
 }
 
 # Lets nobody but these networks reach the server, nor the server anybody else. True where that changed something.
@@ -263,14 +302,14 @@ answers() {
   is_up || return 1
   (
     while IFS='=' read -r name value; do
-      case $name in KVS_LISTEN | KVS_PORT) export "$name=$value" ;; esac
+      case $name in KVS_LISTEN | KVS_PORT | KVS_ENABLE_SSL) export "$name=$value" ;; esac
     done <"$ENVIRONMENT"
     KVS_READY_TIMEOUT=$READY_TIMEOUT "$PROGRAMS/current/kvs-ready"
   )
 }
 
 run_server() {
-  local changed=false problem
+  local changed=false reread=false problem
   id -u kvs >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
   mount_data_disk
@@ -279,6 +318,8 @@ run_server() {
   attribute kvs-redis-ca >"$staging/ca"
   if [[ -s $staging/ca ]] && put "$CONFIGURATION/redis-ca.pem" 0644 <"$staging/ca"; then changed=true; fi
   stage_environment
+  stage_access
+  if put_access; then reread=true; fi
   [[ ! -f $ENVIRONMENT ]] || cp "$ENVIRONMENT" "$staging/environment.before"
   if put "$ENVIRONMENT" 0600 <"$staging/environment"; then changed=true; fi
   if allow_addresses; then changed=true; fi
@@ -286,7 +327,13 @@ run_server() {
   if [[ $before == "$program" ]] && ! $changed &&
     cmp -s "$program/kvs-server.service" /etc/systemd/system/kvs-server.service; then
     if answers; then
-      say "nothing to change: the server runs and answers"
+      if $reread; then
+        # No connection ends but those of users who are gone.
+        systemctl reload kvs-server.service
+        say "the server reads its users and certificates again"
+      else
+        say "nothing to change: the server runs and answers"
+      fi
       return
     fi
     # What it has read so far would be lost with a restart.
@@ -326,8 +373,13 @@ observe() {
   fi
   port=$(sed -n 's/^KVS_HTTP=\(.*:\)\?//p' "$ENVIRONMENT" | tail -n 1)
   mkdir -p /etc/google-cloud-ops-agent
-  if sed "s/127\.0\.0\.1:9150/127.0.0.1:${port:-9150}/" "$program/ops-agent.yaml" |
-    put /etc/google-cloud-ops-agent/config.yaml 0644; then
+  {
+    printf 's/127\.0\.0\.1:9150/127.0.0.1:%s/\n' "${port:-9150}"
+    # Where the server has users the agent is one.
+    [[ ! -s $CONFIGURATION/users ]] ||
+      printf 's/^\( *\)metrics_path:.*/&\\n\\1basic_auth: {username: %s, password: "%s"}/\n' "$AGENT" "$(agent_password)"
+  } >"$staging/agent"
+  if sed -f "$staging/agent" "$program/ops-agent.yaml" | put /etc/google-cloud-ops-agent/config.yaml 0600; then
     systemctl restart google-cloud-ops-agent
   fi
 }
@@ -337,7 +389,23 @@ observe() {
 set_up_client() {
   ln -sfn "$program" "$PROGRAMS/current"
   ln -sfn "$PROGRAMS/current/kvs-bench" /usr/local/bin/kvs-bench
-  printf 'export KVS_SERVERS=%s\n' "$(attribute kvs-servers)" | put /etc/profile.d/kvs.sh 0644 || true
+  secret kvs-users kvs-users-secret | head -n 1 >"$staging/user" ||
+    give_up "cannot read the password from Secret Manager"
+  attribute kvs-ca >"$staging/ca"
+  printf 'export KVS_SERVERS=%s\n' "$(attribute kvs-servers)" >"$staging/profile"
+  if [[ -s $staging/user ]]; then
+    # Who may log in to this machine is who may use the servers.
+    cut -d : -f 2- "$staging/user" | put "$CONFIGURATION/password" 0644 || true
+    printf 'export KVS_USER=%s KVS_PASSWORD_FILE=%s\n' "$(cut -d : -f 1 "$staging/user")" "$CONFIGURATION/password" \
+      >>"$staging/profile"
+  else
+    rm -f "$CONFIGURATION/password"
+  fi
+  if [[ -s $staging/ca ]]; then
+    put "$CONFIGURATION/ca.pem" 0644 <"$staging/ca" || true
+    printf 'export KVS_TLS=true KVS_CA=%s\n' "$CONFIGURATION/ca.pem" >>"$staging/profile"
+  fi
+  put /etc/profile.d/kvs.sh 0644 <"$staging/profile" || true
 }
 
 # --- watch --------------------------------------------------------------------------------------

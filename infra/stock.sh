@@ -13,7 +13,7 @@ declare -A listing=(
   [instance]="compute instances list --format=value(name,zone.basename(),status,metadata.items.kvs-deployment)"
   [template]="compute instance-templates list --format=value(name)"
   [group]="compute instance-groups managed list --format=value(name,instanceTemplate.basename(),targetSize)"
-  [health-check]="compute health-checks list --format=value(name)"
+  [health-check]="compute health-checks list --format=value(name,type,tcpHealthCheck.response,sslHealthCheck.response)"
   [backend]="compute backend-services list --format=value(name,backends[0].group.basename())"
   [forwarding-rule]="compute forwarding-rules list --format=value(name)"
   [service-account]="iam service-accounts list --format=value(email)"
@@ -36,6 +36,8 @@ declare -A listing=(
   [peering]="compute networks peerings list --flatten=peerings[] --format=value(peerings.name)"
   [bin-role]="storage buckets get-iam-policy gs://$KVS_BIN_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [data-role]="storage buckets get-iam-policy gs://$KVS_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [users-role]="secrets get-iam-policy $KVS_NAME-users --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [tls-role]="secrets get-iam-policy $KVS_NAME-tls --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [secret-role]="secrets get-iam-policy $KVS_NAME-redis-url --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
 )
 
@@ -48,6 +50,8 @@ whole_of() {
     bin-role) echo "bucket/$KVS_BIN_BUCKET" ;;
     data-role) echo "bucket/$KVS_BUCKET" ;;
     secret-role) echo "secret/$redis_secret" ;;
+    users-role) echo "secret/$users_secret" ;;
+    tls-role) echo "secret/$tls_secret" ;;
   esac
 }
 
@@ -62,7 +66,7 @@ api_of() {
     dashboard | alert | uptime-check) echo monitoring ;;
     namespace | directory-service | endpoint) echo servicedirectory ;;
     connection-policy) echo networkconnectivity ;;
-    secret*) echo secretmanager ;;
+    secret* | users-role | tls-role) echo secretmanager ;;
     project-role) echo cloudresourcemanager ;;
     *) echo compute ;;
   esac

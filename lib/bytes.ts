@@ -61,7 +61,7 @@ const WORTH_FREEING = 32 * 1024;
  * Gives memory back that nobody will read or write again, without waiting for the garbage collector, which
  * does not come while nothing happens. Views of it are empty from then on.
  */
-export function free(bytes: Uint8Array<ArrayBuffer>): void {
+export function free(bytes: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
   if (bytes.byteLength >= WORTH_FREEING) bytes.buffer.transfer(0);
 }
 

@@ -32,7 +32,12 @@ resource "google_compute_instance" "server" {
     enable_vtpm                 = true
     enable_integrity_monitoring = true
   }
-  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+  depends_on = [
+    google_storage_bucket_object.sums,
+    google_storage_bucket_iam_member.bin,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
+  ]
 }
 
 # Stores gcs and redis: servers that hold nothing, made anew where they stop answering. What a new one is made from.
@@ -72,6 +77,8 @@ resource "google_compute_instance_template" "server" {
     google_storage_bucket_iam_member.data,
     google_secret_manager_secret_version.redis_url,
     google_secret_manager_secret_iam_member.redis_url,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
   ]
   lifecycle {
     create_before_destroy = true
@@ -80,33 +87,38 @@ resource "google_compute_instance_template" "server" {
 
 # Does the server answer? The load balancer asks every 5 s; the group makes a VM anew that has not answered for 2 minutes.
 resource "google_compute_health_check" "kvs" {
-  count               = local.grouped ? 1 : 0
-  name                = var.name
-  check_interval_sec  = 5
-  timeout_sec         = 3
+  for_each = !local.grouped ? {} : {
+    balancer = { name = var.name, interval = 5, timeout = 3, failures = 2 }
+    heal     = { name = "${var.name}-heal", interval = 10, timeout = 5, failures = 12 }
+  }
+  name                = each.value.name
+  check_interval_sec  = each.value.interval
+  timeout_sec         = each.value.timeout
   healthy_threshold   = 1
-  unhealthy_threshold = 2
-  tcp_health_check {
-    port     = var.port
-    request  = "version\n"
-    response = "VERSION"
+  unhealthy_threshold = each.value.failures
+  # Where one must log in first, that is the answer.
+  dynamic "tcp_health_check" {
+    for_each = var.tls ? [] : [var.port]
+    content {
+      port     = tcp_health_check.value
+      request  = "version\n"
+      response = local.users ? "CLIENT_ERROR unauthenticated" : "VERSION"
+    }
+  }
+  dynamic "ssl_health_check" {
+    for_each = var.tls ? [var.port] : []
+    content {
+      port     = ssl_health_check.value
+      request  = "version\n"
+      response = local.users ? "CLIENT_ERROR unauthenticated" : "VERSION"
+    }
   }
   depends_on = [google_project_service.apis]
 }
 
-resource "google_compute_health_check" "heal" {
-  count               = local.grouped ? 1 : 0
-  name                = "${var.name}-heal"
-  check_interval_sec  = 10
-  timeout_sec         = 5
-  healthy_threshold   = 1
-  unhealthy_threshold = 12
-  tcp_health_check {
-    port     = var.port
-    request  = "version\n"
-    response = "VERSION"
-  }
-  depends_on = [google_project_service.apis]
+moved {
+  from = google_compute_health_check.kvs[0]
+  to   = google_compute_health_check.kvs["balancer"]
 }
 
 # A group for each zone, each updated when those before it are. One group over several zones would replace as many VMs
@@ -127,7 +139,7 @@ module "servers_1" {
   zone         = local.server_zones[0]
   size         = local.server_counts[0]
   template     = google_compute_instance_template.server[0].id
-  health_check = google_compute_health_check.heal[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
 }
 
 module "servers_2" {
@@ -137,7 +149,7 @@ module "servers_2" {
   zone         = local.server_zones[1]
   size         = local.server_counts[1]
   template     = google_compute_instance_template.server[0].id
-  health_check = google_compute_health_check.heal[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
   depends_on   = [module.servers_1]
 }
 
@@ -148,7 +160,7 @@ module "servers_3" {
   zone         = local.server_zones[2]
   size         = local.server_counts[2]
   template     = google_compute_instance_template.server[0].id
-  health_check = google_compute_health_check.heal[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
   depends_on   = [module.servers_2]
 }
 
@@ -158,7 +170,7 @@ resource "google_compute_region_backend_service" "kvs" {
   region                          = var.region
   load_balancing_scheme           = "INTERNAL"
   protocol                        = "TCP"
-  health_checks                   = [google_compute_health_check.kvs[0].id]
+  health_checks                   = [google_compute_health_check.kvs["balancer"].id]
   connection_draining_timeout_sec = 30
   dynamic "backend" {
     for_each = local.server_groups
@@ -187,10 +199,12 @@ resource "google_compute_instance" "client" {
   zone                      = local.zone
   machine_type              = var.client_machine_type
   allow_stopping_for_update = true
-  metadata = merge(local.common_metadata, {
-    kvs-role    = "client"
-    kvs-servers = "${google_compute_address.kvs.address}:${var.port}"
-  })
+  metadata = merge(
+    local.common_metadata,
+    { kvs-role = "client", kvs-servers = "${google_compute_address.kvs.address}:${var.port}" },
+    local.users ? { kvs-users-secret = local.users_secret } : {},
+    var.tls ? { kvs-ca = tls_self_signed_cert.authority[0].cert_pem } : {},
+  )
   boot_disk {
     kms_key_self_link = local.kms_key
     initialize_params {
@@ -203,15 +217,24 @@ resource "google_compute_instance" "client" {
     subnetwork = google_compute_subnetwork.kvs.id
   }
   service_account {
-    email  = google_service_account.client.email
-    scopes = concat(local.narrow_scopes, ["https://www.googleapis.com/auth/devstorage.read_only"])
+    email = google_service_account.client.email
+    scopes = (
+      local.users ?
+      ["https://www.googleapis.com/auth/cloud-platform"] :
+      concat(local.narrow_scopes, ["https://www.googleapis.com/auth/devstorage.read_only"])
+    )
   }
   shielded_instance_config {
     enable_secure_boot          = true
     enable_vtpm                 = true
     enable_integrity_monitoring = true
   }
-  depends_on = [google_storage_bucket_object.sums, google_storage_bucket_iam_member.bin]
+  depends_on = [
+    google_storage_bucket_object.sums,
+    google_storage_bucket_iam_member.bin,
+    google_secret_manager_secret_iam_member.users,
+    google_secret_manager_secret_iam_member.tls,
+  ]
 }
 
 # Debian's own updates, each Sunday, one zone after another: the group's other servers answer meanwhile.

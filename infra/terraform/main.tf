@@ -3,7 +3,8 @@
 #   deno task compile
 #   cd infra/terraform && terraform init && terraform apply -var project=PROJECT -var store=gcs
 #
-# The state holds the AUTH string of a Redis instance: keep it where secrets may be.
+# The state holds the clients' password, the keys of the certificates and the AUTH string of a Redis instance: keep it
+# where secrets may be.
 
 terraform {
   required_version = ">= 1.5"
@@ -11,6 +12,14 @@ terraform {
     google = {
       source  = "hashicorp/google"
       version = ">= 6.0, < 8.0"
+    }
+    random = {
+      source  = "hashicorp/random"
+      version = ">= 3.4, < 4.0"
+    }
+    tls = {
+      source  = "hashicorp/tls"
+      version = ">= 4.0, < 5.0"
     }
   }
 }
@@ -55,17 +64,24 @@ locals {
       "KVS_REDIS_URL=rediss://${local.redis.address}:${local.redis.port}",
     ] : [],
     local.redis_iam ? ["KVS_REDIS_AUTH=iam"] : [],
+    local.users ? ["KVS_AUTH_FILE=/etc/kvs/users", "KVS_ENABLE_SASL=true"] : [],
+    var.tls ? ["KVS_ENABLE_SSL=true", "KVS_SSL_CHAIN_CERT=/etc/kvs/tls.pem", "KVS_SSL_KEY=/etc/kvs/tls.pem"] : [],
+    # Keep-alive is not to be had with TLS, and the load balancer forgets what is silent for 10 minutes.
+    var.tls && local.grouped ? ["KVS_IDLE_TIMEOUT=9m"] : [],
     [for name, value in var.server_env : "${name}=${value}"],
   ))
 
   startup_script = file("${path.module}/../startup.sh")
   redis_secret   = try(google_secret_manager_secret_version.redis_url[0].name, "")
+  # Which versions of its secrets a deployment reads.
+  users_secret = try(google_secret_manager_secret_version.users[0].name, "")
+  tls_secret   = try(google_secret_manager_secret_version.tls[0].name, "")
   # A server on disk is reached by its clients alone, and reaches nobody itself.
   allowed = join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
   # Named by all that a VM is told: one whose orders have another name follows them.
   deployment = substr(sha256(jsonencode([
-    local.release, local.options, local.redis_secret, local.redis_ca, local.allowed, local.startup_script,
-    var.observe, var.patching, var.keepalive,
+    local.release, local.options, local.redis_secret, local.redis_ca, local.users_secret, local.tls_secret,
+    local.allowed, local.startup_script, var.observe, var.patching, var.keepalive,
   ])), 0, 16)
 
   common_metadata = {
@@ -86,14 +102,16 @@ locals {
     local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
     var.store == "disk" ? { kvs-disk = "${var.name}-data", kvs-allow = local.allowed } : {},
+    local.users ? { kvs-users-secret = local.users_secret } : {},
+    var.tls ? { kvs-tls-secret = local.tls_secret } : {},
     local.redis_password ? { kvs-redis-secret = local.redis_secret } : {},
     local.redis_ca != "" ? { kvs-redis-ca = local.redis_ca } : {},
   )
 
-  # Secret Manager and Redis's IAM take no narrower scope than cloud-platform; there the roles alone bound the servers.
+  # Secret Manager and Redis's IAM take no narrower scope than cloud-platform; there the roles alone bound a machine.
   narrow_scopes = ["https://www.googleapis.com/auth/logging.write", "https://www.googleapis.com/auth/monitoring.write"]
   server_scopes = (
-    local.redis_password || local.redis_iam ?
+    local.users || var.tls || local.redis_password || local.redis_iam ?
     ["https://www.googleapis.com/auth/cloud-platform"] :
     concat(local.narrow_scopes, [
       "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",
@@ -105,7 +123,7 @@ resource "google_project_service" "apis" {
   for_each = toset(concat(
     ["compute", "storage", "iam", "cloudresourcemanager", "logging", "monitoring", "iap", "oslogin"],
     local.redis_instance ? ["redis", "servicenetworking"] : [],
-    local.redis_password ? ["secretmanager"] : [],
+    local.users || var.tls || local.redis_password ? ["secretmanager"] : [],
     local.redis_cluster ? ["redis", "networkconnectivity"] : [],
     local.valkey ? ["memorystore", "networkconnectivity"] : [],
     var.patching ? ["osconfig"] : [],

@@ -40,6 +40,37 @@ variable "port" {
   default = 11211
 }
 
+variable "auth" {
+  type        = string
+  default     = "required"
+  description = "required: clients log in, by a password in Secret Manager. none: whoever reaches the address may do all"
+  validation {
+    condition     = contains(["required", "none"], var.auth)
+    error_message = "required or none."
+  }
+}
+
+variable "auth_user" {
+  type    = string
+  default = "app"
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{1,64}$", var.auth_user))
+    error_message = "Up to 64 letters, digits, dots, hyphens and underscores."
+  }
+}
+
+variable "auth_passwords" {
+  type        = list(number)
+  default     = [1]
+  description = "The passwords that are good, by numbers of yours, the client's first: [2, 1] adds one, [2] ends the old one"
+}
+
+variable "tls" {
+  type        = bool
+  default     = false
+  description = "Whether the servers speak TLS and nothing else, with a certificate of an authority made for them"
+}
+
 variable "server_env" {
   type        = map(string)
   default     = {}

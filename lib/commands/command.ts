@@ -8,14 +8,15 @@ import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./session.ts";
+import type { Running } from "./waiting.ts";
 
 /**
- * Runs a request: fills the outcome. Where the store must be waited for it returns a promise, and
- * request and outcome are its own until that is settled.
+ * Runs a request: fills the outcome. Where the store must be waited for it returns what to wait for, and
+ * request and outcome are its own until that is over.
  */
 export type Command = (
   request: Request,
   outcome: Outcome,
   session: Session,
   context: Context,
-) => Promise<void> | void;
+) => Running | void;

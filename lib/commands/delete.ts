@@ -13,6 +13,7 @@ import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
 import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
+import { type Running, Waiting } from "./waiting.ts";
 
 type Deleted = "deleted" | "notFound" | "exists";
 
@@ -24,7 +25,7 @@ export function remove(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { store, prefixes, watchers } = context;
   if (prefixes.enabled) prefixes.delete(request.key);
   const telling = tellLookup(request, session, context);
@@ -38,10 +39,25 @@ export function remove(
     return removeBySteps(request, outcome, session, context);
   }
   const expected = request.compares ? { cas: request.cas } : "any";
+  if (store.swapLater !== undefined) {
+    const waiting = Waiting.of(request, outcome, session, context, tellSwapped);
+    store.swapLater(request.key, expected, null, session.batch, waiting);
+    return waiting;
+  }
   const swapped = store.swap(request.key, expected, null, session.batch);
   return swapped instanceof Promise
     ? swapped.then((swapped) => tell(outcome, context, codeOf(swapped)))
     : tell(outcome, context, codeOf(swapped));
+}
+
+function tellSwapped(
+  _request: Request,
+  outcome: Outcome,
+  _session: Session,
+  context: Context,
+  swapped: Swapped,
+): void {
+  tell(outcome, context, codeOf(swapped));
 }
 
 function codeOf(swapped: Swapped): Deleted {

@@ -7,22 +7,23 @@
  * @module
  */
 
-import { messageOf, OutOfSpaceError, StoreError } from "../errors.ts";
-import { type Failure, failures, type Outcome, storeFailed } from "../protocol/outcome.ts";
+import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
+import { failureOf } from "./failure.ts";
 import type { Session } from "./session.ts";
 import { Right } from "./rights.ts";
 import { statsRight } from "./stats.ts";
 import { commands } from "./table.ts";
+import type { Running } from "./waiting.ts";
 
-/** Runs a request. A promise only where the store must be waited for; it never rejects. */
+/** Runs a request. Something to wait for only where the store must be waited for; it never rejects. */
 export function execute(
   request: Request,
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | undefined {
+): Running | undefined {
   const row = commands[request.op];
   outcome.closes = request.closes;
   if (session.timed !== undefined) session.timed.note(request);
@@ -37,7 +38,8 @@ export function execute(
   }
   try {
     const running = row.run(request, outcome, session, context);
-    if (!(running instanceof Promise)) return undefined;
+    if (running === undefined) return undefined;
+    if (!(running instanceof Promise)) return running;
     return running.then(
       () => session.arrive(outcome),
       (error) => outcome.fail(failureOf(error, context)),
@@ -59,17 +61,4 @@ function rightOf(request: Request): number {
 /** Not even which opcodes there are is told to strangers, as in memcached. */
 function isUnknownFrame({ isBinary, failure, closes }: Request): boolean {
   return isBinary && failure?.code === "unknownCommand" && !closes;
-}
-
-/** What a request is answered that the store, or a bug, made fail. */
-export function failureOf(error: unknown, context: Context): Failure {
-  if (error instanceof OutOfSpaceError) {
-    context.counters.store_no_memory++;
-    return failures.outOfMemory;
-  }
-  if (!(error instanceof StoreError)) {
-    context.log(`internal error: ${error instanceof Error ? error.stack : error}`);
-    return failures.internal;
-  }
-  return storeFailed(messageOf(error));
 }

@@ -14,6 +14,7 @@ import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
 import { Right } from "./rights.ts";
 import type { Session } from "./session.ts";
+import { type Running, Waiting } from "./waiting.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -23,8 +24,16 @@ export function get(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
-  const found = context.store.read(request.key, session.batch, request.peeks);
+): Running | void {
+  const { store } = context;
+  if (store.readLater !== undefined) {
+    const waiting = Waiting.of(request, outcome, session, context, show);
+    const found = store.readLater(request.key, session.batch, request.peeks, waiting);
+    if (found === undefined) return waiting;
+    waiting.release();
+    return show(request, outcome, session, context, found);
+  }
+  const found = store.read(request.key, session.batch, request.peeks);
   return found instanceof Promise
     ? found.then((item) => show(request, outcome, session, context, item))
     : show(request, outcome, session, context, found);

@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
 import { tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
+import { promised, type Running, Waiting } from "./waiting.ts";
 
 /** What may come of a store. */
 type Stored = "stored" | "notStored" | "exists" | "notFound";
@@ -25,13 +26,16 @@ export function store(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { counters, prefixes } = context;
   counters.cmd_set++;
   if (prefixes.enabled) prefixes.set(request.key);
   const telling = tellLookup(request, session, context);
   if (telling !== undefined) {
-    return telling.then(() => storeOrDrop(request, outcome, session, context));
+    return telling.then(() => {
+      const running = storeOrDrop(request, outcome, session, context);
+      if (running !== undefined) return promised(running);
+    });
   }
   return storeOrDrop(request, outcome, session, context);
 }
@@ -41,11 +45,11 @@ function storeOrDrop(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   if (!request.dropsOld) return storeAs(request, outcome, session, context);
   try {
     const done = storeAs(request, outcome, session, context);
-    if (!(done instanceof Promise)) return;
+    if (!(done instanceof Promise)) return done;
     return done.catch((error) => dropOld(error, request, outcome, session, context));
   } catch (error) {
     return dropOld(error, request, outcome, session, context);
@@ -57,7 +61,7 @@ function storeAs(
   outcome: Outcome,
   session: Session,
   context: Context,
-): Promise<void> | void {
+): Running | void {
   const { mode, compares, invalidates } = request;
   if (mode === "append" || mode === "prepend") {
     return change(request, outcome, session, context, (item) => extended(request, context, item));
@@ -82,12 +86,18 @@ function storeAs(
     );
   }
   const expected = compares ? { cas: request.cas } : mode === "add" ? "absent" : "any";
-  const swapped = context.store.swap(request.key, expected, item, session.batch);
-  if (swapped instanceof Promise) {
-    const { length } = item.value;
-    return swapped.then((swapped) => tell(request, outcome, session, context, swapped, length));
+  const { store } = context;
+  if (store.swapLater !== undefined) {
+    const recover = request.dropsOld ? dropOld : undefined;
+    const waiting = Waiting.of(request, outcome, session, context, tell, recover);
+    store.swapLater(request.key, expected, item, session.batch, waiting);
+    return waiting;
   }
-  tell(request, outcome, session, context, swapped, item.value.length);
+  const swapped = store.swap(request.key, expected, item, session.batch);
+  if (swapped instanceof Promise) {
+    return swapped.then((swapped) => tell(request, outcome, session, context, swapped));
+  }
+  tell(request, outcome, session, context, swapped);
 }
 
 /** The item that a request brings. `exptime` as the client gave it. */
@@ -191,8 +201,8 @@ function tell(
   session: Session,
   context: Context,
   swapped: Swapped,
-  size: number,
 ): void {
+  const size = request.valueEnd - request.valueStart;
   if (typeof swapped === "bigint") {
     finish(request, outcome, session, context, "stored", swapped, size);
   } else {

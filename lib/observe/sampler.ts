@@ -4,6 +4,7 @@
  * @module
  */
 
+import { evicts } from "./figures/process.ts";
 import type { Source } from "./figures/row.ts";
 import { bounds, type Histogram, quantileOf } from "./histogram.ts";
 import type { Timing } from "./timing.ts";
@@ -36,7 +37,7 @@ const rates: Readonly<Record<string, Count>> = {
   hits: ({ counters }) => counters.get_hits,
   bytesIn: ({ counters }) => counters.bytes_read,
   bytesOut: ({ counters }) => counters.bytes_written,
-  evictions: ({ store }) => store.evictions,
+  evictions: (source) => evicts(source) ? source.store.evictions : NaN,
   syncs: own("syncs"),
   read: own("compaction_read_bytes"),
   moved: own("compaction_moved_bytes"),

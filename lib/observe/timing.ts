@@ -39,6 +39,8 @@ interface Keys {
 
 /** A batch that was timed in another thread, as it is told. Keys are binary strings. */
 export interface Told {
+  /** When it began, in milliseconds since 1970: each thread has a `performance.now()` of its own. */
+  readonly began: number;
   readonly milliseconds: number;
   readonly weight: number;
   readonly requests: number;
@@ -73,8 +75,9 @@ export class TimedBatch {
   }
 
   /** A batch that another thread has timed. */
-  static of({ weight, requests, first, key, commands }: Told, hot: Keys): TimedBatch {
+  static of({ began, weight, requests, first, key, commands }: Told, hot: Keys): TimedBatch {
     const batch = new TimedBatch(hot);
+    batch.began = began - performance.timeOrigin;
     batch.weight = weight;
     batch.requests = requests;
     batch.first = first;
@@ -204,7 +207,8 @@ export class Timing {
     const keys = this.#keys;
     this.#keys = [];
     const commands = [...batch.commands];
-    this.#tell!({ milliseconds, weight, requests, first, key, commands, keys, connection });
+    const began = performance.timeOrigin + batch.began;
+    this.#tell!({ began, milliseconds, weight, requests, first, key, commands, keys, connection });
   }
 
   #count(batch: TimedBatch, milliseconds: number, connection: number): void {

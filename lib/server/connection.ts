@@ -5,8 +5,10 @@
  */
 
 import type { Context } from "../commands/context.ts";
-import { execute, failureOf } from "../commands/execute.ts";
+import { execute } from "../commands/execute.ts";
+import { failureOf } from "../commands/failure.ts";
 import { Session, type User } from "../commands/session.ts";
+import type { Running } from "../commands/waiting.ts";
 import { othersTurn } from "../others_turn.ts";
 import type { Dialect, Guard } from "../protocol/dialect.ts";
 import { ReceiveBuffer } from "../protocol/framing.ts";
@@ -373,14 +375,14 @@ export class Connection {
   }
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
-  async #runOn(dialect: Dialect, running: Promise<void> | undefined): Promise<void> {
+  async #runOn(dialect: Dialect, running: Running | undefined): Promise<void> {
     const window = this.#window;
     for (;;) {
       const request = this.#request;
       const outcome = this.#outcome;
       if (request.op === "login") {
         // What follows is read by what came of it.
-        if (running !== undefined) await running;
+        if (running instanceof Promise) await running;
         this.#answer(dialect, request, outcome);
         dialect = this.#afterLogin(dialect);
       } else if (running !== undefined || !window.isEmpty) {
@@ -413,7 +415,8 @@ export class Connection {
     let bytes = 0;
     this.#settling = true;
     for (const { request, outcome, running } of pending) {
-      if (running !== undefined) await running;
+      if (running instanceof Promise) await running;
+      else if (running?.isOver === false) await running.over;
       if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
       const before = this.#out.length;
       this.#answer(dialect, request, outcome);
@@ -421,14 +424,17 @@ export class Connection {
         retrievals++;
         bytes += this.#out.length - before;
       }
-      if (running !== undefined) this.session.depart(outcome);
+      if (running !== undefined) {
+        this.session.depart(outcome);
+        if (!(running instanceof Promise)) running.release();
+      }
       outcome.release();
       this.#spare.push({ request, outcome });
       if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
     this.#settling = false;
     this.#unanswered = 0;
-    this.#window.learn(retrievals, bytes);
+    this.#window.answered(retrievals, bytes);
   }
 
   /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */

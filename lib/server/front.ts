@@ -33,8 +33,12 @@ export interface Front extends Connections {
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
   /** By how much the event loops of other threads were late at most, in seconds each, in their order. */
   loopLag(): readonly number[];
-  /** Users and certificates were read again. */
-  reload(): Promise<void>;
+  /**
+   * Certificates were read again, and where it says so the users: other threads read them too.
+   *
+   * @returns how many connections of theirs that has ended
+   */
+  reload(users: boolean): Promise<number>;
   /** Stops: what was read is answered, then every connection is closed. */
   drain(): Promise<void>;
   /** Ends all threads but this, whatever they do, and listeners that nobody accepts from. */
@@ -116,8 +120,8 @@ export class OneThread implements Front {
     return [];
   }
 
-  reload(): Promise<void> {
-    return Promise.resolve();
+  reload(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   drain(): Promise<void> {

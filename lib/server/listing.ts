@@ -5,7 +5,7 @@
  */
 
 import type { Context } from "../commands/context.ts";
-import { failureOf } from "../commands/execute.ts";
+import { failureOf } from "../commands/failure.ts";
 import type { Dialect } from "../protocol/dialect.ts";
 import type { DumpFormat, Entry, Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";

@@ -140,6 +140,7 @@ async function serveObserved(
       configuration,
       log: observation.log.say,
       renew: (user) => access.users?.renew(user),
+      onExchanged: observation.storeHooks.onExchanged,
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })
@@ -156,7 +157,7 @@ async function serveObserved(
     ...observation.storeHooks,
     openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
-  signals.onReload(() => void access.reload(() => front.members()).then(() => front.reload()));
+  signals.onReload(() => void reload(access, front));
   const store = await openUnlessStopped(choice, signals, pool);
   if (store === undefined) return Exit.ok;
   let closed = false;
@@ -174,7 +175,7 @@ async function serveObserved(
         tls: access.tls,
         refreshCertificates: access.tls && (async () => {
           const problem = await access.refreshCertificates();
-          if (problem === undefined) await front.reload();
+          if (problem === undefined) await front.reload(false);
           return problem;
         }),
         moreSettings: () => access.settings,
@@ -245,6 +246,13 @@ async function serveObserved(
 }
 
 /** @throws {DeadThread} */
+/** Certificates and users are read again, by all threads. */
+async function reload(access: Access, front: Front): Promise<void> {
+  const ended = await access.reload(() => front.members());
+  const elsewhere = await front.reload(true);
+  if (ended !== undefined) access.auditReload(ended + elsewhere);
+}
+
 function failed(why: string): never {
   throw new DeadThread(`${why}: the server ends; what was acknowledged is kept`, Exit.software);
 }

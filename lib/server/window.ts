@@ -1,4 +1,5 @@
 import { type Access, commands } from "../commands/table.ts";
+import type { Running } from "../commands/waiting.ts";
 import { KeyHash } from "../key_hash.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
@@ -15,7 +16,7 @@ const UNKNOWN_SIZE = 1024 * 1024;
 export interface Pending {
   readonly request: Request;
   readonly outcome: Outcome;
-  readonly running: Promise<void> | undefined;
+  readonly running: Running | undefined;
 }
 
 /**
@@ -26,7 +27,9 @@ export interface Pending {
  * request on no single key waits for all, and all for it.
  */
 export class Window {
-  readonly #pending: Pending[] = [];
+  #pending: Pending[] = [];
+  /** Those that were taken and are not yet answered. */
+  #taken: Pending[] = [];
   /** The keys in hand by {@linkcode nameOf}, and whether something changes them. */
   readonly #keys = new Map<number, boolean>();
   /** Whether a request on no single key is in hand. */
@@ -40,6 +43,9 @@ export class Window {
   /** Bytes of the values in hand, as far as their sizes are known. */
   #bytes = 0;
   readonly #store: Store;
+  /** The request whose name is known, and that name. */
+  #named: Request | undefined;
+  #name = 0;
 
   /** @param itemSize the greatest item, in bytes */
   constructor(store: Store, itemSize: number) {
@@ -60,23 +66,25 @@ export class Window {
 
   /** Whether a request may be started while the others wait. */
   admits(request: Request): boolean {
+    this.#named = undefined;
     if (this.isEmpty) return true;
+    // A request that waits alone has no name.
+    if (this.#pending.length === 1) this.#note(this.#pending[0]!.request);
     const { access } = commands[request.op];
     if (this.#closed || this.#pending.length >= MOST || access === "none") return false;
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
-    const changed = this.#keys.get(nameOf(request));
+    this.#named = request;
+    this.#name = nameOf(request);
+    const changed = this.#keys.get(this.#name);
     if (changed === undefined) return true;
     return access === "read" ? !changed : changed && this.#store.ordered === true;
   }
 
-  add(request: Request, outcome: Outcome, running: Promise<void> | undefined): void {
+  add(request: Request, outcome: Outcome, running: Running | undefined): void {
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
-    else {
-      const name = nameOf(request);
-      this.#keys.set(name, access === "write" || this.#keys.get(name) === true);
-    }
+    if (!this.isEmpty) this.#note(request);
     if (running !== undefined) {
       this.#bytes += this.#sizeOf(request, access);
       if (isRetrieval(request)) this.#retrievals++;
@@ -87,16 +95,31 @@ export class Window {
     this.#pending.push({ request, outcome, running });
   }
 
-  /** Empties the window. The caller waits for the outcomes, one after the other. */
+  /** Empties the window. The caller waits for the outcomes, one after the other, and says then that they are {@linkcode answered}. */
   take(): Pending[] {
-    this.#keys.clear();
+    if (this.#keys.size > 0) this.#keys.clear();
     this.#retrievals = this.#bytes = 0;
     this.#closed = false;
-    return this.#pending.splice(0);
+    const taken = this.#pending;
+    this.#pending = this.#taken;
+    return this.#taken = taken;
   }
 
-  /** Tells how many bytes the replies to `count` retrievals came to. */
-  learn(count: number, bytes: number): void {
+  /** Notes a key that is in hand, and whether it is changed. */
+  #note(request: Request): void {
+    const { access } = commands[request.op];
+    if (access === "none") return;
+    const name = this.#named === request ? this.#name : nameOf(request);
+    this.#keys.set(name, access === "write" || this.#keys.get(name) === true);
+  }
+
+  /**
+   * What was taken is answered.
+   *
+   * @param bytes what the replies to the `count` retrievals among it came to
+   */
+  answered(count: number, bytes: number): void {
+    this.#taken.length = 0;
     if (count === 0 || this.#store.sizeOf !== undefined) return;
     // Larger values may come again: the window opens by steps and closes immediately.
     this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));

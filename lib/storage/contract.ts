@@ -56,6 +56,11 @@
  * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
  *     was called, counts it as reclaimed, and leaves all others as they are.
  *
+ * 18. A store that answers many calls together may have {@linkcode Store.readLater} and
+ *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
+ *     {@linkcode Waiter} is told in the place of a promise: once, and never before they have returned.
+ *     What point 2 says of a result holds for that, and what the waiter is told is its own, as with a promise.
+ *
  * @module
  */
 
@@ -191,6 +196,12 @@ export interface Updated<R> {
   readonly result: R;
 }
 
+/** Is told what came of a call, in the place of a promise: point 18. It throws nothing. */
+export interface Waiter<T> {
+  settle(result: T): void;
+  fail(error: unknown): void;
+}
+
 /** An item without its value, as a listing shows it. */
 export interface Listed extends Attributes {
   readonly key: Uint8Array;
@@ -234,6 +245,23 @@ export interface Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped>;
+
+  /** {@linkcode read}, whose waiter is told where this returns nothing: point 18. */
+  readLater?(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): Item | undefined;
+
+  /** {@linkcode swap}, whose waiter is told what came of it: point 18. */
+  swapLater?(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+    waiter: Waiter<Swapped>,
+  ): void;
 
   /**
    * Reads the item, changes it and swaps it, as often as it takes; the result counts once it is

@@ -1,7 +1,7 @@
 /**
  * Runs memcached's own tests (`t/*.t` of its source) against kvs, and prints what passed.
  *
- *     deno task conformance [FILE…] [--store disk|memory] [--jobs N] [--verbose] …
+ *     deno task conformance [FILE…] [--store disk|memory] [--threads N] [--jobs N] [--verbose] …
  *
  * `memcached.md` says which files kvs passes. The exit code is 1 where one of them fails, and where
  * the page and the files that are there do not fit.
@@ -27,6 +27,12 @@ const suiteOptions = {
     of: ["both", ...storeNames],
     default: "both",
     help: "the store to run on",
+  }),
+  threads: integer({
+    flags: "--threads",
+    min: 1,
+    default: 1,
+    help: "the -t of servers whose test does not say it",
   }),
   jobs: integer({ flags: "--jobs", min: 1, default: 2, help: "files that run concurrently" }),
   limit: integer({
@@ -77,7 +83,7 @@ async function main(args: readonly string[]): Promise<number> {
     const version = await putSource(options.source, directory);
     const server = await Deno.realPath(options.server ?? new URL("../..", import.meta.url));
     await cacheImports(server);
-    const build = await prepare(directory, server);
+    const build = await prepare(directory, server, options.threads);
     const fits = compare(entries, build, version);
     const rows = await runAll(options, build, entries, namesOf(rest, build), stop.signal);
     console.log(totalOf(rows));

@@ -54,9 +54,9 @@ async function finish(process: Deno.ChildProcess, input = ""): Promise<Outcome> 
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** Runs `deno task compile` with these options. */
+/** Runs `deno task compile` with these options, where jsr.io cannot be reached too. */
 function compile(options: string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const args = ["task", "--quiet", "compile", ...options];
+  const args = ["task", "--quiet", "compile", "--stand-ins", ...options];
   return finish(new Deno.Command("deno", { args, env, ...PIPED }).spawn());
 }
 
@@ -122,6 +122,33 @@ class Server implements AsyncDisposable {
     await this.#process.stdin.close();
   }
 }
+
+Deno.test("stand-ins of packages are not built in unless that is asked for", async () => {
+  const checkout = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${checkout}/vendor/jsr.io`, { recursive: true });
+    await Deno.writeTextFile(`${checkout}/vendor/jsr.io/stand-ins`, "");
+    const root = new URL("../../", import.meta.url).pathname;
+    const script = ["run", "-A", "--config", `${root}deno.json`, `${root}infra/compile.ts`];
+    const { code, stderr } = await finish(
+      new Deno.Command("deno", {
+        args: script,
+        cwd: checkout,
+        // Nothing answers there.
+        env: { HTTPS_PROXY: "http://127.0.0.1:1" },
+        ...PIPED,
+      }).spawn(),
+    );
+    assertEquals(code, 65, stderr);
+    assertMatch(
+      stderr,
+      /stand-ins of offline\/.* jsr\.io cannot be reached .*'--stand-ins' builds/,
+    );
+    assertEquals(Array.from(Deno.readDirSync(checkout), ({ name }) => name), ["vendor"]);
+  } finally {
+    await Deno.remove(checkout, { recursive: true });
+  }
+});
 
 Deno.test("kvs-server -t serves from any directory, where nothing can be written and without HOME", async () => {
   const empty = await Deno.makeTempDir();

@@ -16,7 +16,7 @@ const noDpkg = await missing("dpkg-deb");
 
 Deno.test.beforeAll(async () => {
   scratch = await Deno.makeTempDir();
-  await run("deno", "task", "--quiet", "compile", "--out", `${scratch}/bin`);
+  await run("deno", "task", "--quiet", "compile", "--stand-ins", "--out", `${scratch}/bin`);
   if (!noDpkg) deb = await makeDeb(`${scratch}/bin`, scratch, Deno.build.arch);
 });
 

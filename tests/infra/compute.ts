@@ -42,13 +42,14 @@ function hindrance(cloud: Cloud, vm: Json, orders: Record<string, string>): stri
   }
   const sums = `releases/${orders["kvs-release"]}/SHA256SUMS`;
   if (!objects(cloud, bucket).some((it) => it.name === sums)) return `no ${sums}`;
-  const secret = orders["kvs-redis-secret"];
-  if (secret) {
+  for (const [order, secret] of Object.entries(orders)) {
+    if (!/^kvs-.*-secret$/.test(order)) continue;
     const [holder] = secret.split("/versions/");
     const may = scoped("cloud-platform") &&
       cloud.grants(holder, member, "roles/secretmanager.secretAccessor");
     if (!may || !cloud.resources.has(secret)) return `may not read ${secret}`;
-    if (!atob(cloud.get(secret).payload.data).includes(`:${cloud.authString}@`)) {
+    const content = atob(cloud.get(secret).payload.data);
+    if (order === "kvs-redis-secret" && !content.includes(`:${cloud.authString}@`)) {
       return "Redis does not take the password";
     }
   }

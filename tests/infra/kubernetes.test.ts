@@ -68,3 +68,13 @@ Deno.test("the example for Kubernetes sets variables of the server, on its port,
   );
   assertStringIncludes(directory.value, `${mount.mountPath}/`);
 });
+
+Deno.test("the example for Kubernetes lets in who logs in, by a secret that others cannot read", () => {
+  // deno-lint-ignore no-explicit-any -- the test above holds it to its type
+  const { spec } = (manifests[1] as any).spec.template;
+  const [container] = spec.containers;
+  const file = container.env.find(({ name }: { name: string }) => name === "KVS_AUTH_FILE").value;
+  const { secret } = spec.volumes.find(({ name }: { name: string }) => name === "users");
+  const mount = container.volumeMounts.find(({ name }: { name: string }) => name === "users");
+  assertEquals([file, secret.defaultMode & 0o007], [`${mount.mountPath}/users`, 0]);
+});

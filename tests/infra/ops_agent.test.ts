@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { AptRepository } from "./apt_repository.ts";
 import { freePort } from "../ports.ts";
 import { Machine } from "./machine.ts";
@@ -19,7 +19,7 @@ const AGENT = {
 
 Deno.test({
   name:
-    "the Ops Agent is installed from Google's packages if their key signed them, and asks kvs where it serves its figures",
+    "the Ops Agent is installed from Google's packages if their key signed them, and asks kvs where it serves its figures, as a user of this machine",
   ignore: why !== undefined,
 }, async () => {
   await using sandbox = await Sandbox.start("systemd");
@@ -38,10 +38,12 @@ Deno.test({
       ...firstOrders(release),
       "kvs-options": `KVS_STORE=memory\nKVS_PORT=${port}\nKVS_HTTP=127.0.0.1:9150\nKVS_HTTP=9333`,
       "kvs-observe": "yes",
+      "kvs-users-secret": "projects/demo/secrets/kvs-users/versions/1",
       "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
     },
     release: { name: release, files },
     packages,
+    secrets: { "projects/demo/secrets/kvs-users/versions/1": "app:open-sesame\n" },
   });
   const certificate = "/etc/ssl/packages.pem";
   await Deno.copyFile(packages.certificate, `${sandbox.shared}/certificate`);
@@ -62,7 +64,14 @@ Deno.test({
   const { code, text } = await google.startup();
   assertEquals([code, text.includes("cannot install")], [0, false], text);
   const seen = await sandbox.run(
-    "until [ -e /run/agent.seen ]; do sleep 0.1; done; grep targets /run/agent.seen; systemctl is-active google-cloud-ops-agent",
+    "until [ -e /run/agent.seen ]; do sleep 0.1; done; grep -E 'targets|basic_auth' /run/agent.seen; systemctl is-active google-cloud-ops-agent",
   );
-  assertEquals(seen.text.trim().split(/\n\s*/), ['- targets: ["127.0.0.1:9333"]', "active"], text);
+  const [app, agent] = (await sandbox.run("cat /etc/kvs/users")).text.trim().split("\n");
+  assertEquals(app, "app:open-sesame");
+  assertMatch(agent, /^ops-agent:[\w-]{32}$/);
+  assertEquals(seen.text.trim().split(/\n\s*/), [
+    `basic_auth: {username: ops-agent, password: "${agent.slice("ops-agent:".length)}"}`,
+    '- targets: ["127.0.0.1:9333"]',
+    "active",
+  ], text);
 });

@@ -19,6 +19,7 @@ const KEY = `projects/${PROJECT}/locations/europe-west1/keyRings/ring/cryptoKeys
 
 /** What is not on by default. */
 const EVERY_SETTING = {
+  KVS_TLS: "yes",
   KVS_NAT: "yes",
   KVS_PATCHING: "yes",
   KVS_DELETION_PROTECTION: "yes",
@@ -33,6 +34,7 @@ const EVERY_SETTING = {
 };
 
 const SERVER = `serviceAccount:kvs-server@${PROJECT}.iam.gserviceaccount.com`;
+const CLIENT = `serviceAccount:kvs-client@${PROJECT}.iam.gserviceaccount.com`;
 
 /** The account that Google's uptime checks run as. */
 const CHECKER = "serviceAccount:service-1@gcp-sa-monitoring-notification.iam.gserviceaccount.com";
@@ -72,7 +74,7 @@ function succeeded(outcome: Outcome): Outcome {
 
 for (const [store, settings] of Object.entries(STORES)) {
   Deno.test(`a dry run for ${store} prints every command on a line and calls none`, async () => {
-    for (const script of ["create.sh", "deploy.sh", "destroy.sh"]) {
+    for (const script of ["create.sh", "deploy.sh", "rotate.sh", "destroy.sh"]) {
       const outcome = succeeded(await dryRun(script, settings));
       assertEquals(outcome.stderr, "");
       for (const line of outcome.stdout.trim().split("\n")) {
@@ -129,12 +131,35 @@ Deno.test("machines have their own account, no address outside, a measured boot 
       assertMatch(line, /--network-interface=[^ ]*no-address/);
       assertMatch(line, /--shielded-secure-boot --shielded-vtpm --shielded-integrity-monitoring/);
       assertMatch(line, /enable-oslogin=TRUE\|block-project-ssh-keys=TRUE/);
-      // Secret Manager, where the password of a Redis instance is, takes no narrower scope, nor does Redis.
+      // Secret Manager, where the password is, takes no narrower scope.
+      assertStringIncludes(line, "auth/cloud-platform");
+    }
+    const open = commands(succeeded(await dryRun("create.sh", { ...settings, KVS_AUTH: "none" })))
+      .filter((line) => /compute (instances|instance-templates) create/.test(line));
+    for (const line of open) {
+      // That of a Redis instance is there too; Redis's tokens take no narrower scope either.
       assertEquals(
         line.includes("auth/cloud-platform"),
         settings.KVS_STORE === "redis" && !line.includes("kvs-client@"),
       );
     }
+  }
+});
+
+Deno.test("the servers are closed unless KVS_AUTH=none says otherwise, which is said aloud", async () => {
+  for (const [store, settings] of Object.entries(STORES)) {
+    const closed = succeeded(await dryRun("create.sh", settings));
+    assertMatch(closed.stdout, /^gcloud secrets versions add kvs-users --data-file=- /m, store);
+    assertMatch(closed.stdout, /KVS_AUTH_FILE=\/etc\/kvs\/users\\?n?KVS_ENABLE_SASL=true/, store);
+    assertEquals(/KVS_ENABLE_SSL|kvs-tls|kvs-ca/.test(closed.stdout), false, store);
+    const open = succeeded(await dryRun("create.sh", { ...settings, KVS_AUTH: "none" }));
+    assertMatch(open.stdout, /^# KVS_AUTH=none: whoever reaches ADDRESS:11211 /m, store);
+    assertEquals(/KVS_AUTH_FILE|kvs-users|unauthenticated/.test(open.stdout), false, store);
+    const encrypted = succeeded(await dryRun("create.sh", { ...settings, KVS_TLS: "yes" }));
+    assertMatch(encrypted.stdout, /KVS_ENABLE_SSL=true\\?n?KVS_SSL_CHAIN_CERT=/, store);
+    assertMatch(encrypted.stdout, /kvs-ca=\/tmp\/kvs-infra\/kvs-ca.pem/, store);
+    assertEquals(/health-checks create ssl/.test(encrypted.stdout), store !== "disk", store);
+    assertEquals(/KVS_IDLE_TIMEOUT=9m/.test(encrypted.stdout), store !== "disk", store);
   }
 });
 
@@ -201,7 +226,7 @@ Deno.test("every kind of Redis asks who connects, and says so aloud where it is 
     const open = succeeded(await dryRun("create.sh", { ...settings, KVS_REDIS_AUTH: "none" }));
     assertMatch(made(open), none);
     assertMatch(open.stdout, /^# KVS_REDIS_AUTH=none: whoever reaches its address/m);
-    assertEquals(/secrets create|KVS_REDIS_AUTH=iam/.test(open.stdout), false);
+    assertEquals(/kvs-redis-url|KVS_REDIS_AUTH=iam/.test(open.stdout), false);
   }
 });
 
@@ -223,6 +248,9 @@ Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
     KVS_SERVER_ENV: "no equals sign",
     KVS_REDIS_KIND: "sentinel",
     KVS_REDIS_AUTH: "optional",
+    KVS_AUTH: "optional",
+    KVS_AUTH_USER: "a:b",
+    KVS_TLS: "true",
     KVS_MAINTENANCE: "sunday 24",
     KVS_KMS_KEY: "key",
     KVS_NAT: "maybe",
@@ -315,18 +343,29 @@ function checkResources({ cloud }: Deployment, store: string): void {
     ...(store === EVERYTHING && { "kvs-uptime": "tcp:11211 from 35.199.192.0/19 to kvs-server" }),
   });
 
-  const rights = [...cloud.policies].flatMap(([path, policy]) =>
-    policy.bindings.filter((it: Json) => it.members.includes(SERVER)).map((it: Json) =>
-      `${it.role} on ${path}`
-    )
-  );
+  const rightsOf = (account: string) =>
+    [...cloud.policies].flatMap(([path, policy]) =>
+      policy.bindings.filter((it: Json) => it.members.includes(account)).map((it: Json) =>
+        `${it.role} on ${path}`
+      )
+    ).sort();
+  assertEquals(rightsOf(CLIENT), [
+    "roles/logging.logWriter on projects/demo",
+    "roles/monitoring.metricWriter on projects/demo",
+    "roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-users",
+    "roles/storage.objectViewer on buckets/demo-kvs-bin",
+  ]);
   assertEquals(
-    rights.sort(),
+    rightsOf(SERVER),
     [
       "roles/logging.logWriter on projects/demo",
       "roles/monitoring.metricWriter on projects/demo",
       ...(store === "redis"
         ? ["roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-redis-url"]
+        : []),
+      "roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-users",
+      ...(store === EVERYTHING
+        ? ["roles/secretmanager.secretAccessor on projects/demo/secrets/kvs-tls"]
         : []),
       "roles/storage.objectViewer on buckets/demo-kvs-bin",
       ...(store === "redis cluster" ? ["roles/redis.dbConnectionUser on projects/demo"] : []),
@@ -359,12 +398,22 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_PORT=11211",
       "KVS_HTTP=127.0.0.1:9150",
       "KVS_DATA_DIR=/var/lib/kvs/data",
+      "KVS_AUTH_FILE=/etc/kvs/users",
+      "KVS_ENABLE_SASL=true",
     ]);
     assertEquals(metadata(vm)["kvs-allow"], subnet.ipCidrRange);
     assertEquals(vm.networkInterfaces[0].networkIP, cloud.get(`${region}/addresses/kvs`).address);
   } else {
-    const check = cloud.get(`${project}/global/healthChecks/kvs`).tcpHealthCheck;
-    assertEquals([check.port, check.request, check.response], [11211, "version\n", "VERSION"]);
+    const { type, tcpHealthCheck, sslHealthCheck } = cloud.get(
+      `${project}/global/healthChecks/kvs`,
+    );
+    assertEquals(type, store === EVERYTHING ? "SSL" : "TCP");
+    const { port, request, response } = tcpHealthCheck ?? sslHealthCheck;
+    assertEquals([port, request, response], [
+      11211,
+      "version\n",
+      "CLIENT_ERROR unauthenticated",
+    ]);
     // The load balancer finds out within the time that a server is out of it; the group waits much longer.
     const [balancer, heal] = ["kvs", "kvs-heal"].map((name) => {
       const { checkIntervalSec, timeoutSec, unhealthyThreshold } = cloud.get(
@@ -430,6 +479,13 @@ function checkResources({ cloud }: Deployment, store: string): void {
   assertEquals(cloud.unknown, []);
 }
 
+/** What Secret Manager keeps, version by version. */
+function kept({ cloud }: Deployment, secret: string): string[] {
+  return cloud.list(`projects/${PROJECT}/secrets/${secret}/versions`).map(({ payload }) =>
+    atob(payload.data)
+  );
+}
+
 function servers({ cloud }: Deployment): string[] {
   return [...cloud.states].filter(([path]) => path.includes("kvs-server")).map(([, state]) =>
     state
@@ -487,6 +543,10 @@ for (
       assert(servers(kvs).length > 0);
       for (const state of servers(kvs)) assertMatch(state, /^[0-9a-f]{16} ready$/);
       checkResources(kvs, store);
+      // What failed and was done again has made no second password.
+      const [users, ...others] = kept(kvs, "kvs-users");
+      assertEquals(others, []);
+      assertMatch(users, /^app:[\w-]{32}\n$/);
     });
 
     await test.step("a further create changes nothing and says so", async () => {
@@ -521,6 +581,72 @@ for (
       assertMatch(second, /^[0-9a-f]{16} ready$/);
       assert(second !== first);
       checkResources(kvs, store);
+    });
+
+    await test.step("a new password is added, reaches every machine, and then stands alone", async () => {
+      const [old] = kept(kvs, "kvs-users");
+      succeeded(await run("rotate.sh"));
+      const both = kept(kvs, "kvs-users").at(-1)!;
+      const [added, ...rest] = both.split("\n");
+      assertMatch(added, /^app:[\w-]{32}$/);
+      assertEquals([added + "\n" === old, rest.join("\n")], [false, old]);
+      succeeded(await run("deploy.sh"));
+      const machines = cloud.list(`projects/${PROJECT}/zones/europe-west1-b/instances`);
+      for (const machine of machines) {
+        assertMatch(metadata(machine)["kvs-users-secret"], /kvs-users\/versions\/2$/);
+      }
+      succeeded(await run("rotate.sh", ["--finish"]));
+      assertEquals(kept(kvs, "kvs-users").at(-1), `${added}\n`);
+      assertStringIncludes(succeeded(await run("rotate.sh", ["--finish"])).stdout, "one password");
+      succeeded(await run("deploy.sh"));
+      for (const state of servers(kvs)) assertMatch(state, /ready$/);
+      passwords.push(...[old, added].map((line) => line.trim().slice("app:".length)));
+    });
+
+    await test.step({
+      name: "the certificate is for the address, of an authority that clients keep when it is new",
+      ignore: store !== EVERYTHING,
+      fn: async () => {
+        const read = async (pem: string, ...what: string[]) => {
+          const file = await Deno.makeTempFile();
+          await Deno.writeTextFile(file, pem);
+          const { stdout } = await new Deno.Command("openssl", {
+            args: ["x509", "-in", file, "-noout", ...what],
+          }).output();
+          await Deno.remove(file);
+          return new TextDecoder().decode(stdout);
+        };
+        const [authority] = kept(kvs, "kvs-authority");
+        const [first] = kept(kvs, "kvs-tls");
+        const ask = ["-ext", "subjectAltName", "-issuer", "-serial"];
+        const before = await read(first, ...ask);
+        assertStringIncludes(before, "IP Address:10.120.0.2, DNS:kvs");
+        assertStringIncludes(
+          before,
+          "CN = authority of kvs".replace(" = ", before.includes("CN = ") ? " = " : "="),
+        );
+        succeeded(await run("rotate.sh", ["--certificate"]));
+        succeeded(await run("deploy.sh"));
+        const after = await read(kept(kvs, "kvs-tls").at(-1)!, ...ask);
+        assertEquals(after.replace(/serial=.*/, ""), before.replace(/serial=.*/, ""));
+        assert(after !== before, "the certificate is the old one");
+        const client = cloud.get(`projects/${PROJECT}/zones/europe-west1-b/instances/kvs-client`);
+        assertStringIncludes(authority, metadata(client)["kvs-ca"].trim());
+        assertEquals(metadata(client)["kvs-ca"].includes("PRIVATE"), false);
+        passwords.push(...authority.match(/PRIVATE KEY-----\n(.{40})/)!.slice(1));
+      },
+    });
+
+    await test.step({
+      name: "a group is not told to close what its health check takes to be open",
+      ignore: !store.startsWith("gcs"),
+      fn: async () => {
+        const before = cloud.requests.length;
+        const outcome = await kvs.with({ KVS_AUTH: "none" }).run("deploy.sh");
+        assertEquals(outcome.code, 1);
+        assertStringIncludes(outcome.stderr, "was not made for KVS_AUTH=none");
+        assertEquals(kvs.changes(before), []);
+      },
     });
 
     await test.step({
@@ -583,6 +709,7 @@ for (
       assert(left.includes(items[store]), left.join());
       assertStringIncludes(outcome.stdout, "Kept: ");
       assertEquals(members(kvs), []);
+      assert(left.includes(`projects/${PROJECT}/secrets/kvs-users`), left.join());
     });
 
     await test.step("destroy with the data leaves nothing", async () => {

@@ -59,4 +59,5 @@ case $verb in
   is-active) if running; then echo active; else echo inactive && exit 3; fi ;;
   start) running || start ;;
   stop) stop ;;
+  reload) kill -HUP "$(<"$pid_file")" ;;
 esac

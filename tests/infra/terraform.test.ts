@@ -39,6 +39,13 @@ Deno.test("each setting of the scripts is one of Terraform's, under the same nam
   assertEquals(missing, []);
 });
 
+Deno.test("the servers' options about access are those of the scripts", async () => {
+  const options = (text: string) => found(text, /(KVS_(?:AUTH_FILE|ENABLE_\w+|SSL_\w+)=[^"\s]+)/g);
+  const scripts = options(await read("machines.sh"));
+  assertEquals(scripts.length, 5);
+  assertEquals(options(await read("terraform/main.tf")), scripts);
+});
+
 Deno.test("a machine is told by Terraform what the scripts tell it", async () => {
   const keys = (text: string) =>
     new Set(found(text, /\b((?:kvs|enable|block|serial)-[a-z-]+) *=/g));

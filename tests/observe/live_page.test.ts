@@ -44,8 +44,9 @@ Deno.test("live page: it shows what clients do, and says so when the server is g
       for (const colours of ["light", "dark"] as const) {
         const watched = await browser.page(url, { width, colours });
         await watched.reads("#state li.good", /Serving/);
-        await watched.reads('[data-name="get"] dd', /^[\d,.]*[1-9]/);
+        await watched.reads('[data-name="operations"] dd', /^[\d,.]*[1-9]/);
         await watched.reads('[data-name="p99"] dd', /ms$/);
+        await watched.reads("#bounds li", /^connections[1-9]\d* of 1,024$/);
         await watched.reads("#talkers td", /^tcp:127\.0\.0\.1:\d+$/);
         await watched.reads("#log li", /listening on/);
         await watched.reads("figcaption", /^Operations a second$/);
@@ -137,7 +138,7 @@ Deno.test("live page: a bucket that cannot be reached is said, with what is aske
     const watched = await browser.page(await pageOf(server));
     await watched.reads("#state li.good", /Serving/);
     await watched.reads('[data-name="inFlight"] dd', /^\d/);
-    await watched.reads("figcaption", /^Requests to the store a second$/);
+    await watched.reads("figcaption", /^Requests a second$/);
     await emulator[Symbol.asyncDispose]();
     isThere = false;
     await watched.reads("#state li.critical", /Away: .*Check the network/);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ServerProcess } from "../server/process.ts";
 import { Emulator } from "../storage/gcs/emulator/mod.ts";
 import { RedisServer, redisTest } from "../storage/redis/servers.ts";
@@ -103,6 +103,36 @@ Deno.test("OpenTelemetry: what is asked of a bucket is spans, without the names 
     (receiver.value("kvs_store_request_duration_seconds", { operation: "write" }) ?? 0) > 0
   );
   assertEquals(/private/.test(receiver.raw), false);
+});
+
+Deno.test("OpenTelemetry: batches of several threads, and what they ask of a bucket, are spans at their times", async () => {
+  await using emulator = await Emulator.start();
+  await using receiver = new Receiver();
+  const bucket = ["--store", "gcs", "--bucket", "bucket", "--gcs-endpoint", emulator.endpoint];
+  await using server = await ServerProcess.start(
+    ["-p", "-1", "-t", "2", "--http", "0", ...bucket],
+    receiver.environment,
+  );
+  await server.says(HTTP);
+  const began = Date.now();
+  await ask(server, "set a 0 0 1\r\nx\r\nget a\r\n", "END\r\n");
+  for (const name of ["gcs write", "gcs read", "batch store"]) {
+    // A clock that counts on may differ from the one of the day by a little.
+    await receiver.until(() =>
+      receiver.spans.some((span) =>
+        span.name === name && Number(span.startTimeUnixNano) / 1e6 > began - 100
+      )
+    );
+  }
+  await receiver.until(() =>
+    (receiver.value("kvs_store_request_duration_seconds", { operation: "write" }) ?? 0) > 0
+  );
+  const port = HTTP.exec(server.said)![1];
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  assertMatch(
+    metrics,
+    /kvs_store_request_duration_seconds_count\{operation="write"\} [1-9]/,
+  );
 });
 
 Deno.test("OpenTelemetry: nothing is sent where Deno does not export", async () => {

@@ -102,13 +102,20 @@ export class Access {
     }
   }
 
-  /** Reads certificates and users again; what cannot be used changes nothing, and is said. */
-  async reload(members: () => Iterable<Member>): Promise<void> {
+  /**
+   * Reads certificates and users again; what cannot be used changes nothing, and is said.
+   *
+   * @returns how many connections this has ended; `undefined` where there are no new users
+   */
+  async reload(members: () => Iterable<Member>): Promise<number | undefined> {
     await this.refreshCertificates();
     const { users } = this;
-    if (users === undefined) return;
+    if (users === undefined) return undefined;
     const problem = users.reload();
-    if (problem !== undefined) return this.#log(`the users stay as they are: ${problem}`);
+    if (problem !== undefined) {
+      this.#log(`the users stay as they are: ${problem}`);
+      return undefined;
+    }
     this.#warnOfMode();
     let ended = 0;
     for (const member of members()) {
@@ -122,7 +129,12 @@ export class Access {
       }
     }
     this.#log(`read ${users.path} again: ${users.size} users`, "notice");
-    this.audit.event(`reload users=${users.size} connections_ended=${ended}`);
+    return ended;
+  }
+
+  /** Says in the audit log that there are new users, and how many connections of all threads that has ended. */
+  auditReload(ended: number): void {
+    this.audit.event(`reload users=${this.users?.size ?? 0} connections_ended=${ended}`);
   }
 
   /** Reads the certificates again; what is wrong with them, if anything: then the old ones stay. */

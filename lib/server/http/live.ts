@@ -126,6 +126,7 @@ export class Live {
     const told = {
       time,
       title,
+      started: source && Math.round(source.started / 1000),
       values,
       advice: adviceOn(health.readiness(), source),
       budgets: source === undefined ? [] : budgetsOf(source).map(shownBudget),

@@ -13,6 +13,7 @@ import type { Counts } from "../../observe/prefixes.ts";
 import type { Op } from "../../protocol/request.ts";
 import type { Code, Entry, Failure, Figure } from "../../protocol/outcome.ts";
 import type { Listed, StoreInfo } from "../../storage/contract.ts";
+import type { Exchanged } from "../../storage/exchanges.ts";
 import type { ChannelMemory } from "../../storage/shared/mod.ts";
 import type { Configuration } from "../configuration.ts";
 import type { Place } from "../listen.ts";
@@ -35,6 +36,8 @@ export interface Setup {
   readonly recent: SharedArrayBuffer;
   /** From how many milliseconds on a request is slow, where requests are timed. */
   readonly slow: number | undefined;
+  /** Whether somebody counts exchanges with what is elsewhere. */
+  readonly tellsExchanges: boolean;
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
   /** The way to the owner of the store; nothing where each thread has a store of its own. */
@@ -114,8 +117,8 @@ export interface WorkerCalls {
   watched(kinds: number): void;
   /** Lines for watchers, each with its kind. */
   lines(lines: readonly WatchedLine[]): void;
-  /** Reads users and certificates again. */
-  reload(_: undefined): Promise<void>;
+  /** Reads certificates again, and users; returns how many connections that has ended. */
+  reload(users: boolean): Promise<number>;
   /** Flushes the store that the worker has for itself. */
   flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */
@@ -127,6 +130,8 @@ export interface OwnerCalls {
   log(said: { readonly line: string; readonly level: LogLevel | undefined }): void;
   /** A batch that was timed. */
   timed(told: Told): void;
+  /** Exchanges of its own store that are over. */
+  exchanged(exchanges: readonly Exchanged[]): void;
   run(order: Order): Promise<Report>;
   /** The next group of a listing; `undefined` at its end. A new number begins one. */
   scan(id: string): Promise<readonly Listed[] | undefined>;

@@ -7,6 +7,7 @@
 import type { Context } from "../../commands/context.ts";
 import { execute } from "../../commands/execute.ts";
 import { Session, type User } from "../../commands/session.ts";
+import { promised } from "../../commands/waiting.ts";
 import { failures, Outcome } from "../../protocol/outcome.ts";
 import { Request } from "../../protocol/request.ts";
 import type { Order, Report } from "./calls.ts";
@@ -35,7 +36,8 @@ export async function runOrder(
     else session.admit(user);
   }
   if (order.user === undefined || session.user !== undefined) {
-    await execute(request, outcome, session, context);
+    const running = execute(request, outcome, session, context);
+    if (running !== undefined) await promised(running);
     await context.store.commit(session.batch);
   }
   const { code, text, figures, entries, failure, closes } = outcome;

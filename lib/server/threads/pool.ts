@@ -7,7 +7,7 @@
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { messageOf } from "../../errors.ts";
-import type { Store } from "../../storage/contract.ts";
+import type { Store, StoreOptions } from "../../storage/contract.ts";
 import {
   openSharedStore,
   openStore,
@@ -29,6 +29,8 @@ export interface Shared {
   readonly log: Say;
   /** Who a user is now; `undefined` where it is nobody any more. */
   readonly renew: (user: User) => User | undefined;
+  /** Told of exchanges of the workers' own stores, where somebody counts them. */
+  readonly onExchanged: StoreOptions["onExchanged"];
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
   /** What a worker runs, where it is not the usual module. */
@@ -46,13 +48,14 @@ export class Pool extends Threads implements Front {
   readonly #channels: Channel[] = [];
 
   constructor(shared: Shared) {
-    const { configuration, log, renew, module } = shared;
+    const { configuration, log, renew, onExchanged, module } = shared;
     const memory = CommonCounts.memory(configuration.threads);
     super({
       configuration,
       common: new CommonCounts(memory),
       log,
       renew,
+      onExchanged,
       setup: (number) => this.#setupOf(number),
       frame: (number, frame) => this.#owned!.owner.take(this.#channels[number - 1]!, frame),
       ...module && { module },
@@ -99,13 +102,14 @@ export class Pool extends Threads implements Front {
   }
 
   #setupOf(number: number): Setup {
-    const { configuration, testClock } = this.#shared;
+    const { configuration, testClock, onExchanged } = this.#shared;
     const { maxConnections, live, started, timing } = this.context;
     const owned = this.#owned;
     return {
       ...{ number, configuration, maxConnections, started, testClock },
       live: { ...live },
       slow: timing?.slow.threshold,
+      tellsExchanges: onExchanged !== undefined,
       common: this.#memory,
       byAddress: this.#byAddress,
       recent: this.#recent,

@@ -27,6 +27,7 @@ import { Server } from "../server.ts";
 import { evicts } from "../settings.ts";
 import type { News, OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
+import { ExchangeNotes } from "./exchange_notes.ts";
 import { beat } from "./heartbeat.ts";
 import type { Line } from "./line.ts";
 import { SharedAddressCounts } from "./shared_address_counts.ts";
@@ -57,6 +58,7 @@ export class Serving implements WorkerCalls {
   #server!: Server;
   #store!: Store;
   #remote: RemoteStore | undefined;
+  readonly #exchanges = new ExchangeNotes((all) => this.#owner.tell("exchanged", all));
   #access!: Access;
   #setup!: Setup;
   #listening: Listening[] = [];
@@ -200,8 +202,10 @@ export class Serving implements WorkerCalls {
     for (const line of lines) this.#context.watchers.push(...line);
   }
 
-  async reload(): Promise<void> {
-    await this.#access.reload(() => this.#server.members);
+  async reload(users: boolean): Promise<number> {
+    if (users) return await this.#access.reload(() => this.#server.members) ?? 0;
+    await this.#access.refreshCertificates();
+    return 0;
   }
 
   async flush(at: number): Promise<void> {
@@ -214,6 +218,7 @@ export class Serving implements WorkerCalls {
     this.#access.close();
     await this.#server.drain();
     await this.#store.close();
+    this.#exchanges.flush();
     clearInterval(this.#beating);
     this.#lag?.[Symbol.dispose]();
   }
@@ -223,7 +228,7 @@ export class Serving implements WorkerCalls {
     log: (line: string, level?: LogLevel) => void,
     watchers: Watchers,
   ): Promise<Store> {
-    const { configuration, owner, number } = this.#setup;
+    const { configuration, owner, number, tellsExchanges } = this.#setup;
     if (owner === undefined) {
       return await openStore({
         ...configuration,
@@ -233,6 +238,7 @@ export class Serving implements WorkerCalls {
         clock,
         log,
         onEvicted: (item) => watchers.evicted(item, clock.now()),
+        ...tellsExchanges && { onExchanged: this.#exchanges.add },
       });
     }
     return this.#remote = await openRemoteStore({

@@ -12,6 +12,7 @@ import { MAX_WATCHERS, type WatchedLine, Watchers } from "../../observe/watch.ts
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
+import type { Exchanged } from "../../storage/exchanges.ts";
 import type { Configuration } from "../configuration.ts";
 import { listen, type Place } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
@@ -19,6 +20,7 @@ import type { Talker } from "../talkers.ts";
 import type { OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
 import { Pulse } from "./heartbeat.ts";
+import { ownExchanged } from "./exchange_notes.ts";
 import { Line } from "./line.ts";
 import { runOrder } from "./orders.ts";
 import { Sums } from "./sums.ts";
@@ -37,6 +39,8 @@ export interface Duties {
   readonly frame: (number: number, frame: ArrayBuffer) => void;
   /** Who a user is now; `undefined` where it is nobody any more. */
   readonly renew: (user: User) => User | undefined;
+  /** Told of exchanges of the workers' own stores, where somebody counts them. */
+  readonly onExchanged: ((exchanged: Exchanged) => void) | undefined;
   /** What a worker runs, where it is not the usual module. */
   readonly module?: URL;
 }
@@ -125,9 +129,10 @@ export class Threads implements Connections {
     await this.#unlessDead(this.#all("accept"));
   }
 
-  /** Lets all workers read users and certificates again. */
-  async reload(): Promise<void> {
-    await this.#all("reload");
+  /** Lets all workers read certificates again, and users; returns how many connections that has ended. */
+  async reload(users: boolean): Promise<number> {
+    const ended = await Promise.all(this.#threads.map(({ line }) => line.call("reload", users)));
+    return ended.reduce((sum, count) => sum + count, 0);
   }
 
   /** Flushes the stores of the workers, one after the other: each has its own. */
@@ -235,6 +240,9 @@ export class Threads implements Connections {
     return {
       log: ({ line, level }) => this.#duties.log(line, level),
       timed: (told) => this.#context.timing?.take(told),
+      exchanged: (all) => {
+        for (const told of all) this.#duties.onExchanged?.(ownExchanged(told));
+      },
       run: (order) => this.#run(order),
       scan: (id) => this.#scan(id),
       endScan: async (id) => {
@@ -326,7 +334,7 @@ export class Threads implements Connections {
   }
 
   /** Asks all workers the same, which takes nothing. */
-  #all<Name extends "accept" | "describe" | "reset" | "reload" | "drain">(name: Name) {
+  #all<Name extends "accept" | "describe" | "reset" | "drain">(name: Name) {
     return Promise.all(this.#threads.map(({ line }) => line.call(name, undefined as never)));
   }
 

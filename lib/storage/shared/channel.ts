@@ -10,7 +10,7 @@ import { Frame, Ring } from "./ring.ts";
 /** Bytes of a ring. */
 const CAPACITY = 1 << 20;
 /** A frame of more bytes travels as a message: copying it once more would cost more than that. */
-export const MOST_IN_RING = 1 << 14;
+const MOST_IN_RING = 1 << 14;
 
 /** The shared memory of one channel. */
 export interface ChannelMemory {
@@ -64,18 +64,19 @@ export class Channel {
     return own;
   }
 
-  /** Sends the frame that was filled. The other side may see it now, and is woken by {@linkcode flush}. */
+  /** Sends the frame that was filled. The other side sees it with the next {@linkcode flush}. */
   send(frame: Frame): void {
     if (frame === this.#outgoing.frame) {
-      this.#outgoing.publish();
+      this.#outgoing.complete();
       this.#isDirty = true;
     } else this.#post(frame.buffer as ArrayBuffer);
   }
 
-  /** Sees to it that the other side looks at what was sent. */
+  /** Shows the other side what was sent, and sees to it that it looks. */
   flush(): void {
     if (!this.#isDirty) return;
     this.#isDirty = false;
+    this.#outgoing.show();
     this.#peer.ring();
   }
 }

@@ -11,13 +11,10 @@
  * | 3     | the batch's time, in seconds since 1970                           |
  * | 4, 5  | the key's hash                                                    |
  * |       | the key of a read; or, for a swap:                                |
- * | 6, 7  | flags, accessed                                                   |
- * | 8     | exptime, a double                                                 |
- * | 10    | cas unique, 64 bits                                               |
- * | 12    | the expected cas unique, 64 bits                                  |
- * | 14    | the expected version, a double                                    |
- * | 16    | value length                                                      |
- * | 17    | {@linkcode Mark}s                                                  |
+ * | 6     | the item's {@linkcode Field}s, with the version that is expected  |
+ * | 14    | {@linkcode Mark}s                                                  |
+ * | 15    | value length                                                      |
+ * | 16    | the expected cas unique, 64 bits                                  |
  * |       | key, value                                                        |
  *
  * An answer:
@@ -25,13 +22,13 @@
  * | word  | what                                                              |
  * | ----- | ----------------------------------------------------------------- |
  * | 0, 1  | size, number                                                      |
- * | 2     | {@linkcode Answer}, {@linkcode Mark}s << 8                         |
- * | 3     | length of value or text                                           |
- * | 4     | cas unique, 64 bits                                               |
+ * | 2     | {@linkcode Answer}                                                 |
+ * | 3     | length of an error's text                                         |
+ * | 4     | the cas unique that came of a swap, 64 bits                       |
  * |       | the text of an error; or, for an item:                            |
- * | 6, 7  | flags, accessed                                                   |
- * | 8     | exptime, a double                                                 |
- * | 10    | version, a double                                                 |
+ * | 6     | its {@linkcode Field}s                                             |
+ * | 14    | {@linkcode Mark}s                                                  |
+ * | 15    | value length                                                      |
  * |       | value                                                             |
  *
  * @module
@@ -41,6 +38,7 @@ import { bytesOf } from "../../bytes.ts";
 import { assert, messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 import type { Attributes, Expected, Item, NewItem, Swapped } from "../contract.ts";
 import type { Channel } from "./channel.ts";
+import { Field, FIELD_WORDS, Mark, marksOf } from "./fields.ts";
 import type { Frame } from "./ring.ts";
 
 /** What is asked. */
@@ -62,22 +60,22 @@ export const Answer = {
   broken: 8,
 } as const;
 
-/** The attributes of an item that are yes or no. */
-export const Mark = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
+/** Words of a frame: the first of an item's fields, its marks, and the length of its value. */
+const FIELDS = 6;
+const MARKS = FIELDS + FIELD_WORDS;
+const LENGTH = MARKS + 1;
+/** Units of 8 bytes: where an item's fields begin, and the cas uniques that a swap expects and that came of it. */
+const UNITS = FIELDS / 2;
+const EXPECTED_CAS = 8;
+const NEW_CAS = 2;
 
 /** Bytes before the key of a read and of a swap, before an error's text, and before an item's value. */
 export const READ_HEADER = 24;
 export const SWAP_HEADER = 72;
 const TEXT_HEADER = 24;
-const ITEM_HEADER = 48;
+const ITEM_HEADER = 64;
 /** Up to so many bytes a loop copies faster than a call. */
 const FEW = 48;
-
-/** The marks of an item as bits. */
-export function marksOf(item: Attributes): number {
-  return (item.stale ? Mark.stale : 0) | (item.won ? Mark.won : 0) |
-    (item.fetched ? Mark.fetched : 0) | (item.binaryKey ? Mark.binaryKey : 0);
-}
 
 /** Copies bytes to a place in others. */
 export function copy(from: Uint8Array, to: Uint8Array, at: number): void {
@@ -129,16 +127,9 @@ export function askSwap(
   const frame = channel.frame(SWAP_HEADER + key.length + length);
   const kind = next === null ? Ask.delete : Ask.put;
   begin(frame, number, kind | expects(frame, expected) << 16, key.length, a, b, seconds);
-  const w = frame.at >>> 2;
-  const d = frame.at >>> 3;
-  const { words } = frame;
-  words[w + 16] = length;
-  if (next !== null) {
-    words[w + 6] = next.flags;
-    words[w + 7] = next.accessed;
-    frame.doubles[d + 4] = next.exptime;
-    frame.longs[d + 5] = next.cas;
-    words[w + 17] = marksOf(next);
+  if (next === null) frame.words[(frame.at >>> 2) + LENGTH] = 0;
+  else {
+    putAttributes(frame, next, length);
     copy(next.value, frame.bytes, frame.at + SWAP_HEADER + key.length);
   }
   copy(key, frame.bytes, frame.at + SWAP_HEADER);
@@ -167,11 +158,29 @@ function expects(frame: Frame, expected: Expected): number {
   if (expected === "absent") return Expects.absent;
   const { cas, version } = expected;
   const d = frame.at >>> 3;
-  frame.longs[d + 6] = cas;
+  frame.longs[d + EXPECTED_CAS] = cas;
   if (version === undefined) return Expects.cas;
   assert(typeof version === "number", "stores that are shared count their versions");
-  frame.doubles[d + 7] = version;
+  frame.doubles[d + UNITS + Field.version] = version;
   return Expects.version;
+}
+
+/** Writes what a frame says of an item before its value, but for its version. */
+function putAttributes(frame: Frame, item: Attributes, length: number): void {
+  const { words } = frame;
+  const w = frame.at >>> 2;
+  const d = (frame.at >>> 3) + UNITS;
+  words[w + FIELDS + Field.flags] = item.flags;
+  words[w + FIELDS + Field.accessed] = item.accessed;
+  frame.doubles[d + Field.exptime] = item.exptime;
+  frame.longs[d + Field.cas] = item.cas;
+  words[w + MARKS] = marksOf(item);
+  words[w + LENGTH] = length;
+}
+
+/** The length of the value in a frame that has one, in bytes. */
+export function lengthOf({ words, at }: Frame): number {
+  return words[(at >>> 2) + LENGTH];
 }
 
 /** What a swap's frame expects. */
@@ -183,27 +192,28 @@ export function expectedOf({ words, longs, doubles, at }: Frame): Expected {
     case Expects.absent:
       return "absent";
     case Expects.cas:
-      return { cas: longs[d + 6] };
+      return { cas: longs[d + EXPECTED_CAS] };
     default:
-      return { cas: longs[d + 6], version: doubles[d + 7] };
+      return { cas: longs[d + EXPECTED_CAS], version: doubles[d + UNITS + Field.version] };
   }
 }
 
-/** The item of a swap's frame, with the value given. */
-export function newItemOf({ words, longs, doubles, at }: Frame, value: Uint8Array): NewItem {
-  const w = at >>> 2;
-  const d = at >>> 3;
-  const marks = words[w + 17];
+/** The item of a frame, with the value given. In a swap's frame the version is the expected one. */
+export function itemWith({ words, longs, doubles, at }: Frame, value: Uint8Array): Item {
+  const w = (at >>> 2) + FIELDS;
+  const d = (at >>> 3) + UNITS;
+  const marks = words[(at >>> 2) + MARKS];
   return {
     value,
-    flags: words[w + 6],
-    exptime: doubles[d + 4],
-    cas: longs[d + 5],
+    flags: words[w + Field.flags],
+    exptime: doubles[d + Field.exptime],
+    cas: longs[d + Field.cas],
     stale: (marks & Mark.stale) !== 0,
     won: (marks & Mark.won) !== 0,
     fetched: (marks & Mark.fetched) !== 0,
-    accessed: words[w + 7],
+    accessed: words[w + Field.accessed],
     binaryKey: (marks & Mark.binaryKey) !== 0,
+    version: doubles[d + Field.version],
   };
 }
 
@@ -214,16 +224,10 @@ export function answerItem(channel: Channel, number: number, item: Item | undefi
   assert(typeof version === "number", "stores that are shared count their versions");
   const frame = channel.frame(ITEM_HEADER + value.length);
   const w = frame.at >>> 2;
-  const d = frame.at >>> 3;
-  const { words } = frame;
-  words[w + 1] = number;
-  words[w + 2] = Answer.item | marksOf(item) << 8;
-  words[w + 3] = value.length;
-  frame.longs[d + 2] = item.cas;
-  words[w + 6] = item.flags;
-  words[w + 7] = item.accessed;
-  frame.doubles[d + 4] = item.exptime;
-  frame.doubles[d + 5] = version;
+  frame.words[w + 1] = number;
+  frame.words[w + 2] = Answer.item;
+  putAttributes(frame, item, value.length);
+  frame.doubles[(frame.at >>> 3) + UNITS + Field.version] = version;
   copy(value, frame.bytes, frame.at + ITEM_HEADER);
   channel.send(frame);
 }
@@ -236,7 +240,7 @@ export function answerSwap(channel: Channel, number: number, swapped: Swapped): 
   const w = frame.at >>> 2;
   frame.words[w + 1] = number;
   frame.words[w + 2] = Answer.swapped;
-  frame.longs[(frame.at >>> 3) + 2] = swapped;
+  frame.longs[(frame.at >>> 3) + NEW_CAS] = swapped;
   channel.send(frame);
 }
 
@@ -267,25 +271,11 @@ function answer(channel: Channel, number: number, kind: number): void {
 }
 
 /** The item of an answer, which the caller may keep. */
-export function itemOf({ bytes, words, longs, doubles, at }: Frame): Item {
-  const w = at >>> 2;
-  const d = at >>> 3;
-  const marks = words[w + 2] >>> 8;
-  const length = words[w + 3];
+export function itemOf(frame: Frame): Item {
+  const length = lengthOf(frame);
   const value = new Uint8Array(length);
-  copyPart(bytes, at + ITEM_HEADER, length, value, 0);
-  return {
-    value,
-    flags: words[w + 6],
-    exptime: doubles[d + 4],
-    cas: longs[d + 2],
-    stale: (marks & Mark.stale) !== 0,
-    won: (marks & Mark.won) !== 0,
-    fetched: (marks & Mark.fetched) !== 0,
-    accessed: words[w + 7],
-    binaryKey: (marks & Mark.binaryKey) !== 0,
-    version: doubles[d + 5],
-  };
+  copyPart(frame.bytes, frame.at + ITEM_HEADER, length, value, 0);
+  return itemWith(frame, value);
 }
 
 /** What an answer says of a swap. */
@@ -294,7 +284,7 @@ export function swappedOf({ words, longs, at }: Frame): Swapped {
   if (kind === Answer.exists) return "exists";
   if (kind === Answer.absent) return "absent";
   assert(kind === Answer.swapped, "a swap is answered as one");
-  return longs[(at >>> 3) + 2];
+  return longs[(at >>> 3) + NEW_CAS];
 }
 
 /** The error of an answer. */

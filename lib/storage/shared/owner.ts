@@ -15,6 +15,7 @@ import {
   type Swapped,
 } from "../contract.ts";
 import type { Bell } from "./bell.ts";
+import { Call, ROOM } from "./call.ts";
 import { Changes } from "./changes.ts";
 import type { Channel } from "./channel.ts";
 import {
@@ -24,7 +25,8 @@ import {
   Ask,
   copyPart,
   expectedOf,
-  newItemOf,
+  itemWith,
+  lengthOf,
   READ_HEADER,
   SWAP_HEADER,
 } from "./frames.ts";
@@ -36,8 +38,7 @@ import { NEVER } from "./shelf_memory.ts";
 const FRAMES_A_TURN = 256;
 /** A set of no more bytes is put on the shelf; a larger one when it is read. */
 const SMALL = 4096;
-/** Bytes of key and value that a call has room for, at first; and calls that are kept for the next ones. */
-const ROOM = 512;
+/** Calls that are kept for the next ones. */
 const MOST_SPARE = 1024;
 
 /** What an owner needs. */
@@ -49,23 +50,6 @@ export interface OwnerOptions {
   readonly shelf: Shelf | undefined;
   /** A step of the owner failed that must not: nothing can be trusted from here on. */
   readonly broken: (error: unknown) => void;
-}
-
-/** A call that is under way. They are used again and again. */
-class Call {
-  readonly batch = new Batch();
-  channel!: Channel;
-  number = 0;
-  a = 0;
-  b = 0;
-  /** What {@linkcode Changes.stamp} was when the state was read, or after the change. */
-  stamp = 0;
-  /** The key, and behind it the value, as long as the store may need them. */
-  bytes = new Uint8Array(ROOM);
-  keyLength = 0;
-  isSwap = false;
-  /** When the read was an access, in seconds since 1970; -1 for a peek. */
-  accessed = 0;
 }
 
 /** The owner of a store. */
@@ -81,6 +65,9 @@ export class Owner {
   #flushAt = 0;
   #isClosing = false;
   #isDirty = false;
+  /** The commit that calls wait for, and those calls. */
+  #committing: Promise<void> | undefined;
+  #committed: Call[] = [];
   #running: Promise<void> | undefined;
 
   constructor(options: OwnerOptions) {
@@ -185,8 +172,8 @@ export class Owner {
         if (frame === undefined) break;
         some = true;
         this.#serve(channel, frame);
-        incoming.release();
       }
+      incoming.release();
     }
     return some;
   }
@@ -208,9 +195,10 @@ export class Owner {
     this.calls++;
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
-    const length = call.keyLength + (call.isSwap ? words[w + 16] : 0);
+    const length = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
     if (call.bytes.length < length) call.bytes = new Uint8Array(length);
     copyPart(bytes, from, length, call.bytes, 0);
+    call.key = call.bytes.subarray(0, call.keyLength);
     if (this.#flushAt !== 0) this.#flushIfDue();
     if (call.isSwap) this.#swap(call, frame, kind === Ask.delete, length);
     else this.#read(call, kind === Ask.peek);
@@ -218,10 +206,10 @@ export class Owner {
 
   #read(call: Call, peek: boolean): void {
     const { store, shelf } = this.#options;
-    const key = call.bytes.subarray(0, call.keyLength);
+    const { key } = call;
     call.accessed = peek ? -1 : call.batch.seconds;
     call.stamp = this.#changes.stamp(call.a);
-    const isCurrent = shelf !== undefined && this.#changes.isCurrent(call.a, call.stamp);
+    call.isCurrent = shelf !== undefined && this.#changes.isCurrent(call.a, call.stamp);
     let found: Awaitable<Item | undefined>;
     try {
       found = store.read(key, call.batch, peek);
@@ -229,41 +217,39 @@ export class Owner {
       return this.#fail(call, error);
     }
     if (found instanceof Promise) {
-      found.then((item) => this.#commitRead(call, key, this.#mergedOf(call, item), isCurrent))
-        .catch((error) => this.#fail(call, error));
+      found.then((item) => this.#commitRead(call, item)).catch((error) => this.#fail(call, error));
       return;
     }
-    this.#commitRead(call, key, this.#mergedOf(call, found), isCurrent);
+    this.#commitRead(call, found);
   }
 
-  #commitRead(call: Call, key: Uint8Array, item: Item | undefined, isCurrent: boolean): void {
+  #commitRead(call: Call, found: Item | undefined): void {
+    call.item = this.#mergedOf(call, found);
     const committing = this.#commit(call);
-    if (committing === undefined) return this.#answerRead(call, key, item, isCurrent);
+    if (committing === undefined) return this.#answerRead(call);
     if (committing === null) return;
     // What a read has returned is valid until the next call.
-    const kept = item && { ...item, value: item.value.slice() };
-    committing.then(
-      () => this.#answerRead(call, key, kept, isCurrent),
-      (error) => this.#fail(call, error),
-    );
+    call.item &&= { ...call.item, value: call.item.value.slice() };
+    this.#answerAfter(committing, call);
   }
 
-  #answerRead(call: Call, key: Uint8Array, item: Item | undefined, isCurrent: boolean): void {
+  #answerRead(call: Call): void {
     const { shelf } = this.#options;
+    const { item } = call;
     answerItem(call.channel, call.number, item);
-    if (shelf !== undefined && item !== undefined && isCurrent) {
+    if (shelf !== undefined && item !== undefined && call.isCurrent) {
       if (this.#changes.isCurrent(call.a, call.stamp)) {
-        shelf.put(call.a, call.b, key, item, call.accessed);
+        shelf.put(call.a, call.b, call.key, item, call.accessed);
       }
     }
+    call.item = undefined;
     this.#done(call);
   }
 
   #swap(call: Call, frame: Frame, deletes: boolean, length: number): void {
     const { store, shelf } = this.#options;
-    const { bytes, keyLength, a, b, batch } = call;
-    const key = bytes.subarray(0, keyLength);
-    const next = deletes ? null : newItemOf(frame, bytes.subarray(keyLength, length));
+    const { bytes, keyLength, a, b, batch, key } = call;
+    const next = deletes ? null : itemWith(frame, bytes.subarray(keyLength, length));
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
@@ -275,40 +261,61 @@ export class Owner {
       return this.#fail(call, error);
     }
     if (swapped instanceof Promise) {
-      swapped.then((swapped) => this.#commitSwap(call, swapped, undefined))
+      call.isShown = false;
+      swapped.then((swapped) => this.#commitSwap(call, swapped))
         .catch((error) => this.#fail(call, error));
       return;
     }
     if (typeof swapped !== "bigint") {
       // What is there stays, and so does what is known of it.
       if (accessed > 0) this.#access(key, accessed);
-      return this.#commitSwap(call, swapped, undefined);
+      call.isShown = false;
+    } else {
+      // What nobody has read since it was stored last may be stored many times before anybody does.
+      call.isShown = accessed >= 0 && next !== null && length <= SMALL;
     }
-    // What nobody has read since it was stored last may be stored many times before anybody does.
-    const isShown = accessed >= 0 && next !== null && length <= SMALL;
-    this.#commitSwap(call, swapped, isShown ? key : undefined);
+    this.#commitSwap(call, swapped);
   }
 
-  #commitSwap(call: Call, swapped: Swapped, shown: Uint8Array | undefined): void {
+  #commitSwap(call: Call, swapped: Swapped): void {
+    call.swapped = swapped;
     const committing = this.#commit(call);
-    if (committing === undefined) return this.#answerSwap(call, swapped, shown);
-    if (committing === null) return;
-    committing.then(
-      () => this.#answerSwap(call, swapped, shown),
-      (error) => this.#fail(call, error),
-    );
+    if (committing === undefined) this.#answerSwap(call);
+    else if (committing !== null) this.#answerAfter(committing, call);
   }
 
-  #answerSwap(call: Call, swapped: Swapped, shown: Uint8Array | undefined): void {
-    answerSwap(call.channel, call.number, swapped);
+  #answerSwap(call: Call): void {
+    answerSwap(call.channel, call.number, call.swapped);
     this.#changes.end(call.a);
-    if (shown !== undefined && this.#changes.isCurrent(call.a, call.stamp)) this.#show(call, shown);
+    if (call.isShown && this.#changes.isCurrent(call.a, call.stamp)) this.#show(call);
     this.#done(call);
   }
 
+  /** Answers a call when it is committed, together with all others that wait for the same. */
+  #answerAfter(committing: Promise<void>, call: Call): void {
+    if (this.#committing === committing) return void this.#committed.push(call);
+    const calls = [call];
+    this.#committing = committing;
+    this.#committed = calls;
+    const over = () => {
+      if (this.#committing === committing) this.#committing = undefined;
+    };
+    committing.then(() => {
+      over();
+      for (const one of calls) {
+        if (one.isSwap) this.#answerSwap(one);
+        else this.#answerRead(one);
+      }
+    }, (error) => {
+      over();
+      for (const one of calls) this.#fail(one, error);
+    });
+  }
+
   /** Puts on the shelf what a swap has stored, if the store has it at hand and nothing is to be waited for. */
-  #show(call: Call, key: Uint8Array): void {
+  #show(call: Call): void {
     const { store, shelf } = this.#options;
+    const { key } = call;
     const batch = this.#showing;
     batch.clear();
     try {
@@ -345,6 +352,7 @@ export class Owner {
 
   #fail(call: Call, error: unknown): void {
     answerError(call.channel, call.number, error);
+    call.item = undefined;
     if (call.isSwap) this.#changes.end(call.a);
     this.#done(call);
   }

@@ -23,6 +23,7 @@ import {
   type StoreInfo,
   type Swapped,
   type Updated,
+  type Waiter,
 } from "../contract.ts";
 import type { Bell } from "./bell.ts";
 import type { Channel } from "./channel.ts";
@@ -52,12 +53,8 @@ export interface RemoteOptions {
   readonly whole: Whole;
 }
 
-/** A call that waits for its answer. */
-interface Waiting {
-  readonly isRead: boolean;
-  readonly resolve: (result: Item | undefined | Swapped) => void;
-  readonly reject: (error: Error) => void;
-}
+/** A call that waits for its answer: a read or a swap. */
+type Waiting = Waiter<Item | undefined> | Waiter<Swapped>;
 
 /** The store. */
 export class RemoteStore implements Store {
@@ -91,20 +88,42 @@ export class RemoteStore implements Store {
     return item ?? this.#ask(key, batch, peek);
   }
 
+  readLater(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): Item | undefined {
+    this.#assertOpen();
+    this.#hash.of(key);
+    const item = this.#options.shelf?.read(key, batch.seconds, peek);
+    if (item === undefined) this.#askFor(key, batch, peek, waiter);
+    return item;
+  }
+
   swap(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
     batch: Batch,
   ): Promise<Swapped> {
+    return new Promise((settle, fail) =>
+      this.swapLater(key, expected, next, batch, { settle, fail })
+    );
+  }
+
+  swapLater(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+    waiter: Waiter<Swapped>,
+  ): void {
     this.#assertOpen();
     const hash = this.#hash;
     hash.of(key);
     const { channel } = this.#options;
-    return new Promise((resolve, reject) => {
-      const number = this.#wait({ isRead: false, resolve: resolve as Waiting["resolve"], reject });
-      askSwap(channel, number, key, hash.a, hash.b, batch.seconds, expected, next);
-    });
+    askSwap(channel, this.#wait(waiter), key, hash.a, hash.b, batch.seconds, expected, next);
   }
 
   /** As `update` of `update.ts`, which begins with what the shelf has and goes on with what the owner has. */
@@ -170,11 +189,17 @@ export class RemoteStore implements Store {
 
   /** Reads what the owner has, under the hash of the key that was hashed last. */
   #ask(key: Uint8Array, batch: Batch, peek: boolean): Promise<Item | undefined> {
+    return new Promise((settle, fail) => this.#askFor(key, batch, peek, { settle, fail }));
+  }
+
+  #askFor(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): void {
     const { a, b } = this.#hash;
-    return new Promise((resolve, reject) => {
-      const number = this.#wait({ isRead: true, resolve: resolve as Waiting["resolve"], reject });
-      askRead(this.#options.channel, number, key, a, b, batch.seconds, peek);
-    });
+    askRead(this.#options.channel, this.#wait(waiter), key, a, b, batch.seconds, peek);
   }
 
   async #updateLater<R>(
@@ -222,8 +247,8 @@ export class RemoteStore implements Store {
         const frame = incoming.take();
         if (frame === undefined) break;
         this.#settle(frame);
-        incoming.release();
       }
+      incoming.release();
       if (this.#inFlight === 0) break;
       const sleeping = bell.sleep(this.#hasMore);
       if (sleeping !== undefined) await sleeping;
@@ -242,8 +267,9 @@ export class RemoteStore implements Store {
     this.#free.push(number);
     this.#inFlight--;
     const kind = words[(at >>> 2) + 2] & 0xff;
-    if (kind >= Answer.failed) waiting.reject(errorOf(frame));
-    else if (!waiting.isRead) waiting.resolve(swappedOf(frame));
-    else waiting.resolve(kind === Answer.nothing ? undefined : itemOf(frame));
+    if (kind >= Answer.failed) waiting.fail(errorOf(frame));
+    else if (kind === Answer.item) (waiting as Waiter<Item | undefined>).settle(itemOf(frame));
+    else if (kind === Answer.nothing) (waiting as Waiter<Item | undefined>).settle(undefined);
+    else (waiting as Waiter<Swapped>).settle(swappedOf(frame));
   }
 }

@@ -72,9 +72,13 @@ export class Ring {
     return frame;
   }
 
-  /** The writer's: the frame that was reserved last is complete. */
-  publish(): void {
+  /** The writer's: the frame that was reserved last is complete, and is shown with the next {@linkcode show}. */
+  complete(): void {
     this.#head = this.#next;
+  }
+
+  /** The writer's: the reader may see all frames that are complete. */
+  show(): void {
     Atomics.store(this.#control, HEAD, this.#head);
   }
 
@@ -83,7 +87,7 @@ export class Ring {
     return Atomics.load(this.#control, HEAD) !== this.#tail;
   }
 
-  /** The reader's: the next frame, which stays as it is until {@linkcode release}. */
+  /** The reader's: the next frame, which stays as it is until {@linkcode release}. Each call goes one further. */
   take(): Frame | undefined {
     if (this.#tail === this.#head) {
       this.#head = Atomics.load(this.#control, HEAD);
@@ -96,13 +100,12 @@ export class Ring {
       offset = 0;
     }
     frame.at = offset;
-    this.#next = this.#tail + frame.words[offset >>> 2] | 0;
+    this.#tail = this.#tail + frame.words[offset >>> 2] | 0;
     return frame;
   }
 
-  /** The reader's: the frame that was taken last is not needed any more. */
+  /** The reader's: the frames that were taken are not needed any more. */
   release(): void {
-    this.#tail = this.#next;
     Atomics.store(this.#control, TAIL, this.#tail);
   }
 

@@ -8,12 +8,14 @@
 
 import { assert } from "../../errors.ts";
 import type { Item } from "../contract.ts";
-import { copy, Mark, marksOf } from "./frames.ts";
+import { Field, Mark, marksOf } from "./fields.ts";
+import { copy } from "./frames.ts";
 import {
   BASE,
   bytesFor,
   checksum,
   ENDS,
+  FIELDS,
   FIRST_WAY,
   GENERATION,
   LOW,
@@ -22,6 +24,7 @@ import {
   RECORD,
   ShelfMemory,
   TOLD,
+  UNITS,
   WAY,
   WAYS,
 } from "./shelf_memory.ts";
@@ -219,11 +222,11 @@ export class Shelf {
     const marks = marksOf(item) | (accessed < 0 ? 0 : Mark.fetched);
     words[w + 2] = key.length | marks << 8;
     words[w + 3] = value.length;
-    words[w + 4] = item.flags;
-    words[w + 5] = accessed < 0 ? item.accessed : accessed;
-    doubles[unit + 3] = item.exptime;
-    longs[unit + 4] = item.cas;
-    doubles[unit + 5] = version;
+    words[w + FIELDS + Field.flags] = item.flags;
+    words[w + FIELDS + Field.accessed] = accessed < 0 ? item.accessed : accessed;
+    doubles[unit + UNITS + Field.exptime] = item.exptime;
+    longs[unit + UNITS + Field.cas] = item.cas;
+    doubles[unit + UNITS + Field.version] = version;
     const from = unit * 8 + RECORD;
     copy(key, bytes, from);
     copy(value, bytes, from + key.length);

@@ -13,10 +13,7 @@
  * | 1      | checksum of all words behind this one           |
  * | 2      | key length, marks << 8                          |
  * | 3      | value length                                    |
- * | 4, 5   | flags, accessed                                 |
- * | 6      | exptime, a double                               |
- * | 8      | cas unique, 64 bits                             |
- * | 10     | version, a double                               |
+ * | 4      | the item's {@linkcode Field}s                    |
  * |        | key, value, zeros up to a multiple of 8 bytes    |
  *
  * @module
@@ -24,6 +21,7 @@
 
 import { crc32 } from "node:zlib";
 import { assert } from "../../errors.ts";
+import { FIELD_WORDS } from "./fields.ts";
 
 /** Control words: the oldest position that is valid, and the second from which on nothing is shown. */
 export const LOW = 0;
@@ -45,8 +43,11 @@ export const WAYS = 7;
 export const FIRST_WAY = 4;
 export const WAY = 4;
 
+/** An item's fields in a record: their first word, and that in units of 8 bytes. */
+export const FIELDS = 4;
+export const UNITS = FIELDS / 2;
 /** Bytes before a record's key. */
-export const RECORD = 48;
+export const RECORD = (FIELDS + FIELD_WORDS) * 4;
 
 /** The note of an access: seconds since the base and one more, 0 for none. */
 export const NOTED = 0xffffff;

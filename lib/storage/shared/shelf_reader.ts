@@ -9,7 +9,7 @@
 import type { Clock } from "../../clock.ts";
 import { KeyHash } from "../../key_hash.ts";
 import type { Item } from "../contract.ts";
-import { Mark } from "./frames.ts";
+import { Field, Mark } from "./fields.ts";
 import {
   BARRIER_LINE,
   BARRIERS,
@@ -17,6 +17,7 @@ import {
   checksum,
   ENDS,
   FEW_WORDS,
+  FIELDS,
   FIRST_WAY,
   LOW,
   NEVER,
@@ -24,6 +25,7 @@ import {
   RECORD,
   ShelfMemory,
   TOLD,
+  UNITS,
   WAY,
   WAYS,
 } from "./shelf_memory.ts";
@@ -166,15 +168,15 @@ export class ShelfReader {
     const from = RECORD + (words[2] & 0xff);
     return {
       value: this.#bytes.subarray(from, from + (words[3] >>> 0)),
-      flags: words[4] >>> 0,
-      exptime: this.#doubles[3],
-      cas: this.#longs[4],
+      flags: words[FIELDS + Field.flags] >>> 0,
+      exptime: this.#doubles[UNITS + Field.exptime],
+      cas: this.#longs[UNITS + Field.cas],
       stale: (marks & Mark.stale) !== 0,
       won: (marks & Mark.won) !== 0,
       fetched: second !== 0 || (marks & Mark.fetched) !== 0,
-      accessed: second === 0 ? words[5] >>> 0 : base + second - 1,
+      accessed: second === 0 ? words[FIELDS + Field.accessed] >>> 0 : base + second - 1,
       binaryKey: (marks & Mark.binaryKey) !== 0,
-      version: this.#doubles[5],
+      version: this.#doubles[UNITS + Field.version],
     };
   }
 }

@@ -25,8 +25,9 @@ const FOREIGN = /^(KVS_|T_MEMD_|MEMCACHED_|SUITE_|(SSL_TEST|RUN_SASL_TESTS|VALGR
  *
  * @param directory the root of memcached's source, which is written to.
  * @param server the root of the checkout of kvs to test.
+ * @param threads the `-t` of servers whose test does not say it.
  */
-export async function prepare(directory: string, server: string): Promise<Build> {
+export async function prepare(directory: string, server: string, threads = 1): Promise<Build> {
   for (
     const [name, script] of [
       ["memcached-debug", "memcached-debug.sh"],
@@ -59,6 +60,7 @@ export async function prepare(directory: string, server: string): Promise<Build>
       SUITE_SERVER: server,
       SUITE_PERMISSIONS: permissions,
       SUITE_STORE: store,
+      ...threads > 1 ? { SUITE_THREADS: `${threads}` } : {},
       SUITE_DATA: data,
     }),
   };

@@ -2,14 +2,16 @@
 # What memcached's tests take for memcached: kvs-server with the flags as they come, and with what
 # a test cannot know: the store, a data directory that nobody has used, and where the limit lies.
 #
-# SUITE_DENO, SUITE_SERVER, SUITE_PERMISSIONS, SUITE_STORE and SUITE_DATA come from the runner.
+# SUITE_DENO, SUITE_SERVER, SUITE_PERMISSIONS, SUITE_STORE, SUITE_THREADS and SUITE_DATA come from the
+# runner.
 set -eu
 
-memory='' evict=yes file='' run='' before=''
+memory='' evict=yes file='' run='' before='' threads=${SUITE_THREADS-}
 for argument; do
   shift
   case $argument in
     -M) evict= ;;
+    -t) threads= ;;
     # The runner's server may start programs, and so a server in the background, where a test wants it.
     -d) run=--allow-run=$SUITE_DENO ;;
   esac
@@ -24,6 +26,7 @@ for argument; do
 done
 
 set -- "$@" --store "$SUITE_STORE"
+[ -z "$threads" ] || set -- "$@" -t "$threads"
 if [ "$SUITE_STORE" = disk ]; then
   # -e names the place where items outlive the server: that is the data directory then.
   [ -n "$file" ] || set -- "$@" --data-dir "$(mktemp -d "$SUITE_DATA/XXXXXXXX")"

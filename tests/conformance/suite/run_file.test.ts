@@ -8,13 +8,16 @@ const perl = new DebianPackage("perl", "/usr/bin/perl");
 const LIMIT = 300;
 
 /** A directory as memcached's source is one, with test files of these texts. */
-async function buildOf(files: Record<string, string>): Promise<Build & AsyncDisposable> {
+async function buildOf(
+  files: Record<string, string>,
+  threads?: number,
+): Promise<Build & AsyncDisposable> {
   const directory = await Deno.makeTempDir();
   await Deno.mkdir(`${directory}/t`);
   for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(`${directory}/t/${name}`, text);
   }
-  const build = await prepare(directory, Deno.cwd());
+  const build = await prepare(directory, Deno.cwd(), threads);
   return {
     ...build,
     [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
@@ -105,8 +108,16 @@ Deno.test("a file that ends early, without a plan or with a wrong code has not r
 });
 
 /** The arguments that the wrapper gives to Deno, for those of a test, behind server.ts. */
-async function translated(store: "disk" | "memory", ...args: string[]): Promise<string[]> {
-  await using build = await buildOf({});
+function translated(store: "disk" | "memory", ...args: string[]): Promise<string[]> {
+  return translatedWith(1, store, ...args);
+}
+
+async function translatedWith(
+  threads: number,
+  store: "disk" | "memory",
+  ...args: string[]
+): Promise<string[]> {
+  await using build = await buildOf({}, threads);
   const data = `${build.directory}/data`;
   await Deno.mkdir(data);
   const deno = `${build.directory}/deno`;
@@ -155,6 +166,11 @@ Deno.test("the wrapper leaves a UDP port out, and -U 0 in", async () => {
     ["-p", "1", "-v", "--store", "memory"],
   );
   assertEquals(await translated("memory", "-U", "0"), ["-U", "0", "--store", "memory"]);
+});
+
+Deno.test("the wrapper gives a server as many threads as the run has, unless the test says how many", async () => {
+  assertEquals(await translatedWith(3, "memory"), ["--store", "memory", "-t", "3"]);
+  assertEquals(await translatedWith(3, "memory", "-t", "2"), ["-t", "2", "--store", "memory"]);
 });
 
 Deno.test("no option of the user's environment reaches a server under test", async () => {

@@ -6,37 +6,49 @@
 
 /** A message that is written field by field. */
 export class Message {
-  readonly #bytes: number[] = [];
+  readonly #parts: Uint8Array[] = [];
+  #size = 0;
 
   /** A number; nothing where it is 0, which the reader assumes. */
   number(field: number, value: number | boolean): this {
-    if (Number(value) === 0) return this;
-    this.#varint(field << 3);
-    this.#varint(Number(value));
+    if (Number(value) !== 0) this.#push(varints(field << 3, Number(value)));
     return this;
   }
 
   /** Bytes, text, or a message within. */
   bytes(field: number, value: Uint8Array | string | Message): this {
-    const bytes = value instanceof Message
-      ? value.#bytes
-      : typeof value === "string"
-      ? new TextEncoder().encode(value)
-      : value;
-    this.#varint(field << 3 | 2);
-    this.#varint(bytes.length);
-    for (const byte of bytes) this.#bytes.push(byte);
+    const parts = value instanceof Message
+      ? value.#parts
+      : [typeof value === "string" ? new TextEncoder().encode(value) : value];
+    const size = parts.reduce((sum, { length }) => sum + length, 0);
+    this.#push(varints(field << 3 | 2, size));
+    for (const part of parts) this.#push(part);
     return this;
   }
 
-  finish(): Uint8Array {
-    return new Uint8Array(this.#bytes);
+  finish(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#size);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
   }
 
-  #varint(value: number): void {
-    for (; value > 127; value = Math.floor(value / 128)) this.#bytes.push(value % 128 | 128);
-    this.#bytes.push(value);
+  #push(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#size += part.length;
   }
+}
+
+function varints(...values: number[]): Uint8Array {
+  const bytes: number[] = [];
+  for (let value of values) {
+    for (; value > 127; value = Math.floor(value / 128)) bytes.push(value % 128 | 128);
+    bytes.push(value);
+  }
+  return new Uint8Array(bytes);
 }
 
 /** The fields of a message that are bytes, text or messages, the last of each number. */

@@ -184,7 +184,7 @@ function answer(client: Http2Stream, path: string, body: Uint8Array): void {
   let status = known ? "0" : "12";
   let reply = new Uint8Array();
   try {
-    if (method !== undefined) reply = new Uint8Array(method(fields(body)).finish());
+    if (method !== undefined) reply = method(fields(body)).finish();
   } catch (error) {
     console.error(path, error);
     status = "13";

@@ -74,6 +74,32 @@ Deno.test("SIGHUP: a user who is gone is out, narrowed rights hold from the next
   });
 });
 
+Deno.test("the audit line of a reload counts the connections of all threads", async () => {
+  await inDirectory(async (directory) => {
+    const file = `${directory}/users`;
+    await Deno.writeTextFile(file, "goes:p\nstays:p\n", { mode: 0o600 });
+    await using server = await ServerProcess.start([
+      ...["--store", "memory", "-p", "-1", "-t", "2", "-Y", file],
+    ]);
+    const connect = async (login: string) => {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      assertEquals(await ask(conn, `set x 0 0 ${login.length}\r\n${login}\r\n`), "STORED\r\n");
+      return conn;
+    };
+    // The system spreads them over the threads: that all of ten are of one is rare, and no failure.
+    const going = await Promise.all(Array.from({ length: 10 }, () => connect("goes p")));
+    using stays = await connect("stays p");
+    await Deno.writeTextFile(file, "stays:p\n");
+    server.kill("SIGHUP");
+    await server.says(/audit: reload users=1 connections_ended=10/);
+    for (const conn of going) {
+      assertEquals(await receiveAll(conn), "");
+      conn.close();
+    }
+    assertEquals(await ask(stays, "mn\r\n"), "MN\r\n");
+  });
+});
+
 Deno.test("a client's certificate is a user; one that is none has to log in, in resumed sessions too", async () => {
   await inDirectory(async (directory) => {
     await makeCertificate(directory, "subjectAltName=DNS:localhost,IP:127.0.0.1");

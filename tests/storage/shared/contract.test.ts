@@ -1,12 +1,17 @@
 import { type DiskOptions, openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import type { Listed } from "../../../lib/storage/contract.ts";
+import type { Listed, Store } from "../../../lib/storage/contract.ts";
 import { openMemoryStore } from "../../../lib/storage/memory/mod.ts";
 import { testContract } from "../contract.ts";
 import { between, type Sizes } from "./one_thread.ts";
+import { toldStore } from "./told_store.ts";
 
 const certain = "what the owner has answered is committed";
 
-function disk(fsync: DiskOptions["fsync"], sizes: Sizes = {}, memoryLimit = 1 << 22) {
+function disk(
+  fsync: DiskOptions["fsync"],
+  sizes: Sizes = {},
+  way: (store: Store) => Store = (store) => store,
+) {
   return async () => {
     const directory = await Deno.makeTempDir({ prefix: "kvs-shared-" });
     return {
@@ -17,24 +22,24 @@ function disk(fsync: DiskOptions["fsync"], sizes: Sizes = {}, memoryLimit = 1 <<
           fsync,
           clock,
           log: () => {},
-          memoryLimit,
+          memoryLimit: 1 << 22,
           segmentBytes: 1 << 16,
           onEvicted: (item) => told.evicted?.(item),
         });
         const { store, owner } = between(behind, clock, sizes);
         told.evicted = (item) => owner.evicted(item);
-        return store;
+        return way(store);
       },
       [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
     };
   };
 }
 
-function memory(sizes: Sizes = {}) {
+function memory(sizes: Sizes = {}, way: (store: Store) => Store = (store) => store) {
   return () => ({
     open: (clock: DiskOptions["clock"]) => {
       const options = { clock, log: () => {}, limit: 1 << 26, evict: true };
-      return Promise.resolve(between(openMemoryStore(options), clock, sizes).store);
+      return Promise.resolve(way(between(openMemoryStore(options), clock, sizes).store));
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   });
@@ -47,7 +52,13 @@ testContract("shared disk (no shelf, tiny rings)", disk("no", { shelf: 0, ring: 
   single,
   certain,
 });
+testContract("shared disk (always, waiters)", disk("always", {}, toldStore), { single, certain });
 testContract("shared memory", memory(), {
+  single: "its items are its process's",
+  forgets: "it is memory",
+  certain,
+});
+testContract("shared memory (no shelf, waiters)", memory({ shelf: 0 }, toldStore), {
   single: "its items are its process's",
   forgets: "it is memory",
   certain,

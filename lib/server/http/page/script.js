@@ -16,43 +16,56 @@
   const percent = (value) => `${Number((value * 100).toFixed(1))} %`;
 
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
+  const duration = (seconds) => {
+    const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+    const first = units.findIndex(([, size]) => seconds >= size || size === 1);
+    return units.slice(first, first + 2).map(([unit, size], i) =>
+      `${Math.floor((i === 0 ? seconds : seconds % units[first][1]) / size)} ${unit}`
+    ).join(" ");
+  };
 
-  /** The charts: what they are called, how a value is written, and their columns. */
-  const charts = [
-    ["Operations a second", count, {
-      get: "get",
-      set: "set",
-      delete: "delete",
-      arithmetic: "incr, decr",
-      touch: "touch",
-    }],
-    ["Request time", milliseconds, { p50: "p50", p99: "p99", p999: "p99.9" }],
-    ["Hit rate", percent, { hitRate: "hits of reads" }],
-    ["Bytes a second", bytes, { bytesIn: "in", bytesOut: "out" }],
-    ["Connections", count, { connections: "open", connText: "text", connBinary: "binary" }],
-    ["Items", count, { items: "items", evictions: "evicted a second" }],
-    ["Memory", bytes, {
-      resident: "process",
-      heap: "heap",
-      cache: "cache",
-      index: "index",
-      clients: "clients",
-    }],
-    ["Memory of clients", bytes, { clients: "in use", clientsLimit: "limit" }],
-    ["Store", bytes, { bytes: "items", limit: "limit" }],
-    ["Disk", bytes, { live: "live", dead: "dead", free: "free", reserved: "reserved" }],
-    ["Compaction a second", bytes, { read: "read", moved: "copied", freed: "given back" }],
-    ["Compaction under way for", seconds, { compactingFor: "so far" }],
-    ["Syncs", count, { syncs: "a second", syncMs: "last, ms" }],
-    ["Requests to the store a second", count, {
-      requests: "requests",
-      retries: "retries",
-      inFlight: "in flight",
-    }],
-    ["Time of requests to the store", milliseconds, { storeP50: "p50", storeP99: "p99" }],
-    ["Event loop late by", milliseconds, { lag: "at most" }],
-  ];
+  /** The charts by their groups: what they are called, how a value is written, and their columns. */
+  const groups = {
+    Requests: [
+      ["Operations a second", count, {
+        get: "get",
+        set: "set",
+        delete: "delete",
+        arithmetic: "incr, decr",
+        touch: "touch",
+      }],
+      ["Request time", milliseconds, { p50: "p50", p99: "p99", p999: "p99.9" }],
+      ["Hit rate", percent, { hitRate: "hits of reads" }],
+      ["Bytes a second", bytes, { bytesIn: "in", bytesOut: "out" }],
+      ["Connections", count, { connections: "open", connText: "text", connBinary: "binary" }],
+      ["Memory of clients", bytes, { clients: "requests and replies" }],
+    ],
+    Store: [
+      ["Items", count, { items: "items" }],
+      ["Bytes of items", bytes, { bytes: "items", limit: "limit" }],
+      ["Evicted a second", count, { evictions: "items" }],
+    ],
+    Disk: [
+      ["Log", bytes, { live: "live", dead: "dead" }],
+      ["Free", bytes, { free: "free", reserved: "reserved" }],
+      ["Last sync", milliseconds, { syncMs: "took" }],
+      ["Syncs a second", count, { syncs: "syncs" }],
+      ["Compaction a second", bytes, { read: "read", moved: "copied", freed: "given back" }],
+      ["Compaction under way for", seconds, { compactingFor: "so far" }],
+    ],
+    "Requests to the store": [
+      ["Requests a second", count, { requests: "requests", retries: "retries" }],
+      ["In flight", count, { inFlight: "requests" }],
+      ["Time", milliseconds, { storeP50: "p50", storeP99: "p99" }],
+    ],
+    Process: [
+      ["Memory", bytes, { resident: "process", heap: "heap", cache: "cache", index: "index" }],
+      ["Event loop late by", milliseconds, { lag: "at most" }],
+    ],
+  };
   const colours = ["#3b7ddd", "#d9822b", "#2f9e5f", "#b4479b", "#8c8c8c"];
+  const limits = new Set(["limit", "reserved"]);
+  const HEIGHT = 150;
   const MOST = 3600;
   const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i);
   const byId = (id) => document.getElementById(id);
@@ -61,6 +74,85 @@
   let columns = [];
   let shown = 300;
   const drawn = [];
+  /** The columns in which there is something. */
+  const known = new Set();
+
+  /** The figures at the top: their names, titles, values, and what is beside them. */
+  const tiles = [
+    [
+      "operations",
+      "Operations a second",
+      (now) => count(now.get + now.set + now.delete + now.arithmetic + now.touch),
+      (now) =>
+        `get ${count(now.get)}, set ${count(now.set)}, other ${
+          count(now.delete + now.arithmetic + now.touch)
+        }`,
+    ],
+    [
+      "p99",
+      "Request time, p99",
+      (now) => now.p99 === null ? "–" : milliseconds(now.p99),
+      (now) =>
+        now.p99 === null
+          ? "no requests"
+          : `p50 ${milliseconds(now.p50)}, p99.9 ${milliseconds(now.p999)}`,
+    ],
+    [
+      "hitRate",
+      "Hit rate",
+      (now) => now.get > 0 ? percent(now.hits / now.get) : "–",
+      (now) => now.get > 0 ? `of ${count(now.get)} reads a second` : "no reads",
+    ],
+    [
+      "traffic",
+      "Bytes in a second",
+      (now) => bytes(now.bytesIn),
+      (now) => `out ${bytes(now.bytesOut)}`,
+    ],
+    [
+      "connections",
+      "Connections",
+      (now) => count(now.connections),
+      (now) => `text ${count(now.connText)}, binary ${count(now.connBinary)}`,
+    ],
+    [
+      "items",
+      "Items",
+      (now) => count(now.items),
+      (now) => bytes(now.bytes) + (now.limit === null ? "" : ` of ${bytes(now.limit)}`),
+    ],
+    [
+      "memory",
+      "Memory of the process",
+      (now) => bytes(now.resident),
+      (now) =>
+        [["heap", now.heap], ["cache", now.cache], ["index", now.index], ["clients", now.clients]]
+          .filter(([, value]) => value !== null)
+          .map(([name, value]) => `${name} ${bytes(value)}`).join(", "),
+    ],
+    [
+      "disk",
+      "Disk free",
+      (now) => bytes(now.free),
+      (now) => `live ${bytes(now.live)}, dead ${bytes(now.dead)}`,
+    ],
+    [
+      "sync",
+      "Last sync",
+      (now) => milliseconds(now.syncMs),
+      (now) =>
+        now.compacting > 0 ? `compaction for ${duration(now.compactingFor)}` : "no compaction",
+    ],
+    [
+      "inFlight",
+      "Requests to the store in flight",
+      (now) => count(now.inFlight),
+      (now) => `${count(now.requests)} a second, retries ${count(now.retries)}`,
+    ],
+    ["lag", "Event loop late by", (now) => milliseconds(now.lag), () => "at most, in 10 s"],
+  ];
+  /** What must be known for a figure to be there. */
+  const needs = { disk: "free", sync: "syncMs", inFlight: "inFlight" };
 
   const columnOf = (name) => {
     if (name !== "hitRate") return columns[names.indexOf(name)];
@@ -74,51 +166,59 @@
   const draw = () => {
     for (const { plot } of drawn.splice(0)) plot.destroy();
     byId("charts").replaceChildren();
-    const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 } };
-    for (const [title, show, series] of charts) {
-      const all = Object.entries(series);
-      const has = all.filter(([name]) => columnOf(name).some((value) => value !== null));
-      if (has.length === 0) continue;
-      const figure = document.createElement("figure");
-      const caption = document.createElement("figcaption");
-      caption.textContent = title;
-      figure.append(caption);
-      byId("charts").append(figure);
-      const plot = new uPlot(
-        {
-          width: widthOf(figure),
-          height: 170,
-          // The last time has room beside the chart.
-          padding: [8, 28, 0, 0],
-          series: [
-            {
-              label: "time",
-              value: (_, at) => at === null || at === undefined ? "–" : clock(at),
-            },
-            ...has.map(([, label], i) => ({
-              label,
-              stroke: colours[i],
-              width: 1.5,
-              value: (_, value) => value === null || value === undefined ? "–" : show(value),
-            })),
-          ],
-          axes: [{ ...axis, values: (_, ticks) => ticks.map(clock), space: 70 }, {
-            ...axis,
-            size: 72,
-            // Ticks of bytes lie at whole KiB and MiB.
-            ...(show === bytes ? { incrs: powersOfTwo } : {}),
-            values: (_, ticks) => ticks.map(show),
-          }],
-          scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.1] } },
-        },
-        [[], ...has.map(() => [])],
-        figure,
-      );
-      const chart = { plot, figure, title, show, has };
-      makeReadable(chart);
-      drawn.push(chart);
+    for (const [title, charts] of Object.entries(groups)) {
+      const there = charts.filter(([, , series]) => Object.keys(series).some((name) => has(name)));
+      if (there.length === 0) continue;
+      const group = document.createElement("div");
+      group.className = "group";
+      byId("charts").append(element("h3", title), group);
+      for (const chart of there) drawOne(group, chart);
     }
     fill();
+  };
+
+  const has = (name) => known.has(name === "hitRate" ? "get" : name);
+
+  const drawOne = (group, [title, show, series]) => {
+    const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 } };
+    const shown = Object.entries(series).filter(([name]) => has(name));
+    const figure = document.createElement("figure");
+    figure.append(element("figcaption", title));
+    group.append(figure);
+    const plot = new uPlot(
+      {
+        width: widthOf(figure),
+        height: HEIGHT,
+        // The last time has room beside the chart.
+        padding: [8, 28, 0, 0],
+        series: [
+          {
+            label: "at",
+            value: (_, at) => at === null || at === undefined ? "–" : clock(at),
+          },
+          ...shown.map(([name, label], i) => ({
+            label,
+            stroke: limits.has(name) ? style("--soft") : colours[i],
+            width: 1.5,
+            ...(limits.has(name) ? { dash: [6, 4] } : {}),
+            value: (_, value) => value === null || value === undefined ? "–" : show(value),
+          })),
+        ],
+        axes: [{ ...axis, values: (_, ticks) => ticks.map(clock), space: 70, size: 28 }, {
+          ...axis,
+          size: 72,
+          // Ticks of bytes lie at whole KiB and MiB.
+          ...(show === bytes ? { incrs: powersOfTwo } : {}),
+          values: (_, ticks) => ticks.map(show),
+        }],
+        scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.1] } },
+      },
+      [[], ...shown.map(() => [])],
+      figure,
+    );
+    const chart = { plot, figure, title, show, has: shown };
+    makeReadable(chart);
+    drawn.push(chart);
   };
 
   /** What a chart shows at a place in its data, in words. */
@@ -181,37 +281,58 @@
       if (action !== "") item.append(` — ${action}`);
       return item;
     }));
-    document.title = `${advice[0].level === "good" ? "" : "⚠ "}${advice[0].state} – kvs`;
+    document.title = `${advice[0].level === "good" ? "" : "⚠ "}${
+      advice[0].state
+    } – kvs on ${location.host}`;
   };
 
-  const showNow = () => {
-    const items = new Map();
-    for (const [title, show, series] of charts) {
-      for (const [name, label] of Object.entries(series)) {
-        const value = columnOf(name).at(-1);
-        if (value === null || value === undefined || items.has(name)) continue;
-        const entry = document.createElement("div");
-        entry.append(element("dt", `${title}: ${label}`), element("dd", show(value)));
-        entry.dataset.name = name;
-        items.set(name, entry);
-      }
-    }
-    byId("now").replaceChildren(...items.values());
+  const showNow = (values) => {
+    const now = Object.fromEntries(names.map((name, i) => [name, values[i]]));
+    const there = tiles.filter(([name]) => needs[name] === undefined || now[needs[name]] !== null);
+    byId("now").replaceChildren(...there.map(([name, title, main, beside]) => {
+      const tile = document.createElement("div");
+      tile.dataset.name = name;
+      tile.append(
+        element("dt", title),
+        element("dd", main(now)),
+        element("dd", beside(now), "beside"),
+      );
+      return tile;
+    }));
   };
 
-  const showEvent = ({ time, title, values, advice, talkers, log }) => {
-    byId("title").textContent = title;
+  /** The bounds, those that are used most first. */
+  const showBudgets = (budgets) => {
+    const sorted = budgets.toSorted((a, b) => b.used / b.limit - a.used / a.limit);
+    byId("bounds").replaceChildren(...sorted.map(({ title, unit, used, limit }) => {
+      const show = unit === "bytes" ? bytes : count;
+      const item = document.createElement("li");
+      const meter = document.createElement("meter");
+      Object.assign(meter, { max: limit, high: 0.9 * limit, value: used });
+      meter.setAttribute("aria-label", title);
+      const text = `${show(used)} of ${show(limit)}`;
+      item.append(element("span", title), element("span", text, "amount"), meter);
+      return item;
+    }));
+  };
+
+  const showEvent = ({ time, title, started, values, advice, budgets, talkers, log }) => {
+    const age = started === undefined ? "" : `, up ${duration(time - started)}`;
+    byId("title").textContent = `${location.host}: ${title}${age}`;
+    byId("at").textContent = clock(time);
     showState(advice);
+    showBudgets(budgets);
     if (times.at(-1) !== time && values.some((value) => value !== null)) {
-      const isFirst = times.length === 0;
       times.push(time);
       columns.forEach((column, i) => column.push(values[i]));
       if (times.length > MOST) {
         times.shift();
         for (const column of columns) column.shift();
       }
-      showNow();
-      if (isFirst) draw();
+      showNow(values);
+      const before = known.size;
+      names.forEach((name, i) => values[i] !== null && known.add(name));
+      if (known.size > before) draw();
       else fill();
     }
     const order = document.querySelector("#order input:checked").value;
@@ -260,6 +381,8 @@
     try {
       const history = await (await fetch("/history")).json();
       ({ names, times, columns } = history);
+      known.clear();
+      names.forEach((name, i) => columns[i].some((value) => value !== null) && known.add(name));
       if (times.length > 0) draw();
     } catch {
       tryAgain();
@@ -293,7 +416,7 @@
     fill();
   });
   addEventListener("resize", () => {
-    for (const { plot, figure } of drawn) plot.setSize({ width: widthOf(figure), height: 170 });
+    for (const { plot, figure } of drawn) plot.setSize({ width: widthOf(figure), height: HEIGHT });
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     if (times.length > 0) draw();

@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { bytesOf } from "../../../bytes.ts";
+import { bytesOf, free } from "../../../bytes.ts";
 import { FORMAT, isRead } from "../log/segment.ts";
 import { placeHigh, placeLow } from "../index/key_index.ts";
 
@@ -30,7 +30,7 @@ export interface Summary {
 
 /** A hint that grows with its segment. */
 export class HintBuilder {
-  words: Uint32Array;
+  words: Uint32Array<ArrayBuffer>;
   /** Words in use. */
   length = HINT_HEADER;
 
@@ -43,6 +43,7 @@ export class HintBuilder {
     if (this.length + HINT_RECORD > this.words.length) {
       const grown = new Uint32Array(Math.ceil(this.words.length * 1.5));
       grown.set(this.words);
+      this.free();
       this.words = grown;
     }
     const { words, length } = this;
@@ -54,7 +55,12 @@ export class HintBuilder {
     this.length = length + HINT_RECORD;
   }
 
-  /** The hint file's bytes. */
+  /** Gives the memory back. There are no records in it any more. */
+  free(): void {
+    free(this.words);
+  }
+
+  /** The hint file's bytes, which are gone with {@linkcode free}. */
   finish(summary: Summary): Uint8Array<ArrayBuffer> {
     const { words, length } = this;
     words.fill(0, 0, HINT_HEADER);
@@ -71,7 +77,7 @@ export class HintBuilder {
     words[11] = summary.expiry.base;
     words[12] = summary.expiry.base / TWO_32;
     words.set(summary.expiry.buckets, 16);
-    const bytes = new Uint8Array(words.buffer as ArrayBuffer, 0, length * 4);
+    const bytes = new Uint8Array(words.buffer, 0, length * 4);
     words[15] = checksum(bytes);
     return bytes;
   }
@@ -89,7 +95,7 @@ function checksum(bytes: Uint8Array): number {
 export function readHint(
   bytes: Uint8Array<ArrayBuffer>,
   summary: Summary,
-): Uint32Array | undefined {
+): Uint32Array<ArrayBuffer> | undefined {
   if (bytes.length < HINT_HEADER * 4 || bytes.length % 4 !== 0) return undefined;
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || !isRead(words[2])) return undefined;

@@ -122,7 +122,7 @@ export class ImageReader {
   }
 
   /** The next table and how many keys are in it, if they are whole. */
-  table(): { readonly table: Uint32Array; readonly count: number } | undefined {
+  table(): { readonly table: Uint32Array<ArrayBuffer>; readonly count: number } | undefined {
     const head = this.#words(TABLE_HEAD, this.#at);
     if (head === undefined || crc32(bytesIn(head.subarray(0, 3))) !== head[3]) return undefined;
     const table = this.#words(head[0], this.#at + TABLE_HEAD * 4);
@@ -131,7 +131,7 @@ export class ImageReader {
     return { table, count: head[1] };
   }
 
-  #words(count: number, at: number): Uint32Array | undefined {
+  #words(count: number, at: number): Uint32Array<ArrayBuffer> | undefined {
     if (at < 0 || at + count * 4 > this.#size) return undefined;
     const words = new Uint32Array(count);
     return this.#read(bytesIn(words), at) === count * 4 ? words : undefined;

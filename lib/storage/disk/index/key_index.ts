@@ -57,7 +57,7 @@ export class KeyIndex {
   /** How many keys there are. */
   size = 0;
 
-  readonly #tables: Uint32Array[];
+  readonly #tables: Uint32Array<ArrayBuffer>[];
   /** Bytes of them. */
   #bytes = 0;
   readonly #counts = new Uint32Array(SHARDS);
@@ -65,7 +65,7 @@ export class KeyIndex {
 
   /** @param expected about how many keys there will be */
   constructor(expected = 0) {
-    this.#tables = new Array<Uint32Array>(SHARDS).fill(NO_TABLE);
+    this.#tables = new Array<Uint32Array<ArrayBuffer>>(SHARDS).fill(NO_TABLE);
     // A few keys find their tables as they come.
     if (expected < SHARDS * SMALLEST / 2) return;
     for (let shard = 0; shard < SHARDS; shard++) {
@@ -77,7 +77,7 @@ export class KeyIndex {
   }
 
   /** An index of tables that were taken from another, with the keys in each. */
-  static of(tables: readonly Uint32Array[], counts: readonly number[]): KeyIndex {
+  static of(tables: readonly Uint32Array<ArrayBuffer>[], counts: readonly number[]): KeyIndex {
     const index = new KeyIndex();
     index.#counts.set(counts);
     for (let shard = 0; shard < SHARDS; shard++) {
@@ -88,7 +88,7 @@ export class KeyIndex {
     return index;
   }
 
-  /** A shard's table as it is at the moment, and how many keys are in it. */
+  /** A shard's table as it is until the next call, and how many keys are in it. */
   tableOf(shard: number): Uint32Array {
     return this.#tables[shard];
   }
@@ -266,9 +266,12 @@ export class KeyIndex {
     this.#put(shard, table);
   }
 
-  #put(shard: number, table: Uint32Array): void {
+  #put(shard: number, table: Uint32Array<ArrayBuffer>): void {
     const old = this.#tables[shard];
-    if (old !== NO_TABLE) this.#bytes -= old.byteLength;
+    if (old !== NO_TABLE) {
+      this.#bytes -= old.byteLength;
+      old.buffer.transfer(0);
+    }
     this.#bytes += table.byteLength;
     this.#tables[shard] = table;
     this.#limits[shard] = Math.floor(table.length / ENTRY * FULLEST);

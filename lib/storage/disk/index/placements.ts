@@ -24,7 +24,7 @@ export type Displaced = (segment: Segment, offset: number) => void;
 
 /** Which record is each key's. */
 export class Placements {
-  index: KeyIndex;
+  index = new KeyIndex();
   /** Where the amendments are, of those items that have one. */
   amendments = new KeyIndex();
   /** What the index was before the last flush, for as long as the flushed segments are there. */
@@ -40,10 +40,6 @@ export class Placements {
   #slotsKept = 0;
   #steps = new Uint32Array(STEP * 256);
   #taken = 0;
-
-  constructor(expected = 0) {
-    this.index = new KeyIndex(expected);
-  }
 
   /** Whether slots that become free stay so: somebody copies the index, table by table. */
   set keepSlots(keep: boolean) {

@@ -52,6 +52,7 @@ export class Catalog {
           this.#log.hintTotal -= segment.hintBytes;
           segment.hintBytes = 0;
         }
+        hint.free();
         segment.listed = true;
         segment.file.rest?.();
       }

@@ -199,7 +199,7 @@ export function loadImage(
 
 /** An index's tables as they are read. */
 class TableList {
-  readonly #tables: Uint32Array[] = [];
+  readonly #tables: Uint32Array<ArrayBuffer>[] = [];
   readonly #counts: number[] = [];
 
   /** Reads the next table; returns whether it is whole. */

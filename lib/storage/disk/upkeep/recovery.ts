@@ -5,7 +5,7 @@
  */
 
 import type { Say } from "../../../log_level.ts";
-import { equalBytes } from "../../../bytes.ts";
+import { equalBytes, free } from "../../../bytes.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
@@ -19,7 +19,7 @@ import {
 } from "../fs/files.ts";
 import { KeyHash } from "../../../key_hash.ts";
 import { HINT_HEADER, HINT_RECORD, HintBuilder, readHint } from "../format/hint.ts";
-import { offsetOf } from "../index/key_index.ts";
+import { KeyIndex, offsetOf } from "../index/key_index.ts";
 import { cannotOpen } from "../fs/lock.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Placements } from "../index/placements.ts";
@@ -132,7 +132,7 @@ class Recovery {
     this.#files = options.files;
     this.#directory = options.directory;
     this.#hash = new KeyHash(manifest.hashKey);
-    this.#placements = new Placements(manifest.clean ? manifest.items : 0);
+    this.#placements = new Placements();
     this.#sequence = manifest.sequence;
   }
 
@@ -146,6 +146,7 @@ class Recovery {
     for (const [, length] of manifest.segments) this.#work += length;
     const image = loadImage(files, directory, manifest);
     if (image !== undefined) this.#begin(image);
+    else if (manifest.clean) this.#placements.index = new KeyIndex(manifest.items);
     for (const [id, length, crc] of manifest.segments) {
       await this.#openListed(id, length, crc);
       this.#progress(length);
@@ -255,7 +256,7 @@ class Recovery {
       ? this.#image.segments.find((one) => one.id === id)
       : undefined;
     if (known !== undefined) return this.#adoptKnown(segment, known);
-    let words: Uint32Array | undefined;
+    let words: Uint32Array<ArrayBuffer> | undefined;
     try {
       const bytes = readWhole(this.#files, segment.hintPath);
       segment.hintBytes = bytes.length;
@@ -269,6 +270,7 @@ class Recovery {
       words = await this.#writeHint(segment, hint);
     }
     this.#adopt(segment, words);
+    free(words);
   }
 
   /** Reads a segment's records up to `end`; returns where the last whole one ends. */
@@ -300,7 +302,7 @@ class Recovery {
     return { hint, good: reader.offset };
   }
 
-  async #writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array> {
+  async #writeHint(segment: Segment, hint: HintBuilder): Promise<Uint32Array<ArrayBuffer>> {
     const bytes = hint.finish(segment);
     try {
       await replaceFile(this.#files, segment.hintPath, bytes);
@@ -426,6 +428,7 @@ class Recovery {
       segment.crc = await checksumOf(segment.file, segment.length, () => {});
       await segment.file.sync();
       this.#adopt(segment, await this.#writeHint(segment, hint));
+      hint.free();
       this.#progress(segment.length);
     }
     await this.#files.syncDirectory(this.#directory);
