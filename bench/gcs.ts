@@ -12,7 +12,7 @@ import { bytesOf } from "../lib/bytes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { duration, integer, list } from "../lib/cli/option.ts";
 import type { Values } from "../lib/cli/parse.ts";
-import { crc32c } from "../lib/storage/gcs/crc32c.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import { openGcsStore } from "../lib/storage/gcs/mod.ts";
 import { Batch, type Store } from "../lib/storage/contract.ts";
 import { runBench } from "./front.ts";

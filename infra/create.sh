@@ -65,6 +65,7 @@ parts=(bin-role)
 if needs_users; then parts+=(users-role); fi
 if needs_tls; then parts+=(tls-role); fi
 [[ $KVS_UPTIME != yes ]] || parts+=(directory-service)
+! copied || parts+=(copy-role)
 case $KVS_STORE/$KVS_REDIS_KIND in
   gcs/*) parts+=(data-role) ;;
   redis/instance)
@@ -163,6 +164,19 @@ if [[ $KVS_STORE == gcs ]]; then
     change storage buckets update "$data_bucket" --no-versioning "--lifecycle-file=$infra/lifecycle.json"
   ensure data-role "roles/storage.objectUser serviceAccount:$server_email" storage buckets add-iam-policy-binding \
     "$data_bucket" "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
+fi
+
+if copied; then
+  # No rule goes by age: what is years old may be needed. The server removes what no moment needs any more.
+  step "Bucket of the copies: uniform access, never public; what the server removes can be had back for a week"
+  # shellcheck disable=SC2046 # no flag where nothing is set
+  ensure bucket "$copy_bucket" storage buckets create "gs://$copy_bucket" "--location=$KVS_COPY_LOCATION" \
+    --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=7d \
+    $(with_key --default-encryption-key)
+  [[ ${found[bucket/$copy_bucket]} == Delete ]] ||
+    change storage buckets update "gs://$copy_bucket" "--lifecycle-file=$infra/copies-lifecycle.json"
+  ensure copy-role "roles/storage.objectUser serviceAccount:$server_email" storage buckets add-iam-policy-binding \
+    "gs://$copy_bucket" "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
 fi
 
 # --- store ---------------------------------------------------------------------------------------

@@ -132,6 +132,19 @@ balanced() {
   done
 }
 
+# A VM that was made before it was to be copied has a token that may only read.
+check_copy_scope() {
+  copied || return 0
+  local vm="$server --zone=$KVS_ZONE --project=$KVS_PROJECT"
+  ask devstorage.read_write compute instances describe "$server" "--zone=$KVS_ZONE" \
+    "--format=value(serviceAccounts[0].scopes)"
+  [[ $answer == *devstorage.@(read_write|full_control)* || $answer == *auth/cloud-platform* ]] ||
+    fail "$server may not write to buckets, as copies have to. Its scopes change while it is stopped, for a minute:" \
+      $'\n'"gcloud compute instances stop $vm" \
+      $'\n'"gcloud compute instances set-service-account $vm --service-account=$server_email --scopes=$(server_scopes)" \
+      $'\n'"gcloud compute instances start $vm"
+}
+
 update_group() {
   local old size name zone members updated=()
   read -r old size <<<"${found[group/$group]}"
@@ -166,6 +179,7 @@ update_group() {
 }
 
 if [[ $KVS_STORE == disk ]]; then
+  check_copy_scope
   step "Server: told its new release, it restarts its server in about a second"
   vm_metadata server
   update_vm "$server" "$KVS_ZONE"

@@ -9,11 +9,11 @@ usage() {
 Usage: [KVS_PROJECT=demo] [...] infra/destroy.sh [--data] [--yes] [--dry-run]
 
 Removes what infra/create.sh made, after asking. Items are kept: the data disk with its snapshots, the bucket of
-the items and Redis, which lives in the network, stay, and so do the password and the authority of the certificate,
-which clients know. infra/create.sh finds them again.
+its copies or of the items and Redis, which lives in the network, stay, and so do the password and the authority of
+the certificate, which clients know. infra/create.sh finds them again.
 
-  --data      the items too: data disk, snapshots, bucket of the items, Redis; password and certificate. Nothing
-              brings them back
+  --data      the items too: data disk, snapshots, copies, bucket of the items, Redis; password and certificate.
+              Nothing brings them back
   --yes       do not ask
   --dry-run   print the gcloud commands that would remove everything of any store, one a line; needs no credentials
   -h, --help  this text
@@ -29,22 +29,23 @@ begin
 when_failed="What was removed so far is gone. Once that is settled, run infra/destroy.sh again: it goes on from here."
 
 data_role="roles/storage.objectUser serviceAccount:$server_email"
+copy_role=$data_role
 secret_role="roles/secretmanager.secretAccessor serviceAccount:$server_email"
 users_client_role="roles/secretmanager.secretAccessor serviceAccount:$client_email"
 take_stock_of_apis
 take_stock network subnet firewall-rule address disk snapshot-schedule instance template group health-check \
   backend forwarding-rule service-account bucket redis-instance redis-cluster valkey connection-policy secret \
   project-role router patch-deployment dashboard alert namespace uptime-check
-$dry_run || take_stock peering data-role secret-role users-role
+$dry_run || take_stock peering data-role copy-role secret-role users-role
 if $dry_run; then
   for thing in "forwarding-rule/$forwarding_rule" "backend/$backend" "group/$group" "template/$group-DEPLOYMENT" \
     "health-check/$health_check" "health-check/$heal_check" "router/$router" "patch-deployment/$patches" \
     "valkey/$redis" "instance/$server" "instance/$client" "disk/$data_disk" \
     "snapshot-schedule/$snapshots" "redis-instance/$redis" "redis-cluster/$redis" \
     "connection-policy/$redis_policy" "peering/servicenetworking-googleapis-com" "secret/$redis_secret" \
-    "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "service-account/$server_email" \
+    "bucket/$KVS_BIN_BUCKET" "bucket/$KVS_BUCKET" "bucket/$copy_bucket" "service-account/$server_email" \
     "service-account/$client_email" "address/$address" "address/$services_range" "subnet/$subnet" \
-    "network/$network" "data-role/$data_role" "secret-role/$secret_role" \
+    "network/$network" "data-role/$data_role" "copy-role/$copy_role" "secret-role/$secret_role" \
     "secret/$users_secret" "secret/$tls_secret" "secret/$authority_secret" "users-role/$secret_role" \
     "users-role/$users_client_role" "firewall-rule/$KVS_NAME-clients" "firewall-rule/$KVS_NAME-health" \
     "firewall-rule/$KVS_NAME-ssh" "firewall-rule/$KVS_NAME-uptime" "namespace/$namespace" "project-role/roles/logging.logWriter serviceAccount:$server_email"; do
@@ -132,11 +133,17 @@ remove secret "$tls_secret" secrets delete "$tls_secret"
 for name in "$users_secret" "$authority_secret"; do remove_items secret "$name" secrets delete "$name"; done
 remove bucket "$KVS_BIN_BUCKET" storage rm --recursive "$bin_bucket"
 remove_items bucket "$KVS_BUCKET" storage rm --recursive "$data_bucket"
+# Of another name it is not this deployment's own.
+own_copies=false
+[[ $copy_bucket != "$KVS_PROJECT-$KVS_NAME-copies" ]] || own_copies=true
+if $own_copies; then remove_items bucket "$copy_bucket" storage rm --recursive "gs://$copy_bucket"; fi
 for rule in clients health ssh uptime; do
   remove firewall-rule "$KVS_NAME-$rule" compute firewall-rules delete "$KVS_NAME-$rule"
 done
 # A deleted account's roles would stay where they are as roles of nobody, which a new account of its name has not.
 $data || remove data-role "$data_role" storage buckets remove-iam-policy-binding "$data_bucket" \
+  "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
+{ $data && $own_copies; } || remove copy-role "$copy_role" storage buckets remove-iam-policy-binding "gs://$copy_bucket" \
   "--member=serviceAccount:$server_email" --role=roles/storage.objectUser
 # forbid KIND SECRET EMAIL: the account can read that secret no more.
 forbid() {

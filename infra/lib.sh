@@ -66,15 +66,17 @@ check_settings() {
     usage_error "KVS_MAINTENANCE takes a day and an hour such as 'sunday 3', not '$KVS_MAINTENANCE'."
   [[ -z $KVS_KMS_KEY || $KVS_KMS_KEY =~ ^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$ ]] ||
     usage_error "KVS_KMS_KEY takes projects/P/locations/R/keyRings/K/cryptoKeys/N, not '$KVS_KMS_KEY'."
+  [[ $KVS_COPY_TO =~ ^gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/[^\"\'\\\|[:space:]]+)?$ ]] ||
+    usage_error "KVS_COPY_TO takes gs://BUCKET/PREFIX, not '$KVS_COPY_TO'."
   [[ $KVS_ZONE == "$KVS_REGION"-? ]] ||
     usage_error "KVS_ZONE '$KVS_ZONE' is not in KVS_REGION '$KVS_REGION'."
   local name value
-  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_REDIS_GB KVS_REDIS_SHARDS \
-    KVS_READY_TIMEOUT; do
+  for name in KVS_PORT KVS_KEEPALIVE KVS_SERVER_COUNT KVS_DISK_GB KVS_SNAPSHOT_DAYS KVS_COPY_DAYS KVS_REDIS_GB \
+    KVS_REDIS_SHARDS KVS_READY_TIMEOUT; do
     value=${!name}
     [[ $value =~ ^[1-9][0-9]*$ ]] || usage_error "$name takes a whole number above 0, not '$value'."
   done
-  for name in KVS_TLS KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
+  for name in KVS_TLS KVS_COPIES KVS_DELETION_PROTECTION KVS_PATCHING KVS_NAT KVS_OBSERVE KVS_DASHBOARD KVS_UPTIME; do
     [[ ${!name} =~ ^(yes|no)$ ]] || usage_error "$name takes yes or no, not '${!name}'."
   done
   for value in $KVS_SERVER_ENV; do
@@ -139,6 +141,16 @@ begin() {
 # The group's servers hold nothing, and stand behind a load balancer.
 grouped() {
   [[ $KVS_STORE != disk ]]
+}
+
+# Whether the disk is copied to a bucket all the time.
+copied() {
+  [[ $KVS_STORE == disk && $KVS_COPIES == yes ]]
+}
+
+# Whether the server reaches nobody but its clients.
+shut_in() {
+  [[ $KVS_STORE == disk ]] && ! copied
 }
 
 # Whether the servers log in to Redis with the access token of their account.

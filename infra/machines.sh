@@ -13,7 +13,12 @@ server_options() {
   # what the Ops Agent asks
   echo "KVS_HTTP=127.0.0.1:9150"
   case $KVS_STORE/$KVS_REDIS_KIND in
-    disk/*) echo "KVS_DATA_DIR=/var/lib/kvs/data" ;;
+    disk/*)
+      echo "KVS_DATA_DIR=/var/lib/kvs/data"
+      if copied; then
+        printf '%s\n' "KVS_COPY_TO=$KVS_COPY_TO" "KVS_COPY_RETENTION=${KVS_COPY_DAYS}d" "KVS_RESTORE_IF_EMPTY=true"
+      fi
+      ;;
     gcs/*) echo "KVS_BUCKET=$KVS_BUCKET" ;;
     redis/*)
       # Its authority is for this Redis alone; its certificate need not name the address.
@@ -39,9 +44,9 @@ server_options() {
   for setting in $KVS_SERVER_ENV; do echo "$setting"; done
 }
 
-# Who may reach a server on disk, which reaches nobody itself.
+# Who may reach a server on disk, which reaches nobody itself; nothing where it must reach Google to be copied.
 allowed_networks() {
-  [[ $KVS_STORE == disk ]] || return 0
+  shut_in || return 0
   if [[ $KVS_UPTIME == yes ]]; then echo "$KVS_SUBNET_RANGE $CHECKERS"; else echo "$KVS_SUBNET_RANGE"; fi
 }
 
@@ -87,7 +92,7 @@ server_scopes() {
     echo https://www.googleapis.com/auth/cloud-platform
     return
   fi
-  [[ $KVS_STORE != gcs ]] || access=read_write
+  if [[ $KVS_STORE == gcs ]] || copied; then access=read_write; fi
   narrow_scopes "$access"
 }
 
@@ -133,12 +138,18 @@ vm_state() {
 
 # wait_ready VM ZONE: true when the VM runs `deployment`; `state` holds its last word.
 wait_ready() {
-  local end=$((SECONDS + KVS_READY_TIMEOUT))
+  local end=$((SECONDS + KVS_READY_TIMEOUT)) restoring=false
   while ((SECONDS < end)); do
     state=$(vm_state "$1" "$2")
     case $state in
       "$deployment ready") return 0 ;;
       "$deployment failed"*) return 1 ;;
+      "$deployment restoring"*)
+        # That takes as long as its bytes take.
+        end=$((SECONDS + KVS_READY_TIMEOUT))
+        $restoring || echo "= $1 restores its items from the copies"
+        restoring=true
+        ;;
     esac
     sleep "${KVS_POLL_SECONDS:-5}"
   done

@@ -287,9 +287,21 @@ activate() {
 comes_up() {
   local end=$((SECONDS + 300))
   until answers; do
+    ! restores || end=$((SECONDS + 300))
     if ((SECONDS >= end)) || systemctl is-failed --quiet kvs-server.service; then return 1; fi
     sleep 5
   done
+}
+
+# Whether it brings back its items from the copies of a disk that is gone, which takes as long as their bytes take.
+restores() {
+  [[ -e /var/lib/kvs/data/RESTORING ]] && is_up
+}
+
+# Says that it does, while this script waits for its start.
+tell_restoring() {
+  until restores; do sleep 2; done
+  report "restoring its items from the copies"
 }
 
 # Whether systemd has it started, or is about to: at a boot after a crash it may be reading its data.
@@ -309,7 +321,7 @@ answers() {
 }
 
 run_server() {
-  local changed=false reread=false problem
+  local changed=false reread=false starts=false teller problem
   id -u kvs >/dev/null 2>&1 ||
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin kvs
   mount_data_disk
@@ -336,12 +348,25 @@ run_server() {
       fi
       return
     fi
+    if restores; then
+      report "restoring its items from the copies"
+      if comes_up; then
+        say "the server answers"
+        return
+      fi
+    fi
     # What it has read so far would be lost with a restart.
     ! is_up || give_up "the server does not answer yet: journalctl -u kvs-server tells how far it is"
   fi
   drain
   trap 'undrain; rm -rf "$staging"' EXIT
-  if activate "$program" || { [[ -z $before ]] && comes_up; }; then
+  tell_restoring &
+  teller=$!
+  if activate "$program" || { { [[ -z $before ]] || restores; } && comes_up; }; then starts=true; fi
+  # Its word must not come after the last one.
+  kill "$teller" 2>/dev/null || true
+  wait "$teller" 2>/dev/null || true
+  if $starts; then
     say "the server answers"
     return
   fi

@@ -54,7 +54,7 @@ if exists backend "$backend"; then
   done <<<"$answer"
 fi
 if exists disk "$data_disk"; then line disk "$data_disk" "kept by infra/destroy.sh unless --data is given"; fi
-for name in "$KVS_BIN_BUCKET" "$KVS_BUCKET"; do
+for name in "$KVS_BIN_BUCKET" "$KVS_BUCKET" "$copy_bucket"; do
   if exists bucket "$name"; then line bucket "$name" "gs://$name"; fi
 done
 for key in "redis-instance/$redis" "redis-cluster/$redis" "valkey/$redis"; do

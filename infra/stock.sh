@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source lib.sh
 
+copy_bucket=${KVS_COPY_TO#gs://}
+copy_bucket=${copy_bucket%%/*}
+
 # All that can exist, one list command a kind; `value` is what is remembered of each.
 declare -A listing=(
   [network]="compute networks list --format=value(name)"
@@ -38,6 +41,7 @@ declare -A listing=(
   [data-role]="storage buckets get-iam-policy gs://$KVS_BUCKET --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [users-role]="secrets get-iam-policy $KVS_NAME-users --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [tls-role]="secrets get-iam-policy $KVS_NAME-tls --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
+  [copy-role]="storage buckets get-iam-policy gs://$copy_bucket --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
   [secret-role]="secrets get-iam-policy $KVS_NAME-redis-url --flatten=bindings[].members --format=value(bindings.role,bindings.members)"
 )
 
@@ -49,6 +53,7 @@ whole_of() {
     endpoint) echo "directory-service/$namespace" ;;
     bin-role) echo "bucket/$KVS_BIN_BUCKET" ;;
     data-role) echo "bucket/$KVS_BUCKET" ;;
+    copy-role) echo "bucket/$copy_bucket" ;;
     secret-role) echo "secret/$redis_secret" ;;
     users-role) echo "secret/$users_secret" ;;
     tls-role) echo "secret/$tls_secret" ;;
@@ -59,7 +64,7 @@ whole_of() {
 api_of() {
   case $1 in
     service-account) echo iam ;;
-    bucket | bin-role | data-role) echo storage ;;
+    bucket | bin-role | data-role | copy-role) echo storage ;;
     redis-*) echo redis ;;
     valkey) echo memorystore ;;
     patch-deployment) echo osconfig ;;

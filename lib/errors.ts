@@ -53,6 +53,8 @@ export const Exit = {
   io: 74,
   /** As a shell reports a program that the user interrupted. */
   interrupted: 130,
+  /** `EX_NOPERM`: another server has taken over the copies of the data directory. */
+  fenced: 77,
   /** `EX_CANTCREAT`: the data directory cannot be made, written or locked. */
   cannotCreate: 73,
 } as const;

@@ -37,6 +37,13 @@ resource "google_storage_bucket_iam_member" "data" {
   member = google_service_account.server.member
 }
 
+resource "google_storage_bucket_iam_member" "copies" {
+  count  = local.copied ? 1 : 0
+  bucket = local.copy_bucket
+  role   = "roles/storage.objectUser"
+  member = google_service_account.server.member
+}
+
 # To log in to Redis Cluster or Valkey with an access token.
 resource "google_project_iam_member" "redis" {
   count   = local.redis_iam ? 1 : 0

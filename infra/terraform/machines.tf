@@ -37,6 +37,7 @@ resource "google_compute_instance" "server" {
     google_storage_bucket_iam_member.bin,
     google_secret_manager_secret_iam_member.users,
     google_secret_manager_secret_iam_member.tls,
+    google_storage_bucket_iam_member.copies,
   ]
 }
 

@@ -35,6 +35,11 @@ locals {
   grouped = var.store != "disk"
   kms_key = var.kms_key != "" ? var.kms_key : null
 
+  copied      = var.store == "disk" && var.copies
+  copy_made   = local.copied && var.copy_to == ""
+  copy_bucket = local.copy_made ? google_storage_bucket.copies[0].name : try(split("/", var.copy_to)[2], "")
+  copy_to     = local.copy_made ? "gs://${local.copy_bucket}/kvs" : var.copy_to
+
   # The release is named by its sums, which the startup script holds its files to.
   release_files = {
     "kvs-server"         = "${var.bin}/kvs-server"
@@ -57,6 +62,11 @@ locals {
       "KVS_HTTP=127.0.0.1:9150",
     ],
     var.store == "disk" ? ["KVS_DATA_DIR=/var/lib/kvs/data"] : [],
+    local.copied ? [
+      "KVS_COPY_TO=${local.copy_to}",
+      "KVS_COPY_RETENTION=${var.copy_days}d",
+      "KVS_RESTORE_IF_EMPTY=true",
+    ] : [],
     var.store == "gcs" ? ["KVS_BUCKET=${google_storage_bucket.data[0].name}"] : [],
     var.store == "redis" ? ["KVS_REDIS_VERIFY=ca"] : [],
     local.redis_cluster || local.valkey ? ["KVS_REDIS_CLUSTER=true"] : [],
@@ -76,8 +86,8 @@ locals {
   # Which versions of its secrets a deployment reads.
   users_secret = try(google_secret_manager_secret_version.users[0].name, "")
   tls_secret   = try(google_secret_manager_secret_version.tls[0].name, "")
-  # A server on disk is reached by its clients alone, and reaches nobody itself.
-  allowed = join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
+  # A server on disk is reached by its clients alone, and reaches nobody itself; to be copied it must reach Google.
+  allowed = local.copied ? "" : join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
   # Named by all that a VM is told: one whose orders have another name follows them.
   deployment = substr(sha256(jsonencode([
     local.release, local.options, local.redis_secret, local.redis_ca, local.users_secret, local.tls_secret,
@@ -114,7 +124,7 @@ locals {
     local.users || var.tls || local.redis_password || local.redis_iam ?
     ["https://www.googleapis.com/auth/cloud-platform"] :
     concat(local.narrow_scopes, [
-      "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" ? "read_write" : "read_only"}",
+      "https://www.googleapis.com/auth/devstorage.${var.store == "gcs" || local.copied ? "read_write" : "read_only"}",
     ])
   )
 }

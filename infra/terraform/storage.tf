@@ -84,6 +84,42 @@ resource "google_storage_bucket" "data" {
   depends_on = [google_project_service.apis]
 }
 
+# The copies of the disk. No rule goes by age: what is years old may be needed, and the server removes what no moment
+# needs any more. Terraform will not delete it while it holds any.
+resource "google_storage_bucket" "copies" {
+  count                       = local.copy_made ? 1 : 0
+  name                        = "${var.project}-${var.name}-copies"
+  location                    = var.copy_location != "" ? var.copy_location : var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  soft_delete_policy {
+    retention_duration_seconds = 7 * 24 * 3600
+  }
+  dynamic "encryption" {
+    for_each = var.kms_key != "" ? [var.kms_key] : []
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      days_since_noncurrent_time = 7
+    }
+  }
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+    condition {
+      age = 1
+    }
+  }
+  depends_on = [google_project_service.apis]
+}
+
 # Store disk: a disk of its own, which outlives the VM, copied each night.
 resource "google_compute_resource_policy" "daily" {
   count = var.store == "disk" ? 1 : 0

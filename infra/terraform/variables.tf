@@ -199,6 +199,34 @@ variable "snapshot_days" {
   default = 7
 }
 
+variable "copies" {
+  type        = bool
+  default     = false
+  description = "Whether the disk is copied to a bucket all the time, and a new disk begins with what is there"
+}
+
+variable "copy_to" {
+  type        = string
+  default     = ""
+  description = "Where the copies are, gs://BUCKET/PREFIX in a bucket that is there; one is made where empty"
+  validation {
+    condition     = var.copy_to == "" || can(regex("^gs://[a-z0-9][a-z0-9._-]+[a-z0-9](/.+)?$", var.copy_to))
+    error_message = "gs://BUCKET/PREFIX, or nothing."
+  }
+}
+
+variable "copy_location" {
+  type        = string
+  default     = ""
+  description = "Of the copies' bucket: another region, a dual-region or EU outlive the loss of the region; the region where empty"
+}
+
+variable "copy_days" {
+  type        = number
+  default     = 7
+  description = "Any moment of so many days can be restored"
+}
+
 variable "redis_kind" {
   type        = string
   default     = "instance"

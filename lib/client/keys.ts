@@ -8,7 +8,7 @@ import { bytesOfBinaryString } from "../bytes.ts";
 import { LONGEST_KEY } from "../protocol/key.ts";
 import type { Address } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { RequestError, UnreadableError } from "./errors.ts";
+import { RequestError, ServerError, UnreadableError } from "./errors.ts";
 import { KeySpool } from "./key_spool.ts";
 
 /** What a listing says of an item. */
@@ -34,7 +34,7 @@ const USUAL_MOST = 2 ** 20;
  * shows at most 2 MiB each.
  *
  * @throws {RequestError} if the server does not list keys, {@linkcode UnreadableError} if what it
- * lists are none.
+ * lists are none; {@linkcode ServerError}, after all that it did list, if it could not list all.
  */
 export async function* listKeys(
   address: Address,
@@ -52,12 +52,18 @@ export async function* listKeys(
     for (const which of ["hash", "all"]) {
       try {
         await connection.dump(`lru_crawler metadump ${which}`, take);
-        return yield* spool.parts();
       } catch (error) {
+        // The end of a list that is not the whole one: what is missing cannot be read, as it says.
+        if (error instanceof ServerError) {
+          yield* spool.parts();
+          throw error;
+        }
         // An error is the whole reply: nothing has been listed yet.
         if (!(error instanceof RequestError)) throw error;
         if (which === "all" && error.message !== "ERROR") throw error;
+        continue;
       }
+      return yield* spool.parts();
     }
     yield* listByClass(connection);
   } finally {

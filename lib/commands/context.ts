@@ -1,6 +1,7 @@
 import type { Say } from "../log_level.ts";
 import type { AdjustableClock, Clock } from "../clock.ts";
 import type { Counters } from "../observe/counters.ts";
+import type { CopyFigures } from "../observe/figures/copies.ts";
 import type { ConnectionCount, Source } from "../observe/figures/row.ts";
 import type { LogEvent } from "../observe/log.ts";
 import type { PrefixCounts } from "../observe/prefixes.ts";
@@ -133,6 +134,8 @@ export interface Context {
   readonly started: number;
   /** What is known where `--http` or OpenTelemetry watches the process. */
   readonly watch?: (() => Source["watch"]) | undefined;
+  /** What is known of the copies of the store, where there are any. */
+  readonly copies?: (() => CopyFigures) | undefined;
   /** Says one line to the operator. */
   readonly log: Say;
 }

@@ -6,6 +6,7 @@
 
 import { bytesOfBinaryString } from "../bytes.ts";
 import { budgetRows } from "../observe/figures/budgets.ts";
+import { copyRows } from "../observe/figures/copies.ts";
 import { general } from "../observe/figures/general.ts";
 import { items } from "../observe/figures/items.ts";
 import { type Source, statsOf } from "../observe/figures/row.ts";
@@ -61,6 +62,8 @@ const commands: ReadonlyArray<readonly [name: string, run: Stats, right?: number
 ];
 /** What `stats process` tells: the process itself, `--http`, and how much of each bound is in use. */
 const processStats = [...process, ...budgetRows];
+/** What `stats` tells. */
+const plain = [...general, ...copyRows];
 /** These names may be cut short, as in memcached: `stats set` is `settings`. */
 const MAY_BE_CUT = 6;
 
@@ -72,7 +75,7 @@ export function stats(
   context: Context,
 ): Promise<void> | void {
   const [name, ...words] = request.words;
-  if (name === undefined) return tell(outcome, statsOf(general, sourceOf(context)));
+  if (name === undefined) return tell(outcome, statsOf(plain, sourceOf(context)));
   if (name === context.storeName) return tell(outcome, context.store.info().own);
   const row = rowOf(name);
   return row === undefined
@@ -161,6 +164,7 @@ export function sourceOf(context: Context): Source {
     maxConnections: context.maxConnections,
     closesIdle: context.closesIdle,
     tls: context.tls,
+    copies: context.copies?.(),
     isCrawling: context.crawls.isRunning,
     settings: context.settings,
     watch: context.watch?.(),

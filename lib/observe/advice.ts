@@ -5,6 +5,7 @@
  */
 
 import { budgetsOf } from "./figures/budgets.ts";
+import { type CopyState, copyWarning } from "./figures/copies.ts";
 import { evicts } from "./figures/process.ts";
 import { type Row, type Source } from "./figures/row.ts";
 import { ownRows } from "./figures/store.ts";
@@ -30,6 +31,15 @@ const CERTIFICATE_SOON = 14 * 24 * 3600 * 1000;
 
 /** From this share of a bound on there is something to say. */
 const NEAR = 0.95;
+
+/** What is to be done about copies, by their state. */
+const copyActions: Readonly<Partial<Record<CopyState, string>>> = {
+  waiting: "Wait for the lease of the server that had them.",
+  behind: "Raise --copy-bandwidth, or look at the network: what is written is more than is sent.",
+  failing:
+    "Look at the destination, its permissions and the network: nothing is copied until then.",
+  fenced: "Find out which server is the right one: this one's data is copied no more.",
+};
 
 /** Whether it is said otherwise that a bound is near, or goes without saying. */
 function isNoNews(budget: string, source: Source, store: Readiness["store"]): boolean {
@@ -68,6 +78,14 @@ export function adviceOn(readiness: Readiness, source: Source | undefined): Advi
         "critical",
         `${damaged} damaged records`,
         "Run kvs-server check, then restore or --repair.",
+      );
+    }
+    const { copies } = source;
+    if (copies !== undefined && copyWarning(copies) !== "") {
+      say(
+        copies.state === "waiting" ? "warning" : "critical",
+        `Copies ${copies.state}: ${copies.reason || "nothing is known yet"}`,
+        copyActions[copies.state] ?? "",
       );
     }
     if (figure(source, "disk behind") > 0) {

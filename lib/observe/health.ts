@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type CopyFigures, copyWarning } from "./figures/copies.ts";
 import { type StoreState, storeState } from "./figures/store.ts";
 import type { Named } from "./figures/row.ts";
 
@@ -18,6 +19,8 @@ export interface Readiness {
   readonly store?: StoreState;
   /** Why it is not ready, in a sentence; empty where it is. */
   readonly reason: string;
+  /** What does not keep it from serving, and is to be seen to; empty where there is nothing. */
+  readonly warning: string;
 }
 
 /** The health of one server, known from its first moment. */
@@ -25,6 +28,7 @@ export class Health {
   #phase: Phase = "starting";
   #progress = "the store is being opened";
   #own: (() => readonly Named[]) | undefined;
+  #copies: () => CopyFigures | undefined = () => undefined;
   readonly #listeners: ((phase: Phase, detail: string) => void)[] = [];
 
   get phase(): Phase {
@@ -43,9 +47,17 @@ export class Health {
     this.#tell(line);
   }
 
-  /** The store is open and connections are accepted. `own` returns the store's own figures. */
-  serve(own: () => readonly Named[], detail: string): void {
+  /**
+   * The store is open and connections are accepted. `own` returns the store's own figures, `copies` those of
+   * its copies.
+   */
+  serve(
+    own: () => readonly Named[],
+    detail: string,
+    copies: () => CopyFigures | undefined = () => undefined,
+  ): void {
     this.#own = own;
+    this.#copies = copies;
     this.#phase = "serving";
     this.#tell(detail);
   }
@@ -65,12 +77,13 @@ export class Health {
   /** Whether the server takes writes, and why not. */
   readiness(): Readiness {
     const phase = this.#phase;
-    if (phase === "starting") return { ready: false, phase, reason: this.#progress };
+    if (phase === "starting") return { ready: false, phase, reason: this.#progress, warning: "" };
     if (phase !== "serving" || this.#own === undefined) {
-      return { ready: false, phase, reason: "the server stops" };
+      return { ready: false, phase, reason: "the server stops", warning: "" };
     }
     const { state, reason } = storeState(this.#own());
-    return { ready: state === "ok", phase, store: state, reason };
+    const warning = copyWarning(this.#copies());
+    return { ready: state === "ok", phase, store: state, reason, warning };
   }
 
   #tell(detail: string): void {

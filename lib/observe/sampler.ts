@@ -42,6 +42,7 @@ const rates: Readonly<Record<string, Count>> = {
   read: own("compaction_read_bytes"),
   moved: own("compaction_moved_bytes"),
   freed: own("compaction_freed_bytes"),
+  copied: ({ copies }) => copies?.sentBytes ?? NaN,
   requests: (source) =>
     source.storeName === "gcs" ? own("requests")(source) : own("redis_requests")(source),
   retries: (source) =>
@@ -75,6 +76,7 @@ const states: Readonly<Record<string, Count>> = {
     return Number.isNaN(since) ? NaN : since === 0 ? 0 : Math.max(0, source.now / 1000 - since);
   },
   syncMs: own("last_sync_ms"),
+  copyLag: ({ copies }) => copies?.lag ?? NaN,
   inFlight: (source) =>
     own(source.storeName === "redis" ? "redis_requests_in_flight" : "requests_in_flight")(source),
   lag: ({ watch }) => (watch === undefined ? NaN : Math.max(...watch.loopLag)) * 1000,

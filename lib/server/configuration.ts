@@ -7,6 +7,7 @@
 import { sizeText } from "../cli/option.ts";
 import type { Values } from "../cli/parse.ts";
 import { Exit, ExitError } from "../errors.ts";
+import { checkCopyOptions } from "./copies/settings.ts";
 import { type Endpoint, type Protocol, readEndpoints } from "./endpoint.ts";
 import { type Extended, readExtended } from "./extended.ts";
 import { type HttpAddress, readHttpAddress } from "./http/address.ts";
@@ -60,6 +61,7 @@ export function configure(given: Given): Configuration {
     throw usage(`-N/--napi-ids ${napiIds} is more than the ${threads} of -t/--threads`);
   }
   const store = storeOf(given);
+  checkCopyOptions(given);
   checkItemSize(given, store.store);
   const protocol = protocolOf(given);
   const tls = tlsChoice(given, extended);

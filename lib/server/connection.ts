@@ -377,7 +377,8 @@ export class Connection {
   /** Runs the rest of a batch from a request on that something must be waited for. */
   async #runOn(dialect: Dialect, running: Running | undefined): Promise<void> {
     const window = this.#window;
-    for (;;) {
+    const { requestsPerTurn } = this.#context;
+    for (let turns = 1;; turns++) {
       const request = this.#request;
       const outcome = this.#outcome;
       if (request.op === "login") {
@@ -396,7 +397,7 @@ export class Connection {
       this.#turn.request();
       this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
-      if (this.#turn.isOver) await this.#yield();
+      if (this.#turn.isOver || turns % requestsPerTurn === 0) await this.#yield();
       if (this.#left || !dialect.next(this.#input, this.#request)) break;
       this.#countReply(this.#request);
       if (!window.admits(this.#request)) await this.#settle(dialect);

@@ -38,6 +38,7 @@ export interface Parts extends
     | "timing"
     | "events"
     | "watch"
+    | "copies"
     | "counters"
     | "tls"
     | "audit"

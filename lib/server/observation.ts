@@ -137,7 +137,7 @@ export class Observation {
       ...table,
     ];
     this.#telemetry?.observe(this.#rows, () => this.source()!);
-    this.health.serve(() => context.store.info().own, detail);
+    this.health.serve(() => context.store.info().own, detail, () => context.copies?.());
   }
 
   /** What the store is to tell of its syncs, and of its exchanges with what is elsewhere. */

@@ -44,6 +44,21 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
   ]],
   ["Items", ["store", "memoryLimit", "maxItemSize", "disableEvictions", "disableCas"]],
   ["The disk store", ["dataDir", "memoryFile", "fsync", "maxDisk", "evict", "repair", "copy"]],
+  ["Copies of the disk store", [
+    "copyTo",
+    "copyInterval",
+    "copyRetention",
+    "copyFence",
+    "copyLease",
+    "copyHeld",
+    "copyHead",
+    "copyBandwidth",
+    "restoreIfEmpty",
+    "from",
+    "at",
+    "list",
+    "once",
+  ]],
   ["The Redis store", [
     "redisUrl",
     "redisCluster",
@@ -57,7 +72,8 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
     "redisNat",
     "redisWait",
   ]],
-  ["The bucket store (gcs)", ["bucket", "gcsEndpoint", "gcsConcurrency", "cacheTtl"]],
+  ["The bucket store (gcs)", ["bucket", "gcsConcurrency", "cacheTtl"]],
+  ["Cloud Storage, for the bucket store and copies", ["gcsEndpoint"]],
   ["The Redis and the bucket store", ["prefix", "storeTimeout"]],
   ["What it tells", ["http", "logFormat", "logLevel", "verbose", "slowMs", "prefixDelimiter"]],
   ["The program", ["config", "daemon", "pidfile", "extended", "version", "license", "help"]],
@@ -66,8 +82,10 @@ export const optionGroups: readonly (readonly [title: string, names: readonly Na
 /** The stores that the options of a group belong to. */
 const STORES: Readonly<Record<string, readonly string[]>> = {
   "The disk store": ["disk"],
+  "Copies of the disk store": ["disk"],
   "The Redis store": ["redis"],
   "The bucket store (gcs)": ["gcs"],
+  "Cloud Storage, for the bucket store and copies": ["gcs", "disk"],
   "The Redis and the bucket store": ["redis", "gcs"],
 };
 

@@ -17,6 +17,7 @@ import {
   ignored,
   integer,
   list,
+  type Option,
   size,
   text,
 } from "../cli/option.ts";
@@ -26,6 +27,7 @@ import { fsyncNames, redisAuthNames, redisVerifyNames, storeNames } from "../sto
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import { protocolNames } from "./endpoint.ts";
 import { tlsVersions } from "./tls_options.ts";
+import { copyFences } from "./copies/settings.ts";
 import { optionGroups } from "./option_groups.ts";
 
 const MIB = 2 ** 20;
@@ -158,6 +160,87 @@ export const serverOptions = {
     lineOnly: true,
     help: "disk: a backup shares no file with the data directory",
   }),
+  copyTo: text({
+    flags: "--copy-to",
+    value: "URL",
+    help: "disk: keep copies of the data here all the time: gs://BUCKET/PREFIX or file:///PATH",
+  }),
+  copyInterval: duration({
+    flags: "--copy-interval",
+    min: 1000,
+    max: 3_600_000,
+    default: 10_000,
+    help: "disk: how often what was written since is copied",
+  }),
+  copyRetention: duration({
+    flags: "--copy-retention",
+    default: 7 * 24 * 3_600_000,
+    help: "disk: for how long any moment can be restored; 0 for ever",
+  }),
+  copyFence: choice({
+    flags: "--copy-fence",
+    of: copyFences,
+    default: "stop",
+    help: "disk: what to do when another server has taken over the copies: stop, or serve without",
+  }),
+  copyLease: duration({
+    flags: "--copy-lease",
+    min: 6000,
+    max: 3_600_000,
+    default: 30_000,
+    help: "disk: how long a server must give no sign before another may take over its copies",
+  }),
+  copyHeld: size({
+    flags: "--copy-held",
+    default: 1024 * MIB,
+    help: "disk: most bytes of removed files that a copy which is late may keep on the disk",
+  }),
+  copyHead: text({
+    flags: "--copy-head",
+    value: "URL",
+    help:
+      "disk: keep the one object that is replaced here, where --copy-to lets nothing be replaced",
+  }),
+  copyBandwidth: size({
+    flags: "--copy-bandwidth",
+    default: 0,
+    help: "disk: most bytes a second that copies send; 0 for no limit",
+  }),
+  restoreIfEmpty: flag({
+    flags: "--restore-if-empty",
+    help: "disk: where the data directory is empty, take over and restore what --copy-to has",
+  }),
+  from: text({
+    flags: "--from",
+    value: "URL",
+    lineOnly: true,
+    help: "restore, verify: the copies; those of --copy-to, where it is not given",
+  }),
+  at: {
+    ...text({
+      flags: "--at",
+      value: "TIME",
+      lineOnly: true,
+      help: "restore, verify: the last moment up to this time, such as 2026-11-27T10:00:00Z",
+    }),
+    takes: "a time such as 2026-11-27T10:00:00Z",
+    read: (text: string) => {
+      const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+        ? Date.parse(text)
+        : NaN;
+      return Number.isNaN(time) ? undefined : time;
+    },
+  } as Option<number | undefined>,
+  list: flag({
+    flags: "--list",
+    lineOnly: true,
+    help: "restore: print the moments that can be restored, and restore none",
+  }),
+  once: flag({
+    flags: "--once",
+    lineOnly: true,
+    help: "copy: what copies to --copy-to do once, of a directory that is served or not",
+  }),
   redisUrl: list({
     flags: "--redis-url",
     value: "URL,…",
@@ -223,7 +306,8 @@ export const serverOptions = {
   gcsEndpoint: text({
     flags: "--gcs-endpoint",
     value: "URL",
-    help: "gcs: another endpoint than Google's, such as an emulator; or STORAGE_EMULATOR_HOST",
+    help:
+      "gcs, copies: another endpoint than Google's, such as an emulator; or STORAGE_EMULATOR_HOST",
   }),
   gcsConcurrency: integer({
     flags: "--gcs-concurrency",
@@ -405,5 +489,8 @@ export const serverManual: Manual = {
     ["config", "print the options in force, and where each is from"],
     ["report [FILE]", "write what somebody needs who helps with this server into one tar"],
     ["backup TARGET", "copy the data directory, served or not; a server can start on the copy"],
+    ["copy --once", "bring the copies in --copy-to up to date, without a server or beside it"],
+    ["restore", "restore copies (--from, --at) into an empty data directory; --list shows moments"],
+    ["verify", "read copies whole (--from, --at) and say whether a restore would succeed"],
   ],
 };

@@ -7,6 +7,7 @@
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
+import type { Say } from "../log_level.ts";
 import { Counters } from "../observe/counters.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
@@ -14,6 +15,8 @@ import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
 import { Access } from "./access/access.ts";
 import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
+import type { Copies } from "./copies/copies.ts";
+import { copySettings } from "./copies/settings.ts";
 import { tellForeground } from "./daemon.ts";
 import { type Front, OneThread } from "./front.ts";
 import { writePortFile } from "./listen.ts";
@@ -57,7 +60,7 @@ export async function serve(
   await closeInspector();
   const { say } = await openLog(configuration, systemClock, () => configuration.verbose);
   if (ignored.length > 0) say(`ignored: ${ignored.join(" ")}`, "info");
-  const isUpkeep = configuration.repair || command === "check" || command === "backup";
+  const isUpkeep = configuration.repair || isOfDirectory(command);
   if (configuration.store !== "disk" && isUpkeep) {
     const what = configuration.repair ? "--repair" : command;
     throw new ExitError(`${what} works on a data directory: --store disk`, Exit.usage);
@@ -75,12 +78,25 @@ export async function serve(
       return await check(configuration.dataDir);
     case "backup":
       return await backup(configuration.dataDir, target, configuration.copy);
+    case "copy":
+    case "restore":
+    case "verify": {
+      const { copyOnce, restore, verify } = await import("./copies/commands.ts");
+      const run = { copy: copyOnce, restore, verify }[command];
+      return await run(configuration, (line) => console.error(`kvs-server: ${line}`));
+    }
     default:
       throw new ExitError(
-        `unknown command '${command}': kvs-server takes none to serve, or check, config, report or backup TARGET`,
+        `unknown command '${command}': kvs-server takes none to serve, or check, config, report, backup TARGET, copy --once, restore or verify`,
         Exit.usage,
       );
   }
+}
+
+/** Whether a command works on a data directory. */
+function isOfDirectory(command: string | undefined): boolean {
+  return command !== undefined &&
+    ["check", "backup", "copy", "restore", "verify"].includes(command);
 }
 
 async function listenAndServe(
@@ -145,6 +161,11 @@ async function serveObserved(
       ...worker && { module: worker },
     })
     : undefined;
+  const copies = await beginCopies(configuration, log, signals);
+  if (signals.reason !== undefined) {
+    copies?.end();
+    return Exit.ok;
+  }
   const front: Front = pool ?? new OneThread(configuration, access.encryption);
   const watchers = pool?.watchers ?? new Watchers();
   const onEvicted = (item: Listed) => watchers.evicted(item, clock.now());
@@ -158,12 +179,30 @@ async function serveObserved(
     openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
   signals.onReload(() => void reload(access, front));
-  const store = await openUnlessStopped(choice, signals, pool);
+  let store: Store | undefined;
+  try {
+    store = await openUnlessStopped(choice, signals, pool);
+  } finally {
+    if (store === undefined) copies?.end();
+  }
   if (store === undefined) return Exit.ok;
   let closed = false;
+  let fenced = false;
   try {
     // A stop that was asked for while the store opened: it is consistent now, and nothing else is open.
     if (signals.reason !== undefined) return Exit.ok;
+    if (copies !== undefined) {
+      copies.copy(store);
+      if (configuration.copyFence === "stop") {
+        void copies.fenced.then(() => {
+          fenced = true;
+          signals.stop("fenced");
+        });
+      }
+      // Who may not copy any more has been taken over from: better it is not asked for anything first.
+      await Promise.race([copies.looked, signals.stopped]);
+      if (fenced) return Exit.fenced;
+    }
     const maxConnections = fitConnections(configuration, log);
     const context: Context = makeContext(
       configuration,
@@ -180,6 +219,7 @@ async function serveObserved(
         }),
         moreSettings: () => access.settings,
         timing: observation.timing,
+        copies: copies && (() => copies.figures()),
         events: observation.log.events,
         watch: () => observation.watch,
         shutdown: configuration.enableShutdown ? () => signals.stop("shutdown") : undefined,
@@ -221,6 +261,7 @@ async function serveObserved(
     access.close();
     await front.drain();
     if (pidfile !== undefined) removePidFile(pidfile, log);
+    await copies?.stop();
     const left = store.info();
     await end(store);
     closed = true;
@@ -240,9 +281,30 @@ async function serveObserved(
     throw error;
   } finally {
     front.end();
+    copies?.end();
     if (!closed) await end(store);
   }
-  return Exit.ok;
+  return fenced ? Exit.fenced : Exit.ok;
+}
+
+/** Starts the copies, where there are any, and restores what they have where that is asked for. */
+async function beginCopies(
+  configuration: Configuration,
+  log: Say,
+  signals: Signals,
+): Promise<Copies | undefined> {
+  const settings = copySettings(configuration);
+  if (settings === undefined) return undefined;
+  const { Copies } = await import("./copies/copies.ts");
+  const copies = await Copies.start(settings, log);
+  if (!configuration.restoreIfEmpty) return copies;
+  try {
+    await Promise.race([copies.restore(), signals.stopped]);
+    return copies;
+  } catch (error) {
+    copies.end();
+    throw error;
+  }
 }
 
 /** @throws {DeadThread} */

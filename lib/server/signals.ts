@@ -7,8 +7,14 @@
  * @module
  */
 
-/** What asked the server to stop: a signal, or the `shutdown` command. */
-export type StopReason = "SIGINT" | "SIGTERM" | "SIGUSR1" | "shutdown" | "shutdown graceful";
+/** What asked the server to stop: a signal, the `shutdown` command, or another server of its copies. */
+export type StopReason =
+  | "SIGINT"
+  | "SIGTERM"
+  | "SIGUSR1"
+  | "shutdown"
+  | "shutdown graceful"
+  | "fenced";
 
 /** The signals that stop the server, as they stop memcached. */
 const STOPPING = ["SIGINT", "SIGTERM", "SIGUSR1"] as const;

@@ -68,6 +68,7 @@ import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
 import type { Exchanged } from "./exchanges.ts";
+import type { Moment } from "./moment.ts";
 
 /** A value, or the promise of one where the store must wait. */
 export type Awaitable<T> = T | Promise<T>;
@@ -319,6 +320,16 @@ export interface Store {
    * @returns how many it found
    */
   removeExpired?(): Promise<number>;
+
+  /**
+   * What is on the medium now, for a copy: only a store that keeps a log on this machine has it.
+   *
+   * @param whole whether everything that is acknowledged is brought there first
+   */
+  moment?(whole: boolean): Promise<Moment>;
+
+  /** The {@linkcode Moment.position} that a moment would have now, where a store has moments. */
+  readonly momentPosition?: number;
 
   /** Figures at hand; never a search. */
   info(): StoreInfo;

@@ -5,6 +5,7 @@ import { commands, Deployment, dryRun, type Outcome, ROOT } from "./scripts.ts";
 
 const STORES: Record<string, Record<string, string>> = {
   disk: { KVS_STORE: "disk" },
+  "disk with copies": { KVS_STORE: "disk", KVS_COPIES: "yes", KVS_COPY_LOCATION: "EU" },
   gcs: { KVS_STORE: "gcs" },
   redis: { KVS_STORE: "redis" },
   "redis cluster": { KVS_STORE: "redis", KVS_REDIS_KIND: "cluster" },
@@ -23,6 +24,8 @@ const EVERY_SETTING = {
   KVS_NAT: "yes",
   KVS_PATCHING: "yes",
   KVS_DELETION_PROTECTION: "yes",
+  KVS_COPIES: "yes",
+  KVS_COPY_LOCATION: "EU",
   KVS_KMS_KEY: KEY,
   KVS_BUCKET_LOCATION: "EU",
   KVS_BUCKET_PLACEMENT: "europe-west1,europe-west4",
@@ -181,7 +184,12 @@ Deno.test("each setting that is off by default becomes the flags and things that
   one(disk, /monitoring dashboards create /);
   one(disk, /service-directory endpoints create kvs .*--address=ADDRESS --port=11211/);
   one(disk, /^curl .*monitoring.googleapis.com.v3.projects.demo.uptimeCheckConfigs$/);
-  assertMatch(one(disk, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
+  const { KVS_COPIES: _, ...others } = EVERY_SETTING;
+  const shut = commands(
+    succeeded(await dryRun("create.sh", { ...others, KVS_STORE: "disk" })),
+  );
+  assertMatch(one(shut, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
+  assertEquals(shut.filter((line) => /copies|COPY/.test(line)), []);
   assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
@@ -203,6 +211,50 @@ Deno.test("each setting that is off by default becomes the flags and things that
   );
   const valkey = await lines({ KVS_STORE: "redis", KVS_REDIS_KIND: "valkey" });
   assertStringIncludes(one(valkey, /memorystore instances create /), `--kms-key=${KEY}`);
+});
+
+Deno.test("copies have a bucket without a rule by age, one role on it, and a server that may reach it", async () => {
+  const settings = { KVS_STORE: "disk", KVS_COPIES: "yes", KVS_COPY_DAYS: "30" };
+  const lines = commands(
+    succeeded(await dryRun("create.sh", { ...settings, KVS_COPY_LOCATION: "EUR4" })),
+  );
+  const bucket = lines.filter((line) => line.includes("gs://demo-kvs-copies "));
+  assertEquals(bucket.map((line) => line.split(" ").slice(1, 4).join(" ")), [
+    "storage buckets create",
+    "storage buckets update",
+    "storage buckets add-iam-policy-binding",
+  ]);
+  const [made, updated, bound] = bucket;
+  assertMatch(made, /--location=EUR4 --uniform-bucket-level-access --public-access-prevention/);
+  assertMatch(updated, /--lifecycle-file=\S*copies-lifecycle.json/);
+  assertMatch(bound, /--member=serviceAccount:kvs-server@.* --role=roles\/storage.objectUser /);
+  const { rule } = JSON.parse(await Deno.readTextFile(`${ROOT}infra/copies-lifecycle.json`));
+  for (const { action, condition } of rule) {
+    // What is live may be years old and needed.
+    assertEquals("age" in condition, action.type === "AbortIncompleteMultipartUpload");
+  }
+  const server = lines.find((line) => /instances create kvs-server /.test(line))!;
+  assertMatch(
+    server,
+    /KVS_COPY_TO=gs:\/\/demo-kvs-copies\/kvs\\nKVS_COPY_RETENTION=30d\\nKVS_RESTORE_IF_EMPTY=true/,
+  );
+  assertMatch(server, /kvs-allow=\|/);
+  assertMatch(server, /--scopes=\S*devstorage.read_write/);
+});
+
+Deno.test("a place of copies that is another deployment's is used, and stays when this one goes", async () => {
+  const settings = {
+    KVS_STORE: "disk",
+    KVS_COPIES: "yes",
+    KVS_NAME: "second",
+    KVS_COPY_TO: "gs://demo-kvs-copies/kvs",
+  };
+  const created = succeeded(await dryRun("create.sh", settings)).stdout;
+  assertStringIncludes(created, "buckets add-iam-policy-binding gs://demo-kvs-copies ");
+  const destroyed = commands(succeeded(await dryRun("destroy.sh", settings, "--data")));
+  const lines = destroyed.filter((line) => line.includes("copies"));
+  assertEquals(lines.length, 1, lines.join("\n"));
+  assertMatch(lines[0], /remove-iam-policy-binding gs:\/\/demo-kvs-copies /);
 });
 
 Deno.test("every kind of Redis asks who connects, and says so aloud where it is told not to", async () => {
@@ -233,8 +285,8 @@ Deno.test("every kind of Redis asks who connects, and says so aloud where it is 
 Deno.test("servers behind the load balancer remind it of silent connections before it forgets them", async () => {
   for (const [store, settings] of Object.entries(STORES)) {
     const { stdout } = succeeded(await dryRun("create.sh", settings));
-    assertEquals(/kvs-keepalive=300/.test(stdout), store !== "disk", store);
-    assertEquals(/kvs-drain=15/.test(stdout), store !== "disk", store);
+    assertEquals(/kvs-keepalive=300/.test(stdout), settings.KVS_STORE !== "disk", store);
+    assertEquals(/kvs-drain=15/.test(stdout), settings.KVS_STORE !== "disk", store);
   }
 });
 
@@ -246,6 +298,9 @@ Deno.test("a wrong setting is said in a line, with exit code 64", async () => {
     KVS_NAME: "Kvs",
     KVS_ZONE: "us-central1-a",
     KVS_SERVER_ENV: "no equals sign",
+    KVS_COPIES: "some",
+    KVS_COPY_TO: "/var/copies",
+    KVS_COPY_DAYS: "seven",
     KVS_REDIS_KIND: "sentinel",
     KVS_REDIS_AUTH: "optional",
     KVS_AUTH: "optional",
@@ -321,6 +376,7 @@ function metadata(document: Json): Record<string, string> {
 function checkResources({ cloud }: Deployment, store: string): void {
   const project = `projects/${PROJECT}`;
   const region = `${project}/regions/europe-west1`;
+  const copied = store === "disk with copies";
   assertEquals(cloud.get(`${project}/global/networks/kvs`).autoCreateSubnetworks, false);
   const subnet = cloud.get(`${region}/subnetworks/kvs`);
   assertEquals(subnet.privateIpGoogleAccess, true);
@@ -337,7 +393,7 @@ function checkResources({ cloud }: Deployment, store: string): void {
   );
   assertEquals(admitted, {
     "kvs-clients": `tcp:11211 from ${subnet.ipCidrRange} to kvs-server`,
-    ...(store !== "disk" &&
+    ...(!store.startsWith("disk") &&
       { "kvs-health": "tcp:11211 from 35.191.0.0/16,130.211.0.0/22 to kvs-server" }),
     "kvs-ssh": "tcp:22 from 35.235.240.0/20 to kvs-server,kvs-client",
     ...(store === EVERYTHING && { "kvs-uptime": "tcp:11211 from 35.199.192.0/19 to kvs-server" }),
@@ -371,13 +427,15 @@ function checkResources({ cloud }: Deployment, store: string): void {
       ...(store === "redis cluster" ? ["roles/redis.dbConnectionUser on projects/demo"] : []),
       ...(store === "valkey" ? ["roles/memorystore.dbConnectionUser on projects/demo"] : []),
       ...(store.startsWith("gcs") ? ["roles/storage.objectUser on buckets/demo-kvs-data"] : []),
+      ...(copied ? ["roles/storage.objectUser on buckets/demo-kvs-copies"] : []),
     ].sort(),
   );
 
   for (const bucket of cloud.list("buckets")) {
     assertEquals(bucket.iamConfiguration.publicAccessPrevention, "enforced");
     assertEquals(bucket.iamConfiguration.uniformBucketLevelAccess.enabled, true);
-    const dual = store === EVERYTHING && bucket.name === "demo-kvs-data";
+    const dual = store === EVERYTHING && bucket.name === "demo-kvs-data" ||
+      bucket.name === "demo-kvs-copies";
     assertEquals(bucket.location.toLowerCase(), dual ? "eu" : "europe-west1");
   }
   if (store.startsWith("gcs")) {
@@ -387,7 +445,13 @@ function checkResources({ cloud }: Deployment, store: string): void {
     assertEquals(bucket.lifecycle.rule[0].condition, { daysSinceCustomTime: 1 });
   }
 
-  if (store === "disk") {
+  if (copied) {
+    const bucket = cloud.get("buckets/demo-kvs-copies");
+    assertEquals(String(bucket.softDeletePolicy.retentionDurationSeconds), "604800");
+    assertEquals(bucket.lifecycle.rule[0].condition, { daysSinceNoncurrentTime: 7 });
+  }
+
+  if (store.startsWith("disk")) {
     const vm = cloud.get(`${project}/zones/europe-west1-b/instances/kvs-server`);
     const data = vm.disks.find((it: Json) => it.deviceName === "kvs-data");
     assertEquals(data.autoDelete, false);
@@ -400,8 +464,18 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_DATA_DIR=/var/lib/kvs/data",
       "KVS_AUTH_FILE=/etc/kvs/users",
       "KVS_ENABLE_SASL=true",
+      ...copied
+        ? [
+          "KVS_COPY_TO=gs://demo-kvs-copies/kvs",
+          "KVS_COPY_RETENTION=7d",
+          "KVS_RESTORE_IF_EMPTY=true",
+        ]
+        : [],
     ]);
-    assertEquals(metadata(vm)["kvs-allow"], subnet.ipCidrRange);
+    // It must reach Google to be copied.
+    assertEquals(metadata(vm)["kvs-allow"], copied ? "" : subnet.ipCidrRange);
+    // No narrower scope takes in the secret with the users; the account's roles bound it.
+    assertEquals(vm.serviceAccounts[0].scopes, ["https://www.googleapis.com/auth/cloud-platform"]);
     assertEquals(vm.networkInterfaces[0].networkIP, cloud.get(`${region}/addresses/kvs`).address);
   } else {
     const { type, tcpHealthCheck, sslHealthCheck } = cloud.get(
@@ -668,7 +742,7 @@ for (
 
     await test.step({
       name: "a group gets the size that the settings say",
-      ignore: store === "disk",
+      ignore: settings.KVS_STORE === "disk",
       fn: async () => {
         const size = servers(kvs).length + 1;
         succeeded(await kvs.with({ KVS_SERVER_COUNT: `${size}` }).run("create.sh"));
@@ -700,6 +774,7 @@ for (
       assert(!left.some((path) => /\/instances\/kvs-/.test(path)), left.join());
       const items: Record<string, string> = {
         disk: "projects/demo/zones/europe-west1-b/disks/kvs-data",
+        "disk with copies": "buckets/demo-kvs-copies",
         gcs: "buckets/demo-kvs-data",
         redis: "projects/demo/locations/europe-west1/instances/kvs",
         "redis cluster": "projects/demo/locations/europe-west1/clusters/kvs",

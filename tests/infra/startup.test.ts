@@ -191,6 +191,41 @@ test("a VM takes its release from the bucket, its options from metadata, its pas
   );
 });
 
+test("a VM whose new disk is restored from copies says so, and is waited for", async () => {
+  await using sandbox = await Sandbox.start();
+  // It restores until it is told that it has everything.
+  const restoring = serverProgram("restored").replace(
+    "#!/bin/sh\n",
+    `#!/bin/sh
+[ "$KVS_RESTORE_IF_EMPTY" = true ] || exit 64
+touch /var/lib/kvs/data/RESTORING
+until [ -e /run/shared/restored ]; do sleep 0.1; done
+rm /var/lib/kvs/data/RESTORING
+`,
+  );
+  const files = await releaseFiles(restoring);
+  const release = (await sha256(files.SHA256SUMS)).slice(0, 16);
+  const port = freePort();
+  await using google = await Machine.start(sandbox, {
+    attributes: {
+      ...firstOrders(release),
+      "kvs-options": `KVS_STORE=disk\nKVS_PORT=${port}\nKVS_RESTORE_IF_EMPTY=true`,
+      "kvs-allow": "",
+      "startup-script": await Deno.readTextFile(`${ROOT}infra/startup.sh`),
+    },
+    release: { name: release, files },
+  });
+  // Where the server looks for it, which runs as a user of its own.
+  await sandbox.run("mkdir -p -m 0755 /run/shared");
+  const starting = google.startup();
+  await google.reaches("d1 restoring its items from the copies");
+  await sandbox.run("touch /run/shared/restored");
+  const { code, text } = await starting;
+  assertEquals(code, 0, text);
+  assertEquals(google.state, "d1 ready");
+  assertEquals(await ask(port), "VERSION restored");
+});
+
 test("a change of the metadata brings the VM up to date, and says so", async () => {
   await using sandbox = await Sandbox.start();
   const release = async (label: string) => {

@@ -55,3 +55,10 @@ Deno.test("a machine is told by Terraform what the scripts tell it", async () =>
   const terraform = keys((await read("terraform/main.tf")) + (await read("terraform/machines.tf")));
   assertEquals([...terraform].sort(), [...scripts].sort());
 });
+
+Deno.test("a server gets from Terraform the options that the scripts give it", async () => {
+  const [, script] = (await read("machines.sh")).match(/^server_options\(\) \{\n(.*?)^\}/ms)!;
+  const [, terraform] = (await read("terraform/main.tf")).match(/ options = (.*?)\n {2}\)\)/s)!;
+  const names = (text: string) => new Set(found(text, /"(KVS_[A-Z_]+)=/g));
+  assertEquals([...names(terraform)].sort(), [...names(script)].sort());
+});

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { AdjustableClock } from "../../lib/clock.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
 import { receiveUntil, send } from "./wire.ts";
+import { SlowStore } from "./wrapped_store.ts";
 
 /** A socket whose client takes all replies and keeps none. */
 class CountingSocket extends ScriptedSocket {
@@ -80,6 +82,21 @@ Deno.test("a value that is sent as fast as it is taken: others have turns betwee
   assert(Math.max(...reads) <= 128 * 1024, `${Math.max(...reads)} bytes in one go`);
   assert(yields >= SEVERAL, `${yields} yields`);
 });
+
+for (const [name, delay] of [["at hand", undefined], ["waited for", 1]] as const) {
+  Deno.test(`-R: others have a turn after so many requests, where the store's answers are ${name}`, async () => {
+    const clock = new AdjustableClock();
+    await using harness = new Harness({
+      clock,
+      store: () => new SlowStore(clock, () => delay),
+      context: { requestsPerTurn: 2 },
+    });
+    const socket = new ScriptedSocket(["get k\r\n".repeat(10)]);
+    const yields = await yieldsOf(harness, socket);
+    assertEquals(socket.written, "END\r\n".repeat(10));
+    assert(yields >= SEVERAL, `${yields} yields`);
+  });
+}
 
 Deno.test("stats conns: of many connections is told part by part, and in full", async () => {
   await using harness = new Harness({ context: { maxConnections: 1000 } }, true);

@@ -5,7 +5,9 @@
  */
 
 import { binaryString, bytesOf, bytesOfBinaryString } from "../../bytes.ts";
-import { print, quoted } from "../../cli/terminal.ts";
+import { complain, print, quoted } from "../../cli/terminal.ts";
+import { Exit } from "../../errors.ts";
+import { ServerError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { eachServer } from "./each_server.ts";
 import { bytesField } from "./item_line.ts";
@@ -38,6 +40,11 @@ export const bigkeys: Command = {
         signal.throwIfAborted();
         for (const { key, size } of entries) count(shares, binaryString(key), size, delimiter);
       }
+    }).catch((error) => {
+      // What could be listed is worth its table.
+      if (!(error instanceof ServerError)) throw error;
+      complain(`bigkeys: ${error.message}`);
+      return Exit.software;
     });
     const top = [...shares].sort(([, a], [, b]) => b.bytes - a.bytes)
       .slice(0, options.limit ?? SHOWN);

@@ -39,25 +39,34 @@ export const dump: Command = {
       complain(`dump: cannot read ${JSON.stringify(bytesField("key", key))}: ${why}`);
       code = Exit.software;
     };
+    const tell = () => {
+      progress[Symbol.dispose]();
+      complain(`dumped ${counted(dumped, "item")}`);
+    };
     // Each server by itself: what another client has stored there may not be where ketama puts it.
-    const failed = await eachServer("dump", client, async (server) => {
-      progress.verb = "listed";
-      progress.items = 0;
-      const listed = (count: number) => progress.items += count;
-      for await (const entries of server.keys({ listed })) {
-        if (progress.verb === "listed") {
-          progress.verb = "dumped";
-          progress.items = dumped;
+    let failed: number;
+    try {
+      failed = await eachServer("dump", client, async (server) => {
+        progress.verb = "listed";
+        progress.items = 0;
+        const listed = (count: number) => progress.items += count;
+        for await (const entries of server.keys({ listed })) {
+          if (progress.verb === "listed") {
+            progress.verb = "dumped";
+            progress.items = dumped;
+          }
+          for (const batch of batchesOf(entries)) {
+            signal.throwIfAborted();
+            dumped += await dumpBatch(server, batch, unreadable);
+            progress.items = dumped;
+          }
         }
-        for (const batch of batchesOf(entries)) {
-          signal.throwIfAborted();
-          dumped += await dumpBatch(server, batch, unreadable);
-          progress.items = dumped;
-        }
-      }
-    });
-    progress[Symbol.dispose]();
-    complain(`dumped ${counted(dumped, "item")}`);
+      });
+    } catch (error) {
+      if (dumped > 0) tell();
+      throw error;
+    }
+    tell();
     return failed === Exit.ok ? code : failed;
   },
 };

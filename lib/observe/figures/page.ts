@@ -5,6 +5,7 @@
  */
 
 import { budgetRows } from "./budgets.ts";
+import { copyRows } from "./copies.ts";
 import { oddities } from "./families.ts";
 import { general } from "./general.ts";
 import { items } from "./items.ts";
@@ -21,6 +22,7 @@ export function figureTables(): ReadonlyMap<string, string> {
   const others = process.filter(({ stat }) => stat === undefined);
   return new Map([
     ["Figures of `stats`", tableOf(general, ({ stat }) => stat)],
+    ["Figures of `stats`, with `--copy-to`", tableOf(copyRows, ({ stat }) => stat)],
     ["Figures of `stats traffic`", tableOf(traffic, ({ stat }) => stat)],
     [
       "Figures of `stats limits`",

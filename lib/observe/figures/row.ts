@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CopyFigures } from "./copies.ts";
 import type { Counters } from "../counters.ts";
 import type { Histogram } from "../histogram.ts";
 import type { Watchers } from "../watch.ts";
@@ -77,6 +78,8 @@ export interface Source {
   readonly closesIdle: boolean;
   /** Of the listeners' TLS, where there is any: the certificate's end, in ms since 1970, and age in s. */
   readonly tls?: { readonly expires: number; readonly age: number } | undefined;
+  /** Of the copies of the store, where there are any. */
+  readonly copies?: CopyFigures | undefined;
   readonly isCrawling: boolean;
   /** The lines of `stats settings`. */
   readonly settings: readonly Named[];

@@ -5,6 +5,7 @@
  */
 
 import { budgetRows } from "./budgets.ts";
+import { copyRows } from "./copies.ts";
 import { general } from "./general.ts";
 import { items } from "./items.ts";
 import { limitRows } from "./limits.ts";
@@ -21,6 +22,7 @@ export const table: readonly Row[] = [
   ...budgetRows,
   ...items,
   ...process,
+  ...copyRows,
   ...storeRows,
   ...ownRows,
 ];

@@ -69,6 +69,8 @@ export class TextReplies {
   /** What of a reply of several parts is there, and how much memory it takes. */
   #values: Value[] = [];
   #list: string[] = [];
+  /** The error that ends a dump of which the last lines were just returned. */
+  #endOfDump: string | undefined;
   #size = 0;
 
   constructor(lines: ReplyLines) {
@@ -179,12 +181,20 @@ export class TextReplies {
    */
   #nextList(dump: boolean): Reply | undefined {
     const lines = this.#lines;
+    const error = this.#endOfDump;
+    if (error !== undefined) {
+      this.#endOfDump = undefined;
+      return { kind: "error", line: error };
+    }
     while (lines.readLine()) {
       const line = lines.text();
       if (line === "END" || dump && line === "EN") return this.#takeList(true);
       if (isErrorLine(line) || dump && /^(BUSY|BADCLASS)/.test(line)) {
-        this.#takeList(true);
-        return { kind: "error", line };
+        const before = this.#takeList(false);
+        // What a dump has listed until then counts.
+        if (!dump || before.lines.length === 0) return { kind: "error", line };
+        this.#endOfDump = line;
+        return before;
       }
       if (dump) {
         if (line !== "OK") this.#list.push(line);
@@ -203,8 +213,8 @@ export class TextReplies {
     return lines.more() ?? (dump && this.#list.length > 0 ? this.#takeList(false) : undefined);
   }
 
-  #takeList(last: boolean): Reply {
-    const reply: Reply = { kind: "lines", lines: this.#list, last };
+  #takeList(last: boolean): Extract<Reply, { kind: "lines" }> {
+    const reply: Extract<Reply, { kind: "lines" }> = { kind: "lines", lines: this.#list, last };
     this.#list = [];
     this.#size = 0;
     return reply;

@@ -157,8 +157,8 @@ async function answer(
 }
 
 function readyz(health: Health): Response {
-  const { ready, phase, store, reason } = health.readiness();
-  if (ready) return reply(200, "ready\n");
+  const { ready, phase, store, reason, warning } = health.readiness();
+  if (ready) return reply(200, warning === "" ? "ready\n" : `ready\nwarning: ${warning}\n`);
   return reply(503, `not ready: ${store ?? phase}: ${reason}\n`);
 }
 

@@ -18,6 +18,7 @@ export interface Ways {
 export class OwnedStore implements Store {
   readonly removeExpired: Store["removeExpired"];
   readonly limitMemory: Store["limitMemory"];
+  readonly moment: Store["moment"];
 
   readonly #store: Store;
   readonly #ways: Ways;
@@ -28,6 +29,7 @@ export class OwnedStore implements Store {
     this.#ways = ways;
 
     this.removeExpired = store.removeExpired && (() => store.removeExpired!());
+    this.moment = store.moment && ((whole) => store.moment!(whole));
     this.limitMemory = store.limitMemory &&
       ((bytes) => store.limitMemory!(Math.max(0, bytes - kept)));
   }
@@ -50,6 +52,10 @@ export class OwnedStore implements Store {
 
   scan(): AsyncIterable<readonly Listed[]> {
     return this.#ways.scan();
+  }
+
+  get momentPosition(): number | undefined {
+    return this.#store.momentPosition;
   }
 
   info(): StoreInfo {

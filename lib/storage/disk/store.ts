@@ -6,6 +6,7 @@
  */
 
 import { ExitError, messageOf } from "../../errors.ts";
+import type { Moment } from "../moment.ts";
 import {
   type Awaitable,
   Batch,
@@ -35,6 +36,7 @@ import { Found } from "./read/found.ts";
 import { KeyHash } from "../../key_hash.ts";
 import { cannotOpen } from "./fs/lock.ts";
 import { Log } from "./log/log.ts";
+import { momentOf } from "./log/moment.ts";
 import { Placements } from "./index/placements.ts";
 import { Damage } from "./read/damage.ts";
 import { CurrentRecords } from "./read/current.ts";
@@ -378,6 +380,20 @@ class DiskStore implements Store {
       batch.clear();
     }
     return found;
+  }
+
+  get momentPosition(): number {
+    return Math.min(this.#commits.syncer.reached, this.#log.dataEnd);
+  }
+
+  async moment(whole: boolean): Promise<Moment> {
+    this.#health.assertReadable();
+    const log = this.#log;
+    const { syncer } = this.#commits;
+    // The other settings sync by themselves; with this one a segment may be open for days.
+    const waits = whole || this.#options.fsync === "no";
+    if (waits && log.position > syncer.reached) await syncer.until(log.position);
+    return momentOf(log, syncer, this.#placements.index.size);
   }
 
   limitMemory(bytes: number): boolean {

@@ -18,7 +18,7 @@ import type { RecordCache } from "./read/cache.ts";
 import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
-import { FOLLOWED_CAS } from "./upkeep/recovery.ts";
+import { FOLLOWED_CAS } from "./upkeep/hint_of.ts";
 import type { Space } from "./upkeep/space.ts";
 
 /** Pending bytes beyond this are written before the batch ends. */

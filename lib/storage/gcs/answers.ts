@@ -76,6 +76,11 @@ export function saysNoBucket(answer: Answer): boolean {
   return /NoSuchBucket|bucket does not exist/i.test(textOf(answer));
 }
 
+/** Whether a 403 is that a retention policy or a hold keeps the object as it is. */
+export function saysRetained(answer: Answer): boolean {
+  return /retentionPolicyNotMet|objectUnderActiveHold/i.test(textOf(answer));
+}
+
 /** What the service said was wrong: in JSON or XML, or else nothing that can be read. */
 export function messageOf(answer: Answer): string {
   const { error } = (jsonOf(answer) ?? {}) as { error?: { message?: unknown } };

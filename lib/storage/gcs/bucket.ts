@@ -9,7 +9,6 @@
  */
 
 import { gunzipSync } from "node:zlib";
-import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import {
   asResource,
@@ -24,9 +23,11 @@ import {
   saysNoBucket,
 } from "./answers.ts";
 import type { Counters } from "./counters.ts";
-import { crc32cText } from "./crc32c.ts";
+import { crc32cText } from "../../crc32c.ts";
 import type { Gate } from "./gate.ts";
 import { type Stored, storedOf } from "./metadata.ts";
+import { multipart } from "./multipart.ts";
+import { pathOf } from "./path.ts";
 import { Requests, type Untold } from "./requests.ts";
 import type { Answer, Request, Transport } from "./transport.ts";
 
@@ -301,27 +302,13 @@ export class Bucket {
       customTime,
       metadata,
     };
+    const path = `${this.#upload}&name=${encodeURIComponent(object)}&ifGenerationMatch=${replaces}`;
     // The token is random, so no content holds this boundary.
-    const boundary = `kvs-${token}`;
-    const head = bytesOf(
-      `--${boundary}\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(resource)}\r\n` +
-        `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`,
-    );
-    const tail = bytesOf(`\r\n--${boundary}--\r\n`);
-    // One part: each part of a `Blob` costs as much as half a request.
-    const body = new Uint8Array(head.length + content.length + tail.length);
-    body.set(head);
-    body.set(content, head.length);
-    body.set(tail, head.length + content.length);
-    const request: Request = {
-      method: "POST",
-      path: `${this.#upload}&name=${encodeURIComponent(object)}&ifGenerationMatch=${replaces}`,
-      contentType: `multipart/related; boundary=${boundary}`,
-      body,
-    };
+    const { request, content: copy } = multipart(path, resource, content.length, `kvs-${token}`);
+    copy.set(content);
     return {
       send: (until) => this.#insert(request, until, checksum),
-      content: body.subarray(head.length, head.length + content.length),
+      content: copy,
     };
   }
 
@@ -397,13 +384,4 @@ function storedOfResource({ generation, size, metadata }: Resource): Stored {
 
 function notCloudStorage(): Refused {
   return new Refused("The answer is not Cloud Storage's: it has no generation");
-}
-
-/**
- * A name in the XML API's path, where slashes are not encoded, unless somebody on the way might take
- * its `.` and `..` away.
- */
-function pathOf(object: string): string {
-  const path = encodeURIComponent(object);
-  return /(^|\/)\.\.?(\/|$)/.test(object) ? path : path.replaceAll("%2F", "/");
 }

@@ -35,6 +35,7 @@ import { Counts, usualInterval } from "./counts.ts";
 import { Counters } from "./counters.ts";
 import { Credentials } from "../google_credentials.ts";
 import { Deadlines } from "./deadlines.ts";
+import { endpointOf, isBucketName } from "./endpoint.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
 import { Hints, nothing, type State } from "./hints.ts";
@@ -80,9 +81,8 @@ const greatestHint = 1024;
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
   const { bucket, prefix = "kvs/", timeout = usualTimeout } = options;
-  const emulator = Deno.env.get("STORAGE_EMULATOR_HOST") || undefined;
-  const endpoint = options.endpoint ?? emulatorAddress(emulator);
-  if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
+  const endpoint = endpointOf(options.endpoint);
+  if (!isBucketName(bucket)) {
     throw new ExitError(`--bucket takes the name of a bucket, not '${bucket}'`, Exit.usage);
   }
   if (!isPrefix(prefix)) {
@@ -91,25 +91,14 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
       Exit.usage,
     );
   }
-  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/*$/.test(endpoint)) {
-    throw new ExitError(
-      `${
-        options.endpoint === undefined ? "STORAGE_EMULATOR_HOST" : "--gcs-endpoint"
-      } takes an address such as http://127.0.0.1:4443, not '${endpoint}'`,
-      Exit.usage,
-    );
-  }
   const counters = new Counters();
   const deadlines = new Deadlines();
   let transport: Transport | undefined;
   try {
-    const credentials = needsCredentials(endpoint)
-      ? await Credentials.find(options.log)
-      : undefined;
-    const address = (endpoint ?? "https://storage.googleapis.com").replace(/\/+$/, "");
+    const credentials = endpoint.takesCredentials ? await Credentials.find(options.log) : undefined;
     // Three tries fit into the time that a command has.
     transport = new Transport(
-      address,
+      endpoint.address,
       timeout / 3,
       credentials,
       deadlines,
@@ -125,20 +114,6 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
     if (error instanceof StoreError) throw new ExitError(error.message, Exit.unavailable);
     throw error;
   }
-}
-
-/** The address in `STORAGE_EMULATOR_HOST`, which Google's clients take with and without `http://`. */
-function emulatorAddress(host: string | undefined): string | undefined {
-  return host === undefined || /^https?:\/\//.test(host) ? host : `http://${host}`;
-}
-
-/**
- * Google's own address takes credentials, and so does any other over TLS. In clear they are sent only
- * where somebody says which: an emulator on this machine need not have them.
- */
-function needsCredentials(endpoint: string | undefined): boolean {
-  return endpoint === undefined || endpoint.startsWith("https:") ||
-    Deno.env.has("GOOGLE_APPLICATION_CREDENTIALS");
 }
 
 function isPrefix(prefix: string): boolean {

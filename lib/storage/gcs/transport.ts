@@ -27,7 +27,7 @@ const proxyNames = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 const tooLate = "no answer came in time";
 
 /** What a request does, by its method. */
-const operations = { GET: "read", POST: "write", DELETE: "delete" } as const;
+const operations = { GET: "read", POST: "write", PUT: "write", DELETE: "delete" } as const;
 
 /** An answer with its whole body. */
 export interface Answer {
@@ -39,13 +39,15 @@ export interface Answer {
 
 /** A request. */
 export interface Request {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Path and query, after the endpoint, in ASCII. */
   readonly path: string;
   readonly contentType?: string;
   readonly body?: Uint8Array;
   /** More headers, by their names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long it may take once it is under way, in milliseconds, where not as long as the others. */
+  readonly attempt?: number;
 }
 
 /** No whole answer came. */
@@ -115,7 +117,7 @@ export class Transport {
     if (gate !== undefined && !gate.tryEnter()) await gate.enter(until);
     try {
       const now = performance.now();
-      const late = Math.min(now + this.attempt, until);
+      const late = Math.min(now + (request.attempt ?? this.attempt), until);
       if (late <= now) throw new Unanswered("silent", false, tooLate);
       const { header, answer } = await this.#once(request, late);
       if (answer.status !== 401 || header === undefined) return answer;
@@ -138,7 +140,7 @@ export class Transport {
     { method, path, contentType, body, headers: more }: Request,
     late: number,
   ): Promise<{ readonly header: string | undefined; readonly answer: Answer }> {
-    if (this.#closed) throw new StoreError("The bucket store is closed");
+    if (this.#closed) throw new StoreError("The bucket is closed");
     const exchange = new Exchange();
     const deadline = this.deadlines.set(late, () => exchange.giveUp());
     try {

@@ -149,33 +149,26 @@ export class Owner {
   async #run(): Promise<void> {
     const { bell } = this.#options;
     while (!this.#isClosing) {
-      if (this.#serveAll()) {
-        // Timers, files and other clients of this thread have their turn, and workers ask on meanwhile.
-        await new Promise((resolve) => setImmediate(resolve));
-        continue;
-      }
-      const sleeping = bell.sleep(this.#hasMore);
-      if (sleeping !== undefined) await sleeping;
+      this.#serveAll();
+      // Timers, files and other clients of this thread have their turn, whether it sleeps or not.
+      await (bell.sleep(this.#hasMore) ?? new Promise((resolve) => setImmediate(resolve)));
     }
   }
 
   readonly #hasMore = (): boolean =>
     this.#isClosing || this.#channels.some(({ incoming }) => incoming.hasMore);
 
-  /** Takes what has come; whether there was any. */
-  #serveAll(): boolean {
-    let some = false;
+  /** Takes what has come. */
+  #serveAll(): void {
     for (const channel of this.#channels) {
       const { incoming } = channel;
       for (let i = 0; i < FRAMES_A_TURN; i++) {
         const frame = incoming.take();
         if (frame === undefined) break;
-        some = true;
         this.#serve(channel, frame);
       }
       incoming.release();
     }
-    return some;
   }
 
   #serve(channel: Channel, frame: Frame): void {

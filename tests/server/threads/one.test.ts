@@ -81,6 +81,9 @@ Deno.test("threads: eight connections are all served, however they are spread", 
       );
     }
   }));
+  const spread = await ask(conns[0]!, "stats threads\r\n", "END\r\n");
+  const counts = [...spread.matchAll(/:connections (\d+)\r\n/g)].map(([, count]) => Number(count));
+  assertEquals([counts.length, counts.reduce((sum, count) => sum + count)], [4, 8]);
   close(conns);
 });
 

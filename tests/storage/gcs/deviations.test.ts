@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { gzipSync } from "node:zlib";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { ExitError, StoreError } from "../../../lib/errors.ts";
-import { crc32c, crc32cText } from "../../../lib/storage/gcs/crc32c.ts";
+import { crc32c, crc32cText } from "../../../lib/crc32c.ts";
 import { itemOf } from "../contract.ts";
 import * as commands from "./commands.ts";
 import { crc32c as plainCrc32c } from "./emulator/crc32c.ts";

@@ -12,11 +12,13 @@ import type { Clock } from "../../../lib/clock.ts";
 import { openGcsStore } from "../../../lib/storage/gcs/mod.ts";
 import type { Store } from "../../../lib/storage/contract.ts";
 
-const bucket = Deno.env.get("KVS_TEST_BUCKET");
-const endpoint = Deno.env.get("KVS_TEST_GCS_ENDPOINT");
+/** The bucket's name, where there is one. */
+export const realBucket = Deno.env.get("KVS_TEST_BUCKET");
+/** Another endpoint than Google's, where one is meant. */
+export const realEndpoint = Deno.env.get("KVS_TEST_GCS_ENDPOINT");
 
 /** Why tests on a real bucket are skipped, if they are. */
-export const noRealBucket = bucket ? undefined : "KVS_TEST_BUCKET names none";
+export const noRealBucket = realBucket ? undefined : "KVS_TEST_BUCKET names none";
 
 /** A part of the bucket, emptied at its end. */
 export class RealPlace implements AsyncDisposable {
@@ -25,19 +27,30 @@ export class RealPlace implements AsyncDisposable {
   /** Opens a store; with a name in a place of its own. */
   open(clock: Clock, name = ""): Promise<Store> {
     const prefix = this.#prefix + name;
-    return openGcsStore({ bucket: bucket!, endpoint, prefix, clock, log: console.error });
+    return openGcsStore({
+      bucket: realBucket!,
+      endpoint: realEndpoint,
+      prefix,
+      clock,
+      log: console.error,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const storage = new Storage({
-      projectId: "kvs",
-      apiEndpoint: endpoint,
-      // As the store has it: in clear, credentials go only where somebody says which.
-      useAuthWithCustomEndpoint: !endpoint?.startsWith("http:") ||
-        Deno.env.has("GOOGLE_APPLICATION_CREDENTIALS"),
-      // What was written a moment ago is deleted a second later.
-      retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
-    });
-    await storage.bucket(bucket!).deleteFiles({ prefix: this.#prefix, force: true });
+    await emptyRealBucket(this.#prefix);
   }
+}
+
+/** Deletes all below a prefix. */
+export async function emptyRealBucket(prefix: string): Promise<void> {
+  const storage = new Storage({
+    projectId: "kvs",
+    apiEndpoint: realEndpoint,
+    // As the store has it: in clear, credentials go only where somebody says which.
+    useAuthWithCustomEndpoint: !realEndpoint?.startsWith("http:") ||
+      Deno.env.has("GOOGLE_APPLICATION_CREDENTIALS"),
+    // What was written a moment ago is deleted a second later.
+    retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
+  });
+  await storage.bucket(realBucket!).deleteFiles({ prefix, force: true });
 }

@@ -53,6 +53,10 @@
       ["Compaction a second", bytes, { read: "read", moved: "copied", freed: "given back" }],
       ["Compaction under way for", seconds, { compactingFor: "so far" }],
     ],
+    Copies: [
+      ["Copied a second", bytes, { copied: "sent" }],
+      ["Copies late by", seconds, { copyLag: "oldest change that is in none" }],
+    ],
     "Requests to the store": [
       ["Requests a second", count, { requests: "requests", retries: "retries" }],
       ["In flight", count, { inFlight: "requests" }],

@@ -13,6 +13,9 @@ import { FORMAT, isRead } from "../log/segment.ts";
 /** The manifest's file name. */
 export const MANIFEST = "MANIFEST";
 
+/** The name of the file that a directory has as long as not all of it is restored from copies. */
+export const RESTORING = "RESTORING";
+
 /** How far the sequence jumps where acknowledged uniques may have been lost. */
 export const SEQUENCE_GAP = 2 ** 30;
 

@@ -134,6 +134,8 @@ export class Log {
   #pendingTombstones = 0;
   #pendingTombstoneSegment = 0;
   #pendingData = false;
+  /** What {@linkcode marked} was when everything was written. */
+  #markedWritten: number;
   #full = false;
   #previous = 0;
   #previousLength = 0;
@@ -147,7 +149,7 @@ export class Log {
     this.sequence = this.writtenSequence = this.#pendingSequence = start.sequence;
     this.#next = start.next;
     this.#end = start.end;
-    this.dataEnd = this.marked = start.end;
+    this.dataEnd = this.marked = this.#markedWritten = start.end;
     const last = start.segments.at(-1);
     if (last !== undefined) {
       this.#previous = last.id;
@@ -353,6 +355,7 @@ export class Log {
     }
     if (this.#pendingData) this.dataEnd = active.base + active.length;
     this.#pendingData = false;
+    this.#markedWritten = this.marked;
     pending.clear();
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
@@ -395,6 +398,7 @@ export class Log {
     this.#hint.length = this.#hintWritten;
     this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     this.#pendingData = false;
+    this.marked = this.#markedWritten;
     this.onLost(error);
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {

@@ -34,6 +34,9 @@ export interface SyncEvents {
 export class Syncer {
   /** The position up to which the log is on the medium. */
   synced: number;
+  /** Where the last sync that succeeded has ended, and when it began, in milliseconds since 1970. */
+  reached: number;
+  reachedAt = 0;
   /** Syncs so far, and how long the last one took, in milliseconds. */
   count = 0;
   lastMilliseconds = 0;
@@ -65,7 +68,7 @@ export class Syncer {
     this.#log = log;
     this.#events = events;
 
-    this.synced = log.written;
+    this.synced = this.reached = log.written;
   }
 
   /** Whether a sync is under way. */
@@ -126,6 +129,7 @@ export class Syncer {
         const sealed = segments.filter((segment) => segment.sealed);
         this.#events.begins(target);
         const began = performance.now();
+        const beganAt = Date.now();
         try {
           if (log.namesUnsynced) {
             log.namesUnsynced = false;
@@ -150,7 +154,8 @@ export class Syncer {
         }
         log.unsynced.splice(0, sealed.length);
         assert(target >= this.synced, "what is on the medium stays there");
-        this.synced = target;
+        this.synced = this.reached = target;
+        this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;
         this.lastEnd = Date.now();

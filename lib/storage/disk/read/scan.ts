@@ -104,7 +104,8 @@ export async function* scanLog(
       segment.unhold();
     }
     if (unreadable > 0) {
-      throw new StoreError(`${unreadable} damaged records are missing from the list`);
+      const records = unreadable === 1 ? "record is" : "records are";
+      throw new StoreError(`${unreadable} damaged ${records} missing from the list`);
     }
   } finally {
     placements.watchers.delete(watcher);

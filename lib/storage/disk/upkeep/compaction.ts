@@ -5,8 +5,8 @@
  * @module
  */
 
-import { assert, messageOf, type StoreError } from "../../../errors.ts";
-import type { Files } from "../fs/files.ts";
+import { assert, messageOf, OutOfSpaceError, type StoreError } from "../../../errors.ts";
+import { type Files, isNoRoom } from "../fs/files.ts";
 import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
@@ -454,14 +454,37 @@ export class Compactor {
     );
   }
 
-  async #remove(segments: readonly Segment[]): Promise<void> {
-    const { files, log, placements, syncer, unlist } = this.#options;
+  /** Makes the log do without segments. */
+  async #unlist(segments: readonly Segment[]): Promise<void> {
+    const { log, syncer, unlist } = this.#options;
     await syncer.until(log.written);
     // From here on what was synced must not be taken for a torn end: what it replaces is gone.
     log.markerDue = syncer.synced;
     log.mark();
     log.writeOut();
     await unlist(segments);
+  }
+
+  async #removeHints(segments: readonly Segment[]): Promise<void> {
+    const { files, log } = this.#options;
+    for (const segment of segments) {
+      await files.removeLater(segment.hintPath);
+      log.total -= segment.hintBytes;
+      log.hintTotal -= segment.hintBytes;
+      segment.hintBytes = 0;
+    }
+  }
+
+  async #remove(segments: readonly Segment[]): Promise<void> {
+    const { files, log, placements } = this.#options;
+    try {
+      await this.#unlist(segments);
+    } catch (error) {
+      if (!(error instanceof OutOfSpaceError || isNoRoom(error))) throw error;
+      // Not even a line of the manifest has room: what a start can do without makes some.
+      await this.#removeHints(segments);
+      await this.#unlist(segments);
+    }
     for (const segment of segments) {
       log.segments.splice(log.segments.indexOf(segment), 1);
       placements.slots[segment.slot] = undefined;

@@ -6,7 +6,7 @@
  */
 
 import { Exit, ExitError, messageOf } from "../../../errors.ts";
-import { decodeManifest, MANIFEST, type Manifest } from "../format/manifest.ts";
+import { decodeManifest, MANIFEST, type Manifest, RESTORING } from "../format/manifest.ts";
 import { codeOf, type DataFile, type Files, readFully, readWhole } from "../fs/files.ts";
 import { cannotOpen } from "../fs/lock.ts";
 import { decodeSegmentHeader, FORMAT, SEGMENT_HEADER, type SegmentHeader } from "../log/segment.ts";
@@ -19,6 +19,7 @@ import { decodeSegmentHeader, FORMAT, SEGMENT_HEADER, type SegmentHeader } from 
 export function readManifest(files: Files, directory: string): Manifest | "missing" | "damaged" {
   let bytes: Uint8Array;
   try {
+    assertRestored(directory, files.list(directory));
     bytes = readWhole(files, `${directory}/${MANIFEST}`);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return "missing";
@@ -28,6 +29,22 @@ export function readManifest(files: Files, directory: string): Manifest | "missi
   if (manifest === undefined) return "damaged";
   if (!("hashKey" in manifest)) throw otherFormat(directory, manifest.format);
   return manifest;
+}
+
+/**
+ * Refuses a directory of which a part is still in its copies, whatever else looks whole in it.
+ *
+ * @param names what is in it
+ * @throws {ExitError} 65
+ */
+export function assertRestored(directory: string, names: readonly string[]): void {
+  if (!names.includes(RESTORING)) return;
+  throw cannotOpen(
+    directory,
+    "it holds an unfinished restore; 'kvs-server restore' with the same --from goes on with it, and so " +
+      "does --restore-if-empty",
+    Exit.data,
+  );
 }
 
 /**

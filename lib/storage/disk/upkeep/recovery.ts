@@ -32,14 +32,12 @@ import {
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
-import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { noteRecord } from "./hint_of.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
 import { wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
-
-/** Uniques below this that a client sets move the sequence behind them. */
-export const FOLLOWED_CAS = 1n << 52n;
 
 /** What a start needs. */
 export interface RecoveryOptions {
@@ -73,6 +71,7 @@ export interface Recovered {
 /** Reads a directory's manifest; makes a new one in an empty directory. */
 export async function openManifest(files: Files, directory: string): Promise<Manifest> {
   const names = files.list(directory);
+  assertRestored(directory, names);
   if (!names.includes(MANIFEST)) {
     if (names.some((name) => segmentOfName(name) !== undefined)) {
       throw untrusted(directory, `it has segments and no ${MANIFEST}`);
@@ -281,23 +280,7 @@ class Recovery {
     const { record } = reader;
     let step = reader.advance();
     for (; step === Step.record; step = reader.advance()) {
-      const { kind, size, sequence } = record;
-      if (sequence > segment.sequence) segment.sequence = sequence;
-      if (kind === Kind.item || kind === Kind.tombstone || kind === Kind.amendment) {
-        hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
-        hint.add(kind, hash.a, hash.b, hash.c, reader.offset, size);
-        if (kind === Kind.tombstone) {
-          segment.tombstones += size;
-          segment.tombstoneSegment = Math.max(segment.tombstoneSegment, record.segment);
-        } else {
-          if (kind === Kind.item && record.time !== 0) segment.expiry.add(record.time, size);
-          if (record.cas < FOLLOWED_CAS && record.cas > segment.sequence) {
-            segment.sequence = Number(record.cas);
-          }
-        }
-      } else {
-        hint.add(kind, 0, 0, 0, reader.offset, size);
-      }
+      noteRecord(record, reader.offset, hint, segment, hash);
     }
     return { hint, good: reader.offset };
   }

@@ -6,8 +6,16 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { conditionNotMet, invalid, noSuchObject, objectRateLimit } from "./errors.ts";
+import {
+  conditionNotMet,
+  held,
+  invalid,
+  noSuchObject,
+  objectRateLimit,
+  retained,
+} from "./errors.ts";
 import { crc32c } from "./crc32c.ts";
+import { Uploads } from "./uploads.ts";
 
 /** What a client may set beside the content. */
 export interface ObjectFields {
@@ -18,6 +26,8 @@ export interface ObjectFields {
   contentLanguage?: string;
   storageClass?: string;
   customTime?: string;
+  /** Nobody deletes or replaces it while this is set. */
+  temporaryHold?: boolean;
   metadata?: Record<string, string>;
 }
 
@@ -31,9 +41,9 @@ export interface StoredObject extends ObjectFields {
   updated: string;
 }
 
-/** `ifGenerationMatch` and its relatives; decimal texts, as they came. */
+/** `generation`, `ifGenerationMatch` and its relatives; decimal texts, as they came. */
 export interface Preconditions {
-  /** Not a condition but the one that is meant: another is not there, for no older one is kept. */
+  /** Which version of the object is meant; the live one without it. */
   readonly generation?: string;
   readonly generationMatch?: string;
   readonly generationNotMatch?: string;
@@ -62,6 +72,13 @@ export class Bucket {
   readonly #objects = new Map<string, StoredObject>();
   readonly #mutated = new Map<string, number>();
   readonly #generations = new Set<string>();
+  /** Versions that were deleted or replaced while `versioning` was on, oldest first. */
+  readonly #noncurrent = new Map<string, StoredObject[]>();
+  readonly uploads: Uploads = new Uploads(this);
+  /** Whether what is deleted or replaced is kept as a noncurrent version. */
+  versioning = false;
+  /** How old an object must be before it may be deleted or replaced, in milliseconds. */
+  retention = 0;
   #sorted: string[] | undefined;
   /** Whether an insert's own checksum is not looked at. */
   ignoresChecksums = false;
@@ -80,10 +97,26 @@ export class Bucket {
     return this.#objects.get(name)?.generation ?? "0";
   }
 
-  /** The live object, if the preconditions allow it to be seen; `"unchanged"` is a 304. */
+  /** The versions of an object that are not live any more, oldest first. */
+  noncurrent(name: string): readonly StoredObject[] {
+    return this.#noncurrent.get(name) ?? [];
+  }
+
+  /** Throws unless an insert under these conditions would be taken now. */
+  checkConditions(name: string, conditions: Preconditions): void {
+    checkName(name);
+    this.#check(this.#objects.get(name), conditions);
+  }
+
+  /** An object, if the preconditions allow it to be seen; `"unchanged"` is a 304. */
   get(name: string, conditions: Preconditions): StoredObject | "unchanged" {
     checkName(name);
-    const object = this.#meant(name, conditions);
+    const { generation } = conditions;
+    const live = this.#objects.get(name);
+    const object = generation === undefined || generation === live?.generation
+      ? live
+      : this.noncurrent(name).find((version) => version.generation === generation);
+    if (object === undefined) throw noSuchObject(this.name, name);
     if (
       conditions.generationNotMatch === object.generation ||
       conditions.metagenerationNotMatch === String(object.metageneration)
@@ -114,6 +147,7 @@ export class Bucket {
     const before = this.#objects.get(name);
     this.#check(before, conditions);
     this.#pace(name);
+    if (before !== undefined) this.#retire(before);
     const now = new Date().toISOString();
     const object: StoredObject = {
       ...fields,
@@ -151,13 +185,33 @@ export class Bucket {
     return object;
   }
 
-  /** Deletes the live object. */
+  /** Deletes the live object; with a generation that version, and for good. */
   delete(name: string, conditions: Preconditions): void {
     const object = this.get(name, conditions);
     if (object === "unchanged") throw conditionNotMet();
     this.#pace(name);
-    this.#objects.delete(name);
-    this.#sorted = undefined;
+    if (conditions.generation === undefined) this.#retire(object);
+    else this.#release(object);
+    if (object === this.#objects.get(name)) {
+      this.#objects.delete(name);
+      this.#sorted = undefined;
+    } else {
+      const versions = this.noncurrent(name).filter((version) => version !== object);
+      this.#noncurrent.set(name, versions);
+    }
+  }
+
+  /** A live version gives way: it is kept where there are versions, else it must not be retained. */
+  #retire(object: StoredObject): void {
+    if (!this.versioning) return this.#release(object);
+    this.#noncurrent.set(object.name, [...this.noncurrent(object.name), object]);
+  }
+
+  /** Throws where a version may not go for good. */
+  #release({ name, created, temporaryHold }: StoredObject): void {
+    if (temporaryHold) throw held(this.name, name);
+    const until = Date.parse(created) + this.retention;
+    if (Date.now() < until) throw retained(this.name, name, new Date(until).toISOString());
   }
 
   /** Lists in the order of the names' UTF-8 bytes. */
@@ -193,14 +247,6 @@ export class Bucket {
       last = common ?? name;
     }
     return { objects, prefixes };
-  }
-
-  #meant(name: string, { generation }: Preconditions): StoredObject {
-    const object = this.#objects.get(name);
-    if (object === undefined || (generation ?? object.generation) !== object.generation) {
-      throw noSuchObject(this.name, generation === undefined ? name : `${name}#${generation}`);
-    }
-    return object;
   }
 
   #check(object: StoredObject | undefined, conditions: Preconditions): void {

@@ -1,46 +1,8 @@
 /** The emulator is as strict as the service; what it is held to is the service's documentation. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ask, insert, objects } from "./ask.ts";
 import { Emulator } from "./mod.ts";
-
-/**
- * An answer whose body is JSON, or text where it is not. The request's body is a `Blob`, which `fetch`
- * does not send again by itself.
- */
-async function ask(
-  emulator: Emulator,
-  method: string,
-  path: string,
-  { body, headers }: { body?: BodyInit; headers?: Record<string, string> } = {},
-) {
-  const blob = method === "GET" || method === "HEAD" ? undefined : await new Response(body).blob();
-  const response = await fetch(emulator.endpoint + path, { method, body: blob, headers });
-  const text = await response.text();
-  let json;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  return { status: response.status, headers: response.headers, text, json };
-}
-
-/** A multipart insert. */
-function insert(
-  emulator: Emulator,
-  name: string,
-  content: string,
-  { query = "", resource = {} }: { query?: string; resource?: Record<string, unknown> } = {},
-) {
-  const body = `--b\r\nContent-Type: application/json\r\n\r\n${
-    JSON.stringify({ name, ...resource })
-  }\r\n--b\r\nContent-Type: text/plain\r\n\r\n${content}\r\n--b--\r\n`;
-  const path = `/upload/storage/v1/b/bucket/o?uploadType=multipart${query}`;
-  const headers = { "content-type": "multipart/related; boundary=b" };
-  return ask(emulator, "POST", path, { body, headers });
-}
-
-const objects = "/storage/v1/b/bucket/o";
 
 Deno.test("emulator: a multipart insert is read through both APIs", async () => {
   await using emulator = await Emulator.start();
@@ -176,23 +138,6 @@ Deno.test("emulator: a listing has prefixes, pages, and the order of UTF-8", asy
   }
   const fields = await list("maxResults=1&fields=items(name,size)");
   assertEquals(fields, { items: [{ name: "a", size: "1" }] });
-});
-
-Deno.test("emulator: a resumable upload comes in parts", async () => {
-  await using emulator = await Emulator.start();
-  const start = await ask(emulator, "POST", "/upload/storage/v1/b/bucket/o?uploadType=resumable", {
-    body: JSON.stringify({ name: "big" }),
-  });
-  const path = new URL(start.headers.get("location")!);
-  const put = (body: string, range: string) =>
-    ask(emulator, "PUT", path.pathname + path.search, {
-      body,
-      headers: { "content-range": range },
-    });
-  assertEquals((await put("hello ", "bytes 0-5/*")).status, 308);
-  assertEquals((await put("", "bytes */*")).headers.get("range"), "bytes=0-5");
-  assertEquals((await put("world", "bytes 6-10/11")).json.size, "11");
-  assertEquals((await ask(emulator, "GET", "/bucket/big")).text, "hello world");
 });
 
 Deno.test("emulator: one object takes one mutation in the interval, others are not concerned", async () => {

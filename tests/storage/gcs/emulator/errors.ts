@@ -9,6 +9,7 @@ import type { HttpResponse } from "./http.ts";
 
 /** A request that the service refuses. */
 export class Refusal extends Error {
+  /** @param plain whether the message is all that is said, as text. */
   constructor(
     readonly status: number,
     /** The JSON API's `reason`. */
@@ -17,6 +18,7 @@ export class Refusal extends Error {
     readonly code: string,
     message: string,
     readonly location?: string,
+    readonly plain = false,
   ) {
     super(message);
   }
@@ -24,6 +26,13 @@ export class Refusal extends Error {
   /** As the JSON API answers it. */
   json(): HttpResponse {
     const { status: code, message, reason } = this;
+    if (this.plain) {
+      return {
+        status: code,
+        headers: { "content-type": "text/plain; charset=utf-8" },
+        body: message,
+      };
+    }
     const detail: Record<string, string> = { message, domain: domains[reason] ?? "global", reason };
     if (this.location !== undefined) {
       detail.locationType = "header";
@@ -90,6 +99,46 @@ export function bucketRateLimit(bucket: string): Refusal {
     "SlowDown",
     `The bucket ${bucket} exceeded the rate limit for requests. Please reduce your request rate. ` +
       "See https://cloud.google.com/storage/docs/gcs429.",
+  );
+}
+
+/** The session of a resumable upload is over, or was never begun. */
+export function sessionGone(): Refusal {
+  return new Refusal(404, "notFound", "NoSuchUpload", "Upload session not found.", undefined, true);
+}
+
+/** A part of a resumable upload begins behind what has come of it; said in text, as the service does. */
+export function offsetTooLarge(from: number, kept: number): Refusal {
+  return new Refusal(
+    503,
+    "backendError",
+    "InternalError",
+    `Invalid request.  According to the Content-Range header, the upload offset is ${from} byte(s), ` +
+      `which exceeds already uploaded size of ${kept} byte(s).`,
+    undefined,
+    true,
+  );
+}
+
+/** cloud.google.com/storage/docs/bucket-lock */
+export function retained(bucket: string, name: string, until: string): Refusal {
+  return new Refusal(
+    403,
+    "retentionPolicyNotMet",
+    "RetentionPolicyNotMet",
+    `Object '${bucket}/${name}' is subject to bucket's retention policy or object retention and ` +
+      `cannot be deleted or overwritten until ${until}`,
+  );
+}
+
+/** cloud.google.com/storage/docs/object-holds */
+export function held(bucket: string, name: string): Refusal {
+  return new Refusal(
+    403,
+    "objectUnderActiveHold",
+    "ObjectUnderActiveHold",
+    `Object '${bucket}/${name}' is under active Temporary hold and cannot be deleted, overwritten ` +
+      "or archived until hold is removed.",
   );
 }
 

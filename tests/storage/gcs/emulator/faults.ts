@@ -4,8 +4,11 @@
  * @module
  */
 
-/** What a request does, as faults and counters name it. */
-export type Operation = "get" | "insert" | "patch" | "delete" | "list" | "other";
+/**
+ * What a request does, as faults and counters name it. An `upload` is what belongs to a resumable
+ * upload that an `insert` has begun: its parts, and questions how far it is.
+ */
+export type Operation = "get" | "insert" | "upload" | "patch" | "delete" | "list" | "other";
 
 /** One fault. Plain data, so that the control endpoint takes it as JSON. */
 export interface Fault {
@@ -20,7 +23,7 @@ export interface Fault {
   /**
    * What happens: an HTTP status as the answer, the connection reset, closed without an answer, cut
    * off in the middle of the answer, or silent; or a byte of the content changed on its way, to the
-   * service with an insert, from it with a read.
+   * service with an insert or upload, from it with a read.
    */
   readonly what: number | "reset" | "close" | "cut" | "stall" | "change";
   /** With an HTTP status: the value of the header `Retry-After`. */
@@ -32,6 +35,11 @@ export interface Fault {
    * that was delayed on the wire.
    */
   readonly late?: number;
+  /**
+   * Of a part of a resumable upload: how many of its bytes the service keeps before that happens, a
+   * multiple of 256 KiB.
+   */
+  readonly kept?: number;
 }
 
 /** The faults that are set, in the order in which they are tried. */

@@ -37,6 +37,7 @@ export type HttpHandler = (
 
 const reasons: Record<number, string> = {
   200: "OK",
+  201: "Created",
   204: "No Content",
   206: "Partial Content",
   304: "Not Modified",
@@ -45,9 +46,11 @@ const reasons: Record<number, string> = {
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
+  410: "Gone",
   412: "Precondition Failed",
   416: "Requested Range Not Satisfiable",
   429: "Too Many Requests",
+  499: "Client Closed Request",
   503: "Service Unavailable",
 };
 
@@ -99,11 +102,18 @@ export class HttpServer {
 
 class Connection {
   #received: Buffer = Buffer.alloc(0);
+  /** What has come behind that. */
+  #more: Buffer[] = [];
+  #moreLength = 0;
+  /** How many bytes the next request takes at least: fewer are not looked at. */
+  #wanted = 0;
   #busy = false;
 
   constructor(readonly socket: net.Socket, readonly handler: HttpHandler) {
     socket.on("data", (chunk: Buffer) => {
-      this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+      this.#more.push(chunk);
+      this.#moreLength += chunk.length;
+      if (this.#received.length + this.#moreLength < this.#wanted) return;
       void this.#serve();
     });
   }
@@ -126,6 +136,15 @@ class Connection {
 
   /** The next request that is complete in what has come. */
   #next(): HttpRequest | undefined {
+    if (this.#moreLength > 0) {
+      const [only, ...others] = this.#more;
+      this.#received = this.#received.length === 0 && others.length === 0
+        ? only
+        : Buffer.concat([this.#received, ...this.#more]);
+      this.#more = [];
+      this.#moreLength = 0;
+    }
+    this.#wanted = 0;
     const received = this.#received;
     const end = received.indexOf("\r\n\r\n");
     if (end === -1) return undefined;
@@ -148,6 +167,7 @@ class Connection {
       if (headers.get("expect") === "100-continue") {
         this.socket.write("HTTP/1.1 100 Continue\r\n\r\n");
       }
+      this.#wanted = start + length;
       return undefined;
     }
     this.#received = received.subarray(start + length);

@@ -28,18 +28,6 @@ export interface JsonRequest {
   readonly query: URLSearchParams;
 }
 
-/** A resumable upload that has begun. */
-interface Session {
-  readonly bucket: Bucket;
-  readonly name: string;
-  readonly fields: ObjectFields;
-  readonly conditions: Preconditions;
-  readonly parts: Uint8Array[];
-  received: number;
-}
-
-const sessions = new Map<string, Session>();
-
 /** `GET /b/BUCKET` and `/b/BUCKET/storageLayout`. */
 export function getBucket({ bucket, query }: JsonRequest): HttpResponse {
   return answer({
@@ -146,22 +134,17 @@ export function insertObject(request: JsonRequest): HttpResponse {
     }
     case "resumable": {
       const metadata = readJson(http.body);
-      const id = crypto.randomUUID();
-      sessions.set(id, {
-        bucket,
+      const id = bucket.uploads.start({
         name: String(metadata.name ?? query.get("name") ?? ""),
         fields: fieldsOf({
           contentType: http.headers.get("x-upload-content-type"),
           ...metadata,
         }) as ObjectFields,
         conditions,
-        parts: [],
-        received: 0,
+        checksum: metadata.crc32c,
       });
-      const path = http.target.split("?")[0];
-      const location = `http://${
-        http.headers.get("host")
-      }${path}?uploadType=resumable&upload_id=${id}`;
+      // The session's address has all that its start was asked with.
+      const location = `http://${http.headers.get("host")}${http.target}&upload_id=${id}`;
       return { status: 200, headers: { location, "x-guploader-uploadid": id } };
     }
     default:
@@ -171,26 +154,18 @@ export function insertObject(request: JsonRequest): HttpResponse {
 
 /** `PUT` to a resumable upload: the next part, or with `bytes *` a question how far it is. */
 export function resumeUpload(request: JsonRequest): HttpResponse {
-  const { http, query } = request;
+  const { http, bucket, query } = request;
   const id = query.get("upload_id") ?? "";
-  const session = sessions.get(id);
-  if (session === undefined) throw invalid("Unable to continue the upload: no such session.");
-  const range = http.headers.get("content-range");
-  const [, from, to, total] =
-    /^bytes (?:(\d+)-(\d+|\*)|\*)\/(\d+|\*)$/.exec(range ?? "bytes 0-*/*") ?? [];
-  if (from !== undefined && Number(from) === session.received) {
-    session.parts.push(http.body.slice());
-    session.received += http.body.length;
-  }
-  // A part up to `*` of `*` is the rest: the request's end is the upload's.
-  if (total === "*" ? to !== "*" : Number(total) > session.received) {
-    if (session.received === 0) return { status: 308 };
-    return { status: 308, headers: { range: `bytes=0-${session.received - 1}` } };
-  }
-  sessions.delete(id);
-  const { bucket, name, fields, conditions, parts } = session;
-  const object = bucket.insert(name, Buffer.concat(parts), fields, conditions);
-  return answer(resourceOf(request, object), query);
+  const progress = bucket.uploads.put(id, http.headers.get("content-range"), http.body);
+  if ("object" in progress) return answer(resourceOf(request, progress.object), query);
+  if (progress.kept === 0) return { status: 308 };
+  return { status: 308, headers: { range: `bytes=0-${progress.kept - 1}` } };
+}
+
+/** `DELETE` of a resumable upload: it is given up. */
+export function cancelUpload({ bucket, query }: JsonRequest): HttpResponse {
+  bucket.uploads.cancel(query.get("upload_id") ?? "");
+  return { status: 499 };
 }
 
 /** `PATCH /b/BUCKET/o/OBJECT`. */
@@ -230,6 +205,7 @@ const writable = [
   "contentLanguage",
   "storageClass",
   "customTime",
+  "temporaryHold",
   "metadata",
 ] as const;
 

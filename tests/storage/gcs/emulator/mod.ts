@@ -63,6 +63,7 @@ export class Emulator implements AsyncDisposable {
   readonly counts: Record<Operation, number> = {
     get: 0,
     insert: 0,
+    upload: 0,
     patch: 0,
     delete: 0,
     list: 0,
@@ -171,16 +172,10 @@ export class Emulator implements AsyncDisposable {
   }
 
   #fail(request: HttpRequest, route: Route, fault: Fault): HttpResponse | Breakage {
-    if (fault.what === "change") {
-      if (route.operation !== "insert") {
-        const response = this.#answer(request, route);
-        return { ...response, body: changed(response.body as Uint8Array) };
-      }
-      // The last byte of the content, which the end of the multipart body follows.
-      const { body } = request;
-      const end = Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf("\r\n--");
-      const sent = { ...request, body: changed(body, end - 1) };
-      return this.#answer(sent, this.#route(sent));
+    if (fault.what === "change") return this.#change(request, route);
+    if (fault.kept && route.operation === "upload") {
+      const sent = firstOf(request, fault.kept);
+      this.#answer(sent, this.#route(sent));
     }
     const response = fault.after ? this.#answer(request, route) : undefined;
     if (fault.late !== undefined) setTimeout(() => this.#answer(request, route), fault.late);
@@ -192,6 +187,27 @@ export class Emulator implements AsyncDisposable {
     const said = route.xml ? refusal.xml() : refusal.json();
     if (fault.retryAfter === undefined) return said;
     return { ...said, headers: { ...said.headers, "retry-after": fault.retryAfter } };
+  }
+
+  /** Answers with a byte changed on its way: of the request where it writes, else of the answer. */
+  #change(request: HttpRequest, route: Route): HttpResponse {
+    const { body } = request;
+    let at: number;
+    switch (route.operation) {
+      case "insert":
+        // The last byte of the content, which the end of the multipart body follows.
+        at = Buffer.from(body.buffer, body.byteOffset, body.length).lastIndexOf("\r\n--") - 1;
+        break;
+      case "upload":
+        at = body.length >> 1;
+        break;
+      default: {
+        const response = this.#answer(request, route);
+        return { ...response, body: changed(response.body as Uint8Array) };
+      }
+    }
+    const sent = { ...request, body: changed(body, at) };
+    return this.#answer(sent, this.#route(sent));
   }
 
   #route(request: HttpRequest): Route {
@@ -222,12 +238,11 @@ export class Emulator implements AsyncDisposable {
       act: (bucket) => action({ http: request, bucket, name, query }),
     });
     if (way?.endsWith("/upload")) {
-      const resumes = method === "PUT";
-      return route(
-        "insert",
-        "storage.objects.create",
-        resumes ? json.resumeUpload : json.insertObject,
-      );
+      // Who knows the session's address needs no other credentials.
+      if (query.has("upload_id") && method !== "POST") {
+        return route("upload", "", method === "PUT" ? json.resumeUpload : json.cancelUpload);
+      }
+      return route("insert", "storage.objects.create", json.insertObject);
     }
     if (name !== undefined) {
       switch (method) {
@@ -280,6 +295,18 @@ export class Emulator implements AsyncDisposable {
         return { status: 404 };
     }
   }
+}
+
+/** A part of a resumable upload that was cut off behind so many bytes. */
+function firstOf(request: HttpRequest, bytes: number): HttpRequest {
+  const [, from] = /^bytes (\d+)-/.exec(request.headers.get("content-range") ?? "") ?? [];
+  if (from === undefined) return request;
+  const range = `bytes ${from}-${Number(from) + bytes - 1}/*`;
+  return {
+    ...request,
+    headers: new Map(request.headers).set("content-range", range),
+    body: request.body.subarray(0, bytes),
+  };
 }
 
 function xmlRoute(request: HttpRequest, path: string): Route {

@@ -26,11 +26,15 @@ function makeTables(): Int32Array {
 /** The words below are the machine's own, lowest byte first; on another machine bytes are taken. */
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** The checksum as an unsigned number of 32 bits. */
-export function crc32c(bytes: Uint8Array): number {
+/**
+ * The checksum as an unsigned number of 32 bits.
+ *
+ * @param before the checksum of the bytes before these, where there are some
+ */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const t = tables;
   const { length } = bytes;
-  let sum = -1;
+  let sum = ~before;
   let at = 0;
   const start = isLittleEndian ? Math.min(length, -bytes.byteOffset & 3) : length;
   while (at < start) sum = t[(sum ^ bytes[at++]) & 255] ^ sum >>> 8;
@@ -57,6 +61,18 @@ export function crc32c(bytes: Uint8Array): number {
 
 /** The checksum as Cloud Storage writes it: four bytes, the highest first, in base64. */
 export function crc32cText(bytes: Uint8Array): string {
-  const sum = crc32c(bytes);
+  return textOfCrc32c(crc32c(bytes));
+}
+
+/** A checksum as Cloud Storage writes it. */
+export function textOfCrc32c(sum: number): string {
   return btoa(String.fromCharCode(sum >>> 24, sum >>> 16 & 255, sum >>> 8 & 255, sum & 255));
+}
+
+/** The checksum that Cloud Storage writes so; `undefined` where the text is none. */
+export function crc32cOfText(text: string): number | undefined {
+  if (!/^[\w+/]{6}==$/.test(text)) return undefined;
+  let sum = 0;
+  for (const byte of atob(text)) sum = sum << 8 | byte.charCodeAt(0);
+  return sum >>> 0;
 }

@@ -1,0 +1,142 @@
+/**
+ * What is read of copies in a bucket. Contents go through the XML API, whose answer carries content,
+ * generation and checksum in one.
+ *
+ * @module
+ */
+
+import { crc32c, crc32cOfText, textOfCrc32c } from "../crc32c.ts";
+import { checksumOf, headerOf, jsonOf, type Resource } from "../storage/gcs/answers.ts";
+import type { Answer, Request } from "../storage/gcs/transport.ts";
+import type { BucketPlace } from "./bucket_place.ts";
+import { type BucketRequests, partAttempt } from "./bucket_requests.ts";
+import { type Destination, DestinationError, type Entry, MissingError } from "./destination.ts";
+
+/** Reads a prefix of a bucket. */
+export class BucketReader implements Pick<Destination, "read" | "stream" | "list"> {
+  /** @param part bytes that are read in one request at most. */
+  constructor(
+    readonly place: BucketPlace,
+    readonly requests: BucketRequests,
+    readonly part: number,
+  ) {}
+
+  async read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined> {
+    const request: Request = {
+      method: "GET",
+      path: this.place.contentPath(name),
+      attempt: partAttempt,
+    };
+    const { answer } = await this.requests.ask(request, (answer) => this.#damage(answer));
+    if (answer.status === 404) return this.requests.missing(answer);
+    if (answer.status !== 200) throw this.requests.refused(answer);
+    return { bytes: answer.body, generation: generationOf(answer) };
+  }
+
+  async *stream(name: string, from = 0): AsyncGenerator<Uint8Array> {
+    let generation: string | undefined;
+    for (let at = from;;) {
+      const last = at + this.part - 1;
+      const headers: Record<string, string> = { range: `bytes=${at}-${last}` };
+      if (generation !== undefined) headers["x-goog-if-generation-match"] = generation;
+      const { answer } = await this.requests.ask(
+        { method: "GET", path: this.place.contentPath(name), headers, attempt: partAttempt },
+        (answer) => answer.status === 206 ? this.#gap(answer, at) : this.#damage(answer),
+      );
+      const { status, body } = answer;
+      if (status === 416) return;
+      if (status === 404) {
+        this.requests.missing(answer);
+        throw new MissingError(name, this.place.url);
+      }
+      if (status === 412) {
+        throw new DestinationError(
+          `'${this.place.shown(name)}' has changed while it was read`,
+          true,
+        );
+      }
+      // Who does not know of ranges sends all there is.
+      if (status === 200) return yield body.subarray(at);
+      if (status !== 206) throw this.requests.refused(answer);
+      generation = generationOf(answer);
+      at += body.length;
+      const isLast = at >= lengthOf(answer);
+      yield body;
+      if (isLast) return;
+    }
+  }
+
+  async *list(prefix: string, after?: string): AsyncGenerator<Entry> {
+    const query = new URLSearchParams({
+      prefix: this.place.prefix + prefix,
+      maxResults: "1000",
+      fields: "nextPageToken,items(name,size,generation,crc32c)",
+    });
+    if (after !== undefined) query.set("startOffset", this.place.prefix + after);
+    for (;;) {
+      const { answer } = await this.requests.ask(
+        { method: "GET", path: `${this.place.objects}?${query}` },
+        (answer) =>
+          answer.status === 200 && jsonOf(answer) === undefined
+            ? this.requests.unreadable()
+            : undefined,
+      );
+      if (answer.status !== 200) throw this.requests.refused(answer);
+      const { items = [], nextPageToken } = jsonOf(answer) as Listing;
+      for (const item of items) {
+        const name = item.name.slice(this.place.prefix.length);
+        // The place where a listing starts is a part of it.
+        if (name !== after) yield entryOf(name, item);
+      }
+      if (!nextPageToken) return;
+      query.set("pageToken", nextPageToken);
+    }
+  }
+
+  /** What is wrong with a whole content, by its checksum. */
+  #damage(answer: Answer): string | undefined {
+    const checksum = checksumOf(answer);
+    if (answer.status !== 200 || checksum === undefined) return undefined;
+    if (checksum === textOfCrc32c(crc32c(answer.body))) return undefined;
+    this.requests.counters.damaged++;
+    return "the content does not have its checksum";
+  }
+
+  /** What is wrong with a part of a content that is to begin at a this.place. */
+  #gap(answer: Answer, at: number): string | undefined {
+    const [, first, last] = rangeOf(answer) ?? [];
+    const isRight = Number(first) === at && Number(last) - at + 1 === answer.body.length;
+    return isRight && answer.body.length > 0 ? undefined : this.requests.unreadable();
+  }
+}
+
+interface Listing {
+  readonly nextPageToken?: string;
+  readonly items?: Resource[];
+}
+
+function entryOf(name: string, { size, generation, crc32c }: Resource): Entry {
+  const sum = crc32cOfText(crc32c ?? "");
+  const entry = { name, size: Number(size ?? 0), generation: String(generation) };
+  return sum === undefined ? entry : { ...entry, crc32c: sum };
+}
+
+function generationOf(answer: Answer): string {
+  const generation = headerOf(answer, "x-goog-generation");
+  if (generation === undefined) throw notCloudStorage();
+  return generation;
+}
+
+/** First, last and length of an answer's `Content-Range`. */
+function rangeOf(answer: Answer): RegExpExecArray | null {
+  return /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headerOf(answer, "content-range") ?? "");
+}
+
+/** Of the whole content, in bytes. */
+function lengthOf(answer: Answer): number {
+  return Number(rangeOf(answer)![3]);
+}
+
+function notCloudStorage(): DestinationError {
+  return new DestinationError("The answer is not Cloud Storage's: it has no generation", false);
+}

@@ -1,0 +1,428 @@
+/**
+ * Copies a directory, moment after moment. FORMAT.md, "Order of a round".
+ *
+ * @module
+ */
+
+import { equalBytes } from "../bytes.ts";
+import { crc32c } from "../crc32c.ts";
+import { messageOf } from "../errors.ts";
+import { codeOf, type DataFile, type Files } from "../storage/disk/fs/files.ts";
+import { segmentName } from "../storage/disk/log/segment.ts";
+import { checksumOf } from "../storage/disk/read/segment_reader.ts";
+import type { Moment } from "../storage/moment.ts";
+import type { CopyClock } from "./copy_clock.ts";
+import { type Destination, DestinationError, type Source } from "./destination.ts";
+import type { Place } from "./head.ts";
+import { type CopyManifest, encodeManifest, nameOfManifest } from "./manifest.ts";
+import { nameOfNumber, readManifest } from "./moments.ts";
+import { pieceName } from "./names.ts";
+import { nextPiece } from "./plan.ts";
+import { Shelf } from "./shelf.ts";
+import { FileSource, OtherBytesError, sourceOf, sumsOf } from "./source.ts";
+import type { Own, Tenure } from "./tenure.ts";
+
+/** Sealed segments that are sent concurrently. */
+const UPLOADS = 4;
+/** Files that are opened ahead, so that they stay readable. */
+const OPEN_AHEAD = 64;
+/** Reads between two looks at what compaction has removed. */
+const READS_A_LOOK = 16;
+
+/** Something that a copy cannot be made of, in a sentence. */
+export class CopyError extends Error {
+  override readonly name = "CopyError";
+}
+
+/** The moment that is copied has lost files, or holds too many that compaction has removed. */
+class MomentGone extends Error {}
+
+/** What a copier needs. */
+export interface CopierOptions {
+  readonly destination: Destination;
+  readonly files: Files;
+  readonly directory: string;
+  readonly clock: CopyClock;
+  /** What of the directory is to be copied now. */
+  readonly moment: (whole: boolean) => Promise<Moment>;
+  /** Bytes of removed segments that a copy may hold. */
+  readonly held: number;
+  /** Told when something was sent. */
+  readonly sent?: () => void;
+}
+
+/** What a round has come to. */
+export interface Round {
+  readonly moment: Moment;
+  /** The manifest that counts from now on; `undefined` where nothing had changed. */
+  readonly manifest: CopyManifest | undefined;
+}
+
+/** Copies one directory to one destination, whose head it has. */
+export class Copier {
+  /** Bytes that were sent, and pieces and manifests. */
+  sentBytes = 0;
+  sentObjects = 0;
+  /** Bytes of removed segments that are held. */
+  heldBytes = 0;
+
+  readonly #options: CopierOptions;
+  readonly #tenure: Tenure;
+  readonly #shelf: Shelf;
+  #hashKey: Uint8Array | undefined;
+  /** The time of the last manifest, and the greatest number that was given to one. */
+  #time: number;
+  #number: number;
+  /** What the last moment had that is copied. */
+  #copied: { position: number; segments: string } | undefined;
+  /** Whether the last manifest that was created does not count yet. */
+  #pending: CopyManifest | undefined;
+  /** As {@linkcode segmentsOf} has them, what the manifest had that was there at the beginning. */
+  readonly #found: string;
+
+  private constructor(options: CopierOptions, tenure: Tenure, last: CopyManifest | undefined) {
+    this.#options = options;
+    this.#tenure = tenure;
+    this.#shelf = new Shelf(last);
+    this.#hashKey = last?.hashKey;
+    this.#time = last?.time ?? 0;
+    this.#number = tenure.lastNumber;
+    // A directory that was restored to an earlier moment has yet to say so.
+    this.#found = last === undefined || tenure.head.base !== undefined
+      ? ""
+      : JSON.stringify(last.segments.map(({ id, length, crc }) => [id, length, crc]));
+  }
+
+  /** Begins where the last manifest that counts has ended. */
+  static async begin(options: CopierOptions, tenure: Tenure): Promise<Copier> {
+    const { destination } = options;
+    const { head, lastNumber } = tenure;
+    let last: CopyManifest | undefined;
+    if (lastNumber > 0) {
+      const name = await nameOfNumber(destination, head, lastNumber);
+      last = name === undefined ? undefined : await readManifest(destination, name);
+    }
+    return new Copier(options, tenure, last);
+  }
+
+  /**
+   * Copies what has changed.
+   *
+   * @param whole whether everything that is acknowledged is synced first
+   * @throws {DestinationError} if the destination cannot be reached
+   * @throws {CopyError} if a segment is damaged
+   * @throws {FencedError} if another has the head now
+   */
+  async round(whole = false): Promise<Round> {
+    await this.#settlePending();
+    for (;;) {
+      const moment = await this.#options.moment(whole);
+      if (this.#isCopied(moment)) return { moment, manifest: undefined };
+      try {
+        const manifest = await this.#copy(moment);
+        this.#copied = { position: moment.position, segments: idsOf(moment) };
+        return { moment, manifest };
+      } catch (error) {
+        if (!(error instanceof MomentGone)) throw error;
+      }
+    }
+  }
+
+  #isCopied(moment: Moment): boolean {
+    const copied = this.#copied;
+    if (copied === undefined) return JSON.stringify(moment.segments) === this.#found;
+    return moment.position <= copied.position && idsOf(moment) === copied.segments;
+  }
+
+  async #copy(moment: Moment): Promise<CopyManifest> {
+    const shelf = this.#shelf;
+    if (this.#hashKey !== undefined && !equalBytes(this.#hashKey, moment.hashKey)) {
+      shelf.keepOnly(new Set());
+    }
+    this.#hashKey = moment.hashKey;
+    const work = new Work(this.#options, moment, (bytes) => this.heldBytes = bytes);
+    try {
+      const missing = moment.segments.filter((segment) => !this.#isThere(segment));
+      const sealed = missing.filter(([, , crc]) => crc !== undefined);
+      const open = missing.filter(([, , crc]) => crc === undefined);
+      for (const [id] of [...open, ...sealed].slice(0, OPEN_AHEAD)) work.file(id);
+      const queue = sealed[Symbol.iterator]();
+      // One that fails ends the others: none is left under way.
+      let failed = false;
+      const lanes = Array.from({ length: UPLOADS }, async () => {
+        for (const segment of queue) {
+          if (failed) return;
+          try {
+            await this.#send(work, segment);
+          } catch (error) {
+            failed = true;
+            throw error;
+          }
+        }
+      });
+      for (const settled of await Promise.allSettled(lanes)) {
+        if (settled.status === "rejected") throw settled.reason;
+      }
+      for (const segment of open) await this.#send(work, segment);
+    } finally {
+      work.close();
+    }
+    shelf.keepOnly(new Set(moment.segments.map(([id]) => id)));
+    return await this.#list(moment);
+  }
+
+  /** Whether all of a segment is there, in few enough pieces. */
+  #isThere([id, length, crc]: Moment["segments"][number]): boolean {
+    const shelved = this.#shelf.get(id);
+    if (shelved === undefined) return false;
+    const isOther = shelved.length > length ||
+      shelved.length === length && crc !== undefined && shelved.crc !== crc;
+    if (isOther) {
+      // Of another directory that went on from the same moment.
+      this.#shelf.drop(id);
+      return false;
+    }
+    if (shelved.length < length || !shelved.isOwn && crc === undefined) return false;
+    const lengths = shelved.pieces.map(({ length }) => length);
+    return nextPiece(lengths, length, crc !== undefined).from === length;
+  }
+
+  async #send(work: Work, segment: Moment["segments"][number]): Promise<void> {
+    const [id, , crc] = segment;
+    const shelf = this.#shelf;
+    const shelved = shelf.get(id);
+    if (shelved !== undefined && !shelved.isOwn && crc === undefined) {
+      const sum = await checksumOf(work.file(id), shelved.length, () => work.look());
+      if (sum === shelved.crc) shelf.own(id);
+      else shelf.drop(id);
+    }
+    try {
+      return await this.#sendRest(work, segment, true);
+    } catch (error) {
+      if (!(error instanceof OtherBytesError) || shelf.get(id) === undefined) {
+        throw asCopy(error, id);
+      }
+    }
+    // Perhaps what is there is another directory's, or what is here was damaged since.
+    if (shelf.get(id)!.isOwn) {
+      return await this.#sendRest(work, segment, false).catch((error) => {
+        throw asCopy(error, id);
+      });
+    }
+    shelf.drop(id);
+    await this.#sendRest(work, segment, true).catch((error) => {
+      throw asCopy(error, id);
+    });
+  }
+
+  /**
+   * Sends what is missing of a segment.
+   *
+   * @param merges whether parts that are there may become one with it
+   * @throws {OtherBytesError} if the file is not what was written
+   */
+  async #sendRest(
+    work: Work,
+    [id, to, crc]: Moment["segments"][number],
+    merges: boolean,
+  ): Promise<void> {
+    const { destination } = this.#options;
+    const shelf = this.#shelf;
+    const shelved = shelf.get(id);
+    const pieces = shelved?.pieces ?? [];
+    const there = shelved?.length ?? 0;
+    const { kept, from } = merges
+      ? nextPiece(pieces.map(({ length }) => length), to, crc !== undefined)
+      : { kept: pieces.length, from: there };
+    if (from === to) return;
+    const file = work.file(id);
+    const look = () => work.look();
+    const sums = await sumsOf(file, { from, to }, pieces.slice(kept), shelved?.crc ?? 0, look);
+    if (crc !== undefined && sums.crc !== crc) {
+      throw new OtherBytesError("it has another checksum than was counted when it was written");
+    }
+    const { epoch } = this.#tenure.head;
+    const piece = { epoch, segment: id, from, length: to - from, crc32c: sums.crc32c };
+    await this.#create(destination, pieceName(piece), new FileSource(file, piece, look));
+    shelf.put(id, kept, piece, sums.crc);
+  }
+
+  async #create(destination: Destination, name: string, source: Source): Promise<void> {
+    const created = await destination.create(name, source);
+    if (created === "exists") return await assertSame(destination, name, source);
+    this.sentBytes += source.length;
+    this.sentObjects++;
+    this.#options.sent?.();
+  }
+
+  /** Creates the manifest of a moment whose pieces are there, and lets it count. */
+  async #list(moment: Moment): Promise<CopyManifest> {
+    const { destination } = this.#options;
+    const { head } = this.#tenure;
+    const { disk, hashKey, sequence, items, segments } = moment;
+    const manifest: CopyManifest = {
+      number: ++this.#number,
+      epoch: head.epoch,
+      time: Math.max(this.#time, moment.time),
+      ...{ disk, hashKey, items },
+      sequence: Math.max(head.sequence, sequence),
+      segments: this.#shelf.segments(segments.map(([id]) => id)),
+      dropped: this.#shelf.spare(),
+    };
+    await this.#create(destination, nameOfManifest(manifest), sourceOf(encodeManifest(manifest)));
+    this.#time = manifest.time;
+    this.#pending = manifest;
+    await this.#settlePending();
+    return manifest;
+  }
+
+  /** Lets the manifest count that was created last. */
+  async #settlePending(): Promise<void> {
+    const manifest = this.#pending;
+    if (manifest === undefined) return;
+    const { number, time, sequence, dropped } = manifest;
+    const place = placeOf(manifest);
+    await this.#tenure.replace({ last: { number, time }, sequence, place, base: undefined });
+    this.#pending = undefined;
+    this.#shelf.dropped(dropped);
+  }
+}
+
+/** The files of one moment, while it is copied. */
+class Work {
+  readonly #options: CopierOptions;
+  readonly #lengths: ReadonlyMap<number, number>;
+  readonly #open = new Map<number, DataFile>();
+  readonly #held: (bytes: number) => void;
+  #reads = 0;
+
+  constructor(options: CopierOptions, moment: Moment, held: (bytes: number) => void) {
+    this.#options = options;
+    this.#lengths = new Map(moment.segments.map(([id, length]) => [id, length]));
+    this.#held = held;
+  }
+
+  /** A segment's file, which is open until the end. @throws {MomentGone} if compaction has removed it */
+  file(id: number): DataFile {
+    const known = this.#open.get(id);
+    if (known !== undefined) return known;
+    const { files, directory } = this.#options;
+    try {
+      const file = files.open(`${directory}/${segmentName(id)}`, "read");
+      this.#open.set(id, file);
+      return file;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") throw new MomentGone();
+      throw error;
+    }
+  }
+
+  /** Looks now and then how much is held that compaction has removed. @throws {MomentGone} if too much */
+  look(): void {
+    if (++this.#reads % READS_A_LOOK !== 0) return;
+    const { files, directory, held } = this.#options;
+    const names = new Set(files.list(directory));
+    let bytes = 0;
+    for (const id of this.#open.keys()) {
+      if (!names.has(segmentName(id))) bytes += this.#lengths.get(id)!;
+    }
+    this.#held(bytes);
+    if (bytes > held) throw new MomentGone();
+  }
+
+  close(): void {
+    for (const file of this.#open.values()) file.close();
+    this.#held(0);
+  }
+}
+
+/** Where a manifest's moment ends. */
+export function placeOf({ segments }: CopyManifest): Place | undefined {
+  const last = segments.at(-1);
+  return last && { segment: last.id, length: last.length, crc: last.crc };
+}
+
+/** Where a moment ends, with the checksum read from the file where it is not known. */
+export async function ownOfMoment(
+  files: Files,
+  directory: string,
+  { segments, sequence }: Moment,
+): Promise<Own> {
+  const last = segments.at(-1);
+  if (last === undefined) return { place: undefined, sequence };
+  const [segment, length, known] = last;
+  const crc = known ?? await sumOfFile(files, `${directory}/${segmentName(segment)}`, length);
+  return { place: { segment, length, crc }, sequence };
+}
+
+/**
+ * Why a moment is behind a place: words for a sentence; nothing where it has the place. A segment that
+ * compaction has removed since counts as one that has it.
+ */
+export async function behindPlace(
+  files: Files,
+  directory: string,
+  { segments }: Moment,
+  place: Place,
+): Promise<string | undefined> {
+  const newest = segments.at(-1)?.[0] ?? 0;
+  const own = segments.find(([id]) => id === place.segment);
+  if (own === undefined) {
+    return newest > place.segment
+      ? undefined
+      : `its newest segment is ${newest}, and segment ${place.segment} was copied`;
+  }
+  const [id, length] = own;
+  if (length < place.length) {
+    return `its segment ${id} has ${length} bytes, and ${place.length} were copied`;
+  }
+  try {
+    const sum = await sumOfFile(files, `${directory}/${segmentName(id)}`, place.length);
+    return sum === place.crc ? undefined : `its segment ${id} has other bytes than were copied`;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function sumOfFile(files: Files, path: string, length: number): Promise<number> {
+  const file = files.open(path, "read");
+  try {
+    return await checksumOf(file, length, () => {});
+  } finally {
+    file.close();
+  }
+}
+
+/** What is there under a name must be what would have been written. */
+async function assertSame(destination: Destination, name: string, source: Source): Promise<void> {
+  let length = 0;
+  let sum = 0;
+  for await (const entry of destination.list(name)) {
+    if (entry.name !== name) break;
+    length = entry.size;
+    sum = entry.crc32c ?? await sumOfObject(destination, name);
+  }
+  if (length === source.length && sum === source.crc32c) return;
+  throw new DestinationError(
+    `'${name}' in ${destination.url} has other bytes than its name says`,
+    false,
+  );
+}
+
+async function sumOfObject(destination: Destination, name: string): Promise<number> {
+  let sum = 0;
+  for await (const block of destination.stream(name)) sum = crc32c(block, sum);
+  return sum;
+}
+
+function asCopy(error: unknown, id: number): unknown {
+  if (!(error instanceof OtherBytesError)) return error;
+  return new CopyError(
+    `segment ${segmentName(id)} is damaged and is not copied: ${messageOf(error)}`,
+  );
+}
+
+function idsOf({ segments }: Moment): string {
+  return segments.map(([id]) => id).join();
+}

@@ -1,0 +1,121 @@
+/**
+ * A moment of a directory from outside, whether a server has it or not. FORMAT.md, "Copying from outside".
+ *
+ * @module
+ */
+
+import { MANIFEST } from "../storage/disk/format/manifest.ts";
+import { Kind, segmentSeed } from "../storage/disk/format/record.ts";
+import { codeOf, type DataFile, type Files } from "../storage/disk/fs/files.ts";
+import { FORMAT, segmentName, segmentOfName } from "../storage/disk/log/segment.ts";
+import { checksumOf, SegmentReader, Step } from "../storage/disk/read/segment_reader.ts";
+import { readManifest, readSegmentHeader, untrusted } from "../storage/disk/upkeep/directory.ts";
+import type { Moment } from "../storage/moment.ts";
+
+/** A segment of the tail, read as far as it is whole. */
+interface TailSegment {
+  readonly id: number;
+  readonly length: number;
+}
+
+/** How often it is begun again because compaction has removed a segment meanwhile. */
+const ATTEMPTS = 20;
+
+/**
+ * Reads what a directory has.
+ *
+ * @param isServed whether a server has it: then only what a sync marker speaks of counts of the tail
+ * @throws {ExitError} if the directory cannot be trusted
+ */
+export async function momentOfDirectory(
+  files: Files,
+  directory: string,
+  isServed: boolean,
+): Promise<Moment> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await read(files, directory, isServed);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function read(files: Files, directory: string, isServed: boolean): Promise<Moment> {
+  // The list is read before the tail: what compaction takes off it is in the tail, marked as synced.
+  const manifest = readManifest(files, directory);
+  if (typeof manifest === "string") throw untrusted(directory, `its ${MANIFEST} is ${manifest}`);
+  const time = Date.now();
+  const { hashKey, sequence, items, next } = manifest;
+  const tail: TailSegment[] = [];
+  const synced = { segment: 0, offset: 0 };
+  let before: TailSegment | undefined;
+  const ids = files.list(directory).map(segmentOfName)
+    .filter((id) => id !== undefined && id >= next).sort((a, b) => a! - b!) as number[];
+  for (const id of ids) {
+    const file = files.open(`${directory}/${segmentName(id)}`, "read");
+    try {
+      const header = readSegmentHeader(directory, file);
+      const follows = header?.id === id &&
+        (before === undefined
+          ? header.previous < next
+          : header.previous === before.id && header.previousLength === before.length);
+      if (!follows) break;
+      if (!isServed) await file.sync();
+      const length = await wholeLength(file, segmentSeed(hashKey, id), synced);
+      before = { id, length };
+      tail.push(before);
+    } finally {
+      file.close();
+    }
+  }
+  const counted = isServed ? upTo(tail, synced) : tail;
+  const segments: Array<readonly [number, number, number | undefined]> = [...manifest.segments];
+  for (const [i, { id, length }] of counted.entries()) {
+    const isSealed = !isServed || i < counted.length - 1;
+    segments.push([id, length, isSealed ? await sumOf(files, directory, id, length) : undefined]);
+  }
+  const position = segments.reduce((sum, [, length]) => sum + length, 0);
+  return { disk: FORMAT, hashKey, time, position, sequence, items, segments };
+}
+
+/** How long a segment is as far as its records are whole; notes the furthest place that is marked as synced. */
+async function wholeLength(
+  file: DataFile,
+  seed: number,
+  synced: { segment: number; offset: number },
+): Promise<number> {
+  const reader = new SegmentReader(file, seed, file.size());
+  for (;;) {
+    const step = reader.step();
+    if (step === Step.more) {
+      await reader.fillLater();
+      continue;
+    }
+    if (step !== Step.record) return reader.offset;
+    const { kind, segment, time } = reader.record;
+    if (kind !== Kind.marker) continue;
+    if (segment > synced.segment || segment === synced.segment && time > synced.offset) {
+      synced.segment = segment;
+      synced.offset = time;
+    }
+  }
+}
+
+function upTo(
+  tail: readonly TailSegment[],
+  synced: { readonly segment: number; readonly offset: number },
+): TailSegment[] {
+  return tail.filter(({ id }) => id <= synced.segment).map(({ id, length }) =>
+    id < synced.segment ? { id, length } : { id, length: Math.min(length, synced.offset) }
+  ).filter(({ length }) => length > 0);
+}
+
+async function sumOf(files: Files, directory: string, id: number, length: number): Promise<number> {
+  const file = files.open(`${directory}/${segmentName(id)}`, "read");
+  try {
+    return await checksumOf(file, length, () => {});
+  } finally {
+    file.close();
+  }
+}

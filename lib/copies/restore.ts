@@ -1,0 +1,339 @@
+/**
+ * From a destination to a directory that a server starts on. FORMAT.md, "Restore".
+ *
+ * @module
+ */
+
+import { Exit, ExitError } from "../errors.ts";
+import { RESTORING, writeManifest } from "../storage/disk/format/manifest.ts";
+import {
+  codeOf,
+  type Files,
+  removeIfThere,
+  replaceFile,
+  writeFully,
+} from "../storage/disk/fs/files.ts";
+import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
+import { checksumOf } from "../storage/disk/read/segment_reader.ts";
+import type { CopyClock } from "./copy_clock.ts";
+import { type Destination, MissingError } from "./destination.ts";
+import { currentNumber, type Head, RESTORE_GAP } from "./head.ts";
+import { readRestoring, writeIdentity, writeRestoring } from "./identity.ts";
+import { bytesOfManifest, type CopiedSegment, type CopyManifest } from "./manifest.ts";
+import { momentsOf, nameOfNumber, readManifest } from "./moments.ts";
+import { readBack } from "./read_back.ts";
+import { readHead } from "./tenure.ts";
+
+/**
+ * Sequence numbers a millisecond, since the last copy that is known: what was given out by a server that was
+ * restored meanwhile and has copied nothing.
+ */
+const NUMBERS_A_MILLISECOND = 2 ** 10;
+/** Segments that are read concurrently. */
+const LANES = 8;
+/** What a directory may have that is empty. */
+const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
+/** What a restore writes, and clears when it begins anew. */
+const RESTORED = /^(\d{10}\.(log|hint)|MANIFEST|.*\.new)$/;
+
+/** What is restored, and where. */
+export interface RestoreOptions {
+  readonly destination: Destination;
+  /** Where the head is: the destination, unless it is kept elsewhere. */
+  readonly place: Destination;
+  readonly files: Files;
+  readonly directory: string;
+  readonly clock: Pick<CopyClock, "now">;
+  /** Whether the head was taken for it, which has kept numbers for it. */
+  readonly isTaken?: boolean;
+  /** Told of progress in bytes. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** A moment that can be restored. */
+export interface Chosen {
+  readonly head: Head;
+  readonly manifest: CopyManifest;
+}
+
+/** What was restored. */
+export interface RestoreReport {
+  readonly manifest: CopyManifest;
+  readonly bytes: number;
+  /** Bytes of files that an interrupted restore had left whole. */
+  readonly kept: number;
+  readonly records: number;
+}
+
+/** Whether a directory has nothing, or nothing but an unfinished restore. */
+export function isRestorable(files: Files, directory: string): boolean {
+  let names: string[];
+  try {
+    names = files.list(directory);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return true;
+    throw error;
+  }
+  return names.includes(RESTORING) || names.every((name) => NOTHING.test(name));
+}
+
+/**
+ * Chooses the moment.
+ *
+ * @param at milliseconds since 1970: the newest moment that is not later; the newest of all unless given
+ * @throws {ExitError} if there is none
+ */
+export async function chooseMoment(
+  destination: Destination,
+  place: Destination,
+  at?: number,
+): Promise<Chosen> {
+  const found = await readHead(place);
+  if (found === undefined) throw noCopies(destination, place);
+  const { head } = found;
+  const name = at === undefined
+    ? await nameOfNumber(destination, head, currentNumber(head))
+    : await nameAt(destination, head, at);
+  const manifest = name === undefined ? undefined : await readManifest(destination, name);
+  if (manifest === undefined) {
+    throw new ExitError(`${destination.url} has no whole moment yet`, Exit.data);
+  }
+  return { head, manifest };
+}
+
+function noCopies(destination: Destination, place: Destination): ExitError {
+  const hint = destination === place ? "; where its head is elsewhere, --copy-head says where" : "";
+  return new ExitError(`${place.url} has no copies${hint}`, Exit.data);
+}
+
+async function nameAt(destination: Destination, head: Head, at: number): Promise<string> {
+  let chosen: string | undefined;
+  let oldest: number | undefined;
+  for await (const { name, time } of momentsOf(destination, head)) {
+    oldest ??= time;
+    if (time <= at) chosen = name;
+  }
+  if (chosen !== undefined) return chosen;
+  throw new ExitError(
+    oldest === undefined
+      ? `${destination.url} has no whole moment yet`
+      : `${destination.url} has no moment of ${timeText(at)} or before: the oldest is of ${
+        timeText(oldest)
+      }`,
+    Exit.data,
+  );
+}
+
+/**
+ * Restores a moment.
+ *
+ * @throws {ExitError} if the directory has something else, or the moment cannot be restored
+ * @throws {DestinationError} if the destination cannot be reached: the same restore goes on later
+ */
+export async function restoreMoment(
+  options: RestoreOptions,
+  { head, manifest }: Chosen,
+): Promise<RestoreReport> {
+  const { destination, files, directory } = options;
+  assertRestorable(options, manifest);
+  const sequence = sequenceAfter(options, { head, manifest });
+  if (!Number.isSafeInteger(sequence)) {
+    throw cannotRestore(options, "its cas uniques are so great that none are left after a restore");
+  }
+  const { number, epoch } = manifest;
+  const before = readRestoring(files, directory);
+  const goesOn = before?.url === destination.url && before.number === number &&
+    before.epoch === epoch;
+  if (!goesOn) {
+    await writeRestoring(files, directory, { url: destination.url, number, epoch });
+    clear(files, directory);
+  }
+  let read: ReadSegments;
+  try {
+    read = await readSegments(options, manifest, goesOn);
+  } catch (error) {
+    if (!(error instanceof MissingError)) throw error;
+    clear(files, directory);
+    await abandon(files, directory);
+    throw await goneError(options, manifest, error);
+  }
+  await files.syncDirectory(directory);
+  await writeManifest(files, directory, {
+    hashKey: manifest.hashKey,
+    clean: true,
+    sequence,
+    items: manifest.items,
+    next: (manifest.segments.at(-1)?.id ?? 0) + 1,
+    segments: manifest.segments.map(({ id, length, crc }) => [id, length, crc]),
+  });
+  return { manifest, bytes: bytesOfManifest(manifest), ...read };
+}
+
+/** Where the sequence of what is restored begins. */
+function sequenceAfter(
+  { clock, isTaken = false }: RestoreOptions,
+  { head, manifest }: Chosen,
+): number {
+  const known = Math.max(head.sequence, manifest.sequence);
+  if (isTaken) return known;
+  const since = Math.max(0, clock.now() - (head.last?.time ?? 0));
+  return known + RESTORE_GAP + since * NUMBERS_A_MILLISECOND;
+}
+
+/** Says where a directory was restored from, and that all of it is there. */
+export async function finishRestore(
+  { destination, files, directory }: RestoreOptions,
+  { head, manifest }: Chosen,
+): Promise<void> {
+  await writeIdentity(files, directory, destination.url, {
+    claims: [],
+    restored: { claim: head.claim, number: head.last?.number ?? 0, base: manifest.number },
+  });
+  await endRestoring(files, directory);
+}
+
+/** Says that all of a restore is there. */
+export async function endRestoring(files: Files, directory: string): Promise<void> {
+  removeIfThere(files, `${directory}/${RESTORING}`);
+  await files.syncDirectory(directory);
+}
+
+interface ReadSegments {
+  readonly kept: number;
+  readonly records: number;
+}
+
+async function readSegments(
+  options: RestoreOptions,
+  manifest: CopyManifest,
+  goesOn: boolean,
+): Promise<ReadSegments> {
+  const { destination, files, directory, progress } = options;
+  const total = bytesOfManifest(manifest);
+  const report = { kept: 0, records: 0 };
+  let done = 0;
+  const advance = (bytes: number) => progress?.(done += bytes, total);
+  const names = new Set(goesOn ? files.list(directory) : []);
+  const one = async (segment: CopiedSegment) => {
+    const { id, length, crc } = segment;
+    const path = `${directory}/${segmentName(id)}`;
+    if (names.has(segmentName(id))) {
+      if (await isWhole(files, path, length, crc)) {
+        report.kept += length;
+        return advance(length);
+      }
+      files.remove(path);
+    }
+    const file = files.open(path, "create");
+    let reached = 0;
+    try {
+      const { hint, records } = await readBack(
+        destination,
+        manifest.hashKey,
+        segment,
+        (bytes, at) => {
+          writeFully(file, bytes, at);
+          // What is read again has been counted.
+          advance(Math.max(0, at + bytes.length - reached));
+          reached = Math.max(reached, at + bytes.length);
+        },
+      );
+      await file.sync();
+      await replaceFile(files, hintPathOf(path), hint);
+      report.records += records;
+    } finally {
+      file.close();
+    }
+  };
+  await inLanes(manifest.segments, one);
+  return report;
+}
+
+/** Does something with each, some concurrently; after the first error no other is begun. */
+export async function inLanes<T>(
+  all: readonly T[],
+  one: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = all[Symbol.iterator]();
+  const errors: unknown[] = [];
+  await Promise.all(Array.from({ length: LANES }, async () => {
+    for (const item of queue) {
+      if (errors.length > 0) return;
+      try {
+        await one(item);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+  }));
+  if (errors.length > 0) throw errors[0];
+}
+
+async function isWhole(files: Files, path: string, length: number, crc: number): Promise<boolean> {
+  const file = files.open(path, "read");
+  try {
+    return file.size() === length && await checksumOf(file, length, () => {}) === crc;
+  } finally {
+    file.close();
+  }
+}
+
+function assertRestorable(options: RestoreOptions, { disk }: CopyManifest): void {
+  const { files, directory } = options;
+  files.makeDirectory(directory);
+  if (!isRestorable(files, directory)) throw cannotRestore(options, "the directory is not empty");
+  if (disk > FORMAT) {
+    throw cannotRestore(
+      options,
+      `the copies are of a directory of format ${disk}, and this version reads up to ${FORMAT}`,
+    );
+  }
+}
+
+function cannotRestore({ destination, directory }: RestoreOptions, why: string): ExitError {
+  return new ExitError(`Cannot restore ${destination.url} into '${directory}': ${why}`, Exit.data);
+}
+
+/** Why a piece is not there: retention has removed it, or nobody knows. */
+async function goneError(
+  options: RestoreOptions,
+  { number, epoch, time }: CopyManifest,
+  { missing }: MissingError,
+): Promise<ExitError> {
+  const { destination, place } = options;
+  const now = await readHead(place);
+  let oldest: number | undefined;
+  let isThere = false;
+  if (now !== undefined) {
+    for await (const moment of momentsOf(destination, now.head)) {
+      oldest ??= moment.time;
+      isThere ||= moment.number === number && moment.epoch === epoch;
+    }
+  }
+  return cannotRestore(
+    options,
+    isThere || oldest === undefined
+      ? `'${missing}' of the moment of ${timeText(time)} is not there`
+      : `retention has removed the moment of ${
+        timeText(time)
+      } meanwhile ('${missing}' is gone); the ` +
+        `oldest that can be restored is of ${timeText(oldest)}`,
+  );
+}
+
+/** Removes what a restore has written. */
+function clear(files: Files, directory: string): void {
+  for (const name of files.list(directory)) {
+    if (RESTORED.test(name)) removeIfThere(files, `${directory}/${name}`);
+  }
+}
+
+async function abandon(files: Files, directory: string): Promise<void> {
+  await files.syncDirectory(directory);
+  await endRestoring(files, directory);
+}
+
+/** A time as it can be given to `--at`. */
+export function timeText(time: number): string {
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,101 @@
+/**
+ * The thread that copies: an entry of its own, as it has one in each executable. Reading, checksums and
+ * TLS of copies take no time of the thread that has the store.
+ *
+ * @module
+ */
+
+/// <reference lib="webworker" />
+
+import { machineClock } from "../../copies/copy_clock.ts";
+import { Copying } from "../../copies/copying.ts";
+import type { Destination } from "../../copies/destination.ts";
+import { openDestination } from "../../copies/open.ts";
+import { restoreIfEmpty } from "../../copies/takeover.ts";
+import type { Tenure } from "../../copies/tenure.ts";
+import type { LogLevel } from "../../log_level.ts";
+import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { Line } from "../threads/line.ts";
+import type { CopyCalls, StoreCalls } from "./calls.ts";
+import { asExit } from "./errors.ts";
+import type { CopySettings } from "./settings.ts";
+
+const thread = globalThis as unknown as DedicatedWorkerGlobalScope;
+
+class CopyingThread implements CopyCalls {
+  #settings!: CopySettings;
+  #destination!: Destination;
+  #place!: Destination;
+  readonly #over = new AbortController();
+  #tenure: Tenure | undefined;
+  /** Keeps the head until copying begins. */
+  readonly #kept = new AbortController();
+  #copying: Copying | undefined;
+
+  async begin(settings: CopySettings): Promise<void> {
+    this.#settings = settings;
+    const { to, headAt, bandwidth, endpoint } = settings;
+    const { signal } = this.#over;
+    const log = (line: string) => this.#say(line);
+    try {
+      this.#destination = await openDestination(to, { signal, bandwidth, endpoint, log });
+      this.#place = headAt === undefined
+        ? this.#destination
+        : await openDestination(headAt, { signal, endpoint, log });
+    } catch (error) {
+      throw asExit(error);
+    }
+  }
+
+  async restore(): Promise<string | undefined> {
+    const { directory, by, lease } = this.#settings;
+    try {
+      const restored = await restoreIfEmpty({
+        ...{ destination: this.#destination, place: this.#place, directory, by, lease },
+        files: systemFiles,
+        clock: machineClock,
+        say: (line) => this.#say(line),
+        signal: this.#over.signal,
+      });
+      this.#tenure = restored?.tenure;
+      this.#tenure?.keep(this.#kept.signal);
+      return restored?.sentence;
+    } catch (error) {
+      throw asExit(error);
+    }
+  }
+
+  copy(): void {
+    const { directory, interval, retention, lease, held, by } = this.#settings;
+    this.#kept.abort();
+    this.#copying = new Copying({
+      ...{ destination: this.#destination, place: this.#place, directory },
+      ...{ interval, retention, lease, held, by },
+      files: systemFiles,
+      clock: machineClock,
+      moment: (whole) => line.call("moment", whole),
+      report: (report) => line.tell("report", report),
+      say: (text, isGood) => this.#say(text, isGood ? "notice" : "warning"),
+    }, this.#tenure);
+    this.#copying.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#copying?.stop();
+    await this.#copying?.ended();
+    this.#over.abort();
+    await this.#destination.close();
+    await this.#place.close();
+  }
+
+  #say(text: string, level: LogLevel = "notice"): void {
+    line.tell("say", { line: text, level });
+  }
+}
+
+const line = new Line<StoreCalls, CopyCalls>(
+  thread.postMessage.bind(thread),
+  new CopyingThread(),
+);
+
+thread.onmessage = ({ data }) => line.take(data);

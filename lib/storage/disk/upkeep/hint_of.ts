@@ -1,0 +1,39 @@
+/**
+ * A hint from a segment's records, for one that has none.
+ *
+ * @module
+ */
+
+import type { KeyHash } from "../../../key_hash.ts";
+import type { HintBuilder, Summary } from "../format/hint.ts";
+import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
+import type { ExpiryTimes } from "../log/segment.ts";
+
+/** Uniques below this that a client sets move the sequence behind them. */
+export const FOLLOWED_CAS = 1n << 52n;
+
+/** Adds the next record of a segment, which is at `offset`, to its hint and its figures. */
+export function noteRecord(
+  record: RecordReader,
+  offset: number,
+  hint: HintBuilder,
+  summary: Omit<Summary, "expiry"> & { readonly expiry: ExpiryTimes },
+  hash: KeyHash,
+): void {
+  const { kind, size, sequence } = record;
+  if (sequence > summary.sequence) summary.sequence = sequence;
+  if (kind !== Kind.item && kind !== Kind.tombstone && kind !== Kind.amendment) {
+    return hint.add(kind, 0, 0, 0, offset, size);
+  }
+  hash.of(record.bytes, record.at + RECORD_HEADER, record.keyLength);
+  hint.add(kind, hash.a, hash.b, hash.c, offset, size);
+  if (kind === Kind.tombstone) {
+    summary.tombstones += size;
+    summary.tombstoneSegment = Math.max(summary.tombstoneSegment, record.segment);
+    return;
+  }
+  if (kind === Kind.item && record.time !== 0) summary.expiry.add(record.time, size);
+  if (record.cas < FOLLOWED_CAS && record.cas > summary.sequence) {
+    summary.sequence = Number(record.cas);
+  }
+}
