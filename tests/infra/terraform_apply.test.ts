@@ -185,11 +185,17 @@ Deno.test({
   ignore: why !== undefined,
   async fn(test) {
     await using place = await Place.make();
+    /** What the disk store's machine was told first. */
+    let deployment = "";
 
     for (const [what, settings] of Object.entries(SETTINGS)) {
       await test.step(`${what} is made`, async () => {
         const { code, text, changes } = await place.apply(settings);
         assertEquals([code, text], [0, ""]);
+        deployment ||= changes.find(({ end }) =>
+          end === "create google_compute_instance kvs-server"
+        )
+          ?.values.metadata["kvs-deployment"];
         const sizes = changes.filter(({ end }) => end?.startsWith(`create ${GROUP}`))
           .map(({ values }) => [values.zone, values.target_size]);
         if (settings.server_count === "7") {
@@ -200,6 +206,18 @@ Deno.test({
         }
       });
     }
+
+    await test.step("a setting that is changed gives the machine other orders, which it follows", async () => {
+      const { code, text, changes } = await place.apply({ store: "disk", observe: "true" });
+      assertEquals([code, text], [0, ""]);
+      const updated = changes.filter(({ end }) =>
+        end?.startsWith("update google_compute_instance ")
+      );
+      const orders = updated.map(({ values }) => values.metadata["kvs-deployment"]);
+      assertEquals(orders.length, 2);
+      assertEquals(orders[0], orders[1]);
+      assert(orders[0] !== deployment, `${orders[0]} is the deployment of before`);
+    });
 
     const gcs = {
       store: "gcs",

@@ -49,8 +49,8 @@ resource "google_compute_instance_group_manager" "servers" {
   wait_for_instances        = true
   wait_for_instances_status = "UPDATED"
   timeouts {
-    create = "30m"
-    update = "30m"
+    create = "${25 + 5 * var.size}m"
+    update = "${25 + 5 * var.size}m"
   }
   # A load balancer lets go of a group only after it has another.
   lifecycle {
