@@ -199,6 +199,10 @@ Deno.test({
         const sizes = changes.filter(({ end }) => end?.startsWith(`create ${GROUP}`))
           .map(({ values }) => [values.zone, values.target_size]);
         if (settings.server_count === "7") {
+          const alerts = changes.filter(({ end }) =>
+            end?.startsWith("create google_monitoring_alert_policy")
+          );
+          assertEquals(alerts.length, 5);
           assertEquals(sizes, [["europe-west1-b", 3], ["europe-west1-c", 2], [
             "europe-west1-d",
             2,
