@@ -120,7 +120,6 @@ export class Copying {
     this.#awake.abort();
   }
 
-
   async #run(): Promise<void> {
     try {
       this.#tenure ??= await this.#take();
