@@ -1,8 +1,9 @@
 /**
- * The stores compared on this machine: the calls of the comparison that the project began with, and
- * concurrent clients; a report with charts.
+ * The stores compared on this machine: the calls of the comparison that the project began with,
+ * concurrent clients, and the aims that kvs sets itself; a report with charts.
  *
  *     deno task compare [--full] [--stores memory,everysec] [--bucket NAME] …
+ *     deno task compare --parts aims,upkeep [--before DIR] [--quick]
  *
  * @module
  */
@@ -14,6 +15,8 @@ import type { Values } from "../lib/cli/parse.ts";
 import { Exit, ExitError } from "../lib/errors.ts";
 import { GENERATOR_LIMIT } from "../lib/load/load.ts";
 import { Progress } from "../lib/load/progress.ts";
+import { measureAims } from "./aims/measure.ts";
+import { measureUpkeep } from "./aims/upkeep.ts";
 import { chartsOf, standalone } from "./charts.ts";
 import {
   type CallKind,
@@ -37,6 +40,7 @@ import { describeMachine } from "./machine.ts";
 import { ceilingText, limitTexts, othersText, pageOf } from "./page.ts";
 import { echoScript, startServer, watchOthers } from "./processes.ts";
 import {
+  aimTable,
   callTable,
   clientTable,
   csvOf,
@@ -44,11 +48,17 @@ import {
   rateText,
   type Table,
   textOf,
+  upkeepTable,
 } from "./tables.ts";
 
 const ids = Object.keys(CONTESTANTS) as ContestantId[];
+const PARTS = ["calls", "clients", "aims", "upkeep"] as const;
+const CALL_KINDS: readonly CallKind[] = ["set", "get", "set one key"];
+/** How many different keys the aims are measured with. */
+const AIM_KEYS = 10_000;
 
 const compareOptions = {
+  parts: list({ flags: "--parts", default: PARTS, help: "what is measured, of those" }),
   stores: list({ flags: "--stores", default: ids, help: "which, of those" }),
   calls: list({ flags: "--calls", default: ["100", "1000", "10000"], help: "on one connection" }),
   full: flag({ flags: "--full", help: "100,000 calls on one connection as well" }),
@@ -74,6 +84,38 @@ const compareOptions = {
     max: 1_000_000,
     default: 100,
     help: "bytes of a value",
+  }),
+  rounds: integer({
+    flags: "--rounds",
+    min: 1,
+    default: 3,
+    help: "aims: measurements of each server, a second each, in turn with the others",
+  }),
+  upkeepKeys: integer({
+    flags: "--upkeep-keys",
+    min: 1,
+    default: 10_000_000,
+    help: "upkeep: keys of the start; dump and restore have a tenth of them",
+  }),
+  upkeepSeconds: duration({
+    flags: "--upkeep-seconds",
+    min: 100,
+    default: 10_000,
+    help: "upkeep: how long sets go on while compaction follows",
+  }),
+  before: text({
+    flags: "--before",
+    value: "DIR",
+    help: "upkeep: another checkout of kvs, measured as well",
+  }),
+  memcached: list({
+    flags: "--memcached",
+    default: ["memcached"],
+    help: "aims: the program, or two of different versions",
+  }),
+  quick: flag({
+    flags: "--quick",
+    help: "aims and upkeep: one short round, and few keys, to see that all works",
   }),
   redisUrl: text({
     flags: "--redis-url",
@@ -104,6 +146,16 @@ const manual: Manual = {
   notes: `Stores: ${ids.join(", ")} (no, everysec and always are the disk's --fsync).`,
 };
 
+type StoresCompared = Pick<
+  Comparison,
+  "contestants" | "leftOut" | "calls" | "clients" | "ceiling" | "othersShare"
+>;
+
+const NO_STORES: StoresCompared = {
+  ...{ contestants: [], leftOut: [], calls: [], clients: [], ceiling: [] },
+  othersShare: 0,
+};
+
 if (import.meta.main) await runProgram("compare", manual, compareOptions, main);
 
 async function main(options: Values<typeof compareOptions>): Promise<number> {
@@ -119,12 +171,11 @@ async function compare(
   options: Values<typeof compareOptions>,
   command: string,
 ): Promise<Comparison> {
-  const { valueSize, limit, seconds } = options;
-  const stores = chosen("stores", options.stores, ids);
-  const counts = numbers("calls", [...options.calls, ...(options.full ? ["100000"] : [])]);
-  const clientCounts = numbers("clients", options.clients);
+  const parts = chosen("parts", options.parts, PARTS);
+  const plan = planOf(options);
   const machine = await describeMachine({
-    memcached: ["memcached", "-V"],
+    memcached: [options.memcached[0] ?? "memcached", "-V"],
+    ...(options.memcached.length > 1 ? { "other memcached": [options.memcached[1]!, "-V"] } : {}),
     redis: ["redis-server", "--version"],
   });
   const directory = await Deno.makeTempDir({ prefix: "kvs-compare-" });
@@ -132,6 +183,72 @@ async function compare(
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const progress = new Progress();
   stack.defer(() => progress.clear());
+  const kinds = parts.includes("calls") ? CALL_KINDS : [];
+  const clientCounts = parts.includes("clients") ? plan.clientCounts : [];
+  const compared = kinds.length + clientCounts.length === 0
+    ? NO_STORES
+    : await compareStores(options, { ...plan, kinds, clientCounts }, directory, progress);
+
+  const { valueSize, memcached } = options;
+  const { aims, leftOut } = parts.includes("aims")
+    ? await measureAims(
+      { directory, memcached, keys: AIM_KEYS, valueSize },
+      options.quick ? { rounds: 1, seconds: 0.3 } : { rounds: options.rounds, seconds: 1 },
+      progress,
+    )
+    : { aims: [], leftOut: [] };
+  const upkeep = parts.includes("upkeep")
+    ? await measureUpkeep({ directory, valueSize, ...upkeepOf(options) }, progress)
+    : [];
+  return {
+    ...{ machine, command, valueSize, aims, upkeep },
+    limit: options.limit / 1000,
+    ...compared,
+    leftOut: [...compared.leftOut, ...leftOut],
+    othersShare: Math.max(compared.othersShare, ...aims.map((aim) => aim.othersShare)),
+  };
+}
+
+/** What the numbers and names among the options say. */
+function planOf({ stores, calls, full, clients, before }: Values<typeof compareOptions>) {
+  if (before !== undefined && !exists(`${before}/server.ts`)) {
+    throw new ExitError(`--before takes a checkout of kvs, received '${before}'`, Exit.usage);
+  }
+  return {
+    stores: chosen("stores", stores, ids),
+    counts: numbers("calls", [...calls, ...(full ? ["100000"] : [])]),
+    clientCounts: numbers("clients", clients),
+  };
+}
+
+function upkeepOf({ quick, upkeepKeys, upkeepSeconds, before }: Values<typeof compareOptions>) {
+  return quick
+    ? { keys: 100_000, seconds: 1, before }
+    : { keys: upkeepKeys, seconds: upkeepSeconds / 1000, before };
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is measured of the stores. */
+interface StoresPlan extends ReturnType<typeof planOf> {
+  readonly kinds: readonly CallKind[];
+}
+
+async function compareStores(
+  options: Values<typeof compareOptions>,
+  { stores, counts, clientCounts, kinds }: StoresPlan,
+  directory: string,
+  progress: Progress,
+): Promise<StoresCompared> {
+  const { valueSize, limit, seconds } = options;
+  await using stack = new AsyncDisposableStack();
   const { contestants, leftOut, processes } = await startContestants(
     stores,
     options,
@@ -151,7 +268,7 @@ async function compare(
   // Store after store within a number of calls, so that what else the machine does hits all alike.
   const calls: CallRow[] = [];
   for (const count of counts) {
-    for (const kind of ["set", "get", "set one key"] satisfies CallKind[]) {
+    for (const kind of kinds) {
       for (const target of targets) {
         const row = await measureCalls(target, {
           ...{ kind, calls: count, valueSize, limit, stored: storedBy(target.id, calls) },
@@ -163,7 +280,9 @@ async function compare(
     }
   }
 
-  for (const target of targets) await fill(target, valueSize);
+  if (clientCounts.length > 0) {
+    for (const target of targets) await fill(target, valueSize);
+  }
   const clients: ClientRow[] = [];
   const ceiling: ClientRow[] = [];
   for (const count of clientCounts) {
@@ -174,10 +293,6 @@ async function compare(
     }
   }
   return {
-    machine,
-    command,
-    valueSize,
-    limit: limit / 1000,
     contestants: contestants.map(({ id, label, command, note }) => ({ id, label, command, note })),
     leftOut,
     calls,
@@ -216,18 +331,22 @@ async function write(directory: string, comparison: Comparison): Promise<void> {
 
 /** The tables, for the terminal. */
 function summary(comparison: Comparison): string {
-  const { leftOut } = comparison;
+  const { leftOut, calls, clients, aims, upkeep } = comparison;
   const titled = (title: string, [head, ...rows]: Table) =>
     textOf([[title, ...head!.slice(1)], ...rows]);
   return [
-    ...(["set", "get", "set one key"] satisfies CallKind[]).map((kind) =>
-      titled(kind, callTable(comparison, kind))
-    ),
-    titled("requests a second", clientTable(comparison, rateText)),
-    titled("99th percentile, ms", clientTable(comparison, latencyText)),
+    ...(calls.length === 0
+      ? []
+      : CALL_KINDS.map((kind) => titled(kind, callTable(comparison, kind)))),
+    ...(clients.length === 0 ? [] : [
+      titled("requests a second", clientTable(comparison, rateText)),
+      titled("99th percentile, ms", clientTable(comparison, latencyText)),
+    ]),
+    ...(aims.length === 0 ? [] : [textOf(aimTable(comparison))]),
+    ...(upkeep.length === 0 ? [] : [textOf(upkeepTable(comparison))]),
     ...leftOut.map(({ label, reason }) => `${label} is left out: ${reason}`),
     ...limitTexts(comparison),
-    ceilingText(comparison),
-    othersText(comparison),
+    ...(clients.length === 0 ? [] : [ceilingText(comparison)]),
+    ...(calls.length + clients.length + aims.length === 0 ? [] : [othersText(comparison)]),
   ].join("\n\n");
 }

@@ -9,6 +9,8 @@ import { UnreachableError } from "../lib/client/errors.ts";
 import { Histogram } from "../lib/load/histogram.ts";
 import { Lines } from "../lib/load/lines.ts";
 import { GENERATOR_LIMIT, runLoad } from "../lib/load/load.ts";
+import type { AimRow } from "./aims/measure.ts";
+import type { UpkeepRow } from "./aims/upkeep.ts";
 import type { ContestantId, LeftOut } from "./contestants.ts";
 import { keyOf } from "./frames.ts";
 import type { Machine } from "./machine.ts";
@@ -62,6 +64,9 @@ export interface Comparison {
   readonly clients: readonly ClientRow[];
   /** What the generator gets out of a server that only counts bytes, by number of clients. */
   readonly ceiling: readonly ClientRow[];
+  /** Where each aim stands; and what must not get slower. */
+  readonly aims: readonly AimRow[];
+  readonly upkeep: readonly UpkeepRow[];
   /** How much of all cores' time went to processes that had nothing to do with it, 0 to 1. */
   readonly othersShare: number;
 }

@@ -7,7 +7,15 @@
 import type { Chart } from "./charts.ts";
 import type { CallKind, Comparison } from "./comparison.ts";
 import { NOISE } from "./measure.ts";
-import { callTable, clientTable, latencyText, rateText, type Table } from "./tables.ts";
+import {
+  aimTable,
+  callTable,
+  clientTable,
+  latencyText,
+  rateText,
+  type Table,
+  upkeepTable,
+} from "./tables.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --text: #1f2328; --back: #fff; --line: #d0d7de; --faint: #59636e }
@@ -71,7 +79,7 @@ export function pageOf(comparison: Comparison, charts: readonly Chart[]): string
 <h1>kvs: the stores compared</h1>
 <p class="faint">${escape(machine.date)} · ${escape(machine.processor)}, ${machine.memory} GiB,
 ${escape(machine.system)} · ${escape(versions.join(", "))} · values of ${valueSize} bytes</p>
-${disturbance(comparison)}${figures(comparison, charts)}
+${disturbance(comparison)}${figures(comparison, charts)}${aims(comparison)}
 <h2>What was measured</h2>
 <div class="wide">${
     tableOf([
@@ -109,6 +117,26 @@ function figures(comparison: Comparison, charts: readonly Chart[]): string {
     }</div></details>
 </figure>`;
   }).join("\n");
+}
+
+/** The aims and the upkeep, where they were measured. */
+function aims(comparison: Comparison): string {
+  const section = (title: string, note: string, table: Table) =>
+    `<h2>${title}</h2>
+<p class="faint">${note}</p>
+<div class="wide">${tableOf(table, "figures")}</div>
+`;
+  return [
+    comparison.aims.length === 0 ? "" : section(
+      "Aims",
+      "Each server in turn with the other, round after round; ratios of neighbours in time, and the " +
+        "median of these. On a busy machine CPU time holds where operations a second do not.",
+      aimTable(comparison),
+    ),
+    comparison.upkeep.length === 0
+      ? ""
+      : section("Upkeep", "What must not get slower.", upkeepTable(comparison)),
+  ].join("");
 }
 
 /** What the time limit has cut short, where it has. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type Figures, shapeText } from "./aims/measure.ts";
+import type { Work } from "./aims/upkeep.ts";
 import type { CallKind, ClientRow, Comparison } from "./comparison.ts";
 
 /** A table: the first row names the columns. */
@@ -81,8 +83,49 @@ export function latencyText({ p99 }: ClientRow): string {
   return p99.toFixed(p99 < 10 ? 3 : 1);
 }
 
+/** Where each aim stands. */
+export function aimTable({ aims }: Comparison): Table {
+  const name = ({ server, protocol }: Figures) =>
+    protocol === "text" || protocol === "redis" ? server : `${server}, ${protocol}`;
+  const figures = ({ cpuMicroseconds, operationsPerSecond }: Figures) =>
+    `${cpuMicroseconds.toFixed(2)} µs, ${Math.round(operationsPerSecond / 1000)} k/s`;
+  return [
+    [
+      ...["aim", "against", "its CPU, rate", "the other's", "CPU ratio", "rate ratio"],
+      ...["from … to", "aim", "reached", "others"],
+    ],
+    ...aims.map((aim) => {
+      const { subject, baseline, cpuRatio, rateRatio, spread, figure, bound } = aim;
+      const sign = figure === "cpu" ? "≤" : "≥";
+      return [
+        `${shapeText(aim)}: ${name(subject)}`,
+        ...[name(baseline), figures(subject), figures(baseline)],
+        ...[cpuRatio.toFixed(2), rateRatio.toFixed(2)],
+        spread.map((ratio) => ratio.toFixed(2)).join(" … "),
+        `${figure === "cpu" ? "CPU" : "rate"} ${sign} ${bound}`,
+        aim.isReached ? "yes" : "no",
+        `${Math.round(aim.othersShare * 100)} %`,
+      ];
+    }),
+  ];
+}
+
+/** What must not get slower. */
+export function upkeepTable({ upkeep }: Comparison): Table {
+  const work = ({ seconds, cpu }: Work) => [seconds.toFixed(2), cpu.toFixed(2)];
+  const ratio = (now: number, before: number | undefined) =>
+    before === undefined ? "" : (now / before).toFixed(2);
+  return [
+    ["upkeep", "s", "CPU s", "before, s", "CPU s", "ratio", "of CPU"],
+    ...upkeep.map(({ name, now, before }) => [
+      ...[name, ...work(now), ...(before === undefined ? ["", ""] : work(before))],
+      ...[ratio(now.seconds, before?.seconds), ratio(now.cpu, before?.cpu)],
+    ]),
+  ];
+}
+
 /** All figures as comma-separated values, a figure a line (RFC 4180). */
-export function csvOf({ calls, clients, ceiling }: Comparison): string {
+export function csvOf({ calls, clients, ceiling, aims }: Comparison): string {
   const lines = [
     "store,workload,calls,answered,refused,clients,seconds,requests_per_second,p50_ms,p99_ms,failed",
   ];
@@ -110,6 +153,15 @@ export function csvOf({ calls, clients, ceiling }: Comparison): string {
       ]
         .join(),
     );
+  }
+  for (const aim of aims) {
+    for (const { server, protocol, operationsPerSecond } of [aim.subject, aim.baseline]) {
+      const { operation, connections, pipeline } = aim;
+      const workload = `${protocol} ${operation} × ${pipeline}`;
+      lines.push(
+        [server, workload, "", "", "", connections, "", operationsPerSecond].join() + ",,,",
+      );
+    }
   }
   return lines.join("\r\n") + "\r\n";
 }

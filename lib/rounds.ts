@@ -49,13 +49,18 @@ export class Rounds {
     this.#members--;
   }
 
-  /** What to wait for before the next read; nothing as long as there is no crowd. */
-  next(): Promise<void> | undefined {
-    if (!this.#holding) {
-      this.#reading++;
-      return undefined;
+  /**
+   * Whether a connection may read now, as it may while there is no crowd; else `go` is called when it may.
+   *
+   * @param go must not throw
+   */
+  next(go: () => void): boolean {
+    if (this.#holding) {
+      this.#held.push(go);
+      return false;
     }
-    return new Promise((resolve) => this.#held.push(resolve));
+    this.#reading++;
+    return true;
   }
 
   /** A read has ended, well or not. */
@@ -108,6 +113,6 @@ export class Rounds {
     const group = this.#held.splice(0, GROUP);
     this.#reading += group.length;
     this.#holding = this.#held.length > 0;
-    for (const resolve of group) resolve();
+    for (const go of group) go();
   }
 }

@@ -6,9 +6,15 @@ function rounds(members: number): Rounds {
   const all = new Rounds();
   for (let i = 0; i < members; i++) {
     all.join();
-    all.next();
+    next(all);
   }
   return all;
+}
+
+/** The turn that one must wait for before its next read; nothing where there is none. */
+function next(all: Rounds): Promise<void> | undefined {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return all.next(resolve) ? undefined : promise;
 }
 
 /** Lets so many reads complete at one time. */
@@ -20,25 +26,25 @@ async function serve(all: Rounds, reads: number): Promise<void> {
 Deno.test("a round: nobody waits among 128 connections, however many are ready", async () => {
   const all = rounds(128);
   await serve(all, 128);
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
 });
 
 Deno.test("a round: nobody waits among many connections of which few are ready", async () => {
   const all = rounds(5000);
   for (let i = 0; i < 10; i++) await serve(all, 50);
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
 });
 
 Deno.test("a round: those that were served in a crowd wait until all that were ready are", async () => {
   const all = rounds(300);
   await serve(all, 128);
   const order: string[] = [];
-  const first = all.next()?.then(() => order.push("first"));
+  const first = next(all)?.then(() => order.push("first"));
   await serve(all, 128);
-  const second = all.next()?.then(() => order.push("second"));
+  const second = next(all)?.then(() => order.push("second"));
   assertEquals(order, []);
   await serve(all, 44);
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
   await Promise.all([first, second]);
   assertEquals(order, ["first", "second"]);
 });
@@ -46,10 +52,10 @@ Deno.test("a round: those that were served in a crowd wait until all that were r
 Deno.test("a round: where all have been served nobody waits for more to come", async () => {
   const all = rounds(200);
   await serve(all, 128);
-  const turn = all.next();
+  const turn = next(all);
   assert(turn !== undefined);
   await serve(all, 72);
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
   await turn;
 });
 
@@ -57,7 +63,7 @@ Deno.test("a round: a few writes say nothing of who is ready, many do", async ()
   const all = rounds(300);
   await serve(all, 128);
   let waits = true;
-  const turn = all.next()?.then(() => waits = false);
+  const turn = next(all)?.then(() => waits = false);
   all.writeDone();
   await Promise.resolve();
   await Promise.resolve();
@@ -67,21 +73,21 @@ Deno.test("a round: a few writes say nothing of who is ready, many do", async ()
 
   for (let i = 0; i < 128; i++) all.writeDone();
   await Promise.resolve();
-  assert(all.next() !== undefined);
+  assert(next(all) !== undefined);
 });
 
 Deno.test("a round: one that ends with a crowd ends all the same", async () => {
   const all = rounds(300);
   await serve(all, 128);
-  const turn = all.next();
+  const turn = next(all);
   assert(turn !== undefined);
   await turn;
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
 });
 
 Deno.test("a round: nobody waits when so many have left that there is no crowd", async () => {
   const all = rounds(300);
   for (let i = 0; i < 200; i++) all.leave();
   await serve(all, 100);
-  assertEquals(all.next(), undefined);
+  assertEquals(next(all), undefined);
 });

@@ -256,9 +256,10 @@ export class Connection implements Disposable {
     const memory = new Uint8Array(READ_BUFFER);
     const reader = this.#reader;
     const inFlight = this.#inFlight;
+    let begin = () => {};
+    const go = () => begin();
     while (true) {
-      const turn = rounds.next();
-      if (turn !== undefined) await turn;
+      if (!rounds.next(go)) await new Promise<void>((resolve) => begin = resolve);
       let length: number | null;
       try {
         length = await socket.read(memory);

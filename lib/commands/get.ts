@@ -9,6 +9,7 @@ import { itemSize } from "../protocol/limits.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import { type Changed, isExpired, type Item, type NewItem, plain } from "../storage/contract.ts";
+import { ItemCursor } from "../storage/item_cursor.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
@@ -17,6 +18,8 @@ import type { Session } from "./session.ts";
 import { type Running, Waiting } from "./waiting.ts";
 
 const NOTHING = new Uint8Array(0);
+/** What reads show that need not wait, one after another: each is answered before the next. */
+const cursor = new ItemCursor();
 
 /** One key, and nothing else. */
 export function get(
@@ -26,6 +29,15 @@ export function get(
   context: Context,
 ): Running | void {
   const { store } = context;
+  if (store.find !== undefined) {
+    const { decodedKey, peeks } = request;
+    const isThere = decodedKey.length > 0
+      ? store.find(decodedKey, 0, decodedKey.length, session.batch, peeks, cursor)
+      : store.find(request.bytes, request.keyStart, request.keyEnd, session.batch, peeks, cursor);
+    if (isThere !== undefined) {
+      return show(request, outcome, session, context, isThere ? cursor : undefined);
+    }
+  }
   if (store.readLater !== undefined) {
     const waiting = Waiting.of(request, outcome, session, context, show);
     const found = store.readLater(request.key, session.batch, request.peeks, waiting);
@@ -67,7 +79,7 @@ function show(
   }
   counters.get_hits++;
   outcome.code = "value";
-  outcome.item = context.usesCas ? item : { ...item, cas: 0n };
+  outcome.item = context.usesCas ? item : withoutCas(item);
   if (!request.competes) return;
   outcome.won = outcome.created = false;
   outcome.wonBefore = item.won;
@@ -75,6 +87,10 @@ function show(
   const now = context.clock.now();
   outcome.ttl = outcome.ttlBefore = ttlOf(item.exptime, now);
   outcome.age = ageOf(item, session);
+}
+
+function withoutCas(item: Item): Item {
+  return item instanceof ItemCursor ? item.hideCas() : { ...item, cas: 0n };
 }
 
 /** Whether its user could renew an item. */

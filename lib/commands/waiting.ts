@@ -69,9 +69,9 @@ export class Waiting {
     return waiting;
   }
 
-  /** Resolves when the outcome is there. For one that is not over, and for one caller. */
+  /** Resolves when the outcome is there. For one caller. */
   get over(): Promise<void> {
-    assert(!this.isOver, "who waits has something to wait for");
+    if (this.isOver) return Promise.resolve();
     return new Promise((resolve) => this.#resolve = resolve);
   }
 

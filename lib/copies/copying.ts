@@ -76,12 +76,12 @@ export class Copying {
   #tenure: Tenure | undefined;
   #copier: Copier | undefined;
   #retention: Retention | undefined;
+  /** Why it is over, where a sign of life found that out. */
+  #fence: FencedError | undefined;
   #removedAt = -Infinity;
   #failures = 0;
   #running: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
-  /** Another has the head, as a sign of life has found. */
-  #lost: FencedError | undefined;
   #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = {
     state: "waiting",
     reason: "",
@@ -128,16 +128,14 @@ export class Copying {
       this.#report.epoch = this.#tenure.head.epoch;
       this.#tell("copying", "");
       this.#beating = this.#tenure.keep(this.#over.signal, (error) => {
-        if (!(error instanceof FencedError)) return;
-        // A round that finds nothing to copy would not ask for the head.
-        this.#lost = error;
+        if (error instanceof FencedError) this.#fence = error;
+        // What else it is the next round finds out, which is now.
         this.#awake.abort();
       });
       while (!this.#stopping) {
+        if (this.#fence !== undefined) throw this.#fence;
         await this.#turn(false);
-        if (this.#lost !== undefined) throw this.#lost;
         await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
-        if (this.#lost !== undefined) throw this.#lost;
       }
       // With what was acknowledged last; nothing waits for a destination that is away.
       if (this.#failures > 0) return;
@@ -160,6 +158,7 @@ export class Copying {
         const moment = await this.#options.moment(false);
         return await Tenure.take({
           ...{ destination, place, files, directory, clock, lease, by },
+          retention: this.#options.retention,
           signal: this.#awake.signal,
           behind: (place: Place) => behindPlace(files, directory, moment, place),
           waits: (head) =>
@@ -190,6 +189,8 @@ export class Copying {
       }, this.#tenure!);
       const began = clock.now();
       const { moment, manifest } = await copier.round(last);
+      // Where nothing is written this alone tells whether the destination is there.
+      if (manifest === undefined && !last) await this.#tenure!.beat();
       report.position = moment.position;
       report.cleanAt = manifest === undefined ? began : manifest.time;
       if (manifest !== undefined) report.manifests++;

@@ -25,7 +25,7 @@ import { Replies } from "./replies.ts";
 import { Turn } from "./turn.ts";
 import { traceOf, traceOfBytes } from "./trace.ts";
 import { sendEvents } from "./watching.ts";
-import { isRetrieval, Window } from "./window.ts";
+import { Exchange, isRetrieval, Window } from "./window.ts";
 
 /** What all connections of a server have in common. */
 export interface Surroundings {
@@ -63,6 +63,13 @@ const KEPT = 16 * 1024;
 /** The work of a batch is looked at when this many bytes of it were read or written. */
 const MUCH = 4 * 1024;
 
+/**
+ * The request and outcome that all connections of this thread fill in place, one after another: as long as
+ * nothing is waited for, no other runs meanwhile. Where something is, the connection keeps them and
+ * leaves others.
+ */
+let common = new Exchange();
+
 /** A connection from its first byte to its last. */
 export class Connection {
   /** The tick at which the last command was complete, or the last reply had gone out. */
@@ -85,11 +92,11 @@ export class Connection {
   readonly #replies = new Replies();
   /** Their bytes. */
   readonly #out = this.#replies.out;
-  readonly #window: Window;
-  /** The one request and outcome that are filled in place; and more of them, for those that wait. */
-  #request = new Request();
-  #outcome = new Outcome();
-  #spare: { readonly request: Request; readonly outcome: Outcome }[] = [];
+  /** Requests that wait for the store, once there was one that did. */
+  #window: Window | undefined = undefined;
+  /** The request in hand while something is waited for, and what comes of it; and more of them. */
+  #inWork = common;
+  #spare: Exchange[] = [];
   /** How long it has run without a wait. */
   readonly #turn = new Turn();
   /** Bytes of the values that wait for their turn in the replies. */
@@ -129,7 +136,6 @@ export class Connection {
     this.session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
-    this.#window = new Window(context.store, context.limits.itemSize);
     this.name = origin.name;
     this.active = surroundings.ticks;
   }
@@ -148,8 +154,13 @@ export class Connection {
         if (timing !== undefined) this.session.timed = timing.begin();
         const running = this.#run();
         if (running !== undefined) await running;
-        const flushing = this.#flush();
-        if (flushing !== undefined) await flushing;
+        const committed = this.#commit();
+        if (committed !== undefined) await committed;
+        if (this.#hasReplies()) {
+          // Not by #write, an async function, whose promise each batch would cost.
+          const rest = this.#wrote(await this.#beginWrite());
+          if (rest !== undefined) await rest;
+        }
         if (this.session.timed !== undefined) timing!.end(this.session.timed, this.session.id);
         if (this.#ending) break;
       }
@@ -164,7 +175,7 @@ export class Connection {
       this.session.owner = undefined;
       this.close();
       // Memory that requests are still carried out from is for the garbage collector.
-      if (!this.#settling && this.#window.isEmpty) {
+      if (!this.#isWaited) {
         this.#input.release();
         this.#out.release();
       }
@@ -177,14 +188,14 @@ export class Connection {
     // Made once: a chunk costs no closure, and no promise beyond those of the read.
     const step = { done: false as const, value: 0 };
     let room: Uint8Array;
+    let goOn: () => void;
     const next = () => {
       this.#reading = true;
       return this.#turn.isOver ? this.#yield().then(begin) : begin();
     };
-    const begin = () => {
-      const turn = rounds.next();
-      return turn === undefined ? prepare() : turn.then(prepare);
-    };
+    const begin = () => rounds.next(go) ? prepare() : new Promise<void>(hold).then(prepare);
+    const hold = (resolve: () => void) => void (goOn = resolve);
+    const go = () => goOn();
     const prepare = () => {
       room = this.#input.room();
       this.#account();
@@ -238,10 +249,8 @@ export class Connection {
   rest(): void {
     if (!this.#reading || this.#watching || this.#out.length > 0) return;
     this.#replies.release();
+    this.#inWork = common;
     if (this.#spare.length > 0) this.#spare = [];
-    this.#outcome.release();
-    // What was read and is no whole request yet is read again.
-    this.#request.release();
     this.#account();
   }
 
@@ -287,7 +296,9 @@ export class Connection {
   /** Says how much memory it holds, where that has changed. */
   #account(): void {
     // Values are counted by what the store knows of them beforehand, or when they are there.
-    const values = Math.max(this.#window.bytes + this.#unanswered, this.session.arrived);
+    const window = this.#window;
+    const inHand = window === undefined ? this.#unanswered : window.bytes + this.#unanswered;
+    const values = Math.max(inHand, this.session.arrived);
     const held = this.#input.bytes.length + this.#replies.memory + values;
     if (held === this.#held) return;
     this.#held = held;
@@ -300,10 +311,9 @@ export class Connection {
     let dialect = this.#dialect!;
     const input = this.#input;
     const turn = this.#turn;
+    const { request, outcome } = common;
     let turns = 0;
     while (!this.#left) {
-      const request = this.#request;
-      const outcome = this.#outcome;
       if (turns++ === requestsPerTurn || turn.isOver) {
         return this.#yield().then(this.#goOn);
       }
@@ -313,6 +323,8 @@ export class Connection {
       this.#countReply(request);
       const running = execute(request, outcome, this.session, this.#context);
       if (running !== undefined || outcome.code === "dump" || outcome.code === "watch") {
+        this.#inWork = common;
+        common = this.#spare.pop() ?? new Exchange();
         return this.#runOn(dialect, running);
       }
       this.#answer(dialect, request, outcome);
@@ -376,21 +388,18 @@ export class Connection {
 
   /** Runs the rest of a batch from a request on that something must be waited for. */
   async #runOn(dialect: Dialect, running: Running | undefined): Promise<void> {
-    const window = this.#window;
-    const { requestsPerTurn } = this.#context;
+    const { store, limits, requestsPerTurn } = this.#context;
+    const window = this.#window ??= new Window(store, limits.itemSize);
     for (let turns = 1;; turns++) {
-      const request = this.#request;
-      const outcome = this.#outcome;
+      const { request, outcome } = this.#inWork;
       if (request.op === "login") {
         // What follows is read by what came of it.
         if (running instanceof Promise) await running;
         this.#answer(dialect, request, outcome);
         dialect = this.#afterLogin(dialect);
       } else if (running !== undefined || !window.isEmpty) {
-        window.add(request, outcome, running);
-        const spare = this.#spare.pop();
-        this.#request = spare?.request ?? new Request();
-        this.#outcome = spare?.outcome ?? new Outcome();
+        window.add(this.#inWork, running);
+        this.#inWork = this.#spare.pop() ?? new Exchange();
       } else if (outcome.code === "dump") await this.#dump(dialect, outcome);
       else if (outcome.code === "watch") await this.#watch(dialect, outcome);
       else this.#answer(dialect, request, outcome);
@@ -398,24 +407,28 @@ export class Connection {
       this.#countChanges();
       if (this.#out.length >= HIGH_WATER) await this.#flush();
       if (this.#turn.isOver || turns % requestsPerTurn === 0) await this.#yield();
-      if (this.#left || !dialect.next(this.#input, this.#request)) break;
-      this.#countReply(this.#request);
-      if (!window.admits(this.#request)) await this.#settle(dialect);
-      running = execute(this.#request, this.#outcome, this.session, this.#context);
+      const next = this.#inWork;
+      if (this.#left || !dialect.next(this.#input, next.request)) break;
+      this.#countReply(next.request);
+      if (!window.admits(next.request)) await this.#settle(dialect, window);
+      running = execute(next.request, next.outcome, this.session, this.#context);
     }
-    await this.#settle(dialect);
+    this.#inWork.release();
+    this.#spare.push(this.#inWork);
+    await this.#settle(dialect, window);
     this.active = this.#surroundings.ticks;
   }
 
   /** Waits for the requests in the window and answers them in order. */
-  async #settle(dialect: Dialect): Promise<void> {
-    this.#unanswered = this.#window.bytes;
-    const pending = this.#window.take();
+  async #settle(dialect: Dialect, window: Window): Promise<void> {
+    this.#unanswered = window.bytes;
+    const pending = window.take();
     this.#account();
     let retrievals = 0;
     let bytes = 0;
     this.#settling = true;
-    for (const { request, outcome, running } of pending) {
+    for (const exchange of pending) {
+      const { request, outcome, running } = exchange;
       if (running instanceof Promise) await running;
       else if (running?.isOver === false) await running.over;
       if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
@@ -429,13 +442,13 @@ export class Connection {
         this.session.depart(outcome);
         if (!(running instanceof Promise)) running.release();
       }
-      outcome.release();
-      this.#spare.push({ request, outcome });
+      exchange.release();
+      this.#spare.push(exchange);
       if (this.#out.length >= HIGH_WATER) await this.#flush();
     }
     this.#settling = false;
     this.#unanswered = 0;
-    this.#window.answered(retrievals, bytes);
+    window.answered(retrievals, bytes);
   }
 
   /** Sends all but the last lines of a long reply, which counts as memory meanwhile. */
@@ -529,32 +542,45 @@ export class Connection {
 
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
-    const { store } = this.#context;
-    const { batch } = this.session;
+    const committed = this.#commit();
+    if (committed !== undefined) return committed.then(() => this.#send());
+    return this.#send();
+  }
+
+  /** Makes what was run last; where it has not come to last, the replies say so. */
+  #commit(): Promise<void> | undefined {
     try {
-      const committed = store.commit(batch);
-      if (committed instanceof Promise) {
-        return committed.catch((error) => this.#takeBack(error)).then(() => this.#send());
-      }
+      const committed = this.#context.store.commit(this.session.batch);
+      if (committed instanceof Promise) return committed.catch((error) => this.#takeBack(error));
     } catch (error) {
       this.#takeBack(error);
     }
-    return this.#send();
+    return undefined;
+  }
+
+  /** Whether requests that were begun have no reply yet. */
+  get #isWaited(): boolean {
+    return this.#settling || this.#window !== undefined && !this.#window.isEmpty;
   }
 
   /** The next requests begin with nothing to depend on, when all before them are answered. */
   #clearBatch(): void {
-    if (!this.#settling && this.#window.isEmpty) this.session.batch.clear();
+    if (!this.#isWaited) this.session.batch.clear();
   }
 
   /** Lets the replies go, where there are any. */
   #send(): Promise<void> | undefined {
+    return this.#hasReplies() ? this.#write() : undefined;
+  }
+
+  /** Whether there are replies to be sent, for requests that are kept. */
+  #hasReplies(): boolean {
     this.#clearBatch();
     if (this.#lost) this.#out.clear();
-    if (this.#out.length > 0) return this.#write();
+    if (this.#out.length > 0) return true;
     this.#replies.settle();
     this.#inHand = 0;
-    return undefined;
+    return false;
   }
 
   /** Nothing that was to be answered has come to last: each reply becomes the error. */
@@ -564,22 +590,27 @@ export class Connection {
     countRefusal(counters, failure, this.#replies.takeBack(this.#dialect!, failure));
   }
 
-  #write(): Promise<void> {
+  async #write(): Promise<void> {
+    await this.#wrote(await this.#beginWrite());
+  }
+
+  /** Sends the replies, or as many of them as there is room for: how many bytes. */
+  #beginWrite(): Promise<number> {
     const bytes = this.#out.view();
     this.#account();
     this.#context.counters.bytes_written += bytes.length;
     this.sent += bytes.length;
     if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
-    return this.#socket.write(bytes).then(this.#wrote);
+    return this.#socket.write(bytes);
   }
 
   /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
-  readonly #wrote = (written: number): Promise<void> | undefined => {
+  #wrote(written: number): Promise<void> | undefined {
     this.#surroundings.rounds.writeDone();
     if (written < this.#out.length) return this.#writeRest(written);
     this.#written();
     return undefined;
-  };
+  }
 
   async #writeRest(written: number): Promise<void> {
     const bytes = this.#out.view();

@@ -10,23 +10,28 @@ import type { Dialect } from "../protocol/dialect.ts";
 import type { Failure, Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 
-/** Requests of a batch whose replies may have to be taken back, at first. */
+/** Requests of a batch beyond the first whose replies may have to be taken back, at first. */
 const FIRST_OWED = 32;
+const NO_TAGS = new Float64Array(0);
 
 /** The replies in hand. */
 export class Replies {
   readonly out = new ByteBuffer(0, true);
   /** Whether a retrieval ended with an error, so that its other keys get no answer. */
   isSpoiled = false;
-  /** The tags of those whose replies are in `out`, or would be if they had any. */
-  #owed = new Float64Array(FIRST_OWED);
+  /**
+   * The tags of those whose replies are in `out`, or would be if they had any: the first, and those behind
+   * it, for whom there is memory once there was one.
+   */
+  #first = 0;
+  #owed = NO_TAGS;
   #owedCount = 0;
   /** Whether the retrieval that was answered last has more keys. */
   #inRetrieval = false;
 
   /** Bytes of memory that it holds. */
   get memory(): number {
-    return this.out.bytes.length + this.#owed.byteLength;
+    return this.out.bytes.length + this.#owed.length * 8;
   }
 
   /** Puts what came of a request behind the replies before it. */
@@ -58,7 +63,8 @@ export class Replies {
     const count = this.#owedCount;
     this.out.clear();
     for (let i = 0; i < count; i++) {
-      if (this.#owed[i] >= 0) dialect.fail(this.#owed[i], failure, this.out);
+      const tag = i === 0 ? this.#first : this.#owed[i - 1]!;
+      if (tag >= 0) dialect.fail(tag, failure, this.out);
     }
     this.#owedCount = 0;
     if (this.#inRetrieval && !this.isSpoiled) {
@@ -76,15 +82,20 @@ export class Replies {
   /** Gives back memory that is needed only while replies are in hand. */
   release(): void {
     this.out.release();
-    if (this.#owed.length > FIRST_OWED) this.#owed = new Float64Array(FIRST_OWED);
+    if (this.#owed.length > FIRST_OWED) this.#owed = NO_TAGS;
   }
 
   #owe(tag: number): void {
-    if (this.#owedCount === this.#owed.length) {
-      const grown = new Float64Array(2 * this.#owedCount);
+    const before = this.#owedCount++ - 1;
+    if (before < 0) {
+      this.#first = tag;
+      return;
+    }
+    if (before === this.#owed.length) {
+      const grown = new Float64Array(Math.max(FIRST_OWED, 2 * before));
       grown.set(this.#owed);
       this.#owed = grown;
     }
-    this.#owed[this.#owedCount++] = tag;
+    this.#owed[before] = tag;
   }
 }

@@ -1,8 +1,8 @@
 import { type Access, commands } from "../commands/table.ts";
 import type { Running } from "../commands/waiting.ts";
 import { KeyHash } from "../key_hash.ts";
-import type { Outcome } from "../protocol/outcome.ts";
-import type { Request } from "../protocol/request.ts";
+import { Outcome } from "../protocol/outcome.ts";
+import { Request } from "../protocol/request.ts";
 import type { Store } from "../storage/contract.ts";
 
 /** Requests that wait concurrently, at most. */
@@ -12,11 +12,26 @@ export const WINDOW_BYTES = 4 * 1024 * 1024;
 /** What a value is taken to be as long as nobody knows, in bytes, unless the limit of items is lower. */
 const UNKNOWN_SIZE = 1024 * 1024;
 
-/** A request, its outcome, and what must be waited for until that is there. */
-export interface Pending {
-  readonly request: Request;
-  readonly outcome: Outcome;
-  readonly running: Running | undefined;
+/** Keys that there is room for, once there is one. */
+const FIRST_NAMES = 16;
+const NO_NAMES = new Float64Array(0);
+const NO_CHANGES = new Uint8Array(0);
+
+/** What is done to a key. */
+const Use = { none: 0, read: 1, changed: 2 } as const;
+type Use = typeof Use[keyof typeof Use];
+
+/** A request, its outcome, and what must be waited for until that is there. Used again and again. */
+export class Exchange {
+  readonly request = new Request();
+  readonly outcome = new Outcome();
+  running: Running | undefined = undefined;
+
+  /** Lets go of what it refers to, once it is answered. */
+  release(): void {
+    this.outcome.release();
+    this.running = undefined;
+  }
 }
 
 /**
@@ -27,11 +42,17 @@ export interface Pending {
  * request on no single key waits for all, and all for it.
  */
 export class Window {
-  #pending: Pending[] = [];
+  #pending: Exchange[] = [];
   /** Those that were taken and are not yet answered. */
-  #taken: Pending[] = [];
-  /** The keys in hand by {@linkcode nameOf}, and whether something changes them. */
-  readonly #keys = new Map<number, boolean>();
+  #taken: Exchange[] = [];
+  /**
+   * The keys in hand by {@linkcode nameOf}, one for each request on a single key. They are few: to look
+   * through them costs less than a table of them.
+   */
+  #names = NO_NAMES;
+  #nameCount = 0;
+  /** 1 for each of them whose request changes its item. */
+  #changes = NO_CHANGES;
   /** Whether a request on no single key is in hand. */
   #closed = false;
   #retrievals = 0;
@@ -43,7 +64,7 @@ export class Window {
   /** Bytes of the values in hand, as far as their sizes are known. */
   #bytes = 0;
   readonly #store: Store;
-  /** The request whose name is known, and that name. */
+  /** The request that {@linkcode admits} has looked at, if it has, and its key by {@linkcode nameOf}. */
   #named: Request | undefined;
   #name = 0;
 
@@ -75,13 +96,15 @@ export class Window {
     if (this.#bytes + this.#sizeOf(request, access) > WINDOW_BYTES) return false;
     if (isRetrieval(request) && this.#retrievals >= this.#mostRetrievals) return false;
     this.#named = request;
-    this.#name = nameOf(request);
-    const changed = this.#keys.get(this.#name);
-    if (changed === undefined) return true;
-    return access === "read" ? !changed : changed && this.#store.ordered === true;
+    const use = this.#useOf(this.#name = nameOf(request));
+    if (use === Use.none) return true;
+    return access === "read"
+      ? use === Use.read
+      : use === Use.changed && this.#store.ordered === true;
   }
 
-  add(request: Request, outcome: Outcome, running: Running | undefined): void {
+  add(exchange: Exchange, running: Running | undefined): void {
+    const { request, outcome } = exchange;
     const { access } = commands[request.op];
     if (access === "none") this.#closed = true;
     if (!this.isEmpty) this.#note(request);
@@ -92,12 +115,16 @@ export class Window {
       this.#bytes += outcome.item.value.length;
       keep(outcome);
     }
-    this.#pending.push({ request, outcome, running });
+    exchange.running = running;
+    this.#pending.push(exchange);
   }
 
-  /** Empties the window. The caller waits for the outcomes, one after the other, and says then that they are {@linkcode answered}. */
-  take(): Pending[] {
-    if (this.#keys.size > 0) this.#keys.clear();
+  /**
+   * Empties the window. The caller waits for the outcomes, one after the other, and says then that they are
+   * {@linkcode answered}.
+   */
+  take(): Exchange[] {
+    this.#nameCount = 0;
     this.#retrievals = this.#bytes = 0;
     this.#closed = false;
     const taken = this.#pending;
@@ -110,7 +137,9 @@ export class Window {
     const { access } = commands[request.op];
     if (access === "none") return;
     const name = this.#named === request ? this.#name : nameOf(request);
-    this.#keys.set(name, access === "write" || this.#keys.get(name) === true);
+    if (this.#nameCount === this.#names.length) this.#grow();
+    this.#changes[this.#nameCount] = access === "write" ? 1 : 0;
+    this.#names[this.#nameCount++] = name;
   }
 
   /**
@@ -123,6 +152,29 @@ export class Window {
     if (count === 0 || this.#store.sizeOf !== undefined) return;
     // Larger values may come again: the window opens by steps and closes immediately.
     this.#mostRetrievals = Math.min(this.#mostRetrievals * 2, fitting(bytes / count));
+  }
+
+  /** What the requests in hand do to a key. */
+  #useOf(name: number): Use {
+    const names = this.#names;
+    const count = this.#nameCount;
+    let use: Use = Use.none;
+    for (let i = 0; i < count; i++) {
+      if (names[i] !== name) continue;
+      if (this.#changes[i] === 1) return Use.changed;
+      use = Use.read;
+    }
+    return use;
+  }
+
+  #grow(): void {
+    const room = Math.max(FIRST_NAMES, 2 * this.#names.length);
+    const names = new Float64Array(room);
+    const changes = new Uint8Array(room);
+    names.set(this.#names);
+    changes.set(this.#changes);
+    this.#names = names;
+    this.#changes = changes;
   }
 
   /** The bytes that a request holds until it is answered, where the store knows; 0 where it does not. */
@@ -154,5 +206,6 @@ export function isRetrieval(request: Request): boolean {
 
 /** Lets an outcome outlive the next call to the store. */
 function keep(outcome: Outcome): void {
-  outcome.item = { ...outcome.item, value: outcome.item.value.slice() };
+  const { value, flags, cas, fetched, stale, binaryKey } = outcome.item;
+  outcome.item = { value: value.slice(), flags, cas, fetched, stale, binaryKey };
 }

@@ -55,10 +55,11 @@
  *     with the marks that it brings.
  * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
  *     was called, counts it as reclaimed, and leaves all others as they are.
- *
- * 18. A store that answers many calls together may have {@linkcode Store.readLater} and
+ * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor. A store has it only where
+ *     it has items at hand without an object for each.
+ * 19. A store that answers many calls together may have {@linkcode Store.readLater} and
  *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
- *     {@linkcode Waiter} is told in the place of a promise: once, and never before they have returned.
+ *     {@linkcode Waiter} is told in the place of a promise: once, at times before they have returned.
  *     What point 2 says of a result holds for that, and what the waiter is told is its own, as with a promise.
  *
  * @module
@@ -68,6 +69,7 @@ import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
 import type { Exchanged } from "./exchanges.ts";
+import type { ItemCursor } from "./item_cursor.ts";
 import type { Moment } from "./moment.ts";
 
 /** A value, or the promise of one where the store must wait. */
@@ -197,7 +199,7 @@ export interface Updated<R> {
   readonly result: R;
 }
 
-/** Is told what came of a call, in the place of a promise: point 18. It throws nothing. */
+/** Is told what came of a call, in the place of a promise: point 19. It throws nothing. */
 export interface Waiter<T> {
   settle(result: T): void;
   fail(error: unknown): void;
@@ -239,6 +241,22 @@ export interface Store {
    */
   read(key: Uint8Array, batch: Batch, peek?: boolean): Awaitable<Item | undefined>;
 
+  /**
+   * {@linkcode read} of an item that is at hand, without an object for it. The key lies in `bytes` from
+   * `start` to `end`.
+   *
+   * @returns whether there is an item, which `into` shows from then on; `undefined` where it is not at
+   * hand and {@linkcode read} must be called, as nothing was read yet
+   */
+  find?(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean | undefined;
+
   /** Puts `next` in the place of what is `expected`; `null` deletes. */
   swap(
     key: Uint8Array,
@@ -247,7 +265,7 @@ export interface Store {
     batch: Batch,
   ): Awaitable<Swapped>;
 
-  /** {@linkcode read}, whose waiter is told where this returns nothing: point 18. */
+  /** {@linkcode read}, whose waiter is told where this returns nothing: point 19. */
   readLater?(
     key: Uint8Array,
     batch: Batch,
@@ -255,7 +273,7 @@ export interface Store {
     waiter: Waiter<Item | undefined>,
   ): Item | undefined;
 
-  /** {@linkcode swap}, whose waiter is told what came of it: point 18. */
+  /** {@linkcode swap}, whose waiter is told what came of it: point 19. */
   swapLater?(
     key: Uint8Array,
     expected: Expected,

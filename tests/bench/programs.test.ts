@@ -39,6 +39,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a profile divides a server's CPU time among its parts",
+  ...linuxOnly,
+  async fn() {
+    const args = ["--connections", "2", "--keys", "100", "--seconds", "300ms", "--json"];
+    const { code, out, err } = await run("profile.ts", ...args);
+    assertEquals(code, 0, err);
+    const parts = JSON.parse(out).rows.map(({ part }: { part: string }) => part);
+    assertEquals(new Set(parts).size, parts.length);
+    // Which of them so short a run meets is chance.
+    assert(parts.length > 1, out);
+  },
+});
+
+Deno.test({
   name: "bench-fsync sets kvs beside Redis under each policy",
   ignore: linuxOnly.ignore || await versionOf(["redis-server", "--version"]) === undefined,
   async fn() {
@@ -130,7 +144,7 @@ Deno.test({
       const { code, out, err } = await run(
         "compare.ts",
         ...["--stores", "memcached,memory,always,gcs", "--calls", "20", "--clients", "1,3"],
-        ...["--seconds", "100ms", "--out", directory],
+        ...["--parts", "calls,clients", "--seconds", "100ms", "--out", directory],
       );
       assertEquals(code, 0, err);
       assert(out.includes("kvs disk, fsync always"));
@@ -153,6 +167,33 @@ Deno.test({
         [...svgs, "comparison.csv", "comparison.json", "index.html"].sort(),
       );
       for (const name of svgs) outline(await Deno.readTextFile(`${directory}/${name}`));
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "compare measures upkeep on this checkout and on another one",
+  ...linuxOnly,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    const here = new URL("../..", import.meta.url).pathname;
+    try {
+      const { code, err } = await run(
+        "compare.ts",
+        ...["--parts", "upkeep", "--upkeep-keys", "1000", "--upkeep-seconds", "300ms"],
+        ...["--before", here, "--out", directory],
+      );
+      assertEquals(code, 0, err);
+      const { upkeep }: Comparison = JSON.parse(
+        await Deno.readTextFile(`${directory}/comparison.json`),
+      );
+      assertEquals(
+        upkeep.map(({ name }) => name.split(/[, ]/)[0]),
+        ["fill", "start", "dump", "restore", "a"],
+      );
+      for (const { now, before } of upkeep) assert(now.seconds > 0 && before!.seconds > 0);
     } finally {
       await Deno.remove(directory, { recursive: true });
     }
@@ -215,6 +256,8 @@ Deno.test("bench and compare say what is wrong with their options, with 64", asy
       ["disk.ts", ["--parts", "floppy"], "bench-disk: --parts takes calls, starts, "],
       ["soak.ts", ["--fsync", "sometimes"], "soak: --fsync takes "],
       ["compare.ts", ["--stores", "floppy"], "compare: --stores takes memcached, memory, "],
+      ["compare.ts", ["--parts", "floppy"], "compare: --parts takes calls, clients, "],
+      ["compare.ts", ["--before", "/dev"], "compare: --before takes a checkout of kvs, "],
       ["compare.ts", ["--calls", "x"], "compare: --calls takes whole numbers of at least 1, "],
     ] as const
   ) {

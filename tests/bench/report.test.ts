@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { AIMS, isReached } from "../../bench/aims/list.ts";
+import type { AimRow } from "../../bench/aims/measure.ts";
 import { chartsOf, standalone } from "../../bench/charts.ts";
 import type { Comparison } from "../../bench/comparison.ts";
 import { withoutPasswords } from "../../bench/contestants.ts";
 import { pageOf } from "../../bench/page.ts";
-import { csvOf } from "../../bench/tables.ts";
+import { aimTable, csvOf, upkeepTable } from "../../bench/tables.ts";
 import { outline } from "./xml.ts";
 
 const comparison: Comparison = {
@@ -30,8 +32,25 @@ const comparison: Comparison = {
   ]),
   clients: [clients("memcached", 1, 9000), clients("always", 1, 800), clients("always", 100, 5000)],
   ceiling: [clients("echo", 1, 12_000)],
+  aims: [aim("cpu", 1.1, 1.3, 0.8), aim("rate", 1.3, 1.3, 1.4)],
+  upkeep: [
+    { name: "start, 10 keys", now: { seconds: 2, cpu: 1 }, before: { seconds: 4, cpu: 2 } },
+    { name: "dump, 1 key", now: { seconds: 1, cpu: 1 }, before: undefined },
+  ],
   othersShare: 0.4,
 };
+
+function aim(figure: "cpu" | "rate", bound: number, cpuRatio: number, rateRatio: number): AimRow {
+  const figures = { protocol: "text", operationsPerSecond: 1000, cpuMicroseconds: 5 } as const;
+  return {
+    ...{ operation: "mixed", connections: 1000, pipeline: 1, figure, bound, cpuRatio, rateRatio },
+    subject: { server: "memory", ...figures },
+    baseline: { server: "floor", ...figures },
+    spread: [0.5, 1.5],
+    isReached: figure === "rate",
+    othersShare: 0,
+  };
+}
 
 function row(
   contestant: "memcached" | "always",
@@ -125,13 +144,39 @@ Deno.test("the page is whole by itself and shows every row, what was left out an
       "Left out: kvs redis, for redis-server is not installed.",
       "Other processes took 40 % of the machine meanwhile: the figures are worse",
       "<code>deno task compare</code>",
+      "mixed, 1,000 connections: memory",
+      "CPU ≤ 1.1",
+      "rate ≥ 1.3",
+      "start, 10 keys",
     ]
   ) assert(page.includes(part), part);
 });
 
+Deno.test("an aim shows both ratios, how far they vary, and whether it is reached", () => {
+  const [, cpu, rate] = aimTable(comparison);
+  assertEquals(cpu!.slice(4), ["1.30", "0.80", "0.50 … 1.50", "CPU ≤ 1.1", "no", "0 %"]);
+  assertEquals(rate!.slice(4), ["1.30", "1.40", "0.50 … 1.50", "rate ≥ 1.3", "yes", "0 %"]);
+});
+
+Deno.test("upkeep is divided by that of the other checkout, where there is one", () => {
+  const [, start, dump] = upkeepTable(comparison);
+  assertEquals(start, ["start, 10 keys", "2.00", "1.00", "4.00", "2.00", "0.50", "0.50"]);
+  assertEquals(dump, ["dump, 1 key", "1.00", "1.00", "", "", "", ""]);
+});
+
+Deno.test("an aim on CPU time is a most, one on a rate a least", () => {
+  const aim = AIMS.find(({ figure }) => figure === "cpu")!;
+  assertEquals([isReached(aim, aim.bound), isReached(aim, aim.bound + 0.01)], [true, false]);
+  const other = AIMS.find(({ figure }) => figure === "rate")!;
+  assertEquals([isReached(other, other.bound), isReached(other, other.bound - 0.01)], [
+    true,
+    false,
+  ]);
+});
+
 Deno.test("the comma-separated values have a line a figure, all with as many fields", () => {
   const lines = csvOf(comparison).trimEnd().split("\r\n");
-  assertEquals(lines.length, 1 + comparison.calls.length + 3 + 1);
+  assertEquals(lines.length, 1 + comparison.calls.length + 3 + 1 + 2 * 2);
   assertEquals(new Set(lines.map((line) => line.split(",").length)), new Set([11]));
 });
 

@@ -176,3 +176,42 @@ Deno.test("a directory restored to an earlier moment is the newest state from it
   await restoreIfEmpty(optionsOf(bucket.open(), fresh, clock));
   assertEquals((await contentOf(fresh)).get("k"), "1");
 });
+
+Deno.test("where everything is locked by a policy the head lies elsewhere, and a fresh machine finds it there", async () => {
+  const [locked, free] = [new MemoryBucket(), new MemoryBucket()];
+  // Nothing that was written may be replaced or removed.
+  locked.held = () => true;
+  const clock = new TestClock();
+  const options = (files: FaultyFiles): TakeoverOptions => ({
+    ...optionsOf(locked.open(), files, clock),
+    place: free.open(undefined, "memory:head"),
+  });
+  const machine = await new Machine(
+    locked.open(),
+    clock,
+    new FaultyFiles(new Random(1)),
+    1,
+    free.open(),
+  ).start();
+  for (let i = 0; i < 40; i++) {
+    await machine.set("k", `${i}`.padEnd(1000));
+    await machine.copy(1);
+  }
+  await machine.retain();
+  assert(machine.retention.kept > 0);
+  await machine.stop();
+  assertEquals([...free.names.keys()], ["head"]);
+  assert(!locked.names.has("head"));
+  const files = new FaultyFiles(new Random(2));
+  await restoreIfEmpty(options(files));
+  assertEquals((await contentOf(files)).get("k"), "39".padEnd(1000));
+  // Who forgets to say where the head is does not begin anew.
+  const forgetful = new FaultyFiles(new Random(3));
+  await assertRejects(
+    () => restoreIfEmpty(optionsOf(locked.open(), forgetful, clock)),
+    DestinationError,
+  );
+  const other = new Machine(locked.open(), clock, new FaultyFiles(new Random(4)));
+  await assertRejects(() => other.start(), FencedError);
+  await other.store.close();
+});

@@ -1,10 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { AdjustableClock } from "../../lib/clock.ts";
+import { OutOfSpaceError, StoreError } from "../../lib/errors.ts";
 import type { Batch } from "../../lib/storage/contract.ts";
 import { frame } from "./frames.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
-import { ForgetfulStore, OrderedStore, SlowStore, type WrappedStore } from "./wrapped_store.ts";
+import {
+  ForgetfulStore,
+  OrderedStore,
+  SlowStore,
+  TellingStore,
+  type WrappedStore,
+} from "./wrapped_store.ts";
 
 /** A request that shows and expects no unique: those count up in the order of effects. */
 const blind = frame.filter((sent) => !/^(gets|gats|cas)/.test(sent));
@@ -29,7 +36,7 @@ Deno.test("a slow store: gets the same replies in the same order as one in memor
         let i = 0;
         const delay = () => delays[i++ % delays.length];
         const expected = await repliesOf(undefined, frames);
-        for (const kind of [SlowStore, OrderedStore]) {
+        for (const kind of [SlowStore, TellingStore, OrderedStore]) {
           assertEquals(await repliesOf((clock) => new kind(clock, delay), frames), expected);
         }
       },
@@ -37,6 +44,37 @@ Deno.test("a slow store: gets the same replies in the same order as one in memor
     { numRuns: 60 },
   );
 });
+
+for (const turns of [undefined, 2]) {
+  const when = turns === undefined ? "in the call" : "later";
+  Deno.test(`a slow store: what it fails at is answered in its place, told ${when}`, async () => {
+    const clock = new AdjustableClock();
+    const store = new TellingStore(clock, () => turns);
+    await using harness = new Harness({ clock, store: () => store });
+    assertEquals(
+      await harness.exchange(["set a 0 0 1\r\n1\r\nset b 0 0 1\r\n2\r\n"]),
+      "STORED\r\nSTORED\r\n",
+    );
+    let reads = 0;
+    store.failing = (next) => {
+      if (next === undefined) return ++reads === 2 ? new StoreError("it is away") : undefined;
+      return next === null ? undefined : new OutOfSpaceError("it is full");
+    };
+    const sent = "get a\r\nget b\r\nset a 0 0 1\r\n3\r\nadd c 0 0 1\r\n4\r\nget b\r\n";
+    assertEquals(
+      await harness.exchange([sent]),
+      "VALUE a 0 1\r\n1\r\nEND\r\nSERVER_ERROR it is away\r\n" +
+        "SERVER_ERROR out of memory storing object\r\n".repeat(2) + "VALUE b 0 1\r\n2\r\nEND\r\n",
+    );
+    // Who could not give the key its new value must not read the old one.
+    store.failing = () => undefined;
+    assertEquals(
+      await harness.exchange(["get a\r\nget b\r\n"]),
+      "END\r\nVALUE b 0 1\r\n2\r\nEND\r\n",
+    );
+    assertEquals(store.pending, 0);
+  });
+}
 
 Deno.test("a slow store: requests on one key take effect in their order", async () => {
   const clock = new AdjustableClock();

@@ -15,6 +15,7 @@ import type {
   StoreInfo,
   Swapped,
   Updated,
+  Waiter,
 } from "../../lib/storage/contract.ts";
 import { update } from "../../lib/storage/update.ts";
 
@@ -104,6 +105,39 @@ export class SlowStore extends WrappedStore {
       this.pending--;
       return run();
     })();
+  }
+}
+
+/** A slow store that tells those who wait, at times before the call returns. */
+export class TellingStore extends SlowStore {
+  /** What a read or a swap fails with, where the test wants it to. */
+  failing: (next?: NewItem | null) => Error | undefined = () => undefined;
+
+  readLater(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): undefined {
+    this.#tell(() => copyOf(this.memory.read(key, batch, peek) as Item | undefined), waiter);
+  }
+
+  swapLater(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+    waiter: Waiter<Swapped>,
+  ): void {
+    this.#tell(() => this.memory.swap(key, expected, next, batch) as Swapped, waiter, next);
+  }
+
+  #tell<T>(run: () => T, waiter: Waiter<T>, next?: NewItem | null): void {
+    const failure = this.failing(next);
+    void this.later(() => {
+      if (failure === undefined) waiter.settle(run());
+      else waiter.fail(failure);
+    });
   }
 }
 

@@ -19,6 +19,7 @@ import {
   type Swapped,
   type Updated,
 } from "../../lib/storage/contract.ts";
+import type { ItemCursor } from "../../lib/storage/item_cursor.ts";
 
 /** A store as one caller sees it. Another caller of the same store is another of these. */
 export class Caller {
@@ -38,6 +39,23 @@ export class Caller {
 
   read(key: Uint8Array, peek?: boolean): Awaitable<Item | undefined> {
     return this.store.read(key, this.#batch, peek);
+  }
+
+  /** What the store tells a waiter that reads, where it has such reads. */
+  tell(key: Uint8Array): Promise<Item | undefined> | undefined {
+    const { store } = this;
+    if (store.readLater === undefined) return undefined;
+    return new Promise((settle, fail) => {
+      const found = store.readLater!(key, this.#batch, true, { settle, fail });
+      if (found !== undefined) settle(found);
+    });
+  }
+
+  /** The store's `find` as a peek, where it has one: the key stands amid other bytes. */
+  find(key: Uint8Array, into: ItemCursor): boolean | undefined {
+    const bytes = new Uint8Array(key.length + 5).fill(0x2e);
+    bytes.set(key, 3);
+    return this.store.find?.(bytes, 3, 3 + key.length, this.#batch, true, into);
   }
 
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {

@@ -21,6 +21,7 @@ import {
   plain,
   type Store,
 } from "../../lib/storage/contract.ts";
+import { ItemCursor } from "../../lib/storage/item_cursor.ts";
 import { update } from "../../lib/storage/update.ts";
 import { Caller } from "./caller.ts";
 
@@ -67,8 +68,21 @@ export async function look(
   key: Uint8Array,
   now: number,
 ): Promise<Item | undefined> {
-  const item = await store.read(key, true);
-  if (item === undefined || isExpired(item, now)) return undefined;
+  const found = await store.read(key, true);
+  const item = found && copyOf(found);
+  const cursor = new ItemCursor();
+  // What is at hand a cursor shows as well, and never what is not there.
+  const isThere = store.find(key, cursor);
+  if (isThere !== undefined) assertEquals(isThere ? copyOf(cursor) : undefined, item);
+  const telling = store.tell(key);
+  if (telling !== undefined) {
+    const told = await telling;
+    assertEquals(told && copyOf(told), item);
+  }
+  return item === undefined || isExpired(item, now) ? undefined : item;
+}
+
+function copyOf(item: Item): Item {
   const { flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version } = item;
   const value = item.value.slice();
   return { value, flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version };

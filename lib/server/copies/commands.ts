@@ -79,7 +79,7 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
     urlOf(configuration),
     {},
     async ({ destination, place }) => {
-      if (isListing) return await list(destination, place, configuration.copyRetention);
+      if (isListing) return await list(destination, place);
       if (!isRestorable(systemFiles, directory)) {
         throw new ExitError(
           `Cannot restore ${destination.url} into '${directory}': the directory is not empty`,
@@ -155,14 +155,13 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
 async function list(
   destination: Destination,
   place: Destination,
-  retention: number,
 ): Promise<number> {
   const found = await readHead(place);
   if (found === undefined) {
     await chooseMoment(destination, place);
     return Exit.data;
   }
-  const since = retention === 0 ? -Infinity : Date.now() - retention;
+  const since = Date.now() - (found.head.retention ?? Infinity);
   let before:
     | { readonly time: number; readonly number: number; readonly epoch: number }
     | undefined;

@@ -19,6 +19,7 @@ import {
   type StoreOptions,
   type Swapped,
 } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import { RecordCache } from "./read/cache.ts";
 import { Backpressure } from "./upkeep/backpressure.ts";
 import { Space } from "./upkeep/space.ts";
@@ -303,6 +304,18 @@ class DiskStore implements Store {
   read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
     this.#health.assertReadable();
     return this.#reads.read(key, batch, peek);
+  }
+
+  find(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean | undefined {
+    this.#health.assertReadable();
+    return this.#reads.find(bytes, start, end, batch, peek, into);
   }
 
   swap(

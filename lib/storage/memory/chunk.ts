@@ -18,6 +18,7 @@
  */
 
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 
 /** Bytes before the key. */
 export const HEADER = 40;
@@ -117,13 +118,12 @@ export class Chunk {
     return this.bytes.subarray(from, from + this.keyLength(at));
   }
 
-  /** Whether the record is of this key. */
-  isOf(at: number, key: Uint8Array): boolean {
-    const length = key.length;
+  /** Whether the record is of the key that lies in `key` from `start` on. */
+  isOf(at: number, key: Uint8Array, start = 0, length = key.length): boolean {
     if ((this.words[at >>> 2] & 0xff) !== length) return false;
     const { bytes } = this;
     const from = at + HEADER;
-    for (let i = 0; i < length; i++) if (bytes[from + i] !== key[i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[from + i] !== key[start + i]) return false;
     return true;
   }
 
@@ -146,6 +146,29 @@ export class Chunk {
       binaryKey: (kinds & State.binaryKey) !== 0,
       version: doubles[d + 2],
     };
+  }
+
+  /** Lets a cursor show the item. */
+  show(at: number, into: ItemCursor): void {
+    const w = at >>> 2;
+    const d = at >>> 3;
+    const { words, doubles } = this;
+    const kinds = words[w];
+    const from = at + HEADER + (kinds & 0xff);
+    into.bytes = this.bytes;
+    into.start = from;
+    into.end = from + words[w + 1];
+    into.flags = words[w + 2];
+    into.exptime = doubles[d + 4];
+    // The machine is little-endian, as all are that Deno runs on.
+    into.casLow = words[w + 6];
+    into.casHigh = words[w + 7];
+    into.stale = (kinds & State.stale) !== 0;
+    into.won = (kinds & State.won) !== 0;
+    into.fetched = (kinds & State.fetched) !== 0;
+    into.accessed = words[w + 3];
+    into.binaryKey = (kinds & State.binaryKey) !== 0;
+    into.version = doubles[d + 2];
   }
 
   /** The item as a listing shows it, with a copy of its key. */

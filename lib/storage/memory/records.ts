@@ -76,15 +76,15 @@ export class Records {
     return this.chunks.sizeOf(chunk.keyLength(at), chunk.valueLength(at));
   }
 
-  /** Finds the key's record. */
-  find(key: Uint8Array): boolean {
+  /** Finds the record of the key that lies in `key` from `start` on. */
+  find(key: Uint8Array, start = 0, length = key.length): boolean {
     const { hash, index } = this;
-    hash.of(key);
+    hash.of(key, start, length);
     const { a } = hash;
     let place = index.first(a);
     while (place !== 0) {
       this.see(place);
-      if (this.chunk.isOf(this.at, key)) return true;
+      if (this.chunk.isOf(this.at, key, start, length)) return true;
       place = index.next(a);
     }
     return false;

@@ -22,6 +22,7 @@ import {
   type StoreOptions,
   type Swapped,
 } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import type { Chunk } from "./chunk.ts";
 import { Records } from "./records.ts";
 import { Reclaim } from "./reclaim.ts";
@@ -67,19 +68,41 @@ export class MemoryStore implements Store {
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Item | undefined {
+    if (!this.#see(key, 0, key.length)) return undefined;
+    const { chunk, at } = this.#records;
+    const item = chunk.item(at);
+    if (!peek) chunk.access(at, batch.seconds);
+    return item;
+  }
+
+  find(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean {
+    if (!this.#see(bytes, start, end - start)) return false;
+    const { chunk, at } = this.#records;
+    chunk.show(at, into);
+    if (!peek) chunk.access(at, batch.seconds);
+    return true;
+  }
+
+  /** Whether there is an item to show, whose record was found last then. */
+  #see(bytes: Uint8Array, start: number, length: number): boolean {
     if (this.#flushAt !== 0) this.#flushIfDue();
     const records = this.#records;
-    if (!records.find(key)) return undefined;
+    if (!records.find(bytes, start, length)) return false;
     const { chunk, at } = records;
     if (chunk.version(at) <= records.flushed) {
       this.#flushedReads++;
       records.remove();
-      return undefined;
+      return false;
     }
-    const item = chunk.item(at);
     this.#shown = chunk;
-    if (!peek) chunk.access(at, batch.seconds);
-    return item;
+    return true;
   }
 
   swap(

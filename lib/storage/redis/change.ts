@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { ByteBuffer, bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
 import type { Accesses } from "../accesses.ts";
-import type { Expected, Item, NewItem, Swapped } from "../contract.ts";
+import type { Expected, Item, NewItem, Swapped, Waiter } from "../contract.ts";
 import { HEADER, isItem, putCas, putRevision, readItem, revisionOf, writeItem } from "./item.ts";
 import {
   type Reply,
@@ -50,7 +50,7 @@ export class Read extends Request {
 
   readonly #scope: Scope;
   readonly #seconds: number;
-  readonly #done: (item: Item | undefined) => void;
+  readonly #waiter: Waiter<Item | undefined>;
 
   /** @param seconds the time of the access, in seconds since 1970; -1 where the read is none */
   constructor(
@@ -58,13 +58,12 @@ export class Read extends Request {
     deadline: number,
     scope: Scope,
     seconds: number,
-    done: (item: Item | undefined) => void,
-    protected readonly refuse: (error: Error) => void,
+    waiter: Waiter<Item | undefined>,
   ) {
     super(key, deadline);
     this.#scope = scope;
     this.#seconds = seconds;
-    this.#done = done;
+    this.#waiter = waiter;
   }
 
   encode(out: ByteBuffer): void {
@@ -72,8 +71,12 @@ export class Read extends Request {
     writeKey(out, this.#scope.prefix, this.key);
   }
 
+  protected refuse(error: Error): void {
+    this.#waiter.fail(error);
+  }
+
   protected answer(reply: Reply): void {
-    if (reply === null) return this.#done(undefined);
+    if (reply === null) return this.#waiter.settle(undefined);
     const bytes = reply as Buffer;
     if (!isItem(bytes)) {
       this.#scope.foundForeign();
@@ -82,13 +85,13 @@ export class Read extends Request {
     const revision = revisionOf(bytes);
     if (revision < this.#scope.flushed()) {
       this.#scope.foundFlushed();
-      return this.#done(undefined);
+      return this.#waiter.settle(undefined);
     }
     const { accesses } = this.#scope;
     const key = this.key;
     const seconds = this.#seconds;
     const seen = seconds < 0 ? accesses.of(key, revision) : accesses.note(key, revision, seconds);
-    this.#done(readItem(bytes, seen));
+    this.#waiter.settle(readItem(bytes, seen));
   }
 }
 
@@ -105,7 +108,7 @@ export class Put extends Request {
   readonly #item: NewItem;
   readonly #revision: number;
   readonly #now: number;
-  readonly #done: (swapped: Swapped) => void;
+  readonly #waiter: Waiter<Swapped>;
 
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
@@ -115,15 +118,14 @@ export class Put extends Request {
     item: NewItem,
     revision: number,
     now: number,
-    done: (swapped: Swapped) => void,
-    protected readonly refuse: (error: Error) => void,
+    waiter: Waiter<Swapped>,
   ) {
     super(key, deadline);
     this.#scope = scope;
     this.#item = item;
     this.#revision = revision;
     this.#now = now;
-    this.#done = done;
+    this.#waiter = waiter;
   }
 
   override get changes(): boolean {
@@ -143,8 +145,12 @@ export class Put extends Request {
     writeNumber(out, ttl);
   }
 
+  protected refuse(error: Error): void {
+    this.#waiter.fail(error);
+  }
+
   protected answer(): void {
-    this.#done(this.#item.cas || BigInt(this.#revision));
+    this.#waiter.settle(this.#item.cas || BigInt(this.#revision));
   }
 }
 
@@ -200,7 +206,7 @@ export class Swap extends ScriptRequest {
   readonly #item: NewItem | null;
   readonly #revision: number;
   readonly #now: number;
-  readonly #done: (swapped: Swapped) => void;
+  readonly #waiter: Waiter<Swapped>;
 
   /** @param now the server's clock, in milliseconds since 1970 */
   constructor(
@@ -211,8 +217,7 @@ export class Swap extends ScriptRequest {
     item: NewItem | null,
     revision: number,
     now: number,
-    done: (swapped: Swapped) => void,
-    protected readonly refuse: (error: Error) => void,
+    waiter: Waiter<Swapped>,
   ) {
     super(key, deadline);
     this.#scope = scope;
@@ -220,7 +225,7 @@ export class Swap extends ScriptRequest {
     this.#item = item;
     this.#revision = revision;
     this.#now = now;
-    this.#done = done;
+    this.#waiter = waiter;
 
     // As it was when the revision was taken, however often this is sent: the two belong together.
     this.#flushed = scope.flushed();
@@ -255,10 +260,14 @@ export class Swap extends ScriptRequest {
     writeEnd(out);
   }
 
+  protected refuse(error: Error): void {
+    this.#waiter.fail(error);
+  }
+
   protected answer(reply: Reply): void {
-    if (reply === 0) this.#done("absent");
-    else if (reply === 2) this.#done("exists");
-    else this.#done(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
+    if (reply === 0) this.#waiter.settle("absent");
+    else if (reply === 2) this.#waiter.settle("exists");
+    else this.#waiter.settle(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
   }
 
   protected override hasChanged(reply: Reply): boolean {

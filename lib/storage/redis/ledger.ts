@@ -144,7 +144,12 @@ export class Ledger {
   /** Whether what is known may be relied on. `now` by `performance.now()`. */
   isFresh(now: number): boolean {
     return now - this.#seenAt < LEASE && Date.now() - this.#seenTime < LEASE &&
-      this.#next < this.#end && (this.#pending === 0 || this.#pending > this.#clock.now());
+      this.hasRevisions && (this.#pending === 0 || this.#pending > this.#clock.now());
+  }
+
+  /** Whether there is a revision to {@linkcode take}. */
+  get hasRevisions(): boolean {
+    return this.#next < this.#end;
   }
 
   /** Asks the ledger, once for all who want it at the same time. */

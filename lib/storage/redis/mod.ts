@@ -18,6 +18,7 @@ import {
   type Store,
   type StoreInfo,
   type Swapped,
+  type Waiter,
 } from "../contract.ts";
 import { Put, Read, type Scope, Swap } from "./change.ts";
 import { Cluster } from "./cluster.ts";
@@ -65,6 +66,14 @@ class RedisStore implements Store, Scope, Sweepable {
   /** Bytes of requests that wait until the ledger is known. */
   #waiting = 0;
   #closed = false;
+  /** The time by `performance.now()` when this turn's first request came; 0 before that. */
+  #turnBegan = 0;
+  /** Whether what the ledger says was fresh in this turn. */
+  #wasFresh = false;
+  readonly #endTurn = () => {
+    this.#turnBegan = 0;
+    this.#wasFresh = false;
+  };
 
   readonly #options: RedisStoreOptions;
 
@@ -100,36 +109,43 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
-    const seconds = peek ? -1 : batch.seconds;
-    return new Promise((resolve, reject) => {
-      const now = performance.now();
-      const deadline = now + this.timeout - TICK;
-      if (this.#ledger.isFresh(now)) {
-        this.#nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
-      } else {
-        const later = () =>
-          this.#nodes.send(new Read(key, deadline, this, seconds, resolve, reject));
-        this.#whenKnown(key.length, deadline, later, reject);
-      }
-    });
+    return new Promise((settle, fail) => void this.readLater(key, batch, peek, { settle, fail }));
+  }
+
+  readLater(
+    key: Uint8Array,
+    batch: Batch,
+    peek: boolean,
+    waiter: Waiter<Item | undefined>,
+  ): undefined {
+    const deadline = this.#now() + this.timeout - TICK;
+    const request = new Read(key, deadline, this, peek ? -1 : batch.seconds, waiter);
+    if (this.#isKnown()) this.#nodes.send(request);
+    else this.#whenKnown(key.length, deadline, () => this.#nodes.send(request), waiter);
   }
 
   swap(
     key: Uint8Array,
     expected: Expected,
     next: NewItem | null,
-    _batch: Batch,
+    batch: Batch,
   ): Promise<Swapped> {
-    return new Promise((resolve, reject) => {
-      const now = performance.now();
-      const deadline = now + this.timeout - TICK;
-      if (this.#ledger.isFresh(now)) {
-        this.#change(key, deadline, expected, next, resolve, reject);
-      } else {
-        const later = () => this.#change(key, deadline, expected, next, resolve, reject);
-        this.#whenKnown(key.length + (next?.value.length ?? 0), deadline, later, reject);
-      }
-    });
+    return new Promise((settle, fail) =>
+      this.swapLater(key, expected, next, batch, { settle, fail })
+    );
+  }
+
+  swapLater(
+    key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    _batch: Batch,
+    waiter: Waiter<Swapped>,
+  ): void {
+    const deadline = this.#now() + this.timeout - TICK;
+    if (this.#isKnown()) return this.#change(key, deadline, expected, next, waiter);
+    const later = () => this.#change(key, deadline, expected, next, waiter);
+    this.#whenKnown(key.length + (next?.value.length ?? 0), deadline, later, waiter);
   }
 
   /** Nothing to do: what Redis has answered it has. */
@@ -248,16 +264,31 @@ class RedisStore implements Store, Scope, Sweepable {
     deadline: number,
     expected: Expected,
     next: NewItem | null,
-    resolve: (swapped: Swapped) => void,
-    reject: (error: Error) => void,
+    waiter: Waiter<Swapped>,
   ): void {
     const now = this.#options.clock.now();
     const revision = next === null ? 0 : this.#ledger.take();
     this.#nodes.send(
       expected === "any" && next !== null
-        ? new Put(key, deadline, this, next, revision, now, resolve, reject)
-        : new Swap(key, deadline, this, expected, next, revision, now, resolve, reject),
+        ? new Put(key, deadline, this, next, revision, now, waiter)
+        : new Swap(key, deadline, this, expected, next, revision, now, waiter),
     );
+  }
+
+  /** The time by `performance.now()`, asked for once for all requests that come together. */
+  #now(): number {
+    if (this.#turnBegan === 0) {
+      this.#turnBegan = performance.now();
+      queueMicrotask(this.#endTurn);
+    }
+    return this.#turnBegan;
+  }
+
+  /** Whether the ledger may be relied on; after {@linkcode #now}. */
+  #isKnown(): boolean {
+    const ledger = this.#ledger;
+    if (!this.#wasFresh) this.#wasFresh = ledger.isFresh(this.#turnBegan);
+    return this.#wasFresh && ledger.hasRevisions;
   }
 
   /** Goes on when it is known what is flushed and which revisions are free. */
@@ -265,21 +296,21 @@ class RedisStore implements Store, Scope, Sweepable {
     size: number,
     deadline: number,
     then: () => void,
-    reject: (error: Error) => void,
+    waiter: { fail(error: unknown): void },
   ): void {
-    if (this.#closed) return reject(new StoreError("The Redis store is closed"));
+    if (this.#closed) return waiter.fail(new StoreError("The Redis store is closed"));
     if (this.#waiting > MOST_UNANSWERED) {
       this.#counters.refused++;
-      return reject(new StoreError("Redis is too slow: too many requests wait for it"));
+      return waiter.fail(new StoreError("Redis is too slow: too many requests wait for it"));
     }
     this.#waiting += size;
     this.#ledger.refresh().finally(() => this.#waiting -= size).then(() => {
       const now = performance.now();
       // So many may have waited that the revisions are used up again.
       if (this.#ledger.isFresh(now)) then();
-      else if (now < deadline) this.#whenKnown(size, deadline, then, reject);
-      else reject(new StoreError(`Redis did not answer within ${this.timeout} ms`));
-    }, reject);
+      else if (now < deadline) this.#whenKnown(size, deadline, then, waiter);
+      else waiter.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
+    }, (error) => waiter.fail(error));
   }
 
   /** All keys of the database but the ledger's, where the whole database is kvs's. */

@@ -22,6 +22,7 @@ export type Reply = null | number | Buffer | Reply[];
 export type Argument = Uint8Array | string;
 
 const LINE_END = bytesOf("\r\n");
+const NO_ARGUMENTS: never[] = [];
 
 /** Writes one argument of a command: its length and its bytes. */
 export function writeBytes(out: ByteBuffer, bytes: Uint8Array): void {
@@ -62,7 +63,7 @@ export abstract class Request {
   /** For ioredis: the command's name in lower case. */
   abstract readonly name: string;
   /** For ioredis: nothing that it need know. */
-  readonly args: never[] = [];
+  readonly args = NO_ARGUMENTS;
   /** For ioredis: no promise, and so nothing to trace. */
   readonly promise = undefined;
   readonly isTraced = true;

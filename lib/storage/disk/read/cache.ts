@@ -96,8 +96,18 @@ export class RecordCache {
     return this.#table.byteLength + this.#allocated * this.#chunkBytes + this.#large.bytes;
   }
 
-  /** Whether the key's record is here; unless that is a peek, it gets a second round. */
-  find(a: number, b: number, key: Uint8Array, peek = false): boolean {
+  /**
+   * Whether the record of the key is here that lies in `key` from `start` on; unless that is a peek, it gets
+   * a second round.
+   */
+  find(
+    a: number,
+    b: number,
+    key: Uint8Array,
+    peek = false,
+    start = 0,
+    length = key.length,
+  ): boolean {
     const table = this.#table;
     if (this.#buckets === 0) return false;
     const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
@@ -108,22 +118,28 @@ export class RecordCache {
       const at = (place & (1 << this.#chunkShift) - 1) * 8;
       const { words, bytes } = chunk;
       if (words[at >>> 2] !== a) continue;
-      const length = key.length;
       if ((words[(at + PREFIX >>> 2) + Word.kinds] & 0xff) !== length) continue;
       const from = at + PREFIX + RECORD_HEADER;
       let i = 0;
-      while (i < length && bytes[from + i] === key[i]) i++;
+      while (i < length && bytes[from + i] === key[start + i]) i++;
       if (i !== length) continue;
       if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
       this.chunk = chunk;
       this.at = at + PREFIX;
       return true;
     }
-    return this.#large.size !== 0 && this.#findLarge(a, b, key, peek);
+    return this.#large.size !== 0 && this.#findLarge(a, b, key, peek, start, length);
   }
 
-  #findLarge(a: number, b: number, key: Uint8Array, peek: boolean): boolean {
-    const found = this.#large.find(a, b, key, peek);
+  #findLarge(
+    a: number,
+    b: number,
+    key: Uint8Array,
+    peek: boolean,
+    start: number,
+    length: number,
+  ): boolean {
+    const found = this.#large.find(a, b, key, peek, start, length);
     if (found === undefined) return false;
     this.chunk = found;
     this.at = 0;

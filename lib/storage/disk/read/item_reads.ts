@@ -9,6 +9,7 @@ import type { KeyHash } from "../../../key_hash.ts";
 import { RECORD_HEADER, type RecordReader, State, Word } from "../format/record.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Commits } from "../log/commits.ts";
+import type { ItemCursor } from "../../item_cursor.ts";
 import type { Flushes } from "../log/flushes.ts";
 import type { Segment } from "../log/segment.ts";
 import type { RecordCache } from "./cache.ts";
@@ -90,6 +91,49 @@ export class ItemReads {
       return undefined;
     }
     return this.#fetch(key, a, b, c, batch, peek);
+  }
+
+  /** {@linkcode read} of what the cache has, without an object for it: the store's `find`. */
+  find(
+    key: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean | undefined {
+    if (this.#flushes.at !== 0) this.#flushes.settle();
+    const hash = this.#hash;
+    const cache = this.#cache;
+    hash.of(key, start, end - start);
+    const { a, b } = hash;
+    if (!cache.find(a, b, key, peek, start, end - start)) return undefined;
+    const { at } = cache;
+    const { words, bytes } = cache.chunk;
+    const w = at >>> 2;
+    const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
+    if (sequence <= this.#flushes.through) return undefined;
+    this.count++;
+    this.hits++;
+    this.#commits.saw(batch, a, b, sequence);
+    const kinds = words[w + Word.kinds];
+    const from = at + RECORD_HEADER + (kinds & 0xff);
+    const state = kinds >>> 16;
+    into.bytes = bytes;
+    into.start = from;
+    into.end = from + words[w + Word.valueLength];
+    into.flags = words[w + Word.flags];
+    into.exptime = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
+    into.casLow = words[w + Word.cas];
+    into.casHigh = words[w + Word.cas + 1];
+    into.stale = (state & State.stale) !== 0;
+    into.won = (state & State.won) !== 0;
+    into.fetched = (state & State.fetched) !== 0;
+    into.accessed = words[w + Word.accessed];
+    into.binaryKey = (state & State.binaryKey) !== 0;
+    into.version = sequence;
+    if (!peek) cache.access(batch.seconds);
+    return true;
   }
 
   /** Reads what the index's last answer points at. */

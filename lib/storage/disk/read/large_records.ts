@@ -32,9 +32,16 @@ export class LargeRecords {
   }
 
   /** The key's record, if it is here; unless that is a peek, it is the last that goes. */
-  find(a: number, b: number, key: Uint8Array, peek: boolean): Chunk | undefined {
+  find(
+    a: number,
+    b: number,
+    key: Uint8Array,
+    peek: boolean,
+    start: number,
+    length: number,
+  ): Chunk | undefined {
     const found = this.of(a, b);
-    if (found === undefined || !isOf(found, key)) return undefined;
+    if (found === undefined || !isOf(found, key, start, length)) return undefined;
     if (!peek) {
       const name = nameOf(a, b);
       this.#records.delete(name);
@@ -83,9 +90,8 @@ export class LargeRecords {
   }
 }
 
-function isOf({ bytes, words }: Chunk, key: Uint8Array): boolean {
-  const { length } = key;
+function isOf({ bytes, words }: Chunk, key: Uint8Array, start: number, length: number): boolean {
   if ((words[Word.kinds] & 0xff) !== length) return false;
-  for (let i = 0; i < length; i++) if (bytes[RECORD_HEADER + i] !== key[i]) return false;
+  for (let i = 0; i < length; i++) if (bytes[RECORD_HEADER + i] !== key[start + i]) return false;
   return true;
 }

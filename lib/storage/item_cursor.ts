@@ -1,0 +1,45 @@
+/**
+ * An item as it was found, filled in place: one serves all reads of a thread, so that a read makes no
+ * object.
+ *
+ * @module
+ */
+
+import type { Item } from "./contract.ts";
+
+const NO_BYTES = new Uint8Array(0);
+const TWO_32 = 4294967296n;
+
+/** Looks at one item after another. What it shows is valid as long as point 3 of the contract says. */
+export class ItemCursor implements Item {
+  /** Where the value lies. */
+  bytes: Uint8Array = NO_BYTES;
+  start = 0;
+  end = 0;
+  flags = 0;
+  exptime = 0;
+  /** The cas unique in two words of 32 bits. */
+  casHigh = 0;
+  casLow = 0;
+  stale = false;
+  won = false;
+  fetched = false;
+  accessed = 0;
+  binaryKey = false;
+  version = 0;
+
+  /** A view of the value, made each time. */
+  get value(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end);
+  }
+
+  get cas(): bigint {
+    return BigInt(this.casHigh) * TWO_32 + BigInt(this.casLow);
+  }
+
+  /** Shows no cas unique from here on. */
+  hideCas(): this {
+    this.casHigh = this.casLow = 0;
+    return this;
+  }
+}
