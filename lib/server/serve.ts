@@ -155,6 +155,7 @@ async function serveObserved(
     ? new (await import("./threads/pool.ts")).Pool({
       configuration,
       log: observation.log.say,
+      audited: (line, more) => access.audit.take(line, more),
       renew: (user) => access.users?.renew(user),
       onExchanged: observation.storeHooks.onExchanged,
       testClock: testClock as SharedArrayBuffer | undefined,

@@ -787,6 +787,21 @@ for (
       assert(left.includes(`projects/${PROJECT}/secrets/kvs-users`), left.join());
     });
 
+    await test.step({
+      name: "create finds the items, the password and the authority again",
+      ignore: store !== EVERYTHING,
+      fn: async () => {
+        const secrets = ["kvs-users", "kvs-authority"];
+        const before = secrets.map((name) => kept(kvs, name));
+        const certificates = kept(kvs, "kvs-tls");
+        succeeded(await run("create.sh"));
+        for (const state of servers(kvs)) assertMatch(state, /ready$/);
+        checkResources(kvs, store);
+        assertEquals(secrets.map((name) => kept(kvs, name)), before);
+        assertEquals([certificates.length, kept(kvs, "kvs-tls").length], [0, 1]);
+      },
+    });
+
     await test.step("destroy with the data leaves nothing", async () => {
       succeeded(await run("destroy.sh", ["--data", "--yes"]));
       assertEquals([...cloud.resources.keys()], []);

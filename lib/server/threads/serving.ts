@@ -110,7 +110,7 @@ export class Serving implements WorkerCalls {
         counters,
         users: this.#access.users,
         tls: undefined,
-        audit: new AuditLog(log),
+        audit: new AuditLog((line, more) => this.#owner.tell("audited", { line, more })),
         // They are read again by the main thread's order.
         refreshCertificates: undefined,
         timing: setup.slow === undefined
