@@ -45,13 +45,6 @@ const processStats = new Set<Row>([...process, ...budgetRows]);
 /** What moves by itself, up and down. */
 const MOVING = /^(resident_memory_bytes|heap_bytes|event_loop_lag_seconds:\d+)$/;
 
-/** What a server tells of its copies. */
-const copies: CopyFigures = {
-  ...{ state: "behind", reason: "the network is slow", lag: 12, lastSuccess: 1_700_000_000 },
-  ...{ errors: 1, sentBytes: 2, sentObjects: 3, heldBytes: 4, removed: 5, kept: 6, moments: 7 },
-  epoch: 8,
-};
-
 /** What a server knows that is watched. */
 const watch: Watch = {
   loopLag: [0.1, 0.2],
