@@ -14,7 +14,8 @@ import { readRestoring, writeRestoring } from "./identity.ts";
 import { nameOfNumber, readManifest } from "./moments.ts";
 import { MANIFESTS } from "./names.ts";
 import { Progress } from "./progress.ts";
-import { endRestoring, isRestorable, restoreMoment, timeText } from "./restore.ts";
+import { endRestoring, isRestorable, restoreMoment } from "./restore.ts";
+import { timeText } from "./choose.ts";
 import { readHead, Tenure } from "./tenure.ts";
 
 /** What a takeover needs. */

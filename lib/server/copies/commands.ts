@@ -11,13 +11,8 @@ import { bytesOfManifest } from "../../copies/manifest.ts";
 import { checkDestination, openDestination } from "../../copies/open.ts";
 import { momentsOf } from "../../copies/moments.ts";
 import { Progress } from "../../copies/progress.ts";
-import {
-  chooseMoment,
-  finishRestore,
-  isRestorable,
-  restoreMoment,
-  timeText,
-} from "../../copies/restore.ts";
+import { finishRestore, isRestorable, restoreMoment } from "../../copies/restore.ts";
+import { chooseMoment, timeText } from "../../copies/choose.ts";
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";
 import { Exit, ExitError } from "../../errors.ts";
