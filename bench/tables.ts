@@ -100,14 +100,19 @@ export function aimTable({ aims }: Comparison): Table {
       return [
         `${shapeText(aim)}: ${name(subject)}`,
         ...[name(baseline), figures(subject), figures(baseline)],
-        ...[cpuRatio.toFixed(2), rateRatio.toFixed(2)],
-        spread.map((ratio) => ratio.toFixed(2)).join(" … "),
+        ...[ratioText(cpuRatio), ratioText(rateRatio)],
+        spread.map(ratioText).join(" … "),
         `${figure === "cpu" ? "CPU" : "rate"} ${sign} ${bound}`,
         aim.isReached ? "yes" : "no",
         `${Math.round(aim.othersShare * 100)} %`,
       ];
     }),
   ];
+}
+
+/** A ratio, where the clock has counted anything for what it is divided by. */
+function ratioText(ratio: number): string {
+  return Number.isFinite(ratio) ? ratio.toFixed(2) : "–";
 }
 
 /** What must not get slower. */

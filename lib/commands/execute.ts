@@ -40,14 +40,24 @@ export function execute(
     const running = row.run(request, outcome, session, context);
     if (running === undefined) return undefined;
     if (!(running instanceof Promise)) return running;
-    return running.then(
-      () => session.arrive(outcome),
-      (error) => outcome.fail(failureOf(error, context)),
-    );
+    return settled(running, outcome, session, context);
   } catch (error) {
     outcome.fail(failureOf(error, context));
     return undefined;
   }
+}
+
+/** Apart from what need not wait: a function that has a closure makes room for it in each call. */
+function settled(
+  running: Promise<void>,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> {
+  return running.then(
+    () => session.arrive(outcome),
+    (error) => outcome.fail(failureOf(error, context)),
+  );
 }
 
 /** The rights that a request needs. */

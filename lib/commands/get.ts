@@ -47,8 +47,19 @@ export function get(
   }
   const found = store.read(request.key, session.batch, request.peeks);
   return found instanceof Promise
-    ? found.then((item) => show(request, outcome, session, context, item))
+    ? showLater(request, outcome, session, context, found)
     : show(request, outcome, session, context, found);
+}
+
+/** Apart from what need not wait: a function that has a closure makes room for it in each call. */
+function showLater(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  found: Promise<Item | undefined>,
+): Promise<void> {
+  return found.then((item) => show(request, outcome, session, context, item));
 }
 
 function show(
@@ -255,6 +266,16 @@ export function tellLookup(
   { store, clock, watchers }: Context,
 ): Promise<void> | void {
   if ((watchers.kinds & Kind.fetchers) === 0) return;
+  return lookUp(request, session, store, clock, watchers);
+}
+
+function lookUp(
+  request: Request,
+  session: Session,
+  store: Context["store"],
+  clock: Context["clock"],
+  watchers: Context["watchers"],
+): Promise<void> | void {
   const tell = (item: Item | undefined) => {
     const isThere = item !== undefined && !isExpired(item, clock.now());
     const size = isThere ? item.value.length : 0;

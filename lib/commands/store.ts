@@ -31,13 +31,25 @@ export function store(
   counters.cmd_set++;
   if (prefixes.enabled) prefixes.set(request.key);
   const telling = tellLookup(request, session, context);
-  if (telling !== undefined) {
-    return telling.then(() => {
-      const running = storeOrDrop(request, outcome, session, context);
-      if (running !== undefined) return promised(running);
-    });
-  }
-  return storeOrDrop(request, outcome, session, context);
+  return telling === undefined
+    ? storeOrDrop(request, outcome, session, context)
+    : storeWhenTold(request, outcome, session, context, telling);
+}
+
+// What has closures stands apart from what most sets pass through: a function that has one makes room for
+// it in each call.
+
+function storeWhenTold(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  telling: Promise<void>,
+): Promise<void> {
+  return telling.then(() => {
+    const running = storeOrDrop(request, outcome, session, context);
+    if (running !== undefined) return promised(running);
+  });
 }
 
 function storeOrDrop(
@@ -50,10 +62,20 @@ function storeOrDrop(
   try {
     const done = storeAs(request, outcome, session, context);
     if (!(done instanceof Promise)) return done;
-    return done.catch((error) => dropOld(error, request, outcome, session, context));
+    return orDrop(request, outcome, session, context, done);
   } catch (error) {
     return dropOld(error, request, outcome, session, context);
   }
+}
+
+function orDrop(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  storing: Promise<void>,
+): Promise<void> {
+  return storing.catch((error) => dropOld(error, request, outcome, session, context));
 }
 
 function storeAs(
@@ -63,28 +85,12 @@ function storeAs(
   context: Context,
 ): Running | void {
   const { mode, compares, invalidates } = request;
-  if (mode === "append" || mode === "prepend") {
-    return change(request, outcome, session, context, (item) => extended(request, context, item));
-  }
+  if (mode === "append" || mode === "prepend") return extend(request, outcome, session, context);
   const item = itemOf(request, request.exptime, session, context);
   if (compares && (invalidates || !context.usesCas)) {
-    return change(
-      request,
-      outcome,
-      session,
-      context,
-      (old) => comparedItem(request, context, old, item),
-    );
+    return compare(request, outcome, session, context, item);
   }
-  if (mode === "replace" && !compares) {
-    return change(
-      request,
-      outcome,
-      session,
-      context,
-      (old) => old === undefined ? notStored : { next: item, result: stored(item) },
-    );
-  }
+  if (mode === "replace" && !compares) return replace(request, outcome, session, context, item);
   const expected = compares ? { cas: request.cas } : mode === "add" ? "absent" : "any";
   const { store } = context;
   if (store.swapLater !== undefined) {
@@ -94,10 +100,50 @@ function storeAs(
     return waiting;
   }
   const swapped = store.swap(request.key, expected, item, session.batch);
-  if (swapped instanceof Promise) {
-    return swapped.then((swapped) => tell(request, outcome, session, context, swapped));
-  }
+  if (swapped instanceof Promise) return tellLater(request, outcome, session, context, swapped);
   tell(request, outcome, session, context, swapped);
+}
+
+function tellLater(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  swapped: Promise<Swapped>,
+): Promise<void> {
+  return swapped.then((swapped) => tell(request, outcome, session, context, swapped));
+}
+
+function extend(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+): Promise<void> | void {
+  return change(request, outcome, session, context, (old) => extended(request, context, old));
+}
+
+function compare(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  item: NewItem,
+): Promise<void> | void {
+  const make = (old: Item | undefined) => comparedItem(request, context, old, item);
+  return change(request, outcome, session, context, make);
+}
+
+function replace(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  item: NewItem,
+): Promise<void> | void {
+  const make = (old: Item | undefined): Changed<Result> =>
+    old === undefined ? notStored : { next: item, result: stored(item) };
+  return change(request, outcome, session, context, make);
 }
 
 /** The item that a request brings. `exptime` as the client gave it. */

@@ -5,7 +5,8 @@
  */
 
 import type { Files } from "../storage/disk/fs/files.ts";
-import { behindPlace, Copier, ownOfMoment } from "./copier.ts";
+import { Copier } from "./copier.ts";
+import { behindPlace, ownOfMoment } from "./place.ts";
 import type { CopyClock } from "./copy_clock.ts";
 import type { Destination } from "./destination.ts";
 import { momentOfDirectory } from "./directory_moment.ts";
@@ -54,6 +55,7 @@ export async function copyDirectoryOnce(options: OnceOptions): Promise<OnceRepor
     const tenure = await Tenure.take({
       ...{ destination, place, files, directory, clock, lease, by },
       isImpatient: true,
+      retention,
       behind: (place) => behindPlace(files, directory, first, place),
       waits: (head) => say(`${destination.url} is ${head.by}'s: waiting whether it gives a sign`),
     }, await ownOfMoment(files, directory, first));

@@ -5,11 +5,13 @@
  */
 
 import { bytesOf } from "../../lib/bytes.ts";
-import { behindPlace, Copier, ownOfMoment } from "../../lib/copies/copier.ts";
+import { Copier } from "../../lib/copies/copier.ts";
+import { behindPlace, ownOfMoment } from "../../lib/copies/place.ts";
 import type { Destination } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf } from "../../lib/copies/moments.ts";
-import { type Chosen, finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { type Chosen } from "../../lib/copies/choose.ts";
 import { Retention } from "../../lib/copies/retention.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { openDiskStore } from "../../lib/storage/disk/mod.ts";
@@ -48,17 +50,21 @@ export class Machine implements AsyncDisposable {
   retention!: Retention;
   store!: Caller;
 
-  /** @param days for which moments are kept */
+  /**
+   * @param days for which moments are kept
+   * @param place where the head is
+   */
   constructor(
     readonly destination: Destination,
     readonly clock = new TestClock(),
     readonly files = new FaultyFiles(new Random(7)),
     readonly days = 7,
+    readonly place: Destination = destination,
   ) {}
 
   /** Opens the store, and takes the head. */
   async start(): Promise<this> {
-    const { destination, clock } = this;
+    const { destination, place, clock } = this;
     this.store = await openStore(this.files);
     const files = this.files.mount();
     const moment = async (whole: boolean) => {
@@ -67,7 +73,7 @@ export class Machine implements AsyncDisposable {
     };
     const now = await moment(false);
     this.tenure = await Tenure.take({
-      ...{ place: destination, destination, files, directory: DIRECTORY, clock },
+      ...{ place, destination, files, directory: DIRECTORY, clock },
       ...{ lease: LEASE, by: "machine" },
       behind: (place) => behindPlace(files, DIRECTORY, now, place),
     }, await ownOfMoment(files, DIRECTORY, now));

@@ -11,19 +11,21 @@ import { bytesOfManifest } from "../../copies/manifest.ts";
 import { checkDestination, openDestination } from "../../copies/open.ts";
 import { momentsOf } from "../../copies/moments.ts";
 import { Progress } from "../../copies/progress.ts";
+import { chooseMoment, timeText } from "../../copies/choose.ts";
 import {
-  chooseMoment,
+  type Advance,
   finishRestore,
   isRestorable,
   restoreMoment,
-  timeText,
+  type SegmentTask,
 } from "../../copies/restore.ts";
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import type { Configuration } from "../configuration.ts";
 import { asExit } from "./errors.ts";
+import { Readers } from "./readers.ts";
 import { copySettings } from "./settings.ts";
 
 type SayLine = (line: string) => void;
@@ -76,7 +78,7 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
     urlOf(configuration),
     {},
     async ({ destination, place }) => {
-      if (isListing) return await list(destination, place, configuration.copyRetention);
+      if (isListing) return await list(destination, place);
       if (!isRestorable(systemFiles, directory)) {
         throw new ExitError(
           `Cannot restore ${destination.url} into '${directory}': the directory is not empty`,
@@ -99,7 +101,10 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
           clock: machineClock,
           progress: (done: number, total: number) => progress.tell(done, total),
         };
-        const { kept, records } = await restoreMoment(options, chosen);
+        const readers = new Readers(destination, configuration.gcsEndpoint);
+        const read = (task: SegmentTask, advance: Advance) => readers.read(task, advance);
+        const { kept, records } = await restoreMoment({ ...options, read }, chosen)
+          .finally(() => readers.end());
         await finishRestore(options, chosen);
         const seconds = (performance.now() - began) / 1000;
         console.log(
@@ -149,14 +154,13 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
 async function list(
   destination: Destination,
   place: Destination,
-  retention: number,
 ): Promise<number> {
   const found = await readHead(place);
   if (found === undefined) {
     await chooseMoment(destination, place);
     return Exit.data;
   }
-  const since = retention === 0 ? -Infinity : Date.now() - retention;
+  const since = Date.now() - (found.head.retention ?? Infinity);
   let before:
     | { readonly time: number; readonly number: number; readonly epoch: number }
     | undefined;

@@ -11,14 +11,14 @@ import type { Say } from "../../log_level.ts";
 import type { CopyFigures } from "../../observe/figures/copies.ts";
 import type { Store } from "../../storage/contract.ts";
 import { Line } from "../threads/line.ts";
-import type { CopyCalls, StoreCalls } from "./calls.ts";
+import { type CopyCalls, packMoment, type StoreCalls } from "./calls.ts";
 import type { CopySettings } from "./settings.ts";
 import { CopyStanding } from "./standing.ts";
 
 /** Milliseconds that a stop waits for the last copy. */
 const STOP_TIME = 10_000;
 /** Milliseconds that a start waits to hear whether it may copy. */
-const LOOK_TIME = 5000;
+const LOOK_TIME = 10_000;
 /** Milliseconds between two looks whether copies keep up. */
 const INTERVAL = 1000;
 
@@ -130,7 +130,7 @@ export class Copies {
 
   #calls(): StoreCalls {
     return {
-      moment: (whole) => this.#store!.moment!(whole),
+      moment: async (whole) => packMoment(await this.#store!.moment!(whole)),
       report: (report) => this.#take(report),
       say: ({ line, level }) => this.#say(line, level),
     };
@@ -147,7 +147,8 @@ export class Copies {
   #watch(): void {
     const { state, reason } = this.#standing.figures;
     const isBehind = state === "behind";
-    if (isBehind === this.#isBehind) return;
+    // What fails or is taken over does not keep up either, and says so itself.
+    if (isBehind === this.#isBehind || !isBehind && state !== "copying") return;
     this.#isBehind = isBehind;
     this.#say(
       isBehind ? `copies are behind: ${reason}` : "copies are behind no more",

@@ -14,10 +14,11 @@ import { openDestination } from "../../copies/open.ts";
 import { restoreIfEmpty } from "../../copies/takeover.ts";
 import type { Tenure } from "../../copies/tenure.ts";
 import type { LogLevel } from "../../log_level.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import { Line } from "../threads/line.ts";
-import type { CopyCalls, StoreCalls } from "./calls.ts";
+import { type CopyCalls, type StoreCalls, unpackMoment } from "./calls.ts";
 import { asExit } from "./errors.ts";
+import { Readers } from "./readers.ts";
 import type { CopySettings } from "./settings.ts";
 
 const thread = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -48,7 +49,8 @@ class CopyingThread implements CopyCalls {
   }
 
   async restore(): Promise<string | undefined> {
-    const { directory, by, lease } = this.#settings;
+    const { directory, by, lease, endpoint } = this.#settings;
+    const readers = new Readers(this.#destination, endpoint);
     try {
       const restored = await restoreIfEmpty({
         ...{ destination: this.#destination, place: this.#place, directory, by, lease },
@@ -56,12 +58,15 @@ class CopyingThread implements CopyCalls {
         clock: machineClock,
         say: (line) => this.#say(line),
         signal: this.#over.signal,
+        read: (task, advance) => readers.read(task, advance),
       });
       this.#tenure = restored?.tenure;
       this.#tenure?.keep(this.#kept.signal);
       return restored?.sentence;
     } catch (error) {
       throw asExit(error);
+    } finally {
+      await readers.end();
     }
   }
 
@@ -73,7 +78,7 @@ class CopyingThread implements CopyCalls {
       ...{ interval, retention, lease, held, by },
       files: systemFiles,
       clock: machineClock,
-      moment: (whole) => line.call("moment", whole),
+      moment: async (whole) => unpackMoment(await line.call("moment", whole)),
       report: (report) => line.tell("report", report),
       say: (text, isGood) => this.#say(text, isGood ? "notice" : "warning"),
     }, this.#tenure);
