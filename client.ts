@@ -4,6 +4,7 @@ import { parseOptions } from "./lib/cli/parse.ts";
 import { run } from "./lib/cli/run.ts";
 import { Client } from "./lib/client/client.ts";
 import { accessOf } from "./lib/client/commands/access.ts";
+import { dropPermissions } from "./lib/client/commands/drop.ts";
 import { execute, helpOf } from "./lib/client/commands/execute.ts";
 import { clientOptions, type ClientValues } from "./lib/client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "./lib/errors.ts";
@@ -22,7 +23,12 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(`kvs-client ${VERSION}`);
     return Exit.ok;
   }
-  return await execute(parsed, (signal) => connect(options, signal));
+  return await execute(parsed, (signal) => {
+    const client = connect(options, signal);
+    // It finds its history in a directory that the environment names, and writes it at its end.
+    if (parsed.rest[0] !== "shell") dropPermissions(options.servers, false);
+    return client;
+  });
 }
 
 function connect(options: ClientValues, signal: AbortSignal): Client {

@@ -202,7 +202,9 @@ stage_environment() {
 
 # Stages who may log in, as lines USER:PASSWORD, and the server's certificates with their key.
 stage_access() {
-  secret kvs-users kvs-users-secret >"$staging/users" || give_up "cannot read the users from Secret Manager"
+  # the last line may have no end
+  secret kvs-users kvs-users-secret | awk 1 >"$staging/users" ||
+    give_up "cannot read the users from Secret Manager"
   if [[ -s $staging/users ]]; then
     ! grep -Evq '^[^: ]+:.+$' "$staging/users" || give_up "kvs-users takes lines USER:PASSWORD, nothing else"
     [[ $(attribute kvs-observe) != yes ]] || printf '%s:%s\n' "$AGENT" "$(agent_password)" >>"$staging/users"

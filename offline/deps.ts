@@ -78,9 +78,13 @@ function placeAll(files: Map<string, string>): void {
   }
 }
 
-if (present(REGISTRY)) {
-  if (present(`${REGISTRY}/${MARKER}`)) place(standIns(), REGISTRY);
-} else {
+if (present(`${REGISTRY}/${MARKER}`)) {
+  place(standIns(), REGISTRY);
+  // At every start: no hash of the lock is about them.
+  console.error(
+    "Using the stand-ins of offline/ for the packages of jsr.io. Remove vendor/ to try jsr.io again.",
+  );
+} else if (!present(REGISTRY)) {
   const failure = await networkFailure("https://jsr.io/@std/assert/meta.json");
   if (failure !== undefined) {
     console.error(

@@ -103,8 +103,11 @@ export function parseOptions<const S extends Spec>(
   };
 }
 
-/** Variables that other parts of kvs read, by their names or the starts of these. */
-const OTHER_VARIABLES = /^KVS_(TEST_.*|PASSWORD|IN_BACKGROUND|SERVERS|USER|TIMEOUT|PROTOCOL)$/;
+/** Variables that other parts of kvs read, and those of the clients, by their names or the starts of these. */
+const OTHER_VARIABLES = [
+  /^KVS_(TEST_.*|IN_BACKGROUND|STAND_INS)$/,
+  /^KVS_(SERVERS|PROTOCOL|TIMEOUT|USER|PASSWORD(_FILE)?|TLS(_SERVER_NAME)?|CA|CERT|KEY)$/,
+];
 
 /**
  * What is wrong with the names of environment variables that begin with `KVS_`: each that is no
@@ -114,7 +117,7 @@ export function unknownVariables(spec: Spec, names: Iterable<string>): string[] 
   const known = Object.values(spec).filter(({ lineOnly }) => !lineOnly).map(environmentName);
   return [...names]
     .filter((name) => name.startsWith("KVS_") && !known.includes(name))
-    .filter((name) => !OTHER_VARIABLES.test(name))
+    .filter((name) => !OTHER_VARIABLES.some((other) => other.test(name)))
     .sort()
     .map((name) => `the variable ${name} is no option's${suggestion(name, known)}`);
 }

@@ -76,6 +76,8 @@ export class Copying {
   #tenure: Tenure | undefined;
   #copier: Copier | undefined;
   #retention: Retention | undefined;
+  /** Why it is over, where a sign of life found that out. */
+  #fence: FencedError | undefined;
   #removedAt = -Infinity;
   #failures = 0;
   #running: Promise<void> | undefined;
@@ -126,10 +128,12 @@ export class Copying {
       this.#report.epoch = this.#tenure.head.epoch;
       this.#tell("copying", "");
       this.#beating = this.#tenure.keep(this.#over.signal, (error) => {
-        // The next round finds out what is to be done about it.
-        if (error instanceof FencedError) this.#awake.abort();
+        if (error instanceof FencedError) this.#fence = error;
+        // What else it is the next round finds out, which is now.
+        this.#awake.abort();
       });
       while (!this.#stopping) {
+        if (this.#fence !== undefined) throw this.#fence;
         await this.#turn(false);
         await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
       }
@@ -154,6 +158,7 @@ export class Copying {
         const moment = await this.#options.moment(false);
         return await Tenure.take({
           ...{ destination, place, files, directory, clock, lease, by },
+          retention: this.#options.retention,
           signal: this.#awake.signal,
           behind: (place: Place) => behindPlace(files, directory, moment, place),
           waits: (head) =>
@@ -184,6 +189,8 @@ export class Copying {
       }, this.#tenure!);
       const began = clock.now();
       const { moment, manifest } = await copier.round(last);
+      // Where nothing is written this alone tells whether the destination is there.
+      if (manifest === undefined && !last) await this.#tenure!.beat();
       report.position = moment.position;
       report.cleanAt = manifest === undefined ? began : manifest.time;
       if (manifest !== undefined) report.manifests++;

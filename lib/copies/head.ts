@@ -31,6 +31,8 @@ export interface Head {
   readonly by: string;
   /** Milliseconds; it is replaced at least three times in so long, as long as its process lives. */
   readonly lease: number;
+  /** Milliseconds for which that process keeps moments; for ever, where it is not there. */
+  readonly retention?: number | undefined;
   /** Whether that process has ended as it should. */
   readonly released: boolean;
   /** Counts replacements. */

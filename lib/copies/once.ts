@@ -54,6 +54,7 @@ export async function copyDirectoryOnce(options: OnceOptions): Promise<OnceRepor
     const tenure = await Tenure.take({
       ...{ destination, place, files, directory, clock, lease, by },
       isImpatient: true,
+      retention,
       behind: (place) => behindPlace(files, directory, first, place),
       waits: (head) => say(`${destination.url} is ${head.by}'s: waiting whether it gives a sign`),
     }, await ownOfMoment(files, directory, first));

@@ -30,7 +30,7 @@ import { readHead } from "./tenure.ts";
  */
 const NUMBERS_A_MILLISECOND = 2 ** 10;
 /** Segments that are read concurrently. */
-const LANES = 8;
+export const LANES = 8;
 /** What a directory may have that is empty. */
 const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
 /** What a restore writes, and clears when it begins anew. */

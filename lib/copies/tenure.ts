@@ -33,6 +33,8 @@ export interface TenureOptions {
   readonly clock: CopyClock;
   /** Milliseconds. */
   readonly lease: number;
+  /** Milliseconds for which moments are kept; for ever, where it is not there or infinite. */
+  readonly retention?: number;
   /** Where this process runs, for a person. */
   readonly by: string;
   /**
@@ -110,6 +112,7 @@ export class Tenure {
    */
   static async take(options: TenureOptions, own: Own | undefined): Promise<Tenure> {
     const { place, files, directory, clock, lease, by, waits, signal } = options;
+    const retention = Number.isFinite(options.retention) ? options.retention : undefined;
     const { url } = options.destination;
     let identity: Identity = readIdentity(files, directory, url);
     /** The generation that was seen last, and since when. */
@@ -137,8 +140,8 @@ export class Tenure {
       identity = { ...identity, claims: [...identity.claims, claim] };
       await writeIdentity(files, directory, url, identity);
       const head = found === undefined
-        ? { ...fresh, claim, by, lease, place: own?.place, sequence: own?.sequence ?? 0 }
-        : succeeding(found.head, identity, { claim, by, lease, own });
+        ? { ...fresh, claim, by, lease, retention, place: own?.place, sequence: own?.sequence ?? 0 }
+        : succeeding(found.head, identity, { claim, by, lease, retention, own });
       const replaced = await place.replace(HEAD, encodeHead(head), found?.generation ?? "");
       // Who was faster is looked at, and waited for or given way to.
       if (replaced === "changed") continue;
@@ -177,7 +180,7 @@ export class Tenure {
    */
   async keep(signal: AbortSignal, failed: (error: unknown) => void = () => {}): Promise<void> {
     const { clock, lease } = this.#options;
-    for (;;) {
+    while (!signal.aborted) {
       try {
         await clock.sleep(lease / 3, signal);
       } catch {
@@ -187,6 +190,8 @@ export class Tenure {
         await this.beat();
       } catch (error) {
         failed(error);
+        // It never comes back.
+        if (error instanceof FencedError) return;
       }
     }
   }
@@ -250,13 +255,14 @@ function succeeding(
     readonly claim: string;
     readonly by: string;
     readonly lease: number;
+    readonly retention: number | undefined;
     readonly own: Own | undefined;
   },
 ): Head {
-  const { claim, by, lease, own } = mine;
+  const { claim, by, lease, retention, own } = mine;
   return {
     epoch: head.epoch + 1,
-    ...{ claim, by, lease },
+    ...{ claim, by, lease, retention },
     released: false,
     beat: head.beat + 1,
     ...head.last && { last: head.last },

@@ -111,7 +111,9 @@ class LineFile implements Disposable {
   private constructor(readonly file: Deno.FsFile) {}
 
   static async create(path: string): Promise<LineFile> {
-    return new LineFile(await Deno.create(path));
+    // Not `Deno.create`, which asks for the right to read as well.
+    const options = { write: true, create: true, truncate: true };
+    return new LineFile(await Deno.open(path, options));
   }
 
   /** Writes a line; returns it without its end, valid until the next one is written. */

@@ -10,6 +10,7 @@ import { choice, duration, flag, integer, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
 import { accessOf, accessOptions } from "../client/commands/access.ts";
+import { dropPermissions } from "../client/commands/drop.ts";
 import { protocolOption, serversOption } from "../client/commands/options.ts";
 import { Exit, ExitError, messageOf } from "../errors.ts";
 import type { Protocol } from "../protocol/client_dialect.ts";
@@ -150,6 +151,7 @@ export async function multiclient(
     run: verify ? runName() : undefined,
     seed,
   };
+  dropPermissions(servers, options.hgrm !== undefined);
   const progress = new Progress();
   const stop = new AbortController();
   const interrupt = () => stop.abort();

@@ -14,6 +14,8 @@ import type { Configuration } from "./configuration.ts";
 const RESERVE = 32;
 /** More of them for the files of a disk store that has yet to grow. */
 const DISK_RESERVE = 64;
+/** And for copies: the segments that they read, and connections to where they go. */
+const COPIES_RESERVE = 96;
 /** Files of a disk store that are open at a time, where there are descriptors; and where there are few. */
 const MOST_FILES = 1024;
 const FEW_FILES = 48;
@@ -25,10 +27,11 @@ const NOTHING = "/dev/null";
  * so in that case.
  */
 export function fitConnections(
-  { connLimit, store }: Pick<Configuration, "connLimit" | "store">,
+  { connLimit, store, copyTo }: Pick<Configuration, "connLimit" | "store" | "copyTo">,
   log: (line: string) => void,
 ): number {
-  const reserve = RESERVE + (store === "disk" ? DISK_RESERVE : 0);
+  const reserve = RESERVE + (store === "disk" ? DISK_RESERVE : 0) +
+    (copyTo === undefined ? 0 : COPIES_RESERVE);
   const free = freeDescriptors(connLimit + reserve);
   if (free >= connLimit + reserve) return connLimit;
   // A server with hardly any descriptors still serves: half of them are for clients then.

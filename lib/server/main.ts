@@ -41,7 +41,7 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
   }
   const configuration = configure(options);
   checkStoreOptions(configuration.store, origins);
-  for (const line of unknownVariables(serverOptions, Object.keys(Deno.env.toObject()))) {
+  for (const line of unknownVariables(serverOptions, variableNames())) {
     console.error(`kvs-server: warning: ${line}`);
   }
   if (rest[0] === "config") {
@@ -60,4 +60,14 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
     return await startInBackground(args, options.verbose > 0, signals);
   }
   return await serve(configuration, rest, [...ignored, ...configuration.extended.ignored], signals);
+}
+
+/** The names in the environment; none where the process may read only those that it knows. */
+function variableNames(): string[] {
+  try {
+    return Object.keys(Deno.env.toObject());
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return [];
+    throw error;
+  }
 }

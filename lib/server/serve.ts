@@ -155,8 +155,9 @@ async function serveObserved(
     ? new (await import("./threads/pool.ts")).Pool({
       configuration,
       log: observation.log.say,
+      audited: (line, more) => access.audit.take(line, more),
       renew: (user) => access.users?.renew(user),
-      onExchanged: observation.storeHooks.onExchanged,
+      onExchanged: observation.exchangedElsewhere,
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })

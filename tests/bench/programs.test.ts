@@ -107,6 +107,24 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "bench-copies copies, restores, and reads and writes the same bytes",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run(
+      "copies.ts",
+      ...["--bytes", "1m", "--value-sizes", "1000", "--rounds", "1", "--json"],
+    );
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    assertEquals(
+      rows.map(({ what }: Record<string, string>) => what),
+      ["copy", "restore", "read and write"],
+    );
+    for (const { megabytes } of rows) assert(megabytes >= 1 && megabytes < 2);
+  },
+});
+
 /** What a program says of its options; nothing where it is not installed. */
 async function helpOf(program: string): Promise<string> {
   try {

@@ -3,11 +3,13 @@
  * `KVS_TEST_STEPS`.
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { binaryString, bytesOf } from "../../lib/bytes.ts";
 import { behindPlace, Copier, ownOfMoment } from "../../lib/copies/copier.ts";
+import { PauseEnded } from "../../lib/copies/copy_clock.ts";
+import { Copying } from "../../lib/copies/copying.ts";
 import { DestinationError } from "../../lib/copies/destination.ts";
-import { currentNumber } from "../../lib/copies/head.ts";
+import { currentNumber, encodeHead } from "../../lib/copies/head.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, nameOfNumber, readManifest } from "../../lib/copies/moments.ts";
 import { pieceName } from "../../lib/copies/names.ts";
@@ -16,6 +18,7 @@ import { segmentName } from "../../lib/storage/disk/log/segment.ts";
 import type { Moment } from "../../lib/storage/moment.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE, TestClock } from "./history.ts";
+import { DIRECTORY, openStore } from "./machine.ts";
 import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
 
 const STEPS = Number(Deno.env.get("KVS_TEST_STEPS") ?? 4);
@@ -359,4 +362,49 @@ Deno.test("copies that are gone are not begun anew by a directory that had some"
   duel.bucket.names.clear();
   await a.take(false);
   assertEquals([a.isCopying, a.isFenced, duel.bucket.names.size], [false, false, 0]);
+});
+
+Deno.test("a server without changes learns by its sign of life that it was taken over from", async () => {
+  const bucket = new MemoryBucket();
+  const place = bucket.open();
+  const clock = new TestClock();
+  const store = await openStore(new FaultyFiles(new Random(1)));
+  /** The pauses that are under way, by their length: the test says when they end. */
+  const pauses = new Map<number, () => void>();
+  const paused = Promise.withResolvers<void>();
+  const fenced = Promise.withResolvers<string>();
+  const copying = new Copying({
+    ...{ destination: place, place, directory: DIRECTORY, lease: LEASE, held: 0, by: "one" },
+    ...{ files: new FaultyFiles(new Random(2)).mount(), interval: 15_000, retention: 0 },
+    clock: {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      sleep(milliseconds, signal) {
+        if (milliseconds < 3000) return Promise.resolve();
+        return new Promise((resolve, reject) => {
+          pauses.set(milliseconds, resolve);
+          signal?.addEventListener("abort", () => reject(new PauseEnded("woken")));
+          if (pauses.size === 2) paused.resolve();
+        });
+      },
+    },
+    moment: async (whole) => ({ ...await store.store.moment!(whole), segments: [] }),
+    report: ({ state, reason }) => {
+      if (state === "fenced") fenced.resolve(reason);
+    },
+    say: () => {},
+  });
+  copying.start();
+  await paused.promise;
+  const { head, generation } = (await readHead(place))!;
+  await place.replace(
+    "head",
+    encodeHead({ ...head, claim: "0".repeat(32), by: "two" }),
+    generation,
+  );
+  clock.time += LEASE;
+  pauses.get(LEASE / 3)!();
+  assertStringIncludes(await fenced.promise, "two has it");
+  await copying.ended();
+  await store.close();
 });

@@ -48,17 +48,21 @@ export class Machine implements AsyncDisposable {
   retention!: Retention;
   store!: Caller;
 
-  /** @param days for which moments are kept */
+  /**
+   * @param days for which moments are kept
+   * @param place where the head is
+   */
   constructor(
     readonly destination: Destination,
     readonly clock = new TestClock(),
     readonly files = new FaultyFiles(new Random(7)),
     readonly days = 7,
+    readonly place: Destination = destination,
   ) {}
 
   /** Opens the store, and takes the head. */
   async start(): Promise<this> {
-    const { destination, clock } = this;
+    const { destination, place, clock } = this;
     this.store = await openStore(this.files);
     const files = this.files.mount();
     const moment = async (whole: boolean) => {
@@ -67,7 +71,7 @@ export class Machine implements AsyncDisposable {
     };
     const now = await moment(false);
     this.tenure = await Tenure.take({
-      ...{ place: destination, destination, files, directory: DIRECTORY, clock },
+      ...{ place, destination, files, directory: DIRECTORY, clock },
       ...{ lease: LEASE, by: "machine" },
       behind: (place) => behindPlace(files, DIRECTORY, now, place),
     }, await ownOfMoment(files, DIRECTORY, now));

@@ -43,7 +43,7 @@ Deno.test({
     },
     release: { name: release, files },
     packages,
-    secrets: { "projects/demo/secrets/kvs-users/versions/1": "app:open-sesame\n" },
+    secrets: { "projects/demo/secrets/kvs-users/versions/1": "app:open-sesame" },
   });
   const certificate = "/etc/ssl/packages.pem";
   await Deno.copyFile(packages.certificate, `${sandbox.shared}/certificate`);

@@ -190,7 +190,7 @@ Deno.test("each setting that is off by default becomes the flags and things that
   );
   assertMatch(one(shut, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
   assertEquals(shut.filter((line) => /copies|COPY/.test(line)), []);
-  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 5);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
   assertMatch(
@@ -530,7 +530,7 @@ function checkResources({ cloud }: Deployment, store: string): void {
     assertEquals(cloud.list(`${project}/patchDeployments`).length, 1);
     assertEquals(cloud.list(`${project}/dashboards`)[0].displayName, "kvs (kvs)");
     const alerts = cloud.list(`${project}/alertPolicies`);
-    assertEquals(alerts.length, 4);
+    assertEquals(alerts.length, 5);
     for (const { displayName, notificationChannels } of alerts) {
       assertMatch(displayName, /^kvs kvs: /);
       assertEquals(notificationChannels, [EVERY_SETTING.KVS_ALERT_CHANNELS]);
@@ -785,6 +785,21 @@ for (
       assertStringIncludes(outcome.stdout, "Kept: ");
       assertEquals(members(kvs), []);
       assert(left.includes(`projects/${PROJECT}/secrets/kvs-users`), left.join());
+    });
+
+    await test.step({
+      name: "create finds the items, the password and the authority again",
+      ignore: store !== EVERYTHING,
+      fn: async () => {
+        const secrets = ["kvs-users", "kvs-authority"];
+        const before = secrets.map((name) => kept(kvs, name));
+        const certificates = kept(kvs, "kvs-tls");
+        succeeded(await run("create.sh"));
+        for (const state of servers(kvs)) assertMatch(state, /ready$/);
+        checkResources(kvs, store);
+        assertEquals(secrets.map((name) => kept(kvs, name)), before);
+        assertEquals([certificates.length, kept(kvs, "kvs-tls").length], [0, 1]);
+      },
     });
 
     await test.step("destroy with the data leaves nothing", async () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { sourceOf } from "../../lib/commands/stats.ts";
 import { budgetRows } from "../../lib/observe/figures/budgets.ts";
+import { type CopyFigures, copyRows } from "../../lib/observe/figures/copies.ts";
 import { CLASS, items } from "../../lib/observe/figures/items.ts";
 import { limitRows, limitsToldElsewhere } from "../../lib/observe/figures/limits.ts";
 import { process } from "../../lib/observe/figures/process.ts";
@@ -36,8 +37,10 @@ import { readExposition } from "./exposition.ts";
 const WORK = "set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\ncas a 0 0 1 1\r\nx\r\nget a b c\r\n" +
   "delete b\r\ntouch a 0\r\nincr none 1\r\nincr a 1\r\nmg a v\r\nnonsense\r\nflush_all 1000\r\nmn\r\n";
 
-/** The rows that no line of `stats` is: words of settings and of the store as numbers. */
-const withoutStats = new Set<Row>([...process, ...storeRows].filter(({ stat }) => !stat));
+/** The rows that no line of `stats` is: words of settings, of the store and of copies as numbers. */
+const withoutStats = new Set<Row>(
+  [...process, ...storeRows, ...copyRows].filter(({ stat }) => !stat),
+);
 const processStats = new Set<Row>([...process, ...budgetRows]);
 /** What moves by itself, up and down. */
 const MOVING = /^(resident_memory_bytes|heap_bytes|event_loop_lag_seconds:\d+)$/;
@@ -49,6 +52,18 @@ const watch: Watch = {
     ...{ open: 3, most: 256, pages: 2, mostPages: 128 },
     ...{ stalled: 5, refused: 6, refusedPages: 7, denied: 8 },
   },
+};
+
+/** What a server knows of its copies. */
+const copies: CopyFigures = {
+  ...{
+    state: "behind",
+    reason: "more is written than is sent",
+    lag: 71,
+    lastSuccess: 1_790_000_000,
+  },
+  ...{ errors: 1, sentBytes: 2, sentObjects: 3, heldBytes: 4, removed: 5, kept: 6, moments: 7 },
+  epoch: 8,
 };
 
 /** The line of `stats` that tells a row, and the group that it is in. */
@@ -74,7 +89,11 @@ async function compare(storeName: string, store: Store, clock: AdjustableClock):
   const live = liveSettings(configuration);
   const settings = settingsOf(configuration, live, new PrefixCounts(":", false));
   await using harness = new Harness(
-    { clock, store: () => store, context: { storeName, settings, watch: () => watch } },
+    {
+      clock,
+      store: () => store,
+      context: { storeName, settings, watch: () => watch, copies: () => copies },
+    },
     true,
   );
   using conn = await harness.connect();

@@ -57,11 +57,13 @@ Deno.test("a registry already in vendor/ is left alone without a word", async ()
   assertEquals(checkout.list("vendor/jsr.io"), []);
 });
 
-Deno.test("stand-ins follow their sources", async () => {
+Deno.test("stand-ins follow their sources, and are said at every start", async () => {
   await using checkout = new Checkout();
   await checkout.deps("--allow-net");
   Deno.writeTextFileSync(`${checkout.root}/offline/std/assert.ts`, "export {};\n");
-  assertEquals(await checkout.deps(), { code: 0, stderr: "" });
+  const { code, stderr } = await checkout.deps();
+  assertEquals([code, stderr.trim().split("\n").length], [0, 1]);
+  assertStringIncludes(stderr, "Using the stand-ins of offline/");
   assertEquals(checkout.read(MODULE), "export {};\n");
 });
 

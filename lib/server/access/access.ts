@@ -13,7 +13,7 @@ import type { Figure } from "../../protocol/outcome.ts";
 import type { Configuration } from "../configuration.ts";
 import type { Encryption, Place } from "../listen.ts";
 import { authorityProblem } from "../tls_options.ts";
-import { AuditLog } from "./audit.ts";
+import { auditLine, AuditLog } from "./audit.ts";
 import type { UserDirectory } from "./directory.ts";
 import { type Reach, reachOf } from "./exposure.ts";
 import { modeProblem } from "./file_mode.ts";
@@ -52,7 +52,7 @@ export class Access {
     const { tls } = configuration;
     this.#configuration = configuration;
     this.#log = log;
-    this.audit = new AuditLog(log);
+    this.audit = new AuditLog((line, more) => log(auditLine(line, more), "notice"));
     this.users = openUsers(configuration);
     this.#warnOfMode();
     if (tls === undefined) return;

@@ -21,7 +21,7 @@ import {
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import type { Configuration } from "../configuration.ts";
 import { asExit } from "./errors.ts";
 import { copySettings } from "./settings.ts";
@@ -76,7 +76,7 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
     urlOf(configuration),
     {},
     async ({ destination, place }) => {
-      if (isListing) return await list(destination, place, configuration.copyRetention);
+      if (isListing) return await list(destination, place);
       if (!isRestorable(systemFiles, directory)) {
         throw new ExitError(
           `Cannot restore ${destination.url} into '${directory}': the directory is not empty`,
@@ -149,14 +149,13 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
 async function list(
   destination: Destination,
   place: Destination,
-  retention: number,
 ): Promise<number> {
   const found = await readHead(place);
   if (found === undefined) {
     await chooseMoment(destination, place);
     return Exit.data;
   }
-  const since = retention === 0 ? -Infinity : Date.now() - retention;
+  const since = Date.now() - (found.head.retention ?? Infinity);
   let before:
     | { readonly time: number; readonly number: number; readonly epoch: number }
     | undefined;

@@ -11,7 +11,7 @@ import type { Say } from "../../log_level.ts";
 import type { CopyFigures } from "../../observe/figures/copies.ts";
 import type { Store } from "../../storage/contract.ts";
 import { Line } from "../threads/line.ts";
-import type { CopyCalls, StoreCalls } from "./calls.ts";
+import { type CopyCalls, packMoment, type StoreCalls } from "./calls.ts";
 import type { CopySettings } from "./settings.ts";
 import { CopyStanding } from "./standing.ts";
 
@@ -130,7 +130,7 @@ export class Copies {
 
   #calls(): StoreCalls {
     return {
-      moment: (whole) => this.#store!.moment!(whole),
+      moment: async (whole) => packMoment(await this.#store!.moment!(whole)),
       report: (report) => this.#take(report),
       say: ({ line, level }) => this.#say(line, level),
     };

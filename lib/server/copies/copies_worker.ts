@@ -14,9 +14,9 @@ import { openDestination } from "../../copies/open.ts";
 import { restoreIfEmpty } from "../../copies/takeover.ts";
 import type { Tenure } from "../../copies/tenure.ts";
 import type { LogLevel } from "../../log_level.ts";
-import { systemFiles } from "../../storage/disk/fs/files.ts";
+import { systemFiles } from "../../copies/disk_files.ts";
 import { Line } from "../threads/line.ts";
-import type { CopyCalls, StoreCalls } from "./calls.ts";
+import { type CopyCalls, type StoreCalls, unpackMoment } from "./calls.ts";
 import { asExit } from "./errors.ts";
 import type { CopySettings } from "./settings.ts";
 
@@ -73,7 +73,7 @@ class CopyingThread implements CopyCalls {
       ...{ interval, retention, lease, held, by },
       files: systemFiles,
       clock: machineClock,
-      moment: (whole) => line.call("moment", whole),
+      moment: async (whole) => unpackMoment(await line.call("moment", whole)),
       report: (report) => line.tell("report", report),
       say: (text, isGood) => this.#say(text, isGood ? "notice" : "warning"),
     }, this.#tenure);

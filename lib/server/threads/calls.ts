@@ -128,6 +128,8 @@ export interface WorkerCalls {
 /** What a worker asks the main thread. */
 export interface OwnerCalls {
   log(said: { readonly line: string; readonly level: LogLevel | undefined }): void;
+  /** A line of the audit log, and how often it has happened beside this time. */
+  audited(said: { readonly line: string; readonly more: number }): void;
   /** A batch that was timed. */
   timed(told: Told): void;
   /** Exchanges of its own store that are over. */

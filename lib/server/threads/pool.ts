@@ -27,6 +27,8 @@ import { Threads } from "./threads.ts";
 export interface Shared {
   readonly configuration: Configuration;
   readonly log: Say;
+  /** A line of a worker's audit log. */
+  readonly audited: (line: string, more: number) => void;
   /** Who a user is now; `undefined` where it is nobody any more. */
   readonly renew: (user: User) => User | undefined;
   /** Told of exchanges of the workers' own stores, where somebody counts them. */
@@ -48,12 +50,13 @@ export class Pool extends Threads implements Front {
   readonly #channels: Channel[] = [];
 
   constructor(shared: Shared) {
-    const { configuration, log, renew, onExchanged, module } = shared;
+    const { configuration, log, audited, renew, onExchanged, module } = shared;
     const memory = CommonCounts.memory(configuration.threads);
     super({
       configuration,
       common: new CommonCounts(memory),
       log,
+      audited,
       renew,
       onExchanged,
       setup: (number) => this.#setupOf(number),

@@ -33,6 +33,8 @@ export interface Duties {
   readonly configuration: Configuration;
   readonly common: CommonCounts;
   readonly log: Say;
+  /** A line of a worker's audit log. */
+  readonly audited: (line: string, more: number) => void;
   /** What a worker, from 1, is given; asked once for each. */
   readonly setup: (number: number) => Setup;
   /** A frame of a worker for the owner of the store. */
@@ -239,6 +241,7 @@ export class Threads implements Connections {
   #callsOf(number: number): OwnerCalls {
     return {
       log: ({ line, level }) => this.#duties.log(line, level),
+      audited: ({ line, more }) => this.#duties.audited(line, more),
       timed: (told) => this.#context.timing?.take(told),
       exchanged: (all) => {
         for (const told of all) this.#duties.onExchanged?.(ownExchanged(told));

@@ -15,7 +15,7 @@ const CONNECTIONS = Number(Deno.env.get("FUZZ_FIRST") ?? 2000);
 const AT_ONCE = 32;
 const KILOBYTE = 1024;
 /** What the process may take, in bytes: the runtime takes the most. */
-const MEMORY = 400 * 2 ** 20;
+const MEMORY = 300 * 2 ** 20;
 /** The most that a stranger is told: a kilobyte, a reply more, and what TLS adds to it. */
 const MOST_TOLD = 8 * KILOBYTE;
 

@@ -1,7 +1,7 @@
 /** Connections before their login: how many, how long, and how little they may ask. */
 
 import { assert, assertEquals } from "@std/assert";
-import { AuditLog } from "../../../lib/server/access/audit.ts";
+import { auditLine, AuditLog } from "../../../lib/server/access/audit.ts";
 import { reachOf } from "../../../lib/server/access/exposure.ts";
 import { LOGIN_TIME, Strangers } from "../../../lib/server/access/strangers.ts";
 import { Session } from "../../../lib/commands/session.ts";
@@ -131,7 +131,7 @@ async function keysOf(harness: Harness): Promise<string[]> {
 Deno.test("the audit log says what users do once, counts what they repeat, and quotes their names", () => {
   const said: string[] = [];
   let now = 0;
-  const audit = new AuditLog((line) => void said.push(line), () => now);
+  const audit = new AuditLog((line, more) => void said.push(auditLine(line, more)), () => now);
   const session = new Session(1, false, "10.0.0.1");
   for (let i = 0; i < 5; i++) audit.say("failed login", session, 'a"\nb');
   now = 61_000;
@@ -142,6 +142,23 @@ Deno.test("the audit log says what users do once, counts what they repeat, and q
     'audit: failed login user="a\\"\\nb" address=10.0.0.1 (4 more since)',
     'audit: failed login user="b" address=10.0.0.2',
   ]);
+});
+
+Deno.test("what one user repeats on several threads is one line of the audit log", () => {
+  const said: string[] = [];
+  let now = 0;
+  const log = new AuditLog((line, more) => void said.push(auditLine(line, more)), () => now);
+  const threads = [1, 2, 3].map(() =>
+    new AuditLog((line, more) => log.take(line, more), () => now)
+  );
+  const session = new Session(1, false, "10.0.0.1");
+  for (const thread of threads) {
+    for (let i = 0; i < 5; i++) thread.say("failed login", session, "b");
+  }
+  now = 61_000;
+  threads[0]!.say("failed login", session, "b");
+  const line = 'audit: failed login user="b" address=10.0.0.1';
+  assertEquals(said, [line, `${line} (6 more since)`]);
 });
 
 const reaches: Record<string, [hostname: string, addresses: string[], reach: string]> = {

@@ -66,6 +66,7 @@ class Run {
   constructor(readonly seed: number) {
     this.random = new Random(seed);
     this.files = new FaultyFiles(this.random);
+    this.files.isFast = seed % 3 === 0;
     this.fsync = this.random.of(["always", "always", "everysec", "no"] as const);
   }
 

@@ -93,6 +93,8 @@ export class FaultyFiles implements Files {
   greatest = Infinity;
   /** Bytes that all files may have together. */
   capacity = Infinity;
+  /** Whether syncs are over immediately, where who asks can wait for them. */
+  isFast = false;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
@@ -308,6 +310,13 @@ export class FaultyFiles implements Files {
       readLater: async (into, at) => {
         await this.#later();
         return read(into, at);
+      },
+      ...!this.isFast ? {} : {
+        syncNow: () => {
+          this.#ask("sync", path, life);
+          inode.changes = [];
+          inode.durable = inode.bytes;
+        },
       },
       sync: async () => {
         this.#ask("sync", path, life);

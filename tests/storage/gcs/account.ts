@@ -19,18 +19,21 @@ export class Account implements Disposable {
   constructor(place: Place, address = Account.address) {
     const [file, token] = ["credentials.json", "token"].map((name) => `${this.#directory}/${name}`);
     Deno.writeTextFileSync(token, address);
-    Deno.writeTextFileSync(
-      file,
-      JSON.stringify({
-        type: "external_account",
-        audience:
-          "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p",
-        subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
-        token_url: `${place.emulator.endpoint}/token`,
-        credential_source: { file: token },
-      }),
-    );
+    const credentials = Account.credentials(place.emulator.endpoint, token);
+    Deno.writeTextFileSync(file, JSON.stringify(credentials));
     Deno.env.set("GOOGLE_APPLICATION_CREDENTIALS", file);
+  }
+
+  /** What a file of credentials has for an emulator: the account's address is in the file `token`. */
+  static credentials(endpoint: string, token: string) {
+    return {
+      type: "external_account",
+      audience:
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/p",
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      token_url: `${endpoint}/token`,
+      credential_source: { file: token },
+    };
   }
 
   [Symbol.dispose](): void {

@@ -84,3 +84,79 @@ redisTest("options that do not go together end the start in one line", async () 
     assert(!server.said.includes("secret"), server.said);
   }
 });
+
+redisTest(
+  "the password of Redis comes by a file, a new one at the next login, and no line shows it",
+  async () => {
+    const passwords = ["p@ss/w%rd:#1?&", "n@w/p%ss\\word"];
+    const directory = await Deno.makeTempDir();
+    try {
+      const file = `${directory}/password`;
+      const write = (password: string) =>
+        Deno.writeTextFile(file, `${password}\n`, { mode: 0o600 });
+      await using redis = await new RedisServer(["--requirepass", passwords[0]!]).start();
+      redis.login = encodeURIComponent(passwords[0]!);
+      const options = ["--redis-url", redis.url, "--redis-password-file", file];
+      await write("guess/secret@1");
+      let said = "";
+      {
+        await using stranger = new Running(options);
+        await until(
+          () => /does not accept the user name or pass/.test(stranger.said),
+          "no word of it",
+        );
+        said += stranger.said;
+      }
+      await write(passwords[0]!);
+      await using server = new Running(options);
+      const port = await server.port();
+      const set = "set k 0 0 1\r\nx\r\n";
+      assertEquals(await exchangeWith(port, set), "STORED\r\n");
+      await write(passwords[1]!);
+      await redis.command("CONFIG", "SET", "requirepass", passwords[1]!);
+      redis.login = encodeURIComponent(passwords[1]!);
+      await redis.command("CLIENT", "KILL", "TYPE", "normal");
+      await until(async () => await exchangeWith(port, set) === "STORED\r\n", "it does not log in");
+      said += server.said + await exchangeWith(port, "stats settings\r\nstats\r\n");
+      for (const password of [...passwords, "guess"]) {
+        assertEquals(said.includes(password), false, said);
+        for (const part of password.split(/[@/%:]/)) {
+          assertEquals(part.length > 3 && said.includes(part), false, said);
+        }
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);
+
+redisTest(
+  "a password file that cannot be used, or one too many passwords, is said in a line",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      const file = `${directory}/password`;
+      const refused = async (url: string) => {
+        await using server = new Running(["--redis-url", url, "--redis-password-file", file]);
+        assertEquals(await server.code(), 64, server.said);
+        assertEquals(server.said.trim().split("\n").length, 1, server.said);
+        return server.said;
+      };
+      assertMatch(
+        await refused("redis://127.0.0.1:1"),
+        /cannot read the file of --redis-password-file/,
+      );
+      await Deno.writeTextFile(file, "\nsecond line\n");
+      assertMatch(await refused("redis://127.0.0.1:1"), /there is no password in '.*\/password'/);
+      await Deno.writeTextFile(file, "secret\n");
+      const both = await refused("redis://:s%40cr%2Fet@127.0.0.1:1");
+      assertMatch(both, /takes the place of a password in --redis-url/);
+      // As people write them, and as they are meant.
+      for (const said of [both, await refused("redis://:s@cr/et%@127.0.0.1:1")]) {
+        assertEquals(/cr|et@|s@|s%40/.test(said), false, said);
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);

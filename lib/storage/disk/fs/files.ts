@@ -31,6 +31,8 @@ export interface DataFile {
   readLater(into: Uint8Array, at: number): Promise<number>;
   /** Resolves when everything written is on the medium. */
   sync(): Promise<void>;
+  /** {@linkcode sync} that holds up the loop, for a medium that is fast. */
+  syncNow?(): void;
   truncate(length: number): void;
   size(): number;
   close(): void;
@@ -142,6 +144,11 @@ class SystemFile implements DataFile, Resting {
     return new Promise((resolve, reject) =>
       fs.fdatasync(this.#fd, (error) => error ? reject(error) : resolve())
     );
+  }
+
+  syncNow(): void {
+    assert(!this.#rests, "a file that rests is synced");
+    fs.fdatasyncSync(this.#fd);
   }
 
   truncate(length: number): void {

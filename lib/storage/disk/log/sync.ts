@@ -2,7 +2,8 @@
  * Syncs in log order: one at a time, and each serves all that wait.
  *
  * A sync begins with the write of what is pending. While it is under way requests are served and append to
- * the log; the next write and the next sync carry what all of them have appended.
+ * the log; the next write and the next sync carry what all of them have appended. Where the medium is so
+ * fast that there is no time for that, the thread waits instead.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { assert, messageOf, StoreError } from "../../../errors.ts";
 import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
+import { SyncPace } from "./sync_pace.ts";
 
 interface Waiter {
   readonly position: number;
@@ -51,6 +53,7 @@ export class Syncer {
   #forced = false;
   #running: Promise<void> | undefined;
   #waiters: Waiter[] = [];
+  readonly #pace = new SyncPace();
 
   readonly #files: Files;
   readonly #directory: string;
@@ -128,6 +131,7 @@ export class Syncer {
         const segments = log.unsynced.slice();
         const sealed = segments.filter((segment) => segment.sealed);
         this.#events.begins(target);
+        const isWaitedFor = this.#pace.next();
         const began = performance.now();
         const beganAt = Date.now();
         try {
@@ -138,7 +142,8 @@ export class Syncer {
           for (const segment of segments) {
             segment.pin();
             try {
-              await segment.file.sync();
+              if (isWaitedFor && segment.file.syncNow !== undefined) segment.file.syncNow();
+              else await segment.file.sync();
             } finally {
               segment.unpin();
             }
@@ -158,6 +163,7 @@ export class Syncer {
         this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;
+        if (isWaitedFor) this.#pace.took(this.lastMilliseconds);
         this.lastEnd = Date.now();
         this.onSynced?.(this.lastMilliseconds);
         this.#events.ends(target);

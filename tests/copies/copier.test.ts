@@ -1,0 +1,209 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { crc32 } from "node:zlib";
+import { Copier, CopyError } from "../../lib/copies/copier.ts";
+import type { CopyManifest } from "../../lib/copies/manifest.ts";
+import { chooseMoment } from "../../lib/copies/restore.ts";
+import { Tenure } from "../../lib/copies/tenure.ts";
+import { verifyMoment } from "../../lib/copies/verify.ts";
+import { segmentName } from "../../lib/storage/disk/log/segment.ts";
+import type { Moment } from "../../lib/storage/moment.ts";
+import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
+import { LEASE, TestClock } from "./history.ts";
+import { contentOf, DIRECTORY, Machine, momentNames, restored } from "./machine.ts";
+import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
+import { noise } from "./sources.ts";
+
+const HASH_KEY = new Uint8Array(16);
+
+/** A directory whose segments a test makes up. */
+class Made {
+  readonly bucket = new MemoryBucket();
+  readonly clock = new TestClock();
+  readonly files = new FaultyFiles(new Random(1));
+  /** Number, content, and whether it is sealed. */
+  segments: Array<readonly [id: number, bytes: Uint8Array, sealed: boolean]> = [];
+  moments = 0;
+  copier!: Copier;
+
+  async begin(destination: MemoryDestination, held: number): Promise<this> {
+    const { files, clock } = this;
+    const tenure = await Tenure.take({
+      ...{ place: destination, destination, files, directory: DIRECTORY, clock, lease: LEASE },
+      by: "made",
+      behind: () => Promise.resolve(undefined),
+    }, { place: undefined, sequence: 0 });
+    this.copier = await Copier.begin({
+      ...{ destination, files, directory: DIRECTORY, clock, held },
+      moment: () => Promise.resolve(this.moment()),
+    }, tenure);
+    return this;
+  }
+
+  put(id: number, bytes: Uint8Array, sealed = true): void {
+    this.files.place(`${DIRECTORY}/${segmentName(id)}`, bytes);
+    this.segments = [...this.segments.filter(([other]) => other !== id), [id, bytes, sealed]];
+  }
+
+  moment(): Moment {
+    this.moments++;
+    return {
+      ...{ disk: 2, hashKey: HASH_KEY, time: this.clock.time, sequence: 1, items: 1 },
+      position: this.moments,
+      segments: this.segments.map(([id, bytes, sealed]) => [
+        id,
+        bytes.length,
+        sealed ? crc32(bytes) : undefined,
+      ]),
+    };
+  }
+
+  async copy(): Promise<CopyManifest> {
+    this.clock.time += 10_000;
+    return (await this.copier.round()).manifest!;
+  }
+}
+
+Deno.test("copies: a segment that is damaged on the disk is not copied, and the moment before it stays the newest", async () => {
+  const bucket = new MemoryBucket();
+  await using machine = await new Machine(bucket.open()).start();
+  for (let i = 0; i < 4; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+  await machine.copy();
+  for (let i = 4; i < 30; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+  const sealed = machine.files.list(DIRECTORY).filter((name) => name.endsWith(".log"))[3]!;
+  machine.files.content(`${DIRECTORY}/${sealed}`)[200]! ^= 1;
+  const error = await assertRejects(() => machine.copy(), CopyError);
+  assertEquals(
+    error.message,
+    `segment ${sealed} is damaged and is not copied: it has another checksum than was counted when it ` +
+      "was written",
+  );
+  const destination = bucket.open();
+  const chosen = await chooseMoment(destination, destination);
+  assertEquals((await verifyMoment(destination, chosen.manifest)).problems, []);
+  assertEquals((await contentOf(await restored(destination, chosen, machine.clock))).size, 4);
+  machine.files.content(`${DIRECTORY}/${sealed}`)[200]! ^= 1;
+  assert(await machine.copy() !== undefined);
+});
+
+Deno.test("copies: damage in what was copied before keeps parts from being merged, and stops nothing", async () => {
+  const made = await new Made().begin(new MemoryBucket().open(), 0);
+  let bytes: Uint8Array = noise(1000);
+  const pieces: number[] = [];
+  for (let part = 2; part <= 12; part++) {
+    const all = noise(part * 1000);
+    all.set(bytes);
+    made.put(1, all, false);
+    bytes = all;
+    if (part === 8) {
+      const damaged = all.slice();
+      damaged[10]! ^= 1;
+      made.files.place(`${DIRECTORY}/${segmentName(1)}`, damaged);
+    }
+    const manifest = await made.copy();
+    pieces.push(manifest.segments[0]!.pieces.length);
+    assertEquals(manifest.segments[0]!.crc, crc32(all));
+  }
+  // Eight become one, but not while the first has other bytes.
+  assertEquals(pieces, [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4]);
+});
+
+Deno.test("copies: what compaction removes while it is copied is held up to --copy-held, and then copied without it", async () => {
+  for (const held of [0, 1 << 30]) {
+    const bucket = new MemoryBucket();
+    const destination = bucket.open();
+    const made = await new Made().begin(destination, held);
+    for (const id of [1, 2, 3]) made.put(id, noise(6 << 20, id));
+    made.put(4, noise(1000), false);
+    const create = destination.create.bind(destination);
+    let compacted = false;
+    const heldBytes: number[] = [];
+    destination.create = async (name, source) => {
+      if (!compacted) {
+        compacted = true;
+        // What was alive in them is in segment 5 now.
+        for (const id of [1, 2, 3]) made.files.remove(`${DIRECTORY}/${segmentName(id)}`);
+        made.segments = made.segments.filter(([id]) => id > 3);
+        made.put(5, noise(3000), false);
+      }
+      const created = await create(name, source);
+      heldBytes.push(made.copier.heldBytes);
+      return created;
+    };
+    const manifest = await made.copy();
+    const ids = manifest.segments.map(({ id }) => id);
+    if (held === 0) assertEquals(ids, [4, 5]);
+    else {
+      assertEquals(ids, [1, 2, 3, 4]);
+      assertEquals(Math.max(...heldBytes), 3 * (6 << 20));
+      const next = await made.copy();
+      assertEquals(next.segments.map(({ id }) => id), [4, 5]);
+      assertEquals(next.dropped.map(({ segment }) => segment).sort(), [1, 2, 3]);
+    }
+    assertEquals(made.copier.heldBytes, 0);
+  }
+});
+
+Deno.test("copies: a clock that is set back gives no moment a time before that of the one before it", async () => {
+  const made = await new Made().begin(new MemoryBucket().open(), 0);
+  made.put(1, noise(1000), false);
+  const { time } = await made.copy();
+  made.clock.time -= 86_400_000;
+  made.put(1, noise(1100), false);
+  assertEquals((await made.copy()).time, time);
+});
+
+Deno.test("copies: where nothing is written nothing is sent, but signs of life", async () => {
+  const bucket = new MemoryBucket();
+  const destination = bucket.open();
+  await using machine = await new Machine(destination).start();
+  await machine.set("k", "v");
+  await machine.copy();
+  const before = [...bucket.names.keys()];
+  const { beat } = machine.tenure.head;
+  for (let i = 0; i < 5; i++) {
+    assertEquals(await machine.copy(), undefined);
+    machine.clock.time += LEASE / 2;
+    await machine.tenure.beat();
+  }
+  assertEquals([...bucket.names.keys()], before);
+  assertEquals(machine.tenure.head.beat, beat + 5);
+});
+
+Deno.test("copies: a piece whose bytes changed where it lies is found by verify, and no restore takes it", async () => {
+  const bucket = new MemoryBucket();
+  await using machine = await new Machine(bucket.open()).start();
+  for (let i = 0; i < 20; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+  await machine.copy();
+  const destination = bucket.open();
+  const chosen = await chooseMoment(destination, destination);
+  assertEquals((await verifyMoment(destination, chosen.manifest)).problems, []);
+  const name = [...bucket.names.keys()].find((name) => name.startsWith("pieces/"))!;
+  bucket.names.get(name)!.bytes[300]! ^= 1;
+  const { problems } = await verifyMoment(destination, chosen.manifest);
+  assertEquals(problems.length, 1);
+  assertMatch(problems[0]!, /has 4\d\d\d bytes with the CRC-32C|no whole record at offset/);
+  await assertRejects(() => restored(destination, chosen, machine.clock));
+  bucket.names.delete(name);
+  assertMatch(
+    (await verifyMoment(destination, chosen.manifest)).problems[0]!,
+    /'pieces\/.*' is not in memory:copies/,
+  );
+});
+
+Deno.test("copies: a bucket that keeps what is to be removed delays retention, and loses nothing", async () => {
+  const bucket = new MemoryBucket();
+  await using machine = await new Machine(bucket.open(), undefined, undefined, 1).start();
+  for (let i = 0; i < 50; i++) {
+    await machine.set("k", `${i}`.padEnd(500));
+    await machine.copy(1);
+  }
+  bucket.held = (name) => name.startsWith("pieces/");
+  await machine.retain();
+  assert(machine.retention.kept > 0);
+  const kept = (await momentNames(bucket.open())).length;
+  bucket.held = () => false;
+  await machine.retain();
+  assertEquals(machine.retention.kept, 0);
+  const left = await momentNames(bucket.open());
+  assert(left.length < kept && left.length >= 24, `${left.length} of ${kept}`);
+});

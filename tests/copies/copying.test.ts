@@ -1,0 +1,205 @@
+/** Copies as long as a server runs, with clocks that a test moves. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type CopyClock, PauseEnded } from "../../lib/copies/copy_clock.ts";
+import { Copying, type CopyReport } from "../../lib/copies/copying.ts";
+import { encodeHead } from "../../lib/copies/head.ts";
+import { readHead, Tenure } from "../../lib/copies/tenure.ts";
+import { bytesOf } from "../../lib/bytes.ts";
+import type { Caller } from "../storage/caller.ts";
+import { itemOf } from "../storage/contract.ts";
+import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
+import { LEASE } from "./history.ts";
+import { DIRECTORY, momentNames, openStore } from "./machine.ts";
+import { MemoryBucket, type Wrong } from "./memory_destination.ts";
+
+/** A clock whose pauses end when the test lets time pass. */
+class StepClock implements CopyClock {
+  time = 1_790_000_000_000;
+  readonly #waiting: { readonly due: number; readonly end: () => void }[] = [];
+
+  now(): number {
+    return this.time;
+  }
+
+  monotonic(): number {
+    return this.time;
+  }
+
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(new PauseEnded());
+      const waiter = { due: this.time + milliseconds, end: resolve };
+      this.#waiting.push(waiter);
+      signal?.addEventListener("abort", () => {
+        const at = this.#waiting.indexOf(waiter);
+        if (at >= 0) this.#waiting.splice(at, 1);
+        reject(new PauseEnded());
+      }, { once: true });
+    });
+  }
+
+  /** Lets so much time pass, a pause after the other. */
+  async pass(milliseconds: number): Promise<void> {
+    const until = this.time + milliseconds;
+    for (;;) {
+      await settled();
+      this.#waiting.sort((a, b) => a.due - b.due);
+      const next = this.#waiting[0];
+      if (next === undefined || next.due > until) break;
+      this.#waiting.shift();
+      this.time = Math.max(this.time, next.due);
+      next.end();
+    }
+    this.time = until;
+  }
+}
+
+/** Everything that needs no more than turns of the loop is done. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A store that is copied. */
+class Running implements AsyncDisposable {
+  readonly clock = new StepClock();
+  readonly bucket = new MemoryBucket();
+  readonly files = new FaultyFiles(new Random(1));
+  readonly said: string[] = [];
+  wrong: () => Wrong = () => undefined;
+  last!: CopyReport;
+  store!: Caller;
+  copying!: Copying;
+
+  async start(interval = 10_000): Promise<this> {
+    this.store = await openStore(this.files);
+    const destination = this.bucket.open(() => this.wrong());
+    this.copying = new Copying({
+      ...{ destination, place: destination, files: this.files.mount(), directory: DIRECTORY },
+      ...{ interval, retention: 86_400_000, lease: LEASE, held: 0, by: "test", clock: this.clock },
+      moment: async (whole) => ({
+        ...await this.store.store.moment!(whole),
+        time: this.clock.time,
+      }),
+      report: (report) => this.last = report,
+      say: (line) => this.said.push(line),
+    });
+    this.copying.start();
+    return this;
+  }
+
+  async set(key: string, value: string): Promise<void> {
+    await this.store.swap(bytesOf(key), "any", itemOf(value));
+    await this.store.commit();
+  }
+
+  async stop(): Promise<void> {
+    this.copying.stop();
+    await this.copying.ended();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.store.close();
+  }
+}
+
+Deno.test("copying: a bucket that is away for an hour loses nothing, and copies go on by themselves", async () => {
+  await using running = await new Running().start();
+  await running.clock.pass(60_000);
+  assertEquals(running.last.state, "copying");
+  await running.set("before", "v");
+  await running.clock.pass(20_000);
+  const moments = (await momentNames(running.bucket.open())).length;
+  running.wrong = () => "refused";
+  for (let minute = 0; minute < 60; minute++) {
+    await running.set(`k${minute}`, "v".padEnd(1000));
+    await running.clock.pass(60_000);
+  }
+  assertEquals(running.last.state, "failing");
+  assertMatch(running.last.reason, /was refused/);
+  const { sentBytes } = running.last;
+  running.wrong = () => undefined;
+  await running.clock.pass(120_000);
+  assertEquals(running.last.state, "copying");
+  assert(running.last.sentBytes - sentBytes > 60_000);
+  assert((await momentNames(running.bucket.open())).length > moments);
+  // Said once when it began, and once when it ended.
+  assertEquals(running.said.map((line) => line.split(":")[0]), [
+    "copies go to memory",
+    "copies fail",
+    "copies go to memory",
+  ]);
+  assert((await readHead(running.bucket.open()))!.head.last!.time > running.clock.time - 120_000);
+});
+
+Deno.test("copying: a destination that is away is told of also where nothing is written, whatever the interval", async () => {
+  for (const interval of [10_000, 3_600_000]) {
+    await using running = await new Running().start(interval);
+    await running.set("k", "v");
+    await running.clock.pass(60_000);
+    assertEquals(running.last.state, "copying", `${interval}`);
+    running.wrong = () => "refused";
+    await running.clock.pass(60_000);
+    assertEquals(running.last.state, "failing", `${interval}`);
+    running.wrong = () => undefined;
+    await running.clock.pass(120_000);
+    assertEquals(running.last.state, "copying", `${interval}`);
+  }
+});
+
+Deno.test("copying: a server that writes nothing finds out that another has taken over, within a lease", async () => {
+  for (const interval of [10_000, 3_600_000]) {
+    await using running = await new Running().start(interval);
+    await running.set("k", "v");
+    await running.clock.pass(60_000);
+    const { bucket, clock } = running;
+    // Another has waited for a lease while this one stood still.
+    const files = new FaultyFiles(new Random(2));
+    const destination = bucket.open();
+    const { head, generation } = (await readHead(destination))!;
+    await destination.replace(
+      "head",
+      encodeHead({ ...head, released: true }),
+      generation,
+    );
+    await Tenure.take({
+      ...{ place: destination, destination, files: files.mount(), directory: "other", clock },
+      ...{ lease: LEASE, by: "other", isEmpty: true },
+      behind: () => Promise.resolve(undefined),
+    }, undefined);
+    await clock.pass(LEASE);
+    assertEquals(running.last.state, "fenced", `${interval}`);
+    assertMatch(running.last.reason, /other has it, in epoch 2/);
+    await running.copying.ended();
+  }
+});
+
+Deno.test("copying: a stop copies what was acknowledged last, and releases the head", async () => {
+  const running = await new Running().start();
+  await running.set("k", "1");
+  await running.clock.pass(60_000);
+  await running.set("k", "2");
+  await running.stop();
+  const { head } = (await readHead(running.bucket.open()))!;
+  assertEquals([head.released, head.last!.number], [true, 2]);
+  await running.store.close();
+});
+
+Deno.test("copying: a stop while a head is waited for ends immediately, and leaves it", async () => {
+  const running = await new Running().start();
+  await running.clock.pass(60_000);
+  await running.set("k", "1");
+  await running.clock.pass(60_000);
+  // It dies, and another process waits for its lease.
+  running.wrong = () => "refused";
+  await running.stop();
+  running.wrong = () => undefined;
+  await running.store.close();
+  await running.start();
+  await running.clock.pass(1000);
+  assertEquals(running.last.state, "waiting");
+  await running.stop();
+  assertEquals((await readHead(running.bucket.open()))!.head.epoch, 1);
+  await running.store.close();
+});

@@ -1,0 +1,217 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DestinationError } from "../../lib/copies/destination.ts";
+import { readRestoring } from "../../lib/copies/identity.ts";
+import { chooseMoment } from "../../lib/copies/restore.ts";
+import { restoreIfEmpty, type TakeoverOptions } from "../../lib/copies/takeover.ts";
+import { FencedError, readHead } from "../../lib/copies/tenure.ts";
+import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
+import { LEASE, TestClock } from "./history.ts";
+import { contentOf, DIRECTORY, Machine, restored } from "./machine.ts";
+import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
+
+function optionsOf(
+  destination: MemoryDestination,
+  files: FaultyFiles,
+  clock: TestClock,
+): TakeoverOptions {
+  return {
+    ...{ destination, place: destination, files: files.mount(), directory: DIRECTORY, clock },
+    ...{ lease: LEASE, by: "fresh", say: () => {} },
+  };
+}
+
+/** A machine that has copied, and has gone. */
+async function gone(bucket: MemoryBucket, clock: TestClock): Promise<void> {
+  const machine = await new Machine(bucket.open(), clock).start();
+  for (let i = 0; i < 20; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+  await machine.copy();
+  machine.files.powerCut(true);
+  await machine.store.close().catch(() => {});
+}
+
+Deno.test("restore if empty: a fresh machine takes over, restores the newest state, and copies on", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  await gone(bucket, clock);
+  const files = new FaultyFiles(new Random(3));
+  const began = clock.time;
+  const taken = (await restoreIfEmpty(optionsOf(bucket.open(), files, clock)))!;
+  assert(clock.time - began >= LEASE);
+  assertEquals([taken.tenure.head.epoch, taken.tenure.head.by], [2, "fresh"]);
+  assertEquals((await contentOf(files)).get("k7"), "7".padEnd(1000));
+  await using machine = await new Machine(bucket.open(), clock, files).start();
+  await machine.set("more", "v");
+  const manifest = (await machine.copy())!;
+  // Of the pieces that were there all but one are named again.
+  assertEquals(manifest.dropped, []);
+});
+
+Deno.test("restore if empty: a destination without copies, and a directory with something, are left as they are", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  const files = new FaultyFiles(new Random(3));
+  assertEquals(await restoreIfEmpty(optionsOf(bucket.open(), files, clock)), undefined);
+  assertEquals([files.list(DIRECTORY), bucket.names.size], [[], 0]);
+  await gone(bucket, clock);
+  await using machine = await new Machine(new MemoryBucket().open(), clock, files).start();
+  await machine.set("own", "v");
+  assertEquals(await restoreIfEmpty(optionsOf(bucket.open(), files, clock)), undefined);
+  assertEquals((await readHead(bucket.open()))!.head.epoch, 1);
+});
+
+Deno.test("restore if empty: a destination that is away is an error, and never an empty server", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  await gone(bucket, clock);
+  const files = new FaultyFiles(new Random(3));
+  const away = bucket.open(() => "refused");
+  await assertRejects(() => restoreIfEmpty(optionsOf(away, files, clock)), DestinationError);
+  assertEquals(files.list(DIRECTORY), []);
+});
+
+Deno.test("restore if empty: whenever it dies on the way, the next start goes on and has all of it", async () => {
+  let died = 0;
+  for (let at = 0;; at++) {
+    const bucket = new MemoryBucket();
+    const clock = new TestClock();
+    await gone(bucket, clock);
+    const files = new FaultyFiles(new Random(at));
+    let left = at;
+    const first = bucket.open(() => {
+      if (left-- !== 0) return undefined;
+      first.killed = true;
+      files.powerCut(at % 2 === 0);
+      return at % 3 === 0 ? "lost" : undefined;
+    });
+    const whole = await restoreIfEmpty(optionsOf(first, files, clock)).then(
+      () => true,
+      () => false,
+    );
+    if (whole && left >= 0) break;
+    died++;
+    const taken = await restoreIfEmpty(optionsOf(bucket.open(), files, clock));
+    assertEquals(taken === undefined, readRestoring(files.mount(), DIRECTORY) !== undefined);
+    assertEquals((await contentOf(files)).size, 20, `died at ${at}`);
+    await using machine = await new Machine(bucket.open(), clock, files).start();
+    await machine.set("more", "v");
+    assert(await machine.copy() !== undefined);
+  }
+  assert(died > 10, `${died}`);
+});
+
+Deno.test("restore if empty: of two fresh machines the second waits, and takes over when the first has gone", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  await gone(bucket, clock);
+  const [one, two] = [new FaultyFiles(new Random(1)), new FaultyFiles(new Random(2))];
+  const first = (await restoreIfEmpty(optionsOf(bucket.open(), one, clock)))!;
+  // The first gives signs as long as it lives, which is for ten looks of the second.
+  let looks = 0;
+  const waiting = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    sleep: async (milliseconds: number, signal?: AbortSignal) => {
+      await clock.sleep(milliseconds, signal);
+      if (looks++ < 10) await first.tenure.replace({});
+    },
+  };
+  const options = { ...optionsOf(bucket.open(), two, clock), clock: waiting };
+  const second = (await restoreIfEmpty(options))!;
+  assert(looks > 10);
+  assertEquals(second.tenure.head.epoch, 3);
+  await assertRejects(() => first.tenure.replace({}), FencedError);
+  assertEquals(await contentOf(two), await contentOf(one));
+});
+
+Deno.test("a restore by hand is fenced if anything was copied since, and may be made again", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  const machine = await new Machine(bucket.open(), clock).start();
+  await machine.set("k", "1");
+  await machine.copy();
+  const destination = bucket.open();
+  const early = await restored(
+    destination,
+    await chooseMoment(destination, destination),
+    clock,
+    new FaultyFiles(new Random(1)),
+  );
+  await machine.set("k", "2");
+  await machine.copy();
+  await machine.stop();
+  await assertRejects(() => new Machine(bucket.open(), clock, early).start(), FencedError);
+  const late = await restored(
+    destination,
+    await chooseMoment(destination, destination),
+    clock,
+    new FaultyFiles(new Random(2)),
+  );
+  await using again = await new Machine(bucket.open(), clock, late).start();
+  assertEquals(again.tenure.head.epoch, 2);
+});
+
+Deno.test("a directory restored to an earlier moment is the newest state from its first start on", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  const machine = await new Machine(bucket.open(), clock).start();
+  await machine.set("k", "1");
+  await machine.copy(1);
+  const at = clock.time - 1;
+  await machine.set("k", "2");
+  await machine.copy(1);
+  await machine.stop();
+  const destination = bucket.open();
+  const files = await restored(
+    destination,
+    await chooseMoment(destination, destination, at),
+    clock,
+    new FaultyFiles(new Random(1)),
+  );
+  // It has taken the head, and copied nothing yet, when its disk is lost as well.
+  const early = await new Machine(bucket.open(), clock, files).start();
+  await early.store.close();
+  const { manifest } = await chooseMoment(destination, destination);
+  assertEquals(manifest.number, 1);
+  const fresh = new FaultyFiles(new Random(2));
+  await restoreIfEmpty(optionsOf(bucket.open(), fresh, clock));
+  assertEquals((await contentOf(fresh)).get("k"), "1");
+});
+
+Deno.test("where everything is locked by a policy the head lies elsewhere, and a fresh machine finds it there", async () => {
+  const [locked, free] = [new MemoryBucket(), new MemoryBucket()];
+  // Nothing that was written may be replaced or removed.
+  locked.held = () => true;
+  const clock = new TestClock();
+  const options = (files: FaultyFiles): TakeoverOptions => ({
+    ...optionsOf(locked.open(), files, clock),
+    place: free.open(undefined, "memory:head"),
+  });
+  const machine = await new Machine(
+    locked.open(),
+    clock,
+    new FaultyFiles(new Random(1)),
+    1,
+    free.open(),
+  ).start();
+  for (let i = 0; i < 40; i++) {
+    await machine.set("k", `${i}`.padEnd(1000));
+    await machine.copy(1);
+  }
+  await machine.retain();
+  assert(machine.retention.kept > 0);
+  await machine.stop();
+  assertEquals([...free.names.keys()], ["head"]);
+  assert(!locked.names.has("head"));
+  const files = new FaultyFiles(new Random(2));
+  await restoreIfEmpty(options(files));
+  assertEquals((await contentOf(files)).get("k"), "39".padEnd(1000));
+  // Who forgets to say where the head is does not begin anew.
+  const forgetful = new FaultyFiles(new Random(3));
+  await assertRejects(
+    () => restoreIfEmpty(optionsOf(locked.open(), forgetful, clock)),
+    DestinationError,
+  );
+  const other = new Machine(locked.open(), clock, new FaultyFiles(new Random(4)));
+  await assertRejects(() => other.start(), FencedError);
+  await other.store.close();
+});
