@@ -18,7 +18,7 @@ import { CopyStanding } from "./standing.ts";
 /** Milliseconds that a stop waits for the last copy. */
 const STOP_TIME = 10_000;
 /** Milliseconds that a start waits to hear whether it may copy. */
-const LOOK_TIME = 5000;
+const LOOK_TIME = 10_000;
 /** Milliseconds between two looks whether copies keep up. */
 const INTERVAL = 1000;
 
@@ -147,7 +147,8 @@ export class Copies {
   #watch(): void {
     const { state, reason } = this.#standing.figures;
     const isBehind = state === "behind";
-    if (isBehind === this.#isBehind) return;
+    // What fails or is taken over does not keep up either, and says so itself.
+    if (isBehind === this.#isBehind || !isBehind && state !== "copying") return;
     this.#isBehind = isBehind;
     this.#say(
       isBehind ? `copies are behind: ${reason}` : "copies are behind no more",

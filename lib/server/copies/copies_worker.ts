@@ -18,6 +18,7 @@ import { systemFiles } from "../../copies/disk_files.ts";
 import { Line } from "../threads/line.ts";
 import { type CopyCalls, type StoreCalls, unpackMoment } from "./calls.ts";
 import { asExit } from "./errors.ts";
+import { Readers } from "./readers.ts";
 import type { CopySettings } from "./settings.ts";
 
 const thread = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -48,7 +49,8 @@ class CopyingThread implements CopyCalls {
   }
 
   async restore(): Promise<string | undefined> {
-    const { directory, by, lease } = this.#settings;
+    const { directory, by, lease, endpoint } = this.#settings;
+    const readers = new Readers(this.#destination, endpoint);
     try {
       const restored = await restoreIfEmpty({
         ...{ destination: this.#destination, place: this.#place, directory, by, lease },
@@ -56,12 +58,15 @@ class CopyingThread implements CopyCalls {
         clock: machineClock,
         say: (line) => this.#say(line),
         signal: this.#over.signal,
+        read: (task, advance) => readers.read(task, advance),
       });
       this.#tenure = restored?.tenure;
       this.#tenure?.keep(this.#kept.signal);
       return restored?.sentence;
     } catch (error) {
       throw asExit(error);
+    } finally {
+      await readers.end();
     }
   }
 
