@@ -52,7 +52,11 @@ async function programs(): Promise<Program[]> {
       entry: "server.ts",
       permissions: permissions("start"),
       isServer: true,
-      threads: ["lib/server/threads/worker.ts", "lib/server/copies/copies_worker.ts"],
+      threads: [
+        "lib/server/threads/worker.ts",
+        "lib/server/copies/copies_worker.ts",
+        "lib/server/copies/reader_worker.ts",
+      ],
     },
     { name: "kvs-client", entry: "client.ts", permissions: permissions("client"), isServer: false },
     {

@@ -32,6 +32,8 @@ import { readHead } from "./tenure.ts";
 const NUMBERS_A_MILLISECOND = 2 ** 10;
 /** Segments that are read concurrently. */
 export const LANES = 8;
+/** Bytes from which on more threads than this one restore. */
+const WORTH_THREADS = 1 << 28;
 /** What a directory may have that is empty. */
 const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
 /** What a restore writes, and clears when it begins anew. */
@@ -49,6 +51,29 @@ export interface RestoreOptions {
   readonly isTaken?: boolean;
   /** Told of progress in bytes. */
   readonly progress?: (done: number, total: number) => void;
+  /**
+   * Reads one segment in another thread, where there is so much that it is worth its start; otherwise
+   * {@linkcode restoreSegment} does.
+   */
+  readonly read?: ((task: SegmentTask, advance: Advance) => Promise<SegmentReport>) | undefined;
+}
+
+/** A segment that is to be restored. */
+export interface SegmentTask {
+  readonly directory: string;
+  readonly hashKey: Uint8Array;
+  readonly segment: CopiedSegment;
+  /** Whether an interrupted restore has left a file of it, which may be whole. */
+  readonly isThere: boolean;
+}
+
+/** Told of so many bytes more. */
+export type Advance = (bytes: number) => void;
+
+/** What came of a segment: bytes that were there already, and the records that were read. */
+export interface SegmentReport {
+  readonly kept: number;
+  readonly records: number;
 }
 
 /** What was restored. */
@@ -96,7 +121,7 @@ export async function restoreMoment(
     await writeRestoring(files, directory, { url: destination.url, number, epoch });
     clear(files, directory);
   }
-  let read: ReadSegments;
+  let read: SegmentReport;
   try {
     read = await readSegments(options, manifest, goesOn);
   } catch (error) {
@@ -146,55 +171,66 @@ export async function endRestoring(files: Files, directory: string): Promise<voi
   await files.syncDirectory(directory);
 }
 
-interface ReadSegments {
-  readonly kept: number;
-  readonly records: number;
-}
-
 async function readSegments(
   options: RestoreOptions,
   manifest: CopyManifest,
   goesOn: boolean,
-): Promise<ReadSegments> {
+): Promise<SegmentReport> {
   const { destination, files, directory, progress } = options;
   const total = bytesOfManifest(manifest);
+  const read = options.read !== undefined && total >= WORTH_THREADS
+    ? options.read
+    : (task: SegmentTask, advance: Advance) => restoreSegment(destination, files, task, advance);
   const report = { kept: 0, records: 0 };
   let done = 0;
   const advance = (bytes: number) => progress?.(done += bytes, total);
   const names = new Set(goesOn ? files.list(directory) : []);
-  const one = async (segment: CopiedSegment) => {
-    const { id, length, crc } = segment;
-    const path = `${directory}/${segmentName(id)}`;
-    if (names.has(segmentName(id))) {
-      if (await isWhole(files, path, length, crc)) {
-        report.kept += length;
-        return advance(length);
-      }
-      files.remove(path);
-    }
-    const file = files.open(path, "create");
-    let reached = 0;
-    try {
-      const { hint, records } = await readBack(
-        destination,
-        manifest.hashKey,
-        segment,
-        (bytes, at) => {
-          writeFully(file, bytes, at);
-          // What is read again has been counted.
-          advance(Math.max(0, at + bytes.length - reached));
-          reached = Math.max(reached, at + bytes.length);
-        },
-      );
-      await file.sync();
-      await replaceFile(files, hintPathOf(path), hint);
-      report.records += records;
-    } finally {
-      file.close();
-    }
-  };
-  await inLanes(manifest.segments, one);
+  const { hashKey } = manifest;
+  await inLanes(manifest.segments, async (segment) => {
+    const isThere = names.has(segmentName(segment.id));
+    const { kept, records } = await read({ directory, hashKey, segment, isThere }, advance);
+    report.kept += kept;
+    report.records += records;
+  });
   return report;
+}
+
+/**
+ * Restores one segment, with its hint.
+ *
+ * @throws {MissingError} if a piece is not there
+ * @throws {BrokenCopyError} if a byte is not what it was
+ */
+export async function restoreSegment(
+  destination: Destination,
+  files: Files,
+  { directory, hashKey, segment, isThere }: SegmentTask,
+  advance: Advance,
+): Promise<SegmentReport> {
+  const { id, length, crc } = segment;
+  const path = `${directory}/${segmentName(id)}`;
+  if (isThere) {
+    if (await isWhole(files, path, length, crc)) {
+      advance(length);
+      return { kept: length, records: 0 };
+    }
+    files.remove(path);
+  }
+  const file = files.open(path, "create");
+  let reached = 0;
+  try {
+    const { hint, records } = await readBack(destination, hashKey, segment, (bytes, at) => {
+      writeFully(file, bytes, at);
+      // What is read again has been counted.
+      advance(Math.max(0, at + bytes.length - reached));
+      reached = Math.max(reached, at + bytes.length);
+    });
+    await file.sync();
+    await replaceFile(files, hintPathOf(path), hint);
+    return { kept: 0, records };
+  } finally {
+    file.close();
+  }
 }
 
 /** Does something with each, some concurrently; after the first error no other is begun. */

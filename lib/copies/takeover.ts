@@ -14,8 +14,8 @@ import { readRestoring, writeRestoring } from "./identity.ts";
 import { nameOfNumber, readManifest } from "./moments.ts";
 import { MANIFESTS } from "./names.ts";
 import { Progress } from "./progress.ts";
-import { endRestoring, isRestorable, restoreMoment } from "./restore.ts";
 import { timeText } from "./choose.ts";
+import { endRestoring, isRestorable, restoreMoment, type RestoreOptions } from "./restore.ts";
 import { readHead, Tenure } from "./tenure.ts";
 
 /** What a takeover needs. */
@@ -31,6 +31,7 @@ export interface TakeoverOptions {
   readonly by: string;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
+  readonly read?: RestoreOptions["read"];
 }
 
 /** What came of it. */
@@ -98,7 +99,7 @@ async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined>
     const progress = new Progress(clock, say, `restoring ${timeText(manifest.time)}`);
     const { bytes } = await restoreMoment({
       ...{ destination, place, files, directory, clock },
-      isTaken: true,
+      ...{ isTaken: true, read: options.read },
       progress: (done, total) => progress.tell(done, total),
     }, { head, manifest });
     await endRestoring(files, directory);

@@ -34,9 +34,12 @@ export async function verifyMoment(
   let [bytes, records, pieces] = [0, 0, 0];
   await inLanes(manifest.segments, async (segment) => {
     pieces += segment.pieces.length;
+    let reached = 0;
     try {
-      const found = await readBack(destination, manifest.hashKey, segment, (block) => {
-        bytes += block.length;
+      const found = await readBack(destination, manifest.hashKey, segment, (block, at) => {
+        // What is read again has been counted.
+        bytes += Math.max(0, at + block.length - reached);
+        reached = Math.max(reached, at + block.length);
         progress(bytes, total);
       });
       records += found.records;

@@ -11,14 +11,21 @@ import { bytesOfManifest } from "../../copies/manifest.ts";
 import { checkDestination, openDestination } from "../../copies/open.ts";
 import { momentsOf } from "../../copies/moments.ts";
 import { Progress } from "../../copies/progress.ts";
-import { finishRestore, isRestorable, restoreMoment } from "../../copies/restore.ts";
 import { chooseMoment, timeText } from "../../copies/choose.ts";
+import {
+  type Advance,
+  finishRestore,
+  isRestorable,
+  restoreMoment,
+  type SegmentTask,
+} from "../../copies/restore.ts";
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import { systemFiles } from "../../copies/disk_files.ts";
 import type { Configuration } from "../configuration.ts";
 import { asExit } from "./errors.ts";
+import { Readers } from "./readers.ts";
 import { copySettings } from "./settings.ts";
 
 type SayLine = (line: string) => void;
@@ -94,7 +101,10 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
           clock: machineClock,
           progress: (done: number, total: number) => progress.tell(done, total),
         };
-        const { kept, records } = await restoreMoment(options, chosen);
+        const readers = new Readers(destination, configuration.gcsEndpoint);
+        const read = (task: SegmentTask, advance: Advance) => readers.read(task, advance);
+        const { kept, records } = await restoreMoment({ ...options, read }, chosen)
+          .finally(() => readers.end());
         await finishRestore(options, chosen);
         const seconds = (performance.now() - began) / 1000;
         console.log(

@@ -147,7 +147,8 @@ export class Copies {
   #watch(): void {
     const { state, reason } = this.#standing.figures;
     const isBehind = state === "behind";
-    if (isBehind === this.#isBehind) return;
+    // What fails or is taken over does not keep up either, and says so itself.
+    if (isBehind === this.#isBehind || !isBehind && state !== "copying") return;
     this.#isBehind = isBehind;
     this.#say(
       isBehind ? `copies are behind: ${reason}` : "copies are behind no more",

@@ -19,6 +19,7 @@ import { systemFiles } from "../../copies/disk_files.ts";
 import { Line } from "../threads/line.ts";
 import { type CopyCalls, type StoreCalls, unpackMoment } from "./calls.ts";
 import { asExit } from "./errors.ts";
+import { Readers } from "./readers.ts";
 import type { CopySettings } from "./settings.ts";
 
 const thread = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -40,9 +41,11 @@ class CopyingThread implements CopyCalls {
   }
 
   async restore(): Promise<string | undefined> {
-    const { directory, by, lease, retention } = this.#settings;
+    const { directory, by, lease, retention, endpoint } = this.#settings;
+    let readers: Readers | undefined;
     try {
       await this.#open();
+      readers = new Readers(this.#destination!, endpoint);
       const restored = await restoreIfEmpty({
         ...{ destination: this.#destination!, place: this.#place!, directory, by, lease },
         retention,
@@ -50,12 +53,15 @@ class CopyingThread implements CopyCalls {
         clock: machineClock,
         say: (line) => this.#say(line),
         signal: this.#over.signal,
+        read: (task, advance) => readers!.read(task, advance),
       });
       this.#tenure = restored?.tenure;
       this.#tenure?.keep(this.#kept.signal);
       return restored?.sentence;
     } catch (error) {
       throw asExit(error);
+    } finally {
+      await readers?.end();
     }
   }
 
