@@ -462,8 +462,6 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_PORT=11211",
       "KVS_HTTP=127.0.0.1:9150",
       "KVS_DATA_DIR=/var/lib/kvs/data",
-      "KVS_AUTH_FILE=/etc/kvs/users",
-      "KVS_ENABLE_SASL=true",
       ...copied
         ? [
           "KVS_COPY_TO=gs://demo-kvs-copies/kvs",
@@ -471,6 +469,8 @@ function checkResources({ cloud }: Deployment, store: string): void {
           "KVS_RESTORE_IF_EMPTY=true",
         ]
         : [],
+      "KVS_AUTH_FILE=/etc/kvs/users",
+      "KVS_ENABLE_SASL=true",
     ]);
     // It must reach Google to be copied.
     assertEquals(metadata(vm)["kvs-allow"], copied ? "" : subnet.ipCidrRange);
