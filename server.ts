@@ -7,5 +7,6 @@ if (import.meta.main) {
   const signals = new Signals();
   const { run } = await import("./lib/cli/run.ts");
   const { main } = await import("./lib/server/main.ts");
-  await run("kvs-server", (args) => main(args, signals));
+  const { end } = await import("./lib/server/end.ts");
+  await run("kvs-server", (args) => main(args, signals), (code) => end(code, signals));
 }

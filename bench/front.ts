@@ -40,7 +40,7 @@ export interface Bench<S extends Spec, Row> {
 }
 
 /** Runs a bench from the command line, and ends the process. */
-export async function runBench<const S extends Spec, Row>(bench: Bench<S, Row>): Promise<never> {
+export async function runBench<const S extends Spec, Row>(bench: Bench<S, Row>): Promise<void> {
   const { manual, programs } = bench;
   const spec = { ...bench.options, ...jsonOption };
   return await runProgram("bench", manual, spec, async (given) => {
@@ -62,7 +62,7 @@ export async function runProgram<const S extends Spec>(
   manual: Manual,
   own: S,
   main: (options: Values<S>) => Promise<number>,
-): Promise<never> {
+): Promise<void> {
   return await run(name, async (args) => {
     const spec = { ...own, ...helpOption };
     const options = parseOptions(spec, args).options as Values<S> & Values<typeof helpOption>;

@@ -80,6 +80,20 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
 }
 
+/** CPU time of the threads that a process has, in seconds, to the nanosecond; a thread that ends takes its own with it. */
+export function threadSeconds(pid: number): number {
+  let nanoseconds = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    try {
+      const schedstat = Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`);
+      nanoseconds += Number(schedstat.split(" ")[0]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return nanoseconds / 1e9;
+}
+
 /** Resident memory of a process, this one unless another is named, in bytes. */
 export function residentBytes(process: number | "self" = "self"): number {
   const pages = Deno.readTextFileSync(`/proc/${process}/statm`).split(" ")[1];

@@ -5,12 +5,12 @@
 # Where Google's uptime checks come from
 readonly CHECKERS=35.199.192.0/19
 
-# The alerts, by their files in infra/monitoring.
-readonly ALERTS=(not-serving disk-full store-failing certificate)
+# The alerts, by their files in infra/monitoring; the last is of the uptime check.
+readonly ALERTS=(not-serving disk-full store-failing certificate unreachable)
 
 # named FILE: writes a file of infra/monitoring with this deployment's name in it to the work directory.
 named() {
-  $dry_run || sed "s/NAME/$KVS_NAME/g" "$infra/monitoring/$1.json" >"$work/$1.json"
+  $dry_run || sed "s/NAME/$KVS_NAME/g; s/SERVICE/$namespace/g" "$infra/monitoring/$1.json" >"$work/$1.json"
 }
 
 # The name that an alert shows.
@@ -26,8 +26,9 @@ make_monitoring() {
     ensure dashboard "$dashboard" monitoring dashboards create "--config-from-file=$work/dashboard.json"
   fi
   [[ -n $KVS_ALERT_CHANNELS ]] || return 0
-  step "Alerts: not serving, disk over 80 %, store failing, certificate near its end"
+  step "Alerts: not serving, disk over 80 %, store failing, certificate near its end, and where it is checked the address"
   for name in "${ALERTS[@]}"; do
+    [[ $name != unreachable || $KVS_UPTIME == yes ]] || continue
     named "$name"
     ensure alert "$(alert_name "$name")" alpha monitoring policies create "--policy-from-file=$work/$name.json" \
       "--notification-channels=$KVS_ALERT_CHANNELS"

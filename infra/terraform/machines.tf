@@ -41,10 +41,10 @@ resource "google_compute_instance" "server" {
   ]
 }
 
-# Stores gcs and redis: servers that hold nothing, made anew where they stop answering.
+# Stores gcs and redis: servers that hold nothing, made anew where they stop answering. What a new one is made from.
 resource "google_compute_instance_template" "server" {
   count        = local.grouped ? 1 : 0
-  name         = "${var.name}-servers-${local.deployment}"
+  name_prefix  = "${var.name}-servers-"
   machine_type = var.machine_type
   metadata     = local.server_metadata
   disk {
@@ -86,13 +86,17 @@ resource "google_compute_instance_template" "server" {
   }
 }
 
+# Does the server answer? The load balancer asks every 5 s; the group makes a VM anew that has not answered for 2 minutes.
 resource "google_compute_health_check" "kvs" {
-  count               = local.grouped ? 1 : 0
-  name                = var.name
-  check_interval_sec  = 10
-  timeout_sec         = 5
+  for_each = !local.grouped ? {} : {
+    balancer = { name = var.name, interval = 5, timeout = 3, failures = 2 }
+    heal     = { name = "${var.name}-heal", interval = 10, timeout = 5, failures = 12 }
+  }
+  name                = each.value.name
+  check_interval_sec  = each.value.interval
+  timeout_sec         = each.value.timeout
   healthy_threshold   = 1
-  unhealthy_threshold = 3
+  unhealthy_threshold = each.value.failures
   # Where one must log in first, that is the answer.
   dynamic "tcp_health_check" {
     for_each = var.tls ? [] : [var.port]
@@ -113,31 +117,52 @@ resource "google_compute_health_check" "kvs" {
   depends_on = [google_project_service.apis]
 }
 
-resource "google_compute_region_instance_group_manager" "servers" {
-  count              = local.grouped ? 1 : 0
-  name               = "${var.name}-servers"
-  region             = var.region
-  base_instance_name = "${var.name}-server"
-  target_size        = var.server_count
-  # all of the region's where this is null
-  distribution_policy_zones = length(var.server_zones) > 0 ? var.server_zones : null
-  version {
-    instance_template = google_compute_instance_template.server[0].id
-  }
-  auto_healing_policies {
-    health_check      = google_compute_health_check.kvs[0].id
-    initial_delay_sec = 300
-  }
-  # A new server for each old one, made first: an old one leaves the load balancer, its connections have 30 s to end,
-  # and then it goes. Google replaces no fewer at a time than the group has zones: in one zone, one after another.
-  update_policy {
-    type                           = "PROACTIVE"
-    minimal_action                 = "REPLACE"
-    most_disruptive_allowed_action = "REPLACE"
-    replacement_method             = "SUBSTITUTE"
-    max_surge_fixed                = length(var.server_zones) > 0 ? length(var.server_zones) : 3
-    max_unavailable_fixed          = 0
-  }
+moved {
+  from = google_compute_health_check.kvs[0]
+  to   = google_compute_health_check.kvs["balancer"]
+}
+
+# A group for each zone, each updated when those before it are. One group over several zones would replace as many VMs
+# at a time as it has zones, and in a zone's failure makes no VMs elsewhere either.
+locals {
+  server_zones = length(var.server_zones) > 0 ? var.server_zones : ["${var.region}-b", "${var.region}-c"]
+  # How many servers the first zone has, the second and the third.
+  server_counts = [
+    for place in range(3) : floor((var.server_count + length(local.server_zones) - 1 - place) / length(local.server_zones))
+  ]
+  server_groups = concat(module.servers_1[*].group, module.servers_2[*].group, module.servers_3[*].group)
+}
+
+module "servers_1" {
+  source       = "./servers"
+  count        = local.grouped ? 1 : 0
+  name         = var.name
+  zone         = local.server_zones[0]
+  size         = local.server_counts[0]
+  template     = google_compute_instance_template.server[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
+}
+
+module "servers_2" {
+  source       = "./servers"
+  count        = local.grouped && length(local.server_zones) > 1 ? 1 : 0
+  name         = var.name
+  zone         = local.server_zones[1]
+  size         = local.server_counts[1]
+  template     = google_compute_instance_template.server[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
+  depends_on   = [module.servers_1]
+}
+
+module "servers_3" {
+  source       = "./servers"
+  count        = local.grouped && length(local.server_zones) > 2 ? 1 : 0
+  name         = var.name
+  zone         = local.server_zones[2]
+  size         = local.server_counts[2]
+  template     = google_compute_instance_template.server[0].id
+  health_check = google_compute_health_check.kvs["heal"].id
+  depends_on   = [module.servers_2]
 }
 
 resource "google_compute_region_backend_service" "kvs" {
@@ -146,11 +171,14 @@ resource "google_compute_region_backend_service" "kvs" {
   region                          = var.region
   load_balancing_scheme           = "INTERNAL"
   protocol                        = "TCP"
-  health_checks                   = [google_compute_health_check.kvs[0].id]
+  health_checks                   = [google_compute_health_check.kvs["balancer"].id]
   connection_draining_timeout_sec = 30
-  backend {
-    group          = google_compute_region_instance_group_manager.servers[0].instance_group
-    balancing_mode = "CONNECTION"
+  dynamic "backend" {
+    for_each = local.server_groups
+    content {
+      group          = backend.value
+      balancing_mode = "CONNECTION"
+    }
   }
 }
 

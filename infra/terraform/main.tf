@@ -83,12 +83,16 @@ locals {
 
   startup_script = file("${path.module}/../startup.sh")
   redis_secret   = try(google_secret_manager_secret_version.redis_url[0].name, "")
-  deployment     = substr(sha256("${local.release}${local.options}${local.redis_ca}${local.redis_secret}${local.access}${local.startup_script}"), 0, 16)
-
   # Which versions of its secrets a deployment reads.
   users_secret = try(google_secret_manager_secret_version.users[0].name, "")
   tls_secret   = try(google_secret_manager_secret_version.tls[0].name, "")
-  access       = "${local.users_secret}${local.tls_secret}"
+  # A server on disk is reached by its clients alone, and reaches nobody itself; to be copied it must reach Google.
+  allowed = local.copied ? "" : join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
+  # Named by all that a VM is told: one whose orders have another name follows them.
+  deployment = substr(sha256(jsonencode([
+    local.release, local.options, local.redis_secret, local.redis_ca, local.users_secret, local.tls_secret,
+    local.allowed, local.startup_script, var.observe, var.patching, var.keepalive,
+  ])), 0, 16)
 
   common_metadata = {
     kvs-deployment          = local.deployment
@@ -107,11 +111,7 @@ locals {
     # The load balancer forgets a connection that is silent for 10 minutes, and tells neither end.
     local.grouped ? { kvs-keepalive = tostring(var.keepalive) } : {},
     var.observe ? { kvs-observe = "yes" } : {},
-    # A server on disk is reached by its clients alone, and reaches nobody itself; to be copied it must reach Google.
-    var.store == "disk" ? {
-      kvs-disk  = "${var.name}-data"
-      kvs-allow = local.copied ? "" : join(" ", concat([var.subnet_range], var.uptime_service == "" ? [] : [local.checkers]))
-    } : {},
+    var.store == "disk" ? { kvs-disk = "${var.name}-data", kvs-allow = local.allowed } : {},
     local.users ? { kvs-users-secret = local.users_secret } : {},
     var.tls ? { kvs-tls-secret = local.tls_secret } : {},
     local.redis_password ? { kvs-redis-secret = local.redis_secret } : {},

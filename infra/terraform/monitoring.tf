@@ -5,9 +5,15 @@ locals {
   # where Google's uptime checks come from
   checkers = "35.199.192.0/19"
   # The same documents as infra/create.sh takes, with the deployment's name in them.
-  alerts = length(var.alert_channels) == 0 ? {} : {
-    for name in ["not-serving", "disk-full", "store-failing", "certificate"] :
-    name => jsondecode(replace(file("${local.monitoring}/${name}.json"), "NAME", var.name))
+  alert_names = concat(
+    ["not-serving", "disk-full", "store-failing", "certificate"],
+    var.uptime_service == "" ? [] : ["unreachable"],
+  )
+  uptime_name = try(split("/", var.uptime_service)[7], "")
+  alerts = {
+    for name in length(var.alert_channels) == 0 ? [] : local.alert_names : name => jsondecode(
+      replace(replace(file("${local.monitoring}/${name}.json"), "NAME", var.name), "SERVICE", local.uptime_name)
+    )
   }
 }
 
@@ -44,6 +50,9 @@ resource "google_monitoring_alert_policy" "alerts" {
         aggregations {
           alignment_period   = condition_threshold.value.aggregations[0].alignmentPeriod
           per_series_aligner = condition_threshold.value.aggregations[0].perSeriesAligner
+          # of those that count series
+          cross_series_reducer = try(condition_threshold.value.aggregations[0].crossSeriesReducer, null)
+          group_by_fields      = try(condition_threshold.value.aggregations[0].groupByFields, null)
         }
         trigger {
           count = condition_threshold.value.trigger.count

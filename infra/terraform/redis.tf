@@ -98,6 +98,10 @@ resource "google_secret_manager_secret_version" "redis_url" {
   count       = local.redis_password ? 1 : 0
   secret      = google_secret_manager_secret.redis_url[0].id
   secret_data = "rediss://:${google_redis_instance.kvs[0].auth_string}@${local.redis.address}:${local.redis.port}"
+  # Servers that run are told the older version until they are replaced.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # A cluster and Valkey have their addresses in the subnet.

@@ -17,11 +17,15 @@ resource "google_storage_bucket" "bin" {
   depends_on = [google_project_service.apis]
 }
 
+# An older release goes when no VM is told of it any more: one that starts anew meanwhile still asks for it.
 resource "google_storage_bucket_object" "release" {
   for_each = local.release_files
   bucket   = google_storage_bucket.bin.name
   name     = "releases/${local.release}/${each.key}"
   source   = each.value
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_storage_bucket_object" "sums" {
@@ -29,6 +33,9 @@ resource "google_storage_bucket_object" "sums" {
   name       = "releases/${local.release}/SHA256SUMS"
   content    = local.sums
   depends_on = [google_storage_bucket_object.release]
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # The items of store gcs. It overwrites all the time: kept versions or soft-deleted objects would be paid for and

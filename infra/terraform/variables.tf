@@ -96,7 +96,11 @@ variable "server_count" {
 variable "server_zones" {
   type        = list(string)
   default     = []
-  description = "For gcs and redis: the zones of the servers, all of the region's where empty; one zone is updated one server after another"
+  description = "For gcs and redis: up to three zones for the servers, the region's b and c where empty; one that is there keeps its place"
+  validation {
+    condition     = length(var.server_zones) <= 3 && length(distinct(var.server_zones)) == length(var.server_zones)
+    error_message = "Up to three zones, each once."
+  }
 }
 
 variable "image" {

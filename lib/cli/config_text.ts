@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Option } from "./option.ts";
 import type { Spec } from "./parse.ts";
 import { redacted } from "../redact.ts";
 
@@ -19,10 +20,10 @@ export function configText(
   const rows = Object.entries(spec)
     .filter(([, { ignored, refusal }]) => !ignored && refusal === undefined)
     .filter(([name]) => !["help", "version", "license"].includes(name))
-    .map(([name, { flags, secret }]) =>
+    .map(([name, { flags, secret, write }]) =>
       [
         flags.split(", ").at(-1)!.replace(/^-+/, ""),
-        secret && values[name] !== undefined ? '"…"' : valueText(values[name]),
+        secret && values[name] !== undefined ? '"…"' : valueText(values[name], write),
         origins.get(name)!,
       ] as const
     );
@@ -33,7 +34,8 @@ export function configText(
   ).join("\n");
 }
 
-function valueText(value: unknown): string {
-  if (value === undefined) return "(none)";
+function valueText(value: unknown, write: Option<unknown>["write"]): string {
+  if (value === undefined || value === null) return "(none)";
+  if (write !== undefined) return write(value);
   return redacted(JSON.stringify(value));
 }

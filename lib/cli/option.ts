@@ -40,6 +40,8 @@ export interface Option<T> {
    * same option gave earlier on the same command line.
    */
   read(text: string, before: T | undefined): T | undefined;
+  /** How a value is written, where a number or a text of its own would not be read back as it. */
+  write?(value: NonNullable<T>): string;
   /** How the default is shown in `--help`; absent where there is nothing to show. */
   readonly shown?: string;
 }

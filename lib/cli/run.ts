@@ -22,12 +22,15 @@ const BROKEN_PIPE = 128 + 13;
  * ```ts ignore
  * await run("kvs-client", (args) => client(args));
  * ```
+ *
+ * @param end ends the process, now or when all is done
  */
 export async function run(
   program: string,
   main: (args: readonly string[]) => number | void | Promise<number | void>,
-): Promise<never> {
-  Deno.exit(await exitCodeOf(program, () => main(Deno.args)));
+  end: (code: number) => void = Deno.exit,
+): Promise<void> {
+  end(await exitCodeOf(program, () => main(Deno.args)));
 }
 
 async function exitCodeOf(

@@ -7,35 +7,31 @@
 import { equalBytes } from "../bytes.ts";
 import { crc32c } from "../crc32c.ts";
 import { messageOf } from "../errors.ts";
-import { codeOf, type DataFile, type Files } from "../storage/disk/fs/files.ts";
+import type { Files } from "../storage/disk/fs/files.ts";
 import { segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
 import type { Moment } from "../storage/moment.ts";
 import type { CopyClock } from "./copy_clock.ts";
 import { type Destination, DestinationError, type Source } from "./destination.ts";
-import type { Place } from "./head.ts";
 import { type CopyManifest, encodeManifest, nameOfManifest } from "./manifest.ts";
 import { nameOfNumber, readManifest } from "./moments.ts";
 import { pieceName } from "./names.ts";
+import { placeOf } from "./place.ts";
 import { nextPiece } from "./plan.ts";
 import { Shelf } from "./shelf.ts";
 import { FileSource, OtherBytesError, sourceOf, sumsOf } from "./source.ts";
-import type { Own, Tenure } from "./tenure.ts";
+import type { Tenure } from "./tenure.ts";
+import { MomentGone, Work } from "./work.ts";
 
 /** Sealed segments that are sent concurrently. */
 const UPLOADS = 4;
 /** Files that are opened ahead, so that they stay readable. */
 const OPEN_AHEAD = 64;
-/** Reads between two looks at what compaction has removed. */
-const READS_A_LOOK = 16;
 
 /** Something that a copy cannot be made of, in a sentence. */
 export class CopyError extends Error {
   override readonly name = "CopyError";
 }
-
-/** The moment that is copied has lost files, or holds too many that compaction has removed. */
-class MomentGone extends Error {}
 
 /** What a copier needs. */
 export interface CopierOptions {
@@ -285,112 +281,6 @@ export class Copier {
     await this.#tenure.replace({ last: { number, time }, sequence, place, base: undefined });
     this.#pending = undefined;
     this.#shelf.dropped(dropped);
-  }
-}
-
-/** The files of one moment, while it is copied. */
-class Work {
-  readonly #options: CopierOptions;
-  readonly #lengths: ReadonlyMap<number, number>;
-  readonly #open = new Map<number, DataFile>();
-  readonly #held: (bytes: number) => void;
-  #reads = 0;
-
-  constructor(options: CopierOptions, moment: Moment, held: (bytes: number) => void) {
-    this.#options = options;
-    this.#lengths = new Map(moment.segments.map(([id, length]) => [id, length]));
-    this.#held = held;
-  }
-
-  /** A segment's file, which is open until the end. @throws {MomentGone} if compaction has removed it */
-  file(id: number): DataFile {
-    const known = this.#open.get(id);
-    if (known !== undefined) return known;
-    const { files, directory } = this.#options;
-    try {
-      const file = files.open(`${directory}/${segmentName(id)}`, "read");
-      this.#open.set(id, file);
-      return file;
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") throw new MomentGone();
-      throw error;
-    }
-  }
-
-  /** Looks now and then how much is held that compaction has removed. @throws {MomentGone} if too much */
-  look(): void {
-    if (++this.#reads % READS_A_LOOK !== 0) return;
-    const { files, directory, held } = this.#options;
-    const names = new Set(files.list(directory));
-    let bytes = 0;
-    for (const id of this.#open.keys()) {
-      if (!names.has(segmentName(id))) bytes += this.#lengths.get(id)!;
-    }
-    this.#held(bytes);
-    if (bytes > held) throw new MomentGone();
-  }
-
-  close(): void {
-    for (const file of this.#open.values()) file.close();
-    this.#held(0);
-  }
-}
-
-/** Where a manifest's moment ends. */
-export function placeOf({ segments }: CopyManifest): Place | undefined {
-  const last = segments.at(-1);
-  return last && { segment: last.id, length: last.length, crc: last.crc };
-}
-
-/** Where a moment ends, with the checksum read from the file where it is not known. */
-export async function ownOfMoment(
-  files: Files,
-  directory: string,
-  { segments, sequence }: Moment,
-): Promise<Own> {
-  const last = segments.at(-1);
-  if (last === undefined) return { place: undefined, sequence };
-  const [segment, length, known] = last;
-  const crc = known ?? await sumOfFile(files, `${directory}/${segmentName(segment)}`, length);
-  return { place: { segment, length, crc }, sequence };
-}
-
-/**
- * Why a moment is behind a place: words for a sentence; nothing where it has the place. A segment that
- * compaction has removed since counts as one that has it.
- */
-export async function behindPlace(
-  files: Files,
-  directory: string,
-  { segments }: Moment,
-  place: Place,
-): Promise<string | undefined> {
-  const newest = segments.at(-1)?.[0] ?? 0;
-  const own = segments.find(([id]) => id === place.segment);
-  if (own === undefined) {
-    return newest > place.segment
-      ? undefined
-      : `its newest segment is ${newest}, and segment ${place.segment} was copied`;
-  }
-  const [id, length] = own;
-  if (length < place.length) {
-    return `its segment ${id} has ${length} bytes, and ${place.length} were copied`;
-  }
-  try {
-    const sum = await sumOfFile(files, `${directory}/${segmentName(id)}`, place.length);
-    return sum === place.crc ? undefined : `its segment ${id} has other bytes than were copied`;
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function sumOfFile(files: Files, path: string, length: number): Promise<number> {
-  const file = files.open(path, "read");
-  try {
-    return await checksumOf(file, length, () => {});
-  } finally {
-    file.close();
   }
 }
 

@@ -8,7 +8,8 @@
 import { messageOf } from "../errors.ts";
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { Moment } from "../storage/moment.ts";
-import { behindPlace, Copier, ownOfMoment } from "./copier.ts";
+import { Copier } from "./copier.ts";
+import { behindPlace, ownOfMoment } from "./place.ts";
 import { type CopyClock, PauseEnded } from "./copy_clock.ts";
 import type { Destination } from "./destination.ts";
 import type { Place } from "./head.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { Files } from "../storage/disk/fs/files.ts";
-import { behindPlace, Copier, ownOfMoment } from "./copier.ts";
+import { Copier } from "./copier.ts";
+import { behindPlace, ownOfMoment } from "./place.ts";
 import type { CopyClock } from "./copy_clock.ts";
 import type { Destination } from "./destination.ts";
 import { momentOfDirectory } from "./directory_moment.ts";

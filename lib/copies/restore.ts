@@ -15,12 +15,13 @@ import {
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
+import { type Chosen, timeText } from "./choose.ts";
 import type { CopyClock } from "./copy_clock.ts";
 import { type Destination, MissingError } from "./destination.ts";
-import { currentNumber, type Head, RESTORE_GAP } from "./head.ts";
+import { RESTORE_GAP } from "./head.ts";
 import { readRestoring, writeIdentity, writeRestoring } from "./identity.ts";
 import { bytesOfManifest, type CopiedSegment, type CopyManifest } from "./manifest.ts";
-import { momentsOf, nameOfNumber, readManifest } from "./moments.ts";
+import { momentsOf } from "./moments.ts";
 import { readBack } from "./read_back.ts";
 import { readHead } from "./tenure.ts";
 
@@ -75,12 +76,6 @@ export interface SegmentReport {
   readonly records: number;
 }
 
-/** A moment that can be restored. */
-export interface Chosen {
-  readonly head: Head;
-  readonly manifest: CopyManifest;
-}
-
 /** What was restored. */
 export interface RestoreReport {
   readonly manifest: CopyManifest;
@@ -100,53 +95,6 @@ export function isRestorable(files: Files, directory: string): boolean {
     throw error;
   }
   return names.includes(RESTORING) || names.every((name) => NOTHING.test(name));
-}
-
-/**
- * Chooses the moment.
- *
- * @param at milliseconds since 1970: the newest moment that is not later; the newest of all unless given
- * @throws {ExitError} if there is none
- */
-export async function chooseMoment(
-  destination: Destination,
-  place: Destination,
-  at?: number,
-): Promise<Chosen> {
-  const found = await readHead(place);
-  if (found === undefined) throw noCopies(destination, place);
-  const { head } = found;
-  const name = at === undefined
-    ? await nameOfNumber(destination, head, currentNumber(head))
-    : await nameAt(destination, head, at);
-  const manifest = name === undefined ? undefined : await readManifest(destination, name);
-  if (manifest === undefined) {
-    throw new ExitError(`${destination.url} has no whole moment yet`, Exit.data);
-  }
-  return { head, manifest };
-}
-
-function noCopies(destination: Destination, place: Destination): ExitError {
-  const hint = destination === place ? "; where its head is elsewhere, --copy-head says where" : "";
-  return new ExitError(`${place.url} has no copies${hint}`, Exit.data);
-}
-
-async function nameAt(destination: Destination, head: Head, at: number): Promise<string> {
-  let chosen: string | undefined;
-  let oldest: number | undefined;
-  for await (const { name, time } of momentsOf(destination, head)) {
-    oldest ??= time;
-    if (time <= at) chosen = name;
-  }
-  if (chosen !== undefined) return chosen;
-  throw new ExitError(
-    oldest === undefined
-      ? `${destination.url} has no whole moment yet`
-      : `${destination.url} has no moment of ${timeText(at)} or before: the oldest is of ${
-        timeText(oldest)
-      }`,
-    Exit.data,
-  );
 }
 
 /**
@@ -367,9 +315,4 @@ function clear(files: Files, directory: string): void {
 async function abandon(files: Files, directory: string): Promise<void> {
   await files.syncDirectory(directory);
   await endRestoring(files, directory);
-}
-
-/** A time as it can be given to `--at`. */
-export function timeText(time: number): string {
-  return new Date(time).toISOString();
 }

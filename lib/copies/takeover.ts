@@ -14,13 +14,8 @@ import { readRestoring, writeRestoring } from "./identity.ts";
 import { nameOfNumber, readManifest } from "./moments.ts";
 import { MANIFESTS } from "./names.ts";
 import { Progress } from "./progress.ts";
-import {
-  endRestoring,
-  isRestorable,
-  restoreMoment,
-  type RestoreOptions,
-  timeText,
-} from "./restore.ts";
+import { timeText } from "./choose.ts";
+import { endRestoring, isRestorable, restoreMoment, type RestoreOptions } from "./restore.ts";
 import { readHead, Tenure } from "./tenure.ts";
 
 /** What a takeover needs. */

@@ -117,6 +117,7 @@ export function adviceOn(readiness: Readiness, source: Source | undefined): Advi
       say("warning", `${what}: ${share} % of the limit is in use`, budget.action);
     }
   }
-  if (said.length === 0) say("good", "Serving: reads and writes are taken", "");
+  // What there is to say does not always keep it from its work.
+  if (readiness.ready || said.length === 0) say("good", "Serving: reads and writes are taken", "");
   return said;
 }

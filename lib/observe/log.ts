@@ -59,6 +59,8 @@ interface Said {
   readonly level: LogLevel;
   times: number;
   repeats: number;
+  /** When it was repeated last. */
+  last: number;
 }
 
 /** Says lines. It never throws: that nobody can be told ends no server. */
@@ -111,6 +113,7 @@ export class Log {
     this.#last = text;
     const said = this.#said.get(text);
     if (said !== undefined && (isSame || said.times >= MOST_SAID)) {
+      said.last = now;
       if (said.repeats++ === 0) {
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => this.#endRepeats(this.#options.now()), REPEAT_AFTER);
@@ -121,7 +124,7 @@ export class Log {
     if (said !== undefined) said.times++;
     else {
       if (this.#said.size >= REMEMBERED) this.#end(this.#said.keys().next().value!);
-      this.#said.set(text, { until: now + REPEAT_AFTER, level, times: 1, repeats: 0 });
+      this.#said.set(text, { until: now + REPEAT_AFTER, level, times: 1, repeats: 0, last: now });
     }
     this.events.push({ time: now, level, text: oneLine(text) });
     if (this.events.length > EVENTS) this.events.shift();
@@ -133,10 +136,15 @@ export class Log {
   }
 
   #end(text: string): void {
-    const { repeats, level } = this.#said.get(text)!;
+    const { repeats, level, last } = this.#said.get(text)!;
     this.#said.delete(text);
     if (repeats === 0 || !this.shows(level)) return;
-    this.#put(`${text} (${repeats} more times)`, level, { repeats }, this.#options.now());
+    // It may tell of a state that is over by now.
+    const at = new Date(last).toISOString().slice(11);
+    const often = repeats === 1
+      ? `once more, at ${at}`
+      : `${repeats} more times, the last at ${at}`;
+    this.#put(`${text} (${often})`, level, { repeats }, this.#options.now());
   }
 
   #put(text: string, level: LogLevel, fields: LogFields, now: number): void {

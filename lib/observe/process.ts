@@ -18,3 +18,8 @@ export function memoryOfMachine(): number {
 export function cpuUsage(): { readonly user: number; readonly system: number } {
   return process.cpuUsage();
 }
+
+/** Whether Deno exports what OpenTelemetry is told. */
+export function isExporting(): boolean {
+  return ["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "");
+}

@@ -1,55 +1,30 @@
 /**
  * OpenTelemetry by Deno's own exporter, which `OTEL_DENO=true` turns on and the standard variables direct
- * (docs.deno.com, "OpenTelemetry"): the table of figures as metrics, and spans of what was timed.
- *
- * Spans are made when what they tell of is over, and of no more than {@linkcode MOST_SPANS} a second:
- * a client's request pays nothing for them. They name commands and results; no key and no value. A server
- * whose Deno does not export never loads this module.
+ * (docs.deno.com, "OpenTelemetry"): the table of figures as metrics, and the times that were taken. The main
+ * thread tells of all threads. A server whose Deno does not export never loads this module.
  *
  * @module
  */
 
-import {
-  type Histogram,
-  type Meter,
-  metrics,
-  type Observable,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Tracer,
-} from "@opentelemetry/api";
+import { type Histogram, type Meter, metrics, type Observable } from "@opentelemetry/api";
 import { bounds } from "./histogram.ts";
 import { type Row, seriesOf, type Source } from "./figures/row.ts";
-import type { TimedBatch, Timing } from "./timing.ts";
+import { Spans } from "./spans.ts";
+import type { Timing } from "./timing.ts";
 
-/** Spans of batches, and of exchanges with the store, in a second: each of these. */
-const MOST_SPANS = 100;
 /** Requests of one command in one batch that are recorded: all took the same time. */
 const MOST_RECORDED = 64;
-
-/** An exchange with Redis or Cloud Storage that is over; times in milliseconds, `began` by `performance.now()`. */
-export interface SpannedExchange {
-  readonly operation: string;
-  readonly result: string;
-  readonly began: number;
-  readonly milliseconds: number;
-  readonly requests: number;
-}
 
 /** Tells OpenTelemetry of one server. */
 export class Telemetry {
   readonly #meter: Meter;
-  readonly #tracer: Tracer;
-  readonly #store: string;
   readonly #exchanges: Histogram;
   readonly #syncs: Histogram;
-  readonly #exchangeSpans = new Allowance(MOST_SPANS);
+  readonly spans: Spans;
 
   constructor(version: string, store: string) {
     this.#meter = metrics.getMeter("kvs", version);
-    this.#tracer = trace.getTracer("kvs", version);
-    this.#store = store;
+    this.spans = new Spans(version, store);
     this.#exchanges = this.#histogram(
       "kvs_store_request_duration_seconds",
       "Time of a request to Redis or Cloud Storage, by what was asked.",
@@ -86,13 +61,12 @@ export class Telemetry {
       "kvs_request_duration_seconds",
       "Time from a request's arrival to its reply, by command, of the requests that were timed.",
     );
-    const allowance = new Allowance(MOST_SPANS);
-    timing.onBatch = (batch, milliseconds, connection) => {
-      for (const [command, count] of batch.commands) {
+    timing.spans = this.spans;
+    timing.onBatch = (commands, milliseconds) => {
+      for (const [command, count] of commands) {
         const most = Math.min(count, MOST_RECORDED);
         for (let i = 0; i < most; i++) requests.record(milliseconds / 1000, { command });
       }
-      if (allowance.take()) this.#spanOf(batch, milliseconds, connection);
     };
   }
 
@@ -101,66 +75,15 @@ export class Telemetry {
     this.#syncs.record(milliseconds / 1000);
   }
 
-  /** An exchange with Redis or Cloud Storage is over. */
-  exchanged({ operation, result, began, milliseconds, requests }: SpannedExchange): void {
+  /** An exchange with Redis or Cloud Storage took so many milliseconds. */
+  exchanged(operation: string, milliseconds: number): void {
     this.#exchanges.record(milliseconds / 1000, { operation });
-    if (!this.#exchangeSpans.take()) return;
-    const span = this.#tracer.startSpan(`${this.#store} ${operation}`, {
-      kind: SpanKind.CLIENT,
-      startTime: epochOf(began),
-      attributes: {
-        "db.system.name": this.#store,
-        "db.operation.name": operation,
-        "db.operation.batch.size": requests,
-        "kvs.result": result,
-      },
-    });
-    if (result !== "ok") span.setStatus({ code: SpanStatusCode.ERROR, message: result });
-    span.end(epochOf(began + milliseconds));
-  }
-
-  #spanOf(batch: TimedBatch, milliseconds: number, connection: number): void {
-    const { first, began, requests, weight } = batch;
-    const span = this.#tracer.startSpan(first === "" ? "batch" : `batch ${first}`, {
-      kind: SpanKind.SERVER,
-      startTime: epochOf(began),
-      attributes: {
-        "db.operation.batch.size": requests,
-        "kvs.connection": connection,
-        // Of so many batches this one was timed.
-        "kvs.stands_for": weight,
-      },
-    });
-    span.end(epochOf(began + milliseconds));
   }
 
   #histogram(name: string, description: string): Histogram {
     const advice = { explicitBucketBoundaries: [...bounds] };
     return this.#meter.createHistogram(name, { description, unit: "s", advice });
   }
-}
-
-/** So many in a second. */
-class Allowance {
-  readonly #most: number;
-  #second = 0;
-  #taken = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** Whether there is one more in this second; takes it. */
-  take(): boolean {
-    const second = Math.floor(performance.now() / 1000);
-    if (second !== this.#second) [this.#second, this.#taken] = [second, 0];
-    return this.#taken++ < this.#most;
-  }
-}
-
-/** Milliseconds since 1970 of a moment of `performance.now()`. */
-function epochOf(moment: number): number {
-  return performance.timeOrigin + moment;
 }
 
 /** The unit in OpenTelemetry's words (UCUM), as the name of a figure says. */

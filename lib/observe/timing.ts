@@ -54,6 +54,13 @@ export interface Told {
 /** Keys of a batch that are told to another thread, at most. */
 const MOST_TOLD = 256;
 
+/** The span of one batch, in whose name its requests are run. */
+export interface BatchSpan {
+  run<T>(work: () => T): T;
+  /** The replies of the batch were sent. */
+  end(batch: TimedBatch, connection: number): void;
+}
+
 /** The requests of one batch that is timed. */
 export class TimedBatch {
   began = 0;
@@ -61,6 +68,8 @@ export class TimedBatch {
   coarselyBegan = 0;
   /** For how many batches it counts; 0 where it is timed to be found slow only. */
   weight = 0;
+  /** Its span, where it is sampled. */
+  span: BatchSpan | undefined;
   /** How many there are, and what the first of them asks. */
   requests = 0;
   first = "";
@@ -123,8 +132,10 @@ export class Timing {
   readonly syncs = new Histogram();
   /** Exchanges with Redis or Cloud Storage, by what was asked. */
   readonly exchanges = new Map<string, Histogram>();
-  /** Told of each batch that counts, when its replies were sent. */
-  onBatch: ((batch: TimedBatch, milliseconds: number, connection: number) => void) | undefined;
+  /** Told of each batch that counts, when its replies were sent: how often it asked what. */
+  onBatch: ((commands: ReadonlyMap<string, number>, milliseconds: number) => void) | undefined;
+  /** Begins the span of a batch that counts, where it is sampled. */
+  spans: { begin(): BatchSpan | undefined } | undefined;
   readonly hot = new HotKeys();
   readonly slow: SlowLog;
   /** By which slow batches are found; `undefined` where none are looked for. */
@@ -172,6 +183,7 @@ export class Timing {
     if (!isCounted) return batch;
     const began = batch.began = this.#now();
     batch.weight = this.#interval;
+    batch.span = this.spans?.begin();
     this.#batches += this.#interval;
     if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
     this.#left = this.#interval - 1;
@@ -181,7 +193,11 @@ export class Timing {
   /** The replies of the batch were sent. */
   end(batch: TimedBatch, connection: number): void {
     let milliseconds = this.#coarse === undefined ? 0 : this.#coarse.read() - batch.coarselyBegan;
-    if (batch.weight > 0) milliseconds = this.#now() - batch.began;
+    if (batch.weight > 0) {
+      milliseconds = this.#now() - batch.began;
+      batch.span?.end(batch, connection);
+      batch.span = undefined;
+    }
     if (batch.weight > 0 || milliseconds >= this.slow.threshold) {
       if (this.#tell === undefined) this.#count(batch, milliseconds, connection);
       else this.#tellOf(batch, milliseconds, connection);
@@ -220,7 +236,7 @@ export class Timing {
     for (const [command, count] of batch.commands) {
       histogramOf(this.requests, command).add(milliseconds / 1000, count * batch.weight);
     }
-    this.onBatch?.(batch, milliseconds, connection);
+    this.onBatch?.(batch.commands, milliseconds);
   }
 
   /** A sync of the disk store's log took so many milliseconds. */

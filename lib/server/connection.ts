@@ -151,8 +151,12 @@ export class Connection {
         this.#dialect ??= this.#chooseDialect();
         if (this.#dialect === undefined) break;
         this.session.batch.seconds = this.#surroundings.seconds;
-        if (timing !== undefined) this.session.timed = timing.begin();
-        const running = this.#run();
+        let running: Promise<void> | undefined;
+        if (timing === undefined) running = this.#run();
+        else {
+          const span = (this.session.timed = timing.begin())?.span;
+          running = span === undefined ? this.#run() : span.run(() => this.#run());
+        }
         if (running !== undefined) await running;
         const committed = this.#commit();
         if (committed !== undefined) await committed;

@@ -16,6 +16,7 @@ import { Health } from "../observe/health.ts";
 import { Log } from "../observe/log.ts";
 import { LoopLag } from "../observe/loop_lag.ts";
 import { expose } from "../observe/prometheus.ts";
+import { isExporting } from "../observe/process.ts";
 import type { Telemetry } from "../observe/telemetry.ts";
 import { Timing } from "../observe/timing.ts";
 import { VERSION } from "../version.ts";
@@ -141,19 +142,31 @@ export class Observation {
   }
 
   /** What the store is to tell of its syncs, and of its exchanges with what is elsewhere. */
-  get storeHooks(): Pick<StoreOptions, "onSynced" | "onExchanged"> {
+  get storeHooks(): Pick<StoreOptions, "onSynced" | "onExchanged" | "causeOf"> {
     const timing = this.timing;
     if (timing === undefined) return {};
     const telemetry = this.#telemetry;
+    const taken = this.exchangedElsewhere!;
     return {
       onSynced: (milliseconds) => {
         timing.synced(milliseconds);
         telemetry?.synced(milliseconds);
       },
       onExchanged: (exchanged) => {
-        timing.exchanged(exchanged.operation, exchanged.milliseconds);
-        telemetry?.exchanged(exchanged);
+        taken(exchanged);
+        telemetry?.spans.exchanged(exchanged);
       },
+      causeOf: telemetry?.spans.cause,
+    };
+  }
+
+  /** Takes the time of an exchange of another thread, which makes its span itself. */
+  get exchangedElsewhere(): StoreOptions["onExchanged"] {
+    const { timing } = this;
+    if (timing === undefined) return undefined;
+    return ({ operation, milliseconds }) => {
+      timing.exchanged(operation, milliseconds);
+      this.#telemetry?.exchanged(operation, milliseconds);
     };
   }
 
@@ -284,7 +297,7 @@ export class Observation {
 
 /** What tells OpenTelemetry, where Deno exports anything (`OTEL_DENO`). */
 async function telemetryOf({ store }: Configuration): Promise<Telemetry | undefined> {
-  if (!["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "")) return undefined;
+  if (!isExporting()) return undefined;
   const { Telemetry } = await import("../observe/telemetry.ts");
   return new Telemetry(VERSION, store);
 }

@@ -22,7 +22,8 @@ export function optionParts(configuration: Configuration): Part[] {
     const option: Option<unknown> = spec;
     if (option.ignored || option.lineOnly || option.refusal !== undefined) continue;
     if (!isOptionOf(configuration.store, name)) continue;
-    const value = textOf(values[name]);
+    const of = values[name] ?? undefined;
+    const value = of === undefined ? undefined : option.write?.(of) ?? textOf(of);
     if (value === undefined || value === "") continue;
     const text = option.secret ? "…" : value.slice(0, LONGEST);
     parts.push([{ option: option.flags.split(", ").at(-1)!.replace(/^-+/, ""), value: text }, 1]);

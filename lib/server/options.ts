@@ -63,6 +63,7 @@ export const serverOptions = {
     shown: "700",
     takes: "permissions in octal, such as 700",
     read: (text: string) => /^[0-7]{1,4}$/.test(text) ? parseInt(text, 8) : undefined,
+    write: (mode: number) => mode.toString(8),
   },
   protocol: choice({
     flags: "-B, --protocol",

@@ -157,7 +157,7 @@ async function serveObserved(
       log: observation.log.say,
       audited: (line, more) => access.audit.take(line, more),
       renew: (user) => access.users?.renew(user),
-      onExchanged: observation.storeHooks.onExchanged,
+      onExchanged: observation.exchangedElsewhere,
       testClock: testClock as SharedArrayBuffer | undefined,
       ...worker && { module: worker },
     })

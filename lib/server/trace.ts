@@ -13,11 +13,12 @@ import type { Request } from "../protocol/request.ts";
  * Values and passwords are not in it.
  */
 export function traceOf(
-  { op, key, noreply }: Request,
+  { op, key, words, noreply }: Request,
   outcome: Outcome,
   id: number,
 ): string {
-  const asked = key.length === 0 || op === "login" ? op : `${op} ${quoted(key)}`;
+  const what = op === "stats" ? words.map((word) => ` ${JSON.stringify(word)}`).join("") : "";
+  const asked = key.length === 0 || op === "login" ? `${op}${what}` : `${op} ${quoted(key)}`;
   const came = headOf(outcome);
   return `<${id} ${asked} >${id} ${came}${noreply ? " (noreply)" : ""}`;
 }

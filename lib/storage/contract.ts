@@ -68,7 +68,7 @@
 import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
-import type { Exchanged } from "./exchanges.ts";
+import type { CauseOf, Exchanged } from "./exchanges.ts";
 import type { ItemCursor } from "./item_cursor.ts";
 import type { Moment } from "./moment.ts";
 
@@ -373,6 +373,8 @@ export interface StoreOptions {
   readonly onSynced?: (milliseconds: number) => void;
   /** Told of each exchange with Redis or Cloud Storage that is over. */
   readonly onExchanged?: (exchanged: Exchanged) => void;
+  /** Says for whom the store is asked, where somebody follows that. */
+  readonly causeOf?: CauseOf | undefined;
 }
 
 /** Whether the item's time has come. `now` in milliseconds since 1970. */

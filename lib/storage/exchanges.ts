@@ -31,7 +31,12 @@ export interface Exchanged {
   readonly milliseconds: number;
   /** How many requests it was. */
   readonly requests: number;
+  /** In whose name it was asked for, as {@linkcode CauseOf} told; nothing where nobody asks. */
+  readonly causes?: Iterable<object> | undefined;
 }
+
+/** In whose name something is asked of the store now; the store hands it back with what came of it. */
+export type CauseOf = () => object | undefined;
 
 /** Counts requests by how they ended. */
 export class ResultCounts {

@@ -70,7 +70,7 @@ export interface StoreChoice extends StoreOptions {
 
 /** Opens the store of that name. */
 export async function openStore(choice: StoreChoice): Promise<Store> {
-  const { clock, log, onEvicted, accessedElsewhere, onSynced, onExchanged } = choice;
+  const { clock, log, onEvicted, accessedElsewhere, onSynced, onExchanged, causeOf } = choice;
   const { storeTimeout: timeout } = choice;
   switch (choice.store) {
     case "memory": {
@@ -90,6 +90,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         clock,
         log,
         onExchanged,
+        causeOf,
         timeout,
         urls: choice.redisUrl,
         cluster: choice.redisCluster,
@@ -130,6 +131,7 @@ export async function openStore(choice: StoreChoice): Promise<Store> {
         clock,
         log,
         onExchanged,
+        causeOf,
         timeout,
         bucket: choice.bucket,
         prefix: choice.prefix,

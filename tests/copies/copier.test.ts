@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { crc32 } from "node:zlib";
 import { Copier, CopyError } from "../../lib/copies/copier.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
-import { chooseMoment } from "../../lib/copies/restore.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { Tenure } from "../../lib/copies/tenure.ts";
 import { verifyMoment } from "../../lib/copies/verify.ts";
 import { segmentName } from "../../lib/storage/disk/log/segment.ts";

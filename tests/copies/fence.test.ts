@@ -5,7 +5,8 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { binaryString, bytesOf } from "../../lib/bytes.ts";
-import { behindPlace, Copier, ownOfMoment } from "../../lib/copies/copier.ts";
+import { Copier } from "../../lib/copies/copier.ts";
+import { behindPlace, ownOfMoment } from "../../lib/copies/place.ts";
 import { PauseEnded } from "../../lib/copies/copy_clock.ts";
 import { Copying } from "../../lib/copies/copying.ts";
 import { DestinationError } from "../../lib/copies/destination.ts";

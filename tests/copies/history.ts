@@ -8,13 +8,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { binaryString, bytesOf } from "../../lib/bytes.ts";
 import { StoreError } from "../../lib/errors.ts";
-import { behindPlace, Copier, CopyError, ownOfMoment } from "../../lib/copies/copier.ts";
+import { Copier, CopyError } from "../../lib/copies/copier.ts";
+import { behindPlace, ownOfMoment } from "../../lib/copies/place.ts";
 import type { CopyClock } from "../../lib/copies/copy_clock.ts";
 import { type Destination, DestinationError } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, readManifest } from "../../lib/copies/moments.ts";
 import { pieceName } from "../../lib/copies/names.ts";
-import { chooseMoment, finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { Retention } from "../../lib/copies/retention.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import type { Fsync } from "../../lib/storage/disk/mod.ts";

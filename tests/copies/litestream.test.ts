@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Copying, type CopyReport } from "../../lib/copies/copying.ts";
 import { readManifest } from "../../lib/copies/moments.ts";
-import { chooseMoment } from "../../lib/copies/restore.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { readHead } from "../../lib/copies/tenure.ts";
 import { ExitError } from "../../lib/errors.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";

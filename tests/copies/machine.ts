@@ -5,11 +5,13 @@
  */
 
 import { bytesOf } from "../../lib/bytes.ts";
-import { behindPlace, Copier, ownOfMoment } from "../../lib/copies/copier.ts";
+import { Copier } from "../../lib/copies/copier.ts";
+import { behindPlace, ownOfMoment } from "../../lib/copies/place.ts";
 import type { Destination } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf } from "../../lib/copies/moments.ts";
-import { type Chosen, finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { finishRestore, restoreMoment } from "../../lib/copies/restore.ts";
+import { type Chosen } from "../../lib/copies/choose.ts";
 import { Retention } from "../../lib/copies/retention.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { openDiskStore } from "../../lib/storage/disk/mod.ts";

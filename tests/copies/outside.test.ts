@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { momentOfDirectory } from "../../lib/copies/directory_moment.ts";
 import { copyDirectoryOnce } from "../../lib/copies/once.ts";
-import { chooseMoment } from "../../lib/copies/restore.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { StoreError } from "../../lib/errors.ts";
 import { bytesOf } from "../../lib/bytes.ts";
 import { itemOf } from "../storage/contract.ts";

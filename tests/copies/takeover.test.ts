@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DestinationError } from "../../lib/copies/destination.ts";
 import { readRestoring } from "../../lib/copies/identity.ts";
-import { chooseMoment } from "../../lib/copies/restore.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { restoreIfEmpty, type TakeoverOptions } from "../../lib/copies/takeover.ts";
 import { FencedError, readHead } from "../../lib/copies/tenure.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";

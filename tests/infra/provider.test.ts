@@ -9,10 +9,12 @@ const META = new Set(["count", "for_each", "depends_on", "provider", "lifecycle"
 /** The resources of `infra/terraform`, by their addresses. */
 async function resources(): Promise<Map<string, Block>> {
   const found = new Map<string, Block>();
-  for await (const { name } of Deno.readDir(`${ROOT}infra/terraform`)) {
-    if (!name.endsWith(".tf")) continue;
-    for (const block of readBlocks(await Deno.readTextFile(`${ROOT}infra/terraform/${name}`))) {
-      if (block.type === "resource") found.set(block.labels.join("."), block);
+  for (const directory of ["infra/terraform", "infra/terraform/servers"]) {
+    for await (const { name } of Deno.readDir(`${ROOT}${directory}`)) {
+      if (!name.endsWith(".tf")) continue;
+      for (const block of readBlocks(await Deno.readTextFile(`${ROOT}${directory}/${name}`))) {
+        if (block.type === "resource") found.set(block.labels.join("."), block);
+      }
     }
   }
   return found;

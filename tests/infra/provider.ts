@@ -41,16 +41,28 @@ export class Provider implements AsyncDisposable {
 
   /** The schema of a resource such as `google_redis_cluster`. */
   async resource(type: string): Promise<Schema> {
-    const [provider, ...words] = type.split("_");
-    const folder = `${this.#directory}/node_modules/@cdktf/provider-${provider}/lib/${
-      words.join("-")
-    }`;
+    const folder = this.#folder(type);
     const texts = { js: "", ts: "" };
     for await (const { name } of Deno.readDir(folder)) {
       if (name.endsWith(".d.ts")) texts.ts += await Deno.readTextFile(`${folder}/${name}`);
       else if (name.endsWith(".js")) texts.js += await Deno.readTextFile(`${folder}/${name}`);
     }
     return schemaOf(texts.js, texts.ts);
+  }
+
+  #folder(type: string): string {
+    const [provider, ...words] = type.split("_");
+    const packages = `${this.#directory}/node_modules/@cdktf`;
+    return `${packages}/provider-${provider}/lib/${words.join("-")}`;
+  }
+
+  /** What the resource's module was made from, in TypeScript: it stands in the map of its source. */
+  async source(type: string): Promise<string> {
+    const text = await Deno.readTextFile(`${this.#folder(type)}/index.js`);
+    const [, map] = text.match(/sourceMappingURL=\S*?;base64,(\S+)/)!;
+    return JSON.parse(
+      new TextDecoder().decode(Uint8Array.from(atob(map), (sign) => sign.charCodeAt(0))),
+    ).sourcesContent.join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

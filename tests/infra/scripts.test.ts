@@ -190,7 +190,7 @@ Deno.test("each setting that is off by default becomes the flags and things that
   );
   assertMatch(one(shut, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
   assertEquals(shut.filter((line) => /copies|COPY/.test(line)), []);
-  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 4);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 5);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
   assertMatch(
@@ -530,7 +530,7 @@ function checkResources({ cloud }: Deployment, store: string): void {
     assertEquals(cloud.list(`${project}/patchDeployments`).length, 1);
     assertEquals(cloud.list(`${project}/dashboards`)[0].displayName, "kvs (kvs)");
     const alerts = cloud.list(`${project}/alertPolicies`);
-    assertEquals(alerts.length, 4);
+    assertEquals(alerts.length, 5);
     for (const { displayName, notificationChannels } of alerts) {
       assertMatch(displayName, /^kvs kvs: /);
       assertEquals(notificationChannels, [EVERY_SETTING.KVS_ALERT_CHANNELS]);

@@ -37,7 +37,7 @@ import { readExposition } from "./exposition.ts";
 const WORK = "set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\ncas a 0 0 1 1\r\nx\r\nget a b c\r\n" +
   "delete b\r\ntouch a 0\r\nincr none 1\r\nincr a 1\r\nmg a v\r\nnonsense\r\nflush_all 1000\r\nmn\r\n";
 
-/** The rows that no line of `stats` is: words of settings and of the store as numbers. */
+/** The rows that no line of `stats` is: words of settings, of the store and of copies as numbers. */
 const withoutStats = new Set<Row>(
   [...process, ...storeRows, ...copyRows].filter(({ stat }) => !stat),
 );

@@ -62,7 +62,7 @@ Deno.test("log: a line that repeats the last one is counted, and the count said 
   assertEquals(lines.length, 1);
   time.now += 61_000;
   log.say("something else");
-  assertMatch(lines[1]!, /again \(4 more times\)\n$/);
+  assertMatch(lines[1]!, /again \(4 more times, the last at \d\d:\d\d:\d\d\.\d{3}Z\)\n$/);
   assertEquals(lines.length, 3);
   log.flush();
 });

@@ -37,6 +37,9 @@ interface Metric {
 export interface Span {
   readonly name: string;
   readonly kind: number;
+  readonly spanId: Uint8Array;
+  readonly parentSpanId?: Uint8Array | null;
+  readonly links?: readonly { readonly spanId: Uint8Array }[];
   readonly startTimeUnixNano: Long;
   readonly endTimeUnixNano: Long;
   readonly attributes: readonly Attribute[];
@@ -137,4 +140,10 @@ export function attributeOf({ attributes }: Span, name: string): string | number
   const value = attributes.find(({ key }) => key === name)?.value;
   const found = value?.stringValue ?? value?.doubleValue ?? value?.intValue;
   return typeof found === "object" ? found.toNumber() : found;
+}
+
+/** The span that one is a child of, among others. */
+export function parentOf({ parentSpanId }: Span, among: readonly Span[]): Span | undefined {
+  const id = parentSpanId?.join();
+  return id === undefined ? undefined : among.find(({ spanId }) => spanId.join() === id);
 }

@@ -18,13 +18,19 @@ async function alerts(): Promise<string[]> {
 
 Deno.test("rules: promtool accepts them", () => promtool("check", "rules", RULES));
 
+Deno.test("rules: promtool accepts the configuration that scrapes a server and raises them", () =>
+  promtool("check", "config", "docs/prometheus/prometheus.yml"));
+
 Deno.test("rules: each alert is raised by what it is for, and not by a server that is well", () =>
   promtool("test", "rules", "docs/prometheus/kvs.rules.test.yml"));
 
-Deno.test("rules: each alert has a test and a paragraph in the runbook", async () => {
+Deno.test("rules: each alert has a test, a line among the operations and a paragraph in the runbook", async () => {
   const tests = await Deno.readTextFile("docs/prometheus/kvs.rules.test.yml");
   const runbook = await Deno.readTextFile("docs/runbook.md");
+  const operations = await Deno.readTextFile("docs/operations.md");
   for (const name of await alerts()) {
+    const link = `[${name}](runbook.md#${name.toLowerCase()})`;
+    assertEquals([name, operations.includes(link)], [name, true]);
     assertEquals([name, tests.includes(`alertname: ${name}\n`)], [name, true]);
     assertEquals([name, runbook.includes(`\n### ${name}\n`)], [name, true]);
   }

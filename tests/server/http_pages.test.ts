@@ -27,10 +27,10 @@ Deno.test("http: a server with a hundred open pages that nobody reads serves as 
   for (let i = 0; i < 100; i++) pages.push(await openPage(port));
   try {
     assertEquals(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text(), "ready\n");
-    assertMatch(
-      await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
-      /^kvs_http_connections 10\d$/m,
-    );
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assertMatch(metrics, /^kvs_http_connections 10\d$/m);
+    assertMatch(metrics, /^kvs_http_pages 100$/m);
+    assertMatch(metrics, /^kvs_budget_used_ratio\{budget="http_pages"\} 0\.78125$/m);
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     await conn.write(new TextEncoder().encode("set a 0 0 1\r\nx\r\n"));
     const bytes = new Uint8Array(100);
@@ -51,6 +51,9 @@ Deno.test("http: pages that are gone are forgotten, and no more than 128 are ope
   const refused = await oneMore();
   assertEquals(refused.status, 503);
   await refused.body?.cancel();
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  assertMatch(metrics, /^kvs_http_pages_limit 128$/m);
+  assertMatch(metrics, /^kvs_http_pages_refused_total 1$/m);
   for (const page of pages) page.close();
   for (;;) {
     const response = await oneMore();

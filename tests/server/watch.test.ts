@@ -329,6 +329,7 @@ Deno.test("there are at most 20 watchers, and one more when one has left", async
     await harness.exchange(["watch\r\nversion\r\n"]),
     `WATCHER_TOO_MANY log watcher limit reached\r\nVERSION ${VERSION}\r\n`,
   );
+  assertEquals(harness.context.counters.refused_watchers, 1);
   sockets[7].leave();
   await serving[7];
   assertEquals(await harness.exchange(["watch\r\n"]), "OK\r\n");

@@ -19,6 +19,9 @@ const GROUPS = [
   "items",
   "slabs",
   "limits",
+  "traffic",
+  "process",
+  "threads",
   "conns",
   "events",
   "disk",
@@ -29,7 +32,8 @@ const GROUPS = [
 const ABOUT = `What is here was gathered by 'kvs-client report' for somebody who helps with servers.
 
 SERVER/version.txt   what the server calls itself
-SERVER/stats.txt     its counts; and by their names the groups of stats: settings, items, slabs, limits
+SERVER/stats.txt     its counts; and by their names the groups of stats: settings, items, slabs, limits, traffic,
+                     process, threads
 SERVER/conns.txt     its connections, with the addresses of clients
 SERVER/events.txt    the last 100 lines of its log
 SERVER/disk.txt      what its store tells of itself (or redis.txt, gcs.txt, memory.txt)

@@ -89,8 +89,10 @@ export const ownWords: readonly string[] = [
   "disk state",
   "disk state_reason",
   "redis state",
+  "redis state_reason",
   "redis redis_version",
   "gcs state",
+  "gcs state_reason",
 ];
 
 /** The figures of one kind of store each. */

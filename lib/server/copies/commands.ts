@@ -11,14 +11,13 @@ import { bytesOfManifest } from "../../copies/manifest.ts";
 import { checkDestination, openDestination } from "../../copies/open.ts";
 import { momentsOf } from "../../copies/moments.ts";
 import { Progress } from "../../copies/progress.ts";
+import { chooseMoment, timeText } from "../../copies/choose.ts";
 import {
   type Advance,
-  chooseMoment,
   finishRestore,
   isRestorable,
   restoreMoment,
   type SegmentTask,
-  timeText,
 } from "../../copies/restore.ts";
 import { readHead } from "../../copies/tenure.ts";
 import { verifyMoment } from "../../copies/verify.ts";

@@ -18,7 +18,7 @@ import { CopyStanding } from "./standing.ts";
 /** Milliseconds that a stop waits for the last copy. */
 const STOP_TIME = 10_000;
 /** Milliseconds that a start waits to hear whether it may copy. */
-const LOOK_TIME = 5000;
+const LOOK_TIME = 10_000;
 /** Milliseconds between two looks whether copies keep up. */
 const INTERVAL = 1000;
 

@@ -24,7 +24,8 @@ export class ExchangeNotes {
   /** An exchange of this thread is over. */
   readonly add = (exchanged: Exchanged): void => {
     const began = performance.timeOrigin + exchanged.began;
-    if (this.#notes.push({ ...exchanged, began }) >= MOST) this.flush();
+    // For whom it was is known in this thread alone, which makes the spans.
+    if (this.#notes.push({ ...exchanged, began, causes: undefined }) >= MOST) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), WAIT);
   };
 

@@ -12,6 +12,8 @@ import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
 import { Counters } from "../../observe/counters.ts";
 import { LoopLag } from "../../observe/loop_lag.ts";
+import { isExporting } from "../../observe/process.ts";
+import type { Spans } from "../../observe/spans.ts";
 import { Timing } from "../../observe/timing.ts";
 import { type WatchedLine, type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
@@ -19,6 +21,7 @@ import type { Op, Request } from "../../protocol/request.ts";
 import { Batch, type Listed, type Store } from "../../storage/contract.ts";
 import { openRemoteStore, openStore } from "../../storage/open.ts";
 import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
+import { VERSION } from "../../version.ts";
 import { Access } from "../access/access.ts";
 import { AuditLog } from "../access/audit.ts";
 import { listen, type Listening, listenOn, type Place, placesOf } from "../listen.ts";
@@ -65,6 +68,8 @@ export class Serving implements WorkerCalls {
   #scans = 0;
   #beating: ReturnType<typeof setInterval> | undefined;
   #lag: LoopLag | undefined;
+  /** Where Deno exports them; the times go to the main thread. */
+  #spans: Spans | undefined;
   /** Lines for watchers of other threads, and their bytes. */
   #lines: WatchedLine[] = [];
   #onWay = 0;
@@ -96,6 +101,10 @@ export class Serving implements WorkerCalls {
       changed: () => void this.#tellWatched(),
       line: (line) => this.#relay(line),
     });
+    if (isExporting()) {
+      const { Spans } = await import("../../observe/spans.ts");
+      this.#spans = new Spans(VERSION, configuration.store);
+    }
     this.#store = await this.#openStore(clock, log, watchers);
     // TLS listeners are the first thread's. What is to be said of certificates the main thread says.
     const own = number === 1 ? configuration : { ...configuration, tls: undefined };
@@ -113,9 +122,7 @@ export class Serving implements WorkerCalls {
         audit: new AuditLog((line, more) => this.#owner.tell("audited", { line, more })),
         // They are read again by the main thread's order.
         refreshCertificates: undefined,
-        timing: setup.slow === undefined
-          ? undefined
-          : new Timing(setup.slow, undefined, (told) => this.#owner.tell("timed", told)),
+        timing: this.#timing(setup.slow),
         events: undefined,
         // It is run by the main thread.
         shutdown: undefined,
@@ -223,6 +230,14 @@ export class Serving implements WorkerCalls {
     this.#lag?.[Symbol.dispose]();
   }
 
+  /** Times requests, and tells the main thread, where somebody wants to know. */
+  #timing(slow: number | undefined): Timing | undefined {
+    if (slow === undefined) return undefined;
+    const timing = new Timing(slow, undefined, (told) => this.#owner.tell("timed", told));
+    timing.spans = this.#spans;
+    return timing;
+  }
+
   async #openStore(
     clock: Clock,
     log: (line: string, level?: LogLevel) => void,
@@ -238,7 +253,13 @@ export class Serving implements WorkerCalls {
         clock,
         log,
         onEvicted: (item) => watchers.evicted(item, clock.now()),
-        ...tellsExchanges && { onExchanged: this.#exchanges.add },
+        ...tellsExchanges && {
+          onExchanged: (exchanged) => {
+            this.#spans?.exchanged(exchanged);
+            this.#exchanges.add(exchanged);
+          },
+        },
+        causeOf: this.#spans?.cause,
       });
     }
     return this.#remote = await openRemoteStore({

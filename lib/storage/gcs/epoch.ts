@@ -90,6 +90,11 @@ export class Epoch {
     return this.#isAway;
   }
 
+  /** Why the last reading came to nothing. */
+  get trouble(): string {
+    return messageOf(this.#trouble);
+  }
+
   /** The epoch in force. */
   get current(): number {
     const { epoch, next } = this.#content;

@@ -104,6 +104,7 @@ export async function openGcsStore(options: GcsStoreOptions): Promise<Store> {
       deadlines,
       counters,
       options.onExchanged,
+      options.causeOf,
     );
     const store = new GcsStore(options, prefix, transport, deadlines, counters);
     await store.start();
@@ -260,6 +261,7 @@ class GcsStore implements Store {
       flushedReads: counters.flushedReads,
       own: [
         ["state", this.#epoch.isAway ? "away" : "ok"],
+        ...(this.#epoch.isAway ? [["state_reason", this.#epoch.trouble] as const] : []),
         ["requests", counters.requests],
         ["requests_in_flight", this.#bucket.gate.busy],
         ["uploads", counters.uploads],

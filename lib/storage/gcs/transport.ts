@@ -11,7 +11,7 @@
 import type { Socket } from "node:net";
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from "undici";
 import { messageOf, StoreError } from "../../errors.ts";
-import type { Exchanged, Result } from "../exchanges.ts";
+import type { CauseOf, Exchanged, Result } from "../exchanges.ts";
 import type { Counters } from "./counters.ts";
 import type { Credentials } from "../google_credentials.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -76,6 +76,7 @@ export class Transport {
     readonly deadlines: Deadlines,
     readonly counters: Counters,
     readonly onExchanged?: (exchanged: Exchanged) => void,
+    readonly causeOf?: CauseOf,
   ) {
     // With HTTP/2 all requests would share one connection, and a dead one would hold up them all.
     const allowH2 = false;
@@ -170,6 +171,7 @@ export class Transport {
     method: Request["method"],
     began: number,
   ): Promise<Answer> {
+    const cause = this.causeOf?.();
     let result: Result = "connection";
     try {
       const { status } = await answer;
@@ -187,6 +189,7 @@ export class Transport {
         began,
         milliseconds,
         requests: 1,
+        causes: cause && [cause],
       });
     }
   }

@@ -22,6 +22,8 @@ export interface Batch {
   confirmation: Confirmation | undefined;
   /** When it was sent, by `performance.now()`. */
   sentAt: number;
+  /** In whose name its requests are, where somebody follows that. */
+  causes: Set<object> | undefined;
   /** How the exchange ended; the last that was not `ok` stands for all. */
   result: Result;
 }
@@ -36,6 +38,7 @@ export function newBatch(): Batch {
     deadline: Infinity,
     confirmation: undefined,
     sentAt: 0,
+    causes: undefined,
     result: "ok",
   };
 }

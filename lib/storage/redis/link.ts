@@ -9,7 +9,7 @@ import type { Say } from "../../log_level.ts";
 import { Buffer } from "node:buffer";
 import type { ConnectionOptions } from "node:tls";
 import { ByteBuffer } from "../../bytes.ts";
-import type { Exchanged } from "../exchanges.ts";
+import type { CauseOf, Exchanged } from "../exchanges.ts";
 import { StoreError } from "../../errors.ts";
 import { type Batch, newBatch } from "./batch.ts";
 import { Connection } from "./connection.ts";
@@ -50,6 +50,7 @@ export interface LinkSettings {
   readonly log: Say;
   /** Told of each write to Redis that has all its answers, or will have none. */
   readonly onExchanged: ((exchanged: Exchanged) => void) | undefined;
+  readonly causeOf: CauseOf | undefined;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
   /** The link has become ready, is down, or Redis is late. */
@@ -137,6 +138,8 @@ export class Link {
     }
     request.batch = batch;
     batch.requests.push(request);
+    const cause = this.#settings.causeOf?.();
+    if (cause !== undefined) (batch.causes ??= new Set()).add(cause);
     if (request.deadline < batch.deadline) batch.deadline = request.deadline;
     request.encode(this.#out);
     if (this.#out.length >= BATCH_FULL) this.#send();
@@ -253,6 +256,7 @@ export class Link {
         began: batch.sentAt,
         milliseconds: performance.now() - batch.sentAt,
         requests: batch.requests.length,
+        causes: batch.causes,
       });
     }
     this.#unanswered -= batch.size;

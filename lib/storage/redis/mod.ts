@@ -86,8 +86,8 @@ class RedisStore implements Store, Scope, Sweepable {
     const { log } = options;
     const counters = this.#counters;
     const timeout = this.timeout;
-    const { onExchanged } = options;
-    const settings = { timeout, tls, access, counters, log, onExchanged };
+    const { onExchanged, causeOf } = options;
+    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf };
     this.#db = access.db;
     this.#nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
@@ -206,6 +206,12 @@ class RedisStore implements Store, Scope, Sweepable {
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
     const isAway = states.length === 0 || states.some((state) => state !== "ready");
     own.push(["state", isAway ? "away" : "ok"]);
+    if (isAway) {
+      own.push([
+        "state_reason",
+        reasonOf(masters.find(({ state }) => state !== "ready")),
+      ]);
+    }
     if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
     return {
       items: this.prefix.length === 0 ? this.#keys() : swept?.items ?? 0,
@@ -331,4 +337,10 @@ class RedisStore implements Store, Scope, Sweepable {
   #refuseIfClosed(): void {
     if (this.#closed) throw new StoreError("The Redis store is closed");
   }
+}
+
+/** Why Redis cannot be used: because of this master, or as none is known. */
+function reasonOf(link: Link | undefined): string {
+  if (link === undefined) return "no node of the cluster is known";
+  return `Redis at ${link.address}: ${link.cause || "a connection is being made"}`;
 }

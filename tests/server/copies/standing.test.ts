@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { CopyReport } from "../../../lib/copies/copying.ts";
 import { adviceOn } from "../../../lib/observe/advice.ts";
+import { Health } from "../../../lib/observe/health.ts";
 import { copyWarning } from "../../../lib/observe/figures/copies.ts";
 import { CopyStanding } from "../../../lib/server/copies/standing.ts";
 
@@ -104,6 +105,10 @@ Deno.test("copies: what is not well is a warning of readiness and an advice, and
   };
   standing.take(report({ state: "failing", reason: "the bucket is away" }));
   assertEquals(adviceOf(), ["critical: Copies failing: the bucket is away"]);
+  const health = new Health();
+  health.serve(() => [], "serving", () => standing.figures);
+  const { ready, reason, warning } = health.readiness();
+  assertEquals([ready, reason, warning], [true, "", "copies failing: the bucket is away"]);
   standing.take(report({ state: "fenced", reason: "another has it" }));
   assertEquals(adviceOf(), ["critical: Copies fenced: another has it"]);
   standing.take(report({}));

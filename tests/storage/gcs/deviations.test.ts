@@ -6,6 +6,7 @@ import { crc32c, crc32cText } from "../../../lib/crc32c.ts";
 import { itemOf } from "../contract.ts";
 import * as commands from "./commands.ts";
 import { crc32c as plainCrc32c } from "./emulator/crc32c.ts";
+import type { StoredObject } from "./emulator/bucket.ts";
 import type { Deviations } from "./emulator/mod.ts";
 import { figure, Place, until } from "./open.ts";
 
@@ -15,7 +16,10 @@ const DEVIATIONS: Record<string, Deviations> = {
   "no metadata on XML reads": { noXmlMetadata: true },
   "no size where there are no bytes": { noZeroSize: true },
   "no checksums": { noChecksums: true },
+  "a wrong checksum that is answered 412": { damagedWith412: true },
+  "few preconditions": { fewPreconditions: true },
   "all of these": {
+    fewPreconditions: true,
     plainMissing: true,
     deletesWith200: true,
     noXmlMetadata: true,
@@ -133,6 +137,44 @@ Deno.test("gcs checksums: a byte that is changed on a write is refused, and the 
   await commands.set(store, "k", "right");
   assertEquals(figure(store, "damaged_contents"), 2);
   assertEquals(await commands.get(await place.store(), "k"), "right");
+});
+
+Deno.test("gcs checksums: so it is where the service takes it for a failed precondition", async () => {
+  await using place = await Place.open({ deviations: { damagedWith412: true } });
+  const store = await place.store();
+  const damage = (times: number) =>
+    place.emulator.faults.add({ what: "change", operations: ["insert"], name: "/k", times });
+  damage(2);
+  assertEquals(typeof await store.swap(bytesOf("k"), "absent", itemOf("added")), "bigint");
+  assertEquals(await commands.get(await place.store(), "k"), "added");
+  damage(1);
+  const unique = await commands.set(store, "k", "set");
+  damage(1);
+  assertEquals(typeof await store.swap(bytesOf("k"), { cas: unique }, itemOf("right")), "bigint");
+  assertEquals(await commands.get(await place.store(), "k"), "right");
+});
+
+Deno.test("gcs, no metadata on XML reads: what is overwritten between metadata and content is read again", async () => {
+  await using place = await Place.open({ deviations: { noXmlMetadata: true } });
+  const writer = await place.store();
+  await writer.flush(place.clock.now());
+  await commands.set(writer, "k", "before", { flags: 1 });
+  const reader = await place.store();
+  let reads = 0;
+  place.emulator.onRequest = (operation, name) => {
+    if (operation !== "get" || !name?.endsWith("/k") || ++reads !== 2) return;
+    place.emulator.onRequest = undefined;
+    const bucket = place.emulator.bucket();
+    const { metadata, customTime } = bucket.get(name, {}) as StoredObject;
+    bucket.insert(
+      name,
+      bytesOf("after"),
+      { metadata: { ...metadata, flags: "2" }, customTime },
+      {},
+    );
+  };
+  const item = await reader.read(bytesOf("k"));
+  assertEquals([item?.flags, new TextDecoder().decode(item?.value)], [2, "after"]);
 });
 
 Deno.test("gcs checksums: what a careless server stored damaged is written over before it is answered", async () => {

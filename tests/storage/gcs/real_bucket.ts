@@ -1,7 +1,8 @@
 /**
  * A bucket of the real service, where `KVS_TEST_BUCKET` names one: what the tests write into it has a
  * prefix of its own, and is deleted after them. Credentials are the application default ones; the
- * account needs roles/storage.objectUser. `KVS_TEST_GCS_ENDPOINT` names another endpoint.
+ * account needs roles/storage.objectUser. `KVS_TEST_GCS_ENDPOINT` names another endpoint, such as that
+ * of Google's storage-testbench.
  *
  * @module
  */
@@ -45,7 +46,9 @@ export async function emptyRealBucket(prefix: string): Promise<void> {
   const storage = new Storage({
     projectId: "kvs",
     apiEndpoint: realEndpoint,
-    useAuthWithCustomEndpoint: true,
+    // As the store has it: in clear, credentials go only where somebody says which.
+    useAuthWithCustomEndpoint: !realEndpoint?.startsWith("http:") ||
+      Deno.env.has("GOOGLE_APPLICATION_CREDENTIALS"),
     // What was written a moment ago is deleted a second later.
     retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
   });

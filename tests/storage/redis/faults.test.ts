@@ -141,7 +141,7 @@ redisTest("Redis out of memory: OutOfSpaceError for writes, reads and deletes go
   await using server = await new RedisServer(["--maxmemory-policy", "noeviction"]).start();
   await using store = await using(openOn(server));
   await store.swap(k, "any", itemOf("v"));
-  await server.command("CONFIG", "SET", "maxmemory", "1mb");
+  await server.command("CONFIG", "SET", "maxmemory", "1");
   await assertRejects(async () => await store.swap(k, "any", itemOf("w")), OutOfSpaceError, "OOM");
   await assertRejects(
     async () => await store.swap(bytesOf("new"), "absent", itemOf("w")),

@@ -183,6 +183,13 @@
 
   const has = (name) => known.has(name === "hitRate" ? "get" : name);
 
+  /** The places of values with none beside them, which no line shows. */
+  const isolated = ({ data }, series) => {
+    const values = data[series];
+    const has = (at) => values[at] !== null && values[at] !== undefined;
+    return Array.from(values.keys()).filter((at) => has(at) && !has(at - 1) && !has(at + 1));
+  };
+
   const drawOne = (group, [title, show, series]) => {
     const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 } };
     const shown = Object.entries(series).filter(([name]) => has(name));
@@ -205,6 +212,7 @@
             stroke: limits.has(name) ? style("--soft") : colours[i],
             width: 1.5,
             ...(limits.has(name) ? { dash: [6, 4] } : {}),
+            points: { size: 5, filter: isolated },
             value: (_, value) => value === null || value === undefined ? "–" : show(value),
           })),
         ],

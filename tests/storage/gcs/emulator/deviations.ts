@@ -22,6 +22,10 @@ export interface Deviations {
   noChecksums?: boolean;
   /** An insert's checksum is not looked at; that of what was stored is told. */
   ignoresChecksums?: boolean;
+  /** An insert whose checksum is wrong is answered 412, as a failed precondition is, not 400. */
+  damagedWith412?: boolean;
+  /** A delete's precondition is not looked at, nor is a read's `ifGenerationNotMatch`. */
+  fewPreconditions?: boolean;
 }
 
 /** An answer as such a server gives it. */
@@ -35,6 +39,9 @@ export function deviate(
   }
   if (deviations.deletesWith200 && method === "DELETE" && response.status === 204) {
     return { status: 200, headers: { "content-type": "text/html" }, body: "" };
+  }
+  if (deviations.damagedWith412 && method === "POST" && response.status === 400) {
+    return { ...response, status: 412 };
   }
   const headers = Object.fromEntries(
     Object.entries(response.headers ?? {}).filter(([name]) =>

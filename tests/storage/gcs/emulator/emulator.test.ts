@@ -58,6 +58,8 @@ Deno.test("emulator: preconditions that do not hold are 412, unchanged is 304", 
   assertEquals((await get("ifMetagenerationMatch=2")).status, 412);
   assertEquals((await get("ifMetagenerationNotMatch=1")).status, 304);
   assertEquals((await get("ifGenerationMatch=x")).status, 400);
+  assertEquals((await get(`generation=${generation}`)).status, 200);
+  assertEquals((await get("generation=1")).status, 404);
   const etag = `"${generation}"`;
   const unchanged = await ask(emulator, "GET", "/bucket/k", { headers: { "if-none-match": etag } });
   assertEquals(unchanged.status, 304);
@@ -248,8 +250,13 @@ Deno.test("emulator: each switch of another server's ways does what it says, and
     const missing = await ask(emulator, "GET", "/bucket/none");
     const { json } = await ask(emulator, "GET", `${objects}/k`);
     const { headers } = await ask(emulator, "GET", "/bucket/k");
+    const damaged = await insert(emulator, "other", "x", { resource: { crc32c: "AAAAAA==" } });
+    const unmet = await ask(emulator, "DELETE", `${objects}/k?ifGenerationMatch=1`);
+    if (unmet.status !== 412) await insert(emulator, "k", "");
     const deleted = await ask(emulator, "DELETE", `${objects}/k`);
     return {
+      damaged: damaged.status,
+      unmet: unmet.status,
       missing: missing.text.includes("NoSuchKey"),
       deleted: deleted.status,
       flags: headers.get("x-goog-meta-flags"),
@@ -259,6 +266,8 @@ Deno.test("emulator: each switch of another server's ways does what it says, and
   };
   const usual = await seen();
   assertEquals(usual, {
+    damaged: 400,
+    unmet: 412,
     missing: true,
     deleted: 204,
     flags: "7",
@@ -268,9 +277,11 @@ Deno.test("emulator: each switch of another server's ways does what it says, and
   const switches = [
     ["plainMissing", { missing: false }],
     ["deletesWith200", { deleted: 200 }],
+    ["damagedWith412", { damaged: 412 }],
+    ["fewPreconditions", { unmet: 204 }],
     ["noXmlMetadata", { flags: null }],
     ["noZeroSize", { size: undefined }],
-    ["noChecksums", { checksums: [false, false] as boolean[] }],
+    ["noChecksums", { checksums: [false, false] as boolean[], damaged: 200 }],
   ] as const;
   for (const [name, differs] of switches) {
     emulator.deviations[name] = true;

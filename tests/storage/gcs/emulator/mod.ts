@@ -214,6 +214,9 @@ export class Emulator implements AsyncDisposable {
     const { method, target } = request;
     const [path, search] = split(target, "?");
     const query = new URLSearchParams(search);
+    if (this.deviations.fewPreconditions) {
+      query.delete(method === "DELETE" ? "ifGenerationMatch" : "ifGenerationNotMatch");
+    }
     const found =
       /^(\/upload|\/resumable\/upload|\/download)?\/storage\/v1\/b\/([^/]+)(?:\/([^/]+)(?:\/(.+))?)?$/
         .exec(
