@@ -67,7 +67,7 @@ export class Copies {
   /**
    * Starts the thread.
    *
-   * @throws {ExitError} if the destination is none
+   * @throws {ExitError} if it cannot be started
    */
   static async start(settings: CopySettings, say: Say): Promise<Copies> {
     const copies = new Copies(settings, say);
