@@ -190,7 +190,7 @@ Deno.test("each setting that is off by default becomes the flags and things that
   );
   assertMatch(one(shut, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
   assertEquals(shut.filter((line) => /copies|COPY/.test(line)), []);
-  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 5);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 6);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
   assertMatch(
