@@ -239,7 +239,15 @@ Deno.test("copies have a bucket without a rule by age, one role on it, and a ser
     /KVS_COPY_TO=gs:\/\/demo-kvs-copies\/kvs\\nKVS_COPY_RETENTION=30d\\nKVS_RESTORE_IF_EMPTY=true/,
   );
   assertMatch(server, /kvs-allow=\|/);
-  assertMatch(server, /--scopes=\S*devstorage.read_write/);
+  for (const [KVS_COPIES, scope] of [["yes", "read_write"], ["no", "read_only"]]) {
+    // A password would take a wider one.
+    const open = { ...settings, KVS_AUTH: "none", KVS_COPIES: KVS_COPIES! };
+    const { stdout } = succeeded(await dryRun("create.sh", open));
+    assertMatch(
+      stdout,
+      new RegExp(`instances create kvs-server .*--scopes=\\S*devstorage.${scope},`),
+    );
+  }
 });
 
 Deno.test("a place of copies that is another deployment's is used, and stays when this one goes", async () => {
