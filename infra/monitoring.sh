@@ -6,7 +6,7 @@
 readonly CHECKERS=35.199.192.0/19
 
 # The alerts, by their files in infra/monitoring; the last is of the uptime check.
-readonly ALERTS=(not-serving disk-full store-failing certificate unreachable)
+readonly ALERTS=(not-serving disk-full store-failing certificate unreachable copies-late)
 
 # named FILE: writes a file of infra/monitoring with this deployment's name in it to the work directory.
 named() {
@@ -29,6 +29,7 @@ make_monitoring() {
   step "Alerts: not serving, disk over 80 %, store failing, certificate near its end, and where it is checked the address"
   for name in "${ALERTS[@]}"; do
     [[ $name != unreachable || $KVS_UPTIME == yes ]] || continue
+    [[ $name != copies-late ]] || copied || continue
     named "$name"
     ensure alert "$(alert_name "$name")" alpha monitoring policies create "--policy-from-file=$work/$name.json" \
       "--notification-channels=$KVS_ALERT_CHANNELS"

@@ -8,6 +8,7 @@ locals {
   alert_names = concat(
     ["not-serving", "disk-full", "store-failing", "certificate"],
     var.uptime_service == "" ? [] : ["unreachable"],
+    local.copied ? ["copies-late"] : [],
   )
   uptime_name = try(split("/", var.uptime_service)[7], "")
   alerts = {

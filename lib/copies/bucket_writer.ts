@@ -6,6 +6,7 @@
  * @module
  */
 
+import { equalBytes } from "../bytes.ts";
 import { textOfCrc32c } from "../crc32c.ts";
 import { messageOf, type Resource, resourceOf, saysRetained } from "../storage/gcs/answers.ts";
 import { multipart } from "../storage/gcs/multipart.ts";
@@ -65,9 +66,16 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
       switch (written.kind) {
         case "done":
           return { generation: written.generation };
-        case "conflict":
+        case "conflict": {
+          const found = await this.#find(name);
           // A lost answer may have been that it is done.
-          return unclear && await this.#holding(name, source) || "exists";
+          if (found !== undefined) {
+            return unclear && isOf(source, found) ? { generation: found.generation } : "exists";
+          }
+          // Some servers say so of a content that was damaged on its way.
+          if (tries === damagedAtMost) throw this.#damaged(name);
+          continue;
+        }
         case "damaged":
           if (written.generation !== undefined) await this.remove(name, written.generation);
           if (tries === damagedAtMost) throw this.#damaged(name);
@@ -90,11 +98,12 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
         case "done":
           return { generation: written.generation };
         case "conflict": {
-          if (!unclear) return "changed";
           const found = await this.reader.read(name);
-          const isOurs = found !== undefined && found.bytes.length === bytes.length &&
-            found.bytes.every((byte, at) => byte === bytes[at]);
-          return isOurs ? { generation: found.generation } : "changed";
+          const isOurs = unclear && found !== undefined && equalBytes(found.bytes, bytes);
+          if (isOurs) return { generation: found.generation };
+          if ((found?.generation ?? "0") !== replaces) return "changed";
+          if (tries === damagedAtMost) throw this.#damaged(name);
+          continue;
         }
         case "damaged":
           if (tries === damagedAtMost) throw this.#damaged(name);
@@ -174,8 +183,8 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
     return { kind: "damaged", generation, unclear };
   }
 
-  /** The generation of an object that has these bytes; `undefined` where it has others, or none. */
-  async #holding(name: string, source: Source): Promise<{ generation: string } | undefined> {
+  /** What is told of an object; `undefined` where there is none. */
+  async #find(name: string): Promise<Resource | undefined> {
     const { answer } = await this.requests.ask({
       method: "GET",
       path: `${this.place.objectPath(name)}?fields=generation,size,crc32c`,
@@ -184,10 +193,7 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
     if (answer.status !== 200) throw this.requests.refused(answer);
     const found = resourceOf(answer);
     if (found === undefined) throw notCloudStorage();
-    // Without a checksum nobody knows.
-    const isSame = found.crc32c === textOfCrc32c(source.crc32c) &&
-      Number(found.size ?? 0) === source.length;
-    return isSame ? { generation: found.generation } : undefined;
+    return found;
   }
 
   #damaged(name: string): DestinationError {
@@ -203,6 +209,11 @@ export class BucketWriter implements Pick<Destination, "create" | "replace" | "r
     const said = messageOf(answer);
     return new DestinationError(`'${this.place.shown(name)}' may not be replaced: ${said}`, false);
   }
+}
+
+/** Whether an object has the bytes of a source. Without a checksum nobody knows. */
+function isOf(source: Source, { crc32c, size }: Resource): boolean {
+  return crc32c === textOfCrc32c(source.crc32c) && Number(size ?? 0) === source.length;
 }
 
 /** What the service is told of an object. */

@@ -17,8 +17,8 @@ import { Retention } from "./retention.ts";
 import { FencedError, Tenure } from "./tenure.ts";
 
 /** Milliseconds after which something is tried again that has failed: first, and at most. */
-const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 60_000;
+export const FIRST_PAUSE = 1000;
+export const LONGEST_PAUSE = 60_000;
 /** Milliseconds between two looks for what is due to be removed. */
 const RETENTION_PAUSE = 60_000;
 
@@ -45,6 +45,23 @@ export interface CopyReport {
   readonly manifests: number;
   readonly epoch: number;
 }
+
+/** What there is to tell before anything was done. */
+export const NOTHING_YET: CopyReport = {
+  state: "waiting",
+  reason: "",
+  position: 0,
+  cleanAt: 0,
+  lastSuccess: 0,
+  errors: 0,
+  sentBytes: 0,
+  sentObjects: 0,
+  heldBytes: 0,
+  removed: 0,
+  kept: 0,
+  manifests: 0,
+  epoch: 0,
+};
 
 /** What a copy needs. */
 export interface CopyingOptions {
@@ -83,21 +100,7 @@ export class Copying {
   #failures = 0;
   #running: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
-  #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = {
-    state: "waiting",
-    reason: "",
-    position: 0,
-    cleanAt: 0,
-    lastSuccess: 0,
-    errors: 0,
-    sentBytes: 0,
-    sentObjects: 0,
-    heldBytes: 0,
-    removed: 0,
-    kept: 0,
-    manifests: 0,
-    epoch: 0,
-  };
+  #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = { ...NOTHING_YET };
 
   /** @param tenure where the head was taken already */
   constructor(options: CopyingOptions, tenure?: Tenure) {
@@ -135,8 +138,12 @@ export class Copying {
       });
       while (!this.#stopping) {
         if (this.#fence !== undefined) throw this.#fence;
+        const { clock, interval } = this.#options;
+        const began = clock.monotonic();
         await this.#turn(false);
-        await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
+        // A round begins at each interval, however long the one before has taken.
+        const rest = interval - (clock.monotonic() - began);
+        await this.#pause(this.#failures === 0 ? Math.max(0, rest) : this.#backoff);
       }
       // With what was acknowledged last; nothing waits for a destination that is away.
       if (this.#failures > 0) return;

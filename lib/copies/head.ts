@@ -47,7 +47,7 @@ export interface Head {
   readonly base?: number | undefined;
   /** The first number of this epoch. */
   readonly first: number;
-  /** Those before it that have manifests, the oldest first. */
+  /** Those before it of which manifests are left, the oldest first. */
   readonly epochs: readonly EpochRow[];
 }
 

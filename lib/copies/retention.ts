@@ -59,6 +59,7 @@ export class Retention {
     while (budget.left > 0 && this.kept === 0) {
       const oldest = await this.#first(0, budget);
       if (oldest === undefined) return false;
+      this.#tenure.forgetBefore(oldest.number);
       if (!await this.#settle(oldest, budget)) continue;
       const next = await this.#first(1, budget);
       if (next === undefined || !this.#isDue(next)) return false;

@@ -26,6 +26,8 @@ export interface TakeoverOptions {
   readonly directory: string;
   readonly clock: CopyClock;
   readonly lease: number;
+  /** Milliseconds for which moments are kept from now on. */
+  readonly retention: number;
   readonly by: string;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -68,9 +70,10 @@ export async function restoreIfEmpty(options: TakeoverOptions): Promise<Takeover
 }
 
 async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined> {
-  const { destination, place, files, directory, clock, lease, by, say, signal } = options;
+  const { destination, place, files, directory, clock, lease, retention, by, say, signal } =
+    options;
   const tenure = await Tenure.take({
-    ...{ place, destination, files, directory, clock, lease, by, signal },
+    ...{ place, destination, files, directory, clock, lease, retention, by, signal },
     isEmpty: true,
     behind: () => Promise.resolve(undefined),
     waits: (head) =>

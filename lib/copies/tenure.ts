@@ -169,6 +169,12 @@ export class Tenure {
     this.#hurries = true;
   }
 
+  /** Leaves epochs out of the next heads whose manifests are all before a number: they are gone. */
+  forgetBefore(number: number): void {
+    const epochs = this.#head.epochs.filter(([, , last]) => last >= number);
+    if (epochs.length < this.#head.epochs.length) this.#head = { ...this.#head, epochs };
+  }
+
   /** Says that this process lives, if it is time to. @throws as {@linkcode replace} does */
   async beat(): Promise<void> {
     if (this.age >= this.#options.lease / 3) await this.replace({});

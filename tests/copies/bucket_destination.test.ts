@@ -205,6 +205,36 @@ Deno.test("copies, bucket: a careless server's damaged object is removed, and se
   assertEquals(await d.read("head"), { bytes: bytesOf("head"), ...head });
 });
 
+Deno.test("copies, bucket: a server that says of damaged bytes that a condition does not hold is not believed", async () => {
+  await using places = await begin({ deviations: { damagedWith412: true } });
+  const { faults } = places.emulator;
+  const d = await places.open();
+  faults.add({ what: "change", operations: ["insert"], times: 2 });
+  assert(await d.create("k", sourceOf(bytesOf("small"))) !== "exists");
+  assertEquals(await d.create("k", sourceOf(bytesOf("small"))), "exists");
+  let generation = "";
+  for (const text of ["1", "2"]) {
+    faults.add({ what: "change", operations: ["insert"], times: 2 });
+    const written = await d.replace("head", bytesOf(text), generation);
+    assert(written !== "changed");
+    generation = written.generation;
+  }
+  assertEquals(await d.read("head"), { bytes: bytesOf("2"), generation });
+  faults.add({ what: "change", operations: ["insert"] });
+  for (
+    const one of [
+      () => d.create("l", sourceOf(bytesOf("small"))),
+      () => d.replace("head", bytesOf("3"), generation),
+    ]
+  ) {
+    const error = await assertRejects(one, DestinationError);
+    assertEquals(error.retry, true);
+    assertStringIncludes(error.message, "damaged each time");
+  }
+  faults.clear();
+  assertEquals(await d.replace("head", bytesOf("3"), "1"), "changed");
+});
+
 Deno.test("copies, bucket: what is streamed is read on from where it was cut", async () => {
   await using places = await begin();
   const { emulator } = places;

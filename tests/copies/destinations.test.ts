@@ -49,6 +49,7 @@ const deviations: Deviations = {
   noXmlMetadata: true,
   noZeroSize: true,
   ignoresChecksums: true,
+  damagedWith412: true,
 };
 testDestination("in a bucket of another server", () => EmulatedPlaces.begin({ deviations }));
 

@@ -16,7 +16,7 @@ function optionsOf(
 ): TakeoverOptions {
   return {
     ...{ destination, place: destination, files: files.mount(), directory: DIRECTORY, clock },
-    ...{ lease: LEASE, by: "fresh", say: () => {} },
+    ...{ lease: LEASE, retention: Infinity, by: "fresh", say: () => {} },
   };
 }
 

@@ -18,7 +18,7 @@ Deno.test("every document for Google's monitoring is JSON, and names this deploy
     assert(document.documentation.content.length > 50, name);
     assertEquals(document.conditions.length, 1, name);
   }
-  assertEquals(alerts, 5);
+  assertEquals(alerts, 6);
 });
 
 Deno.test("the alert for a failing store finds the lines that kvs writes", async () => {
@@ -42,6 +42,27 @@ Deno.test("the alert for a failing store finds the lines that kvs writes", async
   lines.push(damage.match(/`[^`]*is damaged[^`]*`/)![0]);
   for (const line of lines) assert(new RegExp(pattern).test(line), line);
   for (const line of ends) assert(!new RegExp(pattern).test(line), line);
+});
+
+Deno.test("the alert for late copies finds the lines that kvs writes", async () => {
+  const { conditions } = JSON.parse(await read("monitoring/copies-late.json"));
+  const pattern = /MESSAGE=~"([^"]*)"/.exec(conditions[0].conditionMatchedLog.filter)![1]!;
+  const lines: string[] = [];
+  for (const path of ["copies/copying.ts", "server/copies/copies.ts"]) {
+    const text = await Deno.readTextFile(`${ROOT}lib/${path}`);
+    lines.push(
+      ...Array.from(text.matchAll(/[`"]([^`"]*\bcopies [^`"]*)[`"]/g), ([, line]) => line!),
+    );
+  }
+  const bad = lines.filter((line) => new RegExp(pattern).test(line));
+  assertEquals(bad.map((line) => line.replace(/(: |failed).*/, "$1")).sort(), [
+    "copies are behind: ",
+    "copies fail: ",
+    "copies have ended: ",
+    "the thread that copies has failed",
+  ]);
+  // What says that all is well again is no alarm.
+  assert(lines.includes("copies are behind no more") && !bad.includes("copies are behind no more"));
 });
 
 Deno.test("the alert for a certificate finds the line that kvs writes, before its end and after", async () => {

@@ -190,7 +190,7 @@ Deno.test("each setting that is off by default becomes the flags and things that
   );
   assertMatch(one(shut, /instances create kvs-server /), /kvs-allow=10.120.0.0.20 35.199.192.0.19/);
   assertEquals(shut.filter((line) => /copies|COPY/.test(line)), []);
-  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 5);
+  assertEquals(disk.filter((line) => /monitoring policies create /.test(line)).length, 6);
   assertMatch(one(disk, /instances create kvs-server /), /kvs-observe=yes.*enable-osconfig=TRUE/);
   const gcs = await lines({ KVS_STORE: "gcs" });
   assertMatch(
@@ -239,7 +239,15 @@ Deno.test("copies have a bucket without a rule by age, one role on it, and a ser
     /KVS_COPY_TO=gs:\/\/demo-kvs-copies\/kvs\\nKVS_COPY_RETENTION=30d\\nKVS_RESTORE_IF_EMPTY=true/,
   );
   assertMatch(server, /kvs-allow=\|/);
-  assertMatch(server, /--scopes=\S*devstorage.read_write/);
+  for (const [KVS_COPIES, scope] of [["yes", "read_write"], ["no", "read_only"]]) {
+    // A password would take a wider one.
+    const open = { ...settings, KVS_AUTH: "none", KVS_COPIES: KVS_COPIES! };
+    const { stdout } = succeeded(await dryRun("create.sh", open));
+    assertMatch(
+      stdout,
+      new RegExp(`instances create kvs-server .*--scopes=\\S*devstorage.${scope},`),
+    );
+  }
 });
 
 Deno.test("a place of copies that is another deployment's is used, and stays when this one goes", async () => {
@@ -462,8 +470,6 @@ function checkResources({ cloud }: Deployment, store: string): void {
       "KVS_PORT=11211",
       "KVS_HTTP=127.0.0.1:9150",
       "KVS_DATA_DIR=/var/lib/kvs/data",
-      "KVS_AUTH_FILE=/etc/kvs/users",
-      "KVS_ENABLE_SASL=true",
       ...copied
         ? [
           "KVS_COPY_TO=gs://demo-kvs-copies/kvs",
@@ -471,6 +477,8 @@ function checkResources({ cloud }: Deployment, store: string): void {
           "KVS_RESTORE_IF_EMPTY=true",
         ]
         : [],
+      "KVS_AUTH_FILE=/etc/kvs/users",
+      "KVS_ENABLE_SASL=true",
     ]);
     // It must reach Google to be copied.
     assertEquals(metadata(vm)["kvs-allow"], copied ? "" : subnet.ipCidrRange);

@@ -223,6 +223,33 @@ Deno.test({
       assert(orders[0] !== deployment, `${orders[0]} is the deployment of before`);
     });
 
+    await test.step("copies are switched on: a bucket, a right on it, and a server that is told of it", async () => {
+      const { code, text, changes } = await place.apply({
+        store: "disk",
+        observe: "true",
+        copies: "true",
+        copy_location: "EU",
+        alert_channels: '["projects/p/notificationChannels/1"]',
+      });
+      assertEquals([code, text], [0, ""]);
+      const made = (type: string) =>
+        changes.filter(({ end }) => end?.startsWith(`create google_${type}`)).map((it) =>
+          it.values
+        );
+      const [bucket, ...others] = made("storage_bucket ");
+      assertEquals([bucket.name, bucket.location, others], ["demo-kvs-copies", "EU", []]);
+      const rights = made("storage_bucket_iam_member");
+      assertEquals(rights.map(({ bucket, role }) => [bucket, role]), [
+        ["demo-kvs-copies", "roles/storage.objectUser"],
+      ]);
+      assertEquals(made("monitoring_alert_policy").length, 5);
+      const server = changes.find(({ end }) => end === "update google_compute_instance kvs-server");
+      const { metadata } = server!.values;
+      assertStringIncludes(metadata["kvs-options"], "KVS_COPY_TO=gs://demo-kvs-copies/kvs\n");
+      assertStringIncludes(metadata["kvs-options"], "KVS_RESTORE_IF_EMPTY=true");
+      assertEquals(metadata["kvs-allow"], "");
+    });
+
     const gcs = {
       store: "gcs",
       bucket_location: "EU",

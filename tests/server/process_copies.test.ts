@@ -192,6 +192,23 @@ Deno.test("copies: copy --once copies a directory that a server has and one that
   assert(BigInt(next.split("\r")[0]!) > 2n ** 42n);
 });
 
+Deno.test("copies: a destination that cannot be used keeps no server from serving, but one that is to restore", async () => {
+  await using dir = await scratch();
+  // A file is where the copies' disk should be mounted.
+  await Deno.writeTextFile(`${dir.path}/file`, "");
+  const args = [...FAST, "--copy-to", `file://${dir.path}/file/copies`];
+  const empty = await runServer(...args, "--data-dir", `${dir.path}/1`, "--restore-if-empty");
+  assertEquals(empty.code, 69, empty.stderr);
+  await using server = await ServerProcess.start([...args, "--data-dir", `${dir.path}/1`]);
+  await set(server.port, "k", "v");
+  assertEquals(await stat(server.port, "copy_state"), "failing");
+  await Deno.remove(`${dir.path}/file`);
+  await copied(server.port);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  assertEquals(server.said.match(/copies fail/g)?.length, 1);
+});
+
 Deno.test("copies: wrong options and destinations are refused in a line", async () => {
   for (
     const [args, code, line] of [

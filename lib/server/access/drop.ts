@@ -10,6 +10,8 @@ import type { Configuration } from "../configuration.ts";
  * Gives up the network and the environment where neither is needed any more. Listeners that are open stay;
  * those on TLS are opened again for new certificates.
  *
+ * A thread keeps what it had when it was started: so the one that copies has both.
+ *
  * Stores that are reached over the network keep both: they connect again, and their packages read the
  * environment when they do.
  */

@@ -38,8 +38,7 @@ export function unpackMoment({ segments: packed, ...moment }: PackedMoment): Mom
 
 /** What the main thread asks. */
 export interface CopyCalls {
-  /** Opens the destination. @throws {ExitError} */
-  begin(settings: CopySettings): Promise<void>;
+  begin(settings: CopySettings): void;
   /** Takes over and restores, if the directory is empty; what was restored, in a sentence. @throws {ExitError} */
   restore(_: undefined): Promise<string | undefined>;
   /** Copies from now on. */

@@ -38,6 +38,7 @@ export class Copies {
   readonly #standing: CopyStanding;
   #isBehind = false;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #lookTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(settings: CopySettings, say: Say) {
     this.#standing = new CopyStanding(
@@ -67,7 +68,7 @@ export class Copies {
   /**
    * Starts the thread.
    *
-   * @throws {ExitError} if the destination is none
+   * @throws {ExitError} if it cannot be started
    */
   static async start(settings: CopySettings, say: Say): Promise<Copies> {
     const copies = new Copies(settings, say);
@@ -94,7 +95,7 @@ export class Copies {
   copy(store: Store): void {
     this.#store = store;
     this.#timer = setInterval(() => this.#watch(), INTERVAL);
-    setTimeout(this.#look, LOOK_TIME);
+    this.#lookTimer = setTimeout(this.#look, LOOK_TIME);
     this.#line.tell("copy", undefined);
   }
 
@@ -125,6 +126,7 @@ export class Copies {
   /** Ends the thread, whatever it does. */
   end(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#lookTimer);
     this.#worker.terminate();
   }
 

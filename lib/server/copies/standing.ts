@@ -63,7 +63,8 @@ export class CopyStanding {
     return {
       state: this.#state(lag),
       reason: this.#reason(lag),
-      lag: Math.round(lag * 10) / 10,
+      // Rounded up: 0 says that all is copied.
+      lag: Math.ceil(lag * 10) / 10,
       lastSuccess: Math.floor((report?.lastSuccess ?? 0) / 1000),
       errors: report?.errors ?? 0,
       sentBytes: report?.sentBytes ?? 0,
