@@ -26,7 +26,8 @@ async function main(args: readonly string[]): Promise<number> {
   return await execute(parsed, (signal) => {
     const client = connect(options, signal);
     // It finds its history in a directory that the environment names, and writes it at its end.
-    if (parsed.rest[0] !== "shell") dropPermissions(options.servers, false);
+    const [command] = parsed.rest;
+    if (command !== "shell") dropPermissions(options.servers, command === "report");
     return client;
   });
 }
