@@ -18,8 +18,6 @@ import { textOf } from "./tables.ts";
 
 const CONNECTIONS = 20;
 const PIPELINES = [1, 16] as const;
-/** Requests of one measurement, for each one of a pipeline. */
-const BATCHES = 20_000;
 const VALUE = "v".repeat(100);
 const REPLY = `VALUE key 0 100\r\n${VALUE}\r\nEND\r\n`.length;
 
@@ -38,6 +36,12 @@ await runBench({
   },
   options: {
     rounds: integer({ flags: "--rounds", min: 1, default: 60, help: "measurements of each" }),
+    batches: integer({
+      flags: "--batches",
+      min: CONNECTIONS,
+      default: 20_000,
+      help: "batches of requests of one measurement",
+    }),
   },
   programs: {},
   measure: measureAll,
@@ -58,7 +62,10 @@ function shareOf(cpu: number, { cpuMicroseconds }: Row): string {
   return `${((cpu / cpuMicroseconds - 1) * 100).toFixed(1)} %`;
 }
 
-async function measureAll({ rounds }: { rounds: number }): Promise<Row[]> {
+async function measureAll(
+  { rounds, batches }: { rounds: number; batches: number },
+): Promise<Row[]> {
+  const each = Math.floor(batches / CONNECTIONS);
   await using servers = new AsyncDisposableStack();
   const running: { watched: string; server: Server }[] = [];
   for (
@@ -82,8 +89,9 @@ async function measureAll({ rounds }: { rounds: number }): Promise<Row[]> {
     for (let round = 0; round <= rounds; round++) {
       for (const [i, { server }] of running.entries()) {
         const before = threadSeconds(server.pid);
-        await load(server.port, pipeline);
-        const cpu = (threadSeconds(server.pid) - before) / (BATCHES * pipeline) * 1e6;
+        await load(server.port, pipeline, each);
+        const requests = each * CONNECTIONS * pipeline;
+        const cpu = (threadSeconds(server.pid) - before) / requests * 1e6;
         // The first warms it up.
         if (round > 0) found[i]!.push(cpu);
       }
@@ -97,10 +105,9 @@ async function measureAll({ rounds }: { rounds: number }): Promise<Row[]> {
   return rows;
 }
 
-/** Gets one key over all connections. */
-async function load(port: number, pipeline: number): Promise<void> {
+/** Gets one key over all connections, in so many batches each. */
+async function load(port: number, pipeline: number, each: number): Promise<void> {
   const request = bytesOf("get key\r\n".repeat(pipeline));
-  const each = BATCHES / CONNECTIONS;
   await Promise.all(
     Array.from(
       { length: CONNECTIONS },

@@ -65,6 +65,40 @@ export function free(bytes: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>):
   if (bytes.byteLength >= WORTH_FREEING) bytes.buffer.transfer(0);
 }
 
+/** Bytes of memory that is kept to be used again, and the pieces that it is in, at most. */
+const MOST_SPARE = 8 * 2 ** 20;
+const MOST_PIECES = 64;
+/** Memory is taken in pages of so many bytes: one for a value fits the next of about that length. */
+const PAGE = 4096;
+const spare: Uint8Array<ArrayBuffer>[] = [];
+let spareBytes = 0;
+
+/**
+ * Memory of at least so many bytes, with anything in it. What {@linkcode giveMemory} has got is used
+ * again: new memory is filled with zeros first, a page at a time, which costs more than to copy a value.
+ */
+export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes < WORTH_FREEING) return new Uint8Array(bytes);
+  for (let i = spare.length - 1; i >= 0; i--) {
+    const piece = spare[i];
+    if (piece.length < bytes || piece.length > 2 * bytes) continue;
+    spare[i] = spare[spare.length - 1];
+    spare.pop();
+    spareBytes -= piece.length;
+    return piece;
+  }
+  return new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
+}
+
+/** {@linkcode free} of memory that {@linkcode takeMemory} may return: nobody has a view of it any more. */
+export function giveMemory(bytes: Uint8Array<ArrayBuffer>): void {
+  const { length } = bytes;
+  if (length < WORTH_FREEING) return;
+  if (spare.length === MOST_PIECES || spareBytes + length > MOST_SPARE) return free(bytes);
+  spare.push(bytes);
+  spareBytes += length;
+}
+
 /** The least memory that is taken for bytes, where there is need of any. */
 const LEAST_ROOM = 256;
 /** Up to so many bytes a loop copies faster than a call of `set`. */
@@ -98,7 +132,8 @@ export class ByteBuffer {
   reserve(more: number): void {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2, LEAST_ROOM));
+    const room = Math.max(needed, this.bytes.length * 2, LEAST_ROOM);
+    const grown = this.#frees ? takeMemory(room) : new Uint8Array(room);
     grown.set(this.bytes.subarray(0, this.length));
     if (this.#frees) free(this.bytes);
     this.bytes = grown;
@@ -185,7 +220,9 @@ export class ByteBuffer {
   clear(keep = Infinity): void {
     this.length = 0;
     if (this.bytes.length > Math.max(keep, this.#initial)) {
-      if (this.#frees) free(this.bytes);
+      // Before the connection ends, nobody has what it held in hand any more.
+      if (this.#frees && keep > 0) giveMemory(this.bytes);
+      else if (this.#frees) free(this.bytes);
       this.bytes = this.#initial === 0 ? NO_BYTES : new Uint8Array(this.#initial);
       this.#view = NO_BYTES;
     }

@@ -145,10 +145,19 @@ function infoOf({ store, counters: { before } }: Context): StoreInfo {
   };
 }
 
+function memoryNow(): Source["memory"] {
+  const { rss, heapUsed } = Deno.memoryUsage();
+  return { resident: rss, heap: heapUsed };
+}
+
 /** What the figures are read from, as it is now. */
 export function sourceOf(context: Context): Source {
   const { counters, watchers, clock } = context;
   const cpu = cpuUsage();
+  // Found out once, where somebody asks: many rows read each.
+  let limits: Source["limits"] | undefined;
+  let connectionsBy: Source["connectionsBy"] | undefined;
+  let memory: Source["memory"] | undefined;
   return {
     counters,
     watchers,
@@ -169,14 +178,13 @@ export function sourceOf(context: Context): Source {
     settings: context.settings,
     watch: context.watch?.(),
     get limits() {
-      return context.describeLimits();
+      return limits ??= context.describeLimits();
     },
     get connectionsBy() {
-      return context.connectionsBy();
+      return connectionsBy ??= context.connectionsBy();
     },
     get memory() {
-      const { rss, heapUsed } = Deno.memoryUsage();
-      return { resident: rss, heap: heapUsed };
+      return memory ??= memoryNow();
     },
   };
 }

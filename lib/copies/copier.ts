@@ -184,6 +184,12 @@ export class Copier {
   }
 
   async #send(work: Work, segment: Moment["segments"][number]): Promise<void> {
+    await this.#sendWhole(work, segment);
+    // What is sent need not be held.
+    work.release(segment[0]);
+  }
+
+  async #sendWhole(work: Work, segment: Moment["segments"][number]): Promise<void> {
     const [id, , crc] = segment;
     const shelf = this.#shelf;
     const shelved = shelf.get(id);

@@ -138,8 +138,12 @@ export class Copying {
       });
       while (!this.#stopping) {
         if (this.#fence !== undefined) throw this.#fence;
+        const { clock, interval } = this.#options;
+        const began = clock.monotonic();
         await this.#turn(false);
-        await this.#pause(this.#failures === 0 ? this.#options.interval : this.#backoff);
+        // A round begins at each interval, however long the one before has taken.
+        const rest = interval - (clock.monotonic() - began);
+        await this.#pause(this.#failures === 0 ? Math.max(0, rest) : this.#backoff);
       }
       // With what was acknowledged last; nothing waits for a destination that is away.
       if (this.#failures > 0) return;

@@ -36,7 +36,7 @@ export class Work {
     this.#held = held;
   }
 
-  /** A segment's file, which is open until the end. @throws {MomentGone} if compaction has removed it */
+  /** A segment's file, which is open until it is released. @throws {MomentGone} if compaction has removed it */
   file(id: number): DataFile {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
@@ -49,6 +49,12 @@ export class Work {
       if (codeOf(error) === "ENOENT") throw new MomentGone();
       throw error;
     }
+  }
+
+  /** Nothing of a segment is needed any more. */
+  release(id: number): void {
+    this.#open.get(id)?.close();
+    this.#open.delete(id);
   }
 
   /** Looks now and then how much is held that compaction has removed. @throws {MomentGone} if too much */

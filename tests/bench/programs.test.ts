@@ -232,6 +232,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "watched measures a server with and without what watches it",
+  ...linuxOnly,
+  async fn() {
+    const { code, out, err } = await run("watched.ts", "--rounds", "1", "--batches", "200");
+    assertEquals(code, 0, err);
+    assertEquals(
+      out.match(/^(not watched|--http|--http --slow-ms 100) +(1|16) +\d/gm)?.length,
+      6,
+      out,
+    );
+  },
+});
+
+Deno.test({
   name: "pages opens live pages that end in every way, and says whether all were dropped",
   ...linuxOnly,
   async fn() {

@@ -207,3 +207,19 @@ Deno.test("copies: a bucket that keeps what is to be removed delays retention, a
   const left = await momentNames(bucket.open());
   assert(left.length < kept && left.length >= 24, `${left.length} of ${kept}`);
 });
+
+Deno.test("copies: of a thousand segments no more than some are open at a time", async () => {
+  const made = new Made();
+  const open = made.files.open.bind(made.files);
+  let [now, most] = [0, 0];
+  made.files.open = (path, mode) => {
+    const file = open(path, mode);
+    most = Math.max(most, ++now);
+    return { ...file, close: () => void now-- };
+  };
+  for (let id = 1; id <= 1000; id++) made.put(id, noise(100, id));
+  await made.begin(made.bucket.open(), 0);
+  assertEquals((await made.copy()).segments.length, 1000);
+  assertEquals(now, 0);
+  assert(most <= 64 + 4, `${most} were open`);
+});

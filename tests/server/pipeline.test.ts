@@ -108,6 +108,7 @@ Deno.test("a pipeline: changes of one key are made together where the store keep
   for (const [kind, together] of [[OrderedStore, 100], [SlowStore, 1]] as const) {
     const { harness, store } = onSlowStore<SlowStore>(kind);
     await using _ = harness;
+    store.least = together;
     const sets = hundred.map((i) => `set k ${i} 0 1\r\nx\r\n`).join("");
     assertEquals(
       await harness.exchange([`${sets}get k\r\n`]),
@@ -120,6 +121,7 @@ Deno.test("a pipeline: changes of one key are made together where the store keep
 Deno.test("a pipeline: changes with noreply are made together likewise, and the read after sees them", async () => {
   const { harness, store } = onSlowStore(OrderedStore);
   await using _ = harness;
+  store.least = 101;
   const appends = hundred.map((i) => `append k 0 0 3 noreply\r\n ${10 + i % 90}\r\n`).join("");
   const grown = hundred.map((i) => ` ${10 + i % 90}`).join("");
   assertEquals(
@@ -153,6 +155,7 @@ Deno.test("a pipeline: one change that fails is an error for itself alone", asyn
 Deno.test("a pipeline: no more changes of one key are pending than of many", async () => {
   const { harness, store } = onSlowStore(OrderedStore);
   await using _ = harness;
+  store.least = 256;
   const sent = "set k 0 0 1 noreply\r\nx\r\n".repeat(600);
   assertEquals(
     await harness.exchange([MUCH, `${sent}get k\r\n`]),

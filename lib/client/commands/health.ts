@@ -35,9 +35,17 @@ export const health: Command = {
       ready = response.status === 200;
       text = (await response.text()).trim().slice(0, MOST);
     } catch (error) {
-      throw new ExitError(`${address} does not answer: ${messageOf(error)}`, Exit.unavailable);
+      throw new ExitError(
+        `${address} does not answer: ${messageOf(rootOf(error))}`,
+        Exit.unavailable,
+      );
     }
     await print(options.json ? `${JSON.stringify({ ready, text })}\n` : `${text}\n`);
     return ready ? Exit.ok : Exit.no;
   },
 };
+
+/** What an error was made of: `fetch` says no more than that it has failed. */
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? rootOf(error.cause) : error;
+}

@@ -41,6 +41,14 @@ export interface Feed {
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
+/** What is known of a page that is open. */
+interface OpenPage {
+  /** When it was opened, by `performance.now()`. */
+  readonly opened: number;
+  /** The newest line of the log that it was told. */
+  newest: LogEvent | undefined;
+}
+
 /** The last event of a stream: the page asks for another one, without its history. */
 const AGAIN = bytesOf("event: again\ndata:\n\n");
 
@@ -49,15 +57,13 @@ export class Live {
   readonly #feed: Feed;
   readonly #history = new History(columns);
   readonly #sampler: Sampler;
-  /** When each page was opened, by `performance.now()`. */
-  readonly #pages = new Map<Controller, number>();
+  readonly #pages = new Map<Controller, OpenPage>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #life: number;
   #last = performance.now();
-  /** What a page is told first: all of it. */
-  #whole = bytesOf("");
-  /** The newest line of the log that pages were told. */
-  #told: LogEvent | undefined;
+  /** The last sample, and when it was taken, in seconds since 1970. */
+  #values: readonly (number | null)[] = [];
+  #time = 0;
 
   /**
    * @param interval milliseconds between two samples
@@ -103,8 +109,12 @@ export class Live {
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
         page = controller;
-        this.#pages.set(page, performance.now());
-        page.enqueue(this.#whole);
+        const newest = this.#feed.log.events.at(-1);
+        this.#pages.set(page, { opened: performance.now(), newest });
+        page.enqueue(eventOf({
+          ...this.#tell(this.#feed.source()),
+          log: this.#feed.log.events,
+        }));
       },
       cancel: () => void this.#pages.delete(page),
     }, { highWaterMark: MAX_WAITING });
@@ -113,7 +123,7 @@ export class Live {
 
   #take(): void {
     const now = performance.now();
-    const { health, log, talkers, title } = this.#feed;
+    const { log } = this.#feed;
     const source = this.#feed.source();
     const time = Math.round(Date.now() / 1000);
     let values: (number | null)[] = columns.map(() => null);
@@ -123,21 +133,36 @@ export class Live {
       values = sample.map(rounded);
     }
     this.#last = now;
-    const told = {
-      time,
+    this.#time = time;
+    this.#values = values;
+    // A server that nobody looks at pays for its history alone.
+    if (this.#pages.size === 0) return;
+    const told = this.#tell(source);
+    const event = eventOf(told);
+    let withLog: Uint8Array<ArrayBuffer> | undefined;
+    const newest = log.events.at(-1);
+    for (const [page, shown] of this.#pages) {
+      const isLast = now - shown.opened >= this.#life;
+      // A hundred lines can be two hundred times as long as the rest, and seldom change.
+      const isNews = shown.newest !== newest;
+      shown.newest = newest;
+      if (isNews) withLog ??= eventOf({ ...told, log: log.events });
+      this.#send(page, isNews ? withLog! : event, isLast);
+    }
+  }
+
+  /** What pages are told but for the log: the last sample, and all else as it is now. */
+  #tell(source: Source | undefined) {
+    const { health, talkers, title } = this.#feed;
+    return {
+      time: this.#time,
       title,
       started: source && Math.round(source.started / 1000),
-      values,
+      values: this.#values,
       advice: adviceOn(health.readiness(), source),
       budgets: source === undefined ? [] : budgetsOf(source).map(shownBudget),
       talkers: { bytes: talkers("bytes", TALKERS), requests: talkers("requests", TALKERS) },
     };
-    this.#whole = eventOf({ ...told, log: log.events });
-    // A hundred lines can be two hundred times as long as the rest, and seldom change.
-    const newest = log.events.at(-1);
-    const event = newest === this.#told ? eventOf(told) : this.#whole;
-    this.#told = newest;
-    for (const [page, opened] of this.#pages) this.#send(page, event, now - opened >= this.#life);
   }
 
   #send(page: Controller, event: Uint8Array<ArrayBuffer>, isLast: boolean): void {

@@ -25,6 +25,7 @@ import {
   type Updated,
   type Waiter,
 } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import type { Bell } from "./bell.ts";
 import type { Channel } from "./channel.ts";
 import { Answer, askRead, askSwap, errorOf, itemOf, swappedOf } from "./frames.ts";
@@ -88,17 +89,31 @@ export class RemoteStore implements Store {
     return item ?? this.#ask(key, batch, peek);
   }
 
+  find(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    batch: Batch,
+    peek: boolean,
+    into: ItemCursor,
+  ): true | undefined {
+    this.#assertOpen();
+    const { shelf } = this.#options;
+    if (shelf === undefined) return undefined;
+    shelf.hash.of(bytes, start, end - start);
+    return shelf.find(bytes, start, end - start, batch.seconds, peek, into) || undefined;
+  }
+
+  /** Asks the owner: what the shelf has {@linkcode find} has shown. */
   readLater(
     key: Uint8Array,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,
-  ): Item | undefined {
+  ): undefined {
     this.#assertOpen();
     this.#hash.of(key);
-    const item = this.#options.shelf?.read(key, batch.seconds, peek);
-    if (item === undefined) this.#askFor(key, batch, peek, waiter);
-    return item;
+    this.#askFor(key, batch, peek, waiter);
   }
 
   swap(

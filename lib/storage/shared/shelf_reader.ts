@@ -9,6 +9,7 @@
 import type { Clock } from "../../clock.ts";
 import { KeyHash } from "../../key_hash.ts";
 import type { Item } from "../contract.ts";
+import { ItemCursor } from "../item_cursor.ts";
 import { Field, Mark } from "./fields.ts";
 import {
   BARRIER_LINE,
@@ -49,7 +50,7 @@ export class ShelfReader {
   #words!: Int32Array;
   #bytes!: Uint8Array;
   #doubles!: Float64Array;
-  #longs!: BigUint64Array;
+  readonly #found = new ItemCursor();
 
   /** @param reader which of the threads that read this is, from 0 */
   constructor(memory: SharedArrayBuffer, reader: number, clock: Clock) {
@@ -60,24 +61,40 @@ export class ShelfReader {
     this.#grow(FIRST_COPY);
   }
 
+  /** {@linkcode find}, with an object for the item. */
+  read(key: Uint8Array, seconds: number, peek: boolean): Item | undefined {
+    const found = this.#found;
+    if (!this.find(key, 0, key.length, seconds, peek, found)) return undefined;
+    const { value, flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version } = found;
+    return { value, flags, exptime, cas, stale, won, fetched, accessed, binaryKey, version };
+  }
+
   /**
-   * The item of the key that was hashed last, if the shelf has it. It is valid until the next call.
+   * Shows the item of the key that was hashed last, if the shelf has it. It is valid until the next call. The key
+   * lies in `bytes` from `start` on.
    *
    * @param seconds the time of the access, in seconds since 1970
    * @param peek whether the read is no access
    */
-  read(key: Uint8Array, seconds: number, peek: boolean): Item | undefined {
+  find(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    seconds: number,
+    peek: boolean,
+    into: ItemCursor,
+  ): boolean {
     const { control, table } = this.#memory;
     const { a, b } = this.hash;
     const bucket = this.#memory.bucketOf(a);
     const version = Atomics.load(table, bucket);
     if ((version & 1) !== 0) return this.#lost();
     const way = this.#find(bucket, b | 0);
-    if (way < 0) return undefined;
+    if (way < 0) return false;
     const position = table[way + 1];
     const units = table[way + 2];
     const note = table[way + 3];
-    if ((position - Atomics.load(control, LOW) | 0) < 0) return undefined;
+    if ((position - Atomics.load(control, LOW) | 0) < 0) return false;
     const offset = position & this.#memory.mask;
     // What was read under a version that has changed may be anything.
     if (units < RECORD / 8 || offset + units > this.#memory.mask + 1) return this.#lost();
@@ -86,19 +103,19 @@ export class ShelfReader {
     Atomics.add(control, this.#barrier, 0);
     if (Atomics.load(table, bucket) !== version) return this.#lost();
     if ((position - Atomics.load(control, LOW) | 0) < 0) return this.#lost();
-    if (!this.#isProven(position, units * 2, key)) return this.#lost();
+    if (!this.#isProven(position, units * 2, bytes, start, length)) return this.#lost();
     const ends = Atomics.load(control, ENDS);
-    if (ends !== NEVER && this.#clock.now() >= ends * 1000) return undefined;
+    if (ends !== NEVER && this.#clock.now() >= ends * 1000) return false;
     const base = control[BASE];
-    const item = this.#item(note & NOTED, base);
-    if (!peek && !this.#note(way + 3, note, seconds - base + 1)) return undefined;
+    if (!peek && !this.#note(way + 3, note, seconds - base + 1)) return false;
+    this.#show(note & NOTED, base, into);
     this.hits++;
-    return item;
+    return true;
   }
 
-  #lost(): undefined {
+  #lost(): false {
     this.races++;
-    return undefined;
+    return false;
   }
 
   #find(bucket: number, b: number): number {
@@ -148,35 +165,42 @@ export class ShelfReader {
     this.#words = new Int32Array(memory);
     this.#bytes = new Uint8Array(memory);
     this.#doubles = new Float64Array(memory);
-    this.#longs = new BigUint64Array(memory);
   }
 
   /** Whether the copy is the record of the key that was at that position. */
-  #isProven(position: number, count: number, key: Uint8Array): boolean {
+  #isProven(
+    position: number,
+    count: number,
+    key: Uint8Array,
+    start: number,
+    length: number,
+  ): boolean {
     const words = this.#words;
     const bytes = this.#bytes;
-    const { length } = key;
     if (words[0] !== position || (words[2] & 0xff) !== length) return false;
     if (RECORD + length + (words[3] >>> 0) > count * 4) return false;
-    for (let i = 0; i < length; i++) if (bytes[RECORD + i] !== key[i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[RECORD + i] !== key[start + i]) return false;
     return this.#sums === words[1];
   }
 
-  #item(second: number, base: number): Item {
+  /** Shows what was copied. */
+  #show(second: number, base: number, into: ItemCursor): void {
     const words = this.#words;
     const marks = words[2] >>> 8;
     const from = RECORD + (words[2] & 0xff);
-    return {
-      value: this.#bytes.subarray(from, from + (words[3] >>> 0)),
-      flags: words[FIELDS + Field.flags] >>> 0,
-      exptime: this.#doubles[UNITS + Field.exptime],
-      cas: this.#longs[UNITS + Field.cas],
-      stale: (marks & Mark.stale) !== 0,
-      won: (marks & Mark.won) !== 0,
-      fetched: second !== 0 || (marks & Mark.fetched) !== 0,
-      accessed: second === 0 ? words[FIELDS + Field.accessed] >>> 0 : base + second - 1,
-      binaryKey: (marks & Mark.binaryKey) !== 0,
-      version: this.#doubles[UNITS + Field.version],
-    };
+    const cas = (UNITS + Field.cas) * 2;
+    into.bytes = this.#bytes;
+    into.start = from;
+    into.end = from + (words[3] >>> 0);
+    into.flags = words[FIELDS + Field.flags] >>> 0;
+    into.exptime = this.#doubles[UNITS + Field.exptime];
+    into.casLow = words[cas] >>> 0;
+    into.casHigh = words[cas + 1] >>> 0;
+    into.stale = (marks & Mark.stale) !== 0;
+    into.won = (marks & Mark.won) !== 0;
+    into.fetched = second !== 0 || (marks & Mark.fetched) !== 0;
+    into.accessed = second === 0 ? words[FIELDS + Field.accessed] >>> 0 : base + second - 1;
+    into.binaryKey = (marks & Mark.binaryKey) !== 0;
+    into.version = this.#doubles[UNITS + Field.version];
   }
 }

@@ -1,0 +1,46 @@
+/** Memory that replies lie in, used again and again. */
+
+import { assert, assertEquals } from "@std/assert";
+import { ByteBuffer, bytesOf, giveMemory, takeMemory } from "../lib/bytes.ts";
+
+const MUCH = 100_000;
+
+Deno.test("memory that was given back is used again for what needs about as much", () => {
+  const first = takeMemory(MUCH);
+  assert(first.length >= MUCH);
+  giveMemory(first);
+  assert(takeMemory(MUCH + 100) === first, "a little more fits into the same pages");
+  giveMemory(first);
+  const little = takeMemory(MUCH / 4);
+  assert(little !== first && little.length < MUCH);
+  assert(takeMemory(MUCH) === first);
+});
+
+Deno.test("of memory that was given back no more than 8 MiB are kept, and little pieces not at all", () => {
+  const pieces = Array.from({ length: 40 }, () => takeMemory(2 ** 20));
+  for (const piece of pieces) giveMemory(piece);
+  const kept = pieces.filter(({ length }) => length > 0);
+  assert(kept.length > 0 && kept.length <= 8, `${kept.length} MiB`);
+  const taken = new Set(kept.map(() => takeMemory(2 ** 20)));
+  assert(kept.every((piece) => taken.has(piece)));
+  const little = takeMemory(1000);
+  giveMemory(little);
+  assert(takeMemory(1000) !== little);
+});
+
+Deno.test("a buffer shows what was written to it, whoever had its memory before", () => {
+  for (const letter of ["a", "b", "c"]) {
+    const buffer = new ByteBuffer(0, true);
+    buffer.ascii("head ");
+    buffer.append(bytesOf(letter.repeat(MUCH)));
+    assertEquals(new TextDecoder().decode(buffer.view()), `head ${letter.repeat(MUCH)}`);
+    const { bytes } = buffer;
+    buffer.clear(1);
+    assertEquals([buffer.length, buffer.view().length], [0, 0]);
+    assert(bytes.length > 0, "it is kept for another");
+    buffer.append(bytesOf("x".repeat(MUCH / 2 + 1)));
+    assertEquals(buffer.view(), bytesOf("x".repeat(MUCH / 2 + 1)));
+    buffer.release();
+    assertEquals(buffer.bytes.length, 0);
+  }
+});
