@@ -28,6 +28,8 @@ const LOCK = ".lock";
 const FRESH = ".new";
 /** Milliseconds after which what is being written belongs to a process that has died. */
 const FRESH_TIME = 86_400_000;
+/** Blocks a second, at least, where there is a limit of bandwidth. */
+const BLOCKS_A_SECOND = 8;
 /** What is kept is its owner's alone. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -234,7 +236,9 @@ class FileDestination implements Destination {
     const path = `${this.#root}/${FRESH}/${Deno.pid}-${crypto.randomUUID()}-${++this.#count}`;
     const file = await fs.open(path, "wx", FILE_MODE);
     try {
-      const block = new Uint8Array(Math.min(BLOCK, source.length));
+      // Of a narrow bandwidth in small blocks, so that a head does not wait long for its turn.
+      const share = Math.max(1, Math.floor(this.#bandwidth.rate / BLOCKS_A_SECOND));
+      const block = new Uint8Array(Math.min(BLOCK, share, source.length));
       let sum = 0;
       for (let at = 0; at < source.length;) {
         signal?.throwIfAborted();

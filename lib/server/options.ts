@@ -205,7 +205,7 @@ export const serverOptions = {
   copyBandwidth: size({
     flags: "--copy-bandwidth",
     default: 0,
-    help: "disk: most bytes a second that copies send; 0 for no limit",
+    help: "disk: most bytes a second that copies send, at least 256k; 0 for no limit",
   }),
   restoreIfEmpty: flag({
     flags: "--restore-if-empty",

@@ -220,6 +220,7 @@ Deno.test("copies: wrong options and destinations are refused in a line", async 
       [["restore"], 64, /--from URL says where the copies are/],
       [["restore", "--from", "file:///tmp/x", "--at", "yesterday"], 64, /--at/],
       [["--copy-interval", "10ms"], 64, /--copy-interval/],
+      [["--copy-bandwidth", "1k"], 64, /--copy-bandwidth is 0 for no limit, or at least 256k/],
     ] as const
   ) {
     const ended = await runServer(...args);

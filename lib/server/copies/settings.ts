@@ -5,12 +5,16 @@
  */
 
 import { hostname } from "node:os";
+import { sizeText } from "../../cli/option.ts";
 import { checkDestination } from "../../copies/open.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Configuration } from "../configuration.ts";
 
 /** What a server does whose copies another has taken over. */
 export const copyFences = ["stop", "serve"] as const;
+
+/** With less, a head would wait so long for its turn that its lease might end. */
+const LEAST_BANDWIDTH = 256 * 1024;
 
 /** What the thread that copies is told. Everything can be cloned. */
 export interface CopySettings {
@@ -72,8 +76,17 @@ export function copySettings(options: Options): CopySettings | undefined {
  * @throws {ExitError} 64
  */
 export function checkCopyOptions(
-  { copyTo, restoreIfEmpty }: Pick<Configuration, "copyTo" | "restoreIfEmpty">,
+  { copyTo, restoreIfEmpty, copyBandwidth }: Pick<
+    Configuration,
+    "copyTo" | "restoreIfEmpty" | "copyBandwidth"
+  >,
 ): void {
+  if (copyBandwidth > 0 && copyBandwidth < LEAST_BANDWIDTH) {
+    throw new ExitError(
+      `--copy-bandwidth is 0 for no limit, or at least ${sizeText(LEAST_BANDWIDTH)} a second`,
+      Exit.usage,
+    );
+  }
   if (copyTo !== undefined || !restoreIfEmpty) return;
   throw new ExitError("--restore-if-empty goes with --copy-to", Exit.usage);
 }
