@@ -15,6 +15,7 @@ import type { Values } from "../lib/cli/parse.ts";
 import { Exit, ExitError } from "../lib/errors.ts";
 import { GENERATOR_LIMIT } from "../lib/load/load.ts";
 import { Progress } from "../lib/load/progress.ts";
+import { AIMS } from "./aims/list.ts";
 import { measureAims } from "./aims/measure.ts";
 import { measureUpkeep } from "./aims/upkeep.ts";
 import { chartsOf, standalone } from "./charts.ts";
@@ -52,6 +53,7 @@ import {
 } from "./tables.ts";
 
 const ids = Object.keys(CONTESTANTS) as ContestantId[];
+const subjects = [...new Set(AIMS.map(({ subject }) => subject.server))];
 const PARTS = ["calls", "clients", "aims", "upkeep"] as const;
 const CALL_KINDS: readonly CallKind[] = ["set", "get", "set one key"];
 /** How many different keys the aims are measured with. */
@@ -112,6 +114,11 @@ const compareOptions = {
     flags: "--memcached",
     default: ["memcached"],
     help: "aims: the program, or two of different versions",
+  }),
+  aims: list({
+    flags: "--aims",
+    default: subjects,
+    help: "aims: those of these servers, of those",
   }),
   quick: flag({
     flags: "--quick",
@@ -193,6 +200,7 @@ async function compare(
   const { aims, leftOut } = parts.includes("aims")
     ? await measureAims(
       { directory, memcached, keys: AIM_KEYS, valueSize },
+      chosen("aims", options.aims, subjects),
       options.quick ? { rounds: 1, seconds: 0.3 } : { rounds: options.rounds, seconds: 1 },
       progress,
     )

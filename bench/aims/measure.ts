@@ -45,16 +45,18 @@ export interface AimRow extends Shape {
   readonly othersShare: number;
 }
 
-/** Measures all aims whose servers can be started. */
+/** Measures all aims of some servers, where these and what they are compared with can be started. */
 export async function measureAims(
   place: Place,
+  of: readonly string[],
   effort: Effort,
   progress: Progress,
 ): Promise<{ aims: AimRow[]; leftOut: LeftOut[] }> {
   await using stack = new AsyncDisposableStack();
   // A second memcached takes part where it is named.
-  const wanted = AIMS.filter(({ baseline }) =>
-    place.memcached.length > 1 || !baseline.server.startsWith("other")
+  const wanted = AIMS.filter(({ subject, baseline }) =>
+    of.includes(subject.server) &&
+    (place.memcached.length > 1 || !baseline.server.startsWith("other"))
   );
   const ids = new Set(wanted.flatMap(({ subject, baseline }) => [subject.server, baseline.server]));
   const { servers, leftOut } = await startAll([...ids], place, stack);

@@ -174,6 +174,34 @@ Deno.test({
 });
 
 Deno.test({
+  name: "compare measures aims as ratios of servers that take turns",
+  ...linuxOnly,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      const { code, err } = await run(
+        "compare.ts",
+        ...["--parts", "aims", "--quick", "--aims", "memory", "--out", directory],
+      );
+      assertEquals(code, 0, err);
+      const { aims, leftOut }: Comparison = JSON.parse(
+        await Deno.readTextFile(`${directory}/comparison.json`),
+      );
+      assert(leftOut.every(({ label }) => label.startsWith("memcached")), JSON.stringify(leftOut));
+      assertEquals(new Set(aims.map(({ subject }) => subject.server)), new Set(["memory"]));
+      const floor = aims.filter(({ baseline }) => baseline.server === "floor");
+      assertEquals(floor.map(({ connections }) => connections), [50, 1000]);
+      for (const { subject, baseline, rateRatio } of aims) {
+        assert(subject.operationsPerSecond > 0 && baseline.operationsPerSecond > 0);
+        assert(rateRatio > 0);
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "compare measures upkeep on this checkout and on another one",
   ...linuxOnly,
   async fn() {

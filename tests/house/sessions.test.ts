@@ -10,6 +10,8 @@ const all = await pages();
 const runElsewhere: readonly (readonly [command: RegExp, file: string, reads: string])[] = [
   [/^deno task compile$/, "tests/house/compile.test.ts", '"compile"'],
   [/^source <\(kvs-client completion bash\)$/, "tests/house/sessions.test.ts", "source <("],
+  [/^deno task compare --parts aims\b/, "tests/bench/programs.test.ts", '"aims", "--quick"'],
+  [/^deno task compare --parts upkeep --before \S+$/, "tests/bench/programs.test.ts", '"upkeep"'],
   [/^infra\/create\.sh( --dry-run)?$/, "tests/infra/scripts.test.ts", "create.sh"],
   [/^infra\/destroy\.sh$/, "tests/infra/scripts.test.ts", "destroy.sh"],
   [/^export KVS_PROJECT=demo KVS_STORE=disk$/, "tests/infra/scripts.test.ts", "KVS_STORE"],
