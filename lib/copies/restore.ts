@@ -5,10 +5,16 @@
  */
 
 import { Exit, ExitError } from "../errors.ts";
-import { RESTORING, writeManifest } from "../storage/disk/format/manifest.ts";
+import {
+  decodeManifest,
+  MANIFEST,
+  RESTORING,
+  writeManifest,
+} from "../storage/disk/format/manifest.ts";
 import {
   codeOf,
   type Files,
+  readWhole,
   removeIfThere,
   replaceFile,
   writeFully,
@@ -85,7 +91,7 @@ export interface RestoreReport {
   readonly records: number;
 }
 
-/** Whether a directory has nothing, or nothing but an unfinished restore. */
+/** Whether a directory has nothing that was written, or nothing but an unfinished restore. */
 export function isRestorable(files: Files, directory: string): boolean {
   let names: string[];
   try {
@@ -94,7 +100,17 @@ export function isRestorable(files: Files, directory: string): boolean {
     if (codeOf(error) === "ENOENT") return true;
     throw error;
   }
-  return names.includes(RESTORING) || names.every((name) => NOTHING.test(name));
+  if (names.includes(RESTORING)) return true;
+  const others = names.filter((name) => !NOTHING.test(name));
+  return others.length === 0 ||
+    others.length === 1 && others[0] === MANIFEST && isUnused(files, directory);
+}
+
+/** Whether a directory's manifest is that of a start after which nothing was ever written. */
+function isUnused(files: Files, directory: string): boolean {
+  const manifest = decodeManifest(readWhole(files, `${directory}/${MANIFEST}`));
+  return manifest !== undefined && "hashKey" in manifest && manifest.next === 1 &&
+    manifest.segments.length === 0;
 }
 
 /**

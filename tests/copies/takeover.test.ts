@@ -4,9 +4,11 @@ import { readRestoring } from "../../lib/copies/identity.ts";
 import { chooseMoment } from "../../lib/copies/choose.ts";
 import { restoreIfEmpty, type TakeoverOptions } from "../../lib/copies/takeover.ts";
 import { FencedError, readHead } from "../../lib/copies/tenure.ts";
+import { bytesOf } from "../../lib/bytes.ts";
+import { itemOf } from "../storage/contract.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE, TestClock } from "./history.ts";
-import { contentOf, DIRECTORY, Machine, restored } from "./machine.ts";
+import { contentOf, DIRECTORY, Machine, openStore, restored } from "./machine.ts";
 import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
 
 function optionsOf(
@@ -214,4 +216,24 @@ Deno.test("where everything is locked by a policy the head lies elsewhere, and a
   const other = new Machine(locked.open(), clock, new FaultyFiles(new Random(4)));
   await assertRejects(() => other.start(), FencedError);
   await other.store.close();
+});
+
+Deno.test("restore if empty: a directory on which a server has started and written nothing is empty, and one that has lost all items is not", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  await gone(bucket, clock);
+  // As a start without --restore-if-empty leaves it, which is fenced.
+  const files = new FaultyFiles(new Random(3));
+  await (await openStore(files)).close();
+  assert(files.list(DIRECTORY).includes("MANIFEST"));
+  assert(await restoreIfEmpty(optionsOf(bucket.open(), files, clock)) !== undefined);
+  assertEquals((await contentOf(files)).size, 20);
+  // All that was written is deleted, and may be gone from the log as well.
+  const other = new FaultyFiles(new Random(4));
+  const store = await openStore(other);
+  await store.swap(bytesOf("k"), "any", itemOf("v"));
+  await store.swap(bytesOf("k"), "any", null);
+  await store.commit();
+  await store.close();
+  assertEquals(await restoreIfEmpty(optionsOf(bucket.open(), other, clock)), undefined);
 });
