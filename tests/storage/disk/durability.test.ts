@@ -1,12 +1,15 @@
 /** What may be answered when, with each setting of fsync. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
 import type { Log } from "../../../lib/storage/disk/log/log.ts";
+import type { Segment } from "../../../lib/storage/disk/log/segment.ts";
 import { Syncer } from "../../../lib/storage/disk/log/sync.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { itemOf } from "../contract.ts";
@@ -204,6 +207,25 @@ Deno.test("a batch that its connection has given up is told of no loss", async (
   await caller.close();
 });
 
+Deno.test("a batch whose bytes are written is not kept in memory", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const { store: caller } = await held("everysec");
+  const { store } = caller;
+  const batches: WeakRef<Batch>[] = [];
+  for (let i = 0; i < 200; i++) {
+    const batch = new Batch();
+    await store.swap(k, "any", itemOf("v"), batch);
+    await store.commit(batch);
+    batches.push(new WeakRef(batch));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  collectGarbage();
+  const kept = batches.filter((batch) => batch.deref() !== undefined).length;
+  assert(kept < 20, `${kept} of ${batches.length} are kept`);
+  await caller.close();
+});
+
 Deno.test("a write that failed late, and is on the disk all the same, does not come back", async () => {
   const { store, disk, open } = await held("everysec");
   await store.swap(k, "any", itemOf("old"));
@@ -237,3 +259,37 @@ Deno.test("a wait for a sync that begins at the moment another sync ends is answ
   }
   assertEquals(syncer.count, 12);
 });
+
+for (const fails of [false, true]) {
+  Deno.test(`of the syncs of a slow medium the first is waited for, and the rest hold up nobody (${fails ? "it fails" : "it ends"})`, async () => {
+    let syncs = 0;
+    const waitedFor: number[] = [];
+    const file = {
+      syncNow() {
+        waitedFor.push(syncs++);
+        const end = performance.now() + 1;
+        while (performance.now() < end);
+        if (fails) throw new Error("EIO");
+      },
+      sync: () => Promise.resolve(void syncs++),
+    };
+    const log = {
+      written: 0,
+      hints: new Set(),
+      unsynced: [{ file, sealed: false, pin() {}, unpin() {} } as unknown as Segment],
+      namesUnsynced: false,
+      writeOut() {},
+    };
+    let failures = 0;
+    const events = { begins() {}, ends() {}, sealed() {}, fails: () => void failures++ };
+    const syncer = new Syncer({} as Files, "d", log as unknown as Log, events);
+    if (fails) {
+      await assertRejects(() => syncer.until(++log.written), StoreError, "EIO");
+      assertEquals([failures, syncer.synced], [1, 0]);
+      return;
+    }
+    for (let i = 0; i < 100; i++) await syncer.until(++log.written);
+    assertEquals([syncs, syncer.synced], [100, 100]);
+    assertEquals(waitedFor, [0, 33, 98]);
+  });
+}

@@ -69,6 +69,8 @@ export type Fault = (
     | "size"
     | "makeDirectory",
   path: string,
+  /** What a write writes. */
+  bytes?: Uint8Array,
 ) => string | undefined;
 
 function systemError(code: string, operation: string): Error {
@@ -108,11 +110,14 @@ export class FaultyFiles implements Files {
     this.#random = random;
   }
 
-  /** Forgets what was not synced, as chance will have it; `kill` keeps it all, as kill -9 does. */
-  powerCut(kill = false): void {
+  /**
+   * Forgets what was not synced, as chance will have it; `kill` keeps it all, as kill -9 does, and
+   * `removals` of all that keeps which names are gone.
+   */
+  powerCut(kill: boolean | "removals" = false): void {
     this.#life++;
     this.#locked = false;
-    if (kill) return;
+    if (kill === true) return;
     const random = this.#random;
     const how = random.below(4);
     const survives = (i: number, all: number) =>
@@ -120,7 +125,10 @@ export class FaultyFiles implements Files {
     let upTo = random.below(this.#nameChanges.length + 1);
     const names = new Map(this.#durableNames);
     this.#nameChanges.forEach((change, i) => {
-      if (!survives(i, this.#nameChanges.length)) return;
+      const isKept = kill === "removals"
+        ? !("set" in change)
+        : survives(i, this.#nameChanges.length);
+      if (!isKept) return;
       if (change.unset !== undefined) names.delete(change.unset);
       if ("set" in change) names.set(change.set, change.inode);
     });
@@ -284,7 +292,7 @@ export class FaultyFiles implements Files {
     };
     return {
       write: (bytes, at) => {
-        const fault = this.fault("write", path);
+        const fault = this.fault("write", path, bytes);
         if (life !== this.#life) throw systemError("EIO", "write");
         if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
         let count = bytes.length;

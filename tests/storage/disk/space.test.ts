@@ -251,6 +251,29 @@ withStore("a write of compaction's that fails is nobody's", {}, async (use) => {
 });
 
 withStore(
+  "what clients have appended is written before what compaction moves, and fails not with it",
+  {
+    fsync: "always",
+  },
+  async (use) => {
+    for (let i = 0; i < 500; i++) {
+      await use.set(i % 25 === 0 ? `cold${i / 25}` : `k${i % 5}`, "v".repeat(100));
+    }
+    let failed = 0;
+    // From here on only compaction writes one of those.
+    use.files.fault = (operation, _, bytes) => {
+      if (operation !== "write" || !binaryString(bytes!).includes("cold")) return undefined;
+      failed++;
+      return "EIO";
+    };
+    for (let i = 0; i < 100_000 && failed < 20; i++) await use.set(`k${i % 5}`, "v".repeat(100));
+    assert(failed >= 20, `${failed} writes of compaction failed`);
+    use.files.fault = () => undefined;
+    for (let i = 0; i < 20; i++) assertEquals(await use.get(`cold${i}`), "v".repeat(100));
+  },
+);
+
+withStore(
   "what compaction has moved is known to be whole before the originals go",
   {},
   async (use) => {
