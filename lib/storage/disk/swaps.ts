@@ -89,6 +89,8 @@ export class Swaps {
     batch: Batch,
   ): Awaitable<Swapped> {
     this.#health.assertWritable();
+    // Nothing of it is acknowledged any more, so nothing more of it is done.
+    if (batch.loss !== undefined) throw batch.loss;
     if (this.#flushes.at !== 0) this.#flushes.settleForWrite();
     const hash = this.#hash;
     hash.of(key);
@@ -147,6 +149,7 @@ export class Swaps {
     const reader = await later.catch((error) => mayGoUnseen(error, expected, next));
     hash.of(key);
     this.#health.assertWritable();
+    if (batch.loss !== undefined) throw batch.loss;
     const isSame = placements.isAt(segment, offset, a, b, c) &&
       placements.amendmentOf(a, b, c) === amended;
     if (!isSame) return await this.swap(key, expected, next, batch);

@@ -8,6 +8,7 @@ import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
+import { ItemCursor } from "../../../lib/storage/item_cursor.ts";
 import type { Log } from "../../../lib/storage/disk/log/log.ts";
 import type { Segment } from "../../../lib/storage/disk/log/segment.ts";
 import { Syncer } from "../../../lib/storage/disk/log/sync.ts";
@@ -91,10 +92,13 @@ Deno.test("with always, writes and who has seen them wait for the sync, and nobo
   await store.swap(k, "absent", itemOf("no"));
   const refused = store.commit();
   assert(!await settled(refused), "who was told that it is there waits");
+  assertEquals(store.find(k, new ItemCursor()), true);
+  const shown = store.commit();
+  assert(!await settled(shown), "who was shown it by a cursor waits");
 
   hold.on = false;
   release();
-  await Promise.all([written, seen, refused]);
+  await Promise.all([written, seen, refused, shown]);
   disk.powerCut();
   await store.close().catch(() => {});
   const again = await open();
@@ -204,6 +208,26 @@ Deno.test("a batch that its connection has given up is told of no loss", async (
   disk.fault = () => undefined;
   assertEquals(gone.loss, undefined);
   await store.commit(gone);
+  await caller.close();
+});
+
+Deno.test("a batch that has lost a write takes no more of them, and the next one does", async () => {
+  const { store: caller, disk } = await held("everysec");
+  const { store } = caller;
+  const [lost, next] = [new Batch(), new Batch()];
+  await store.swap(k, "any", itemOf("lost"), lost);
+  disk.fault = (operation) => operation === "write" ? "EIO" : undefined;
+  await assertRejects(async () => await store.commit(lost), StoreError);
+  disk.fault = () => undefined;
+  for (const item of [itemOf("more"), null]) {
+    await assertRejects(async () => await store.swap(other, "any", item, lost), StoreError, "EIO");
+  }
+  lost.clear();
+  await store.swap(other, "any", itemOf("taken"), lost);
+  await store.swap(k, "absent", itemOf("taken"), next);
+  await store.commit(lost);
+  await store.commit(next);
+  assertEquals(caller.info().items, 2);
   await caller.close();
 });
 

@@ -192,6 +192,28 @@ Deno.test("where nothing but the flush itself finds room, what it has emptied is
   await again.close();
 });
 
+Deno.test("where a manifest fails for another reason than room, no hint is given up for it", async () => {
+  const place = new Place();
+  const store = await place.open();
+  for (let i = 0; i < 200; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(1000)));
+    await store.commit();
+  }
+  const names = (end: string) => place.files.list("d").filter((name) => name.endsWith(end)).length;
+  await until(() => names(".hint") === names(".log") - 1);
+  const hints = names(".hint");
+  place.files.fault = (operation, path) =>
+    operation === "open" && path.includes("MANIFEST") ? "EIO" : undefined;
+  await store.flush(place.clock.now());
+  await store.commit();
+  await until(() => place.said.some((line) => line.startsWith("Compaction stopped")));
+  assertEquals(names(".hint"), hints);
+  // What could not be taken off the list is taken off it later.
+  place.files.fault = () => undefined;
+  await until(() => names(".log") === 1);
+  await store.close();
+});
+
 Deno.test("an idle store reclaims the room of items that have expired", async () => {
   const place = new Place();
   const store = await place.open({ segmentBytes: 1 << 26 });

@@ -406,6 +406,49 @@ withStore(
   },
 );
 
+for (const flushed of [false, true]) {
+  withStore(
+    `a start on a full file system gives up what is dead by itself (${
+      flushed ? "flushed" : "replaced"
+    })`,
+    {},
+    async (use) => {
+      const value = "v".repeat(400);
+      for (let i = 0; i < 200; i++) await use.set(`replaced${i}`, value);
+      for (let i = 0; i < 400; i++) await use.set(`stays${i}`, value);
+      for (let i = 0; i < 200; i++) await use.set(`replaced${i}`, "");
+      const { files } = use;
+      if (flushed) {
+        // What the flush has emptied is still there at the next start.
+        files.fault = (operation, path) =>
+          operation === "open" && path.includes("MANIFEST") ? "EIO" : undefined;
+        await use.store.flush(0);
+      }
+      await use.store.close();
+      files.fault = () => undefined;
+      const before = files.used();
+      files.capacity = before;
+      await use.reopen();
+      assertEquals(await use.get("stays7"), flushed ? undefined : value);
+      await until(() => files.used() < before - 2 * SEGMENT);
+      await until(() => new Map(use.store.info().own).get("state") === "ok");
+      await until(() => use.own("compacting") === 0);
+      const left = files.list("d").filter((name) => !name.startsWith("M"));
+      const bytes = left.reduce((sum, name) => sum + files.content(`d/${name}`).length, 0);
+      assertEquals(use.own("log_bytes"), bytes, "what is gone takes no room");
+      assertEquals(
+        left.some((name) => name.endsWith(".hint")),
+        !flushed,
+        "hints of what lives stay",
+      );
+      await use.set("l", "w");
+      await use.reopen();
+      assertEquals(await use.get("l"), "w");
+      assertEquals(use.store.info().items, flushed ? 1 : 601);
+    },
+  );
+}
+
 withStore("a full directory that was flushed takes items again, and refuses none", {
   maxDisk: 16 * SEGMENT,
 }, async (use) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assert } from "../../../errors.ts";
 import type { Awaitable, Batch, Item } from "../../contract.ts";
 import type { KeyHash } from "../../../key_hash.ts";
 import { RECORD_HEADER, type RecordReader, State, Word } from "../format/record.ts";
@@ -190,8 +191,8 @@ export class ItemReads {
     b: number,
     batch: Batch,
     peek: boolean,
-  ): Item | undefined {
-    if (!record.isOf(key)) return undefined;
+  ): Item {
+    assert(record.isOf(key), "an index entry points at a record of that key");
     const kept = this.#cache.insert(a, b, record.bytes, record.at, record.size);
     if (kept && amended !== 0) this.#cache.amendLast(record);
     if (kept && !peek) this.#cache.access(batch.seconds);

@@ -465,6 +465,12 @@ export class Compactor {
     await unlist(segments);
   }
 
+  /** Removes the hints of segments in which nothing is alive. */
+  async removeDeadHints(): Promise<void> {
+    const { segments } = this.#options.log;
+    await this.#removeHints(segments.filter((one) => one.listed && one.live === 0));
+  }
+
   async #removeHints(segments: readonly Segment[]): Promise<void> {
     const { files, log } = this.#options;
     for (const segment of segments) {

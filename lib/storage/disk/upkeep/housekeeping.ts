@@ -104,8 +104,12 @@ export class Housekeeping {
   #reserve(): void {
     if (this.#reserving) return;
     this.#reserving = true;
-    const { catalog, health } = this.#options;
-    catalog.reserve().then(() => health.isStuck && health.empty(), () => {})
+    const { catalog, compactor, health } = this.#options;
+    catalog.reserve().then(
+      () => health.isStuck && health.empty(),
+      // Hints of what is dead make room for the next try, and compaction then makes more.
+      () => compactor.removeDeadHints(),
+    ).catch(() => {})
       .finally(() => this.#reserving = false);
   }
 }
