@@ -314,7 +314,8 @@ export class Owner {
     try {
       const item = store.read(key, batch, true);
       // Nothing of this key has changed since its commit: the read depends on nothing that is not committed.
-      if (item === undefined || item instanceof Promise) return;
+      if (item === undefined) return;
+      if (item instanceof Promise) return void item.catch(() => {});
       const committing = store.commit(batch);
       if (committing === undefined) shelf!.put(call.a, call.b, key, item);
       else committing.catch(() => {});

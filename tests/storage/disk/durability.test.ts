@@ -228,7 +228,7 @@ Deno.test("a wait for a sync that begins at the moment another sync ends is answ
     writeOut() {},
   };
   const events = { begins() {}, ends() {}, sealed() {}, fails() {} };
-  const syncer = new Syncer({} as Files, "d", log as unknown as Log, events);
+  const syncer = new Syncer({} as Files, "d", log as unknown as Log, events, true);
   for (let hops = 0; hops < 6; hops++) {
     log.written++;
     let ended = syncer.until(log.written);
@@ -236,4 +236,37 @@ Deno.test("a wait for a sync that begins at the moment another sync ends is answ
     await ended.then(() => syncer.until(++log.written));
   }
   assertEquals(syncer.count, 12);
+});
+
+Deno.test("only where replies wait for syncs may the thread wait for one", async () => {
+  for (const fsync of ["always", "everysec", "no"] as const) {
+    const disk = new FaultyFiles(new Random(5));
+    disk.isFast = true;
+    let waits = 0;
+    const files: Files = new Proxy(disk.mount(), {
+      get: (target, name) => {
+        const member = Reflect.get(target, name);
+        if (name !== "open") return member;
+        return (path: string, mode: "read" | "write" | "create") => {
+          const file = target.open(path, mode);
+          const syncNow = () => {
+            waits++;
+            file.syncNow!();
+          };
+          return { ...file, syncNow };
+        };
+      },
+    });
+    const store = await callerOf(openDiskStore({
+      ...{ directory: "d", files, clock: systemClock, log: () => {}, fsync },
+      memoryLimit: 0,
+    }));
+    for (let i = 0; i < 3; i++) {
+      await store.swap(k, "any", itemOf(`${i}`));
+      await store.commit();
+      await store.store.moment!(true);
+    }
+    await store.close();
+    assertEquals(waits > 0, fsync === "always", fsync);
+  }
 });

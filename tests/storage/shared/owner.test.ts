@@ -1,0 +1,45 @@
+/** What the owner of a store does with what goes wrong. */
+
+import { assertEquals } from "@std/assert";
+import { binaryString, bytesOf } from "../../../lib/bytes.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { StoreError } from "../../../lib/errors.ts";
+import type { Batch, Store } from "../../../lib/storage/contract.ts";
+import { openMemoryStore } from "../../../lib/storage/memory/mod.ts";
+import { callerOf } from "../caller.ts";
+import { itemOf } from "../contract.ts";
+import { between } from "./one_thread.ts";
+
+/** A store whose peeks go to a medium that is slow, and cannot be read. */
+function unreadable(store: Store, peeked: () => void): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "read") return read;
+      const found = Reflect.get(target, name, target);
+      return typeof found === "function" ? found.bind(target) : found;
+    },
+  });
+
+  function read(key: Uint8Array, batch: Batch, peek = false) {
+    if (!peek) return store.read(key, batch);
+    peeked();
+    return Promise.reject(new StoreError("Cannot read"));
+  }
+}
+
+Deno.test("an item that the owner cannot read for the shelf is stored nevertheless, and ends nothing", async () => {
+  const memory = openMemoryStore({ clock: systemClock, log: () => {}, limit: 0, evict: true });
+  let peeks = 0;
+  const caller = await callerOf(
+    Promise.resolve(between(unreadable(memory, () => peeks++), systemClock).store),
+  );
+  const key = bytesOf("k");
+  await caller.swap(key, "any", itemOf("one"));
+  // What was read since it was stored is on the shelf, and its next value is put there.
+  await caller.read(key);
+  await caller.read(key);
+  await caller.swap(key, "any", itemOf("two"));
+  assertEquals(peeks, 1);
+  assertEquals(binaryString((await caller.read(key))!.value), "two");
+  await caller.close();
+});
