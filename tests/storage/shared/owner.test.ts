@@ -1,6 +1,6 @@
-/** What the owner of a store does with what goes wrong. */
+/** What owner and worker do with what goes wrong between them. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
@@ -41,5 +41,25 @@ Deno.test("an item that the owner cannot read for the shelf is stored neverthele
   await caller.swap(key, "any", itemOf("two"));
   assertEquals(peeks, 1);
   assertEquals(binaryString((await caller.read(key))!.value), "two");
+  await caller.close();
+});
+
+Deno.test("a call that could not be asked waits for no answer, and the next ones have theirs", async () => {
+  const memory = openMemoryStore({ clock: systemClock, log: () => {}, limit: 0, evict: true });
+  const { store } = between(memory, systemClock);
+  const caller = await callerOf(Promise.resolve(store));
+  const key = bytesOf("k");
+  await caller.swap(key, "any", itemOf("one"));
+  // No store that is shared has such versions, so that the frame cannot be filled.
+  const foreign = { cas: 1n, version: "text" };
+  await assertRejects(
+    async () => await caller.swap(key, foreign, itemOf("two")),
+    Error,
+    "versions",
+  );
+  assertEquals(store.inFlight, 0);
+  assertEquals(binaryString((await caller.read(key))!.value), "one");
+  await caller.swap(key, "any", itemOf("three"));
+  assertEquals(binaryString((await caller.read(key))!.value), "three");
   await caller.close();
 });
