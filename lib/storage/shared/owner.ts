@@ -229,7 +229,12 @@ export class Owner {
   #answerRead(call: Call): void {
     const { shelf } = this.#options;
     const { item } = call;
-    answerItem(call.channel, call.number, item);
+    try {
+      answerItem(call.channel, call.number, item);
+    } catch (error) {
+      // There was no memory for the value, say: that is this call's, and others have their answers.
+      return this.#fail(call, error);
+    }
     if (shelf !== undefined && item !== undefined && call.isCurrent) {
       if (this.#changes.isCurrent(call.a, call.stamp)) {
         shelf.put(call.a, call.b, call.key, item, call.accessed);

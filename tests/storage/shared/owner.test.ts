@@ -6,7 +6,7 @@ import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import type { Batch, Store } from "../../../lib/storage/contract.ts";
 import { openMemoryStore } from "../../../lib/storage/memory/mod.ts";
-import { callerOf } from "../caller.ts";
+import { Caller, callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { between } from "./one_thread.ts";
 
@@ -63,3 +63,34 @@ Deno.test("a call that could not be asked waits for no answer, and the next ones
   assertEquals(binaryString((await caller.read(key))!.value), "three");
   await caller.close();
 });
+
+for (const commit of ["immediately", "later"]) {
+  Deno.test(`an item that cannot be sent fails its own call, where commits are over ${commit}`, async () => {
+    const memory = openMemoryStore({ clock: systemClock, log: () => {}, limit: 0, evict: true });
+    const behind: Store = new Proxy(memory, {
+      get(target, name) {
+        // No store that is shared has such versions, so that the frame cannot be filled.
+        if (name === "read") {
+          return (key: Uint8Array, batch: Batch) => {
+            const item = target.read(key, batch);
+            return binaryString(key) === "bad" ? { ...item, version: "text" } : item;
+          };
+        }
+        if (name === "commit" && commit === "later") return () => committing;
+        const found = Reflect.get(target, name, target);
+        return typeof found === "function" ? found.bind(target) : found;
+      },
+    });
+    const committing = Promise.resolve();
+    const { store } = between(behind, systemClock, { shelf: 0 });
+    const [bad, good] = ["bad", "good"].map(bytesOf);
+    const callers = [new Caller(store), new Caller(store), new Caller(store)];
+    await callers[0]!.swap(bad, "any", itemOf("one"));
+    await callers[0]!.swap(good, "any", itemOf("two"));
+    const reads = [bad, good, good].map(async (key, i) => await callers[i]!.read(key));
+    await assertRejects(() => reads[0]!, Error, "versions");
+    for (const read of reads.slice(1)) assertEquals(binaryString((await read)!.value), "two");
+    assertEquals(store.inFlight, 0);
+    await store.close();
+  });
+}
