@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Rounds } from "../lib/rounds.ts";
+import { Harness } from "./server/harness.ts";
 
 /** Rounds with so many members, each of which reads. */
 function rounds(members: number): Rounds {
@@ -88,6 +89,20 @@ Deno.test("a round: one that ends with a crowd ends all the same", async () => {
 Deno.test("a round: nobody waits when so many have left that there is no crowd", async () => {
   const all = rounds(300);
   for (let i = 0; i < 200; i++) all.leave();
+  await serve(all, 100);
+  assertEquals(next(all), undefined);
+});
+
+Deno.test("a round: a read that could not even be begun is not waited for", async () => {
+  const all = new Rounds();
+  for (let i = 0; i < 200; i++) all.join();
+  await using harness = new Harness();
+  const read = () => {
+    throw new RangeError("Array buffer allocation failed");
+  };
+  const write = (bytes: Uint8Array) => Promise.resolve(bytes.length);
+  await harness.connection({ read, write, close: () => {} }, all).serve();
+  for (let i = 0; i < 100; i++) next(all);
   await serve(all, 100);
   assertEquals(next(all), undefined);
 });

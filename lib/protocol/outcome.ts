@@ -1,8 +1,8 @@
 /**
  * What came of a request, in codes and data: no word of how it is written on the wire.
  *
- * There is one {@linkcode Outcome} a connection (and one more for each request that waits for its
- * store). A command fills it, the dialect of the connection writes it.
+ * There is one {@linkcode Outcome} a thread (and one more for each request that waits for its store).
+ * A command fills it, the dialect of the connection writes it.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * What a client asks, whatever the protocol that it speaks.
  *
- * There is one {@linkcode Request} a connection (and one more for each request that waits for its
- * store). A dialect fills it in place: key and value are offsets into the receive buffer, so that a
+ * There is one {@linkcode Request} a thread (and one more for each request that waits for its store).
+ * A dialect fills it in place: key and value are offsets into the receive buffer, so that a
  * request costs no memory. Its bytes stay as they are until the connection reads again; whoever keeps
  * something of it longer copies it.
  *

@@ -201,10 +201,15 @@ export class Connection {
     const hold = (resolve: () => void) => void (goOn = resolve);
     const go = () => goOn();
     const prepare = () => {
-      room = this.#input.room();
-      this.#account();
-      const turn = memory.turn(this);
-      return turn === undefined ? read() : turn.then(read);
+      try {
+        room = this.#input.room();
+        this.#account();
+        const turn = memory.turn(this);
+        return turn === undefined ? read() : turn.then(read);
+      } catch (error) {
+        // There was no memory, say: the round must not wait for a read that was not begun.
+        return fail(error);
+      }
     };
     const read = () => this.#socket.read(room).then(take, fail);
     const fail = (error: unknown): never => {

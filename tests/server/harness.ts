@@ -172,14 +172,14 @@ export class Harness implements AsyncDisposable {
   }
 
   /** A connection that is yet to be served. */
-  connection(socket: Socket): Connection {
+  connection(socket: Socket, rounds = new Rounds()): Connection {
     const { clock } = this;
     const surroundings = {
       ticks: 0,
       get seconds() {
         return Math.floor(clock.now() / 1000);
       },
-      rounds: new Rounds(),
+      rounds,
       memory: new ClientMemory(Infinity, this.context.log),
     };
     const origin = { id: 1, name: "tcp:127.0.0.1:1", protocols: this.#protocols };

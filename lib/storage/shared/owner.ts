@@ -229,7 +229,12 @@ export class Owner {
   #answerRead(call: Call): void {
     const { shelf } = this.#options;
     const { item } = call;
-    answerItem(call.channel, call.number, item);
+    try {
+      answerItem(call.channel, call.number, item);
+    } catch (error) {
+      // There was no memory for the value, say: that is this call's, and others have their answers.
+      return this.#fail(call, error);
+    }
     if (shelf !== undefined && item !== undefined && call.isCurrent) {
       if (this.#changes.isCurrent(call.a, call.stamp)) {
         shelf.put(call.a, call.b, call.key, item, call.accessed);
@@ -314,7 +319,8 @@ export class Owner {
     try {
       const item = store.read(key, batch, true);
       // Nothing of this key has changed since its commit: the read depends on nothing that is not committed.
-      if (item === undefined || item instanceof Promise) return;
+      if (item === undefined) return;
+      if (item instanceof Promise) return void item.catch(() => {});
       const committing = store.commit(batch);
       if (committing === undefined) shelf!.put(call.a, call.b, key, item);
       else committing.catch(() => {});

@@ -138,7 +138,14 @@ export class RemoteStore implements Store {
     const hash = this.#hash;
     hash.of(key);
     const { channel } = this.#options;
-    askSwap(channel, this.#wait(waiter), key, hash.a, hash.b, batch.seconds, expected, next);
+    const number = this.#wait(waiter);
+    try {
+      askSwap(channel, number, key, hash.a, hash.b, batch.seconds, expected, next);
+    } catch (error) {
+      // There was no memory for the frame, say: nobody answers what was not asked.
+      this.#end(number);
+      throw error;
+    }
   }
 
   /** As `update` of `update.ts`, which begins with what the shelf has and goes on with what the owner has. */
@@ -247,6 +254,13 @@ export class RemoteStore implements Store {
     return number;
   }
 
+  /** A call waits no more. */
+  #end(number: number): void {
+    this.#waiting[number] = undefined;
+    this.#free.push(number);
+    this.#inFlight--;
+  }
+
   readonly #flush = (): void => {
     this.#flushes = false;
     this.#options.channel.flush();
@@ -278,9 +292,7 @@ export class RemoteStore implements Store {
     const number = words[(at >>> 2) + 1];
     const waiting = this.#waiting[number];
     assert(waiting !== undefined, "an answer has a call that waits for it");
-    this.#waiting[number] = undefined;
-    this.#free.push(number);
-    this.#inFlight--;
+    this.#end(number);
     const kind = words[(at >>> 2) + 2] & 0xff;
     if (kind >= Answer.failed) waiting.fail(errorOf(frame));
     else if (kind === Answer.item) (waiting as Waiter<Item | undefined>).settle(itemOf(frame));

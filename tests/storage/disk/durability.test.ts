@@ -274,7 +274,7 @@ Deno.test("a wait for a sync that begins at the moment another sync ends is answ
     writeOut() {},
   };
   const events = { begins() {}, ends() {}, sealed() {}, fails() {} };
-  const syncer = new Syncer({} as Files, "d", log as unknown as Log, events);
+  const syncer = new Syncer({} as Files, "d", log as unknown as Log, events, true);
   for (let hops = 0; hops < 6; hops++) {
     log.written++;
     let ended = syncer.until(log.written);
@@ -306,7 +306,7 @@ for (const fails of [false, true]) {
     };
     let failures = 0;
     const events = { begins() {}, ends() {}, sealed() {}, fails: () => void failures++ };
-    const syncer = new Syncer({} as Files, "d", log as unknown as Log, events);
+    const syncer = new Syncer({} as Files, "d", log as unknown as Log, events, true);
     if (fails) {
       await assertRejects(() => syncer.until(++log.written), StoreError, "EIO");
       assertEquals([failures, syncer.synced], [1, 0]);
@@ -317,3 +317,36 @@ for (const fails of [false, true]) {
     assertEquals(waitedFor, [0, 33, 98]);
   });
 }
+
+Deno.test("only where replies wait for syncs may the thread wait for one", async () => {
+  for (const fsync of ["always", "everysec", "no"] as const) {
+    const disk = new FaultyFiles(new Random(5));
+    disk.isFast = true;
+    let waits = 0;
+    const files: Files = new Proxy(disk.mount(), {
+      get: (target, name) => {
+        const member = Reflect.get(target, name);
+        if (name !== "open") return member;
+        return (path: string, mode: "read" | "write" | "create") => {
+          const file = target.open(path, mode);
+          const syncNow = () => {
+            waits++;
+            file.syncNow!();
+          };
+          return { ...file, syncNow };
+        };
+      },
+    });
+    const store = await callerOf(openDiskStore({
+      ...{ directory: "d", files, clock: systemClock, log: () => {}, fsync },
+      memoryLimit: 0,
+    }));
+    for (let i = 0; i < 3; i++) {
+      await store.swap(k, "any", itemOf(`${i}`));
+      await store.commit();
+      await store.store.moment!(true);
+    }
+    await store.close();
+    assertEquals(waits > 0, fsync === "always", fsync);
+  }
+});

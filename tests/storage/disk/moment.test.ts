@@ -85,3 +85,13 @@ Deno.test("moment: a write that fails changes nothing of it", async () => {
   assert(bytesIn(await store.store.moment!(true)) < bytesIn(before) + 1000);
   await store.close();
 });
+
+Deno.test("moment: before the first sync its time is that of the opening", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const began = Date.now();
+  const store = await open(files, { fsync: "everysec" });
+  await set(store, "k", 100);
+  const { time } = await store.store.moment!(false);
+  assert(time >= began && time <= Date.now(), `${time}`);
+  await store.close();
+});

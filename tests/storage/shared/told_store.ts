@@ -1,4 +1,4 @@
-/** A store whose reads and swaps go by waiters (point 18 of the contract), seen as any other. */
+/** A store whose reads and swaps go by waiters (point 19 of the contract), seen as any other. */
 
 import { assert } from "@std/assert";
 import type {

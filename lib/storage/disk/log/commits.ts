@@ -73,7 +73,7 @@ export class Commits {
       },
       sealed,
       fails,
-    });
+    }, this.#always);
   }
 
   /** The store's `commit`. */

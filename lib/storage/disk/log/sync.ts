@@ -2,8 +2,8 @@
  * Syncs in log order: one at a time, and each serves all that wait.
  *
  * A sync begins with the write of what is pending. While it is under way requests are served and append to
- * the log; the next write and the next sync carry what all of them have appended. Where the medium is so
- * fast that there is no time for that, the thread waits instead.
+ * the log; the next write and the next sync carry what all of them have appended. Where replies wait for syncs, and
+ * the medium is so fast that there is no time for that, the thread waits instead.
  *
  * @module
  */
@@ -36,9 +36,12 @@ export interface SyncEvents {
 export class Syncer {
   /** The position up to which the log is on the medium. */
   synced: number;
-  /** Where the last sync that succeeded has ended, and when it began, in milliseconds since 1970. */
+  /**
+   * Where the last sync that succeeded has ended, and when it began, in milliseconds since 1970: at first, what
+   * was there when the log was opened.
+   */
   reached: number;
-  reachedAt = 0;
+  reachedAt = Date.now();
   /** Syncs so far, and how long the last one took, in milliseconds. */
   count = 0;
   lastMilliseconds = 0;
@@ -53,23 +56,26 @@ export class Syncer {
   #forced = false;
   #running: Promise<void> | undefined;
   #waiters: Waiter[] = [];
-  readonly #pace = new SyncPace();
+  readonly #pace: SyncPace | undefined;
 
   readonly #files: Files;
   readonly #directory: string;
   readonly #log: Log;
   readonly #events: SyncEvents;
 
+  /** @param isAwaited whether replies wait for syncs: what nobody waits for holds up nobody */
   constructor(
     files: Files,
     directory: string,
     log: Log,
     events: SyncEvents,
+    isAwaited: boolean,
   ) {
     this.#files = files;
     this.#directory = directory;
     this.#log = log;
     this.#events = events;
+    this.#pace = isAwaited ? new SyncPace() : undefined;
 
     this.synced = this.reached = log.written;
   }
@@ -131,7 +137,7 @@ export class Syncer {
         const segments = log.unsynced.slice();
         const sealed = segments.filter((segment) => segment.sealed);
         this.#events.begins(target);
-        const isWaitedFor = this.#pace.next();
+        const isWaitedFor = this.#pace?.next() === true;
         const began = performance.now();
         const beganAt = Date.now();
         try {
@@ -163,7 +169,7 @@ export class Syncer {
         this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;
-        if (isWaitedFor) this.#pace.took(this.lastMilliseconds);
+        if (isWaitedFor) this.#pace!.took(this.lastMilliseconds);
         this.lastEnd = Date.now();
         this.onSynced?.(this.lastMilliseconds);
         this.#events.ends(target);

@@ -4,7 +4,8 @@
  *
  * To hand a sync to another thread and be woken when it is over takes about a tenth of a millisecond, and
  * CPU that a few sets would take. A medium that is faster than that (one with a battery behind it) is waited for; while
- * another is at work there is time to serve, and the next group gathers.
+ * another is at work there is time to serve, and the next group gathers. Without `--fsync always` no reply waits
+ * for a sync, which may have much more to write, and the thread never does.
  *
  * @module
  */
