@@ -129,6 +129,7 @@ export class RecordBuffer {
    *
    * @param seed of the segment that the record will be in
    * @param offset of the record in that segment
+   * @param keyStart where the key begins in `key`
    */
   put(
     fields: RecordFields,
@@ -136,8 +137,9 @@ export class RecordBuffer {
     value: Uint8Array,
     seed: number,
     offset: number,
+    keyStart = 0,
+    keyLength = key.length,
   ): void {
-    const keyLength = key.length;
     const valueLength = value.length;
     const size = recordSize(keyLength, valueLength);
     if (this.length + size > this.bytes.length) this.#reserve(size);
@@ -148,7 +150,8 @@ export class RecordBuffer {
     words[(at + size >>> 2) - 1] = 0;
     words[(at + size >>> 2) - 2] = 0;
     if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
-    if (keyLength !== 0) bytes.set(key, at + RECORD_HEADER);
+    const from = at + RECORD_HEADER;
+    for (let i = 0; i < keyLength; i++) bytes[from + i] = key[keyStart + i];
     words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
     words[w + Word.valueLength] = valueLength;
     words[w + Word.flags] = fields.flags;
