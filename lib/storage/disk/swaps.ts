@@ -255,7 +255,7 @@ export class Swaps {
     const sequence = ++log.sequence;
     const size = log.appendItem(bytes, next, sequence, this.#hash, start, end - start);
     this.#placements.set(a, b, c, log.active!, log.offset, size);
-    this.#cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
+    this.#cache.insert(a, b, log.pending.rest);
     this.#commits.changed(batch, a, b, false);
     if (log.pending.length > WRITE_AT) log.writeOut();
     return this.#uniqueOf(next, sequence);
