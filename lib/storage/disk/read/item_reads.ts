@@ -192,7 +192,7 @@ export class ItemReads {
     peek: boolean,
   ): Item | undefined {
     if (!record.isOf(key)) return undefined;
-    const kept = this.#cache.insert(a, b, record.bytes, record.at, record.size);
+    const kept = this.#cache.insert(a, b, record.rest());
     if (kept && amended !== 0) this.#cache.amendLast(record);
     if (kept && !peek) this.#cache.access(batch.seconds);
     return itemOf(record);
