@@ -99,7 +99,10 @@ function storeAs(
     store.swapLater(request.key, expected, item, session.batch, waiting);
     return waiting;
   }
-  const swapped = store.swap(request.key, expected, item, session.batch);
+  const { batch } = session;
+  const swapped = store.swapAt === undefined || request.decodedKey.length > 0
+    ? store.swap(request.key, expected, item, batch)
+    : store.swapAt(request.bytes, request.keyStart, request.keyEnd, expected, item, batch);
   if (swapped instanceof Promise) return tellLater(request, outcome, session, context, swapped);
   tell(request, outcome, session, context, swapped);
 }

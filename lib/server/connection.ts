@@ -159,7 +159,14 @@ export class Connection {
         }
         if (running !== undefined) await running;
         const committed = this.#commit();
-        if (committed !== undefined) await committed;
+        if (committed !== undefined) {
+          // Here and not by a `catch` of the promise, which would make another.
+          try {
+            await committed;
+          } catch (error) {
+            this.#takeBack(error);
+          }
+        }
         if (this.#hasReplies()) {
           // Not by #write, an async function, whose promise each batch would cost.
           const rest = this.#wrote(await this.#beginWrite());
@@ -552,15 +559,26 @@ export class Connection {
   /** Makes what was run last, then lets the replies go. A promise only where there is a wait. */
   #flush(): Promise<void> | undefined {
     const committed = this.#commit();
-    if (committed !== undefined) return committed.then(() => this.#send());
-    return this.#send();
+    return committed === undefined ? this.#send() : this.#sendAfter(committed);
   }
 
-  /** Makes what was run last; where it has not come to last, the replies say so. */
+  async #sendAfter(committed: Promise<void>): Promise<void> {
+    try {
+      await committed;
+    } catch (error) {
+      this.#takeBack(error);
+    }
+    await this.#send();
+  }
+
+  /**
+   * Makes what was run last; where it has not come to last, the replies say so: the caller takes them back
+   * where it waits for that, and it fails.
+   */
   #commit(): Promise<void> | undefined {
     try {
       const committed = this.#context.store.commit(this.session.batch);
-      if (committed instanceof Promise) return committed.catch((error) => this.#takeBack(error));
+      if (committed instanceof Promise) return committed;
     } catch (error) {
       this.#takeBack(error);
     }

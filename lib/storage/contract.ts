@@ -55,8 +55,9 @@
  *     with the marks that it brings.
  * 17. Where a store has {@linkcode Store.removeExpired}, that finds each item which has expired before it
  *     was called, counts it as reclaimed, and leaves all others as they are.
- * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor. A store has it only where
- *     it has items at hand without an object for each.
+ * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor, and
+ *     {@linkcode Store.swapAt} a swap in every respect but that its key lies among other bytes. A store has
+ *     them only where it has items at hand without an object for each.
  * 19. A store that answers many calls together may have {@linkcode Store.readLater} and
  *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
  *     {@linkcode Waiter} is told in the place of a promise: once, at times before they have returned.
@@ -260,6 +261,16 @@ export interface Store {
   /** Puts `next` in the place of what is `expected`; `null` deletes. */
   swap(
     key: Uint8Array,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped>;
+
+  /** {@linkcode swap} of the key that lies in `bytes` from `start` to `end`: no view of it is made first. */
+  swapAt?(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     expected: Expected,
     next: NewItem | null,
     batch: Batch,

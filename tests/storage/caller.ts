@@ -24,6 +24,8 @@ import type { ItemCursor } from "../../lib/storage/item_cursor.ts";
 /** A store as one caller sees it. Another caller of the same store is another of these. */
 export class Caller {
   #batch = new Batch();
+  /** Whether the key of the last swap stood amid other bytes. */
+  #wasAmid = false;
 
   constructor(readonly store: Store) {}
 
@@ -53,13 +55,19 @@ export class Caller {
 
   /** The store's `find` as a peek, where it has one: the key stands amid other bytes. */
   find(key: Uint8Array, into: ItemCursor): boolean | undefined {
-    const bytes = new Uint8Array(key.length + 5).fill(0x2e);
-    bytes.set(key, 3);
-    return this.store.find?.(bytes, 3, 3 + key.length, this.#batch, true, into);
+    return this.store.find?.(amid(key), 3, 3 + key.length, this.#batch, true, into);
   }
 
+  /** The store's `swap`, and every other time its `swapAt`, where it has one. */
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
-    return this.store.swap(key, expected, next, this.#batch);
+    const { store } = this;
+    this.#wasAmid = store.swapAt !== undefined && !this.#wasAmid;
+    if (!this.#wasAmid) return store.swap(key, expected, next, this.#batch);
+    const bytes = amid(key);
+    const swapped = store.swapAt!(bytes, 3, 3 + key.length, expected, next, this.#batch);
+    // Point 2: they are the caller's again.
+    if (!(swapped instanceof Promise)) bytes.fill(0);
+    return swapped;
   }
 
   /** The store's own `update`, which it must have. */
@@ -89,6 +97,13 @@ export class Caller {
   close(): Promise<void> {
     return this.store.close();
   }
+}
+
+/** A key amid other bytes: three before it, two behind. */
+function amid(key: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(key.length + 5).fill(0x2e);
+  bytes.set(key, 3);
+  return bytes;
 }
 
 /** A caller of a store that is being opened. */

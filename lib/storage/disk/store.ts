@@ -327,6 +327,17 @@ class DiskStore implements Store {
     return this.#swaps.swap(key, expected, next, batch);
   }
 
+  swapAt(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
+    return this.#swaps.swapAt(bytes, start, end, expected, next, batch);
+  }
+
   sizeOf(key: Uint8Array): number {
     const hash = this.#hash;
     const placements = this.#placements;

@@ -88,14 +88,27 @@ export class Swaps {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
+    return this.swapAt(key, 0, key.length, expected, next, batch);
+  }
+
+  /** {@linkcode swap} of the key that lies in `bytes` from `start` to `end`. */
+  swapAt(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     this.#health.assertWritable();
     // Nothing of it is acknowledged any more, so nothing more of it is done.
     if (batch.loss !== undefined) throw batch.loss;
     if (this.#flushes.at !== 0) this.#flushes.settleForWrite();
     const hash = this.#hash;
-    hash.of(key);
-    const { a, b, c } = hash;
+    hash.of(bytes, start, end - start);
     if (expected !== "any" || next === null) {
+      const { a, b, c } = hash;
+      const key = keyIn(bytes, start, end);
       if (this.#placements.index.find(a, b, c)) {
         const later = this.#look(key, a, b, c, expected, next);
         if (later instanceof Promise) {
@@ -117,11 +130,12 @@ export class Swaps {
         return "absent";
       }
     }
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    const size = recordSize(end - start, next === null ? 0 : next.value.length);
     if (!this.#space.hasRoom(size, next === null)) {
-      return this.#swapWithRoom(size, key, expected, next, batch);
+      return this.#swapWithRoom(size, keyIn(bytes, start, end), expected, next, batch);
     }
-    return next === null ? this.#bury(key, batch) : this.#put(key, next, batch);
+    if (next === null) return this.#bury(keyIn(bytes, start, end), batch);
+    return this.#put(bytes, start, end, next, batch);
   }
 
   /** Deletes the key if what tells its attributes is still at that place; returns whether it was. */
@@ -168,7 +182,8 @@ export class Swaps {
     if (!this.#space.hasRoom(size, next === null)) {
       return await this.#swapWithRoom(size, key, expected, next, batch);
     }
-    return next === null ? this.#bury(key, batch) : this.#put(key, next, batch);
+    if (next === null) return this.#bury(key, batch);
+    return this.#put(key, 0, key.length, next, batch);
   }
 
   /** What {@linkcode Found.look} does; `null` where it cannot be read and need not be. */
@@ -235,15 +250,15 @@ export class Swaps {
     return this.#uniqueOf(next, sequence);
   }
 
-  /** Stores an item under the key that was hashed last. */
-  #put(key: Uint8Array, next: NewItem, batch: Batch): bigint {
+  /** Stores an item under the key that was hashed last, and lies in `bytes` from `start` to `end`. */
+  #put(bytes: Uint8Array, start: number, end: number, next: NewItem, batch: Batch): bigint {
     const log = this.#log;
     const { a, b, c } = this.#hash;
     if (this.#placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
-    const size = log.appendItem(key, next, sequence, this.#hash);
+    const size = log.appendItem(bytes, next, sequence, this.#hash, start, end - start);
     this.#placements.set(a, b, c, log.active!, log.offset, size);
-    this.#cache.insert(a, b, log.pending.bytes, log.pendingAt, size);
+    this.#cache.insert(a, b, log.pending.rest);
     this.#commits.changed(batch, a, b, false);
     if (log.pending.length > WRITE_AT) log.writeOut();
     return this.#uniqueOf(next, sequence);
@@ -267,6 +282,11 @@ export class Swaps {
     this.#commits.changed(batch, a, b, true);
     return 0n;
   }
+}
+
+/** A key, as a view where it is not all of the bytes. */
+function keyIn(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
 /** Whatever it was, what is damaged can be deleted. */

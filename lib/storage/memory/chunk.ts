@@ -179,15 +179,22 @@ export class Chunk {
     return { key, size: this.valueLength(at), ...attributes };
   }
 
+  /** Writes the key of a record, which lies in `key` from `start` on. */
+  writeKey(at: number, key: Uint8Array, start: number, length: number): void {
+    const { bytes } = this;
+    const from = at + HEADER;
+    for (let i = 0; i < length; i++) bytes[from + i] = key[start + i];
+  }
+
   /**
-   * Writes an item's record, also over the one of the same key and size.
+   * Writes an item's record but for its key, also over the one of the same key and size.
    *
    * @param value what it is to hold, which may be a view of the record that is written over
    * @param cas the cas unique, not 0
    */
   write(
     at: number,
-    key: Uint8Array,
+    keyLength: number,
     item: NewItem,
     value: Uint8Array,
     cas: bigint,
@@ -196,10 +203,7 @@ export class Chunk {
     const { bytes, words, doubles } = this;
     const w = at >>> 2;
     const d = at >>> 3;
-    const keyLength = key.length;
-    const from = at + HEADER;
-    if (value.length !== 0) bytes.set(value, from + keyLength);
-    for (let i = 0; i < keyLength; i++) bytes[from + i] = key[i];
+    if (value.length !== 0) bytes.set(value, at + HEADER + keyLength);
     words[w] = keyLength | stateOf(item);
     words[w + 1] = value.length;
     words[w + 2] = item.flags;

@@ -132,14 +132,14 @@ export class Records {
   }
 
   /** Writes an item over the record that was found last, which has the same key and size. */
-  rewrite(key: Uint8Array, next: NewItem): bigint {
+  rewrite(next: NewItem): bigint {
     const { chunk, at } = this;
     const isDead = this.isDead(chunk, at);
     if (isDead) this.reclaimed++;
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
     const cas = next.cas === 0n ? BigInt(version) : next.cas;
-    chunk.write(at, key, next, next.value, cas, version);
+    chunk.write(at, chunk.keyLength(at), next, next.value, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);
     if (next.exptime !== 0) this.#watchDead();

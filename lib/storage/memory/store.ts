@@ -111,9 +111,20 @@ export class MemoryStore implements Store {
     next: NewItem | null,
     batch: Batch,
   ): Awaitable<Swapped> {
+    return this.swapAt(key, 0, key.length, expected, next, batch);
+  }
+
+  swapAt(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expected: Expected,
+    next: NewItem | null,
+    batch: Batch,
+  ): Awaitable<Swapped> {
     if (this.#flushAt !== 0) this.#flushIfDue();
     const records = this.#records;
-    const isThere = records.find(key);
+    const isThere = records.find(bytes, start, end - start);
     const lives = isThere && !records.isDead(records.chunk, records.at);
     if (expected === "absent") {
       if (lives) return "exists";
@@ -129,9 +140,9 @@ export class MemoryStore implements Store {
       return lives ? 0n : "absent";
     }
     const { chunks } = records;
-    const size = chunks.sizeOf(key.length, next.value.length);
-    if (isThere && records.size === size) return records.rewrite(key, next);
-    return this.#put(key, expected, next, batch, size, isThere);
+    const size = chunks.sizeOf(end - start, next.value.length);
+    if (isThere && records.size === size) return records.rewrite(next);
+    return this.#put(bytes, start, end, expected, next, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -233,7 +244,9 @@ export class MemoryStore implements Store {
 
   /** Writes a record that cannot be written over the one before, and makes room for it. */
   #put(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     expected: Expected,
     next: NewItem,
     batch: Batch,
@@ -253,9 +266,9 @@ export class MemoryStore implements Store {
       // The value may be a view of memory that what makes room writes over.
       if (value.buffer === this.#shown?.bytes.buffer) value = value.slice();
       if (!this.#reclaim.makeRoom(size, isLarge ? back : 0, old)) {
-        return this.#swapLater(key, expected, { ...next, value }, batch);
+        return this.#swapLater(bytes.subarray(start, end), expected, { ...next, value }, batch);
       }
-      if (records.find(key)) old = records.place;
+      if (records.find(bytes, start, end - start)) old = records.place;
       else {
         old = 0;
         index.reserve(a);
@@ -265,7 +278,8 @@ export class MemoryStore implements Store {
     const at = isLarge ? 0 : chunk.used;
     const version = records.nextVersion();
     const cas = next.cas === 0n ? BigInt(version) : next.cas;
-    chunk.write(at, key, next, value, cas, version);
+    chunk.writeKey(at, bytes, start, end - start);
+    chunk.write(at, end - start, next, value, cas, version);
     if (isLarge) chunks.enqueue(chunk);
     else {
       chunk.used += size;

@@ -103,7 +103,7 @@ Deno.test("the cache returns the newest record of a key or none, within its byte
     buffer.clear();
     const fields = { kind: 1, state: 0, flags: 0, sequence: step, cas: 0n };
     buffer.put({ ...fields, time: 0, accessed: 0, segment: 0 }, key, value, 1, 64);
-    cache.insert(a, b, buffer.bytes, 0, buffer.length);
+    cache.insert(a, b, buffer.rest);
     model.set(name, step);
     assert(cache.memory <= limit);
   }
@@ -123,7 +123,7 @@ function cacheOf(limit: number) {
     const fields = { kind: 1, state: 0, flags: 0, sequence: ++sequence, cas: 0n };
     const value = new Uint8Array(size).fill(sequence);
     buffer.put({ ...fields, time: 0, accessed: 0, segment: 0 }, key, value, 1, 64);
-    const kept = cache.insert(hash.a, hash.b, buffer.bytes, 0, buffer.length);
+    const kept = cache.insert(hash.a, hash.b, buffer.rest);
     assert(cache.memory <= limit, "everything together stays within the limit");
     return kept ? sequence : 0;
   };
@@ -177,7 +177,7 @@ Deno.test("long records and short ones leave each other what is due to them", ()
 
 Deno.test("a cache of no bytes holds nothing", () => {
   const cache = new RecordCache(0);
-  cache.insert(1, 2, new Uint8Array(64), 0, 64);
+  cache.insert(1, 2, new Uint8Array(60));
   assert(!cache.find(1, 2, bytesOf("k")));
   cache.forget(1, 2);
   assertEquals(cache.memory, 0);

@@ -11,6 +11,9 @@ import type { Attributes } from "../../contract.ts";
 /** Bytes before the key. */
 export const RECORD_HEADER = 48;
 
+/** Bytes of the checksum, the first thing in a record. */
+export const CHECKSUM = 4;
+
 /** Where the fields of a record stand in it, in words of 4 bytes; numbers of 8 bytes take two. */
 export const Word = {
   /** CRC-32 of all that follows. */
@@ -46,6 +49,7 @@ export const AMENDMENT_BYTES = 16;
 const LAST_TIME = 2 ** 48 - 1;
 
 const TWO_32 = 2 ** 32;
+const NO_BYTES = new Uint8Array(0);
 
 /** What a record says beside key and value. FORMAT.md, "Record", tells which kind means what by it. */
 export interface RecordFields {
@@ -101,6 +105,8 @@ export class RecordBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
   words: Uint32Array;
+  /** The bytes behind its checksum of the record that was appended last, none where all is forgotten. */
+  rest: Uint8Array = NO_BYTES;
   #longs: BigUint64Array;
 
   readonly #initial: number;
@@ -129,6 +135,7 @@ export class RecordBuffer {
    *
    * @param seed of the segment that the record will be in
    * @param offset of the record in that segment
+   * @param keyStart where the key begins in `key`
    */
   put(
     fields: RecordFields,
@@ -136,8 +143,9 @@ export class RecordBuffer {
     value: Uint8Array,
     seed: number,
     offset: number,
+    keyStart = 0,
+    keyLength = key.length,
   ): void {
-    const keyLength = key.length;
     const valueLength = value.length;
     const size = recordSize(keyLength, valueLength);
     if (this.length + size > this.bytes.length) this.#reserve(size);
@@ -148,7 +156,8 @@ export class RecordBuffer {
     words[(at + size >>> 2) - 1] = 0;
     words[(at + size >>> 2) - 2] = 0;
     if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
-    if (keyLength !== 0) bytes.set(key, at + RECORD_HEADER);
+    const from = at + RECORD_HEADER;
+    for (let i = 0; i < keyLength; i++) bytes[from + i] = key[keyStart + i];
     words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
     words[w + Word.valueLength] = valueLength;
     words[w + Word.flags] = fields.flags;
@@ -165,13 +174,16 @@ export class RecordBuffer {
     words[w + Word.time + 1] = kept / TWO_32;
     words[w + Word.accessed] = fields.accessed;
     words[w + Word.segment] = fields.segment;
-    words[w + Word.checksum] = checksum(bytes.subarray(at + 4, at + size), seed, offset);
+    const rest = bytes.subarray(at + CHECKSUM, at + size);
+    words[w + Word.checksum] = checksum(rest, seed, offset);
+    this.rest = rest;
     this.length = at + size;
   }
 
   /** Forgets everything, and frees memory beyond a mebibyte. */
   clear(): void {
     this.length = 0;
+    this.rest = NO_BYTES;
     if (this.bytes.length > Math.max(1 << 20, this.#initial)) {
       this.bytes = new Uint8Array((this.#initial + 7) & ~7);
       this.words = new Uint32Array(this.bytes.buffer);
@@ -235,7 +247,7 @@ export class RecordReader implements RecordFields, Amended {
       this.size = size;
       return false;
     }
-    const sum = checksum(this.bytes.subarray(at + 4, at + size), seed, offset);
+    const sum = checksum(this.bytes.subarray(at + CHECKSUM, at + size), seed, offset);
     if (sum !== view.getUint32(at, true)) return false;
     this.kind = kind;
     this.state = kinds >>> 16;
@@ -281,6 +293,11 @@ export class RecordReader implements RecordFields, Amended {
     const at = this.at + RECORD_HEADER;
     for (let i = 0; i < length; i++) if (bytes[at + i] !== key[i]) return false;
     return true;
+  }
+
+  /** The bytes behind the checksum, as a view. */
+  rest(): Uint8Array {
+    return this.bytes.subarray(this.at + CHECKSUM, this.at + this.size);
   }
 
   /** The key's bytes, as a view. */

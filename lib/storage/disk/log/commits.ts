@@ -104,7 +104,8 @@ export class Commits {
     const bytes = log.pending.length;
     log.writeOut();
     if (this.behind) await this.syncer.until(this.#syncTarget);
-    if (bytes !== 0) await heldUp(bytes);
+    const held = bytes === 0 ? undefined : heldUp(bytes);
+    if (held !== undefined) await held;
   }
 
   /** Notes that a batch has changed a key by the record that was appended last. */

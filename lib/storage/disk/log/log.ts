@@ -186,10 +186,19 @@ export class Log {
    * be. Returns its size in bytes.
    *
    * @param hash of the key
+   * @param keyStart where the key begins in `key`
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
-  appendItem(key: Uint8Array, item: NewItem, sequence: number, hash: KeyHash): number {
-    return this.#append(this.#attributesOf(Kind.item, item, sequence), key, item.value, hash);
+  appendItem(
+    key: Uint8Array,
+    item: NewItem,
+    sequence: number,
+    hash: KeyHash,
+    keyStart: number,
+    keyLength: number,
+  ): number {
+    const fields = this.#attributesOf(Kind.item, item, sequence);
+    return this.#append(fields, key, item.value, hash, keyStart, keyLength);
   }
 
   /**
@@ -269,8 +278,10 @@ export class Log {
     key: Uint8Array,
     value: Uint8Array,
     hash: KeyHash | undefined,
+    keyStart = 0,
+    keyLength = key.length,
   ): number {
-    const size = recordSize(key.length, value.length);
+    const size = recordSize(keyLength, value.length);
     const { pending } = this;
     let active = this.active;
     if (
@@ -289,7 +300,7 @@ export class Log {
     } else if (kind === Kind.item && fields.time !== 0) {
       active.expiry.add(fields.time, size);
     }
-    pending.put(fields, key, value, active.seed, offset);
+    pending.put(fields, key, value, active.seed, offset, keyStart, keyLength);
     if (hash === undefined) this.#hint.add(kind, 0, 0, 0, offset, size);
     else this.#hint.add(kind, hash.a, hash.b, hash.c, offset, size);
     this.records++;

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { type Amended, RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Amended, CHECKSUM, RECORD_HEADER, State, Word } from "../format/record.ts";
 import { type Chunk, chunkOf } from "./chunk.ts";
 import { LargeRecords } from "./large_records.ts";
 
@@ -243,10 +243,15 @@ export class RecordCache {
     return this.at = 0;
   }
 
-  /** Takes in a record, in the place of the key's last one; returns whether it is kept. */
-  insert(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
+  /**
+   * Takes in a record, in the place of the key's last one; returns whether it is kept.
+   *
+   * @param rest the record's bytes behind its checksum, which nobody asks for here
+   */
+  insert(a: number, b: number, rest: Uint8Array): boolean {
+    const size = CHECKSUM + rest.length;
     if (size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
-      return this.#insertLarge(a, b, from, at, size);
+      return this.#insertLarge(a, b, rest, size);
     }
     if (this.#large.size !== 0) this.#large.forget(a, b);
     const needed = size + PREFIX;
@@ -258,14 +263,14 @@ export class RecordCache {
     chunk.used = to + needed;
     chunk.words[to >>> 2] = a;
     chunk.words[(to >>> 2) + 1] = size >>> 3;
-    chunk.bytes.set(from.subarray(at, at + size), to + PREFIX);
+    chunk.bytes.set(rest, to + PREFIX + CHECKSUM);
     this.#point(a, b, this.#placeOf(this.#current, to));
     this.chunk = chunk;
     this.at = to + PREFIX;
     return true;
   }
 
-  #insertLarge(a: number, b: number, from: Uint8Array, at: number, size: number): boolean {
+  #insertLarge(a: number, b: number, rest: Uint8Array, size: number): boolean {
     this.forget(a, b);
     if (size > this.longest) return false;
     const large = this.#large;
@@ -275,7 +280,7 @@ export class RecordCache {
     while (isOver() && this.#allocated > leastChunks) this.#giveUpChunk();
     large.shrink(this.#room - this.#allocated * chunkBytes - size);
     try {
-      this.chunk = large.insert(a, b, from, at, size);
+      this.chunk = large.insert(a, b, rest);
     } catch (error) {
       // A machine without memory serves from the disk.
       if (error instanceof RangeError) return false;

@@ -193,7 +193,7 @@ export class ItemReads {
     peek: boolean,
   ): Item {
     assert(record.isOf(key), "an index entry points at a record of that key");
-    const kept = this.#cache.insert(a, b, record.bytes, record.at, record.size);
+    const kept = this.#cache.insert(a, b, record.rest());
     if (kept && amended !== 0) this.#cache.amendLast(record);
     if (kept && !peek) this.#cache.access(batch.seconds);
     return itemOf(record);

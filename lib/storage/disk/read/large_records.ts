@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RECORD_HEADER, Word } from "../format/record.ts";
+import { CHECKSUM, RECORD_HEADER, Word } from "../format/record.ts";
 import { type Chunk, chunkOf } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
@@ -56,11 +56,12 @@ export class LargeRecords {
     return found !== undefined && found.a === a && found.b === b ? found : undefined;
   }
 
-  /** Takes in a record, in the place of the one of its hash. */
-  insert(a: number, b: number, from: Uint8Array, at: number, size: number): Chunk {
+  /** Takes in a record, whose bytes behind its checksum these are, in the place of the one of its hash. */
+  insert(a: number, b: number, rest: Uint8Array): Chunk {
     this.forget(a, b);
+    const size = CHECKSUM + rest.length;
     const record: Large = { ...chunkOf(size), a, b };
-    record.bytes.set(from.subarray(at, at + size));
+    record.bytes.set(rest, CHECKSUM);
     this.#records.set(nameOf(a, b), record);
     this.bytes += size;
     return record;
