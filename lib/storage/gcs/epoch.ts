@@ -66,7 +66,7 @@ export class Epoch {
   #trouble: unknown;
   #flushes: Flush[] = [];
   #flushing = false;
-  /** Flushes that were written and that not every server need know yet. */
+  /** Groups of flushes that are being written, or that not every server need know yet. */
   #settling = 0;
   #settled: (() => void) | undefined;
   /** Whether the last reading failed, which the log has been told. */
@@ -111,7 +111,7 @@ export class Epoch {
     this.#timer = setInterval(() => this.#tick(), interval);
   }
 
-  /** Ends, once every flush that was written is known to all servers. */
+  /** Ends, once every flush has failed or is known to all servers. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -161,22 +161,28 @@ export class Epoch {
     this.#flushing = true;
     while (this.#flushes.length > 0) {
       const flushes = this.#flushes.splice(0);
+      // From here on: the object may be written long before its answer comes.
+      this.#settling++;
       try {
         const replaced = await this.#advance(flushes.map(({ at }) => at), until);
         // A moment farther away than that all servers will have seen before it comes.
         const soonest = flushes.reduce((soonest, { at }) => Math.min(soonest, at), replaced);
         const wait = soonest - this.clock.now() > settled ? 0 : settled;
-        this.#settling++;
         this.deadlines.set(performance.now() + wait, () => {
           flushes.forEach(({ resolve }) => resolve());
-          if (--this.#settling === 0) this.#settled?.();
+          this.#settle();
         });
       } catch (error) {
         flushes.forEach(({ reject }) => reject(error));
+        this.#settle();
       }
       until = performance.now() + this.bucket.attempt * 3;
     }
     this.#flushing = false;
+  }
+
+  #settle(): void {
+    if (--this.#settling === 0) this.#settled?.();
   }
 
   /** Writes the object; returns the moment of the pending flush that was replaced. */

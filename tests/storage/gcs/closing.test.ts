@@ -20,13 +20,18 @@ for (const what of [503, 429, "reset", "stall"] as const) {
   });
 }
 
-Deno.test("gcs closing: a flush that was written is waited for, and holds everywhere", async () => {
-  await using place = await Place.open();
-  const [one, two] = [await place.store(), await place.store()];
-  await commands.set(one, "k", "v");
-  const flushed = one.flush(place.clock.now());
-  await until(() => place.emulator.bucket().generationOf("kvs/meta/epoch") !== "0");
-  await one.close();
-  await flushed;
-  assertEquals(await commands.get(two, "k"), undefined);
-});
+for (const isKnown of [true, false]) {
+  const when = isKnown ? "known to be written" : "written, which only a later try tells";
+  Deno.test(`gcs closing: a flush is waited for, and holds everywhere (${when})`, async () => {
+    await using place = await Place.open();
+    const [one, two] = [await place.store(), await place.store()];
+    await commands.set(one, "k", "v");
+    const fault = { what: 503, after: true, times: 1, operations: ["insert"] } as const;
+    if (!isKnown) place.emulator.faults.add({ ...fault, name: "epoch" });
+    const flushed = one.flush(place.clock.now());
+    await until(() => place.emulator.bucket().generationOf("kvs/meta/epoch") !== "0");
+    await one.close();
+    await flushed;
+    assertEquals(await commands.get(two, "k"), undefined);
+  });
+}
