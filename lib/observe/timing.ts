@@ -147,6 +147,8 @@ export class Timing {
   /** When the window began, in milliseconds, and the batches since. */
   #windowBegan: number;
   #batches = 0;
+  /** Those of them that were counted. */
+  #counted = 0;
   readonly #spare: TimedBatch[] = [];
   /** Where batches are told instead of being counted here; and the keys of the one in hand. */
   readonly #tell: ((told: Told) => void) | undefined;
@@ -185,7 +187,9 @@ export class Timing {
     batch.weight = this.#interval;
     batch.span = this.spans?.begin();
     this.#batches += this.#interval;
-    if (began - this.#windowBegan >= WINDOW) this.#adapt(began);
+    // After a rest the pace may be another: a burst is not counted batch by batch until the window ends.
+    const isBurst = ++this.#counted > 2 * PER_WINDOW;
+    if (isBurst || began - this.#windowBegan >= WINDOW) this.#adapt(began);
     this.#left = this.#interval - 1;
     return batch;
   }
@@ -257,10 +261,10 @@ export class Timing {
 
   /** Counts the next batches as often as the pace of the last ones allows. */
   #adapt(now: number): void {
-    const expected = this.#batches / (now - this.#windowBegan) * WINDOW;
+    const expected = this.#batches / Math.max(1, now - this.#windowBegan) * WINDOW;
     this.#interval = Math.min(MOST_SKIPPED, Math.max(1, Math.round(expected / PER_WINDOW)));
     this.#windowBegan = now;
-    this.#batches = 0;
+    this.#batches = this.#counted = 0;
   }
 }
 

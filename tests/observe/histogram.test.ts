@@ -73,3 +73,25 @@ Deno.test("timing: a batch that is timed stands for those that are not", () => {
   assertEquals(timed < seconds * 250, true);
   assertEquals(timing.hot.top(1)[0]?.count, count);
 });
+
+Deno.test("timing: of a burst after a rest few batches are timed, and they stand for all", () => {
+  let now = 0;
+  const timing = new Timing(Infinity, () => now);
+  const get = { op: "get", bytes: new Uint8Array(1), keyStart: 0, keyEnd: 1 };
+  let timed = 0;
+  for (let burst = 0; burst < 20; burst++) {
+    now += 10_000;
+    for (let i = 0; i < 20_000; i++) {
+      now += 0.01;
+      const batch = timing.begin();
+      if (batch === undefined) continue;
+      timed++;
+      batch.note(get);
+      timing.end(batch, 1);
+    }
+  }
+  // Each is 200 ms long.
+  assertEquals(timed < 20 * 250, true, `${timed}`);
+  const { count } = timing.requests.get("get")!;
+  assertEquals(Math.abs(count / 400_000 - 1) < 0.02, true, `${count}`);
+});
