@@ -16,7 +16,7 @@ export class Bandwidth {
   constructor(readonly rate: number, readonly pause: (ms: number) => Promise<void>) {}
 
   /**
-   * Waits for the turn of so many bytes, which then go at once: whoever takes few at a time spreads
+   * Waits for the turn of so many bytes, which then go immediately: whoever takes few at a time spreads
    * them evenly. Nothing is saved up while nobody sends.
    */
   async take(bytes: number): Promise<void> {

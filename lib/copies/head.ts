@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeChecked, encodeChecked } from "./checked.ts";
+import { decodeChecked, encodeChecked } from "../storage/disk/format/checked.ts";
 import { COPY_FORMAT } from "./manifest.ts";
 import type { ManifestName } from "./names.ts";
 

@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { RESTORING } from "../storage/disk/format/manifest.ts";
 import { codeOf, type Files, readWhole, replaceFile } from "../storage/disk/fs/files.ts";
-import { decodeChecked, encodeChecked } from "./checked.ts";
+import { decodeChecked, encodeChecked } from "../storage/disk/format/checked.ts";
 import { COPY_FORMAT } from "./manifest.ts";
 
 /** Which of a directory's claims may be in a head. */

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { assert } from "../errors.ts";
-import { decodeChecked, encodeChecked } from "./checked.ts";
+import { decodeChecked, encodeChecked } from "../storage/disk/format/checked.ts";
 import { manifestName, type Piece } from "./names.ts";
 
 /** The format of everything that is written to a destination. */

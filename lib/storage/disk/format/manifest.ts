@@ -5,10 +5,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import { crc32 } from "node:zlib";
-import { bytesOf } from "../../../bytes.ts";
 import { type Files, replaceFile } from "../fs/files.ts";
 import { FORMAT, isRead } from "../log/segment.ts";
+import { decodeChecked, encodeChecked } from "./checked.ts";
 
 /** The manifest's file name. */
 export const MANIFEST = "MANIFEST";
@@ -39,7 +38,7 @@ export interface Manifest {
 
 /** The file's bytes. */
 export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
-  const json = JSON.stringify({
+  return encodeChecked({
     kvs: "disk",
     format: FORMAT,
     hashKey: Buffer.from(manifest.hashKey).toString("hex"),
@@ -50,17 +49,16 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
     segments: manifest.segments,
     image: manifest.image,
   });
-  return bytesOf(`${json}\n${crc32(json).toString(16).padStart(8, "0")}\n`);
 }
 
 /** The manifest that the bytes are, `undefined` if they are none; `format` where it is another's. */
 export function decodeManifest(
   bytes: Uint8Array,
 ): Manifest | { readonly format: number } | undefined {
-  const [json, sum, rest] = Buffer.from(bytes).toString("latin1").split("\n");
-  if (rest !== "" || crc32(json).toString(16).padStart(8, "0") !== sum) return undefined;
-  const said = JSON.parse(json);
-  if (said.kvs !== "disk") return undefined;
+  const said = decodeChecked(bytes, "disk") as
+    | (Omit<Manifest, "hashKey"> & { readonly format: number; readonly hashKey: string })
+    | undefined;
+  if (said === undefined) return undefined;
   if (!isRead(said.format)) return { format: said.format };
   return { ...said, hashKey: new Uint8Array(Buffer.from(said.hashKey, "hex")) };
 }

@@ -1,12 +1,13 @@
 /**
- * A line of JSON and one with the CRC-32 of its bytes, as all small files and objects of copies are.
+ * A line of JSON and one with the CRC-32 of its bytes, as the manifest and all small files and objects of
+ * copies are.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { bytesOf } from "../bytes.ts";
+import { bytesOf } from "../../../bytes.ts";
 
 /** The two lines. */
 export function encodeChecked(value: object): Uint8Array<ArrayBuffer> {
