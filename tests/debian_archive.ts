@@ -160,7 +160,8 @@ async function output(program: string, args: readonly string[], cwd?: string): P
   throw new Error(said.findLast((line) => line.startsWith("E: ")) ?? `${program}: ${said.at(-1)}`);
 }
 
-function exists(path: string): boolean {
+/** Whether there is something at a path. */
+export function exists(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

@@ -1,6 +1,6 @@
 /** Programs that Debian packages bring, and what becomes of a test where one is missing. */
 
-import { placeOf, type Wanted } from "../debian_archive.ts";
+import { exists, placeOf, type Wanted } from "../debian_archive.ts";
 
 /** Something that a test needs, and that this machine may lack. */
 abstract class Need {
@@ -62,13 +62,4 @@ export type { Need };
 /** A test's name, with the first reason where it is left out. */
 export function named(name: string, needs: readonly Need[]): string {
   return needs.find((need) => need.skipped)?.named(name) ?? name;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

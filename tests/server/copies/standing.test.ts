@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { CopyReport } from "../../../lib/copies/copying.ts";
+import { type CopyReport, NOTHING_YET } from "../../../lib/copies/copying.ts";
 import { adviceOn } from "../../../lib/observe/advice.ts";
 import { Health } from "../../../lib/observe/health.ts";
 import { copyWarning } from "../../../lib/observe/figures/copies.ts";
@@ -18,18 +18,8 @@ function begin() {
     time.monotonic += seconds * 1000;
   };
   const report = (change: Partial<CopyReport>): CopyReport => ({
+    ...NOTHING_YET,
     state: "copying",
-    reason: "",
-    position: 0,
-    cleanAt: 0,
-    lastSuccess: 0,
-    errors: 0,
-    sentBytes: 0,
-    sentObjects: 0,
-    heldBytes: 0,
-    removed: 0,
-    kept: 0,
-    manifests: 0,
     epoch: 1,
     ...change,
   });
