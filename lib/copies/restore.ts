@@ -17,7 +17,6 @@ import {
   readWhole,
   removeIfThere,
   replaceFile,
-  writeFully,
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
@@ -29,6 +28,7 @@ import { readRestoring, writeIdentity, writeRestoring } from "./identity.ts";
 import { bytesOfManifest, type CopiedSegment, type CopyManifest } from "./manifest.ts";
 import { momentsOf } from "./moments.ts";
 import { readBack } from "./read_back.ts";
+import { SyncedFile } from "./synced_file.ts";
 import { readHead } from "./tenure.ts";
 
 /**
@@ -38,6 +38,8 @@ import { readHead } from "./tenure.ts";
 const NUMBERS_A_MILLISECOND = 2 ** 10;
 /** Segments that are read concurrently. */
 export const LANES = 8;
+/** Bytes of a segment after which its progress is told. */
+const ADVANCE = 1 << 23;
 /** Bytes from which on more threads than this one restore. */
 const WORTH_THREADS = 1 << 28;
 /** What a directory may have that is empty. */
@@ -232,20 +234,22 @@ export async function restoreSegment(
     }
     files.remove(path);
   }
-  const file = files.open(path, "create");
+  const file = new SyncedFile(files.open(path, "create"));
   let reached = 0;
   try {
+    let told = 0;
     const { hint, records } = await readBack(destination, hashKey, segment, (bytes, at) => {
-      writeFully(file, bytes, at);
+      file.write(bytes, at);
       // What is read again has been counted.
-      advance(Math.max(0, at + bytes.length - reached));
       reached = Math.max(reached, at + bytes.length);
+      if (reached - told < ADVANCE && reached < length) return;
+      advance(reached - told);
+      told = reached;
     });
-    await file.sync();
-    await replaceFile(files, hintPathOf(path), hint);
+    await Promise.all([file.sync(), replaceFile(files, hintPathOf(path), hint)]);
     return { kept: 0, records };
   } finally {
-    file.close();
+    await file.close();
   }
 }
 
