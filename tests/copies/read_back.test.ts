@@ -1,7 +1,7 @@
 /** A segment that is read from its pieces: every byte is what it was, or it is said which piece is wrong. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { chooseMoment, type Chosen } from "../../lib/copies/choose.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { type Destination, DestinationError } from "../../lib/copies/destination.ts";
 import type { CopiedSegment } from "../../lib/copies/manifest.ts";
 import { pieceName } from "../../lib/copies/names.ts";
