@@ -157,11 +157,11 @@ testCredentials(
       const restored = await restore(proxied, "proxied");
       assertEquals(restored.code, 0, restored.stderr);
       // One for what is read whole, and one for what is streamed.
-      assert(proxy.asked.length >= 2, `${proxy.asked}`);
-      assertEquals([...new Set(proxy.asked)], [service.address]);
+      const asked = () => proxy.asked.filter((target) => target === service.address).length;
+      assert(asked() >= 2, `${proxy.asked}`);
       proxy.asked.length = 0;
-      const direct = await restore({ ...proxied, NO_PROXY: "localhost" }, "direct");
-      assertEquals([direct.code, proxy.asked], [0, []], direct.stderr);
+      const direct = await restore({ ...proxied, NO_PROXY: "localhost,127.0.0.1" }, "direct");
+      assertEquals([direct.code, asked()], [0, 0], direct.stderr);
       assertEquals([...service.front.protocols], ["http/1.1"]);
       assertEquals((await restore({}, "stranger")).code, 69);
     } finally {
