@@ -28,7 +28,7 @@ import type { Moment } from "../../lib/storage/moment.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE, TestClock } from "./history.ts";
 import { contentOf, DIRECTORY, Machine, openStore, restored } from "./machine.ts";
-import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
+import { MemoryBucket, MemoryDestination } from "./memory_destination.ts";
 
 const STEPS = Number(Deno.env.get("KVS_TEST_STEPS") ?? 4);
 const HASH_KEY = new Uint8Array(16);
@@ -373,7 +373,7 @@ Deno.test("a directory whose last segment was repaired is fenced, and both ways 
   await again.set("more", "1");
   assertEquals((await again.copy())!.number, chosen.manifest.number + 1);
   // What was kept goes on elsewhere.
-  const elsewhere = new MemoryBucket().open();
+  const elsewhere = new MemoryDestination(new MemoryBucket(), "memory:other", () => undefined);
   await using other = await new Machine(elsewhere, clock, files).start();
   assertEquals((await other.copy())!.number, 1);
   const copied = await restored(elsewhere, await chooseMoment(elsewhere, elsewhere), clock);
