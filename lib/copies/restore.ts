@@ -40,7 +40,10 @@ const NUMBERS_A_MILLISECOND = 2 ** 10;
 export const LANES = 8;
 /** Bytes of a segment after which its progress is told. */
 const ADVANCE = 1 << 23;
-/** Bytes from which on more threads than this one restore. */
+/**
+ * Bytes from which on threads restore: one a core, and none of them the process's first. In that a server
+ * may keep an inspector open (`lib/server/signals.ts`), to which Deno tells what `fetch` receives.
+ */
 export const WORTH_THREADS = 1 << 28;
 /** What a directory may have that is empty. */
 const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
@@ -245,7 +248,12 @@ export async function restoreSegment(
       file.write(bytes, at);
       reach(at + bytes.length);
     });
-    await Promise.all([file.sync(), replaceFile(files, hintPathOf(path), hint)]);
+    const kept = await Promise.allSettled([
+      file.sync(),
+      replaceFile(files, hintPathOf(path), hint),
+    ]);
+    // Neither is left under way.
+    for (const one of kept) if (one.status === "rejected") throw one.reason;
     return { kept: 0, records };
   } finally {
     await file.close();
