@@ -138,8 +138,9 @@ Deno.test("disk: a walk tells a segment that ends early, goes on too long, or is
     assertEquals(walk.finish(), undefined);
     return walk.fault!;
   };
-  assertEquals(fault(bytes.subarray(0, -8)), "its end is missing");
-  assertMatch(fault(bytes.subarray(0, -2000)), /^there is no whole record at offset \d+$|^its end/);
+  // The header of the last record may be cut or whole.
+  const cut = /^there is no whole record at offset \d+$|^its end is missing$/;
+  for (const bytesLess of [8, 2000]) assertMatch(fault(bytes.subarray(0, -bytesLess)), cut);
   assertMatch(
     fault(bytes.subarray(0, SEGMENT_HEADER - 1)),
     /^there is no whole record at offset 0$/,

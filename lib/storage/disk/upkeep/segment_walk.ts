@@ -95,7 +95,7 @@ export class SegmentWalk {
     if (this.#next === 0) return this.#readHeader(at, end);
     const outline = this.#outline;
     const offset = this.#next;
-    const size = outline.read(at, end);
+    const size = offset < this.#summary.length ? outline.read(at, end) : -1;
     if (size === 0) return false;
     if (size < 0 || offset + size > this.#summary.length) {
       this.#fail();
