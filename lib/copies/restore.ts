@@ -16,7 +16,7 @@ import {
   type Files,
   readWhole,
   removeIfThere,
-  replaceFile,
+  writeFully,
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
@@ -248,15 +248,22 @@ export async function restoreSegment(
       file.write(bytes, at);
       reach(at + bytes.length);
     });
-    const kept = await Promise.allSettled([
-      file.sync(),
-      replaceFile(files, hintPathOf(path), hint),
-    ]);
-    // Neither is left under way.
-    for (const one of kept) if (one.status === "rejected") throw one.reason;
+    writeHint(files, hintPathOf(path), hint);
+    await file.sync();
     return { kept: 0, records };
   } finally {
     await file.close();
+  }
+}
+
+/** Not synced: of one that a power cut has torn the checksum is wrong, and a start makes it again. */
+function writeHint(files: Files, path: string, hint: Uint8Array): void {
+  removeIfThere(files, path);
+  const file = files.open(path, "create");
+  try {
+    writeFully(file, hint, 0);
+  } finally {
+    file.close();
   }
 }
 
