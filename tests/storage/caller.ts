@@ -48,7 +48,10 @@ export class Caller {
     const { store } = this;
     if (store.readLater === undefined) return undefined;
     return new Promise((settle, fail) => {
-      const found = store.readLater!(key, this.#batch, true, { settle, fail });
+      const found = store.readLater!(amid(key), 3, 3 + key.length, this.#batch, true, {
+        settle,
+        fail,
+      });
       if (found !== undefined) settle(found);
     });
   }
