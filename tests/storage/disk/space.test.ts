@@ -108,6 +108,24 @@ withStore(
   },
 );
 
+withStore("a segment in which nothing is alive is given up unread", {}, async (use) => {
+  let reads = 0;
+  use.files.fault = (operation) => {
+    if (operation === "read") reads++;
+    return undefined;
+  };
+  for (let i = 0; i < 4000; i++) {
+    await use.set(`k${i % 100}`, `${i} `.padEnd(200, "v"));
+    if (i % 50 === 0) await turn();
+  }
+  await until(() => use.own("compactions") > 20);
+  assertEquals(reads, 0);
+  await use.reopen();
+  for (let i = 3900; i < 4000; i++) {
+    assertEquals((await use.get(`k${i % 100}`))!.trimEnd().split(" ")[0], `${i}`);
+  }
+});
+
 withStore("new keys that are deleted again leave no growing rest behind", {}, async (use) => {
   for (let i = 0; i < 200; i++) await use.set(`cold${i}`, "c".repeat(200));
   for (let i = 0; i < 10_000; i++) {
