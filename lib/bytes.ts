@@ -66,25 +66,31 @@ export function free(bytes: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>):
 }
 
 /** Bytes of memory that is kept to be used again, and the pieces that it is in, at most. */
-const MOST_SPARE = 8 * 2 ** 20;
+const MOST_SPARE = 32 * 2 ** 20;
 const MOST_PIECES = 64;
+/** Pieces of at least so many bytes are kept. */
+const LEAST_PIECE = 16 * 1024;
 /** Memory is taken in pages of so many bytes: one for a value fits the next of about that length. */
 const PAGE = 4096;
+/** What is taken is at most so many times as long as was asked for, and a page. */
+const MOST_BEYOND = 1.25;
 const spare: Uint8Array<ArrayBuffer>[] = [];
 let spareBytes = 0;
+/** The least that {@linkcode spareBytes} has been since {@linkcode trimMemory} was called. */
+let unused = 0;
 
 /**
  * Memory of at least so many bytes, with anything in it. What {@linkcode giveMemory} has got is used
  * again: new memory is filled with zeros first, a page at a time, which costs more than to copy a value.
  */
 export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes < WORTH_FREEING) return new Uint8Array(bytes);
+  if (bytes < LEAST_PIECE) return new Uint8Array(bytes);
   for (let i = spare.length - 1; i >= 0; i--) {
     const piece = spare[i];
-    if (piece.length < bytes || piece.length > 2 * bytes) continue;
-    spare[i] = spare[spare.length - 1];
-    spare.pop();
+    if (piece.length < bytes || piece.length > MOST_BEYOND * bytes + PAGE) continue;
+    spare.splice(i, 1);
     spareBytes -= piece.length;
+    if (spareBytes < unused) unused = spareBytes;
     return piece;
   }
   return new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
@@ -93,10 +99,26 @@ export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
 /** {@linkcode free} of memory that {@linkcode takeMemory} may return: nobody has a view of it any more. */
 export function giveMemory(bytes: Uint8Array<ArrayBuffer>): void {
   const { length } = bytes;
-  if (length < WORTH_FREEING) return;
-  if (spare.length === MOST_PIECES || spareBytes + length > MOST_SPARE) return free(bytes);
+  if (length < LEAST_PIECE) return;
+  if (length > MOST_SPARE) return free(bytes);
+  while (spare.length === MOST_PIECES || spareBytes + length > MOST_SPARE) dropOldest();
   spare.push(bytes);
   spareBytes += length;
+}
+
+/** Frees half of what nobody has needed since the last call: to be called once a second. */
+export function trimMemory(): void {
+  const keep = spareBytes - unused / 2;
+  while (spareBytes > keep) dropOldest();
+  unused = spareBytes;
+}
+
+/** Frees the piece that nobody has taken for the longest time. */
+function dropOldest(): void {
+  const piece = spare.shift()!;
+  spareBytes -= piece.length;
+  if (spareBytes < unused) unused = spareBytes;
+  free(piece);
 }
 
 /** The least memory that is taken for bytes, where there is need of any. */
@@ -135,7 +157,7 @@ export class ByteBuffer {
     const room = Math.max(needed, this.bytes.length * 2, LEAST_ROOM);
     const grown = this.#frees ? takeMemory(room) : new Uint8Array(room);
     grown.set(this.bytes.subarray(0, this.length));
-    if (this.#frees) free(this.bytes);
+    if (this.#frees) giveMemory(this.bytes);
     this.bytes = grown;
     this.#view = NO_BYTES;
   }

@@ -315,7 +315,7 @@ export class Connection {
     const window = this.#window;
     const inHand = window === undefined ? this.#unanswered : window.bytes + this.#unanswered;
     const values = Math.max(inHand, this.session.arrived);
-    const held = this.#input.bytes.length + this.#replies.memory + values;
+    const held = this.#input.memory + this.#replies.memory + values;
     if (held === this.#held) return;
     this.#held = held;
     this.#surroundings.memory.hold(this, held);
