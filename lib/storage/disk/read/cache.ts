@@ -5,15 +5,16 @@
  * the oldest: what was read in it since it was written slides to its front, the rest is forgotten.
  * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be.
  *
- * A record of more than half a chunk has memory of its own. Three quarters of the room are due to the ring
+ * A record of more than half a chunk, or of 64 KiB, has memory of its own. Three quarters of the room are due to the ring
  * and one to those; each takes more while the other does not need it. Everything together stays within
  * the bytes that the cache was given.
  *
  * @module
  */
 
-import { type Amended, CHECKSUM, RECORD_HEADER, State, Word } from "../format/record.ts";
-import { type Chunk, chunkOf } from "./chunk.ts";
+import { giveMemory, takeMemory } from "../../../bytes.ts";
+import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Chunk, chunkIn, chunkOf } from "./chunk.ts";
 import { LargeRecords } from "./large_records.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
@@ -250,7 +251,7 @@ export class RecordCache {
    */
   insert(a: number, b: number, rest: Uint8Array): boolean {
     const size = CHECKSUM + rest.length;
-    if (size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
+    if (size >= LONG || size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
       return this.#insertLarge(a, b, rest, size);
     }
     if (this.#large.size !== 0) this.#large.forget(a, b);
@@ -271,23 +272,47 @@ export class RecordCache {
   }
 
   #insertLarge(a: number, b: number, rest: Uint8Array, size: number): boolean {
-    this.forget(a, b);
-    if (size > this.longest) return false;
-    const large = this.#large;
-    const chunkBytes = this.#chunkBytes;
-    const leastChunks = this.#leastChunks;
-    const isOver = () => this.#allocated * chunkBytes + large.bytes + size > this.#room;
-    while (isOver() && this.#allocated > leastChunks) this.#giveUpChunk();
-    large.shrink(this.#room - this.#allocated * chunkBytes - size);
+    const chunk = this.allot(size);
+    if (chunk === undefined) {
+      this.forget(a, b);
+      return false;
+    }
+    chunk.bytes.set(rest, CHECKSUM);
+    this.keep(a, b, chunk);
+    return true;
+  }
+
+  /**
+   * Memory for a {@linkcode LONG} record, which {@linkcode keep} takes in when it is written there;
+   * nothing where there is none for it.
+   */
+  allot(size: number): Chunk | undefined {
+    if (size > this.longest) return undefined;
+    let bytes: Uint8Array<ArrayBuffer>;
     try {
-      this.chunk = large.insert(a, b, rest);
+      bytes = takeMemory(size);
     } catch (error) {
       // A machine without memory serves from the disk.
-      if (error instanceof RangeError) return false;
+      if (error instanceof RangeError) return undefined;
       throw error;
     }
+    const large = this.#large;
+    const chunkBytes = this.#chunkBytes;
+    const room = this.#room - bytes.length;
+    const isOver = () => this.#allocated * chunkBytes + large.bytes > room;
+    while (isOver() && this.#allocated > this.#leastChunks) this.#giveUpChunk();
+    large.shrink(Math.max(0, room - this.#allocated * chunkBytes));
+    if (!isOver()) return chunkIn(bytes, size);
+    giveMemory(bytes);
+    return undefined;
+  }
+
+  /** Takes in a record that was written into memory from {@linkcode allot}, in the place of the key's last. */
+  keep(a: number, b: number, chunk: Chunk): void {
+    this.forget(a, b);
+    this.#large.insert(a, b, chunk);
+    this.chunk = chunk;
     this.at = 0;
-    return true;
   }
 
   /** Drops the key's record, if it is here. */

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { CHECKSUM, RECORD_HEADER, Word } from "../format/record.ts";
-import { type Chunk, chunkOf } from "./chunk.ts";
+import { giveMemory } from "../../../bytes.ts";
+import { RECORD_HEADER, Word } from "../format/record.ts";
+import type { Chunk } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -56,15 +57,11 @@ export class LargeRecords {
     return found !== undefined && found.a === a && found.b === b ? found : undefined;
   }
 
-  /** Takes in a record, whose bytes behind its checksum these are, in the place of the one of its hash. */
-  insert(a: number, b: number, rest: Uint8Array): Chunk {
+  /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
+  insert(a: number, b: number, record: Chunk): void {
     this.forget(a, b);
-    const size = CHECKSUM + rest.length;
-    const record: Large = { ...chunkOf(size), a, b };
-    record.bytes.set(rest, CHECKSUM);
-    this.#records.set(nameOf(a, b), record);
-    this.bytes += size;
-    return record;
+    this.#records.set(nameOf(a, b), { ...record, a, b });
+    this.bytes += record.bytes.length;
   }
 
   /** Drops the record of a hash. */
@@ -74,6 +71,7 @@ export class LargeRecords {
     if (found === undefined) return;
     this.#records.delete(name);
     this.bytes -= found.bytes.length;
+    giveMemory(found.bytes);
   }
 
   /** Drops as many as it takes to be within so many bytes. */

@@ -305,7 +305,14 @@ export class Compactor {
 
   /** Moves what is alive to the log's end; returns whether that was done. */
   async #empty(segment: Segment, evict: boolean): Promise<boolean> {
-    const { log, syncer, placements, backpressure } = this.#options;
+    const { log, syncer, placements, backpressure, flushAt } = this.#options;
+    log.writeOut();
+    if (segment.live + segment.tombstones === 0 && !segment.damaged && flushAt() === 0) {
+      // Nothing in it is of any use: nobody need read it to find that out.
+      backpressure.pay(segment.length);
+      await syncer.until(log.written);
+      return true;
+    }
     const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK);
     // What comes back of each byte that is read, and so what others may write meanwhile.
     const gain = Math.max(WORTH, 1 - segment.live / segment.length);
@@ -393,6 +400,7 @@ export class Compactor {
     if (!dead && !evict) {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
+      log.writeOwn();
       this.moved += size;
       this.#gained -= size;
       return;
