@@ -12,7 +12,7 @@ import {
   placeLow,
   unitsOf,
 } from "../../../lib/storage/disk/index/key_index.ts";
-import { RecordBuffer } from "../../../lib/storage/disk/format/record.ts";
+import { RECORD_HEADER, RecordBuffer, Word } from "../../../lib/storage/disk/format/record.ts";
 import { ExpiryTimes } from "../../../lib/storage/disk/log/segment.ts";
 import { Random } from "./faulty_files.ts";
 
@@ -173,6 +173,39 @@ Deno.test("long records and short ones leave each other what is due to them", ()
   const before = count(shorts);
   for (let round = 0; round < 5; round++) for (const name of longs) put(name, 100_000);
   assert(count(shorts) >= before * 0.9, "a scan of long values does not drive out what is short");
+});
+
+Deno.test("a key that is set again and again drives nobody out of the cache", () => {
+  const { put, find } = cacheOf(1 << 20);
+  const others = Array.from({ length: 100 }, (_, i) => `other${i}`);
+  for (const name of others) put(name, 1000);
+  for (let i = 0; i < 20_000; i++) put("hot", 1000);
+  assertEquals(others.filter((name) => find(name) !== 0).length, 100);
+});
+
+Deno.test("what takes its last one's place in the cache is whole, whatever its length", () => {
+  const random = new Random(9);
+  const { cache, put, find } = cacheOf(1 << 18);
+  const model = new Map<string, [kept: number, size: number]>();
+  let found = 0;
+  for (let step = 0; step < 40_000; step++) {
+    const name = `k${random.below(400)}`;
+    if (random.chance(0.5)) {
+      const size = 90 + random.below(40);
+      model.set(name, [put(name, size), size]);
+      continue;
+    }
+    const sequence = find(name);
+    if (sequence === 0) continue;
+    found++;
+    const [kept, size] = model.get(name)!;
+    assertEquals(sequence, kept);
+    const from = cache.at + RECORD_HEADER + name.length;
+    const { bytes, words } = cache.chunk;
+    assertEquals(words[(cache.at >>> 2) + Word.valueLength], size);
+    assert(bytes.subarray(from, from + size).every((byte) => byte === (kept & 0xff)));
+  }
+  assert(found > 10_000, `${found} found`);
 });
 
 Deno.test("a cache of no bytes holds nothing", () => {

@@ -9,7 +9,7 @@ function waitedFor(pace: SyncPace, count: number, milliseconds: (n: number) => n
   for (let n = 0; n < count; n++) {
     if (!pace.next()) continue;
     found.push(n);
-    pace.took(milliseconds(n));
+    pace.took(milliseconds(n), true);
   }
   return found;
 }
@@ -33,4 +33,47 @@ Deno.test("a medium that becomes slow is let go on without the thread after two 
   assertEquals(waitedFor(pace, 80, () => 5), [0, 1, 66]);
   const back = waitedFor(pace, 1000, () => 0.03);
   assert(back.length > 800, `${back.length} of 1000`);
+});
+
+/** Which of so many syncs are waited for where each has so many batches that wait and others that do not. */
+function shared(pace: SyncPace, count: number, waiting: number, free: number, took: number) {
+  let found = 0;
+  for (let n = 0; n < count; n++) {
+    pace.waiting += waiting;
+    pace.free += free;
+    const isWaitedFor = pace.next();
+    if (isWaitedFor) found++;
+    pace.took(took, isWaitedFor);
+  }
+  return found;
+}
+
+Deno.test("a sync that everybody waits for is waited for, where nobody else is to be served", () => {
+  const pace = new SyncPace();
+  shared(pace, 20, 1, 0, 0.4);
+  assertEquals(shared(pace, 100, 1, 0, 0.4), 100);
+  assertEquals(shared(pace, 100, 16, 0, 0.4), 100);
+});
+
+Deno.test("as soon as there are others to be served they are, and then all wait again", () => {
+  const pace = new SyncPace();
+  shared(pace, 20, 4, 0, 0.4);
+  assert(shared(pace, 100, 4, 1, 0.4) < 10);
+  assert(shared(pace, 2000, 4, 0, 0.4) > 1000);
+});
+
+Deno.test("a group that takes longer to be served than its sync takes is served meanwhile", () => {
+  const pace = new SyncPace();
+  shared(pace, 20, 4, 0, 0.4);
+  assert(shared(pace, 100, 100, 0, 0.4) < 10);
+});
+
+Deno.test("a sync of several milliseconds is left to another thread whoever waits for it", () => {
+  assert(shared(new SyncPace(), 1000, 1, 0, 5) < 20);
+});
+
+Deno.test("a sync that nobody waits for is left to another thread", () => {
+  const pace = new SyncPace();
+  shared(pace, 20, 1, 0, 0.4);
+  assert(shared(pace, 100, 0, 0, 0.4) < 10);
 });

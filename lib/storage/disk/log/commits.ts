@@ -83,14 +83,22 @@ export class Commits {
     if (batch.loss !== undefined) throw batch.loss;
     const { log } = this.#options;
     const { position } = batch;
-    if (position === 0) return;
-    if (!this.#always) {
+    const { pace } = this.syncer;
+    if (position === 0) {
+      if (pace !== undefined) pace.free++;
+      return;
+    }
+    if (pace === undefined) {
       if (position > log.written) return this.#writing ??= this.#writeTogether();
       if (this.behind) return this.syncer.until(this.#syncTarget);
       return this.#early === 0 ? undefined : this.#options.heldUp(this.#takeEarly());
     }
     // The sync writes first what all have appended until it begins: one write for all that wait for it.
-    if (position > this.syncer.synced) return this.syncer.until(position);
+    if (position > this.syncer.synced) {
+      pace.waiting++;
+      return this.syncer.until(position);
+    }
+    pace.free++;
   }
 
   /**

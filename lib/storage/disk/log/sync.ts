@@ -56,7 +56,8 @@ export class Syncer {
   #forced = false;
   #running: Promise<void> | undefined;
   #waiters: Waiter[] = [];
-  readonly #pace: SyncPace | undefined;
+  /** Where replies wait for syncs: whether the thread does too. */
+  readonly pace: SyncPace | undefined;
 
   readonly #files: Files;
   readonly #directory: string;
@@ -75,7 +76,7 @@ export class Syncer {
     this.#directory = directory;
     this.#log = log;
     this.#events = events;
-    this.#pace = isAwaited ? new SyncPace() : undefined;
+    this.pace = isAwaited ? new SyncPace() : undefined;
 
     this.synced = this.reached = log.written;
   }
@@ -137,7 +138,7 @@ export class Syncer {
         const segments = log.unsynced.slice();
         const sealed = segments.filter((segment) => segment.sealed);
         this.#events.begins(target);
-        const isWaitedFor = this.#pace?.next() === true;
+        const isWaitedFor = this.pace?.next() === true;
         const began = performance.now();
         const beganAt = Date.now();
         try {
@@ -169,7 +170,7 @@ export class Syncer {
         this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;
-        if (isWaitedFor) this.#pace!.took(this.lastMilliseconds);
+        this.pace?.took(this.lastMilliseconds, isWaitedFor);
         this.lastEnd = Date.now();
         this.onSynced?.(this.lastMilliseconds);
         this.#events.ends(target);

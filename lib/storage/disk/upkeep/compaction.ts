@@ -303,12 +303,19 @@ export class Compactor {
     return first !== undefined && first.id <= upTo;
   }
 
+  /** Whether nothing in a segment is needed, so that nobody has to read what there is. */
+  #isDead(segment: Segment): boolean {
+    const { log, flushAt } = this.#options;
+    // What is written does not come back to life.
+    log.writeOut();
+    if (segment.live > 0 || segment.damaged || flushAt() !== 0) return false;
+    return segment.tombstones === 0 || !this.#guards(segment, segment.tombstoneSegment);
+  }
+
   /** Moves what is alive to the log's end; returns whether that was done. */
   async #empty(segment: Segment, evict: boolean): Promise<boolean> {
-    const { log, syncer, placements, backpressure, flushAt } = this.#options;
-    log.writeOut();
-    if (segment.live + segment.tombstones === 0 && !segment.damaged && flushAt() === 0) {
-      // Nothing in it is of any use: nobody need read it to find that out.
+    const { log, syncer, placements, backpressure } = this.#options;
+    if (this.#isDead(segment)) {
       backpressure.pay(segment.length);
       await syncer.until(log.written);
       return true;
