@@ -121,6 +121,21 @@ function dropOldest(): void {
   free(piece);
 }
 
+/**
+ * Memory whose owner leaves what it has shown of it as it is, and lets {@linkcode ROOM_BEHIND} bytes behind
+ * that be written by who has borrowed it, as long as there are borrowers.
+ */
+export interface Lender {
+  borrowers: number;
+}
+
+/** Bytes behind what is borrowed. */
+export const ROOM_BEHIND = 8;
+/** So many bytes and more are borrowed: to copy fewer takes less than a second write to a socket does. */
+const LEAST_BORROWED = 192 * 1024;
+/** Of what could be borrowed, so much goes with the bytes before it: a write of few bytes is dear. */
+const NOT_BORROWED = 8 * 1024;
+
 /** The least memory that is taken for bytes, where there is need of any. */
 const LEAST_ROOM = 256;
 /** Up to so many bytes a loop copies faster than a call of `set`. */
@@ -135,6 +150,11 @@ export class ByteBuffer {
   length = 0;
   /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
   #view = NO_BYTES;
+
+  /** Bytes that lie elsewhere and are borrowed, whose they are, and where they belong among those here. */
+  #borrowed: Uint8Array = NO_BYTES;
+  #lender: Lender | undefined = undefined;
+  #borrowedAt = 0;
 
   readonly #initial: number;
   readonly #frees: boolean;
@@ -174,6 +194,56 @@ export class ByteBuffer {
     this.reserve(length);
     this.bytes.set(bytes, this.length);
     this.length += length;
+  }
+
+  /** Bytes that were written since the last {@linkcode clear}, or borrowed. */
+  get total(): number {
+    return this.length + this.#borrowed.length;
+  }
+
+  /** Whether some of it is borrowed. */
+  get isBorrowed(): boolean {
+    return this.#lender !== undefined;
+  }
+
+  /**
+   * {@linkcode append} of many bytes that mostly stay where they are, if they have a lender, and of one at a
+   * time. From then on what was written is read by {@linkcode parts}.
+   */
+  borrow(bytes: Uint8Array, lender: Lender | undefined): void {
+    if (lender === undefined || !this.#borrows(bytes.length, lender)) return this.append(bytes);
+    const own = Math.max(0, NOT_BORROWED - this.length);
+    this.append(bytes.subarray(0, own));
+    this.#borrowed = bytes.subarray(own);
+    this.#borrowedAt = this.length;
+    this.#lender = lender;
+    lender.borrowers++;
+  }
+
+  /** {@linkcode reserve} for a value of so many bytes, which may be borrowed, and for others beside it. */
+  reserveWith(length: number, lender: Lender | undefined, others: number): void {
+    this.reserve(others + (this.#borrows(length, lender) ? NOT_BORROWED : length));
+  }
+
+  #borrows(length: number, lender: Lender | undefined): boolean {
+    return lender !== undefined && length >= LEAST_BORROWED && this.#lender === undefined;
+  }
+
+  /** What was written and borrowed, in its order: views that the next write may change. */
+  parts(): readonly Uint8Array[] {
+    const lender = this.#lender;
+    if (lender === undefined) return [this.view()];
+    const { bytes, length } = this;
+    const first = bytes.subarray(0, this.#borrowedAt);
+    const rest = bytes.subarray(this.#borrowedAt, length);
+    const joined = rest.length > 0 ? joinedBehind(this.#borrowed, rest, lender) : this.#borrowed;
+    return joined === undefined ? [first, this.#borrowed, rest] : [first, joined];
+  }
+
+  #giveBack(): void {
+    if (this.#lender !== undefined) this.#lender.borrowers--;
+    this.#lender = undefined;
+    this.#borrowed = NO_BYTES;
   }
 
   /** Writes the bytes from `start` to `end`: few, for which a loop is the fastest. */
@@ -238,9 +308,10 @@ export class ByteBuffer {
     this.clear(0);
   }
 
-  /** Forgets what was written, and gives back memory beyond `keep` bytes. */
+  /** Forgets what was written and borrowed, and gives back memory beyond `keep` bytes. */
   clear(keep = Infinity): void {
     this.length = 0;
+    if (this.#lender !== undefined) this.#giveBack();
     if (this.bytes.length > Math.max(keep, this.#initial)) {
       // Before the connection ends, nobody has what it held in hand any more.
       if (this.#frees && keep > 0) giveMemory(this.bytes);
@@ -249,4 +320,23 @@ export class ByteBuffer {
       this.#view = NO_BYTES;
     }
   }
+}
+
+/**
+ * Bytes that are borrowed with few others behind them, written there; nothing where there is no room, or
+ * others who borrow the same have other bytes there.
+ */
+function joinedBehind(
+  borrowed: Uint8Array,
+  rest: Uint8Array,
+  lender: Lender,
+): Uint8Array | undefined {
+  const { buffer, byteOffset, length } = borrowed;
+  const whole = length + rest.length;
+  if (rest.length > ROOM_BEHIND || byteOffset + whole > buffer.byteLength) return undefined;
+  const joined = new Uint8Array(buffer, byteOffset, whole);
+  if (equalBytes(joined.subarray(length), rest)) return joined;
+  if (lender.borrowers > 1) return undefined;
+  joined.set(rest, length);
+  return joined;
 }

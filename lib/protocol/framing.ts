@@ -154,7 +154,7 @@ export class ReceiveBuffer {
 
   /** Gives its memory back: nothing is read any more, and nobody views what was. */
   release(): void {
-    if (this.bytes !== this.#small) giveMemory(this.bytes);
+    free(this.bytes);
     free(this.#small);
     this.bytes = this.#small = NO_BYTES;
     this.start =

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { giveMemory, takeMemory } from "../../../bytes.ts";
+import { giveMemory, type Lender, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
 import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
 import { type Chunk, chunkIn, chunkOf } from "./chunk.ts";
 import { LargeRecords } from "./large_records.ts";
@@ -39,6 +39,8 @@ export class RecordCache {
   /** Where {@linkcode find} found a record: its chunk, and the record's first byte in that. */
   chunk: Chunk = chunkOf(0);
   at = 0;
+  /** Whose memory the value of the record that was found is in, if it may be sent from there. */
+  lender: Lender | undefined = undefined;
 
   #chunkBytes = 0;
   /** The power of two that a chunk's units of 8 bytes are. */
@@ -128,6 +130,7 @@ export class RecordCache {
       if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
       this.chunk = chunk;
       this.at = at + PREFIX;
+      this.lender = undefined;
       return true;
     }
     return this.#large.size !== 0 && this.#findLarge(a, b, key, peek, start, length);
@@ -143,7 +146,7 @@ export class RecordCache {
   ): boolean {
     const found = this.#large.find(a, b, key, peek, start, length);
     if (found === undefined) return false;
-    this.chunk = found;
+    this.chunk = this.lender = found;
     this.at = 0;
     return true;
   }
@@ -315,7 +318,7 @@ export class RecordCache {
     if (size > this.longest) return undefined;
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = takeMemory(size);
+      bytes = takeMemory(size + ROOM_BEHIND);
     } catch (error) {
       // A machine without memory serves from the disk.
       if (error instanceof RangeError) return undefined;

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { giveMemory } from "../../../bytes.ts";
+import { giveMemory, type Lender } from "../../../bytes.ts";
 import { RECORD_HEADER, Word } from "../format/record.ts";
 import type { Chunk } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
 
-interface Large extends Chunk {
+/** A record that values may be sent from. */
+export interface Large extends Chunk, Lender {
   readonly a: number;
   readonly b: number;
 }
@@ -40,7 +41,7 @@ export class LargeRecords {
     peek: boolean,
     start: number,
     length: number,
-  ): Chunk | undefined {
+  ): Large | undefined {
     const found = this.of(a, b);
     if (found === undefined || !isOf(found, key, start, length)) return undefined;
     if (!peek) {
@@ -60,7 +61,7 @@ export class LargeRecords {
   /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
   insert(a: number, b: number, record: Chunk): void {
     this.forget(a, b);
-    this.#records.set(nameOf(a, b), { ...record, a, b });
+    this.#records.set(nameOf(a, b), { ...record, a, b, borrowers: 0 });
     this.bytes += record.bytes.length;
   }
 
@@ -71,7 +72,8 @@ export class LargeRecords {
     if (found === undefined) return;
     this.#records.delete(name);
     this.bytes -= found.bytes.length;
-    giveMemory(found.bytes);
+    // Where somebody sends from it, it is for the garbage collector.
+    if (found.borrowers === 0) giveMemory(found.bytes);
   }
 
   /** Drops as many as it takes to be within so many bytes. */
