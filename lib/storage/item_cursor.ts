@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Lender } from "../bytes.ts";
 import type { Item } from "./contract.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -16,6 +17,8 @@ export class ItemCursor implements Item {
   bytes: Uint8Array = NO_BYTES;
   start = 0;
   end = 0;
+  /** Whose memory that is, where the value may be sent from there. */
+  lender: Lender | undefined = undefined;
   flags = 0;
   exptime = 0;
   /** The cas unique in two words of 32 bits. */
@@ -37,9 +40,25 @@ export class ItemCursor implements Item {
     return BigInt(this.casHigh) * TWO_32 + BigInt(this.casLow);
   }
 
+  /** The length of the value in bytes. */
+  get size(): number {
+    return this.end - this.start;
+  }
+
+  /** Lets go of the memory that the value lies in. */
+  release(): void {
+    this.bytes = NO_BYTES;
+    this.start = this.end = 0;
+  }
+
   /** Shows no cas unique from here on. */
   hideCas(): this {
     this.casHigh = this.casLow = 0;
     return this;
   }
+}
+
+/** The length of an item's value in bytes; no view of it is made. */
+export function valueLength(item: { readonly value: Uint8Array }): number {
+  return item instanceof ItemCursor ? item.size : item.value.length;
 }
