@@ -33,6 +33,11 @@ const benchOptions = {
     default: ["bucket", "file"],
     help: "where the copies are: bucket, file",
   }),
+  bandwidth: size({
+    flags: "--bandwidth",
+    default: 0,
+    help: "bytes a second that the bucket sends at most; 0 for no limit",
+  }),
   rounds: integer({ flags: "--rounds", min: 1, default: 3, help: "measurements of each, in turn" }),
   dir: textOption({
     flags: "--dir",
@@ -81,7 +86,7 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
       await Deno.mkdir(path);
       const megabytes = await fill(`${path}/data`, valueSize, options.bytes) / 1e6;
       for (const place of options.in) {
-        rows.push(...await measure(path, place, { valueSize, megabytes }, options.rounds));
+        rows.push(...await measure(path, place, { valueSize, megabytes }, options));
       }
       await Deno.remove(path, { recursive: true });
     }
@@ -95,10 +100,13 @@ async function measure(
   directory: string,
   place: string,
   what: Pick<Row, "valueSize" | "megabytes">,
-  rounds: number,
+  { rounds, bandwidth }: BenchOptions,
 ): Promise<Row[]> {
+  const rate = bandwidth === 0 ? [] : [`${bandwidth}`];
   await using bucket = place === "bucket"
-    ? await startServer((port) => denoScript("bench/copies/service.ts", `${port}`, directory))
+    ? await startServer((port) =>
+      denoScript("bench/copies/service.ts", `${port}`, directory, ...rate)
+    )
     : undefined;
   const endpoint = bucket === undefined ? [] : [`https://localhost:${bucket.port}`];
   const env: Record<string, string> = bucket === undefined ? {} : {

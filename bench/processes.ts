@@ -94,6 +94,23 @@ export function threadSeconds(pid: number): number {
   return nanoseconds / 1e9;
 }
 
+/** The thread of a process that has run the most so far. */
+export function busiestThread(pid: number): number {
+  let busiest = pid;
+  let most = -1;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const time = Number(Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`).split(" ")[0]);
+    if (time > most) [busiest, most] = [Number(name), time];
+  }
+  return busiest;
+}
+
+/** How long a thread has waited for a processor so far, in milliseconds. */
+export function threadWaited(pid: number, thread: number): number {
+  const schedstat = Deno.readTextFileSync(`/proc/${pid}/task/${thread}/schedstat`);
+  return Number(schedstat.split(" ")[1]) / 1e6;
+}
+
 /** Resident memory of a process, this one unless another is named, in bytes. */
 export function residentBytes(process: number | "self" = "self"): number {
   const pages = Deno.readTextFileSync(`/proc/${process}/statm`).split(" ")[1];

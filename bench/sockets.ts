@@ -26,6 +26,7 @@ const SO_REUSEADDR = 2;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
 /** Seconds. */
 const FOREVER = 2 ** 31;
@@ -66,6 +67,13 @@ export function send(socket: number, bytes: Uint8Array<ArrayBuffer>): void {
   const count = Number(libc.send(socket, bytes, BigInt(bytes.length), MSG_NOSIGNAL));
   if (count < 0) throw new Error("the connection was lost");
   if (count < bytes.length) send(socket, bytes.subarray(count));
+}
+
+/** Sends what there is room for of `bytes` without a wait; returns how many bytes those were. */
+export function sendSome(socket: number, bytes: Uint8Array<ArrayBuffer>): number {
+  const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  // That it would have to wait looks like an error here; a connection that is lost shows in what is received.
+  return Math.max(0, Number(libc.send(socket, bytes, BigInt(bytes.length), flags)));
 }
 
 export function close(socket: number): void {

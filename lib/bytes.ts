@@ -66,25 +66,31 @@ export function free(bytes: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>):
 }
 
 /** Bytes of memory that is kept to be used again, and the pieces that it is in, at most. */
-const MOST_SPARE = 8 * 2 ** 20;
+const MOST_SPARE = 32 * 2 ** 20;
 const MOST_PIECES = 64;
+/** Pieces of at least so many bytes are kept. */
+const LEAST_PIECE = 16 * 1024;
 /** Memory is taken in pages of so many bytes: one for a value fits the next of about that length. */
 const PAGE = 4096;
+/** What is taken is at most so many times as long as was asked for, and a page. */
+const MOST_BEYOND = 1.25;
 const spare: Uint8Array<ArrayBuffer>[] = [];
 let spareBytes = 0;
+/** The least that {@linkcode spareBytes} has been since {@linkcode trimMemory} was called. */
+let unused = 0;
 
 /**
  * Memory of at least so many bytes, with anything in it. What {@linkcode giveMemory} has got is used
  * again: new memory is filled with zeros first, a page at a time, which costs more than to copy a value.
  */
 export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes < WORTH_FREEING) return new Uint8Array(bytes);
+  if (bytes < LEAST_PIECE) return new Uint8Array(bytes);
   for (let i = spare.length - 1; i >= 0; i--) {
     const piece = spare[i];
-    if (piece.length < bytes || piece.length > 2 * bytes) continue;
-    spare[i] = spare[spare.length - 1];
-    spare.pop();
+    if (piece.length < bytes || piece.length > MOST_BEYOND * bytes + PAGE) continue;
+    spare.splice(i, 1);
     spareBytes -= piece.length;
+    if (spareBytes < unused) unused = spareBytes;
     return piece;
   }
   return new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
@@ -93,11 +99,42 @@ export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
 /** {@linkcode free} of memory that {@linkcode takeMemory} may return: nobody has a view of it any more. */
 export function giveMemory(bytes: Uint8Array<ArrayBuffer>): void {
   const { length } = bytes;
-  if (length < WORTH_FREEING) return;
-  if (spare.length === MOST_PIECES || spareBytes + length > MOST_SPARE) return free(bytes);
+  if (length < LEAST_PIECE) return;
+  if (length > MOST_SPARE) return free(bytes);
+  while (spare.length === MOST_PIECES || spareBytes + length > MOST_SPARE) dropOldest();
   spare.push(bytes);
   spareBytes += length;
 }
+
+/** Frees half of what nobody has needed since the last call: to be called once a second. */
+export function trimMemory(): void {
+  const keep = spareBytes - unused / 2;
+  while (spareBytes > keep) dropOldest();
+  unused = spareBytes;
+}
+
+/** Frees the piece that nobody has taken for the longest time. */
+function dropOldest(): void {
+  const piece = spare.shift()!;
+  spareBytes -= piece.length;
+  if (spareBytes < unused) unused = spareBytes;
+  free(piece);
+}
+
+/**
+ * Memory whose owner leaves what it has shown of it as it is, and lets {@linkcode ROOM_BEHIND} bytes behind
+ * that be written by who has borrowed it, as long as there are borrowers.
+ */
+export interface Lender {
+  borrowers: number;
+}
+
+/** Bytes behind what is borrowed. */
+export const ROOM_BEHIND = 8;
+/** So many bytes and more are borrowed: to copy fewer takes less than a second write to a socket does. */
+const LEAST_BORROWED = 192 * 1024;
+/** Of what could be borrowed, so much goes with the bytes before it: a write of few bytes is dear. */
+const NOT_BORROWED = 8 * 1024;
 
 /** The least memory that is taken for bytes, where there is need of any. */
 const LEAST_ROOM = 256;
@@ -113,6 +150,11 @@ export class ByteBuffer {
   length = 0;
   /** The last view of `bytes`, or nothing: what is written again and again often has one length. */
   #view = NO_BYTES;
+
+  /** Bytes that lie elsewhere and are borrowed, whose they are, and where they belong among those here. */
+  #borrowed: Uint8Array = NO_BYTES;
+  #lender: Lender | undefined = undefined;
+  #borrowedAt = 0;
 
   readonly #initial: number;
   readonly #frees: boolean;
@@ -135,7 +177,7 @@ export class ByteBuffer {
     const room = Math.max(needed, this.bytes.length * 2, LEAST_ROOM);
     const grown = this.#frees ? takeMemory(room) : new Uint8Array(room);
     grown.set(this.bytes.subarray(0, this.length));
-    if (this.#frees) free(this.bytes);
+    if (this.#frees) giveMemory(this.bytes);
     this.bytes = grown;
     this.#view = NO_BYTES;
   }
@@ -152,6 +194,56 @@ export class ByteBuffer {
     this.reserve(length);
     this.bytes.set(bytes, this.length);
     this.length += length;
+  }
+
+  /** Bytes that were written since the last {@linkcode clear}, or borrowed. */
+  get total(): number {
+    return this.length + this.#borrowed.length;
+  }
+
+  /** Whether some of it is borrowed. */
+  get isBorrowed(): boolean {
+    return this.#lender !== undefined;
+  }
+
+  /**
+   * {@linkcode append} of many bytes that mostly stay where they are, if they have a lender, and of one at a
+   * time. From then on what was written is read by {@linkcode parts}.
+   */
+  borrow(bytes: Uint8Array, lender: Lender | undefined): void {
+    if (lender === undefined || !this.#borrows(bytes.length, lender)) return this.append(bytes);
+    const own = Math.max(0, NOT_BORROWED - this.length);
+    this.append(bytes.subarray(0, own));
+    this.#borrowed = bytes.subarray(own);
+    this.#borrowedAt = this.length;
+    this.#lender = lender;
+    lender.borrowers++;
+  }
+
+  /** {@linkcode reserve} for a value of so many bytes, which may be borrowed, and for others beside it. */
+  reserveWith(length: number, lender: Lender | undefined, others: number): void {
+    this.reserve(others + (this.#borrows(length, lender) ? NOT_BORROWED : length));
+  }
+
+  #borrows(length: number, lender: Lender | undefined): boolean {
+    return lender !== undefined && length >= LEAST_BORROWED && this.#lender === undefined;
+  }
+
+  /** What was written and borrowed, in its order: views that the next write may change. */
+  parts(): readonly Uint8Array[] {
+    const lender = this.#lender;
+    if (lender === undefined) return [this.view()];
+    const { bytes, length } = this;
+    const first = bytes.subarray(0, this.#borrowedAt);
+    const rest = bytes.subarray(this.#borrowedAt, length);
+    const joined = rest.length > 0 ? joinedBehind(this.#borrowed, rest, lender) : this.#borrowed;
+    return joined === undefined ? [first, this.#borrowed, rest] : [first, joined];
+  }
+
+  #giveBack(): void {
+    if (this.#lender !== undefined) this.#lender.borrowers--;
+    this.#lender = undefined;
+    this.#borrowed = NO_BYTES;
   }
 
   /** Writes the bytes from `start` to `end`: few, for which a loop is the fastest. */
@@ -216,9 +308,10 @@ export class ByteBuffer {
     this.clear(0);
   }
 
-  /** Forgets what was written, and gives back memory beyond `keep` bytes. */
+  /** Forgets what was written and borrowed, and gives back memory beyond `keep` bytes. */
   clear(keep = Infinity): void {
     this.length = 0;
+    if (this.#lender !== undefined) this.#giveBack();
     if (this.bytes.length > Math.max(keep, this.#initial)) {
       // Before the connection ends, nobody has what it held in hand any more.
       if (this.#frees && keep > 0) giveMemory(this.bytes);
@@ -227,4 +320,23 @@ export class ByteBuffer {
       this.#view = NO_BYTES;
     }
   }
+}
+
+/**
+ * Bytes that are borrowed with few others behind them, written there; nothing where there is no room, or
+ * others who borrow the same have other bytes there.
+ */
+function joinedBehind(
+  borrowed: Uint8Array,
+  rest: Uint8Array,
+  lender: Lender,
+): Uint8Array | undefined {
+  const { buffer, byteOffset, length } = borrowed;
+  const whole = length + rest.length;
+  if (rest.length > ROOM_BEHIND || byteOffset + whole > buffer.byteLength) return undefined;
+  const joined = new Uint8Array(buffer, byteOffset, whole);
+  if (equalBytes(joined.subarray(length), rest)) return joined;
+  if (lender.borrowers > 1) return undefined;
+  joined.set(rest, length);
+  return joined;
 }

@@ -1,7 +1,7 @@
 /** Memory that replies lie in, used again and again. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ByteBuffer, bytesOf, giveMemory, takeMemory } from "../lib/bytes.ts";
+import { ByteBuffer, bytesOf, giveMemory, takeMemory, trimMemory } from "../lib/bytes.ts";
 
 const MUCH = 100_000;
 
@@ -16,16 +16,32 @@ Deno.test("memory that was given back is used again for what needs about as much
   assert(takeMemory(MUCH) === first);
 });
 
-Deno.test("of memory that was given back no more than 8 MiB are kept, and little pieces not at all", () => {
+Deno.test("of memory that was given back no more than 32 MiB are kept, and little pieces not at all", () => {
   const pieces = Array.from({ length: 40 }, () => takeMemory(2 ** 20));
   for (const piece of pieces) giveMemory(piece);
   const kept = pieces.filter(({ length }) => length > 0);
-  assert(kept.length > 0 && kept.length <= 8, `${kept.length} MiB`);
+  assert(kept.length > 0 && kept.length <= 32, `${kept.length} MiB`);
   const taken = new Set(kept.map(() => takeMemory(2 ** 20)));
   assert(kept.every((piece) => taken.has(piece)));
   const little = takeMemory(1000);
   giveMemory(little);
   assert(takeMemory(1000) !== little);
+});
+
+Deno.test("memory that nobody needs is freed, half of it each time, and what is needed stays", () => {
+  const pieces = Array.from({ length: 8 }, () => takeMemory(2 ** 20));
+  for (const piece of pieces) giveMemory(piece);
+  const kept = () => pieces.filter(({ length }) => length > 0).length;
+  // What was given back since the last call may be needed again.
+  trimMemory();
+  assertEquals(kept(), 8);
+  const taken = [takeMemory(2 ** 20), takeMemory(2 ** 20)];
+  taken.forEach(giveMemory);
+  trimMemory();
+  assert(kept() >= 2 && kept() < 8, `${kept()} MiB`);
+  assert(taken.every(({ length }) => length > 0), "what was needed last goes last");
+  for (let i = 0; i < 30; i++) trimMemory();
+  assertEquals(kept(), 0);
 });
 
 Deno.test("a buffer shows what was written to it, whoever had its memory before", () => {

@@ -25,7 +25,7 @@ export interface BucketDestinationOptions extends DestinationOptions {
   readonly patience?: number;
   /** How long the beginning of a content or a block of it may take, in milliseconds; 20,000 without it. */
   readonly attempt?: number;
-  /** Bytes that are sent or read in one request at most; 8 MiB without it. */
+  /** Bytes that are sent in one request at most; 8 MiB without it. Streams are read by 8 times as many. */
   readonly part?: number | undefined;
 }
 

@@ -16,7 +16,7 @@ import {
   type Files,
   readWhole,
   removeIfThere,
-  replaceFile,
+  writeFully,
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
 import { checksumOf } from "../storage/disk/read/segment_reader.ts";
@@ -40,7 +40,10 @@ const NUMBERS_A_MILLISECOND = 2 ** 10;
 export const LANES = 8;
 /** Bytes of a segment after which its progress is told. */
 const ADVANCE = 1 << 23;
-/** Bytes from which on more threads than this one restore. */
+/**
+ * Bytes from which on threads restore: one a core, and none of them the process's first. In that a server
+ * may keep an inspector open (`lib/server/signals.ts`), to which Deno tells what `fetch` receives.
+ */
 export const WORTH_THREADS = 1 << 28;
 /** What a directory may have that is empty. */
 const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
@@ -245,10 +248,22 @@ export async function restoreSegment(
       file.write(bytes, at);
       reach(at + bytes.length);
     });
-    await Promise.all([file.sync(), replaceFile(files, hintPathOf(path), hint)]);
+    writeHint(files, hintPathOf(path), hint);
+    await file.sync();
     return { kept: 0, records };
   } finally {
     await file.close();
+  }
+}
+
+/** Not synced: of one that a power cut has torn the checksum is wrong, and a start makes it again. */
+function writeHint(files: Files, path: string, hint: Uint8Array): void {
+  removeIfThere(files, path);
+  const file = files.open(path, "create");
+  try {
+    writeFully(file, hint, 0);
+  } finally {
+    file.close();
   }
 }
 

@@ -32,10 +32,7 @@ export class SyncedFile {
     writeFully(this.#file, bytes, at);
     this.#unsynced += bytes.length;
     if (this.#unsynced < AHEAD || this.#syncing !== undefined) return;
-    this.#unsynced = 0;
-    this.#syncing = this.#file.sync()
-      .catch((error) => void (this.#failure = { error }))
-      .finally(() => this.#syncing = undefined);
+    this.#begin();
   }
 
   /** Resolves when all that was written is on the medium. */
@@ -43,12 +40,21 @@ export class SyncedFile {
     await this.#syncing;
     // What a sync has failed to bring there, a second one need not tell of.
     this.#throwFailure();
-    await this.#file.sync();
+    await this.#begin();
+    this.#throwFailure();
   }
 
+  /** Closes the file once no sync of it is under way. */
   async close(): Promise<void> {
     await this.#syncing;
     this.#file.close();
+  }
+
+  #begin(): Promise<void> {
+    this.#unsynced = 0;
+    return this.#syncing = this.#file.sync()
+      .catch((error) => void (this.#failure = { error }))
+      .finally(() => this.#syncing = undefined);
   }
 
   #throwFailure(): void {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { free } from "../bytes.ts";
+import { free, giveMemory, takeMemory } from "../bytes.ts";
 
 const LF = 0x0a;
 
@@ -20,6 +20,8 @@ const SMALL_ROOM = 2 * 1024;
 const LARGE_ROOM = 16 * 1024;
 /** Bytes that are read in one go, at most: to copy more would take long. */
 const MOST_READ = 128 * 1024;
+/** Memory for a request is at most so many times what has come of it: promises cost their sender nothing. */
+const PROMISED = 8;
 /** After so many reads that would have fitted in the small room, it is enough again. */
 const CALM_READS = 4;
 const NO_BYTES = new Uint8Array(0);
@@ -32,9 +34,16 @@ export class ReceiveBuffer {
   end = 0;
   /** No line end stands from `start` to here. */
   #searched = 0;
+  /**
+   * How many bytes the request that begins at `start` takes, as far as its dialect has read that; 0 where
+   * it has not. Before so many have come it is not worth looking again.
+   */
+  needed = 0;
   /** How much memory the last reads asked for, in bytes, and how many of them needed less. */
   #wanted: number;
   #calmReads = 0;
+  /** Memory for what is small, which stays while a large request has memory of its own. */
+  #small = NO_BYTES;
   readonly #takesMuch: boolean;
 
   /** @param takesMuch whether it always takes what a client sends in one go, up to 16 KiB, together */
@@ -48,29 +57,59 @@ export class ReceiveBuffer {
     return this.end - this.start;
   }
 
+  /** Bytes of memory that it has. */
+  get memory(): number {
+    const { length } = this.bytes;
+    return this.bytes === this.#small ? length : length + this.#small.length;
+  }
+
   /** Where the next read may put bytes. What earlier requests view is overwritten. */
   room(): Uint8Array<ArrayBuffer> {
     const held = this.end - this.start;
-    if (held === 0) {
-      this.start = this.end = this.#searched = 0;
-      if (this.bytes.length !== this.#wanted) {
-        free(this.bytes);
-        this.bytes = new Uint8Array(this.#wanted);
-      }
-    } else if (this.bytes.length - this.end < Math.min(LARGE_ROOM, this.bytes.length) / 4) {
-      // Grow by what has come, not by what a header promises: promises cost the sender nothing.
-      const grown = held > this.bytes.length / 2
-        ? new Uint8Array(Math.max(this.bytes.length * 2, LARGE_ROOM))
-        : this.bytes;
-      grown.set(this.bytes.subarray(this.start, this.end));
-      if (grown !== this.bytes) free(this.bytes);
-      this.bytes = grown;
-      this.#searched = Math.max(0, this.#searched - this.start);
-      this.end = held;
-      this.start = 0;
+    if (held === 0) this.#begin();
+    else this.#makeRoom(held);
+    const { bytes, end } = this;
+    if (end === 0 && bytes.length <= MOST_READ) return bytes;
+    // What a large request has memory for is read alone: of the next, nothing has to move.
+    const most = bytes === this.#small || this.needed <= held
+      ? bytes.length
+      : Math.min(bytes.length, this.start + this.needed);
+    return bytes.subarray(end, Math.min(most, end + MOST_READ));
+  }
+
+  /** Nothing is held: what comes next is small, or says how large it is. */
+  #begin(): void {
+    this.start = this.end = this.#searched = 0;
+    if (this.bytes !== this.#small) giveMemory(this.bytes);
+    if (this.#small.length !== this.#wanted) this.#small = new Uint8Array(this.#wanted);
+    this.bytes = this.#small;
+  }
+
+  /** Makes room behind the bytes that are held: by what they say of their length, or without that. */
+  #makeRoom(held: number): void {
+    const { length } = this.bytes;
+    const isShort = length - this.end < Math.min(LARGE_ROOM, length) / 4;
+    if (this.needed > held) {
+      if (this.start + this.needed <= length) return;
+      const wanted = Math.min(this.needed, Math.max(PROMISED * held, LARGE_ROOM));
+      if (wanted > length) this.#move(takeMemory(wanted));
+      else if (isShort || this.needed <= length) this.#move(this.bytes);
+    } else if (isShort) {
+      const grows = held > length / 2;
+      this.#move(grows ? new Uint8Array(Math.max(2 * length, LARGE_ROOM)) : this.bytes);
     }
-    if (this.end === 0 && this.bytes.length <= MOST_READ) return this.bytes;
-    return this.bytes.subarray(this.end, this.end + MOST_READ);
+  }
+
+  /** Puts the bytes that are held at the beginning of some memory. */
+  #move(to: Uint8Array<ArrayBuffer>): void {
+    const from = this.bytes;
+    const { start, end } = this;
+    to.set(from.subarray(start, end));
+    if (to !== from && from !== this.#small) giveMemory(from);
+    this.bytes = to;
+    this.#searched = Math.max(0, this.#searched - start);
+    this.end = end - start;
+    this.start = 0;
   }
 
   /** Says that a read has put `count` bytes into the {@linkcode room}. */
@@ -110,12 +149,18 @@ export class ReceiveBuffer {
   /** Forgets all that has arrived. */
   drop(): void {
     this.start = this.end;
+    this.needed = 0;
   }
 
   /** Gives its memory back: nothing is read any more, and nobody views what was. */
   release(): void {
     free(this.bytes);
-    this.bytes = NO_BYTES;
-    this.start = this.end = this.#searched = 0;
+    free(this.#small);
+    this.bytes = this.#small = NO_BYTES;
+    this.start =
+      this.end =
+      this.needed =
+      this.#searched =
+        0;
   }
 }

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Lender } from "../bytes.ts";
+
 /** What is wrong. The dialects have the words. */
 export type FailureCode =
   | "unknownCommand"
@@ -107,6 +109,8 @@ export interface Shown {
   readonly fetched: boolean;
   readonly stale: boolean;
   readonly binaryKey: boolean;
+  /** Whose memory the value is in, where it may be sent from there. */
+  readonly lender?: Lender | undefined;
 }
 
 /** What a listing of keys shows of an item. */

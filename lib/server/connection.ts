@@ -315,7 +315,7 @@ export class Connection {
     const window = this.#window;
     const inHand = window === undefined ? this.#unanswered : window.bytes + this.#unanswered;
     const values = Math.max(inHand, this.session.arrived);
-    const held = this.#input.bytes.length + this.#replies.memory + values;
+    const held = this.#input.memory + this.#replies.memory + values;
     if (held === this.#held) return;
     this.#held = held;
     this.#surroundings.memory.hold(this, held);
@@ -346,8 +346,8 @@ export class Connection {
       this.#answer(dialect, request, outcome);
       if (request.op === "login") dialect = this.#afterLogin(dialect);
       this.#work(request, taken);
-      if (this.#out.length < HIGH_WATER) continue;
-      turn.bytes(this.#out.length);
+      if (!this.#mustFlush) continue;
+      turn.bytes(this.#out.total);
       const flushing = this.#flush();
       if (flushing !== undefined) return flushing.then(this.#goOn);
     }
@@ -384,7 +384,7 @@ export class Connection {
     this.requests++;
     if (request.isBinary) this.#context.counters.binary_requests++;
     else this.#context.counters.line_requests++;
-    const bytes = ++this.#inHand * REPLY_COST + this.#out.length;
+    const bytes = ++this.#inHand * REPLY_COST + this.#out.total;
     if (bytes <= this.#context.replyMemory || this.#replies.isSpoiled) return;
     this.#context.counters.response_obj_oom++;
     if (isRetrieval(request) && !request.isMeta && !request.isBinary) {
@@ -421,7 +421,7 @@ export class Connection {
       else this.#answer(dialect, request, outcome);
       this.#turn.request();
       this.#countChanges();
-      if (this.#out.length >= HIGH_WATER) await this.#flush();
+      if (this.#mustFlush) await this.#flush();
       if (this.#turn.isOver || turns % requestsPerTurn === 0) await this.#yield();
       const next = this.#inWork;
       if (this.#left || !dialect.next(this.#input, next.request)) break;
@@ -448,11 +448,11 @@ export class Connection {
       if (running instanceof Promise) await running;
       else if (running?.isOver === false) await running.over;
       if (outcome.lines > LINES_A_TURN) await this.#answerFirst(dialect, request, outcome);
-      const before = this.#out.length;
+      const before = this.#out.total;
       this.#answer(dialect, request, outcome);
       if (isRetrieval(request)) {
         retrievals++;
-        bytes += this.#out.length - before;
+        bytes += this.#out.total - before;
       }
       if (running !== undefined) {
         this.session.depart(outcome);
@@ -460,7 +460,7 @@ export class Connection {
       }
       exchange.release();
       this.#spare.push(exchange);
-      if (this.#out.length >= HIGH_WATER) await this.#flush();
+      if (this.#mustFlush) await this.#flush();
     }
     this.#settling = false;
     this.#unanswered = 0;
@@ -585,6 +585,11 @@ export class Connection {
     return undefined;
   }
 
+  /** Whether so much is to go out that it goes before anything else is run, or waits elsewhere to be sent. */
+  get #mustFlush(): boolean {
+    return this.#out.total >= HIGH_WATER || this.#out.isBorrowed;
+  }
+
   /** Whether requests that were begun have no reply yet. */
   get #isWaited(): boolean {
     return this.#settling || this.#window !== undefined && !this.#window.isEmpty;
@@ -623,25 +628,27 @@ export class Connection {
 
   /** Sends the replies, or as many of them as there is room for: how many bytes. */
   #beginWrite(): Promise<number> {
-    const bytes = this.#out.view();
+    const { total } = this.#out;
     this.#account();
-    this.#context.counters.bytes_written += bytes.length;
-    this.sent += bytes.length;
-    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", bytes.length);
-    return this.#socket.write(bytes);
+    this.#context.counters.bytes_written += total;
+    this.sent += total;
+    if (this.#context.live.verbosity > 2) this.#traceBytes("sent", total);
+    return this.#socket.write(this.#out.isBorrowed ? this.#out.parts()[0]! : this.#out.view());
   }
 
   /** Goes on when the first part of what is in `out`, and mostly all of it, was written. */
   #wrote(written: number): Promise<void> | undefined {
     this.#surroundings.rounds.writeDone();
-    if (written < this.#out.length) return this.#writeRest(written);
+    if (written < this.#out.total) return this.#writeRest(written);
     this.#written();
     return undefined;
   }
 
   async #writeRest(written: number): Promise<void> {
-    const bytes = this.#out.view();
-    while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+    for (const bytes of this.#out.parts()) {
+      while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+      written -= bytes.length;
+    }
     this.#written();
   }
 

@@ -29,9 +29,10 @@ export class Replies {
   /** Whether the retrieval that was answered last has more keys. */
   #inRetrieval = false;
 
-  /** Bytes of memory that it holds. */
+  /** Bytes of memory that it holds, others' that it has borrowed too: nobody else may use those. */
   get memory(): number {
-    return this.out.bytes.length + this.#owed.length * 8;
+    const { out } = this;
+    return out.bytes.length + out.total - out.length + this.#owed.length * 8;
   }
 
   /** Puts what came of a request behind the replies before it. */

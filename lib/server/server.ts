@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesOf } from "../bytes.ts";
+import { bytesOf, trimMemory } from "../bytes.ts";
 import type { Context } from "../commands/context.ts";
 import { type Count, PlainCount } from "../count.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
@@ -412,6 +412,7 @@ export class Server implements Surroundings {
     this.ticks++;
     this.#second = Math.floor(this.#context.clock.now() / 1000);
     this.memory.tick();
+    trimMemory();
     this.#admission.tick();
     this.#strangers.tick();
     this.#shortage.tick();

@@ -57,7 +57,9 @@
  *     was called, counts it as reclaimed, and leaves all others as they are.
  * 18. {@linkcode Store.find} is a read in every respect but that it fills a cursor, and
  *     {@linkcode Store.swapAt} a swap in every respect but that its key lies among other bytes. A store has
- *     them only where it has items at hand without an object for each.
+ *     them only where it has items at hand without an object for each. A value that it shows with a
+ *     lender may be sent from where it lies: it stays as it is while there are borrowers, whatever
+ *     becomes of its item.
  * 19. A store that answers many calls together may have {@linkcode Store.readLater} and
  *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
  *     {@linkcode Waiter} is told in the place of a promise: once, at times before they have returned.

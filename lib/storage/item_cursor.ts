@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Lender } from "../bytes.ts";
 import type { Item } from "./contract.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -16,6 +17,8 @@ export class ItemCursor implements Item {
   bytes: Uint8Array = NO_BYTES;
   start = 0;
   end = 0;
+  /** Whose memory that is, where the value may be sent from there. */
+  lender: Lender | undefined = undefined;
   flags = 0;
   exptime = 0;
   /** The cas unique in two words of 32 bits. */

@@ -187,4 +187,16 @@ Deno.test("copies: a file is synced while it is written, and a sync that fails i
   await assertRejects(() => written.sync(), Error, "EIO");
   await closing;
   assertEquals(closed, true);
+  // Nor is one closed whose last sync is under way.
+  closed = fails = false;
+  const other = new SyncedFile(file);
+  other.write(block, 0);
+  const syncing = other.sync();
+  while (waiting.length === 0) await undefined;
+  const end = other.close();
+  for (let i = 0; i < 10; i++) await undefined;
+  assertEquals(closed, false);
+  waiting.pop()!();
+  await Promise.all([syncing, end]);
+  assertEquals(closed, true);
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../lib/bytes.ts";
 import { ReceiveBuffer } from "../../lib/protocol/framing.ts";
 
@@ -74,15 +74,44 @@ Deno.test("framing: memory doubles with what is held, and is given back when not
   assertEquals(buffer.room().length, 2 ** 14);
 });
 
-Deno.test("framing: much memory that was outgrown is freed, and so is all of it at the end", () => {
+/** A buffer that has received so many bytes of a request that takes more. */
+function unfinished(received: number, needed: number): ReceiveBuffer {
   const buffer = new ReceiveBuffer();
-  receive(buffer, "x".repeat(60_000));
-  const outgrown = buffer.bytes;
-  receive(buffer, "x".repeat(60_000));
-  assertEquals([outgrown.length, buffer.bytes.length], [0, 2 ** 17]);
-  const last = buffer.bytes;
+  receive(buffer, "x".repeat(Math.min(received, 50)));
+  buffer.needed = needed;
+  receive(buffer, "x".repeat(received - buffer.held));
+  return buffer;
+}
+
+Deno.test("framing: a request that says its length has memory for it in few steps, by what has come", () => {
+  assertEquals(unfinished(50, 1_000_000).memory, 2 ** 11);
+  const sizes = new Set<number>();
+  for (let received = 1; received <= 1_000_000; received += 9_999) {
+    const { bytes, held, memory } = unfinished(received, 1_000_000);
+    assert(bytes.length <= Math.max(8 * held, 2 ** 14) + 2 ** 12, `${bytes.length} for ${held}`);
+    assert(memory <= bytes.length + 2 ** 14);
+    sizes.add(bytes.length);
+  }
+  assert(sizes.size <= 5, [...sizes].join());
+});
+
+Deno.test("framing: a large request is read alone, and its memory serves the next of any client", () => {
+  const buffer = unfinished(90_000, 100_000);
+  const { bytes } = buffer;
+  assertEquals(buffer.room().length, 10_000);
+  receive(buffer, "y".repeat(10_000));
+  assertEquals(heldBy(buffer), "x".repeat(90_000) + "y".repeat(10_000));
+  buffer.start = buffer.end;
+  buffer.needed = 0;
+  assertEquals(buffer.room().length, 2 ** 14);
+  assert(unfinished(100_000, 100_000).bytes === bytes);
+});
+
+Deno.test("framing: all its memory is freed at the end", () => {
+  const buffer = unfinished(90_000, 100_000);
+  const { bytes } = buffer;
   buffer.release();
-  assertEquals([last.length, buffer.held], [0, 0]);
+  assertEquals([bytes.length, buffer.held, buffer.memory], [0, 0, 0]);
 });
 
 Deno.test("framing: a buffer whose client says little has little memory, before and after a burst", () => {

@@ -27,8 +27,6 @@ export class BinaryDialect implements Dialect {
   readonly name = "binary";
   readonly isLogin: boolean;
   readonly #limits: Limits;
-  /** So many bytes must be there before it is worth looking again. */
-  #needed = HEADER_LENGTH;
   /** Bytes that are passed over, and the header, extras and key that they followed. */
   #skip = 0;
   #skippedFor = NO_BYTES;
@@ -51,7 +49,7 @@ export class BinaryDialect implements Dialect {
 
   next(input: ReceiveBuffer, request: Request): boolean {
     if (this.#skip !== 0) return this.#passOver(input, request);
-    if (input.held < this.#needed) return false;
+    if (input.held < HEADER_LENGTH || input.held < input.needed) return false;
     const { bytes, start } = input;
     if (bytes[start] !== Magic.request || this.isLogin && this.#said > MAX_SAID) {
       input.drop();
@@ -66,16 +64,16 @@ export class BinaryDialect implements Dialect {
     }
     if (verdict === "value" && input.end < request.keyEnd) {
       // Whether the value is too large, and what is to be known of it then, is in what has yet to come.
-      this.#needed = request.keyEnd - start;
+      input.needed = request.keyEnd - start;
       return false;
     }
     if (verdict === "ready" || (verdict === "value" && this.#mayStore(request))) {
       if (input.held < length) {
         // The header is read again when the body is there: nothing need be remembered of it.
-        this.#needed = length;
+        input.needed = length;
         return false;
       }
-      this.#needed = HEADER_LENGTH;
+      input.needed = 0;
       input.start = start + length;
       if (request.op === "login") readLogin(request);
       else if (request.op === "stats") readWords(request);
@@ -125,7 +123,7 @@ export class BinaryDialect implements Dialect {
   #beginToPassOver(input: ReceiveBuffer, request: Request, length: number): boolean {
     // Of a value that is too large the key must be known when it has gone by.
     const kept = request.op === "store" ? request.keyEnd - input.start : HEADER_LENGTH;
-    this.#needed = HEADER_LENGTH;
+    input.needed = 0;
     this.#skippedFor = input.bytes.slice(input.start, input.start + kept);
     this.#skip = length;
     return this.#passOver(input, request);

@@ -145,15 +145,15 @@ export function encodeFailure(
 
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
   const { opcode, opaque } = request;
-  const { value, flags, cas } = outcome.item;
+  const { value, flags, cas, lender } = outcome.item;
   const keyLength = returnsKey(opcode) ? request.keyEnd - request.keyStart : 0;
   const valueLength = request.wantsValue ? value.length : 0;
   const body = GET_REPLY_EXTRAS + keyLength + valueLength;
-  out.reserve(HEADER_LENGTH + body);
+  out.reserveWith(valueLength, lender, HEADER_LENGTH + body - valueLength);
   header(out, opcode, Status.ok, GET_REPLY_EXTRAS, keyLength, body, opaque, cas);
   uint32(out, flags);
   if (keyLength > 0) out.appendPart(request.bytes, request.keyStart, request.keyEnd);
-  if (valueLength > 0) out.append(value);
+  if (valueLength > 0) out.borrow(value, lender);
 }
 
 function encodeMiss(request: Request, out: ByteBuffer): void {

@@ -78,10 +78,10 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
 /** A hit of `mg`. */
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
   const { item } = outcome;
-  const { value } = item;
+  const { value, lender } = item;
   const withValue = request.wantsValue && !(request.compares && request.cas === item.cas);
   if (withValue) {
-    out.reserve(value.length + 64);
+    out.reserveWith(value.length, lender, 64);
     out.append(VA);
     out.decimal(value.length);
   } else out.append(HD);
@@ -127,7 +127,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
   if (outcome.won) out.append(WON);
   endLine(out);
   if (!withValue) return;
-  out.append(value);
+  out.borrow(value, lender);
   endLine(out);
 }
 

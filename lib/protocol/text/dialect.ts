@@ -44,8 +44,6 @@ const NO_BYTES = new Uint8Array(0);
 export class LineDialect implements Dialect {
   readonly name = "ascii";
   readonly isLogin = false;
-  /** So many bytes must be there before it is worth looking again. */
-  #needed = 0;
   /** Where the next key of a retrieval is looked for, and where its line ends; 0 for no retrieval. */
   #nextKey = 0;
   #keysEnd = 0;
@@ -74,7 +72,7 @@ export class LineDialect implements Dialect {
       return true;
     }
     if (this.#skip !== 0) return this.#passOver(input, request);
-    if (input.held < this.#needed) return false;
+    if (input.held < input.needed) return false;
     const end = input.lineEnd();
     if (end < 0) return this.#refuseLongLine(input, request);
     const { start, bytes } = input;
@@ -90,7 +88,7 @@ export class LineDialect implements Dialect {
     if (verdict === "value" && this.#mayStore(request)) {
       return this.#takeValue(input, request, end + 1);
     }
-    this.#needed = 0;
+    input.needed = 0;
     input.start = end + 1;
     if (verdict === "ready") return true;
     if (verdict === "keys") {
@@ -155,10 +153,10 @@ export class LineDialect implements Dialect {
     const end = start + request.number;
     if (input.end < end + 2) {
       // The line is read again when the value is there: nothing need be remembered of it.
-      this.#needed = end + 2 - input.start;
+      input.needed = end + 2 - input.start;
       return false;
     }
-    this.#needed = 0;
+    input.needed = 0;
     input.start = end + 2;
     if (bytes[end] !== CR || bytes[end + 1] !== LF) {
       request.refuse(failures.badChunk);

@@ -100,11 +100,11 @@ export function encodeFailure({ code, sentence }: Failure, out: ByteBuffer): voi
 }
 
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
-  const { value, flags } = outcome.item;
+  const { value, flags, lender } = outcome.item;
   const { bytes, keyStart, keyEnd, wantsCas } = request;
   const length = value.length;
   // One reservation for the line, the value and the ends.
-  out.reserve(keyEnd - keyStart + length + MOST_BESIDE);
+  out.reserveWith(length, lender, keyEnd - keyStart + MOST_BESIDE);
   out.append(VALUE);
   out.appendPart(bytes, keyStart, keyEnd);
   out.byte(SPACE);
@@ -116,7 +116,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
     encodeUnsigned64(outcome.item.cas, out);
   }
   endLine(out);
-  out.append(value);
+  out.borrow(value, lender);
   endLine(out);
   if (!request.hasMore) out.append(END);
 }

@@ -4,10 +4,17 @@
  * @module
  */
 
+import { giveMemory, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
-import { AMENDMENT_BYTES, FOLLOWED_CAS, type RecordReader, recordSize } from "./format/record.ts";
+import {
+  AMENDMENT_BYTES,
+  FOLLOWED_CAS,
+  LONG,
+  type RecordReader,
+  recordSize,
+} from "./format/record.ts";
 import type { Health } from "./health.ts";
 import type { Placements } from "./index/placements.ts";
 import type { Commits } from "./log/commits.ts";
@@ -15,6 +22,7 @@ import type { Flushes } from "./log/flushes.ts";
 import type { Log } from "./log/log.ts";
 import type { Segment } from "./log/segment.ts";
 import type { RecordCache } from "./read/cache.ts";
+import { chunkIn } from "./read/chunk.ts";
 import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
@@ -255,11 +263,24 @@ export class Swaps {
     const { a, b, c } = this.#hash;
     if (this.#placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
-    const size = log.appendItem(bytes, next, sequence, this.#hash, start, end - start);
+    const length = end - start;
+    const cache = this.#cache;
+    const needed = recordSize(length, next.value.length);
+    const chunk = needed < LONG ? undefined : cache.allot(needed) ?? chunkIn(takeMemory(needed));
+    const memory = chunk?.bytes.buffer;
+    const size = log.appendItem(bytes, next, sequence, this.#hash, start, length, memory);
     this.#placements.set(a, b, c, log.active!, log.offset, size);
-    this.#cache.insert(a, b, log.pending.rest);
+    if (chunk === undefined) cache.insert(a, b, log.pending.rest);
+    else if (chunk.used > 0) cache.keep(a, b, chunk);
+    else cache.forget(a, b);
     this.#commits.changed(batch, a, b, false);
-    if (log.pending.length > WRITE_AT) log.writeOut();
+    if (chunk !== undefined) {
+      this.#commits.wroteEarly(log.writeOwn());
+      if (chunk.used === 0) giveMemory(chunk.bytes);
+    } else if (log.pending.length > WRITE_AT) {
+      this.#commits.wroteEarly(log.pending.length);
+      log.writeOut();
+    }
     return this.#uniqueOf(next, sequence);
   }
 

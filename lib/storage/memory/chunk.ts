@@ -17,6 +17,7 @@
  * @module
  */
 
+import type { Lender } from "../../bytes.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 
@@ -36,7 +37,9 @@ export const State = {
 } as const;
 
 /** One piece of memory: many records, or a large one alone. */
-export class Chunk {
+export class Chunk implements Lender {
+  /** Who sends the value of its record from here, if that is one for it alone. */
+  borrowers = 0;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array<ArrayBuffer>;
   readonly doubles: Float64Array<ArrayBuffer>;
@@ -69,9 +72,9 @@ export class Chunk {
     return this.bytes.length;
   }
 
-  /** Gives the memory back now, and not when the collector comes to it. */
+  /** Gives the memory back now, and not when the collector comes to it, unless somebody sends from it. */
   release(): void {
-    this.bytes.buffer.transfer(0);
+    if (this.borrowers === 0) this.bytes.buffer.transfer(0);
   }
 
   keyLength(at: number): number {
@@ -158,6 +161,7 @@ export class Chunk {
     into.bytes = this.bytes;
     into.start = from;
     into.end = from + words[w + 1];
+    into.lender = this.isLarge ? this : undefined;
     into.flags = words[w + 2];
     into.exptime = doubles[d + 4];
     // The machine is little-endian, as all are that Deno runs on.

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { ROOM_BEHIND } from "../../bytes.ts";
 import { assert, OutOfSpaceError } from "../../errors.ts";
 import { Chunk, HEADER } from "./chunk.ts";
 import type { Pages } from "./place_index.ts";
@@ -69,7 +70,9 @@ export class Chunks implements Pages {
   /** The bytes of a record. */
   sizeOf(keyLength: number, valueLength: number): number {
     const unit = 1 << this.unitShift;
-    return Math.ceil((HEADER + keyLength + valueLength) / unit) * unit;
+    const bytes = HEADER + keyLength + valueLength;
+    // Of one that has a chunk of its own the value may be sent from there.
+    return Math.ceil((this.isLarge(bytes) ? bytes + ROOM_BEHIND : bytes) / unit) * unit;
   }
 
   /** The place of a record. */

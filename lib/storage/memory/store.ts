@@ -141,7 +141,9 @@ export class MemoryStore implements Store {
     }
     const { chunks } = records;
     const size = chunks.sizeOf(end - start, next.value.length);
-    if (isThere && records.size === size) return records.rewrite(next);
+    if (isThere && records.size === size && records.chunk.borrowers === 0) {
+      return records.rewrite(next);
+    }
     return this.#put(bytes, start, end, expected, next, batch, size, isThere);
   }
 

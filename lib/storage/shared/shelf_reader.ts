@@ -192,6 +192,7 @@ export class ShelfReader {
     into.bytes = this.#bytes;
     into.start = from;
     into.end = from + (words[3] >>> 0);
+    into.lender = undefined;
     into.flags = words[FIELDS + Field.flags] >>> 0;
     into.exptime = this.#doubles[UNITS + Field.exptime];
     into.casLow = words[cas] >>> 0;

@@ -1,6 +1,6 @@
 /** System errors: what each of them does to the store, and what is said of it. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { AdjustableClock } from "../../../lib/clock.ts";
 import { ExitError, OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
@@ -81,6 +81,30 @@ for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) {
     await store.close();
   });
 }
+
+Deno.test("a long value that cannot be written leaves the old one, and takes along what stood before it", async () => {
+  const place = new Place();
+  const store = await place.open({ memoryLimit: 1 << 22, segmentBytes: 1 << 20 });
+  const long = (letter: string) => itemOf(letter.repeat(100_000));
+  await store.swap(k, "any", long("a"));
+  await store.swap(other, "any", itemOf("old"));
+  await store.commit();
+  let writes = 0;
+  // The second write is that of the value.
+  place.files.fault = (operation) => operation === "write" && ++writes === 2 ? "EIO" : undefined;
+  await store.swap(other, "any", itemOf("new"));
+  assertThrows(() => store.swap(k, "any", long("b")), StoreError);
+  await assertRejects(async () => await store.commit(), StoreError);
+  place.files.fault = () => undefined;
+  assertEquals(await textOf(store, k), "a".repeat(100_000));
+  assertEquals(await textOf(store, other), "old");
+  await store.swap(k, "any", long("c"));
+  await store.commit();
+  await store.close();
+  const again = await place.open();
+  assertEquals([await textOf(again, k), await textOf(again, other)], ["c".repeat(100_000), "old"]);
+  await again.close();
+});
 
 Deno.test("where a file may not become as large as a segment, the log goes on in another", async () => {
   const place = new Place();

@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { ExitError, StoreError } from "../../../lib/errors.ts";
 import { type Fsync, openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { LONG } from "../../../lib/storage/disk/format/record.ts";
 import { isExpired, type Item, plain } from "../../../lib/storage/contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 import { type Caller, callerOf } from "../caller.ts";
@@ -41,7 +42,12 @@ function same(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): b
 }
 
 function textOf(item: Item): string {
-  return `${binaryString(item.value).slice(0, 40)}#${item.flags}#${item.cas}#${item.exptime}`;
+  return `${shown(item.value)}#${item.flags}#${item.cas}#${item.exptime}`;
+}
+
+/** What tells a value from others. */
+function shown(value: Uint8Array): string {
+  return `${binaryString(value.subarray(0, 40))}#${value.length}#${value.at(-1)}`;
 }
 
 class Run {
@@ -87,7 +93,7 @@ class Run {
       clock: this.clock,
       fsync: this.fsync,
       log: (line) => this.said.push(line),
-      memoryLimit: this.random.of([0, 1 << 18]),
+      memoryLimit: this.random.of([0, 1 << 18, 1 << 21]),
       segmentBytes: this.random.of([512, 2048, 8192]),
       imageItems: this.random.of([0, 1e9, 1e9, 1e9, 1e9]),
       amendFrom: this.random.of([0, 0, 100]),
@@ -200,7 +206,11 @@ class Run {
       }
       if (random.chance(0.25)) return await this.touch(key);
       const size = random.chance(0.05) ? random.below(5000) : random.below(120);
-      const value = `${++this.writes}`.padEnd(size, "x");
+      // Some are written from memory of their own.
+      const value = `${++this.writes}`.padEnd(
+        random.chance(0.02) ? LONG - 100 + random.below(200) : size,
+        String.fromCharCode(97 + this.writes % 26),
+      );
       const flags = random.below(2 ** 32);
       const exptime = random.chance(0.3) ? clock.time + random.below(40_000) - 2000 : 0;
       const next = {
@@ -219,7 +229,7 @@ class Run {
       const uniques = this.uniques.get(key) ?? new Set();
       assert(!uniques.has(cas), `seed ${this.seed}: the unique ${cas} came again`);
       this.uniques.set(key, uniques.add(cas));
-      const text = `${value.slice(0, 40)}#${flags}#${cas}#${exptime < 0 ? 1 : exptime}`;
+      const text = `${shown(bytesOf(value))}#${flags}#${cas}#${exptime < 0 ? 1 : exptime}`;
       this.push((items) => items.set(key, { text, exptime }));
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${(error as Error).stack}`);

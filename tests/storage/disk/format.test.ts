@@ -16,11 +16,11 @@ const [record, amendment, manifest] = [...format.matchAll(/^```\n([^`]*)```$/gm)
 );
 const hashKey = new Uint8Array(16).map((_, i) => i);
 
-function bytesIn(text: string): Uint8Array {
+function bytesIn(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(text.trim().split(/\s+/).map((byte) => parseInt(byte, 16)));
 }
 
-function example(): Uint8Array {
+function example(): Uint8Array<ArrayBuffer> {
   return bytesIn(record);
 }
 

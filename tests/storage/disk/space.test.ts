@@ -126,6 +126,26 @@ withStore("a segment in which nothing is alive is given up unread", {}, async (u
   }
 });
 
+withStore("long values that are overwritten at random are moved, and come back", {
+  segmentBytes: 1 << 20,
+  memoryLimit: 1 << 22,
+}, async (use) => {
+  const random = new Random(4);
+  const last = new Map<string, string>();
+  const text = (i: number) => `${i} `.padEnd(65_000 + random.below(40_000), `${i % 10}`);
+  for (let i = 0; use.own("compaction_moved_bytes") < 3 << 20; i++) {
+    assert(i < 20_000, "nothing is moved");
+    const key = `k${random.below(60)}`;
+    last.set(key, text(i));
+    await use.set(key, last.get(key)!);
+    if (i % 5 === 0) await turn();
+  }
+  for (const [key, value] of last) assertEquals(await use.get(key), value);
+  // Without a cache what is on the disk is read.
+  await use.reopen({ segmentBytes: 1 << 20, memoryLimit: 0 });
+  for (const [key, value] of last) assertEquals(await use.get(key), value);
+});
+
 withStore("new keys that are deleted again leave no growing rest behind", {}, async (use) => {
   for (let i = 0; i < 200; i++) await use.set(`cold${i}`, "c".repeat(200));
   for (let i = 0; i < 10_000; i++) {

@@ -48,9 +48,17 @@ export const AMENDMENT_BYTES = 16;
 /** Uniques below this that a client sets move the sequence behind them. */
 export const FOLLOWED_CAS = 1n << 52n;
 
+/**
+ * A record of so many bytes and more has memory of its own where it is cached, and is written to the log from
+ * there, by a call of its own: to copy it would take longer than that.
+ */
+export const LONG = 1 << 16;
+
 /** The greatest time that is kept, in milliseconds; far enough, and exact in a double. */
 const LAST_TIME = 2 ** 48 - 1;
 
+/** Memory for records that is kept while there are none, in bytes. */
+const MOST_KEPT = 2 << 20;
 const TWO_32 = 2 ** 32;
 const NO_BYTES = new Uint8Array(0);
 
@@ -114,10 +122,10 @@ function checksum(rest: Uint8Array, seed: number, offset: number): number {
 export class RecordBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
-  words: Uint32Array;
+  words: Uint32Array<ArrayBuffer>;
   /** The bytes behind its checksum of the record that was appended last, none where all is forgotten. */
   rest: Uint8Array = NO_BYTES;
-  #longs: BigUint64Array;
+  #longs: BigUint64Array<ArrayBuffer>;
 
   readonly #initial: number;
 
@@ -160,14 +168,27 @@ export class RecordBuffer {
     const size = recordSize(keyLength, valueLength);
     if (this.length + size > this.bytes.length) this.#reserve(size);
     const { bytes, words, length: at } = this;
-    const { sequence, cas, time } = fields;
     // The padding first, then the value: it may be a view of memory that the rest goes over.
-    const w = at >>> 2;
     words[(at + size >>> 2) - 1] = 0;
     words[(at + size >>> 2) - 2] = 0;
     if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
     const from = at + RECORD_HEADER;
     for (let i = 0; i < keyLength; i++) bytes[from + i] = key[keyStart + i];
+    this.#seal(fields, keyLength, valueLength, size, seed, offset);
+  }
+
+  /** Makes what lies behind the last record one: its header, around a key and a value that are there. */
+  #seal(
+    fields: RecordFields,
+    keyLength: number,
+    valueLength: number,
+    size: number,
+    seed: number,
+    offset: number,
+  ): void {
+    const { bytes, words, length: at } = this;
+    const { sequence, cas, time } = fields;
+    const w = at >>> 2;
     words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
     words[w + Word.valueLength] = valueLength;
     words[w + Word.flags] = fields.flags;
@@ -190,15 +211,37 @@ export class RecordBuffer {
     this.length = at + size;
   }
 
-  /** Forgets everything, and frees memory beyond a mebibyte. */
+  /** Forgets everything, and frees memory beyond two mebibytes. */
   clear(): void {
     this.length = 0;
     this.rest = NO_BYTES;
-    if (this.bytes.length > Math.max(1 << 20, this.#initial)) {
-      this.bytes = new Uint8Array((this.#initial + 7) & ~7);
-      this.words = new Uint32Array(this.bytes.buffer);
-      this.#longs = new BigUint64Array(this.bytes.buffer);
+    if (this.bytes.length > Math.max(MOST_KEPT, this.#initial)) {
+      this.#lieIn(new ArrayBuffer((this.#initial + 7) & ~7));
     }
+  }
+
+  /**
+   * Forgets everything, and lies from here on in memory of somebody else's.
+   *
+   * @param start a multiple of 8
+   */
+  lieIn(memory: ArrayBuffer, start: number, end: number): void {
+    this.length = 0;
+    this.rest = NO_BYTES;
+    this.#lieIn(memory, start, end);
+  }
+
+  #lieIn(memory: ArrayBuffer, start = 0, end = memory.byteLength): void {
+    const length = end - start;
+    this.bytes = new Uint8Array(memory, start, length);
+    this.words = new Uint32Array(memory, start, length >>> 2);
+    this.#longs = new BigUint64Array(memory, start, length >>> 3);
+  }
+
+  /** {@linkcode put} of a record whose key and value are where they belong, with a header or without. */
+  putInPlace(record: RecordReader, seed: number, offset: number): void {
+    const { keyLength, valueLength, size } = record;
+    this.#seal(record, keyLength, valueLength, size, seed, offset);
   }
 }
 
@@ -222,11 +265,11 @@ export class RecordReader implements RecordFields, Amended {
   size = 0;
   /** Where it begins in {@linkcode bytes}. */
   at = 0;
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** Chooses the memory that is read from. */
-  over(bytes: Uint8Array): void {
+  over(bytes: Uint8Array<ArrayBuffer>): void {
     this.bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }

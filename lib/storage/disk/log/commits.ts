@@ -46,6 +46,8 @@ export class Commits {
   #syncTarget = 0;
   /** The write that serves all batches which came with the same turn of the loop. */
   #writing: Promise<void> | undefined;
+  /** Bytes that were written before the batches' own write, since the last. */
+  #early = 0;
   /** The batches that depend on bytes which are not yet written; some may be there twice. */
   readonly #dependents: Batch[] = [];
   #dependentCount = 0;
@@ -88,7 +90,8 @@ export class Commits {
     }
     if (pace === undefined) {
       if (position > log.written) return this.#writing ??= this.#writeTogether();
-      return this.behind ? this.syncer.until(this.#syncTarget) : undefined;
+      if (this.behind) return this.syncer.until(this.#syncTarget);
+      return this.#early === 0 ? undefined : this.#options.heldUp(this.#takeEarly());
     }
     // The sync writes first what all have appended until it begins: one write for all that wait for it.
     if (position > this.syncer.synced) {
@@ -109,11 +112,22 @@ export class Commits {
     // Something was lost meanwhile, and with it everything that the batches had appended.
     if (this.losses !== losses) throw this.#loss;
     this.#writing = undefined;
-    const bytes = log.pending.length;
+    const bytes = log.pending.length + this.#takeEarly();
     log.writeOut();
     if (this.behind) await this.syncer.until(this.#syncTarget);
     const held = bytes === 0 ? undefined : heldUp(bytes);
     if (held !== undefined) await held;
+  }
+
+  #takeEarly(): number {
+    const bytes = this.#early;
+    this.#early = 0;
+    return bytes;
+  }
+
+  /** Notes that so many bytes of a batch were written before its commit, which owes others a wait for them. */
+  wroteEarly(bytes: number): void {
+    if (!this.#always) this.#early += bytes;
   }
 
   /** Notes that a batch has changed a key by the record that was appended last. */

@@ -22,6 +22,7 @@ import {
   AMENDMENT_BYTES,
   encodeAmendment,
   Kind,
+  LONG,
   RecordBuffer,
   type RecordFields,
   type RecordReader,
@@ -78,6 +79,11 @@ export class Log {
   active: Segment | undefined;
   /** Records that are not yet written. */
   readonly pending = new RecordBuffer(1 << 16);
+  /**
+   * The record behind those, where it is so long that it lies in memory of its own: {@linkcode writeOwn}
+   * comes before anything else.
+   */
+  readonly #own = new RecordBuffer(0);
   /** The greatest sequence number in use. */
   sequence: number;
   /** The greatest sequence number of a record that is written. */
@@ -173,7 +179,7 @@ export class Log {
 
   /** The position behind the last record. */
   get position(): number {
-    return this.written + this.pending.length;
+    return this.written + this.pending.length + this.#own.length;
   }
 
   /** The number that the next new segment gets. */
@@ -187,6 +193,7 @@ export class Log {
    *
    * @param hash of the key
    * @param keyStart where the key begins in `key`
+   * @param memory that it is to lie in, from its beginning on, if that is long enough to be written alone
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
   appendItem(
@@ -196,9 +203,18 @@ export class Log {
     hash: KeyHash,
     keyStart: number,
     keyLength: number,
+    memory?: ArrayBuffer,
   ): number {
     const fields = this.#attributesOf(Kind.item, item, sequence);
-    return this.#append(fields, key, item.value, hash, keyStart, keyLength);
+    if (memory === undefined) {
+      return this.#append(fields, key, item.value, hash, keyStart, keyLength);
+    }
+    const size = recordSize(keyLength, item.value.length);
+    const active = this.#begin(size, fields);
+    const offset = active.length + this.pending.length;
+    this.#own.lieIn(memory, 0, size);
+    this.#own.put(fields, key, item.value, active.seed, offset, keyStart, keyLength);
+    return this.#appended(active, fields, hash, size);
   }
 
   /**
@@ -234,8 +250,19 @@ export class Log {
     return fields;
   }
 
-  /** {@linkcode appendItem} of a record as it is elsewhere in the log. */
+  /**
+   * {@linkcode appendItem} of a record as it is elsewhere in the log. One that is long is written from
+   * where it lies: its header there becomes that of the copy.
+   */
   appendCopy(record: RecordReader, hash: KeyHash): number {
+    const { size, bytes, at } = record;
+    if (size >= LONG) {
+      const active = this.#begin(size, record);
+      const start = bytes.byteOffset + at;
+      this.#own.lieIn(bytes.buffer, start, start + size);
+      this.#own.putInPlace(record, active.seed, active.length + this.pending.length);
+      return this.#appended(active, record, hash, size);
+    }
     return this.#append(record, record.key(), record.value(), hash);
   }
 
@@ -282,6 +309,16 @@ export class Log {
     keyLength = key.length,
   ): number {
     const size = recordSize(keyLength, value.length);
+    const active = this.#begin(size, fields);
+    const { pending } = this;
+    const offset = active.length + pending.length;
+    pending.put(fields, key, value, active.seed, offset, keyStart, keyLength);
+    return this.#appended(active, fields, hash, size);
+  }
+
+  /** What comes before a record of so many bytes: a segment that has room, and a marker that is due. */
+  #begin(size: number, fields: RecordFields): Segment {
+    assert(this.#own.length === 0, "a record in memory of its own is written before the next");
     const { pending } = this;
     let active = this.active;
     if (
@@ -290,22 +327,29 @@ export class Log {
         active.length + pending.length > SEGMENT_HEADER
     ) active = this.#roll();
     if (this.markerDue !== 0) this.mark();
-    const at = pending.length;
-    const offset = active.length + at;
-    const { kind, sequence } = fields;
+    if (fields.kind === Kind.tombstone && fields.segment === 0) this.#fields.segment = active.id;
+    this.pendingAt = pending.length;
+    return active;
+  }
+
+  /** Notes what was appended, of so many bytes. */
+  #appended(
+    active: Segment,
+    { kind, sequence, time, segment }: RecordFields,
+    hash: KeyHash | undefined,
+    size: number,
+  ): number {
+    const offset = active.length + this.pendingAt;
     if (kind === Kind.tombstone) {
-      if (fields.segment === 0) this.#fields.segment = active.id;
       this.#pendingTombstones += size;
-      this.#pendingTombstoneSegment = Math.max(this.#pendingTombstoneSegment, fields.segment);
-    } else if (kind === Kind.item && fields.time !== 0) {
-      active.expiry.add(fields.time, size);
+      this.#pendingTombstoneSegment = Math.max(this.#pendingTombstoneSegment, segment);
+    } else if (kind === Kind.item && time !== 0) {
+      active.expiry.add(time, size);
     }
-    pending.put(fields, key, value, active.seed, offset, keyStart, keyLength);
     if (hash === undefined) this.#hint.add(kind, 0, 0, 0, offset, size);
     else this.#hint.add(kind, hash.a, hash.b, hash.c, offset, size);
     this.records++;
     this.offset = offset;
-    this.pendingAt = at;
     this.#pendingData = true;
     if (sequence > this.#pendingSequence) this.#pendingSequence = sequence;
     if (sequence > active.sequence) active.sequence = sequence;
@@ -319,6 +363,7 @@ export class Log {
    * @throws {StoreError} as {@linkcode append} does
    */
   mark(): void {
+    assert(this.#own.length === 0, "a record in memory of its own is written before a marker");
     const position = this.markerDue;
     if (this.active === undefined) {
       this.markerDue = 0;
@@ -348,16 +393,20 @@ export class Log {
    */
   writeOut(): void {
     const { active, pending } = this;
-    if (pending.length === 0 || active === undefined) return;
-    const bytes = pending.bytes.subarray(0, pending.length);
+    const own = this.#own;
+    if (pending.length + own.length === 0 || active === undefined) return;
+    const { length } = active;
+    const first = pending.bytes.subarray(0, pending.length);
     try {
-      writeFully(active.file, bytes, active.length);
+      if (first.length > 0) writeFully(active.file, first, length);
+      if (own.length > 0) writeFully(active.file, own.bytes, length + first.length);
     } catch (error) {
       this.#lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
     }
-    active.crc = crc32(bytes, active.crc);
-    active.length += bytes.length;
-    this.total += bytes.length;
+    if (first.length > 0) active.crc = crc32(first, active.crc);
+    if (own.length > 0) active.crc = crc32(own.bytes, active.crc);
+    active.length += first.length + own.length;
+    this.total += first.length + own.length;
     this.#hintWritten = this.#hint.length;
     if (this.#pendingTombstones !== 0) {
       active.tombstones += this.#pendingTombstones;
@@ -368,9 +417,23 @@ export class Log {
     this.#pendingData = false;
     this.#markedWritten = this.marked;
     pending.clear();
+    if (own.length > 0) own.lieIn(NOTHING.buffer, 0, 0);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
     this.onWritten();
+  }
+
+  /**
+   * {@linkcode writeOut}, if the record that was appended last lies in memory of its own, which others
+   * change from here on; returns how many bytes it has written.
+   *
+   * @throws {StoreError} as that does
+   */
+  writeOwn(): number {
+    if (this.#own.length === 0) return 0;
+    const bytes = this.pending.length + this.#own.length;
+    this.writeOut();
+    return bytes;
   }
 
   /** Ends the active segment; the next record begins another. */
@@ -383,7 +446,8 @@ export class Log {
 
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
-    return this.total + this.held + this.pending.length + this.#hint.length * 4;
+    const pending = this.pending.length + this.#own.length;
+    return this.total + this.held + pending + this.#hint.length * 4;
   }
 
   #finish(active: Segment): void {
@@ -406,6 +470,7 @@ export class Log {
   /** Cuts off what a failed write may have left, and takes the pending records back. */
   #lose(active: Segment, error: StoreError, code: string): never {
     this.pending.clear();
+    this.#own.lieIn(NOTHING.buffer, 0, 0);
     this.#hint.length = this.#hintWritten;
     this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     this.#pendingData = false;

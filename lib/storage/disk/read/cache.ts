@@ -6,15 +6,16 @@
  * that is as long as the key's last one takes its place, and so a second round too.
  * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be.
  *
- * A record of more than half a chunk has memory of its own. Three quarters of the room are due to the ring
- * and one to those; each takes more while the other does not need it. Everything together stays within
- * the bytes that the cache was given.
+ * A record of more than half a chunk, or of 64 KiB, has memory of its own. Three quarters of the room are
+ * due to the ring and one to those; each takes more while the other does not need it. Everything together
+ * stays within the bytes that the cache was given.
  *
  * @module
  */
 
-import { type Amended, CHECKSUM, RECORD_HEADER, State, Word } from "../format/record.ts";
-import { type Chunk, chunkOf } from "./chunk.ts";
+import { giveMemory, type Lender, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
+import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
+import { type Chunk, chunkIn, chunkOf } from "./chunk.ts";
 import { LargeRecords } from "./large_records.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
@@ -38,6 +39,8 @@ export class RecordCache {
   /** Where {@linkcode find} found a record: its chunk, and the record's first byte in that. */
   chunk: Chunk = chunkOf(0);
   at = 0;
+  /** Whose memory the value of the record that was found is in, if it may be sent from there. */
+  lender: Lender | undefined = undefined;
 
   #chunkBytes = 0;
   /** The power of two that a chunk's units of 8 bytes are. */
@@ -127,6 +130,7 @@ export class RecordCache {
       if (!peek && (words[(at >>> 2) + 1] & READ) === 0) words[(at >>> 2) + 1] |= READ;
       this.chunk = chunk;
       this.at = at + PREFIX;
+      this.lender = undefined;
       return true;
     }
     return this.#large.size !== 0 && this.#findLarge(a, b, key, peek, start, length);
@@ -142,7 +146,7 @@ export class RecordCache {
   ): boolean {
     const found = this.#large.find(a, b, key, peek, start, length);
     if (found === undefined) return false;
-    this.chunk = found;
+    this.chunk = this.lender = found;
     this.at = 0;
     return true;
   }
@@ -251,7 +255,7 @@ export class RecordCache {
    */
   insert(a: number, b: number, rest: Uint8Array): boolean {
     const size = CHECKSUM + rest.length;
-    if (size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
+    if (size >= LONG || size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
       return this.#insertLarge(a, b, rest, size);
     }
     if (this.#large.size !== 0) this.#large.forget(a, b);
@@ -296,23 +300,47 @@ export class RecordCache {
   }
 
   #insertLarge(a: number, b: number, rest: Uint8Array, size: number): boolean {
-    this.forget(a, b);
-    if (size > this.longest) return false;
-    const large = this.#large;
-    const chunkBytes = this.#chunkBytes;
-    const leastChunks = this.#leastChunks;
-    const isOver = () => this.#allocated * chunkBytes + large.bytes + size > this.#room;
-    while (isOver() && this.#allocated > leastChunks) this.#giveUpChunk();
-    large.shrink(this.#room - this.#allocated * chunkBytes - size);
+    const chunk = this.allot(size);
+    if (chunk === undefined) {
+      this.forget(a, b);
+      return false;
+    }
+    chunk.bytes.set(rest, CHECKSUM);
+    this.keep(a, b, chunk);
+    return true;
+  }
+
+  /**
+   * Memory for a {@linkcode LONG} record, which {@linkcode keep} takes in when it is written there;
+   * nothing where there is none for it.
+   */
+  allot(size: number): Chunk | undefined {
+    if (size > this.longest) return undefined;
+    let bytes: Uint8Array<ArrayBuffer>;
     try {
-      this.chunk = large.insert(a, b, rest);
+      bytes = takeMemory(size + ROOM_BEHIND);
     } catch (error) {
       // A machine without memory serves from the disk.
-      if (error instanceof RangeError) return false;
+      if (error instanceof RangeError) return undefined;
       throw error;
     }
+    const large = this.#large;
+    const chunkBytes = this.#chunkBytes;
+    const room = this.#room - bytes.length;
+    const isOver = () => this.#allocated * chunkBytes + large.bytes > room;
+    while (isOver() && this.#allocated > this.#leastChunks) this.#giveUpChunk();
+    large.shrink(Math.max(0, room - this.#allocated * chunkBytes));
+    if (!isOver()) return chunkIn(bytes, size);
+    giveMemory(bytes);
+    return undefined;
+  }
+
+  /** Takes in a record that was written into memory from {@linkcode allot}, in the place of the key's last. */
+  keep(a: number, b: number, chunk: Chunk): void {
+    this.forget(a, b);
+    this.#large.insert(a, b, chunk);
+    this.chunk = chunk;
     this.at = 0;
-    return true;
   }
 
   /** Drops the key's record, if it is here. */

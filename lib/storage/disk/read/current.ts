@@ -89,6 +89,6 @@ async function amendedLater(
   return record;
 }
 
-function bytesOf({ bytes, at, size }: RecordReader): Uint8Array {
+function bytesOf({ bytes, at, size }: RecordReader): Uint8Array<ArrayBuffer> {
   return bytes.slice(at, at + size);
 }

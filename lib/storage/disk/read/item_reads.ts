@@ -123,6 +123,7 @@ export class ItemReads {
     into.bytes = bytes;
     into.start = from;
     into.end = from + words[w + Word.valueLength];
+    into.lender = cache.lender;
     into.flags = words[w + Word.flags];
     into.exptime = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
     into.casLow = words[w + Word.cas];

@@ -5,12 +5,14 @@
  * @module
  */
 
-import { CHECKSUM, RECORD_HEADER, Word } from "../format/record.ts";
-import { type Chunk, chunkOf } from "./chunk.ts";
+import { giveMemory, type Lender } from "../../../bytes.ts";
+import { RECORD_HEADER, Word } from "../format/record.ts";
+import type { Chunk } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
 
-interface Large extends Chunk {
+/** A record that values may be sent from. */
+export interface Large extends Chunk, Lender {
   readonly a: number;
   readonly b: number;
 }
@@ -39,7 +41,7 @@ export class LargeRecords {
     peek: boolean,
     start: number,
     length: number,
-  ): Chunk | undefined {
+  ): Large | undefined {
     const found = this.of(a, b);
     if (found === undefined || !isOf(found, key, start, length)) return undefined;
     if (!peek) {
@@ -56,15 +58,11 @@ export class LargeRecords {
     return found !== undefined && found.a === a && found.b === b ? found : undefined;
   }
 
-  /** Takes in a record, whose bytes behind its checksum these are, in the place of the one of its hash. */
-  insert(a: number, b: number, rest: Uint8Array): Chunk {
+  /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
+  insert(a: number, b: number, record: Chunk): void {
     this.forget(a, b);
-    const size = CHECKSUM + rest.length;
-    const record: Large = { ...chunkOf(size), a, b };
-    record.bytes.set(rest, CHECKSUM);
-    this.#records.set(nameOf(a, b), record);
-    this.bytes += size;
-    return record;
+    this.#records.set(nameOf(a, b), { ...record, a, b, borrowers: 0 });
+    this.bytes += record.bytes.length;
   }
 
   /** Drops the record of a hash. */
@@ -74,6 +72,8 @@ export class LargeRecords {
     if (found === undefined) return;
     this.#records.delete(name);
     this.bytes -= found.bytes.length;
+    // Where somebody sends from it, it is for the garbage collector.
+    if (found.borrowers === 0) giveMemory(found.bytes);
   }
 
   /** Drops as many as it takes to be within so many bytes. */

@@ -88,7 +88,7 @@ export class RecordReads {
   }
 
   /** {@linkcode read} of a record that is in memory. */
-  parse(bytes: Uint8Array, segment: Segment, offset: number): RecordReader {
+  parse(bytes: Uint8Array<ArrayBuffer>, segment: Segment, offset: number): RecordReader {
     const reader = new RecordReader();
     reader.over(bytes);
     return this.#parsed(reader, segment, offset, bytes.length);

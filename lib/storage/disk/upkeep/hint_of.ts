@@ -10,10 +10,12 @@ import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
 import type { ExpiryTimes } from "../log/segment.ts";
 
 /** What of a record its segment's hint and figures need: its key and what stands before it. */
-export type Outlined = Pick<
-  RecordReader,
-  "kind" | "size" | "sequence" | "followed" | "time" | "segment" | "bytes" | "at" | "keyLength"
->;
+export type Outlined =
+  & Pick<
+    RecordReader,
+    "kind" | "size" | "sequence" | "followed" | "time" | "segment" | "at" | "keyLength"
+  >
+  & { readonly bytes: Uint8Array };
 
 /** Adds the next record of a segment, which is at `offset`, to its hint and its figures. */
 export function noteRecord(
