@@ -16,6 +16,7 @@ import { Exit, ExitError } from "../lib/errors.ts";
 import { GENERATOR_LIMIT } from "../lib/load/load.ts";
 import { Progress } from "../lib/load/progress.ts";
 import { AIMS } from "./aims/list.ts";
+import { measureLatencies } from "./aims/latency.ts";
 import { measureAims } from "./aims/measure.ts";
 import { measureUpkeep } from "./aims/upkeep.ts";
 import { chartsOf, standalone } from "./charts.ts";
@@ -45,6 +46,7 @@ import {
   callTable,
   clientTable,
   csvOf,
+  latencyTable,
   latencyText,
   rateText,
   type Table,
@@ -54,7 +56,7 @@ import {
 
 const ids = Object.keys(CONTESTANTS) as ContestantId[];
 const subjects = [...new Set(AIMS.map(({ subject }) => subject.server))];
-const PARTS = ["calls", "clients", "aims", "upkeep"] as const;
+const PARTS = ["calls", "clients", "aims", "latencies", "upkeep"] as const;
 const CALL_KINDS: readonly CallKind[] = ["set", "get", "set one key"];
 /** How many different keys the aims are measured with. */
 const AIM_KEYS = 10_000;
@@ -91,7 +93,7 @@ const compareOptions = {
     flags: "--rounds",
     min: 1,
     default: 3,
-    help: "aims: measurements of each server, a second each, in turn with the others",
+    help: "aims, latencies: measurements of each server, in turn with the others",
   }),
   upkeepKeys: integer({
     flags: "--upkeep-keys",
@@ -122,7 +124,7 @@ const compareOptions = {
   }),
   quick: flag({
     flags: "--quick",
-    help: "aims and upkeep: one short round, and few keys, to see that all works",
+    help: "aims, latencies, upkeep: one short round, and few keys, to see that all works",
   }),
   redisUrl: text({
     flags: "--redis-url",
@@ -205,15 +207,25 @@ async function compare(
       progress,
     )
     : { aims: [], leftOut: [] };
+  const { latencies, leftOut: withoutLatencies } = parts.includes("latencies")
+    ? await measureLatencies(
+      { directory, memcached, keys: AIM_KEYS, valueSize },
+      options.quick ? { rounds: 1, seconds: 0.5 } : { rounds: options.rounds, seconds: 4 },
+      progress,
+    )
+    : { latencies: [], leftOut: [] };
   const upkeep = parts.includes("upkeep")
     ? await measureUpkeep({ directory, valueSize, ...upkeepOf(options) }, progress)
     : [];
   return {
-    ...{ machine, command, valueSize, aims, upkeep },
+    ...{ machine, command, valueSize, aims, latencies, upkeep },
     limit: options.limit / 1000,
     ...compared,
-    leftOut: [...compared.leftOut, ...leftOut],
-    othersShare: Math.max(compared.othersShare, ...aims.map((aim) => aim.othersShare)),
+    leftOut: [...compared.leftOut, ...leftOut, ...withoutLatencies],
+    othersShare: Math.max(
+      compared.othersShare,
+      ...[...aims, ...latencies].map((row) => row.othersShare),
+    ),
   };
 }
 
@@ -339,7 +351,7 @@ async function write(directory: string, comparison: Comparison): Promise<void> {
 
 /** The tables, for the terminal. */
 function summary(comparison: Comparison): string {
-  const { leftOut, calls, clients, aims, upkeep } = comparison;
+  const { leftOut, calls, clients, aims, latencies, upkeep } = comparison;
   const titled = (title: string, [head, ...rows]: Table) =>
     textOf([[title, ...head!.slice(1)], ...rows]);
   return [
@@ -351,10 +363,13 @@ function summary(comparison: Comparison): string {
       titled("99th percentile, ms", clientTable(comparison, latencyText)),
     ]),
     ...(aims.length === 0 ? [] : [textOf(aimTable(comparison))]),
+    ...(latencies.length === 0 ? [] : [textOf(latencyTable(comparison))]),
     ...(upkeep.length === 0 ? [] : [textOf(upkeepTable(comparison))]),
     ...leftOut.map(({ label, reason }) => `${label} is left out: ${reason}`),
     ...limitTexts(comparison),
     ...(clients.length === 0 ? [] : [ceilingText(comparison)]),
-    ...(calls.length + clients.length + aims.length === 0 ? [] : [othersText(comparison)]),
+    ...(calls.length + clients.length + aims.length + latencies.length === 0
+      ? []
+      : [othersText(comparison)]),
   ].join("\n\n");
 }

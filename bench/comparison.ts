@@ -9,6 +9,7 @@ import { UnreachableError } from "../lib/client/errors.ts";
 import { Histogram } from "../lib/load/histogram.ts";
 import { Lines } from "../lib/load/lines.ts";
 import { GENERATOR_LIMIT, runLoad } from "../lib/load/load.ts";
+import type { LatencyRow } from "./aims/latency.ts";
 import type { AimRow } from "./aims/measure.ts";
 import type { UpkeepRow } from "./aims/upkeep.ts";
 import type { ContestantId, LeftOut } from "./contestants.ts";
@@ -66,6 +67,7 @@ export interface Comparison {
   readonly ceiling: readonly ClientRow[];
   /** Where each aim stands; and what must not get slower. */
   readonly aims: readonly AimRow[];
+  readonly latencies: readonly LatencyRow[];
   readonly upkeep: readonly UpkeepRow[];
   /** How much of all cores' time went to processes that had nothing to do with it, 0 to 1. */
   readonly othersShare: number;

@@ -1,8 +1,10 @@
 /**
- * What copies cost: CPU time of sending and of restoring, and how fast a restore is beside plain reading
- * and writing of the same bytes. The bucket is the tests' emulator behind TLS, in a process of its own.
+ * What copies cost: CPU time of sending, verifying and restoring, and how fast a restore is beside plain
+ * reading and writing of the same bytes. The bucket is the tests' emulator behind TLS, in a process of its
+ * own, whose memory has all that is copied.
  *
- *     deno task bench-copies [--bytes 512m] [--value-sizes 100,1000,100000] …
+ *     deno task bench-copies [--bytes 512m] [--value-sizes 100,1000,100000] [--in bucket,file] …
+ *     deno task bench-copies --bytes 10g --value-sizes 1000 --rounds 1
  *
  * @module
  */
@@ -26,6 +28,16 @@ const benchOptions = {
     default: ["100", "1000", "100000"],
     help: "bytes of a value",
   }),
+  in: list({
+    flags: "--in",
+    default: ["bucket", "file"],
+    help: "where the copies are: bucket, file",
+  }),
+  bandwidth: size({
+    flags: "--bandwidth",
+    default: 0,
+    help: "bytes a second that the bucket sends at most; 0 for no limit",
+  }),
   rounds: integer({ flags: "--rounds", min: 1, default: 3, help: "measurements of each, in turn" }),
   dir: textOption({
     flags: "--dir",
@@ -37,11 +49,12 @@ const benchOptions = {
 type BenchOptions = Values<typeof benchOptions>;
 
 /** What is measured. */
-const WAYS = ["copy", "restore", "read and write"] as const;
+const WAYS = ["copy", "verify", "restore", "read and write"] as const;
 
 /** What one of them took, without the process's start: medians over the rounds. */
 interface Row {
   readonly what: typeof WAYS[number];
+  readonly in: string;
   readonly valueSize: number;
   readonly megabytes: number;
   readonly seconds: number;
@@ -69,7 +82,13 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
   try {
     const rows: Row[] = [];
     for (const valueSize of options.valueSizes.map(Number)) {
-      rows.push(...await measure(`${directory}/${valueSize}`, valueSize, options));
+      const path = `${directory}/${valueSize}`;
+      await Deno.mkdir(path);
+      const megabytes = await fill(`${path}/data`, valueSize, options.bytes) / 1e6;
+      for (const place of options.in) {
+        rows.push(...await measure(path, place, { valueSize, megabytes }, options));
+      }
+      await Deno.remove(path, { recursive: true });
     }
     return rows;
   } finally {
@@ -79,47 +98,56 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
 
 async function measure(
   directory: string,
-  valueSize: number,
-  { bytes, rounds }: BenchOptions,
+  place: string,
+  what: Pick<Row, "valueSize" | "megabytes">,
+  { rounds, bandwidth }: BenchOptions,
 ): Promise<Row[]> {
-  await Deno.mkdir(directory);
-  const megabytes = await fill(`${directory}/data`, valueSize, bytes) / 1e6;
-  await using bucket = await startServer((port) =>
-    denoScript("bench/copies/service.ts", `${port}`, directory)
-  );
-  const endpoint = `https://localhost:${bucket.port}`;
-  const env = {
+  const rate = bandwidth === 0 ? [] : [`${bandwidth}`];
+  await using bucket = place === "bucket"
+    ? await startServer((port) =>
+      denoScript("bench/copies/service.ts", `${port}`, directory, ...rate)
+    )
+    : undefined;
+  const endpoint = bucket === undefined ? [] : [`https://localhost:${bucket.port}`];
+  const env: Record<string, string> = bucket === undefined ? {} : {
     DENO_CERT: `${directory}/ca.crt`,
     GOOGLE_APPLICATION_CREDENTIALS: `${directory}/credentials.json`,
   };
+  const others = bucket === undefined ? [] : [bucket.pid];
+  const run = (script: string, ...args: string[]) =>
+    timed(env, others, ...denoScript(script, ...args));
   const server = (...args: string[]) =>
-    timed(env, bucket.pid, ...denoScript("server.ts", ...args, "--gcs-endpoint", endpoint));
+    run("server.ts", ...args, ...endpoint.flatMap((at) => ["--gcs-endpoint", at]));
   const taken: Record<typeof WAYS[number], Taken[]> = {
     copy: [],
+    verify: [],
     restore: [],
     "read and write": [],
   };
   for (let round = 0; round < rounds; round++) {
-    const url = `gs://bucket/${round}`;
+    const url = bucket === undefined
+      ? `file://${directory}/copies-${round}`
+      : `gs://bucket/${round}`;
     const copying = ["copy", "--once", "--data-dir", `${directory}/data`, "--copy-to", url];
     const copied = await server(...copying);
     // With nothing left to do it only starts.
     taken.copy.push(without(copied, await server(...copying)));
     const start = await server("restore", "--from", url, "--list");
-    const restored = `${directory}/restored`;
-    const plain = `${directory}/plain`;
-    taken.restore.push(
-      without(await server("restore", "--from", url, "--data-dir", restored), start),
-    );
-    const script = denoScript("bench/copies/plain.ts", url, endpoint, plain);
-    taken["read and write"].push(without(await timed(env, bucket.pid, ...script), start));
-    for (const path of [restored, plain]) await Deno.remove(path, { recursive: true });
+    const add = async (way: typeof WAYS[number], run: Promise<Taken>) =>
+      taken[way].push(without(await run, start));
+    await add("verify", server("verify", "--from", url));
+    const path = `${directory}/restored`;
+    await add("restore", server("restore", "--from", url, "--data-dir", path));
+    await Deno.remove(path, { recursive: true });
+    await add("read and write", run("bench/copies/plain.ts", path, url, ...endpoint));
+    await Deno.remove(path, { recursive: true });
+    if (bucket === undefined) await Deno.remove(url.slice("file://".length), { recursive: true });
   }
-  return WAYS.map((what) => ({
-    ...{ what, valueSize, megabytes },
-    seconds: median(taken[what].map(({ seconds }) => seconds)),
-    cpuSeconds: median(taken[what].map(({ cpuSeconds }) => cpuSeconds)),
-    othersShare: median(taken[what].map(({ othersShare }) => othersShare)),
+  return WAYS.map((way) => ({
+    ...{ what: way, in: place, ...what },
+    seconds: median(taken[way].map(({ seconds }) => seconds)),
+    cpuSeconds: median(taken[way].map(({ cpuSeconds }) => cpuSeconds)),
+    othersShare: median(taken[way].map(({ othersShare }) => othersShare)),
   }));
 }
 
@@ -157,10 +185,10 @@ interface Taken {
 /** Runs a program to its end. The shell knows what a process has taken that is gone. */
 async function timed(
   env: Record<string, string>,
-  bucket: number,
+  mine: readonly number[],
   ...command: string[]
 ): Promise<Taken> {
-  const others = watchOthers([bucket]);
+  const others = watchOthers(mine);
   const { success, stderr } = await new Deno.Command("bash", {
     args: ["-c", 'TIMEFORMAT="%R %U %S"; time "$@" >/dev/null', "bash", ...command],
     env,
@@ -185,15 +213,21 @@ function without(taken: Taken, start: Taken): Taken {
 }
 
 function text(rows: readonly Row[]): string {
+  const plainOf = (row: Row) =>
+    rows.find(({ what, in: place, valueSize }) =>
+      what === "read and write" && place === row.in && valueSize === row.valueSize
+    )!;
   const table = textOf([
-    ["", "value", "MB", "MB/s", "CPU s a GB", "% of a core at 100 MB/s"],
-    ...rows.map(({ what, valueSize, megabytes, seconds, cpuSeconds }) => [
-      what,
-      `${valueSize}`,
-      megabytes.toFixed(0),
-      (megabytes / seconds).toFixed(0),
-      (cpuSeconds / megabytes * 1000).toFixed(2),
-      (cpuSeconds / megabytes * 100 * 100).toFixed(0),
+    ["", "in", "value", "MB", "MB/s", "CPU s a GB", "of plain: rate", "CPU"],
+    ...rows.map((row) => [
+      row.what,
+      row.in,
+      `${row.valueSize}`,
+      row.megabytes.toFixed(0),
+      (row.megabytes / row.seconds).toFixed(0),
+      (row.cpuSeconds / row.megabytes * 1000).toFixed(2),
+      (plainOf(row).seconds / row.seconds).toFixed(2),
+      (row.cpuSeconds / plainOf(row).cpuSeconds).toFixed(2),
     ]),
   ]);
   return [table, ...noiseText(rows.map(({ othersShare }) => othersShare))].join("\n");

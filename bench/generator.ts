@@ -7,14 +7,15 @@
  * @module
  */
 
+import { Histogram } from "../lib/load/histogram.ts";
 import { type Frames, framesOf, type Workload } from "./frames.ts";
 import { busySeconds, cpuSeconds, watchOthers } from "./processes.ts";
 import { close, connect, Poll, receive, send } from "./sockets.ts";
 
 /** What the generator is told. */
 export interface Task extends Omit<Workload, "operation"> {
-  /** `mixed` is nine batches of gets for one of sets. */
-  readonly operation: Workload["operation"] | "mixed";
+  /** `mixed` is nine batches of gets for one of sets, `half` one for one. */
+  readonly operation: Workload["operation"] | "mixed" | "half";
   readonly port: number;
   /** The server's process, for its CPU time. */
   readonly pid: number;
@@ -22,6 +23,11 @@ export interface Task extends Omit<Workload, "operation"> {
   /** How long to go on before the clock runs, for the server's code to get warm. */
   readonly warmUpSeconds: number;
   readonly seconds: number;
+  /**
+   * Batches a second, which become due by chance, whether those before are answered or not: an open loop.
+   * Without it each connection sends the next batch when it has the replies to the last.
+   */
+  readonly rate?: number;
 }
 
 /** What the generator found. */
@@ -34,10 +40,15 @@ export interface Measurement {
   readonly generatorBusy: number;
   /** CPU time of all else on the machine, divided by the time of all its cores. */
   readonly othersShare: number;
+  /**
+   * Of an open loop: milliseconds from when a batch was due to its last reply, that so many of a hundred
+   * did not exceed.
+   */
+  readonly latency?: { readonly p50: number; readonly p99: number; readonly p999: number };
 }
 
-/** Batches of gets for one of sets, where they are mixed. */
-const MIXED_GETS = 9;
+/** Batches of gets for one of sets, by what is done. */
+const GETS = { mixed: 9, half: 1 } as const;
 /** Bytes of the batches that set every key once, about. */
 const FILL_BYTES = 4 << 20;
 /** A server that is silent for so long has failed, in milliseconds. */
@@ -50,12 +61,21 @@ function generate(task: Task): Measurement {
   load.run(task.warmUpSeconds);
   const others = watchOthers([task.pid]);
   const before = { server: cpuSeconds(task.pid), busy: busySeconds() };
-  const { operations, seconds } = load.run(task.seconds);
+  const { rate } = task;
+  const latencies = new Histogram();
+  const { operations, seconds } = rate === undefined
+    ? load.run(task.seconds)
+    : load.runAt(rate, task.seconds, latencies);
   const serverCpu = cpuSeconds(task.pid) - before.server;
   const generatorBusy = busySeconds() - before.busy;
   const othersShare = others();
   sockets.forEach(close);
-  return { operations, seconds, serverCpu, generatorBusy, othersShare };
+  const latency = rate === undefined ? undefined : {
+    p50: latencies.percentile(50),
+    p99: latencies.percentile(99),
+    p999: latencies.percentile(99.9),
+  };
+  return { operations, seconds, serverCpu, generatorBusy, othersShare, latency };
 }
 
 /** Sets every key once. */
@@ -85,8 +105,8 @@ class Load {
   ) {
     const frames = (operation: Workload["operation"]) => framesOf({ ...workload, operation });
     const { operation } = workload;
-    this.#turns = operation === "mixed"
-      ? [...Array(MIXED_GETS).fill(frames("get")), frames("set")]
+    this.#turns = operation === "mixed" || operation === "half"
+      ? [...Array(GETS[operation]).fill(frames("get")), frames("set")]
       : [frames(operation)];
     this.#frames = sockets.map(() => this.#turns[0]!);
     this.#poll = new Poll(sockets);
@@ -106,18 +126,62 @@ class Load {
       if (this.#poll.wait(SILENCE) === 0) throw new Error("the server does not answer");
       ending ||= performance.now() >= end && batches >= wantedBatches;
       for (let index = 0; index < this.sockets.length; index++) {
-        if (!this.#poll.ready(index)) continue;
-        const count = receive(this.sockets[index]!, this.#memory);
-        const missing = this.#missing[index]! -= count;
-        const reply = this.#frames[index]!.reply.length * pipeline;
-        this.#check(this.#frames[index]!, count, missing + count === reply, missing === 0);
-        if (missing > 0) continue;
+        if (!this.#isAnswered(index)) continue;
         batches++;
         if (ending) inFlight--;
         else this.#send(index);
       }
     }
     return { operations: batches * pipeline, seconds: (performance.now() - start) / 1000 };
+  }
+
+  /**
+   * Lets batches become due for so many seconds, at random moments; one that finds no connection without
+   * another waits for it, and its time counts.
+   *
+   * @param rate batches a second
+   */
+  runAt(rate: number, wantedSeconds: number, latencies: Histogram) {
+    const start = performance.now();
+    const end = start + wantedSeconds * 1000;
+    const idle = this.sockets.map((_, index) => index);
+    const dueAt = new Float64Array(this.sockets.length);
+    let due = start;
+    let batches = 0;
+    while (due < end || idle.length < this.sockets.length) {
+      for (let now = performance.now(); due <= now && due < end && idle.length > 0;) {
+        // The connection that has rested longest, so that all take part.
+        const index = idle.shift()!;
+        dueAt[index] = due;
+        this.#send(index);
+        due -= Math.log(1 - Math.random()) * 1000 / rate;
+        now = performance.now();
+      }
+      const pause = due < end && idle.length > 0 ? Math.max(0, due - performance.now()) : SILENCE;
+      if (this.#poll.wait(pause) === 0) {
+        if (pause === SILENCE) throw new Error("the server does not answer");
+        continue;
+      }
+      for (let index = 0; index < this.sockets.length; index++) {
+        if (!this.#isAnswered(index)) continue;
+        latencies.record(performance.now() - dueAt[index]!);
+        idle.push(index);
+        batches++;
+      }
+    }
+    const seconds = (performance.now() - start) / 1000;
+    return { operations: batches * this.workload.pipeline, seconds };
+  }
+
+  /** Takes what has come on a connection; returns whether that was the rest of its replies. */
+  #isAnswered(index: number): boolean {
+    if (!this.#poll.ready(index)) return false;
+    const { reply } = this.#frames[index]!;
+    const count = receive(this.sockets[index]!, this.#memory);
+    const missing = this.#missing[index]! -= count;
+    const whole = reply.length * this.workload.pipeline;
+    this.#check(this.#frames[index]!, count, missing + count === whole, missing === 0);
+    return missing === 0;
   }
 
   #send(index: number): void {

@@ -11,6 +11,7 @@ import {
   aimTable,
   callTable,
   clientTable,
+  latencyTable,
   latencyText,
   rateText,
   type Table,
@@ -132,6 +133,12 @@ function aims(comparison: Comparison): string {
       "Each server in turn with the other, round after round; ratios of neighbours in time, and the " +
         "median of these. On a busy machine CPU time holds where operations a second do not.",
       aimTable(comparison),
+    ),
+    comparison.latencies.length === 0 ? "" : section(
+      "Latencies",
+      "Requests become due at random moments, at a rate far below what the servers can do, and the " +
+        "same for all; memcached in turn with each.",
+      latencyTable(comparison),
     ),
     comparison.upkeep.length === 0
       ? ""

@@ -14,7 +14,7 @@ const { symbols: libc } = Deno.dlopen("libc.so.6", {
   listen: { parameters: ["i32", "i32"], result: "i32" },
   accept: { parameters: ["i32", "pointer", "pointer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+  ppoll: { parameters: ["buffer", "u64", "buffer", "pointer"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "u64", "i32"], result: "i64" },
   send: { parameters: ["i32", "buffer", "u64", "i32"], result: "i64" },
 });
@@ -28,6 +28,8 @@ const TCP_NODELAY = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
+/** Seconds. */
+const FOREVER = 2 ** 31;
 const BACKLOG = 128;
 const ON = new Uint8Array(new Int32Array([1]).buffer);
 
@@ -82,6 +84,9 @@ export function close(socket: number): void {
 export class Poll {
   #entries = new Int32Array(0);
   #bytes = new Uint8Array(0);
+  /** A `struct timespec`: seconds and nanoseconds. */
+  readonly #timeout = new BigInt64Array(2);
+  readonly #timeoutBytes = new Uint8Array(this.#timeout.buffer);
 
   constructor(readonly sockets: number[] = []) {
     this.update();
@@ -94,9 +99,12 @@ export class Poll {
     this.#bytes = new Uint8Array(this.#entries.buffer);
   }
 
-  /** Waits for at most `timeout` milliseconds; returns how many sockets are ready. */
+  /** Waits for at most `timeout` milliseconds, for ever below 0; returns how many sockets are ready. */
   wait(timeout: number): number {
-    return libc.poll(this.#bytes, BigInt(this.sockets.length), timeout);
+    const seconds = timeout < 0 ? FOREVER : timeout / 1000;
+    this.#timeout[0] = BigInt(Math.floor(seconds));
+    this.#timeout[1] = BigInt(Math.floor(seconds % 1 * 1e9));
+    return libc.ppoll(this.#bytes, BigInt(this.sockets.length), this.#timeoutBytes, null);
   }
 
   /** Whether the socket at `index` is ready since the last {@linkcode wait}. */

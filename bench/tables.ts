@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Latencies, P999_BOUND, P99_BOUND } from "./aims/latency.ts";
 import { type Figures, shapeText } from "./aims/measure.ts";
 import type { Work } from "./aims/upkeep.ts";
 import type { CallKind, ClientRow, Comparison } from "./comparison.ts";
@@ -107,6 +108,28 @@ export function aimTable({ aims }: Comparison): Table {
         `${Math.round(aim.othersShare * 100)} %`,
       ];
     }),
+  ];
+}
+
+/** How long requests took that became due at random moments. */
+export function latencyTable({ latencies }: Comparison): Table {
+  const figures = ({ p50, p99, p999 }: Latencies) =>
+    [p50, p99, p999].map((ms) => ms.toFixed(ms < 10 ? 2 : 1)).join(", ");
+  return [
+    [
+      ...["p50, p99, p99.9 in ms", "a second", "its own", "memcached's", "p99 ratio", "from … to"],
+      ...["segments a second", "aim", "reached", "others"],
+    ],
+    ...latencies.map((row) => [
+      `${row.name}: ${row.subject.server}`,
+      Math.round(row.rate).toLocaleString("en"),
+      ...[figures(row.subject), figures(row.baseline), ratioText(row.p99Ratio)],
+      row.spread.map(ratioText).join(" … "),
+      row.segmentsASecond.toFixed(1),
+      `p99 ≤ ${P99_BOUND}, p99.9 < ${P999_BOUND} ms`,
+      row.isReached ? "yes" : "no",
+      `${Math.round(row.othersShare * 100)} %`,
+    ]),
   ];
 }
 

@@ -16,6 +16,8 @@ export interface Place {
   readonly memcached: readonly string[];
   readonly keys: number;
   readonly valueSize: number;
+  /** The disk store's `--max-disk`, which makes its segments small; none without it. */
+  readonly maxDisk?: string;
 }
 
 type Command = [string, ...string[]];
@@ -46,7 +48,7 @@ export async function startAll(
 
 async function commandOf(
   id: ServerId,
-  { directory, memcached, keys, valueSize }: Place,
+  { directory, memcached, keys, valueSize, maxDisk }: Place,
   started: ReadonlyMap<ServerId, Server>,
 ): Promise<(port: number) => Command> {
   const [name, threads = "1"] = id.split(" -t ");
@@ -81,8 +83,10 @@ async function commandOf(
       return (port) => ["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", ...log];
     }
     default: {
-      const data = ["--data-dir", `${directory}/${name}-${threads}`, "--fsync", name!];
-      return (port) => kvs(port, "--store", "disk", ...MEMORY, "-c", "4096", ...data);
+      const bound = maxDisk === undefined ? [] : ["--max-disk", maxDisk];
+      const data = ["--data-dir", `${directory}/${name}-${threads}${maxDisk ?? ""}`, ...bound];
+      return (port) =>
+        kvs(port, "--store", "disk", "--fsync", name!, ...MEMORY, "-c", "4096", ...data);
     }
   }
 }

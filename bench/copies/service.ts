@@ -1,9 +1,10 @@
 /**
  * A bucket for copies in a process of its own: the tests' emulator behind TLS, with an account.
  *
- *     deno run -A bench/copies/service.ts PORT DIRECTORY
+ *     deno run -A bench/copies/service.ts PORT DIRECTORY [RATE]
  *
- * DIRECTORY gets `ca.crt`, which clients are to trust, and `credentials.json`. It listens on PORT.
+ * DIRECTORY gets `ca.crt`, which clients are to trust, and `credentials.json`. It listens on PORT, and sends
+ * RATE bytes a second at most, over all connections.
  *
  * @module
  */
@@ -14,7 +15,11 @@ import { makeCertificate } from "../../tests/certificates.ts";
 import { Account, allRights } from "../../tests/storage/gcs/account.ts";
 import { Emulator } from "../../tests/storage/gcs/emulator/mod.ts";
 
-const [port, directory] = Deno.args as [string, string];
+const [port, directory, limit] = Deno.args as [string, string, string | undefined];
+/** Bytes a millisecond. */
+const rate = limit === undefined ? Infinity : Number(limit) / 1000;
+/** When all that was sent so far will have been sent at that rate. */
+let due = 0;
 const accounts = { [Account.address]: allRights };
 const emulator = await Emulator.start({ auth: { lifetime: 3600, accounts } });
 await makeCertificate(directory, "subjectAltName=DNS:localhost");
@@ -33,4 +38,13 @@ tls.createServer({ key, cert }, (socket) => {
     one.on("error", () => other.destroy()).on("close", () => other.destroy());
     one.pipe(other);
   }
+  inner.on("data", (chunk: Uint8Array) => {
+    const now = performance.now();
+    due = Math.max(due, now) + chunk.length / rate;
+    // A timer is too coarse for each chunk of a fast line.
+    if (due - now < 10) return;
+    inner.unpipe(socket);
+    inner.pause();
+    setTimeout(() => inner.pipe(socket), due - now);
+  });
 }).listen(Number(port), "127.0.0.1");

@@ -18,6 +18,7 @@ export const DELAY = 1;
 function slowed(file: DataFile): DataFile {
   return {
     write: (bytes, at) => file.write(bytes, at),
+    writeLater: (bytes, at) => file.writeLater(bytes, at),
     read(into, at) {
       for (const end = performance.now() + DELAY; performance.now() < end;);
       return file.read(into, at);

@@ -40,7 +40,10 @@ export function get(
   }
   if (store.readLater !== undefined) {
     const waiting = Waiting.of(request, outcome, session, context, show);
-    const found = store.readLater(request.key, session.batch, request.peeks, waiting);
+    const { bytes, keyStart, keyEnd, decodedKey, peeks } = request;
+    const found = decodedKey.length > 0
+      ? store.readLater(decodedKey, 0, decodedKey.length, session.batch, peeks, waiting)
+      : store.readLater(bytes, keyStart, keyEnd, session.batch, peeks, waiting);
     if (found === undefined) return waiting;
     waiting.release();
     return show(request, outcome, session, context, found);

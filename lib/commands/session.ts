@@ -8,6 +8,7 @@ import type { TimedBatch } from "../observe/timing.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import { Batch } from "../storage/contract.ts";
+import { valueLength } from "../storage/item_cursor.ts";
 import { Right, type Rights } from "./rights.ts";
 
 /** Who uses a connection. */
@@ -69,7 +70,7 @@ export class Session {
   /** Counts a value that was waited for. */
   arrive(outcome: Outcome): void {
     if (outcome.code !== "value") return;
-    this.arrived += outcome.item.value.length;
+    this.arrived += valueLength(outcome.item);
     if (this.arrived - this.#told < GROWTH) return;
     this.#told = this.arrived;
     this.owner?.grew();
@@ -78,7 +79,7 @@ export class Session {
   /** Counts it no more: it is in a reply, or is needed no longer. */
   depart(outcome: Outcome): void {
     if (outcome.code !== "value") return;
-    this.arrived -= outcome.item.value.length;
+    this.arrived -= valueLength(outcome.item);
     this.#told = Math.min(this.#told, this.arrived);
   }
 }

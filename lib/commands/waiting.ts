@@ -8,6 +8,7 @@
 import { assert } from "../errors.ts";
 import type { Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
+import { ItemCursor } from "../storage/item_cursor.ts";
 import type { Context } from "./context.ts";
 import { failureOf } from "./failure.ts";
 import type { Session } from "./session.ts";
@@ -48,6 +49,7 @@ export class Waiting {
   #finish!: Finish<never>;
   #recover: Recover | undefined;
   #resolve: (() => void) | undefined;
+  #cursor: ItemCursor | undefined;
 
   /** A wait that ends with `finish`, and where the store fails with `recover`. {@linkcode release} it. */
   static of<T>(
@@ -67,6 +69,11 @@ export class Waiting {
     waiting.#finish = finish;
     waiting.#recover = recover;
     return waiting;
+  }
+
+  /** What the outcome shows of an item that was read, until the wait is released. */
+  get cursor(): ItemCursor {
+    return this.#cursor ??= new ItemCursor();
   }
 
   /** Resolves when the outcome is there. For one caller. */
@@ -108,6 +115,7 @@ export class Waiting {
   release(): void {
     assert(this.#request !== undefined, "a wait is released once");
     this.#request = undefined;
+    this.#cursor?.release();
     if (spare.length < MOST_SPARE) spare.push(this);
   }
 

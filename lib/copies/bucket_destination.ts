@@ -23,11 +23,14 @@ import {
 export interface BucketDestinationOptions extends DestinationOptions {
   /** For how long something is tried again after it has failed, in milliseconds; 60,000 without it. */
   readonly patience?: number;
-  /** Bytes that are sent or read in one request at most; 8 MiB without it. */
+  /** How long the beginning of a content or a block of it may take, in milliseconds; 20,000 without it. */
+  readonly attempt?: number;
+  /** Bytes that are sent in one request at most; 8 MiB without it. Streams are read by 8 times as many. */
   readonly part?: number | undefined;
 }
 
 const usualPatience = 60_000;
+const usualAttempt = 20_000;
 const usualPart = 8 << 20;
 
 /**
@@ -49,8 +52,8 @@ export async function openBucketDestination(
     if (error instanceof StoreError) throw new DestinationError(error.message, true);
     throw error;
   }
-  const patience = options.patience ?? usualPatience;
-  const requests = new BucketRequests(place.bucket, address, credentials, patience);
+  const { patience = usualPatience, attempt = usualAttempt } = options;
+  const requests = new BucketRequests(place.bucket, address, credentials, patience, attempt);
   return new BucketDestination(place, requests, options);
 }
 

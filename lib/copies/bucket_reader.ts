@@ -7,19 +7,26 @@
 
 import { crc32c, crc32cOfText, textOfCrc32c } from "../crc32c.ts";
 import { checksumOf, headerOf, jsonOf, type Resource } from "../storage/gcs/answers.ts";
-import type { Answer, Request } from "../storage/gcs/transport.ts";
+import { type Answer, type Request, Unanswered } from "../storage/gcs/transport.ts";
 import type { BucketPlace } from "./bucket_place.ts";
-import { type BucketRequests, partAttempt } from "./bucket_requests.ts";
+import { type BucketRequests, partAttempt, Streak } from "./bucket_requests.ts";
 import { type Destination, DestinationError, type Entry, MissingError } from "./destination.ts";
+
+/**
+ * How many times as much a request streams as others have: it holds none of it, loses none of it where it
+ * is cut off, and the pause before the first byte of an answer comes once.
+ */
+const PARTS = 8;
 
 /** Reads a prefix of a bucket. */
 export class BucketReader implements Pick<Destination, "read" | "stream" | "list"> {
-  /** @param part bytes that are read in one request at most. */
-  constructor(
-    readonly place: BucketPlace,
-    readonly requests: BucketRequests,
-    readonly part: number,
-  ) {}
+  /** Bytes that are streamed in one request at most. */
+  readonly part: number;
+
+  /** @param part bytes that other requests have at most. */
+  constructor(readonly place: BucketPlace, readonly requests: BucketRequests, part: number) {
+    this.part = part * PARTS;
+  }
 
   async read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined> {
     const request: Request = {
@@ -34,35 +41,50 @@ export class BucketReader implements Pick<Destination, "read" | "stream" | "list
   }
 
   async *stream(name: string, from = 0): AsyncGenerator<Uint8Array> {
+    const streak = new Streak();
     let generation: string | undefined;
     for (let at = from;;) {
-      const last = at + this.part - 1;
-      const headers: Record<string, string> = { range: `bytes=${at}-${last}` };
+      const headers: Record<string, string> = { range: `bytes=${at}-${at + this.part - 1}` };
       if (generation !== undefined) headers["x-goog-if-generation-match"] = generation;
-      const { answer } = await this.requests.ask(
-        { method: "GET", path: this.place.contentPath(name), headers, attempt: partAttempt },
+      const answer = await this.requests.open(
+        { path: this.place.contentPath(name), headers },
         (answer) => answer.status === 206 ? this.#gap(answer, at) : this.#damage(answer),
+        streak,
       );
-      const { status, body } = answer;
+      const { status, body, content } = answer;
       if (status === 416) return;
       if (status === 404) {
         this.requests.missing(answer);
         throw new MissingError(name, this.place.url);
       }
-      if (status === 412) {
+      // Who does not know of ranges sends all there is.
+      if (status === 200) return yield body.subarray(at);
+      if (content === undefined && status !== 412) throw this.requests.refused(answer);
+      if (content === undefined || (generation ??= generationOf(answer)) !== generationOf(answer)) {
+        await content?.end();
         throw new DestinationError(
           `'${this.place.shown(name)}' has changed while it was read`,
           true,
         );
       }
-      // Who does not know of ranges sends all there is.
-      if (status === 200) return yield body.subarray(at);
-      if (status !== 206) throw this.requests.refused(answer);
-      generation = generationOf(answer);
-      at += body.length;
-      const isLast = at >= lengthOf(answer);
-      yield body;
-      if (isLast) return;
+      const { next, length } = rangeOf(answer)!;
+      let trouble: string | undefined;
+      try {
+        for (let block; (block = await content.next()) !== undefined;) {
+          if (at + block.length > next) break;
+          at += block.length;
+          streak.tries = 0;
+          yield block;
+        }
+        if (at < next) trouble = this.requests.unreadable();
+      } catch (error) {
+        if (!(error instanceof Unanswered)) throw error;
+        ({ trouble } = this.requests.untold(error));
+      } finally {
+        await content.end();
+      }
+      if (at === length) return;
+      if (trouble !== undefined) await this.requests.pause(streak, 0, trouble);
     }
   }
 
@@ -102,11 +124,11 @@ export class BucketReader implements Pick<Destination, "read" | "stream" | "list
     return "the content does not have its checksum";
   }
 
-  /** What is wrong with a part of a content that is to begin at a this.place. */
+  /** What is wrong with a part of a content that is to begin at a place. */
   #gap(answer: Answer, at: number): string | undefined {
-    const [, first, last] = rangeOf(answer) ?? [];
-    const isRight = Number(first) === at && Number(last) - at + 1 === answer.body.length;
-    return isRight && answer.body.length > 0 ? undefined : this.requests.unreadable();
+    const { first, next } = rangeOf(answer) ?? {};
+    const isRight = first === at && next! > at && next! <= at + this.part;
+    return isRight ? undefined : this.requests.unreadable();
   }
 }
 
@@ -127,14 +149,14 @@ function generationOf(answer: Answer): string {
   return generation;
 }
 
-/** First, last and length of an answer's `Content-Range`. */
-function rangeOf(answer: Answer): RegExpExecArray | null {
-  return /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headerOf(answer, "content-range") ?? "");
-}
-
-/** Of the whole content, in bytes. */
-function lengthOf(answer: Answer): number {
-  return Number(rangeOf(answer)![3]);
+/** What an answer's `Content-Range` says: its first byte, the one behind its last, and all there are. */
+function rangeOf(
+  answer: Answer,
+): { readonly first: number; readonly next: number; readonly length: number } | undefined {
+  const range = headerOf(answer, "content-range") ?? "";
+  const [, first, last, length] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range) ?? [];
+  if (length === undefined) return undefined;
+  return { first: Number(first), next: Number(last) + 1, length: Number(length) };
 }
 
 function notCloudStorage(): DestinationError {

@@ -9,12 +9,13 @@ import { Counters } from "../storage/gcs/counters.ts";
 import { Deadlines } from "../storage/gcs/deadlines.ts";
 import { retryAfterOf, saysNoBucket } from "../storage/gcs/answers.ts";
 import { backoff, Requests, type Untold } from "../storage/gcs/requests.ts";
-import { type Answer, type Request, Transport } from "../storage/gcs/transport.ts";
+import { type Answer, type Request, Transport, Unanswered } from "../storage/gcs/transport.ts";
 import type { Credentials } from "../storage/google_credentials.ts";
+import { Contents, type Opened } from "./bucket_content.ts";
 import { DestinationError } from "./destination.ts";
 
 /** How long a request may take once it is under way, in milliseconds. */
-const attempt = 10_000;
+const requestAttempt = 10_000;
 
 /** How long a part of an upload or download may take: on a line of 1.2 Mbit/s, in milliseconds. */
 export const partAttempt = 60_000;
@@ -41,21 +42,25 @@ export class BucketRequests {
   readonly deadlines = new Deadlines();
   readonly #requests: Requests;
   readonly #transport: Transport;
+  readonly #contents: Contents;
   #closed = false;
 
   /**
    * @param address the service's, such as `https://storage.googleapis.com`.
    * @param patience for how long something is tried again after it has failed, in milliseconds.
+   * @param attempt how long the beginning of a content or a block of it may take, in milliseconds.
    */
   constructor(
     readonly bucket: string,
     address: string,
     credentials: Credentials | undefined,
     readonly patience: number,
+    attempt: number,
   ) {
     const { deadlines, counters } = this;
-    this.#transport = new Transport(address, attempt, credentials, deadlines, counters);
+    this.#transport = new Transport(address, requestAttempt, credentials, deadlines, counters);
     this.#requests = new Requests(bucket, this.#transport, counters);
+    this.#contents = new Contents(address, attempt, credentials, deadlines, counters);
   }
 
   /**
@@ -64,11 +69,35 @@ export class BucketRequests {
    * @param wrong what is wrong with an answer that is whole; then it is asked for again.
    * @throws {DestinationError} where that takes too long.
    */
-  async ask(request: Request, wrong?: (answer: Answer) => string | undefined): Promise<Told> {
-    const streak = new Streak();
+  ask(request: Request, wrong?: (answer: Answer) => string | undefined): Promise<Told> {
+    return this.#asked(() => this.try(request), wrong, new Streak());
+  }
+
+  /**
+   * {@linkcode ask} for a content that is read as it comes, after failures of which there may have been
+   * some.
+   */
+  async open(
+    request: Pick<Request, "path" | "headers">,
+    wrong: (answer: Answer) => string | undefined,
+    streak: Streak,
+  ): Promise<Opened> {
+    return (await this.#asked(
+      () => this.#told(() => this.#contents.open(request)),
+      wrong,
+      streak,
+    )).answer;
+  }
+
+  /** Asks until an answer counts. */
+  async #asked<T extends Opened>(
+    ask: () => Promise<T | Untold>,
+    wrong: ((answer: Answer) => string | undefined) | undefined,
+    streak: Streak,
+  ): Promise<{ readonly answer: T; readonly unclear: boolean }> {
     let unclear = false;
     for (;;) {
-      const answer = await this.try(request);
+      const answer = await ask();
       let pause = 0;
       let trouble: string;
       if ("trouble" in answer) {
@@ -79,6 +108,7 @@ export class BucketRequests {
         if (passing === undefined) {
           const damage = wrong?.(answer);
           if (damage === undefined) return { answer, unclear };
+          await answer.content?.end();
           trouble = damage;
         } else {
           trouble = passing.trouble;
@@ -95,13 +125,25 @@ export class BucketRequests {
    *
    * @throws {DestinationError} where there are no credentials, or all of this is closed.
    */
-  async try(request: Request): Promise<Answer | Untold> {
+  try(request: Request): Promise<Answer | Untold> {
+    return this.#told(() => this.#requests.attempt(request, Infinity, undefined));
+  }
+
+  /** What came of a try, where that is no error of the destination's. */
+  async #told<T>(attempt: () => Promise<T>): Promise<T | Untold> {
     try {
-      return await this.#requests.attempt(request, Infinity, undefined);
+      return await attempt();
     } catch (error) {
+      if (error instanceof Unanswered) return this.untold(error);
       if (error instanceof StoreError) throw new DestinationError(error.message, !this.#closed);
       throw error;
     }
+  }
+
+  /** Counts that there was no whole answer. */
+  untold(error: Unanswered): Untold {
+    this.counters[error.kind]++;
+    return { trouble: error.message, sent: error.sent };
   }
 
   /** What an answer says of a trouble that passes, and how long it asks to wait; else nothing. */
@@ -149,6 +191,7 @@ export class BucketRequests {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#transport.close();
+    this.#contents.close();
     this.deadlines.end();
   }
 }

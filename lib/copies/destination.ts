@@ -14,8 +14,8 @@ export interface Destination {
   /** The whole object, checked against its checksum; `undefined` if it is not there. */
   read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined>;
   /**
-   * A piece by blocks, in order, from a place on, for a restore. A restore compares the length and
-   * CRC-32C too. Ends with a {@linkcode MissingError} if the name is not there.
+   * A piece by blocks, in order, from a place on, for a restore. A block stays as it is until the next is
+   * asked for. Whole or not, right or not: the reader compares length and checksum. Ends with a {@linkcode MissingError} if the name is not there.
    */
   stream(name: string, from?: number): AsyncIterable<Uint8Array>;
   /**

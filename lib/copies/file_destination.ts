@@ -28,6 +28,8 @@ const LOCK = ".lock";
 const FRESH = ".new";
 /** Milliseconds after which what is being written belongs to a process that has died. */
 const FRESH_TIME = 86_400_000;
+/** Bytes of a stream's block: they are checked and written while the processor's cache has them. */
+const STREAM_BLOCK = 1 << 18;
 /** Blocks a second, at least, where there is a limit of bandwidth. */
 const BLOCKS_A_SECOND = 8;
 /** What is kept is its owner's alone. */
@@ -113,8 +115,8 @@ class FileDestination implements Destination {
   async *stream(name: string, from = 0): AsyncGenerator<Uint8Array> {
     const file = await this.#do(() => fs.open(this.#path(name), "r"), name);
     try {
+      const block = new Uint8Array(STREAM_BLOCK);
       for (let at = from;;) {
-        const block = new Uint8Array(BLOCK);
         const { bytesRead } = await this.#do(() => file.read(block, 0, block.length, at));
         if (bytesRead === 0) return;
         yield block.subarray(0, bytesRead);

@@ -16,7 +16,6 @@ import {
   type Files,
   readWhole,
   removeIfThere,
-  replaceFile,
   writeFully,
 } from "../storage/disk/fs/files.ts";
 import { FORMAT, hintPathOf, segmentName } from "../storage/disk/log/segment.ts";
@@ -29,6 +28,7 @@ import { readRestoring, writeIdentity, writeRestoring } from "./identity.ts";
 import { bytesOfManifest, type CopiedSegment, type CopyManifest } from "./manifest.ts";
 import { momentsOf } from "./moments.ts";
 import { readBack } from "./read_back.ts";
+import { SyncedFile } from "./synced_file.ts";
 import { readHead } from "./tenure.ts";
 
 /**
@@ -38,8 +38,13 @@ import { readHead } from "./tenure.ts";
 const NUMBERS_A_MILLISECOND = 2 ** 10;
 /** Segments that are read concurrently. */
 export const LANES = 8;
-/** Bytes from which on more threads than this one restore. */
-const WORTH_THREADS = 1 << 28;
+/** Bytes of a segment after which its progress is told. */
+const ADVANCE = 1 << 23;
+/**
+ * Bytes from which on threads restore: one a core, and none of them the process's first. In that a server
+ * may keep an inspector open (`lib/server/signals.ts`), to which Deno tells what `fetch` receives.
+ */
+export const WORTH_THREADS = 1 << 28;
 /** What a directory may have that is empty. */
 const NOTHING = /^(kvs\.lock|lost\+found|COPY-[0-9a-f]{16}|.*\.new)$/;
 /** What a restore writes, and clears when it begins anew. */
@@ -64,11 +69,15 @@ export interface RestoreOptions {
   readonly read?: ((task: SegmentTask, advance: Advance) => Promise<SegmentReport>) | undefined;
 }
 
-/** A segment that is to be restored. */
-export interface SegmentTask {
-  readonly directory: string;
+/** A segment that is to be read. */
+export interface ReadTask {
   readonly hashKey: Uint8Array;
   readonly segment: CopiedSegment;
+}
+
+/** A segment that is to be restored. */
+export interface SegmentTask extends ReadTask {
+  readonly directory: string;
   /** Whether an interrupted restore has left a file of it, which may be whole. */
   readonly isThere: boolean;
 }
@@ -232,21 +241,44 @@ export async function restoreSegment(
     }
     files.remove(path);
   }
-  const file = files.open(path, "create");
-  let reached = 0;
+  const file = new SyncedFile(files.open(path, "create"));
   try {
+    const reach = reaching(length, advance);
     const { hint, records } = await readBack(destination, hashKey, segment, (bytes, at) => {
-      writeFully(file, bytes, at);
-      // What is read again has been counted.
-      advance(Math.max(0, at + bytes.length - reached));
-      reached = Math.max(reached, at + bytes.length);
+      file.write(bytes, at);
+      reach(at + bytes.length);
     });
+    writeHint(files, hintPathOf(path), hint);
     await file.sync();
-    await replaceFile(files, hintPathOf(path), hint);
     return { kept: 0, records };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Not synced: of one that a power cut has torn the checksum is wrong, and a start makes it again. */
+function writeHint(files: Files, path: string, hint: Uint8Array): void {
+  removeIfThere(files, path);
+  const file = files.open(path, "create");
+  try {
+    writeFully(file, hint, 0);
   } finally {
     file.close();
   }
+}
+
+/**
+ * Tells how far a segment has been read, now and then: what is read again has been counted.
+ *
+ * @param length of the segment
+ */
+export function reaching(length: number, advance: Advance): (end: number) => void {
+  let reached = 0;
+  return (end) => {
+    if (end <= reached || end - reached < ADVANCE && end < length) return;
+    advance(end - reached);
+    reached = end;
+  };
 }
 
 /** Does something with each, some concurrently; after the first error no other is begun. */

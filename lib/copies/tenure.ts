@@ -318,8 +318,9 @@ async function assertAllowed(
     const why = head.place && await behind(head.place);
     if (why === undefined) return;
     throw new FencedError(
-      `'${directory}' is older than its copies in ${url} (${why}): restore them into an empty directory, ` +
-        "or copy to another prefix",
+      `'${directory}' has not all that was copied to ${url} (${why}), as after a --repair or on a disk that ` +
+        `was set back: restore the copies into an empty directory (kvs-server restore --from ${url} ` +
+        "--data-dir NEW) and serve that, or copy this one to another prefix (--copy-to)",
     );
   }
   if (restored?.claim === head.claim && restored.number === (head.last?.number ?? 0)) return;

@@ -1,6 +1,5 @@
 import { type Access, commands } from "../commands/table.ts";
 import type { Running } from "../commands/waiting.ts";
-import { KeyHash } from "../key_hash.ts";
 import { Outcome } from "../protocol/outcome.ts";
 import { Request } from "../protocol/request.ts";
 import type { Store } from "../storage/contract.ts";
@@ -14,7 +13,7 @@ const UNKNOWN_SIZE = 1024 * 1024;
 
 /** Keys that there is room for, once there is one. */
 const FIRST_NAMES = 16;
-const NO_NAMES = new Float64Array(0);
+const NO_NAMES = new Int32Array(0);
 const NO_CHANGES = new Uint8Array(0);
 
 /** What is done to a key. */
@@ -169,7 +168,7 @@ export class Window {
 
   #grow(): void {
     const room = Math.max(FIRST_NAMES, 2 * this.#names.length);
-    const names = new Float64Array(room);
+    const names = new Int32Array(room);
     const changes = new Uint8Array(room);
     names.set(this.#names);
     changes.set(this.#changes);
@@ -184,14 +183,30 @@ export class Window {
   }
 }
 
-/** The hash has a key that nobody knows, so that nobody can choose keys that meet. */
-const hash = new KeyHash(crypto.getRandomValues(new Uint8Array(16)));
-
-/** 53 bits of the hash of a request's key. Two keys that have them in common wait for each other. */
+/**
+ * 32 bits of a request's key. Two keys that have them in common wait for each other, which costs their own
+ * connection a turn; so the hash is a fast one, and no secret.
+ */
 function nameOf({ decodedKey, bytes, keyStart, keyEnd }: Request): number {
-  if (decodedKey.length > 0) hash.of(decodedKey);
-  else hash.of(bytes, keyStart, keyEnd - keyStart);
-  return hash.a + (hash.b & 0x1fffff) * 2 ** 32;
+  return decodedKey.length > 0
+    ? hashOf(decodedKey, 0, decodedKey.length)
+    : hashOf(bytes, keyStart, keyEnd);
+}
+
+/** Four bytes at a time, each time multiplied by the golden ratio, and its high bits mixed into the low ones. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start;
+  let i = start;
+  for (; i + 4 <= end; i += 4) {
+    const word = bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
+    hash = Math.imul(hash ^ word, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; i < end; i++) {
+    hash = Math.imul(hash ^ bytes[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
 }
 
 /** How many values of that size fit in a window. */

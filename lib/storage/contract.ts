@@ -64,6 +64,7 @@
  *     {@linkcode Store.swapLater} beside `read` and `swap`. They are the same calls, whose results a
  *     {@linkcode Waiter} is told in the place of a promise: once, at times before they have returned.
  *     What point 2 says of a result holds for that, and what the waiter is told is its own, as with a promise.
+ *     A waiter that brings a {@linkcode Waiter.cursor} may be told the item by that, filled.
  *
  * @module
  */
@@ -204,6 +205,8 @@ export interface Updated<R> {
 
 /** Is told what came of a call, in the place of a promise: point 19. It throws nothing. */
 export interface Waiter<T> {
+  /** Where a read may show what it has found, without an object for it. */
+  readonly cursor?: ItemCursor;
   settle(result: T): void;
   fail(error: unknown): void;
 }
@@ -278,9 +281,14 @@ export interface Store {
     batch: Batch,
   ): Awaitable<Swapped>;
 
-  /** {@linkcode read}, whose waiter is told where this returns nothing: point 19. */
+  /**
+   * {@linkcode read} of the key that lies in `bytes` from `start` to `end`, whose waiter is told where this
+   * returns nothing: point 19.
+   */
   readLater?(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,

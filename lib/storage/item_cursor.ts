@@ -40,9 +40,25 @@ export class ItemCursor implements Item {
     return BigInt(this.casHigh) * TWO_32 + BigInt(this.casLow);
   }
 
+  /** The length of the value in bytes. */
+  get size(): number {
+    return this.end - this.start;
+  }
+
+  /** Lets go of the memory that the value lies in. */
+  release(): void {
+    this.bytes = NO_BYTES;
+    this.start = this.end = 0;
+  }
+
   /** Shows no cas unique from here on. */
   hideCas(): this {
     this.casHigh = this.casLow = 0;
     return this;
   }
+}
+
+/** The length of an item's value in bytes; no view of it is made. */
+export function valueLength(item: { readonly value: Uint8Array }): number {
+  return item instanceof ItemCursor ? item.size : item.value.length;
 }

@@ -202,6 +202,40 @@ Deno.test({
 });
 
 Deno.test({
+  name: "compare measures latencies, while there is compaction and beside large values",
+  ...linuxOnly,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      const { code, err } = await run(
+        "compare.ts",
+        ...["--parts", "latencies", "--quick", "--out", directory],
+      );
+      assertEquals(code, 0, err);
+      const { latencies, leftOut }: Comparison = JSON.parse(
+        await Deno.readTextFile(`${directory}/comparison.json`),
+      );
+      if (leftOut.length > 0) {
+        assertEquals(leftOut.map(({ label }) => label), ["memcached"]);
+        return;
+      }
+      assertEquals(
+        latencies.map(({ subject }) => subject.server),
+        ["everysec", "everysec", "memory", "everysec", "memory"],
+      );
+      for (const { rate, subject, baseline } of latencies) {
+        assert(rate > 0);
+        for (const { p50, p99, p999 } of [subject, baseline]) {
+          assert(0 < p50 && p50 <= p99 && p99 <= p999);
+        }
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name: "compare measures upkeep on this checkout and on another one",
   ...linuxOnly,
   async fn() {

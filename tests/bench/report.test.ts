@@ -5,7 +5,7 @@ import { chartsOf, standalone } from "../../bench/charts.ts";
 import type { Comparison } from "../../bench/comparison.ts";
 import { withoutPasswords } from "../../bench/contestants.ts";
 import { pageOf } from "../../bench/page.ts";
-import { aimTable, csvOf, upkeepTable } from "../../bench/tables.ts";
+import { aimTable, csvOf, latencyTable, upkeepTable } from "../../bench/tables.ts";
 import { outline } from "./xml.ts";
 
 const comparison: Comparison = {
@@ -33,6 +33,12 @@ const comparison: Comparison = {
   clients: [clients("memcached", 1, 9000), clients("always", 1, 800), clients("always", 100, 5000)],
   ceiling: [clients("echo", 1, 12_000)],
   aims: [aim("cpu", 1.1, 1.3, 0.8), aim("rate", 1.3, 1.3, 1.4)],
+  latencies: [{
+    ...{ name: "gets", rate: 5000.4, p99Ratio: 1.6, spread: [1, 2], segmentsASecond: 2.5 },
+    subject: { server: "everysec", p50: 0.1, p99: 1.6, p999: 21 },
+    baseline: { server: "memcached", p50: 0.1, p99: 1, p999: 5 },
+    ...{ isReached: false, othersShare: 0.02 },
+  }],
   upkeep: [
     { name: "start, 10 keys", now: { seconds: 2, cpu: 1 }, before: { seconds: 4, cpu: 2 } },
     { name: "dump, 1 key", now: { seconds: 1, cpu: 1 }, before: undefined },
@@ -156,6 +162,16 @@ Deno.test("an aim shows both ratios, how far they vary, and whether it is reache
   const [, cpu, rate] = aimTable(comparison);
   assertEquals(cpu!.slice(4), ["1.30", "0.80", "0.50 … 1.50", "CPU ≤ 1.1", "no", "0 %"]);
   assertEquals(rate!.slice(4), ["1.30", "1.40", "0.50 … 1.50", "rate ≥ 1.3", "yes", "0 %"]);
+});
+
+Deno.test("a latency shows its percentiles, memcached's, and what else went on", () => {
+  const [, row] = latencyTable(comparison);
+  assertEquals(row!.slice(0, 4), [
+    ...["gets: everysec", "5,000", "0.10, 1.60, 21.0", "0.10, 1.00, 5.00"],
+  ]);
+  assertEquals(row!.slice(4), [
+    ...["1.60", "1.00 … 2.00", "2.5", "p99 ≤ 1.5, p99.9 < 20 ms", "no", "2 %"],
+  ]);
 });
 
 Deno.test("upkeep is divided by that of the other checkout, where there is one", () => {

@@ -22,6 +22,9 @@ const quantum = 1 << 18;
 /** Three parts, the last of which is no multiple of anything. */
 const large = noise(8 * quantum + 4321);
 
+/** How a destination is opened that streams by parts of which {@linkcode large} has three. */
+const streaming = { part: quantum >> 1 };
+
 function begin(options: EmulatorOptions = {}): Promise<EmulatedPlaces> {
   return EmulatedPlaces.begin(options, 4 * quantum);
 }
@@ -238,8 +241,8 @@ Deno.test("copies, bucket: a server that says of damaged bytes that a condition 
 Deno.test("copies, bucket: what is streamed is read on from where it was cut", async () => {
   await using places = await begin();
   const { emulator } = places;
-  const d = await places.open();
-  await d.create("k", sourceOf(large));
+  await (await places.open()).create("k", sourceOf(large));
+  const d = await places.open("one", streaming);
   for (const what of ["reset", "close", "cut", 503, 429] as const) {
     const { get } = emulator.counts;
     emulator.faults.add({ what, operations: ["get"], times: 2 });
@@ -248,13 +251,75 @@ Deno.test("copies, bucket: what is streamed is read on from where it was cut", a
   }
 });
 
+Deno.test("copies, bucket: a part that is cut or silent in its middle is read on from there, and not again", async () => {
+  await using places = await begin();
+  const { emulator } = places;
+  await (await places.open()).create("k", sourceOf(large));
+  const d = await places.open("one", { ...streaming, attempt: 500 });
+  for (const what of ["cut", "hang"] as const) {
+    const { get } = emulator.counts;
+    let blocks = 0;
+    let at = 0;
+    for await (const block of d.stream("k")) {
+      assert(isSame(block, large.subarray(at, at + block.length)));
+      at += block.length;
+      // Of a part that has begun to come.
+      if (blocks++ < 2) emulator.faults.add({ what, operations: ["get"], times: 1, after: true });
+    }
+    assertEquals(at, large.length);
+    assert(emulator.counts.get - get >= 3 + 1);
+  }
+});
+
+Deno.test("copies, bucket: an answer that does not come is given up, and asked for again", async () => {
+  await using places = await begin();
+  const { emulator } = places;
+  await (await places.open()).create("k", sourceOf(large));
+  const d = await places.open("one", { ...streaming, attempt: 200 });
+  emulator.faults.add({ what: "stall", operations: ["get"], times: 2 });
+  assert(isSame(await streamed(d, "k"), large));
+  assertEquals(emulator.counts.get, 3 + 2);
+});
+
+Deno.test("copies, bucket: a stream can be left in its middle, and an end ends one that hangs", async () => {
+  await using places = await begin();
+  const { emulator } = places;
+  const d = await places.open();
+  await d.create("k", sourceOf(large));
+  for await (const block of d.stream("k")) {
+    assert(isSame(block, large.subarray(0, block.length)));
+    break;
+  }
+  const aborter = new AbortController();
+  const ended = await places.open("one", { signal: aborter.signal });
+  emulator.faults.add({ what: "hang", operations: ["get"], after: true });
+  const reading = assertRejects(() => streamed(ended, "k"), DestinationError);
+  await until(() => emulator.counts.get > 1);
+  aborter.abort();
+  assertEquals((await reading).retry, false);
+});
+
+Deno.test("copies, bucket: a server that knows of no ranges sends all there is, and that is compared", async () => {
+  await using places = await begin({ deviations: { noRanges: true } });
+  const { emulator } = places;
+  const d = await places.open();
+  await d.create("k", sourceOf(large));
+  emulator.faults.add({ what: "change", operations: ["get"], times: 2 });
+  assert(isSame(await streamed(d, "k"), large));
+  assert(isSame(await streamed(d, "k", 4321), large.subarray(4321)));
+  assertEquals(emulator.counts.get, 1 + 2 + 1);
+});
+
 Deno.test("copies, bucket: what is replaced or removed while it is streamed is an error, and never a mixture", async () => {
   await using places = await begin();
-  const d = await places.open();
-  const created = await d.create("k", sourceOf(large));
-  assert(created !== "exists");
+  assert(await (await places.open()).create("k", sourceOf(large)) !== "exists");
+  const d = await places.open("one", streaming);
   const read = async (meanwhile: () => void) => {
-    for await (const _block of d.stream("k")) meanwhile();
+    let isFirst = true;
+    for await (const _block of d.stream("k")) {
+      if (isFirst) meanwhile();
+      isFirst = false;
+    }
   };
   const { emulator } = places;
   const replace = () => void emulator.bucket().insert("one/k", noise(large.length, 5), {}, {});

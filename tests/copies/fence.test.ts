@@ -3,8 +3,15 @@
  * `KVS_TEST_STEPS`.
  */
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { binaryString, bytesOf } from "../../lib/bytes.ts";
+import { chooseMoment } from "../../lib/copies/choose.ts";
 import { Copier } from "../../lib/copies/copier.ts";
 import { behindPlace, ownOfMoment } from "../../lib/copies/place.ts";
 import { PauseEnded } from "../../lib/copies/copy_clock.ts";
@@ -16,11 +23,12 @@ import { momentsOf, nameOfNumber, readManifest } from "../../lib/copies/moments.
 import { pieceName } from "../../lib/copies/names.ts";
 import { FencedError, readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { segmentName } from "../../lib/storage/disk/log/segment.ts";
+import { repairDirectory } from "../../lib/storage/disk/mod.ts";
 import type { Moment } from "../../lib/storage/moment.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE, TestClock } from "./history.ts";
-import { DIRECTORY, openStore } from "./machine.ts";
-import { MemoryBucket, type MemoryDestination } from "./memory_destination.ts";
+import { contentOf, DIRECTORY, Machine, openStore, restored } from "./machine.ts";
+import { MemoryBucket, MemoryDestination } from "./memory_destination.ts";
 
 const STEPS = Number(Deno.env.get("KVS_TEST_STEPS") ?? 4);
 const HASH_KEY = new Uint8Array(16);
@@ -332,6 +340,44 @@ Deno.test("a disk that was set back to a snapshot is fenced, and so is one with 
     await a.take(false);
     assertEquals([a.isFenced, a.isCopying], [true, false], text);
   }
+});
+
+Deno.test("a directory whose last segment was repaired is fenced, and both ways out that it is told lead out", async () => {
+  const bucket = new MemoryBucket();
+  const destination = bucket.open();
+  const machine = await new Machine(destination).start();
+  for (let i = 0; i < 10; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+  await machine.copy();
+  await machine.stop();
+  const { files, clock } = machine;
+  const whole = await contentOf(files);
+  const last = files.list(DIRECTORY).filter((name) => name.endsWith(".log")).at(-1)!;
+  // The record behind the segment's header.
+  files.content(`${DIRECTORY}/${last}`)[200]! ^= 1;
+  const { damaged } = await repairDirectory({ directory: DIRECTORY, files: files.mount() });
+  assertEquals(damaged.length, 1);
+  const kept = await contentOf(files);
+  assert(kept.size < whole.size);
+  const fenced = new Machine(destination, clock, files);
+  const error = await assertRejects(() => fenced.start(), FencedError);
+  await fenced.store.close();
+  assertMatch(
+    error.message,
+    /^'d' has not all that was copied to memory:copies \(its segment \d+ has (\d+ bytes, and \d+ were copied|other bytes than were copied)\), as after a --repair or on a disk that was set back: restore the copies into an empty directory \(kvs-server restore --from memory:copies --data-dir NEW\) and serve that, or copy this one to another prefix \(--copy-to\)$/,
+  );
+  // What was cut off is in the copies, and the restored directory goes on in them.
+  const chosen = await chooseMoment(destination, destination);
+  const fresh = await restored(destination, chosen, clock);
+  assertEquals(await contentOf(fresh), whole);
+  await using again = await new Machine(destination, clock, fresh).start();
+  await again.set("more", "1");
+  assertEquals((await again.copy())!.number, chosen.manifest.number + 1);
+  // What was kept goes on elsewhere.
+  const elsewhere = new MemoryDestination(new MemoryBucket(), "memory:other", () => undefined);
+  await using other = await new Machine(elsewhere, clock, files).start();
+  assertEquals((await other.copy())!.number, 1);
+  const copied = await restored(elsewhere, await chooseMoment(elsewhere, elsewhere), clock);
+  assertEquals(await contentOf(copied), kept);
 });
 
 Deno.test("a clone of a disk is fenced when the other has started first, whichever that is", async () => {

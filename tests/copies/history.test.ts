@@ -2,7 +2,8 @@
  * Histories from seeds. `KVS_TEST_SEEDS` sets how many are run, `KVS_TEST_SEED` the first.
  */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MissingError } from "../../lib/copies/destination.ts";
 import { History } from "./history.ts";
 import { EmulatedBucket } from "./mortal_destination.ts";
 
@@ -27,5 +28,34 @@ Deno.test(`so they are in a bucket that loses answers and refuses requests (${OV
   for (let seed = FIRST; seed < FIRST + OVER_HTTP; seed++) {
     await using bucket = await EmulatedBucket.begin();
     await new History(seed, bucket).run(60);
+  }
+});
+
+Deno.test("in a bucket that keeps versions they are the same: what was removed or replaced is noncurrent, and nobody's", async () => {
+  await using emulated = await EmulatedBucket.begin();
+  const bucket = emulated.emulator.bucket();
+  bucket.versioning = true;
+  const history = new History(FIRST, emulated);
+  // With takeovers, restores, listings and retention; what remains at the end is what is needed.
+  await history.run(60);
+  const current = new Map(
+    (await Array.fromAsync(emulated.inner.list(""))).map((one) => [one.name, one.generation]),
+  );
+  const removed = bucket.noncurrentNames()
+    .map((name) => name.slice("copies/".length))
+    .filter((name) => !current.has(name));
+  for (const kind of ["pieces/", "manifests/"]) {
+    assert(removed.some((name) => name.startsWith(kind)), kind);
+  }
+  const heads = bucket.noncurrent("copies/head").map(({ generation }) => generation);
+  assert(heads.length > 10 && !heads.includes(current.get("head")!));
+  // Each name that is written once was there once, and was removed once.
+  for (const name of removed) {
+    assertEquals(bucket.noncurrent(`copies/${name}`).length, 1, name);
+    assertEquals(await emulated.inner.read(name), undefined);
+    await assertRejects(() => Array.fromAsync(emulated.inner.stream(name)), MissingError);
+  }
+  for (const [name, generation] of current) {
+    assertEquals((await emulated.inner.read(name))!.generation, generation);
   }
 });

@@ -121,13 +121,27 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /** Runs a server that is to end by itself, and returns what it says and its exit code. */
-export async function runServer(
+export function runServer(...args: string[]): Promise<Ended> {
+  return runServerIn({}, ...args);
+}
+
+/** How a server has ended. */
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** {@linkcode runServer} with more in its environment. */
+export async function runServerIn(
+  env: Record<string, string>,
   ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
+): Promise<Ended> {
   const [program, ...rest] = commandOf(args, {});
   const { code, stdout, stderr } = await new Deno.Command(program!, {
     args: rest,
     cwd: root,
+    env,
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();

@@ -53,13 +53,15 @@ class MixedStore extends TellingStore {
   }
 
   override readLater(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,
   ): undefined {
     this.#spoil();
-    super.readLater(key, batch, peek, waiter);
+    super.readLater(bytes, start, end, batch, peek, waiter);
   }
 
   override swapLater(

@@ -119,11 +119,14 @@ export class TellingStore extends SlowStore {
   failing: (next?: NewItem | null) => Error | undefined = () => undefined;
 
   readLater(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,
   ): undefined {
+    const key = bytes.subarray(start, end);
     this.#tell(() => copyOf(this.memory.read(key, batch, peek) as Item | undefined), waiter);
   }
 

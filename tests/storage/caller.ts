@@ -43,12 +43,16 @@ export class Caller {
     return this.store.read(key, this.#batch, peek);
   }
 
-  /** What the store tells a waiter that reads, where it has such reads. */
-  tell(key: Uint8Array): Promise<Item | undefined> | undefined {
+  /** What the store tells a waiter that reads, and may bring a cursor; where it has no such reads, nothing. */
+  tell(
+    key: Uint8Array,
+    cursor?: ItemCursor,
+  ): Promise<Item | undefined> | undefined {
     const { store } = this;
     if (store.readLater === undefined) return undefined;
     return new Promise((settle, fail) => {
-      const found = store.readLater!(key, this.#batch, true, { settle, fail });
+      const waiter = cursor === undefined ? { settle, fail } : { settle, fail, cursor };
+      const found = store.readLater!(amid(key), 3, 3 + key.length, this.#batch, true, waiter);
       if (found !== undefined) settle(found);
     });
   }

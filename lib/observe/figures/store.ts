@@ -77,7 +77,7 @@ const same: Rest = { across: "same" };
 /** What each thread has in hand. */
 const sum: Rest = { across: "sum" };
 const retries = "Requests to Cloud Storage made again, by cause.";
-const redisResults = "Requests to Redis, by how they ended.";
+const redisResults = "Commands to Redis, by how they ended.";
 const gcsResults = "Requests to Cloud Storage, by how they ended.";
 /** How figures of errors by their word begin; which there are is Redis's. */
 export const redisErrors = "redis_error_";
@@ -209,7 +209,13 @@ export const ownRows: ReadonlyArray<Row & { readonly own: string }> = [
     "Bytes of requests without an answer yet.",
     { ...bytes, ...sum },
   ),
-  own("redis", "redis_requests", "counter", "requests_total", "Requests to Redis."),
+  own(
+    "redis",
+    "redis_requests",
+    "counter",
+    "requests_total",
+    "Commands to Redis; one may be about 64 keys.",
+  ),
   own(
     "redis",
     "redis_requests_in_flight",

@@ -102,7 +102,7 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
           progress: (done: number, total: number) => progress.tell(done, total),
         };
         const readers = new Readers(destination, configuration.gcsEndpoint);
-        const read = (task: SegmentTask, advance: Advance) => readers.read(task, advance);
+        const read = (task: SegmentTask, advance: Advance) => readers.restore(task, advance);
         const { kept, records } = await restoreMoment({ ...options, read }, chosen)
           .finally(() => readers.end());
         await finishRestore(options, chosen);
@@ -129,11 +129,13 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
     async ({ destination, place }) => {
       const { manifest } = await chooseMoment(destination, place, configuration.at);
       const progress = new Progress(machineClock, say, "reading");
+      const readers = new Readers(destination, configuration.gcsEndpoint);
       const report = await verifyMoment(
         destination,
         manifest,
         (done, total) => progress.tell(done, total),
-      );
+        (task, advance) => readers.verify(task, advance),
+      ).finally(() => readers.end());
       for (const problem of report.problems) console.log(`wrong: ${problem}`);
       const { bytes, records, pieces } = report;
       console.log(

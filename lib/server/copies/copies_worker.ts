@@ -53,7 +53,7 @@ class CopyingThread implements CopyCalls {
         clock: machineClock,
         say: (line) => this.#say(line),
         signal: this.#over.signal,
-        read: (task, advance) => readers!.read(task, advance),
+        read: (task, advance) => readers!.restore(task, advance),
       });
       this.#tenure = restored?.tenure;
       this.#tenure?.keep(this.#kept.signal);

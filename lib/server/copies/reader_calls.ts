@@ -1,10 +1,10 @@
 /**
- * What a thread that restores segments is asked.
+ * What a thread that reads segments is asked.
  *
  * @module
  */
 
-import type { SegmentReport, SegmentTask } from "../../copies/restore.ts";
+import type { ReadTask, SegmentReport, SegmentTask } from "../../copies/restore.ts";
 
 /** Where the copies are. */
 export interface ReaderSettings {
@@ -23,7 +23,8 @@ export type ReadOutcome =
 /** What the thread is asked. */
 export interface ReaderCalls {
   begin(settings: ReaderSettings): Promise<void>;
-  read(task: SegmentTask): Promise<ReadOutcome>;
+  restore(task: SegmentTask): Promise<ReadOutcome>;
+  verify(task: ReadTask): Promise<ReadOutcome>;
   end(_: undefined): Promise<void>;
 }
 

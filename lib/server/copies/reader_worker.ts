@@ -1,5 +1,5 @@
 /**
- * A thread that restores segments: an entry of its own, as it has one in each executable. What one thread
+ * A thread that restores or verifies segments: an entry of its own, as it has one in each executable. What one thread
  * reads, decrypts and checks a second is less than a disk takes.
  *
  * @module
@@ -11,7 +11,14 @@ import { type Destination, DestinationError, MissingError } from "../../copies/d
 import { systemFiles } from "../../copies/disk_files.ts";
 import { openDestination } from "../../copies/open.ts";
 import { BrokenCopyError } from "../../copies/read_back.ts";
-import { restoreSegment, type SegmentTask } from "../../copies/restore.ts";
+import {
+  type Advance,
+  type ReadTask,
+  restoreSegment,
+  type SegmentReport,
+  type SegmentTask,
+} from "../../copies/restore.ts";
+import { verifySegment } from "../../copies/verify.ts";
 import { messageOf } from "../../errors.ts";
 import { Line } from "../threads/line.ts";
 import type { AdvanceCalls, ReaderCalls, ReaderSettings, ReadOutcome } from "./reader_calls.ts";
@@ -25,17 +32,12 @@ class ReaderThread implements ReaderCalls {
     this.#destination = await openDestination(url, { endpoint });
   }
 
-  async read(task: SegmentTask): Promise<ReadOutcome> {
-    try {
-      return await restoreSegment(
-        this.#destination,
-        systemFiles,
-        task,
-        (bytes) => line.tell("advance", bytes),
-      );
-    } catch (error) {
-      return outcomeOf(error);
-    }
+  restore(task: SegmentTask): Promise<ReadOutcome> {
+    return outcomeOf(restoreSegment(this.#destination, systemFiles, task, advance));
+  }
+
+  verify(task: ReadTask): Promise<ReadOutcome> {
+    return outcomeOf(verifySegment(this.#destination, task, advance));
   }
 
   async end(): Promise<void> {
@@ -43,7 +45,17 @@ class ReaderThread implements ReaderCalls {
   }
 }
 
-function outcomeOf(error: unknown): ReadOutcome {
+const advance: Advance = (bytes) => line.tell("advance", bytes);
+
+async function outcomeOf(reading: Promise<SegmentReport>): Promise<ReadOutcome> {
+  try {
+    return await reading;
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+function failureOf(error: unknown): ReadOutcome {
   const message = messageOf(error);
   if (error instanceof MissingError) return { failed: "missing", name: error.missing };
   if (error instanceof DestinationError) {

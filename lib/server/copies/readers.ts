@@ -1,12 +1,12 @@
 /**
- * Threads that restore segments, where the machine has several cores.
+ * Threads that restore or verify segments, where the machine has several cores.
  *
  * @module
  */
 
 import { type Destination, DestinationError, MissingError } from "../../copies/destination.ts";
 import { BrokenCopyError } from "../../copies/read_back.ts";
-import type { Advance, SegmentReport, SegmentTask } from "../../copies/restore.ts";
+import type { Advance, ReadTask, SegmentReport, SegmentTask } from "../../copies/restore.ts";
 import { Line } from "../threads/line.ts";
 import type { AdvanceCalls, ReaderCalls, ReaderSettings, ReadOutcome } from "./reader_calls.ts";
 
@@ -35,12 +35,12 @@ class Reader {
     this.death = promise;
     this.worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(`a thread that restores has failed: ${event.message}`));
+      reject(new Error(`a thread that reads copies has failed: ${event.message}`));
     };
   }
 }
 
-/** The threads of one restore: one a core, each with a destination of its own. */
+/** The threads of one restore or verification: one a core, each with a destination of its own. */
 export class Readers {
   readonly #settings: ReaderSettings;
   #readers: readonly Reader[] = [];
@@ -57,13 +57,25 @@ export class Readers {
    *
    * @throws {Error} what the thread has met, or that it has died
    */
-  async read(task: SegmentTask, advance: Advance): Promise<SegmentReport> {
+  restore(task: SegmentTask, advance: Advance): Promise<SegmentReport> {
+    return this.#ask((line) => line.call("restore", task), advance);
+  }
+
+  /** {@linkcode restore} that keeps nothing. */
+  verify(task: ReadTask, advance: Advance): Promise<SegmentReport> {
+    return this.#ask((line) => line.call("verify", task), advance);
+  }
+
+  async #ask(
+    ask: (line: Reader["line"]) => Promise<ReadOutcome>,
+    advance: Advance,
+  ): Promise<SegmentReport> {
     this.#advance = advance;
     await (this.#started ??= this.#start());
     const reader = this.#readers.reduce((least, one) => one.busy < least.busy ? one : least);
     reader.busy++;
     try {
-      return this.#reportOf(await Promise.race([reader.line.call("read", task), reader.death]));
+      return this.#reportOf(await Promise.race([ask(reader.line), reader.death]));
     } finally {
       reader.busy--;
     }

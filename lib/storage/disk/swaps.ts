@@ -8,7 +8,13 @@ import { giveMemory, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
-import { AMENDMENT_BYTES, LONG, type RecordReader, recordSize } from "./format/record.ts";
+import {
+  AMENDMENT_BYTES,
+  FOLLOWED_CAS,
+  LONG,
+  type RecordReader,
+  recordSize,
+} from "./format/record.ts";
 import type { Health } from "./health.ts";
 import type { Placements } from "./index/placements.ts";
 import type { Commits } from "./log/commits.ts";
@@ -20,7 +26,6 @@ import { chunkIn } from "./read/chunk.ts";
 import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
-import { FOLLOWED_CAS } from "./upkeep/hint_of.ts";
 import type { Space } from "./upkeep/space.ts";
 
 /** Pending bytes beyond this are written before the batch ends. */

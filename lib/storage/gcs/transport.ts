@@ -196,7 +196,7 @@ export class Transport {
 }
 
 /** How a request ended, by its status; that something is not there, or has changed, is an answer. */
-function resultOf(status: number): Result {
+export function resultOf(status: number): Result {
   if (status < 400 || status === 404 || status === 412) return "ok";
   if (status === 429) return "rate_limit";
   return status === 408 || status >= 500 ? "service_error" : "error";

@@ -14,6 +14,8 @@ export interface Batch {
   payload: Uint8Array | undefined;
   /** Bytes that count as unanswered. */
   size: number;
+  /** How many keys they are about. */
+  keys: number;
   /** Requests without a reply. */
   left: number;
   /** When the first of them is given up. */
@@ -34,6 +36,7 @@ export function newBatch(): Batch {
     requests: [],
     payload: undefined,
     size: 0,
+    keys: 0,
     left: 0,
     deadline: Infinity,
     confirmation: undefined,

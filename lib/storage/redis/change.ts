@@ -1,16 +1,15 @@
 /**
- * The commands that read and change one item.
+ * The commands that change one item.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { ByteBuffer, bytesOf } from "../../bytes.ts";
-import { StoreError } from "../../errors.ts";
-import type { Accesses } from "../accesses.ts";
-import type { Expected, Item, NewItem, Swapped, Waiter } from "../contract.ts";
-import { HEADER, isItem, putCas, putRevision, readItem, revisionOf, writeItem } from "./item.ts";
+import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import type { Expected, NewItem, Swapped, Waiter } from "../contract.ts";
+import { type Gathering, MOST_BYTES } from "./gathering.ts";
+import { HEADER, putCas, putRevision, writeItem } from "./item.ts";
 import {
+  Gathered,
   type Reply,
   Request,
   writeBytes,
@@ -21,79 +20,19 @@ import {
 } from "./request.ts";
 import { Script, ScriptRequest } from "./script.ts";
 
-/** What a read or a swap must know of the store. */
-export interface Scope {
+/** What a change must know of the store. */
+export interface ChangeScope {
   readonly prefix: Uint8Array;
-  /** What is known of accesses. */
-  readonly accesses: Accesses;
+  readonly putGathering: Gathering;
   /** The bound of the last flush: items with a lower revision are dead. */
   flushed(): number;
-  /** Counts a read that found only a flushed item. */
-  foundFlushed(): void;
-  /** Counts a read that found what kvs did not write. */
-  foundForeign(): void;
 }
 
-/** The error for a key that holds what kvs did not write. */
-export function foreign(): StoreError {
-  return new StoreError("Redis holds something else than a kvs item under this key");
-}
-
-const GET = bytesOf("*2\r\n$3\r\nGET\r\n");
+const NOTHING = new Uint8Array(0);
+const MSET = bytesOf("$4\r\nMSET\r\n");
 const SET = bytesOf("*3\r\n$3\r\nSET\r\n");
 const SET_EXPIRING = bytesOf("*5\r\n$3\r\nSET\r\n");
 const PX = bytesOf("$2\r\nPX\r\n");
-
-/** `GET`: the item, or `undefined`. */
-export class Read extends Request {
-  readonly name = "get";
-
-  readonly #scope: Scope;
-  readonly #seconds: number;
-  readonly #waiter: Waiter<Item | undefined>;
-
-  /** @param seconds the time of the access, in seconds since 1970; -1 where the read is none */
-  constructor(
-    key: Uint8Array,
-    deadline: number,
-    scope: Scope,
-    seconds: number,
-    waiter: Waiter<Item | undefined>,
-  ) {
-    super(key, deadline);
-    this.#scope = scope;
-    this.#seconds = seconds;
-    this.#waiter = waiter;
-  }
-
-  encode(out: ByteBuffer): void {
-    out.append(GET);
-    writeKey(out, this.#scope.prefix, this.key);
-  }
-
-  protected refuse(error: Error): void {
-    this.#waiter.fail(error);
-  }
-
-  protected answer(reply: Reply): void {
-    if (reply === null) return this.#waiter.settle(undefined);
-    const bytes = reply as Buffer;
-    if (!isItem(bytes)) {
-      this.#scope.foundForeign();
-      return this.refuse(foreign());
-    }
-    const revision = revisionOf(bytes);
-    if (revision < this.#scope.flushed()) {
-      this.#scope.foundFlushed();
-      return this.#waiter.settle(undefined);
-    }
-    const { accesses } = this.#scope;
-    const key = this.key;
-    const seconds = this.#seconds;
-    const seen = seconds < 0 ? accesses.of(key, revision) : accesses.note(key, revision, seconds);
-    this.#waiter.settle(readItem(bytes, seen));
-  }
-}
 
 /** The time to live that Redis is given for an exptime, in milliseconds; 0 for none. */
 function timeToLive(exptime: number, now: number): number {
@@ -104,7 +43,7 @@ function timeToLive(exptime: number, now: number): number {
 export class Put extends Request {
   readonly name = "set";
 
-  readonly #scope: Scope;
+  readonly #scope: ChangeScope;
   readonly #item: NewItem;
   readonly #revision: number;
   readonly #now: number;
@@ -114,7 +53,7 @@ export class Put extends Request {
   constructor(
     key: Uint8Array,
     deadline: number,
-    scope: Scope,
+    scope: ChangeScope,
     item: NewItem,
     revision: number,
     now: number,
@@ -151,6 +90,95 @@ export class Put extends Request {
 
   protected answer(): void {
     this.#waiter.settle(this.#item.cas || BigInt(this.#revision));
+  }
+}
+
+/** `MSET`: items that never expire and came together, in the place of whatever is there. */
+export class Puts extends Gathered {
+  readonly name = "mset";
+  readonly #most: number;
+  readonly #keys: Uint8Array[] = [];
+  readonly #items: NewItem[] = [];
+  readonly #revisions: number[] = [];
+  readonly #waiters: Waiter<Swapped>[] = [];
+  #bytes = 0;
+
+  readonly #scope: ChangeScope;
+
+  constructor(deadline: number, scope: ChangeScope) {
+    super(deadline);
+    this.#scope = scope;
+    this.#most = scope.putGathering.most;
+  }
+
+  override get changes(): boolean {
+    return true;
+  }
+
+  /** Adds an item; whether there is room for another. */
+  add(key: Uint8Array, item: NewItem, revision: number, waiter: Waiter<Swapped>): boolean {
+    this.#keys.push(key);
+    this.#items.push(item);
+    this.#revisions.push(revision);
+    this.#bytes += item.value.length;
+    return this.#waiters.push(waiter) < this.#most && this.#bytes < MOST_BYTES;
+  }
+
+  override get count(): number {
+    return this.#waiters.length;
+  }
+
+  /** What is to be sent for them: one alone needs no list. */
+  get request(): Request {
+    return this.#keys.length === 1 ? this.#one(0) : this;
+  }
+
+  encode(out: ByteBuffer): void {
+    const keys = this.#keys;
+    const { prefix } = this.#scope;
+    out.byte(42);
+    out.decimal(1 + 2 * keys.length);
+    writeEnd(out);
+    out.append(MSET);
+    for (let i = 0; i < keys.length; i++) {
+      const item = this.#items[i]!;
+      writeKey(out, prefix, keys[i]!);
+      writeLength(out, HEADER + item.value.length);
+      writeItem(out, item, this.#revisions[i]!);
+      writeEnd(out);
+    }
+  }
+
+  /** Where Redis refuses the command it has done nothing. */
+  override again(kind: string): readonly Request[] {
+    return !this.#scope.putGathering.isRefusal(kind) ? [] : this.#keys.map((_, i) => this.#one(i));
+  }
+
+  protected refuse(error: Error): void {
+    for (const waiter of this.#waiters) waiter.fail(error);
+  }
+
+  protected answer(): void {
+    const waiters = this.#waiters;
+    for (let i = 0; i < waiters.length; i++) {
+      waiters[i]!.settle(this.#items[i]!.cas || BigInt(this.#revisions[i]!));
+    }
+  }
+
+  #one(i: number): Put {
+    const revision = this.#revisions[i]!;
+    const waiter = this.#waiters[i]!;
+    return new Put(
+      ...[
+        this.#keys[i]!,
+        this.deadline,
+        this.#scope,
+        this.#items[i]!,
+        revision,
+        0,
+        waiter,
+      ] as const,
+    );
   }
 }
 
@@ -195,13 +223,12 @@ const ABSENT = bytesOf("absent");
 const ANY = bytesOf("any");
 const CAS = bytesOf("cas");
 const REVISION = bytesOf("revision");
-const NOTHING = new Uint8Array(0);
 
 /** The swap that needs a look at what is there. */
 export class Swap extends ScriptRequest {
   readonly #flushed: number;
 
-  readonly #scope: Scope;
+  readonly #scope: ChangeScope;
   readonly #expected: Expected;
   readonly #item: NewItem | null;
   readonly #revision: number;
@@ -212,7 +239,7 @@ export class Swap extends ScriptRequest {
   constructor(
     key: Uint8Array,
     deadline: number,
-    scope: Scope,
+    scope: ChangeScope,
     expected: Expected,
     item: NewItem | null,
     revision: number,

@@ -19,7 +19,7 @@ import type { Nodes, NodeSettings } from "./nodes.ts";
 import { type Reply, Request } from "./request.ts";
 import { slotOf, SLOTS } from "./slots.ts";
 
-/** How often a request follows the cluster to another node. */
+/** How often a request follows the cluster to another node without a pause. */
 const MOST_REDIRECTIONS = 6;
 /** How long before the same is tried again where the cluster asks for patience, in milliseconds. */
 const PATIENCE = 50;
@@ -268,8 +268,9 @@ export class Cluster implements Nodes {
           this.#slots[Number(slot)] = target;
           this.#map();
         }
-        if (++request.redirections > MOST_REDIRECTIONS) return false;
         this.#settings.counters.redirections++;
+        // Nodes may send it to and fro while they agree on who has the slot, which takes them a moment.
+        if (++request.redirections > MOST_REDIRECTIONS) return this.#postpone(request);
         if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;

@@ -6,6 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { ByteBuffer } from "../../bytes.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
 
 /** The length of the header in bytes: where the value begins. */
@@ -79,7 +80,17 @@ export function isItem(bytes: Uint8Array): boolean {
 
 /** The revision in an item's header. */
 export function revisionOf(bytes: Uint8Array): number {
-  return uint32(bytes, 24) * 2 ** 32 + uint32(bytes, 28);
+  return revisionHigh(bytes) * 2 ** 32 + revisionLow(bytes);
+}
+
+/** The upper 32 bits of {@linkcode revisionOf}. */
+export function revisionHigh(bytes: Uint8Array): number {
+  return uint32(bytes, 24);
+}
+
+/** The lower 32 bits of {@linkcode revisionOf}. */
+export function revisionLow(bytes: Uint8Array): number {
+  return uint32(bytes, 28);
 }
 
 /** The exptime in an item's header, in milliseconds since 1970; 0 for never. */
@@ -122,6 +133,39 @@ export function readItem(bytes: Buffer, seen = -1): Item {
     binaryKey: (state & BINARY_KEY) !== 0,
     version: revisionOf(bytes),
   };
+}
+
+/** Memory up to so many bytes is kept until the next reply comes: what the socket reads in one go. */
+const KEPT = 64 * 1024;
+let lastBytes = new Uint8Array(0);
+
+/** The memory that a reply lies in. Replies that came together have it in common. */
+function memoryOf({ buffer }: Buffer): Uint8Array<ArrayBuffer> {
+  if (buffer === lastBytes.buffer) return lastBytes;
+  const bytes = new Uint8Array(buffer as ArrayBuffer);
+  if (bytes.length <= KEPT) lastBytes = bytes;
+  return bytes;
+}
+
+/** {@linkcode readItem} without an object for it. */
+export function showItem(bytes: Buffer, seen: number, into: ItemCursor): ItemCursor {
+  const state = bytes[1];
+  const at = bytes.byteOffset;
+  into.bytes = memoryOf(bytes);
+  into.start = at + HEADER;
+  into.end = at + bytes.length;
+  into.lender = undefined;
+  into.flags = uint32(bytes, 8);
+  into.exptime = exptimeOf(bytes);
+  into.casHigh = uint32(bytes, 16);
+  into.casLow = uint32(bytes, 20);
+  into.stale = (state & STALE) !== 0;
+  into.won = (state & WON) !== 0;
+  into.fetched = seen >= 0 || (state & FETCHED) !== 0;
+  into.accessed = seen >= 0 ? seen : uint32(bytes, 12);
+  into.binaryKey = (state & BINARY_KEY) !== 0;
+  into.version = revisionOf(bytes);
+  return into;
 }
 
 /** An item of a listing, from its header and its length with the header; {@linkcode readItem} has `seen`. */

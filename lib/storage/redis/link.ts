@@ -35,8 +35,12 @@ const CONFIRMED_WITHIN = 4;
 export const MOST_UNANSWERED = 64 << 20;
 /** How often a Redis that loads its data is asked whether it has, in milliseconds. */
 const LOADING_INTERVAL = 100;
-/** A batch that has grown so large is sent before the turn ends, in bytes. */
-const BATCH_FULL = 1 << 20;
+/**
+ * A batch with so many keys or bytes is sent before the turn ends: Redis has something to do while the rest of
+ * the turn goes on. It takes in 16 KiB at a time.
+ */
+const BATCH_KEYS = 192;
+const BATCH_BYTES = 16 << 10;
 /** A batch up to so many bytes is copied out, so that the memory it was written in can be used again. */
 const BATCH_COPIED = 64 << 10;
 
@@ -140,9 +144,13 @@ export class Link {
     batch.requests.push(request);
     const cause = this.#settings.causeOf?.();
     if (cause !== undefined) (batch.causes ??= new Set()).add(cause);
+    if (request.causes !== undefined) {
+      for (const one of request.causes) (batch.causes ??= new Set()).add(one);
+    }
     if (request.deadline < batch.deadline) batch.deadline = request.deadline;
     request.encode(this.#out);
-    if (this.#out.length >= BATCH_FULL) this.#send();
+    batch.keys += request.count;
+    if (batch.keys >= BATCH_KEYS || this.#out.length >= BATCH_BYTES) this.#send();
   }
 
   /** One command with its reply, along with the others of this turn. */
@@ -292,7 +300,9 @@ export class Link {
     }
     if (request.settled) return;
     const kind = kindOf(error);
-    if (request.repeats(kind)) return this.enqueue(request);
+    const again = request.again(kind);
+    for (const one of again) this.enqueue(one);
+    if (again.length > 0) return;
     if (redirect(request, error, this)) return;
     batch.result = "error";
     counters.results.add("error");

@@ -7,7 +7,6 @@
 
 import { bytesOf } from "../../bytes.ts";
 import { StoreError } from "../../errors.ts";
-import { Accesses } from "../accesses.ts";
 import {
   Batch,
   type Expected,
@@ -20,14 +19,17 @@ import {
   type Swapped,
   type Waiter,
 } from "../contract.ts";
-import { Put, Read, type Scope, Swap } from "./change.ts";
+import { type ChangeScope, Put, Puts, Swap } from "./change.ts";
 import { Cluster } from "./cluster.ts";
-import { exptimeOf, listedOf, revisionOf } from "./item.ts";
+import { exptimeOf, listedOf, revisionHigh, revisionLow, revisionOf } from "./item.ts";
+import { Gathering } from "./gathering.ts";
+import { LastReads } from "./last_reads.ts";
 import { Ledger } from "./ledger.ts";
 import { Counters } from "./counters.ts";
 import { type Link, MOST_UNANSWERED } from "./link.ts";
 import { type Nodes, SingleNode } from "./nodes.ts";
 import { type RedisStoreOptions, targetOf } from "./options.ts";
+import { Read, Reads, type ReadScope } from "./read.ts";
 import { Seen } from "./seen.ts";
 import { Sweep, type Sweepable } from "./sweep.ts";
 import { walk } from "./walk.ts";
@@ -52,9 +54,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   return store;
 }
 
-class RedisStore implements Store, Scope, Sweepable {
+class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   readonly prefix: Uint8Array;
-  readonly accesses = new Accesses();
+  readonly lastReads = new LastReads();
+  readonly readGathering = new Gathering();
+  readonly putGathering = new Gathering();
   readonly timeout: number;
   readonly #db: number;
   readonly #counters = new Counters();
@@ -70,9 +74,14 @@ class RedisStore implements Store, Scope, Sweepable {
   #turnBegan = 0;
   /** Whether what the ledger says was fresh in this turn. */
   #wasFresh = false;
+  /** What came in this turn and is not sent yet. Keys of a cluster are in many places: there is none of it. */
+  #reads: Reads | undefined;
+  #puts: Puts | undefined;
   readonly #endTurn = () => {
     this.#turnBegan = 0;
     this.#wasFresh = false;
+    if (this.#puts !== undefined) this.#sendPuts(this.#puts);
+    if (this.#reads !== undefined) this.#sendReads(this.#reads);
   };
 
   readonly #options: RedisStoreOptions;
@@ -109,19 +118,43 @@ class RedisStore implements Store, Scope, Sweepable {
   }
 
   read(key: Uint8Array, batch: Batch, peek = false): Promise<Item | undefined> {
-    return new Promise((settle, fail) => void this.readLater(key, batch, peek, { settle, fail }));
+    return new Promise((settle, fail) =>
+      void this.readLater(key, 0, key.length, batch, peek, { settle, fail })
+    );
   }
 
   readLater(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,
   ): undefined {
     const deadline = this.#now() + this.timeout - TICK;
-    const request = new Read(key, deadline, this, peek ? -1 : batch.seconds, waiter);
-    if (this.#isKnown()) this.#nodes.send(request);
-    else this.#whenKnown(key.length, deadline, () => this.#nodes.send(request), waiter);
+    const seconds = peek ? -1 : batch.seconds;
+    if (!this.#isKnown() || this.#options.cluster) {
+      const key = bytes.subarray(start, end);
+      return this.#readAlone(new Read(key, deadline, this, seconds, waiter), waiter);
+    }
+    const reads = this.#reads ??= new Reads(deadline, this);
+    reads.note(this.#options.causeOf?.());
+    if (!reads.add(bytes, start, end, seconds, waiter)) this.#sendReads(reads);
+  }
+
+  #readAlone(read: Read, waiter: Waiter<Item | undefined>): undefined {
+    if (this.#isKnown()) this.#nodes.send(read);
+    else this.#whenKnown(read.key.length, read.deadline, () => this.#nodes.send(read), waiter);
+  }
+
+  #sendPuts(puts: Puts): void {
+    this.#puts = undefined;
+    this.#nodes.send(puts.request);
+  }
+
+  #sendReads(reads: Reads): void {
+    this.#reads = undefined;
+    this.#nodes.send(reads.request);
   }
 
   swap(
@@ -168,7 +201,14 @@ class RedisStore implements Store, Scope, Sweepable {
           const revision = revisionOf(header);
           if (revision < this.#ledger.flushed) continue;
           if (isExpired({ exptime: exptimeOf(header) }, now) || !seen.add(key)) continue;
-          listed.push(listedOf(key, header, length, this.accesses.of(key, revision)));
+          listed.push(
+            listedOf(
+              key,
+              header,
+              length,
+              this.lastReads.of(revisionHigh(header), revisionLow(header)),
+            ),
+          );
         }
         if (listed.length > 0) yield listed;
       }
@@ -272,13 +312,22 @@ class RedisStore implements Store, Scope, Sweepable {
     next: NewItem | null,
     waiter: Waiter<Swapped>,
   ): void {
-    const now = this.#options.clock.now();
-    const revision = next === null ? 0 : this.#ledger.take();
-    this.#nodes.send(
-      expected === "any" && next !== null
-        ? new Put(key, deadline, this, next, revision, now, waiter)
-        : new Swap(key, deadline, this, expected, next, revision, now, waiter),
-    );
+    if (next === null || expected !== "any") {
+      const now = this.#options.clock.now();
+      const revision = next === null ? 0 : this.#ledger.take();
+      const swap = new Swap(key, deadline, this, expected, next, revision, now, waiter);
+      return this.#nodes.send(swap);
+    }
+    const revision = this.#ledger.take();
+    // What has waited until the ledger was known is of an earlier turn, and has another deadline.
+    const isOfTurn = deadline === this.#turnBegan + this.timeout - TICK;
+    if (next.exptime !== 0 || !isOfTurn || this.#options.cluster) {
+      const now = next.exptime === 0 ? 0 : this.#options.clock.now();
+      return this.#nodes.send(new Put(key, deadline, this, next, revision, now, waiter));
+    }
+    const puts = this.#puts ??= new Puts(deadline, this);
+    puts.note(this.#options.causeOf?.());
+    if (!puts.add(key, next, revision, waiter)) this.#sendPuts(puts);
   }
 
   /** The time by `performance.now()`, asked for once for all requests that come together. */

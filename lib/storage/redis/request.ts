@@ -23,6 +23,8 @@ export type Argument = Uint8Array | string;
 
 const LINE_END = bytesOf("\r\n");
 const NO_ARGUMENTS: never[] = [];
+const NO_KEY = new Uint8Array(0);
+const NOTHING_MORE: readonly Request[] = [];
 
 /** Writes one argument of a command: its length and its bytes. */
 export function writeBytes(out: ByteBuffer, bytes: Uint8Array): void {
@@ -62,15 +64,25 @@ export function writeEnd(out: ByteBuffer): void {
 export abstract class Request {
   /** For ioredis: the command's name in lower case. */
   abstract readonly name: string;
-  /** For ioredis: nothing that it need know. */
-  readonly args = NO_ARGUMENTS;
+  /** For ioredis: nothing that it need know. These are no fields, which each request would have to fill. */
+  get args(): readonly never[] {
+    return NO_ARGUMENTS;
+  }
   /** For ioredis: no promise, and so nothing to trace. */
-  readonly promise = undefined;
-  readonly isTraced = true;
+  get promise(): undefined {
+    return undefined;
+  }
+  get isTraced(): boolean {
+    return true;
+  }
 
   /** The link that has it, and the batch there. */
   link: Link | undefined;
   batch: Batch | undefined;
+  /** In whose names it is, where it is many and somebody follows that. */
+  get causes(): ReadonlySet<object> | undefined {
+    return undefined;
+  }
   /** Whether it may change an item or what is flushed. */
   get changes(): boolean {
     return false;
@@ -79,6 +91,11 @@ export abstract class Request {
   /** Whether it belongs to its connection, and must go by no other. */
   get isBound(): boolean {
     return false;
+  }
+
+  /** How many keys it is about. */
+  get count(): number {
+    return 1;
   }
 
   /** How often it was sent to another place than the first. */
@@ -104,9 +121,9 @@ export abstract class Request {
     return this.changes;
   }
 
-  /** Whether Redis's error of this kind only means that it is to be sent in another form. */
-  repeats(_kind: string): boolean {
-    return false;
+  /** What is to be sent in its place where Redis's error of this kind only means that; else nothing. */
+  again(_kind: string): readonly Request[] {
+    return NOTHING_MORE;
   }
 
   /** For ioredis, which would write this: nothing, for the bytes are in the batch. */
@@ -140,6 +157,25 @@ export abstract class Request {
     if (this.settled) return;
     this.settled = true;
     this.refuse(error);
+  }
+}
+
+/** Many of one kind that came together, in one command. */
+export abstract class Gathered extends Request {
+  #causes: Set<object> | undefined;
+
+  /** @param deadline that of all of them */
+  constructor(deadline: number) {
+    super(NO_KEY, deadline);
+  }
+
+  /** Notes in whose name the next is, where somebody follows that. */
+  note(cause: object | undefined): void {
+    if (cause !== undefined) (this.#causes ??= new Set()).add(cause);
+  }
+
+  override get causes(): ReadonlySet<object> | undefined {
+    return this.#causes;
   }
 }
 

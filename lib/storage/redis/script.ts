@@ -46,9 +46,10 @@ export abstract class ScriptRequest extends Request {
   readonly name = "evalsha";
   protected inFull = false;
 
-  override repeats(kind: string): boolean {
-    if (kind !== "NOSCRIPT" || this.inFull) return false;
-    return this.inFull = true;
+  override again(kind: string): readonly Request[] {
+    if (kind !== "NOSCRIPT" || this.inFull) return [];
+    this.inFull = true;
+    return [this];
   }
 }
 

@@ -106,12 +106,15 @@ export class RemoteStore implements Store {
 
   /** Asks the owner: what the shelf has {@linkcode find} has shown. */
   readLater(
-    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     batch: Batch,
     peek: boolean,
     waiter: Waiter<Item | undefined>,
   ): undefined {
     this.#assertOpen();
+    const key = bytes.subarray(start, end);
     this.#hash.of(key);
     this.#askFor(key, batch, peek, waiter);
   }

@@ -39,7 +39,9 @@ Deno.test("segments are restored by several threads as by one, and what is wrong
   await Deno.mkdir(directory);
   const readers = new Readers(destination, undefined);
   const read = (segment: typeof segments[number], isThere = false) =>
-    readers.read({ directory, hashKey, segment, isThere }, (bytes) => advanced += bytes);
+    readers.restore({ directory, hashKey, segment, isThere }, (bytes) => advanced += bytes);
+  const verify = (segment: typeof segments[number]) =>
+    readers.verify({ hashKey, segment }, (bytes) => advanced += bytes);
   let advanced = 0;
   try {
     const reports = await Promise.all(segments.map((segment) => read(segment)));
@@ -52,6 +54,9 @@ Deno.test("segments are restored by several threads as by one, and what is wrong
       );
       assertEquals(is, was);
     }
+    advanced = 0;
+    assertEquals(await Promise.all(segments.map(verify)), reports);
+    assertEquals(advanced, segments.reduce((sum, { length }) => sum + length, 0));
     const [first, second, third] = segments as [typeof segments[0], ...typeof segments];
     assertEquals((await read(first, true)).kept, first.length);
     const pathOf = ({ pieces }: typeof first) => `${root}/copies/${pieceName(pieces[0]!)}`;
@@ -61,11 +66,13 @@ Deno.test("segments are restored by several threads as by one, and what is wrong
       (await assertRejects(() => read(second!), MissingError)).missing,
       pieceName(second!.pieces[0]!),
     );
+    await assertRejects(() => verify(second!), MissingError);
     const damaged = await Deno.readFile(pathOf(third!));
     damaged[100] ^= 1;
     await Deno.writeFile(pathOf(third!), damaged);
     await Deno.remove(`${directory}/${segmentName(third!.id)}`);
     await assertRejects(() => read(third!), BrokenCopyError);
+    await assertRejects(() => verify(third!), BrokenCopyError);
     // A file that is in the way is the system's error, with its code.
     const inTheWay = await assertRejects(() => read(first)) as Error & { code?: string };
     assertEquals(inTheWay.code, "EEXIST");

@@ -290,29 +290,34 @@ export class FaultyFiles implements Files {
       into.set(part);
       return part.length;
     };
-    return {
-      write: (bytes, at) => {
-        const fault = this.fault("write", path, bytes);
-        if (life !== this.#life) throw systemError("EIO", "write");
-        if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
-        let count = bytes.length;
-        const grows = at + count - inode.bytes.length;
-        const room = this.capacity - this.used();
-        if (grows > room) count = Math.max(0, count - (grows - room));
-        if (fault === "late") {
-          this.#change(inode, { at, bytes: bytes.slice(0, count) });
-          throw systemError("EIO", "write");
-        }
-        if (fault !== undefined && fault !== "short") {
-          // A failed write may have written something.
-          count = this.#random.chance(0.5) ? 0 : this.#random.below(count + 1);
-          if (count > 0) this.#change(inode, { at, bytes: bytes.slice(0, count) });
-          throw systemError(fault, "write");
-        }
-        if (fault === "short" && count > 1) count = 1 + this.#random.below(count - 1);
-        if (count === 0 && bytes.length > 0) throw systemError("ENOSPC", "write");
+    const write = (bytes: Uint8Array, at: number): number => {
+      const fault = this.fault("write", path, bytes);
+      if (life !== this.#life) throw systemError("EIO", "write");
+      if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
+      let count = bytes.length;
+      const grows = at + count - inode.bytes.length;
+      const room = this.capacity - this.used();
+      if (grows > room) count = Math.max(0, count - (grows - room));
+      if (fault === "late") {
         this.#change(inode, { at, bytes: bytes.slice(0, count) });
-        return count;
+        throw systemError("EIO", "write");
+      }
+      if (fault !== undefined && fault !== "short") {
+        // A failed write may have written something.
+        count = this.#random.chance(0.5) ? 0 : this.#random.below(count + 1);
+        if (count > 0) this.#change(inode, { at, bytes: bytes.slice(0, count) });
+        throw systemError(fault, "write");
+      }
+      if (fault === "short" && count > 1) count = 1 + this.#random.below(count - 1);
+      if (count === 0 && bytes.length > 0) throw systemError("ENOSPC", "write");
+      this.#change(inode, { at, bytes: bytes.slice(0, count) });
+      return count;
+    };
+    return {
+      write,
+      writeLater: async (bytes, at) => {
+        await this.#later();
+        return write(bytes, at);
       },
       read,
       readLater: async (into, at) => {

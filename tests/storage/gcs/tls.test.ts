@@ -4,9 +4,14 @@ import { assert, assertEquals } from "@std/assert";
 import net from "node:net";
 import tls from "node:tls";
 import { makeCertificate } from "../../certificates.ts";
-import { runServer, ServerProcess } from "../../server/process.ts";
+import { bytesOf } from "../../../lib/bytes.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import { runServer, runServerIn, ServerProcess } from "../../server/process.ts";
 import { exchangeWith } from "../../server/wire.ts";
 import { TunnelProxy } from "../../tunnel_proxy.ts";
+import { callerOf } from "../caller.ts";
+import { itemOf } from "../contract.ts";
 import { Account, allRights, guarded, testCredentials } from "./account.ts";
 import type { Place } from "./open.ts";
 
@@ -122,3 +127,44 @@ testCredentials("gcs tls: a server takes the proxy that its environment names", 
   );
   assert(!proxy.asked.includes(service.address), `${proxy.asked}`);
 });
+
+testCredentials(
+  "gcs tls: copies are written and read over HTTP/1.1, and by the proxy that the environment names",
+  async () => {
+    await using service = await Service.start();
+    const endpoint = ["--gcs-endpoint", `https://${service.address}`];
+    const copies = "gs://bucket/copies";
+    const directory = await Deno.makeTempDir({ prefix: "kvs-gcs-tls-" });
+    try {
+      const store = await callerOf(openDiskStore({
+        ...{ directory: `${directory}/data`, clock: systemClock, memoryLimit: 0, fsync: "no" },
+        log: () => {},
+      }));
+      // More than a part.
+      await store.swap(bytesOf("k"), "any", itemOf(new Uint8Array(9 << 20)));
+      await store.commit();
+      await store.close();
+      const to = ["copy", "--once", "--data-dir", `${directory}/data`, "--copy-to", copies];
+      const copied = await runServerIn(service.trust, ...to, ...endpoint);
+      assertEquals(copied.code, 0, copied.stderr);
+      await using proxy = new TunnelProxy((target) => Number(target.split(":")[1]));
+      const restore = (env: Record<string, string>, name: string) =>
+        runServerIn(
+          env,
+          ...["restore", "--from", copies, "--data-dir", `${directory}/${name}`, ...endpoint],
+        );
+      const proxied = { ...service.trust, HTTPS_PROXY: proxy.url };
+      const restored = await restore(proxied, "proxied");
+      assertEquals(restored.code, 0, restored.stderr);
+      // One for what is read whole, and one for what is streamed.
+      const asked = () => proxy.asked.filter((target) => target === service.address).length;
+      assert(asked() >= 2, `${proxy.asked}`);
+      proxy.asked.length = 0;
+      const direct = await restore({ ...proxied, NO_PROXY: "localhost,127.0.0.1" }, "direct");
+      assertEquals([direct.code, asked()], [0, 0], direct.stderr);
+      assertEquals([...service.front.protocols], ["http/1.1"]);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);

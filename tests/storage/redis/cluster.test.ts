@@ -160,6 +160,33 @@ redisTest("Redis Cluster: a slot that moves is followed, with ASK and with MOVED
   }, "the new place is not learnt");
 });
 
+redisTest(
+  "Redis Cluster: what two nodes send to each other is served when they agree again",
+  async () => {
+    const prefix = "to and fro:";
+    await using store = await using(openOn(cluster, { prefix }));
+    const key = bytesOf("k");
+    const slot = slotOf(bytesOf(`${prefix}k`));
+    const owner = await masterOf(slot);
+    const other = (await nodes()).find((node) =>
+      node.flags.includes("master") && node.id !== owner.id
+    )!;
+    assertEquals(await store.read(key), undefined);
+    const name = (id: string) =>
+      serverAt(owner.port).command("CLUSTER", "SETSLOT", `${slot}`, "NODE", id);
+    const redirections = () => new Map(store.info().own).get("redis_redirections") as number;
+    await name(other.id);
+    try {
+      const reading = store.read(key);
+      await until(() => redirections() > 10, "the nodes do not send it to and fro");
+      await name(owner.id);
+      assertEquals(await reading, undefined);
+    } finally {
+      await name(owner.id);
+    }
+  },
+);
+
 redisTest("Redis Cluster: a single server is told from a cluster", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { cluster: true }));

@@ -38,6 +38,10 @@ async function pair(): Promise<AsyncDisposable & { master: RedisServer; replica:
 
 const CHANGES: [what: string, change: (store: Caller) => unknown][] = [
   ["a plain set", (store) => store.swap(k, "any", itemOf("v"))],
+  [
+    "a set among others",
+    (store) => Promise.all([k, bytesOf("other")].map((key) => store.swap(key, "any", itemOf("v")))),
+  ],
   ["a conditional write", (store) => store.swap(bytesOf("other"), "absent", itemOf("v"))],
   ["a delete", (store) => store.swap(k, "any", null)],
   ["a flush", (store) => store.flush(0)],

@@ -25,7 +25,7 @@ export function toldStore(store: Store): Store {
 
   function read(key: Uint8Array, batch: Batch, peek = false): Awaitable<Item | undefined> {
     const { waiter, told, returns } = waiting<Item | undefined>();
-    const found = store.readLater!(key, batch, peek, waiter);
+    const found = store.readLater!(key, 0, key.length, batch, peek, waiter);
     returns();
     return found ?? told;
   }

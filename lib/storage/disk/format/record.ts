@@ -45,6 +45,9 @@ export const State = { stale: 1, won: 2, fetched: 4, binaryKey: 8 } as const;
 /** Bytes in the place of an amendment's value. */
 export const AMENDMENT_BYTES = 16;
 
+/** Uniques below this that a client sets move the sequence behind them. */
+export const FOLLOWED_CAS = 1n << 52n;
+
 /**
  * A record of so many bytes and more has memory of its own where it is cached, and is written to the log from
  * there, by a call of its own: to copy it would take longer than that.
@@ -89,6 +92,13 @@ export function stateOf(item: Attributes): number {
 /** The bytes that a record takes in the log. */
 export function recordSize(keyLength: number, valueLength: number): number {
   return (RECORD_HEADER + 7 + keyLength + valueLength) & ~7;
+}
+
+/** Whether a record may have these lengths; whether it is one, its checksum tells. */
+export function isPlausible(kinds: number, valueLength: number): boolean {
+  const kind = kinds >>> 8 & 0xff;
+  if (kind === 0 || kind > Kind.amendment || kinds > 0xffffff || (kinds & 0xff) > 250) return false;
+  return kind === Kind.amendment ? valueLength === AMENDMENT_BYTES : valueLength <= 0x7ffffe00;
 }
 
 /** What stands in the place of an amendment's value. */
@@ -279,12 +289,10 @@ export class RecordReader implements RecordFields, Amended {
       return false;
     }
     const kinds = view.getUint32(at + 4 * Word.kinds, true);
+    const valueLength = view.getUint32(at + 4 * Word.valueLength, true);
+    if (!isPlausible(kinds, valueLength)) return false;
     const kind = kinds >>> 8 & 0xff;
     const keyLength = kinds & 0xff;
-    const valueLength = view.getUint32(at + 4 * Word.valueLength, true);
-    if (kind === 0 || kind > Kind.amendment || kinds > 0xffffff || keyLength > 250) return false;
-    if (valueLength > 0x7ffffe00) return false;
-    if (kind === Kind.amendment && valueLength !== AMENDMENT_BYTES) return false;
     const size = recordSize(keyLength, valueLength);
     if (at + size > end) {
       this.size = size;
@@ -311,6 +319,11 @@ export class RecordReader implements RecordFields, Amended {
     this.size = size;
     this.at = at;
     return true;
+  }
+
+  /** The unique that a client has set and the sequence follows, 0 for none. */
+  get followed(): number {
+    return this.cas < FOLLOWED_CAS ? Number(this.cas) : 0;
   }
 
   /** Takes over what an amendment of this item has changed. */

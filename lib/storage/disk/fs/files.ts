@@ -5,7 +5,6 @@
  * @module
  */
 
-import { othersTurn } from "../../../others_turn.ts";
 import fs from "node:fs";
 import { constants } from "node:os";
 import {
@@ -25,6 +24,8 @@ export type { Held, Lock };
 export interface DataFile {
   /** Writes at a position; returns how many bytes were written, which may be fewer. */
   write(bytes: Uint8Array, at: number): number;
+  /** {@linkcode write} without holding up the loop; the bytes stay as they are until it is done. */
+  writeLater(bytes: Uint8Array, at: number): Promise<number>;
   /** Reads from a position; returns how many bytes were read, 0 at the end. */
   read(into: Uint8Array, at: number): number;
   /** {@linkcode read} without holding up the loop. */
@@ -80,8 +81,6 @@ export interface Files {
 /** The permission bits of what is made: items are nobody else's business. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
-/** Bytes that {@linkcode replaceFile} writes in one go. */
-const WRITE_SLICE = 1 << 18;
 
 /** The names of the system's error numbers. */
 const codes = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
@@ -119,6 +118,20 @@ class SystemFile implements DataFile, Resting {
   write(bytes: Uint8Array, at: number): number {
     assert(!this.#rests, "nothing is written to a file that rests");
     return fs.writeSync(this.#fd, bytes, 0, bytes.length, at);
+  }
+
+  writeLater(bytes: Uint8Array, at: number): Promise<number> {
+    assert(!this.#rests, "nothing is written to a file that rests");
+    return new Promise((resolve, reject) =>
+      fs.write(
+        this.#fd,
+        bytes,
+        0,
+        bytes.length,
+        at,
+        (error, count) => error ? reject(error) : resolve(count),
+      )
+    );
   }
 
   read(into: Uint8Array, at: number): number {
@@ -313,24 +326,30 @@ export async function readFullyLater(
 }
 
 /** Writes all of it, or throws. */
-export function writeFully(
+export function writeFully(file: DataFile, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length;) {
+    const rest = done === 0 ? bytes : bytes.subarray(done);
+    done += someOf(file.write(rest, at + done));
+  }
+}
+
+/**
+ * {@linkcode writeFully} for what nobody waits for: megabytes take milliseconds, and many more while the
+ * file system writes to its journal.
+ */
+export async function writeFullyLater(
   file: DataFile,
   bytes: Uint8Array,
   at: number,
-): void {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = file.write(
-      done === 0 ? bytes : bytes.subarray(done),
-      at + done,
-    );
-    if (count <= 0) {
-      throw Object.assign(new Error("the file system took no bytes"), {
-        code: "EIO",
-      });
-    }
-    done += count;
+): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += someOf(await file.writeLater(done === 0 ? bytes : bytes.subarray(done), at + done));
   }
+}
+
+function someOf(count: number): number {
+  if (count > 0) return count;
+  throw Object.assign(new Error("the file system took no bytes"), { code: "EIO" });
 }
 
 /**
@@ -346,11 +365,7 @@ export async function replaceFile(
   removeIfThere(files, fresh);
   const file = files.open(fresh, "create");
   try {
-    for (let at = 0; at < bytes.length; at += WRITE_SLICE) {
-      // A hint of many megabytes is not written in one go: others have requests meanwhile.
-      if (at > 0) await othersTurn();
-      writeFully(file, bytes.subarray(at, at + WRITE_SLICE), at);
-    }
+    await writeFullyLater(file, bytes, 0);
     await file.sync();
   } catch (error) {
     file.close();

@@ -14,7 +14,7 @@ import {
   readFullyLater,
   removeIfThere,
   systemFiles,
-  writeFully,
+  writeFullyLater,
 } from "../fs/files.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, segmentSeed } from "../format/record.ts";
@@ -229,7 +229,7 @@ async function copyTail(
       const into = block.subarray(0, Math.min(BLOCK, length - at));
       const count = await readFullyLater(file, into, at);
       if (count === 0) throw Object.assign(new Error("the tail was cut"), { code: "ENOENT" });
-      writeFully(copied, into.subarray(0, count), at);
+      await writeFullyLater(copied, into.subarray(0, count), at);
       crc = crc32(into.subarray(0, count), crc);
       at += count;
     }

@@ -9,12 +9,17 @@ import type { HintBuilder, Summary } from "../format/hint.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
 import type { ExpiryTimes } from "../log/segment.ts";
 
-/** Uniques below this that a client sets move the sequence behind them. */
-export const FOLLOWED_CAS = 1n << 52n;
+/** What of a record its segment's hint and figures need: its key and what stands before it. */
+export type Outlined =
+  & Pick<
+    RecordReader,
+    "kind" | "size" | "sequence" | "followed" | "time" | "segment" | "at" | "keyLength"
+  >
+  & { readonly bytes: Uint8Array };
 
 /** Adds the next record of a segment, which is at `offset`, to its hint and its figures. */
 export function noteRecord(
-  record: RecordReader,
+  record: Outlined,
   offset: number,
   hint: HintBuilder,
   summary: Omit<Summary, "expiry"> & { readonly expiry: ExpiryTimes },
@@ -33,7 +38,6 @@ export function noteRecord(
     return;
   }
   if (kind === Kind.item && record.time !== 0) summary.expiry.add(record.time, size);
-  if (record.cas < FOLLOWED_CAS && record.cas > summary.sequence) {
-    summary.sequence = Number(record.cas);
-  }
+  const { followed } = record;
+  if (followed > summary.sequence) summary.sequence = followed;
 }

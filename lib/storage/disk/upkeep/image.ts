@@ -4,7 +4,6 @@
  * @module
  */
 
-import { othersTurn } from "../../../others_turn.ts";
 import { Buffer } from "node:buffer";
 import { ByteBuffer } from "../../../bytes.ts";
 import {
@@ -17,7 +16,13 @@ import {
   type ImageText,
 } from "../format/image.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { type DataFile, type Files, readFully, removeIfThere, writeFully } from "../fs/files.ts";
+import {
+  type DataFile,
+  type Files,
+  readFully,
+  removeIfThere,
+  writeFullyLater,
+} from "../fs/files.ts";
 import { KeyIndex, SHARDS } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Commits } from "../log/commits.ts";
@@ -125,7 +130,7 @@ export class Images {
       const slots = log.segments.map(({ id, slot }) => [id, slot] as const);
       const hashKey = Buffer.from(log.hashKey).toString("hex");
       const text: ImageText = { hashKey, name, from, segments, slots, still, ...flush };
-      writeFully(file, encodeImageText(text), end);
+      await writeFullyLater(file, encodeImageText(text), end);
       await file.sync();
       isWhole = true;
     } finally {
@@ -151,10 +156,9 @@ export class Images {
         gathered.append(bytesIn(table));
       }
       if (gathered.length < SLICE && shard < SHARDS - 1) continue;
-      writeFully(file, gathered.view(), at);
+      await writeFullyLater(file, gathered.view(), at);
       at += gathered.length;
       gathered.clear(2 * SLICE);
-      await othersTurn();
     }
     return at;
   }

@@ -102,6 +102,11 @@ export class Bucket {
     return this.#noncurrent.get(name) ?? [];
   }
 
+  /** The names that have such versions. */
+  noncurrentNames(): string[] {
+    return [...this.#noncurrent.keys()];
+  }
+
   /** Throws unless an insert under these conditions would be taken now. */
   checkConditions(name: string, conditions: Preconditions): void {
     checkName(name);

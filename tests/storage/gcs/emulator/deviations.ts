@@ -26,6 +26,8 @@ export interface Deviations {
   damagedWith412?: boolean;
   /** A delete's precondition is not looked at, nor is a read's `ifGenerationNotMatch`. */
   fewPreconditions?: boolean;
+  /** A read is answered with the whole content, whatever range it asks for. */
+  noRanges?: boolean;
 }
 
 /** An answer as such a server gives it. */

@@ -22,10 +22,10 @@ export interface Fault {
   readonly probability?: number;
   /**
    * What happens: an HTTP status as the answer, the connection reset, closed without an answer, cut
-   * off in the middle of the answer, or silent; or a byte of the content changed on its way, to the
+   * off in the middle of the answer, silent, or silent from the middle of the answer on; or a byte of the content changed on its way, to the
    * service with an insert or upload, from it with a read.
    */
-  readonly what: number | "reset" | "close" | "cut" | "stall" | "change";
+  readonly what: number | "reset" | "close" | "cut" | "stall" | "hang" | "change";
   /** With an HTTP status: the value of the header `Retry-After`. */
   readonly retryAfter?: string;
   /** Whether the request took effect; it did not without this. */

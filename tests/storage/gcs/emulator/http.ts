@@ -28,6 +28,8 @@ export interface HttpResponse {
   readonly body?: Uint8Array | string;
   /** Sends the head and half of the body, then resets the connection. */
   readonly cut?: boolean;
+  /** Sends the head and half of the body, then nothing. */
+  readonly hang?: boolean;
 }
 
 /** Answers requests; those of one connection one after another. */
@@ -129,7 +131,7 @@ class Connection {
       if (response === "reset") return void this.socket.resetAndDestroy();
       if (response === "close") return void this.socket.end();
       this.#send(request, response);
-      if (response.cut) return;
+      if (response.cut || response.hang) return;
     }
     this.#busy = false;
   }
@@ -185,10 +187,12 @@ class Connection {
       head += `content-length: ${body.length}\r\n`;
     }
     head += "\r\n";
-    if (response.cut) {
+    if (response.cut || response.hang) {
       this.socket.write(head, "latin1");
       const half = body.subarray(0, body.length >> 1);
-      this.socket.write(half, () => setTimeout(() => this.socket.resetAndDestroy(), 5));
+      this.socket.write(half, () => {
+        if (response.cut) setTimeout(() => this.socket.resetAndDestroy(), 5);
+      });
     } else if (body.length === 0 || request.method === "HEAD") {
       this.socket.write(head, "latin1");
     } else if (body.length < 16384) {

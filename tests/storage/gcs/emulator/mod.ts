@@ -179,8 +179,8 @@ export class Emulator implements AsyncDisposable {
     }
     const response = fault.after ? this.#answer(request, route) : undefined;
     if (fault.late !== undefined) setTimeout(() => this.#answer(request, route), fault.late);
-    if (fault.what === "cut") {
-      return { ...response ?? { status: 200, body: "0123456789" }, cut: true };
+    if (fault.what === "cut" || fault.what === "hang") {
+      return { ...response ?? { status: 200, body: "0123456789" }, [fault.what]: true };
     }
     if (typeof fault.what === "string") return fault.what;
     const refusal = refusalOf(fault.what);
@@ -214,6 +214,7 @@ export class Emulator implements AsyncDisposable {
     const { method, target } = request;
     const [path, search] = split(target, "?");
     const query = new URLSearchParams(search);
+    if (this.deviations.noRanges) request = withoutRange(request);
     if (this.deviations.fewPreconditions) {
       query.delete(method === "DELETE" ? "ifGenerationMatch" : "ifGenerationNotMatch");
     }
@@ -324,6 +325,12 @@ function xmlRoute(request: HttpRequest, path: string): Route {
       return getXml(request, bucket, name);
     },
   };
+}
+
+function withoutRange(request: HttpRequest): HttpRequest {
+  const headers = new Map(request.headers);
+  headers.delete("range");
+  return { ...request, headers };
 }
 
 function split(text: string, sign: string): [string, string] {
