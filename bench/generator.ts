@@ -49,6 +49,8 @@ export interface Measurement {
 
 /** Batches of gets for one of sets, by what is done. */
 const GETS = { mixed: 9, half: 1 } as const;
+/** Bytes of the batches that set every key once, about. */
+const FILL_BYTES = 4 << 20;
 /** A server that is silent for so long has failed, in milliseconds. */
 const SILENCE = 10_000;
 
@@ -78,7 +80,8 @@ function generate(task: Task): Measurement {
 
 /** Sets every key once. */
 function fill(task: Task): void {
-  const workload = { ...task, operation: "set", pipeline: 100 } as const;
+  const pipeline = Math.max(1, Math.min(100, Math.floor(FILL_BYTES / task.valueSize)));
+  const workload = { ...task, operation: "set", pipeline } as const;
   const socket = connect(task.port);
   new Load([socket], workload).run(0, Math.ceil(task.keys / workload.pipeline));
   close(socket);

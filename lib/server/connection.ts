@@ -228,7 +228,7 @@ export class Connection {
       this.#reading = false;
       if (count === null) return { done: true, value: undefined };
       // More may have come already where the room is full; else the next read waits, and others run.
-      if (count < room.length) this.#turn.begin();
+      if (count < room.length) this.#turn.read(count);
       else this.#turn.bytes(count);
       this.#context.counters.bytes_read += count;
       this.received += count;

@@ -69,6 +69,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "bench-large sets large values beside memcached's, and the wait of others",
+  ignore: linuxOnly.ignore || await versionOf(["memcached", "--version"]) === undefined,
+  async fn() {
+    const args = ["--stores", "memory", "--sizes", "1000", "--connections", "3"];
+    const { code, out, err } = await run(
+      "large.ts",
+      ...args,
+      ...["--seconds", "100ms", "--rounds", "1", "--json"],
+    );
+    assertEquals(code, 0, err);
+    const { rows } = JSON.parse(out);
+    assertEquals(
+      rows.map(({ what, store }: Record<string, string>) => `${what} ${store}`),
+      ["get memory", "set memory", "others memory"],
+    );
+  },
+});
+
+Deno.test({
   name: "bench-tls sets kvs beside memcached without TLS, with it and with clients' certificates",
   ignore: linuxOnly.ignore || !/^-Z,/m.test(await helpOf("memcached")),
   async fn() {

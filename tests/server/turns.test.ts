@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { bytesOf } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
 import { receiveUntil, send } from "./wire.ts";
@@ -58,6 +59,25 @@ for (
     assert(yields >= SEVERAL, `${yields} yields`);
   });
 }
+
+Deno.test("large values that come in pieces without a pause: others have turns between them", async () => {
+  await using harness = new Harness();
+  const request = bytesOf(`set k 0 0 900000\r\n${"x".repeat(900_000)}\r\n`);
+  let sent = 0;
+  const socket = new CountingSocket([]);
+  // Each read finds less than there is room for, as if the next one had to wait.
+  socket.read = (into) => {
+    const at = sent % request.length;
+    const piece = request.subarray(at, at + Math.max(1, Math.min(into.length - 1, 60_000)));
+    if (sent >= 200 * request.length) return Promise.resolve(null);
+    into.set(piece);
+    sent += piece.length;
+    return Promise.resolve(piece.length);
+  };
+  const yields = await yieldsOf(harness, socket);
+  assertEquals(socket.received, 200 * "STORED\r\n".length);
+  assert(yields >= SEVERAL, `${yields} yields`);
+});
 
 Deno.test("replies that are taken as fast as they come: others have turns between them", async () => {
   await using harness = new Harness();
