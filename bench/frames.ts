@@ -20,9 +20,8 @@ export interface Workload {
   readonly operation: Operation;
   /** Bytes. */
   readonly valueSize: number;
-  /** How many different keys, and the place of the first, 0 without it. */
+  /** How many different keys. */
   readonly keys: number;
-  readonly firstKey?: number;
   /** Requests that are sent in one write, and answered before the next. */
   readonly pipeline: number;
   /** What the server speaks; the text protocol unless given. */
@@ -58,14 +57,14 @@ const STRIDE = 7919;
 
 /** Encodes a workload. */
 export function framesOf(workload: Workload): Frames {
-  const { operation, valueSize, keys, firstKey = 0, pipeline, protocol = "text" } = workload;
+  const { operation, valueSize, keys, pipeline, protocol = "text" } = workload;
   const value = "v".repeat(valueSize);
   const { request, reply } = dialects[protocol](operation, value);
   const batches: Uint8Array<ArrayBuffer>[] = [];
   for (let i = 0; i < keys; i += pipeline) {
     let text = "";
     for (let j = 0; j < pipeline; j++) {
-      text += request(keyOf(firstKey + (i + j) * STRIDE % keys));
+      text += request(keyOf((i + j) * STRIDE % keys));
     }
     batches.push(bytesOfBinaryString(text));
   }

@@ -9,8 +9,6 @@ import { denoScript } from "./processes.ts";
 
 /** How long the generator goes on before the clock runs. */
 export const WARM_UP_SECONDS = 0.4;
-/** Seconds. */
-const ENDLESS = 1e9;
 /** From this share of the machine on other processes make throughput and latency doubtful. */
 export const NOISE = 0.1;
 
@@ -21,22 +19,6 @@ export async function measure(task: Omit<Task, "warmUpSeconds">): Promise<Measur
   const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));
-}
-
-/** Lets another generator work in the background until it is disposed of. */
-export function generating(task: Omit<Task, "warmUpSeconds" | "seconds">): AsyncDisposable {
-  const whole: Task = { ...task, warmUpSeconds: 0, seconds: ENDLESS };
-  const [program, ...args] = denoScript("bench/generator.ts", JSON.stringify(whole));
-  const child = new Deno.Command(program, { args, stdout: "null", stderr: "inherit" }).spawn();
-  let hasEnded = false;
-  const ended = child.status.then(() => hasEnded = true);
-  return {
-    async [Symbol.asyncDispose]() {
-      if (hasEnded) throw new Error("the load in the background has failed");
-      child.kill();
-      await ended;
-    },
-  };
 }
 
 export function median(numbers: readonly number[]): number {

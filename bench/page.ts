@@ -136,8 +136,8 @@ function aims(comparison: Comparison): string {
     ),
     comparison.latencies.length === 0 ? "" : section(
       "Latencies",
-      "Requests become due at random moments, at a rate far below what the servers can do, and the " +
-        "same for all; memcached in turn with each.",
+      "Requests become due at random moments, at half of the highest rate, while compaction follows " +
+        "sets; in turn with memcached.",
       latencyTable(comparison),
     ),
     comparison.upkeep.length === 0

@@ -36,15 +36,17 @@ tls.createServer({ key, cert }, (socket) => {
   const inner = net.connect(behind, "127.0.0.1");
   for (const [one, other] of [[socket, inner], [inner, socket]] as const) {
     one.on("error", () => other.destroy()).on("close", () => other.destroy());
-    one.pipe(other);
   }
+  socket.pipe(inner);
+  if (rate === Infinity) return inner.pipe(socket);
   inner.on("data", (chunk: Uint8Array) => {
+    const isFull = !socket.write(chunk);
     const now = performance.now();
     due = Math.max(due, now) + chunk.length / rate;
     // A timer is too coarse for each chunk of a fast line.
-    if (due - now < 10) return;
-    inner.unpipe(socket);
+    if (due - now < 10 && !isFull) return;
     inner.pause();
-    setTimeout(() => inner.pipe(socket), due - now);
-  });
+    if (isFull) socket.once("drain", () => inner.resume());
+    else setTimeout(() => inner.resume(), due - now);
+  }).on("end", () => socket.end());
 }).listen(Number(port), "127.0.0.1");

@@ -221,7 +221,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compare measures latencies, while there is compaction and beside large values",
+  name: "compare measures latencies while there is compaction, beside memcached's",
   ...linuxOnly,
   async fn() {
     const directory = await Deno.makeTempDir();
@@ -238,10 +238,7 @@ Deno.test({
         assertEquals(leftOut.map(({ label }) => label), ["memcached"]);
         return;
       }
-      assertEquals(
-        latencies.map(({ subject }) => subject.server),
-        ["everysec", "everysec", "memory", "everysec", "memory"],
-      );
+      assertEquals(latencies.map(({ subject }) => subject.server), ["everysec"]);
       for (const { rate, subject, baseline } of latencies) {
         assert(rate > 0);
         for (const { p50, p99, p999 } of [subject, baseline]) {
