@@ -115,9 +115,10 @@ export const monitor: Command = {
           continue;
         }
         if (event === undefined || !fits(event.key) || printed === count) continue;
-        printed++;
+        const number = ++printed;
         await print(options.json ? json(event) : row(event, client.servers.length > 1));
-        if (printed === count) enough.abort();
+        // Who prints the last one ends it: another server's may be on its way while this is printed.
+        if (number === count) enough.abort();
       }
     };
     try {
