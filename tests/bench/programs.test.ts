@@ -137,8 +137,10 @@ Deno.test({
     assertEquals(code, 0, err);
     const { rows } = JSON.parse(out);
     assertEquals(
-      rows.map(({ what }: Record<string, string>) => what),
-      ["copy", "restore", "read and write"],
+      rows.map((row: Record<string, string>) => `${row.in}: ${row.what}`),
+      ["bucket", "file"].flatMap((place) =>
+        ["copy", "verify", "restore", "read and write"].map((what) => `${place}: ${what}`)
+      ),
     );
     for (const { megabytes } of rows) assert(megabytes >= 1 && megabytes < 2);
   },
