@@ -8,7 +8,7 @@
  * @module
  */
 
-import { messageOf, StoreError } from "../errors.ts";
+import { assert, messageOf, StoreError } from "../errors.ts";
 import type { Counters } from "../storage/gcs/counters.ts";
 import type { Deadline, Deadlines } from "../storage/gcs/deadlines.ts";
 import { type Answer, type Request, resultOf, Unanswered } from "../storage/gcs/transport.ts";
@@ -108,6 +108,7 @@ export class Content {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #watch: Watch;
   #memory = new ArrayBuffer(BLOCK);
+  #isOver = false;
 
   constructor(body: ReadableStream<Uint8Array<ArrayBuffer>>, watch: Watch) {
     this.#reader = body.getReader({ mode: "byob" });
@@ -120,12 +121,18 @@ export class Content {
    * @throws {Unanswered} where the content is cut off, or nothing comes.
    */
   async next(): Promise<Uint8Array | undefined> {
-    const into = new Uint8Array(this.#memory);
-    // The memory is the reader's until it comes back with what was read.
-    const { value } = await this.#watch.over(this.#reader.read(into, { min: into.length }));
-    if (value === undefined || value.length === 0) return undefined;
-    this.#memory = value.buffer;
-    return value;
+    let filled = 0;
+    // Not by `min`: a reader that asks for more than has come before the end is refused all of it.
+    while (filled < BLOCK && !this.#isOver) {
+      const into = new Uint8Array(this.#memory, filled);
+      const { value, done } = await this.#watch.over(this.#reader.read(into));
+      assert(value !== undefined, "nobody reads on what has ended");
+      // The memory was the reader's until it came back with what was read.
+      this.#memory = value.buffer;
+      this.#isOver = done;
+      filled += value.length;
+    }
+    return filled === 0 ? undefined : new Uint8Array(this.#memory, 0, filled);
   }
 
   /** Reads no further. */
@@ -136,7 +143,7 @@ export class Content {
 }
 
 /** Gives a request up that makes no progress. */
-class Watch {
+export class Watch {
   readonly #deadlines: Deadlines;
   readonly #aborter = new AbortController();
   #isLate = false;
