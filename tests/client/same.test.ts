@@ -95,14 +95,29 @@ function outcome(client: Client, call: Call): Promise<unknown> {
   return call.run(client).catch((error: Error) => `${error.name}: ${error.message}`);
 }
 
+/**
+ * A number that has become shorter keeps its length by blanks behind it, but where memcached's own threads
+ * hold the item at that moment it makes a new one (memcached.c, `do_add_delta`).
+ */
+function withoutPadding(found: unknown): unknown {
+  if (Array.isArray(found)) return found.map(withoutPadding);
+  return typeof found === "string" ? found.replace(/^(\d+) +$/, "$1") : found;
+}
+
 const named = ["a", "b", "é", "a b", "\r\n\0"];
 
 const machines = [
-  { machine: "memcached", ignore: memcachedMissing, start: () => startMemcached() },
-  { machine: "kvs", ignore: false, start: () => startKvs() },
+  {
+    ...{ machine: "memcached", ignore: memcachedMissing, start: () => startMemcached() },
+    comparable: withoutPadding,
+  },
+  {
+    ...{ machine: "kvs", ignore: false, start: () => startKvs() },
+    comparable: (found: unknown) => found,
+  },
 ];
 
-for (const { machine, ignore, start } of machines) {
+for (const { machine, ignore, start, comparable } of machines) {
   Deno.test({
     name: `random calls do the same over text, meta and binary (${machine})`,
     ignore,
@@ -124,7 +139,8 @@ for (const { machine, ignore, start } of machines) {
             return [...outcomes, [...left.keys()].sort().map((key) => shown(left.get(key)))];
           }));
           for (const [i, { protocol }] of clients.entries()) {
-            assertEquals(ran[i], ran[0], `${protocol} is not as ${clients[0]!.protocol}`);
+            const message = `${protocol} is not as ${clients[0]!.protocol}`;
+            assertEquals(comparable(ran[i]), comparable(ran[0]), message);
           }
         }),
         { numRuns: 100 },
