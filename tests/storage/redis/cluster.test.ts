@@ -160,40 +160,6 @@ redisTest("Redis Cluster: a slot that moves is followed, with ASK and with MOVED
   }, "the new place is not learnt");
 });
 
-redisTest(
-  "Redis Cluster: what two nodes send to each other is served when they agree again",
-  async () => {
-    const prefix = "to and fro:";
-    await using store = await using(openOn(cluster, { prefix }));
-    // A node does not let go of a slot that it has keys of, which other tests may have left.
-    let text = "k";
-    const slotOfText = () => slotOf(bytesOf(prefix + text));
-    const keysThere = async () =>
-      await serverAt((await masterOf(slotOfText())).port)
-        .command("CLUSTER", "COUNTKEYSINSLOT", `${slotOfText()}`);
-    while (await keysThere() !== 0) text += "k";
-    const key = bytesOf(text);
-    const slot = slotOfText();
-    const owner = await masterOf(slot);
-    const other = (await nodes()).find((node) =>
-      node.flags.includes("master") && node.id !== owner.id
-    )!;
-    assertEquals(await store.read(key), undefined);
-    const name = (id: string) =>
-      serverAt(owner.port).command("CLUSTER", "SETSLOT", `${slot}`, "NODE", id);
-    const redirections = () => new Map(store.info().own).get("redis_redirections") as number;
-    await name(other.id);
-    try {
-      const reading = store.read(key);
-      await until(() => redirections() > 10, "the nodes do not send it to and fro");
-      await name(owner.id);
-      assertEquals(await reading, undefined);
-    } finally {
-      await name(owner.id);
-    }
-  },
-);
-
 redisTest("Redis Cluster: a single server is told from a cluster", async () => {
   await using server = await new RedisServer().start();
   await using store = await using(openOn(server, { cluster: true }));
@@ -269,5 +235,40 @@ redisTest(
     assertEquals((await readAll(store)).values.size, 0);
     await fill(patient);
     assertAll((await readAll(patient)).values);
+  },
+);
+
+// The last one: where nodes disagree about a slot, elections of masters may fail for a while afterwards.
+redisTest(
+  "Redis Cluster: what two nodes send to each other is served when they agree again",
+  async () => {
+    const prefix = "to and fro:";
+    await using store = await using(openOn(cluster, { prefix }));
+    // A node does not let go of a slot that it has keys of, which other tests may have left.
+    let text = "k";
+    const slotOfText = () => slotOf(bytesOf(prefix + text));
+    const keysThere = async () =>
+      await serverAt((await masterOf(slotOfText())).port)
+        .command("CLUSTER", "COUNTKEYSINSLOT", `${slotOfText()}`);
+    while (await keysThere() !== 0) text += "k";
+    const key = bytesOf(text);
+    const slot = slotOfText();
+    const owner = await masterOf(slot);
+    const other = (await nodes()).find((node) =>
+      node.flags.includes("master") && !node.flags.includes("fail") && node.id !== owner.id
+    )!;
+    assertEquals(await store.read(key), undefined);
+    const name = (id: string) =>
+      serverAt(owner.port).command("CLUSTER", "SETSLOT", `${slot}`, "NODE", id);
+    const redirections = () => new Map(store.info().own).get("redis_redirections") as number;
+    await name(other.id);
+    try {
+      const reading = store.read(key);
+      await until(() => redirections() > 10, "the nodes do not send it to and fro");
+      await name(owner.id);
+      assertEquals(await reading, undefined);
+    } finally {
+      await name(owner.id);
+    }
   },
 );
