@@ -194,30 +194,30 @@ Deno.test({
   },
 });
 
+/** What `compare` finds with these options. */
+async function compared(...args: string[]): Promise<Comparison> {
+  const directory = await Deno.makeTempDir();
+  try {
+    const { code, err } = await run("compare.ts", ...args, "--out", directory);
+    assertEquals(code, 0, err);
+    return JSON.parse(await Deno.readTextFile(`${directory}/comparison.json`));
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
 Deno.test({
   name: "compare measures aims as ratios of servers that take turns",
   ...linuxOnly,
   async fn() {
-    const directory = await Deno.makeTempDir();
-    try {
-      const { code, err } = await run(
-        "compare.ts",
-        ...["--parts", "aims", "--quick", "--aims", "memory", "--out", directory],
-      );
-      assertEquals(code, 0, err);
-      const { aims, leftOut }: Comparison = JSON.parse(
-        await Deno.readTextFile(`${directory}/comparison.json`),
-      );
-      assert(leftOut.every(({ label }) => label.startsWith("memcached")), JSON.stringify(leftOut));
-      assertEquals(new Set(aims.map(({ subject }) => subject.server)), new Set(["memory"]));
-      const floor = aims.filter(({ baseline }) => baseline.server === "floor");
-      assertEquals(floor.map(({ connections }) => connections), [50, 1000]);
-      for (const { subject, baseline, rateRatio } of aims) {
-        assert(subject.operationsPerSecond > 0 && baseline.operationsPerSecond > 0);
-        assert(rateRatio > 0);
-      }
-    } finally {
-      await Deno.remove(directory, { recursive: true });
+    const { aims, leftOut } = await compared("--parts", "aims", "--quick", "--aims", "memory");
+    assert(leftOut.every(({ label }) => label.startsWith("memcached")), JSON.stringify(leftOut));
+    assertEquals(new Set(aims.map(({ subject }) => subject.server)), new Set(["memory"]));
+    const floor = aims.filter(({ baseline }) => baseline.server === "floor");
+    assertEquals(floor.map(({ connections }) => connections), [50, 1000]);
+    for (const { subject, baseline, rateRatio } of aims) {
+      assert(subject.operationsPerSecond > 0 && baseline.operationsPerSecond > 0);
+      assert(rateRatio > 0);
     }
   },
 });
@@ -226,29 +226,17 @@ Deno.test({
   name: "compare measures latencies while there is compaction, beside memcached's",
   ...linuxOnly,
   async fn() {
-    const directory = await Deno.makeTempDir();
-    try {
-      const { code, err } = await run(
-        "compare.ts",
-        ...["--parts", "latencies", "--quick", "--out", directory],
-      );
-      assertEquals(code, 0, err);
-      const { latencies, leftOut }: Comparison = JSON.parse(
-        await Deno.readTextFile(`${directory}/comparison.json`),
-      );
-      if (leftOut.length > 0) {
-        assertEquals(leftOut.map(({ label }) => label), ["memcached"]);
-        return;
+    const { latencies, leftOut } = await compared("--parts", "latencies", "--quick");
+    if (leftOut.length > 0) {
+      assertEquals(leftOut.map(({ label }) => label), ["memcached"]);
+      return;
+    }
+    assertEquals(latencies.map(({ subject }) => subject.server), ["everysec"]);
+    for (const { rate, subject, baseline } of latencies) {
+      assert(rate > 0);
+      for (const { p50, p99, p999 } of [subject, baseline]) {
+        assert(0 < p50 && p50 <= p99 && p99 <= p999);
       }
-      assertEquals(latencies.map(({ subject }) => subject.server), ["everysec"]);
-      for (const { rate, subject, baseline } of latencies) {
-        assert(rate > 0);
-        for (const { p50, p99, p999 } of [subject, baseline]) {
-          assert(0 < p50 && p50 <= p99 && p99 <= p999);
-        }
-      }
-    } finally {
-      await Deno.remove(directory, { recursive: true });
     }
   },
 });
@@ -257,26 +245,16 @@ Deno.test({
   name: "compare measures upkeep on this checkout and on another one",
   ...linuxOnly,
   async fn() {
-    const directory = await Deno.makeTempDir();
     const here = new URL("../..", import.meta.url).pathname;
-    try {
-      const { code, err } = await run(
-        "compare.ts",
-        ...["--parts", "upkeep", "--upkeep-keys", "1000", "--upkeep-seconds", "300ms"],
-        ...["--before", here, "--out", directory],
-      );
-      assertEquals(code, 0, err);
-      const { upkeep }: Comparison = JSON.parse(
-        await Deno.readTextFile(`${directory}/comparison.json`),
-      );
-      assertEquals(
-        upkeep.map(({ name }) => name.split(/[, ]/)[0]),
-        ["fill", "start", "dump", "restore", "a"],
-      );
-      for (const { now, before } of upkeep) assert(now.seconds > 0 && before!.seconds > 0);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
+    const { upkeep } = await compared(
+      ...["--parts", "upkeep", "--upkeep-keys", "1000", "--upkeep-seconds", "300ms"],
+      ...["--before", here],
+    );
+    assertEquals(
+      upkeep.map(({ name }) => name.split(/[, ]/)[0]),
+      ["fill", "start", "dump", "restore", "a"],
+    );
+    for (const { now, before } of upkeep) assert(now.seconds > 0 && before!.seconds > 0);
   },
 });
 
