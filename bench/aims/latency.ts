@@ -13,14 +13,8 @@ import type { Server } from "../processes.ts";
 import { close, connect, Poll, receive, send } from "../sockets.ts";
 import { bytesOf } from "../../lib/bytes.ts";
 import type { ServerId } from "./list.ts";
+import type { Effort } from "./measure.ts";
 import { type Place, startAll } from "./servers.ts";
-
-/** How long and how often. */
-export interface LatencyEffort {
-  readonly rounds: number;
-  /** Of each measurement. */
-  readonly seconds: number;
-}
 
 /** What requests took on one server: milliseconds, medians over the rounds. */
 export interface Latencies {
@@ -59,7 +53,7 @@ const WARM_UP = 1;
 /** Measures the disk store and memcached, in turn, where both can be started. */
 export async function measureLatencies(
   place: Place,
-  { rounds, seconds }: LatencyEffort,
+  { rounds, seconds }: Effort,
   progress: Progress,
 ): Promise<{ latencies: LatencyRow[]; leftOut: LeftOut[] }> {
   await using stack = new AsyncDisposableStack();
