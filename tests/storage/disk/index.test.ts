@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
+import { Buckets } from "../../../lib/storage/disk/read/buckets.ts";
 import { RecordCache } from "../../../lib/storage/disk/read/cache.ts";
 import { KeyHash } from "../../../lib/key_hash.ts";
 import {
@@ -206,6 +207,49 @@ Deno.test("what takes its last one's place in the cache is whole, whatever its l
     assert(bytes.subarray(from, from + size).every((byte) => byte === (kept & 0xff)));
   }
   assert(found > 10_000, `${found} found`);
+});
+
+Deno.test("the cache's table leads to what was put there, also while it doubles", () => {
+  const random = new Random(5);
+  const hashOf = (n: number) => [Math.imul(n, 0x9e3779b1) >>> 0, Math.imul(n, 0x85ebca6b)] as const;
+  const most = 1 << 18;
+  const table = new Buckets(most, (place) => hashOf(place)[0]);
+  const put = (n: number) => {
+    const [a, b] = hashOf(n);
+    const way = table.take(a, b >>> 0);
+    table.words[way] = b;
+    table.words[way + 1] = n;
+  };
+  const isThere = (n: number) => table.wayOf(hashOf(n)[0], n) >= 0;
+  const used = () => table.words.reduce((last, word, at) => word === 0 ? last : at * 4, 0);
+  const forgotten = new Set<number>();
+  let turnedAway = 0;
+  let size = 0;
+  // As many as there are ways in half of its buckets.
+  const count = most / 8 / 2;
+  for (let n = 1; n <= count; n++) {
+    put(n);
+    assert(isThere(n));
+    // The last one's way is its own again.
+    put(n);
+    if (random.chance(0.1)) {
+      const gone = random.below(n) + 1;
+      const [a, b] = hashOf(gone);
+      table.forget(a, b >>> 0);
+      assert(!isThere(gone));
+      forgotten.add(gone);
+    }
+    if (n % 1000 !== 0) continue;
+    const places = table.words.filter((place, at) => at % 2 === 1 && place !== 0);
+    assertEquals(new Set(places).size, places.length, "each record has one way");
+    turnedAway = n - new Set([...places, ...forgotten]).size;
+    assert(turnedAway < n / 20, `${turnedAway} of ${n} were turned away`);
+    assert(used() >= size, "it never becomes smaller");
+    size = used();
+    // Five records a bucket, before it doubles.
+    assert(size <= Math.max(64 * 64, n / 2.5 * 64), `${size} bytes for ${n} records`);
+  }
+  assert(size > most / 4, "it has grown");
 });
 
 Deno.test("a cache of no bytes holds nothing", () => {

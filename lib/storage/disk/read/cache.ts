@@ -4,7 +4,7 @@
  * Records lie in chunks of one ring, outside the JavaScript heap. The chunk that is written next is
  * the oldest: what was read in it since it was written slides to its front, the rest is forgotten. A record
  * that is as long as the key's last one takes its place, and so a second round too.
- * A table of buckets of eight leads from a key's hash to its record; it is as large as it will ever be.
+ * A table ({@linkcode Buckets}) leads from a key's hash to its record.
  *
  * A record of more than half a chunk, or of 64 KiB, has memory of its own. Three quarters of the room are
  * due to the ring and one to those; each takes more while the other does not need it. Everything together
@@ -16,13 +16,13 @@
 import { giveMemory, type Lender, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
 import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
 import { type Chunk, chunkIn, chunkOf } from "./chunk.ts";
+import { Buckets } from "./buckets.ts";
 import { LargeRecords } from "./large_records.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
 /** Set in the prefix's second word when the record was read. */
 const READ = 0x80000000;
-const WAYS = 8;
 const TWO_32 = 2 ** 32;
 /** The part of the room that is due to records with memory of their own. */
 const LARGE_SHARE = 1 / 4;
@@ -55,11 +55,9 @@ export class RecordCache {
   #room = 0;
   readonly #large = new LargeRecords();
   #current = -1;
-  /** Pairs of the hash's second word and the place (chunk * units + offset in units + 1); 0 is free. */
-  #table = new Uint32Array(0);
-  #buckets = 0;
-  /** Where the search for a way to give up begins. */
-  #hand = 0;
+  /** Its places are chunk * units + offset in units + 1. */
+  #buckets = new Buckets(0, () => 0);
+  #isOff = true;
 
   /** @param limit bytes for everything; too few for a chunk or two is no cache */
   constructor(limit: number) {
@@ -72,10 +70,9 @@ export class RecordCache {
    * @throws {RangeError} where there is no memory for that; nothing has changed then
    */
   resize(limit: number): void {
-    const buckets = Math.floor(limit / 16 / (WAYS * 8));
-    this.#table = new Uint32Array(buckets * WAYS * 2);
+    const buckets = new Buckets(limit / 16, (place) => this.#hashAt(place));
     this.#buckets = buckets;
-    const room = this.#room = limit - this.#table.byteLength;
+    const room = this.#room = limit - buckets.words.byteLength;
     // Places are told apart by shifts, which a read has more of than of anything else.
     const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
     this.#chunkShift = 31 - Math.clz32(asked) - 3;
@@ -86,18 +83,17 @@ export class RecordCache {
     this.#allocated = 0;
     this.#large.clear();
     this.#current = -1;
-    this.#hand = 0;
-    if (this.#chunkCount < 2) this.#buckets = 0;
+    this.#isOff = buckets.isNone || this.#chunkCount < 2;
   }
 
   /** The longest record that is kept, in bytes. */
   get longest(): number {
-    return this.#buckets === 0 ? 0 : this.#room - this.#leastChunks * this.#chunkBytes;
+    return this.#isOff ? 0 : this.#room - this.#leastChunks * this.#chunkBytes;
   }
 
   /** Bytes in use. */
   get memory(): number {
-    return this.#table.byteLength + this.#allocated * this.#chunkBytes + this.#large.bytes;
+    return this.#buckets.words.byteLength + this.#allocated * this.#chunkBytes + this.#large.bytes;
   }
 
   /**
@@ -112,10 +108,11 @@ export class RecordCache {
     start = 0,
     length = key.length,
   ): boolean {
-    const table = this.#table;
-    if (this.#buckets === 0) return false;
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    for (let way = first; way < first + WAYS * 2; way += 2) {
+    if (this.#isOff) return false;
+    const table = this.#buckets.words;
+    const first = this.#buckets.first(a);
+    const end = this.#buckets.end(first);
+    for (let way = first; way < end; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
       const chunk = this.#chunks[place >>> this.#chunkShift]!;
@@ -225,10 +222,11 @@ export class RecordCache {
 
   /** The first word of the record with that sequence number in {@linkcode chunk}; -1 if it is not here. */
   #locate(a: number, b: number, sequence: number): number {
-    const table = this.#table;
-    if (this.#buckets === 0) return -1;
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    for (let way = first; way < first + WAYS * 2; way += 2) {
+    if (this.#isOff) return -1;
+    const table = this.#buckets.words;
+    const first = this.#buckets.first(a);
+    const end = this.#buckets.end(first);
+    for (let way = first; way < end; way += 2) {
       if (table[way] !== b || table[way + 1] === 0) continue;
       const place = table[way + 1] - 1;
       const chunk = this.#chunks[place >>> this.#chunkShift]!;
@@ -255,11 +253,13 @@ export class RecordCache {
    */
   insert(a: number, b: number, rest: Uint8Array): boolean {
     const size = CHECKSUM + rest.length;
-    if (size >= LONG || size > (this.#chunkBytes >>> 1) - PREFIX || this.#buckets === 0) {
+    if (size >= LONG || size > (this.#chunkBytes >>> 1) - PREFIX || this.#isOff) {
       return this.#insertLarge(a, b, rest, size);
     }
     if (this.#large.size !== 0) this.#large.forget(a, b);
-    if (this.#overwrite(a, b, rest, size)) return true;
+    const table = this.#buckets.words;
+    const way = this.#buckets.take(a, b);
+    if (table[way] === b && this.#overwrite(a, table[way + 1], rest, size)) return true;
     const needed = size + PREFIX;
     let chunk = this.#chunks[this.#current];
     if (chunk === undefined || chunk.used + needed > this.#chunkBytes) {
@@ -270,7 +270,9 @@ export class RecordCache {
     chunk.words[to >>> 2] = a;
     chunk.words[(to >>> 2) + 1] = size >>> 3;
     chunk.bytes.set(rest, to + PREFIX + CHECKSUM);
-    this.#point(a, b, this.#placeOf(this.#current, to));
+    // That it is another key whose hash looks the same from here is so rare, and costs that key's record only.
+    table[way] = b;
+    table[way + 1] = this.#placeOf(this.#current, to);
     this.chunk = chunk;
     this.at = to + PREFIX;
     return true;
@@ -278,25 +280,19 @@ export class RecordCache {
 
   /**
    * Puts a record where the key's last one is, if that is as long: keys that are set again and again stay
-   * on the same lines of the processor's caches. A {@linkcode #point} for what it says of other keys.
+   * on the same lines of the processor's caches.
    */
-  #overwrite(a: number, b: number, rest: Uint8Array, size: number): boolean {
-    const table = this.#table;
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (table[way] !== b || table[way + 1] === 0) continue;
-      const place = table[way + 1] - 1;
-      const chunk = this.#chunks[place >>> this.#chunkShift]!;
-      const at = (place & (1 << this.#chunkShift) - 1) * 8;
-      const { words, bytes } = chunk;
-      if (words[at >>> 2] !== a || (words[(at >>> 2) + 1] & ~READ) !== size >>> 3) return false;
-      words[(at >>> 2) + 1] = size >>> 3 | READ;
-      bytes.set(rest, at + PREFIX + CHECKSUM);
-      this.chunk = chunk;
-      this.at = at + PREFIX;
-      return true;
-    }
-    return false;
+  #overwrite(a: number, place: number, rest: Uint8Array, size: number): boolean {
+    if (place === 0) return false;
+    const chunk = this.#chunks[place - 1 >>> this.#chunkShift]!;
+    const at = (place - 1 & (1 << this.#chunkShift) - 1) * 8;
+    const { words, bytes } = chunk;
+    if (words[at >>> 2] !== a || (words[(at >>> 2) + 1] & ~READ) !== size >>> 3) return false;
+    words[(at >>> 2) + 1] = size >>> 3 | READ;
+    bytes.set(rest, at + PREFIX + CHECKSUM);
+    this.chunk = chunk;
+    this.at = at + PREFIX;
+    return true;
   }
 
   #insertLarge(a: number, b: number, rest: Uint8Array, size: number): boolean {
@@ -345,42 +341,20 @@ export class RecordCache {
 
   /** Drops the key's record, if it is here. */
   forget(a: number, b: number): void {
-    if (this.#buckets === 0) return;
+    if (this.#isOff) return;
     if (this.#large.size !== 0) this.#large.forget(a, b);
-    const table = this.#table;
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (table[way] === b) table[way + 1] = 0;
-    }
-  }
-
-  /**
-   * Lets the hash lead to a place, and nowhere else. That it is another key whose hash looks the same
-   * from here is so rare, and costs that key's record only; not to look for it saves a cache miss.
-   */
-  #point(a: number, b: number, place: number): void {
-    const table = this.#table;
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    let free = -1;
-    for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (table[way] === b) {
-        table[way + 1] = 0;
-        free = way;
-      } else if (table[way + 1] === 0 && free < 0) {
-        free = way;
-      }
-    }
-    if (free < 0) {
-      this.#hand = (this.#hand + 1) % WAYS;
-      free = first + this.#hand * 2;
-    }
-    table[free] = b;
-    table[free + 1] = place;
+    this.#buckets.forget(a, b);
   }
 
   /** What the table says of a record at a byte of a chunk. */
   #placeOf(index: number, at: number): number {
     return ((index << this.#chunkShift | at >>> 3) >>> 0) + 1;
+  }
+
+  /** The first word of the hash of the record at a place. */
+  #hashAt(place: number): number {
+    const at = (place - 1 & (1 << this.#chunkShift) - 1) * 2;
+    return this.#chunks[place - 1 >>> this.#chunkShift]!.words[at];
   }
 
   /** Makes the oldest chunk the current one, with room for `needed` bytes. */
@@ -398,15 +372,15 @@ export class RecordCache {
       const a = words[at >>> 2];
       const second = words[(at >>> 2) + 1];
       const size = (second & ~READ) * 8 + PREFIX;
-      const way = this.#wayOf(a, this.#placeOf(index, at));
+      const way = this.#buckets.wayOf(a, this.#placeOf(index, at));
       if (way >= 0) {
         if ((second & READ) !== 0 && kept + size <= room) {
           if (kept !== at) bytes.copyWithin(kept, at, at + size);
           words[(kept >>> 2) + 1] = size - PREFIX >>> 3;
-          this.#table[way + 1] = this.#placeOf(index, kept);
+          this.#buckets.words[way + 1] = this.#placeOf(index, kept);
           kept += size;
         } else {
-          this.#table[way + 1] = 0;
+          this.#buckets.words[way + 1] = 0;
         }
       }
       at += size;
@@ -432,20 +406,11 @@ export class RecordCache {
     do index = (index + 1) % this.#chunkCount; while (this.#chunks[index] === undefined);
     const { words, used } = this.#chunks[index]!;
     for (let at = 0; at < used;) {
-      const way = this.#wayOf(words[at >>> 2], this.#placeOf(index, at));
-      if (way >= 0) this.#table[way + 1] = 0;
+      const way = this.#buckets.wayOf(words[at >>> 2], this.#placeOf(index, at));
+      if (way >= 0) this.#buckets.words[way + 1] = 0;
       at += (words[(at >>> 2) + 1] & ~READ) * 8 + PREFIX;
     }
     this.#chunks[index] = undefined;
     this.#allocated--;
-  }
-
-  /** The way that leads to a place, -1 if none does. */
-  #wayOf(a: number, place: number): number {
-    const first = Math.floor(a / TWO_32 * this.#buckets) * (WAYS * 2);
-    for (let way = first; way < first + WAYS * 2; way += 2) {
-      if (this.#table[way + 1] === place) return way;
-    }
-    return -1;
   }
 }
