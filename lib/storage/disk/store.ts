@@ -491,6 +491,8 @@ class DiskStore implements Store {
     } catch (error) {
       problem ??= error;
     } finally {
+      // Whoever has the directory next must not have its manifest replaced by this store's.
+      await this.#catalog.settled;
       this.#health.close();
       for (const segment of log.segments) segment.remove();
       this.#lock.close();

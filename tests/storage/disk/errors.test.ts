@@ -238,6 +238,39 @@ Deno.test("where a manifest fails for another reason than room, no hint is given
   await store.close();
 });
 
+Deno.test("a store that has failed holds its directory until the manifest is written that it has begun", async () => {
+  const place = new Place();
+  let [isRenaming, release] = [false, () => {}];
+  const files = new Proxy(place.files.mount(), {
+    get: (target, name) => {
+      if (name !== "rename") return Reflect.get(target, name);
+      return async (from: string, to: string) => {
+        isRenaming ||= to === "d/MANIFEST" && isHeld;
+        if (to === "d/MANIFEST" && isHeld) await held;
+        await target.rename(from, to);
+      };
+    },
+  });
+  let isHeld = false;
+  const held = new Promise<void>((resolve) => release = resolve);
+  const store = await place.open({ files, fsync: "always" });
+  isHeld = true;
+  // A segment becomes full, and is listed.
+  await store.swap(k, "any", itemOf("v".repeat(1 << 14)));
+  await store.swap(other, "any", itemOf("v"));
+  await store.commit();
+  await until(() => isRenaming);
+  place.files.fault = (operation) => operation === "sync" ? "EIO" : undefined;
+  await store.swap(k, "any", itemOf("lost"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  const closing = assertRejects(() => store.close(), StoreError);
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert(files.isLocked("d"));
+  release();
+  await closing;
+  assert(!files.isLocked("d"));
+});
+
 Deno.test("an idle store reclaims the room of items that have expired", async () => {
   const place = new Place();
   const store = await place.open({ segmentBytes: 1 << 26 });
