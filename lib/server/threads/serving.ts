@@ -66,7 +66,6 @@ export class Serving implements WorkerCalls {
   #setup!: Setup;
   #listening: Listening[] = [];
   #scans = 0;
-  #beating: ReturnType<typeof setInterval> | undefined;
   #lag: LoopLag | undefined;
   /** Where Deno exports them; the times go to the main thread. */
   #spans: Spans | undefined;
@@ -92,7 +91,7 @@ export class Serving implements WorkerCalls {
     this.#setup = setup;
     const { configuration, number, maxConnections, live, started } = setup;
     const common = new CommonCounts(setup.common);
-    this.#beating = beat(common.beatsOf(number));
+    beat(common.beatsOf(number));
     if (setup.slow !== undefined) this.#lag = new LoopLag();
     const debugClock = setup.testClock && new AdjustableClock(setup.testClock);
     const clock = debugClock ?? systemClock;
@@ -226,7 +225,7 @@ export class Serving implements WorkerCalls {
     await this.#server.drain();
     await this.#store.close();
     this.#exchanges.flush();
-    clearInterval(this.#beating);
+    // It beats on until it is ended: others may take longer, and this one is not dead meanwhile.
     this.#lag?.[Symbol.dispose]();
   }
 

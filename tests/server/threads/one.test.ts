@@ -333,3 +333,25 @@ Deno.test("threads: who connects while a server starts is refused or served, and
   }
   await using _ = await starting;
 });
+
+Deno.test("threads: a server ends well also when a client of one of them does not read what it is sent", async () => {
+  await using server = await ServerProcess.start(ARGS);
+  const [conn] = await connectAll(server.port, 1);
+  const value = "x".repeat(1_000_000);
+  await ask(conn!, `set k 0 0 ${value.length}\r\n${value}\r\n`, "\r\n");
+  const sending = send(conn!, "get k\r\n".repeat(100)).catch(() => {});
+  await conn!.read(new Uint8Array(1));
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await sending;
+  close([conn!]);
+});
+
+Deno.test("threads: behind a shutdown nothing of its connection is run", async () => {
+  await using server = await ServerProcess.start([...ARGS, "-A"]);
+  assertEquals(
+    await exchangeWith(server.port, "shutdown now\r\nshutdown\r\nversion\r\n"),
+    "CLIENT_ERROR invalid shutdown mode\r\n",
+  );
+  assertEquals(await server.exit(), 0);
+});
