@@ -90,7 +90,17 @@ async function main({ duration, only, memcached }: Values<typeof attackOptions>)
   const contestants: [string, (port: number) => [string, ...string[]]][] = [
     ["kvs", (port) => {
       const data = `${directory}/${runs++}`;
-      return denoScript("server.ts", "-p", `${port}`, "--data-dir", data, "--max-disk", "2g");
+      return denoScript(
+        "server.ts",
+        "-p",
+        `${port}`,
+        "-t",
+        "1",
+        "--data-dir",
+        data,
+        "--max-disk",
+        "2g",
+      );
     }],
   ];
   if (memcached !== undefined) {

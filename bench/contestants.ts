@@ -86,7 +86,7 @@ export async function startContestants(
             "-p",
             `${port}`,
           ]
-          : denoScript("server.ts", "-p", `${port}`, ...args)
+          : denoScript("server.ts", "-p", `${port}`, "-t", "1", ...args)
       );
       const command = withoutPasswords(server.command.replaceAll(directory, "DIR"));
       contestants.push({ id, label: labelOf(id, backends), server, command, note });

@@ -104,6 +104,8 @@ function kvsOn(port: number, directory: string, fsync: string): [string, ...stri
     "server.ts",
     "-p",
     `${port}`,
+    "-t",
+    "1",
     "--data-dir",
     `${directory}/kvs`,
     "--fsync",

@@ -66,7 +66,7 @@ async function measureAll(
     ) {
       const server = servers.use(
         await startServer((port) =>
-          denoScript("server.ts", "--store", "memory", "-p", `${port}`, ...options)
+          denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...options)
         ),
       );
       running.push({ users: name!, server, logsIn: options.length > 0 });

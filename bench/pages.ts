@@ -254,7 +254,7 @@ async function soak(server: Server, http: number, options: Values<typeof pageOpt
 async function main(options: Values<typeof pageOptions>): Promise<number> {
   const http = freePort();
   await using server = await startServer((port) =>
-    denoScript("server.ts", "-p", `${port}`, "--http", `${http}`, "--store", "memory")
+    denoScript("server.ts", "-p", `${port}`, "-t", "1", "--http", `${http}`, "--store", "memory")
   );
   return await soak(server, http, options);
 }

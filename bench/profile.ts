@@ -66,7 +66,10 @@ async function profile(
   } satisfies Partial<Task>;
   const { serverCpu, operations, othersShare } = await (async () => {
     await using server = await startServer((port) =>
-      [deno, ...run, `${root}/server.ts`, "-p", `${port}`, ...args] as [string, ...string[]]
+      [deno, ...run, `${root}/server.ts`, "-p", `${port}`, "-t", "1", ...args] as [
+        string,
+        ...string[],
+      ]
     );
     return await measure({ ...task, port: server.port, pid: server.pid });
   })();

@@ -65,7 +65,11 @@ async function measureAll(options: BenchOptions): Promise<Figure[]> {
     const url = `redis://127.0.0.1:${redis.port}`;
     const ofRedis = ["--store", "redis", "--redis-url", url, "--prefix", "bench:"];
     servers.push(
-      stack.use(await startServer((port) => denoScript("server.ts", "-p", `${port}`, ...ofRedis))),
+      stack.use(
+        await startServer((port) =>
+          denoScript("server.ts", "-p", `${port}`, "-t", "1", ...ofRedis)
+        ),
+      ),
     );
   }
   const figures: Figure[] = [];

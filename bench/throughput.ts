@@ -114,7 +114,7 @@ function commandsOf(
   directory: string,
 ): Map<string, (port: number) => [string, ...string[]]> {
   const kvs = (port: number, ...args: string[]) =>
-    denoScript("server.ts", "-p", `${port}`, ...args);
+    denoScript("server.ts", "-p", `${port}`, "-t", "1", ...args);
   return new Map([
     [
       ECHO,

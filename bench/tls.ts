@@ -128,7 +128,7 @@ function commandsOf(
   const tls = way === "plain" ? [] : ["-Z", ...files, ...verify];
   const user = Deno.uid() === 0 ? ["-u", "nobody"] : [];
   return {
-    kvs: (port) => denoScript("server.ts", "--store", "memory", "-p", `${port}`, ...tls),
+    kvs: (port) => denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...tls),
     memcached: (
       port,
     ) => ["memcached", "-t", "1", "-U", "0", "-l", "127.0.0.1", "-p", `${port}`, ...user, ...tls],

@@ -77,7 +77,7 @@ async function measureAll(
   ) {
     const server = servers.use(
       await startServer((port) =>
-        denoScript("server.ts", "--store", "memory", "-p", `${port}`, ...options)
+        denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...options)
       ),
     );
     await exchange(server.port, bytesOf(`set key 0 0 100\r\n${VALUE}\r\n`), "STORED\r\n".length, 1);

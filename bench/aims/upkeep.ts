@@ -108,7 +108,7 @@ async function start(checkout: string, directory: string, ...more: string[]): Pr
   const args = ["--store", "disk", "--data-dir", directory, "--fsync", "everysec", "-m", "64"];
   return await startServer((port) => {
     const [program] = denoScript("server.ts");
-    const run = ["run", "--no-prompt", "-A", `${checkout}/server.ts`, "-p", `${port}`];
+    const run = ["run", "--no-prompt", "-A", `${checkout}/server.ts`, "-p", `${port}`, "-t", "1"];
     return [program, ...run, ...args, ...more];
   });
 }

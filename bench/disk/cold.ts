@@ -32,7 +32,7 @@ const SHARE = 10;
 export async function measureCold(options: ColdOptions): Promise<void> {
   const { directory, rounds } = options;
   await using server = await startServer((port) =>
-    denoScript("bench/disk/slow_server.ts", ...["-p", `${port}`, "-m", CACHE], ...[
+    denoScript("bench/disk/slow_server.ts", ...["-p", `${port}`, "-t", "1", "-m", CACHE], ...[
       "--data-dir",
       directory,
     ])

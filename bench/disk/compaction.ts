@@ -35,7 +35,18 @@ export async function measureCompaction(options: CompactionOptions): Promise<voi
   const { directory, keys, valueSize, rate, connections, seconds, maxDisk } = options;
   const bound = maxDisk === 0 ? [] : ["--max-disk", String(maxDisk)];
   await using server = await startServer((port) =>
-    denoScript("server.ts", "-p", `${port}`, "--store", "disk", "--data-dir", directory, ...bound)
+    denoScript(
+      "server.ts",
+      "-p",
+      `${port}`,
+      "-t",
+      "1",
+      "--store",
+      "disk",
+      "--data-dir",
+      directory,
+      ...bound,
+    )
   );
   const servers = [`127.0.0.1:${server.port}`];
   using client = new Client({ servers });

@@ -12,6 +12,7 @@ import { type Endpoint, type Protocol, readEndpoints } from "./endpoint.ts";
 import { type Extended, readExtended } from "./extended.ts";
 import { type HttpAddress, readHttpAddress } from "./http/address.ts";
 import type { serverOptions } from "./options.ts";
+import { defaultThreads, type Machine } from "./threads/default_number.ts";
 import { type TlsChoice, tlsChoice } from "./tls_options.ts";
 
 /** The options as they were given. */
@@ -39,22 +40,21 @@ export interface Configuration extends Omit<Given, "extended" | "http" | "listen
   readonly http: HttpAddress | undefined;
 }
 
-/** Threads where `-t` says nothing: several are as new as they are fast. */
-const THREADS = 1;
 /** What an address of `-l` begins with that is a Unix socket. */
 const UNIX = "unix:";
 /** Where memcached finds the users of `-S` if it is built with `--enable-sasl-pwdb`. */
 const SASL_FILE = "MEMCACHED_SASL_PWDB";
 
-/** What memcached runs with where `-t` says nothing. */
+/** What memcached runs with where `-t` says nothing, whatever the machine. */
 const MEMCACHED_THREADS = 4;
 
 /**
  * Makes a configuration of the options.
  *
+ * @param machine what the number of threads is fitted to where it is not given
  * @throws {ExitError} 64, in one line, where they do not go together.
  */
-export function configure(given: Given): Configuration {
+export function configure(given: Given, machine?: () => Machine): Configuration {
   const extended = readExtended(given.extended);
   const { napiIds = 0, threads = MEMCACHED_THREADS } = given;
   if (napiIds > threads) {
@@ -78,7 +78,8 @@ export function configure(given: Given): Configuration {
     ...store,
     authFile,
     protocol,
-    threads: given.threads ?? THREADS,
+    threads: given.threads ??
+      defaultThreads({ ...given, ...store, unixSocket, endpoints }, machine),
     unixSocket,
     extended,
     http: given.http === undefined ? undefined : readHttpAddress(given.http, protection),

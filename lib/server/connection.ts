@@ -426,7 +426,11 @@ export class Connection {
       const next = this.#inWork;
       if (this.#left || !dialect.next(this.#input, next.request)) break;
       this.#countReply(next.request);
-      if (!window.admits(next.request)) await this.#settle(dialect, window);
+      if (!window.admits(next.request)) {
+        await this.#settle(dialect, window);
+        // One of those has ended the connection: nothing behind it is run.
+        if (this.#left) break;
+      }
       running = execute(next.request, next.outcome, this.session, this.#context);
     }
     this.#inWork.release();

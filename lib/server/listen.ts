@@ -83,6 +83,52 @@ export async function listen(addresses: Addresses): Promise<Listening[]> {
   return open;
 }
 
+/** How long an address that does not answer is asked, in milliseconds. */
+const PATIENCE = 1000;
+
+/**
+ * Looks whether somebody listens on a port already. Another process of this user may have been told to share it as
+ * well, and then its connections would be shared with it without an error.
+ *
+ * To listen for a moment without sharing would tell too, but clients that connect in that moment are reset.
+ *
+ * @throws {ExitError} 71, in one line, where somebody does
+ */
+export async function checkUnused(endpoints: readonly Endpoint[]): Promise<void> {
+  for (const { host, port, tls } of endpoints) {
+    if (port === 0 || tls !== "off") continue;
+    for (const hostname of await addressesOf(host)) {
+      if (await answers(ANY.get(hostname) ?? hostname, port)) {
+        throw cannotListen(textOf({ hostname: host ?? "*", port }), new Deno.errors.AddrInUse());
+      }
+    }
+  }
+}
+
+/** Where the machine itself reaches who listens on every address. */
+const ANY = new Map([["::", "::1"], ["0.0.0.0", "127.0.0.1"]]);
+
+async function answers(hostname: string, port: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE);
+  });
+  const connecting = Deno.connect({ hostname, port });
+  try {
+    const conn = await Promise.race([connecting, late]);
+    if (conn === undefined) return false;
+    const { localAddr, remoteAddr } = conn;
+    // A connection of a free port to itself: the system may have chosen it for this end as well.
+    return localAddr.port !== remoteAddr.port;
+  } catch {
+    // Nobody is there, or this process may not ask.
+    return false;
+  } finally {
+    clearTimeout(timer);
+    connecting.then((conn) => conn.close(), () => {});
+  }
+}
+
 /**
  * Listens on addresses where another thread of this process listens with `reusePort`.
  *

@@ -449,7 +449,9 @@ export const serverOptions = {
     flags: "-t, --threads",
     min: 1,
     max: MAX_THREADS,
-    help: "threads that serve connections; one, where it is not given",
+    help:
+      "threads that serve connections (disk and memory: one less than the cores, at most 4; else " +
+      "1)",
   }),
   maxReqsPerEvent: integer({
     flags: "-R, --max-reqs-per-event",

@@ -78,42 +78,44 @@ Deno.test("a server that stops while writes are refused says why, and ends with 
   await Deno.remove(place, { recursive: true });
 });
 
-Deno.test("where a record is damaged the client lists and dumps the others, and ends with 70", async () => {
-  const directory = await Deno.makeTempDir();
-  const args = ["--data-dir", directory, "-p", "-1"];
-  {
+for (const threads of ["1", "2"]) {
+  Deno.test(`where a record is damaged the client lists and dumps the others, and ends with 70, with -t ${threads}`, async () => {
+    const directory = await Deno.makeTempDir();
+    const args = ["--data-dir", directory, "-p", "-1", "-t", threads];
+    {
+      await using server = await ServerProcess.start(args);
+      const set = (key: string) => `set ${key} 0 0 8\r\nvalue of\r\n`;
+      await exchangeWith(server.port, `${set("a:1")}set b 0 0 6\r\ndamage\r\n${set("a:2")}`);
+      server.kill("SIGTERM");
+      assertEquals(await server.exit(), 0);
+    }
+    const log = `${directory}/0000000001.log`;
+    const bytes = await Deno.readFile(log);
+    bytes[binaryString(bytes).indexOf("damage")] ^= 1;
+    await Deno.writeFile(log, bytes);
     await using server = await ServerProcess.start(args);
-    const set = (key: string) => `set ${key} 0 0 8\r\nvalue of\r\n`;
-    await exchangeWith(server.port, `${set("a:1")}set b 0 0 6\r\ndamage\r\n${set("a:2")}`);
+    const missing = "SERVER_ERROR 1 damaged record is missing from the list";
+    for (
+      const [command, expected] of [
+        ["keys", /^a:1\na:2\n$/],
+        ["dump", /^[^\n]*"a:1"[^\n]*\n[^\n]*"a:2"[^\n]*\n$/],
+        ["bigkeys", /^[^\n]*bytes[^\n]*\n[^\n]* 2 {2}a:[^\n]*\n$/],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runClient(`127.0.0.1:${server.port}`, [command]);
+      assertEquals(code, 70, `${command}: ${stderr}`);
+      assertMatch(stdout, expected, command);
+      assert(stderr.includes(missing), stderr);
+    }
+    // Once its key is stored again, nothing is missing.
+    await exchangeWith(server.port, "set b 0 0 2\r\nok\r\n");
+    const { code, stdout } = await runClient(`127.0.0.1:${server.port}`, ["keys"]);
+    assertEquals([code, stdout.split("\n").toSorted().join(" ")], [0, " a:1 a:2 b"]);
     server.kill("SIGTERM");
     assertEquals(await server.exit(), 0);
-  }
-  const log = `${directory}/0000000001.log`;
-  const bytes = await Deno.readFile(log);
-  bytes[binaryString(bytes).indexOf("damage")] ^= 1;
-  await Deno.writeFile(log, bytes);
-  await using server = await ServerProcess.start(args);
-  const missing = "SERVER_ERROR 1 damaged record is missing from the list";
-  for (
-    const [command, expected] of [
-      ["keys", /^a:1\na:2\n$/],
-      ["dump", /^[^\n]*"a:1"[^\n]*\n[^\n]*"a:2"[^\n]*\n$/],
-      ["bigkeys", /^[^\n]*bytes[^\n]*\n[^\n]* 2 {2}a:[^\n]*\n$/],
-    ] as const
-  ) {
-    const { code, stdout, stderr } = await runClient(`127.0.0.1:${server.port}`, [command]);
-    assertEquals(code, 70, `${command}: ${stderr}`);
-    assertMatch(stdout, expected, command);
-    assert(stderr.includes(missing), stderr);
-  }
-  // Once its key is stored again, nothing is missing.
-  await exchangeWith(server.port, "set b 0 0 2\r\nok\r\n");
-  const { code, stdout } = await runClient(`127.0.0.1:${server.port}`, ["keys"]);
-  assertEquals([code, stdout.split("\n").toSorted().join(" ")], [0, " a:1 a:2 b"]);
-  server.kill("SIGTERM");
-  assertEquals(await server.exit(), 0);
-  await Deno.remove(directory, { recursive: true });
-});
+    await Deno.remove(directory, { recursive: true });
+  });
+}
 
 Deno.test("a directory that is locked is synced without being opened: nobody may be out of descriptors for that", async () => {
   const directory = await Deno.makeTempDir();

@@ -106,15 +106,17 @@ Deno.test("the address on which the inspector is kept cannot be connected to", a
   }
 });
 
-Deno.test("SIGHUP ends no server, as soon as it listens to signals", async () => {
-  await using server = ServerProcess.spawn(MEMORY);
-  await hearsSignals(server.pid);
-  for (let i = 0; i < 20; i++) server.kill("SIGHUP");
-  await server.says(/listening on/);
-  for (let i = 0; i < 20; i++) server.kill("SIGHUP");
-  const port = Number(/listening on \S+:(\d+)/.exec(server.said)![1]);
-  assertMatch(await exchangeWith(port, "version\r\n"), /^VERSION/);
-});
+for (const threads of ["1", "3"]) {
+  Deno.test(`SIGHUP ends no server, as soon as it listens to signals, with -t ${threads}`, async () => {
+    await using server = ServerProcess.spawn([...MEMORY, "-t", threads]);
+    await hearsSignals(server.pid);
+    for (let i = 0; i < 20; i++) server.kill("SIGHUP");
+    await server.says(/listening on/);
+    for (let i = 0; i < 20; i++) server.kill("SIGHUP");
+    const port = Number(/listening on \S+:(\d+)/.exec(server.said)![1]);
+    assertMatch(await exchangeWith(port, "version\r\n"), /^VERSION/);
+  });
+}
 
 Deno.test("SIGHUP reads the user file again, and a broken one changes nothing", async () => {
   const path = await Deno.makeTempFile();

@@ -14,9 +14,9 @@ const INTERVAL = 250;
 /** A thread that has not counted for so many looks is dead. */
 const MISSED = 6;
 
-/** Counts as long as its thread lives; to be cleared. */
-export function beat(count: Count): ReturnType<typeof setInterval> {
-  return setInterval(() => count.add(1), INTERVAL);
+/** Counts as long as its thread lives. */
+export function beat(count: Count): void {
+  setInterval(() => count.add(1), INTERVAL);
 }
 
 /** Looks whether others count. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ExitError, messageOf } from "../../errors.ts";
+import { ExitError, messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 
 /** What one side can be asked, by name: one argument, one result, both of which can be cloned. */
 export type Calls<T> = { readonly [Name in keyof T]: (argument: never) => unknown };
@@ -16,7 +16,10 @@ type Result<T, Name extends keyof T> = T[Name] extends (argument: never) => infe
 type Message =
   | { readonly call: string; readonly id: number; readonly argument: unknown }
   | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly failed: string; readonly code: number | undefined };
+  | { readonly id: number; readonly failed: string; readonly code: Code };
+
+/** What kind of error it was: the exit code of an {@linkcode ExitError}, or that it was a store's. */
+type Code = number | "store" | "space" | undefined;
 
 /** One end of a line. */
 export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
@@ -34,7 +37,7 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
     this.#ours = ours;
   }
 
-  /** Asks the other end. Fails as that does: an {@linkcode ExitError} stays one. */
+  /** Asks the other end. Fails as that does: an {@linkcode ExitError} and a {@linkcode StoreError} stay one. */
   call<Name extends keyof Theirs & string>(
     name: Name,
     argument: Argument<Theirs, Name>,
@@ -59,7 +62,7 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
     this.#waiting.delete(told.id);
     if ("failed" in told) {
       const { failed, code } = told;
-      answer?.reject(code === undefined ? new Error(failed) : new ExitError(failed, code));
+      answer?.reject(errorOf(failed, code));
     } else answer?.resolve(told.result);
   }
 
@@ -70,8 +73,26 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
       if (id !== 0) this.#post({ id, result } satisfies Message);
     } catch (error) {
       if (id === 0) throw error;
-      const code = error instanceof ExitError ? error.code : undefined;
-      this.#post({ id, failed: messageOf(error), code } satisfies Message);
+      this.#post({ id, failed: messageOf(error), code: codeOf(error) } satisfies Message);
     }
+  }
+}
+
+function codeOf(error: unknown): Code {
+  if (error instanceof ExitError) return error.code;
+  if (error instanceof OutOfSpaceError) return "space";
+  return error instanceof StoreError ? "store" : undefined;
+}
+
+function errorOf(message: string, code: Code): Error {
+  switch (code) {
+    case undefined:
+      return new Error(message);
+    case "store":
+      return new StoreError(message);
+    case "space":
+      return new OutOfSpaceError(message);
+    default:
+      return new ExitError(message, code);
   }
 }

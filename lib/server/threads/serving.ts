@@ -62,11 +62,10 @@ export class Serving implements WorkerCalls {
   #store!: Store;
   #remote: RemoteStore | undefined;
   readonly #exchanges = new ExchangeNotes((all) => this.#owner.tell("exchanged", all));
-  #access!: Access;
+  #access: Access | undefined;
   #setup!: Setup;
   #listening: Listening[] = [];
   #scans = 0;
-  #beating: ReturnType<typeof setInterval> | undefined;
   #lag: LoopLag | undefined;
   /** Where Deno exports them; the times go to the main thread. */
   #spans: Spans | undefined;
@@ -92,7 +91,7 @@ export class Serving implements WorkerCalls {
     this.#setup = setup;
     const { configuration, number, maxConnections, live, started } = setup;
     const common = new CommonCounts(setup.common);
-    this.#beating = beat(common.beatsOf(number));
+    beat(common.beatsOf(number));
     if (setup.slow !== undefined) this.#lag = new LoopLag();
     const debugClock = setup.testClock && new AdjustableClock(setup.testClock);
     const clock = debugClock ?? systemClock;
@@ -109,7 +108,7 @@ export class Serving implements WorkerCalls {
     // TLS listeners are the first thread's. What is to be said of certificates the main thread says.
     const own = number === 1 ? configuration : { ...configuration, tls: undefined };
     const counters = new Counters();
-    this.#access = new Access(own, counters, () => {});
+    const access = this.#access = new Access(own, counters, () => {});
     const context = makeContext(
       configuration,
       makePrefixes(configuration),
@@ -117,7 +116,7 @@ export class Serving implements WorkerCalls {
         ...{ clock, debugClock, log, watchers, maxConnections, started },
         store: this.#store,
         counters,
-        users: this.#access.users,
+        users: access.users,
         tls: undefined,
         audit: new AuditLog((line, more) => this.#owner.tell("audited", { line, more })),
         // They are read again by the main thread's order.
@@ -135,7 +134,7 @@ export class Serving implements WorkerCalls {
     const { connections, numbers } = common;
     const byAddress = new SharedAddressCounts(setup.byAddress);
     const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
-    const policy = policyOf(configuration, this.#access.tls, {
+    const policy = policyOf(configuration, access.tls, {
       ...{ connections, numbers, byAddress, recent },
     });
     this.#server = new Server(context, policy);
@@ -151,7 +150,7 @@ export class Serving implements WorkerCalls {
       backlog,
       socket: unixSocket === undefined ? undefined : { path: unixSocket, mode: unixMask, protocol },
       reusePort: true,
-      tls: this.#access.encryption,
+      tls: this.#access?.encryption,
     });
     return placesOf(this.#listening);
   }
@@ -210,6 +209,8 @@ export class Serving implements WorkerCalls {
   }
 
   async reload(users: boolean): Promise<number> {
+    // It begins: what it is to read again it has yet to read.
+    if (this.#access === undefined) return 0;
     if (users) return await this.#access.reload(() => this.#server.members) ?? 0;
     await this.#access.refreshCertificates();
     return 0;
@@ -222,11 +223,11 @@ export class Serving implements WorkerCalls {
   }
 
   async drain(): Promise<void> {
-    this.#access.close();
+    this.#access?.close();
     await this.#server.drain();
     await this.#store.close();
     this.#exchanges.flush();
-    clearInterval(this.#beating);
+    // It beats on until it is ended: others may take longer, and this one is not dead meanwhile.
     this.#lag?.[Symbol.dispose]();
   }
 

@@ -14,11 +14,12 @@ import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
 import type { Exchanged } from "../../storage/exchanges.ts";
 import type { Configuration } from "../configuration.ts";
-import { listen, type Place } from "../listen.ts";
+import { checkUnused, type Place } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
 import type { Talker } from "../talkers.ts";
 import type { OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
+import { WORKER } from "./default_number.ts";
 import { Pulse } from "./heartbeat.ts";
 import { ownExchanged } from "./exchange_notes.ts";
 import { Line } from "./line.ts";
@@ -103,12 +104,7 @@ export class Threads implements Connections {
    * @throws {ExitError} 71, in one line, where an address cannot be listened on
    */
   async listen(): Promise<readonly Place[]> {
-    const { endpoints, listenBacklog: backlog } = this.#duties.configuration;
-    // Another process of this user may listen with `reusePort` as well: then connections would be shared
-    // with it. A listener without that finds out.
-    const fixed = endpoints.filter(({ port }) => port !== 0)
-      .map((endpoint) => ({ ...endpoint, tls: "off" as const }));
-    for (const { listener } of await listen({ endpoints: fixed, backlog })) listener.close();
+    await checkUnused(this.#duties.configuration.endpoints);
     const [first, ...others] = this.#threads;
     const places = await this.#unlessDead(first!.line.call("listen", undefined));
     const shared = places.filter(({ addr, policy }) =>
@@ -220,7 +216,7 @@ export class Threads implements Connections {
   }
 
   #spawn(number: number): void {
-    const { module = new URL("./worker.ts", import.meta.url), frame } = this.#duties;
+    const { module = WORKER, frame } = this.#duties;
     const worker = new Worker(module, { type: "module", name: `kvs thread ${number}` });
     const line = new Line<WorkerCalls, OwnerCalls>(
       worker.postMessage.bind(worker),

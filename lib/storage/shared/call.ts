@@ -19,11 +19,12 @@ export class Call {
   b = 0;
   /** What `Changes.stamp` was when the state was read, or after the change. */
   stamp = 0;
-  /** The key, and behind it the value, as long as the store may need them. */
-  bytes = new Uint8Array(ROOM);
+  /** The key, and behind it the value, as long as the store may need them; the same as words. */
+  bytes!: Uint8Array;
+  words!: Uint32Array;
   keyLength = 0;
-  /** The key, within {@linkcode bytes}. */
-  key!: Uint8Array;
+  #key: Uint8Array | undefined;
+  #value: Uint8Array | undefined;
   isSwap = false;
   /** What came of a swap, and whether that is to be put on the shelf. */
   swapped: Swapped = "absent";
@@ -33,4 +34,29 @@ export class Call {
   isCurrent = false;
   /** When the read was an access, in seconds since 1970; -1 for a peek. */
   accessed = 0;
+
+  constructor() {
+    this.grow(ROOM);
+  }
+
+  /** Makes room for so many bytes. */
+  grow(bytes: number): void {
+    const memory = new ArrayBuffer(bytes + 3 & ~3);
+    this.bytes = new Uint8Array(memory);
+    this.words = new Uint32Array(memory);
+    this.#key = this.#value = undefined;
+  }
+
+  /** The key, within {@linkcode bytes}. Calls are alike: a view of the last one's length is used again. */
+  get key(): Uint8Array {
+    if (this.#key?.length === this.keyLength) return this.#key;
+    return this.#key = this.bytes.subarray(0, this.keyLength);
+  }
+
+  /** The value behind the key, which ends at `end`. */
+  valueTo(end: number): Uint8Array {
+    const value = this.#value;
+    if (value?.byteOffset === this.keyLength && value.length === end - this.keyLength) return value;
+    return this.#value = this.bytes.subarray(this.keyLength, end);
+  }
 }

@@ -38,6 +38,8 @@ import { NEVER } from "./shelf_memory.ts";
 const FRAMES_A_TURN = 256;
 /** A set of no more bytes is put on the shelf; a larger one when it is read. */
 const SMALL = 4096;
+/** Up to so many bytes a loop over words copies faster than a call. */
+const FEW = 256;
 /** Calls that are kept for the next ones. */
 const MOST_SPARE = 1024;
 
@@ -172,7 +174,7 @@ export class Owner {
   }
 
   #serve(channel: Channel, frame: Frame): void {
-    const { words, bytes, at } = frame;
+    const { words, at } = frame;
     const w = at >>> 2;
     const call = this.#spare.pop() ?? new Call();
     const head = words[w + 2];
@@ -189,9 +191,8 @@ export class Owner {
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
     const length = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
-    if (call.bytes.length < length) call.bytes = new Uint8Array(length);
-    copyPart(bytes, from, length, call.bytes, 0);
-    call.key = call.bytes.subarray(0, call.keyLength);
+    if (call.bytes.length < length) call.grow(length);
+    copyFrame(frame, from, length, call);
     if (this.#flushAt !== 0) this.#flushIfDue();
     if (call.isSwap) this.#swap(call, frame, kind === Ask.delete, length);
     else this.#read(call, kind === Ask.peek);
@@ -246,15 +247,17 @@ export class Owner {
 
   #swap(call: Call, frame: Frame, deletes: boolean, length: number): void {
     const { store, shelf } = this.#options;
-    const { bytes, keyLength, a, b, batch, key } = call;
-    const next = deletes ? null : itemWith(frame, bytes.subarray(keyLength, length));
+    const { bytes, keyLength, a, b, batch } = call;
+    const next = deletes ? null : itemWith(frame, call.valueTo(length));
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
     const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
     let swapped: Awaitable<Swapped>;
     try {
-      swapped = store.swap(key, expected, next, batch);
+      swapped = store.swapAt === undefined
+        ? store.swap(call.key, expected, next, batch)
+        : store.swapAt(bytes, 0, keyLength, expected, next, batch);
     } catch (error) {
       return this.#fail(call, error);
     }
@@ -266,7 +269,7 @@ export class Owner {
     }
     if (typeof swapped !== "bigint") {
       // What is there stays, and so does what is known of it.
-      if (accessed > 0) this.#access(key, accessed);
+      if (accessed > 0) this.#access(call.key, accessed);
       call.isShown = false;
     } else {
       // What nobody has read since it was stored last may be stored many times before anybody does.
@@ -407,6 +410,14 @@ export class Owner {
     shelf?.clear();
     shelf?.endAt(NEVER);
   }
+}
+
+/** Copies what is in a frame from a byte on, which begins a word. */
+function copyFrame({ words, bytes }: Frame, from: number, count: number, to: Call): void {
+  if (count > FEW) return copyPart(bytes, from, count, to.bytes, 0);
+  const target = to.words;
+  // A frame is padded to whole words, and so is the room of a call.
+  for (let i = 0, word = from >>> 2; i << 2 < count; i++, word++) target[i] = words[word];
 }
 
 function accessedAt<T extends { readonly accessed: number }>(item: T, seconds: number): T {

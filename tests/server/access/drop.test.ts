@@ -24,6 +24,17 @@ async function kept(configuration: string, speaksTo: string): Promise<string> {
   }
 }
 
+const copies: [to: string, left: string][] = [
+  ["gs://bucket/prefix", "net env sys read write"],
+  ["file:///mnt/copies", "sys read write"],
+];
+for (const [to, left] of copies) {
+  Deno.test(`once it serves, a server whose copies go to ${to} may: ${left}`, async () => {
+    const speaksTo = "{ collector: false, machine: false }";
+    assertEquals(await kept(`{ store: "disk", copyTo: "${to}" }`, speaksTo), `${left}\n`);
+  });
+}
+
 const cases: [store: string, tls: boolean, collector: boolean, machine: boolean, left: string][] = [
   ["disk", false, false, false, "sys read write"],
   ["disk", true, false, false, "net sys read write"],

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeCertificate } from "../../certificates.ts";
+import { freePort } from "../../ports.ts";
 import { writeUsers } from "../access/users.ts";
-import { ServerProcess } from "../process.ts";
+import { runServer, ServerProcess } from "../process.ts";
 import { exchangeWith, receiveUntil, send } from "../wire.ts";
 
-const ARGS = ["-p", "-1", "-t", "4", "--store", "memory"];
+const MEMORY = ["--store", "memory"];
+const ARGS = ["-p", "-1", "-t", "4", ...MEMORY];
 
 /** Connections enough that several threads have some. */
 async function connectAll(port: number, count: number): Promise<Deno.TcpConn[]> {
@@ -302,5 +304,54 @@ Deno.test("threads: users have their rights in all of them, also where the main 
 Deno.test("threads: shutdown by any connection ends the server", async () => {
   await using server = await ServerProcess.start([...ARGS, "-A"]);
   await exchangeWith(server.port, "shutdown\r\n");
+  assertEquals(await server.exit(), 0);
+});
+
+Deno.test("threads: a port that another server has, of one thread or several, is not shared with it", async () => {
+  for (const threads of ["1", "3"]) {
+    await using server = await ServerProcess.start(["-p", "-1", "-t", threads, ...MEMORY]);
+    for (const host of ["127.0.0.1", "0.0.0.0"]) {
+      const args = ["-p", `${server.port}`, "-l", host, "--insecure", "-t", "2", ...MEMORY];
+      const { code, stderr } = await runServer(...args);
+      const expected =
+        `kvs-server: cannot listen on ${host}:${server.port}: the address is in use\n`;
+      assertEquals([code, stderr], [71, expected]);
+    }
+  }
+});
+
+Deno.test("threads: who connects while a server starts is refused or served, and never cut off", async () => {
+  const port = freePort();
+  const starting = ServerProcess.start(["-p", `${port}`, "-t", "3", ...MEMORY]);
+  let served = 0;
+  while (served < 5) {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
+    if (conn === undefined) continue;
+    assertMatch(await ask(conn, "version\r\n", "\r\n"), /^VERSION/);
+    conn.close();
+    served++;
+  }
+  await using _ = await starting;
+});
+
+Deno.test("threads: a server ends well also when a client of one of them does not read what it is sent", async () => {
+  await using server = await ServerProcess.start(ARGS);
+  const [conn] = await connectAll(server.port, 1);
+  const value = "x".repeat(1_000_000);
+  await ask(conn!, `set k 0 0 ${value.length}\r\n${value}\r\n`, "\r\n");
+  const sending = send(conn!, "get k\r\n".repeat(100)).catch(() => {});
+  await conn!.read(new Uint8Array(1));
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 0);
+  await sending;
+  close([conn!]);
+});
+
+Deno.test("threads: behind a shutdown nothing of its connection is run", async () => {
+  await using server = await ServerProcess.start([...ARGS, "-A"]);
+  assertEquals(
+    await exchangeWith(server.port, "shutdown now\r\nshutdown\r\nversion\r\n"),
+    "CLIENT_ERROR invalid shutdown mode\r\n",
+  );
   assertEquals(await server.exit(), 0);
 });
