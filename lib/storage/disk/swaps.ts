@@ -6,6 +6,7 @@
 
 import { giveMemory, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
+import { casOf } from "../cas.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
 import {
@@ -286,7 +287,7 @@ export class Swaps {
 
   /** The cas unique of an item that was stored with that sequence number. */
   #uniqueOf({ cas }: NewItem, sequence: number): bigint {
-    if (cas === 0n) return BigInt(sequence);
+    if (cas === 0n) return casOf(sequence);
     if (cas < FOLLOWED_CAS && cas > sequence) this.#log.sequence = Number(cas);
     return cas;
   }

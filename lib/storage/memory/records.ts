@@ -6,6 +6,7 @@
 
 import type { Clock } from "../../clock.ts";
 import { assert } from "../../errors.ts";
+import { casOf } from "../cas.ts";
 import type { NewItem } from "../contract.ts";
 import { KeyHash } from "../../key_hash.ts";
 import { Chunk, HEADER, State } from "./chunk.ts";
@@ -138,7 +139,7 @@ export class Records {
     if (isDead) this.reclaimed++;
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
-    const cas = next.cas === 0n ? BigInt(version) : next.cas;
+    const cas = next.cas === 0n ? casOf(version) : next.cas;
     chunk.write(at, chunk.keyLength(at), next, next.value, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);

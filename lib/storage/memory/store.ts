@@ -22,6 +22,7 @@ import {
   type StoreOptions,
   type Swapped,
 } from "../contract.ts";
+import { casOf } from "../cas.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 import type { Chunk } from "./chunk.ts";
 import { Records } from "./records.ts";
@@ -279,7 +280,7 @@ export class MemoryStore implements Store {
     const chunk = isLarge ? chunks.makeLarge(size) : chunks.current!;
     const at = isLarge ? 0 : chunk.used;
     const version = records.nextVersion();
-    const cas = next.cas === 0n ? BigInt(version) : next.cas;
+    const cas = next.cas === 0n ? casOf(version) : next.cas;
     chunk.writeKey(at, bytes, start, end - start);
     chunk.write(at, end - start, next, value, cas, version);
     if (isLarge) chunks.enqueue(chunk);
