@@ -53,8 +53,8 @@ export class Records {
     this.#clock = clock;
     // A random key a process: nobody can choose keys that meet in the index.
     const key = crypto.getRandomValues(new Uint8Array(16));
-    this.hash = new KeyHash(key);
-    this.#met = new KeyHash(key);
+    this.hash = new KeyHash(key, 1);
+    this.#met = new KeyHash(key, 1);
     this.chunks = new Chunks(limit);
     this.index = new PlaceIndex(this.chunks);
     this.#unitShift = this.chunks.unitShift;
