@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Lender } from "../bytes.ts";
+import type { ByteBuffer, Lender } from "../bytes.ts";
 import type { Item } from "./contract.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -17,6 +17,8 @@ export class ItemCursor implements Item {
   bytes: Uint8Array = NO_BYTES;
   start = 0;
   end = 0;
+  /** All of the memory that {@linkcode bytes} are, where it is kept at hand. */
+  view: DataView | undefined = undefined;
   /** Whose memory that is, where the value may be sent from there. */
   lender: Lender | undefined = undefined;
   flags = 0;
@@ -37,7 +39,8 @@ export class ItemCursor implements Item {
   }
 
   get cas(): bigint {
-    return BigInt(this.casHigh) * TWO_32 + BigInt(this.casLow);
+    const low = BigInt(this.casLow >>> 0);
+    return this.casHigh === 0 ? low : BigInt(this.casHigh) * TWO_32 + low;
   }
 
   /** The length of the value in bytes. */
@@ -45,9 +48,17 @@ export class ItemCursor implements Item {
     return this.end - this.start;
   }
 
+  /** Writes the value to the end of `out`, or lets that borrow it. */
+  appendTo(out: ByteBuffer): void {
+    const { bytes, view, start, end, lender } = this;
+    if (view === undefined || lender !== undefined) out.borrow(bytes.subarray(start, end), lender);
+    else out.appendFrom(bytes, view, start, end);
+  }
+
   /** Lets go of the memory that the value lies in. */
   release(): void {
     this.bytes = NO_BYTES;
+    this.view = undefined;
     this.start = this.end = 0;
   }
 

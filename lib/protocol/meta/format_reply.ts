@@ -8,7 +8,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../../bytes.ts";
-import type { Code, Outcome } from "../outcome.ts";
+import { appendValue, type Code, type Outcome, sizeOf } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
 import { encodeKey } from "./base64.ts";
@@ -78,19 +78,19 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
 /** A hit of `mg`. */
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
   const { item } = outcome;
-  const { value, lender } = item;
+  const length = sizeOf(item);
   const withValue = request.wantsValue && !(request.compares && request.cas === item.cas);
   if (withValue) {
-    out.reserveWith(value.length, lender, 64);
+    out.reserveWith(length, item.lender, 64);
     out.append(VA);
-    out.decimal(value.length);
+    out.decimal(length);
   } else out.append(HD);
   const { bytes, flagsStart, flagsEnd } = request;
   let touched = false;
   for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
     switch (bytes[at]) {
       case Flag.size:
-        encodeFlagNumber(Flag.size, value.length, out);
+        encodeFlagNumber(Flag.size, length, out);
         break;
       case Flag.ttl:
         encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
@@ -127,7 +127,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
   if (outcome.won) out.append(WON);
   endLine(out);
   if (!withValue) return;
-  out.borrow(value, lender);
+  appendValue(item, out);
   endLine(out);
 }
 

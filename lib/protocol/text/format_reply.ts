@@ -5,7 +5,14 @@
  */
 
 import { type ByteBuffer, bytesOf, bytesOfBinaryString } from "../../bytes.ts";
-import type { Code, Failure, FailureCode, Outcome } from "../outcome.ts";
+import {
+  appendValue,
+  type Code,
+  type Failure,
+  type FailureCode,
+  type Outcome,
+  sizeOf,
+} from "../outcome.ts";
 import type { Request } from "../request.ts";
 
 const CR = 0x0d;
@@ -100,23 +107,23 @@ export function encodeFailure({ code, sentence }: Failure, out: ByteBuffer): voi
 }
 
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
-  const { value, flags, lender } = outcome.item;
+  const { item } = outcome;
   const { bytes, keyStart, keyEnd, wantsCas } = request;
-  const length = value.length;
+  const length = sizeOf(item);
   // One reservation for the line, the value and the ends.
-  out.reserveWith(length, lender, keyEnd - keyStart + MOST_BESIDE);
+  out.reserveWith(length, item.lender, keyEnd - keyStart + MOST_BESIDE);
   out.append(VALUE);
   out.appendPart(bytes, keyStart, keyEnd);
   out.byte(SPACE);
-  out.decimal(flags);
+  out.decimal(item.flags);
   out.byte(SPACE);
   out.decimal(length);
   if (wantsCas) {
     out.byte(SPACE);
-    encodeUnsigned64(outcome.item.cas, out);
+    encodeUnsigned64(item.cas, out);
   }
   endLine(out);
-  out.borrow(value, lender);
+  appendValue(item, out);
   endLine(out);
   if (!request.hasMore) out.append(END);
 }

@@ -44,6 +44,7 @@ export class Chunk implements Lender {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly doubles: Float64Array<ArrayBuffer>;
   readonly longs: BigUint64Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
   /** Bytes written, and those of them that are records of items. */
   used = 0;
   live = 0;
@@ -65,6 +66,7 @@ export class Chunk implements Lender {
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
     this.longs = new BigUint64Array(memory);
+    this.view = new DataView(memory);
   }
 
   /** Its size in bytes; 0 after {@linkcode release}. */
@@ -161,6 +163,7 @@ export class Chunk implements Lender {
     into.bytes = this.bytes;
     into.start = from;
     into.end = from + words[w + 1];
+    into.view = this.view;
     into.lender = this.isLarge ? this : undefined;
     into.flags = words[w + 2];
     into.exptime = doubles[d + 4];

@@ -154,6 +154,7 @@ export function showItem(bytes: Buffer, seen: number, into: ItemCursor): ItemCur
   into.bytes = memoryOf(bytes);
   into.start = at + HEADER;
   into.end = at + bytes.length;
+  into.view = undefined;
   into.lender = undefined;
   into.flags = uint32(bytes, 8);
   into.exptime = exptimeOf(bytes);
