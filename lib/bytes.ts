@@ -139,6 +139,18 @@ const NOT_BORROWED = 8 * 1024;
 /** Up to so many bytes {@linkcode copyWords} takes less time than `set` and the view that it needs. */
 export const MOST_BY_WORDS = 192;
 
+let viewed: Uint8Array = new Uint8Array(0);
+let lastView = new DataView(viewed.buffer);
+
+/** A view of some bytes for {@linkcode copyWords}. The last is kept: the requests of a batch lie in one memory. */
+export function dataViewOf(bytes: Uint8Array): DataView {
+  if (bytes !== viewed) {
+    lastView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    viewed = bytes;
+  }
+  return lastView;
+}
+
 /**
  * Copies a few bytes from one place to another, of which none is in both, or all are. It does so by words of
  * 8 bytes; the last one overlaps the one before.

@@ -19,6 +19,7 @@
 
 import type { Lender } from "../../bytes.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
+import { ArrivedItem, lengthOf } from "../arrived_item.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 
 /** Bytes before the key. */
@@ -196,23 +197,24 @@ export class Chunk implements Lender {
   /**
    * Writes an item's record but for its key, also over the one of the same key and size.
    *
-   * @param value what it is to hold, which may be a view of the record that is written over
+   * @param item whose value may be a view of that of the record that is written over
    * @param cas the cas unique, not 0
    */
   write(
     at: number,
     keyLength: number,
     item: NewItem,
-    value: Uint8Array,
     cas: bigint,
     version: number,
   ): void {
     const { bytes, words, doubles } = this;
     const w = at >>> 2;
     const d = at >>> 3;
-    if (value.length !== 0) bytes.set(value, at + HEADER + keyLength);
+    const from = at + HEADER + keyLength;
+    if (item instanceof ArrivedItem) item.copyTo(bytes, this.view, from);
+    else if (item.value.length !== 0) bytes.set(item.value, from);
     words[w] = keyLength | stateOf(item);
-    words[w + 1] = value.length;
+    words[w + 1] = lengthOf(item);
     words[w + 2] = item.flags;
     words[w + 3] = item.accessed;
     doubles[d + 2] = version;

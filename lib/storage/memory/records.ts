@@ -140,7 +140,7 @@ export class Records {
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
     const cas = next.cas === 0n ? casOf(version) : next.cas;
-    chunk.write(at, chunk.keyLength(at), next, next.value, cas, version);
+    chunk.write(at, chunk.keyLength(at), next, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);
     if (next.exptime !== 0) this.#watchDead();
