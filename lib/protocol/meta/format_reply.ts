@@ -118,7 +118,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
         encodeOpaque(bytes, at, flagsEnd, out);
         break;
       case Flag.key:
-        encodeFlagKey(request.key, item.binaryKey, out);
+        encodeFlagKey(request, item.binaryKey, out);
         break;
     }
   }
@@ -162,7 +162,7 @@ function encodeFlags(request: Request, outcome: Outcome, full: boolean, out: Byt
         encodeOpaque(bytes, at, flagsEnd, out);
         break;
       case Flag.key:
-        encodeFlagKey(request.key, request.binaryKey, out);
+        encodeFlagKey(request, request.binaryKey, out);
         break;
       case Flag.cas:
         if (full) encodeFlagCas(outcome.cas, out);
@@ -220,10 +220,10 @@ function encodeOpaque(bytes: Uint8Array, at: number, end: number, out: ByteBuffe
   out.appendPart(bytes, at, to);
 }
 
-function encodeFlagKey(key: Uint8Array, binary: boolean, out: ByteBuffer): void {
+function encodeFlagKey(request: Request, binary: boolean, out: ByteBuffer): void {
   out.byte(SPACE);
   out.byte(Flag.key);
-  if (!binary) return out.append(key);
-  encodeKey(key, out);
+  if (!binary) return request.appendKey(out);
+  encodeKey(request.key, out);
   out.ascii(" b");
 }
