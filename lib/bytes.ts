@@ -139,16 +139,23 @@ const NOT_BORROWED = 8 * 1024;
 /** Up to so many bytes {@linkcode copyWords} takes less time than `set` and the view that it needs. */
 export const MOST_BY_WORDS = 192;
 
+const views = new WeakMap<Uint8Array, DataView>();
 let viewed: Uint8Array = new Uint8Array(0);
 let lastView = new DataView(viewed.buffer);
 
-/** A view of some bytes for {@linkcode copyWords}. The last is kept: the requests of a batch lie in one memory. */
+/**
+ * A view of some bytes for {@linkcode copyWords}, which is kept as long as they are: for memory that is used
+ * again and again, as a connection's. The last one is at hand: the requests of a batch lie in one memory.
+ */
 export function dataViewOf(bytes: Uint8Array): DataView {
-  if (bytes !== viewed) {
-    lastView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    viewed = bytes;
+  if (bytes === viewed) return lastView;
+  let view = views.get(bytes);
+  if (view === undefined) {
+    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    views.set(bytes, view);
   }
-  return lastView;
+  viewed = bytes;
+  return lastView = view;
 }
 
 /**

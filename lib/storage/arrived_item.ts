@@ -8,7 +8,7 @@
 import { copyWords, dataViewOf, MOST_BY_WORDS } from "../bytes.ts";
 import type { NewItem } from "./contract.ts";
 
-/** What is to be stored. Its value is that of a {@linkcode NewItem} in every respect. */
+/** What is to be stored. */
 export class ArrivedItem implements NewItem {
   readonly stale = false;
   readonly won = false;
@@ -38,20 +38,13 @@ export class ArrivedItem implements NewItem {
     return this.#value ??= this.#bytes.subarray(this.#start, this.#end);
   }
 
-  /** The length of the value in bytes. */
   get size(): number {
     return this.#end - this.#start;
   }
 
-  /** Copies the value to a place in memory that `bytes` and `view` are all of. */
   copyTo(bytes: Uint8Array, view: DataView, at: number): void {
     const { size } = this;
     if (size > MOST_BY_WORDS) bytes.set(this.value, at);
     else copyWords(dataViewOf(this.#bytes), this.#start, size, view, at);
   }
-}
-
-/** The length of the value of an item to be stored; no view of it is made. */
-export function lengthOf(item: NewItem): number {
-  return item instanceof ArrivedItem ? item.size : item.value.length;
 }

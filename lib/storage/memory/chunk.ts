@@ -19,7 +19,6 @@
 
 import type { Lender } from "../../bytes.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
-import { ArrivedItem, lengthOf } from "../arrived_item.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 
 /** Bytes before the key. */
@@ -203,6 +202,7 @@ export class Chunk implements Lender {
   write(
     at: number,
     keyLength: number,
+    valueLength: number,
     item: NewItem,
     cas: bigint,
     version: number,
@@ -211,10 +211,10 @@ export class Chunk implements Lender {
     const w = at >>> 2;
     const d = at >>> 3;
     const from = at + HEADER + keyLength;
-    if (item instanceof ArrivedItem) item.copyTo(bytes, this.view, from);
+    if (item.copyTo !== undefined) item.copyTo(bytes, this.view, from);
     else if (item.value.length !== 0) bytes.set(item.value, from);
     words[w] = keyLength | stateOf(item);
-    words[w + 1] = lengthOf(item);
+    words[w + 1] = valueLength;
     words[w + 2] = item.flags;
     words[w + 3] = item.accessed;
     doubles[d + 2] = version;

@@ -133,14 +133,14 @@ export class Records {
   }
 
   /** Writes an item over the record that was found last, which has the same key and size. */
-  rewrite(next: NewItem): bigint {
+  rewrite(next: NewItem, valueLength: number): bigint {
     const { chunk, at } = this;
     const isDead = this.isDead(chunk, at);
     if (isDead) this.reclaimed++;
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
     const cas = next.cas === 0n ? casOf(version) : next.cas;
-    chunk.write(at, chunk.keyLength(at), next, cas, version);
+    chunk.write(at, chunk.keyLength(at), valueLength, next, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);
     if (next.exptime !== 0) this.#watchDead();

@@ -22,7 +22,6 @@ import {
   type StoreOptions,
   type Swapped,
 } from "../contract.ts";
-import { lengthOf } from "../arrived_item.ts";
 import { casOf } from "../cas.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 import type { Chunk } from "./chunk.ts";
@@ -142,11 +141,12 @@ export class MemoryStore implements Store {
       return lives ? 0n : "absent";
     }
     const { chunks } = records;
-    const size = chunks.sizeOf(end - start, lengthOf(next));
+    const valueLength = next.size ?? next.value.length;
+    const size = chunks.sizeOf(end - start, valueLength);
     if (isThere && records.size === size && records.chunk.borrowers === 0) {
-      return records.rewrite(next);
+      return records.rewrite(next, valueLength);
     }
-    return this.#put(bytes, start, end, expected, next, batch, size, isThere);
+    return this.#put(bytes, start, end, expected, next, valueLength, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -253,6 +253,7 @@ export class MemoryStore implements Store {
     end: number,
     expected: Expected,
     given: NewItem,
+    valueLength: number,
     batch: Batch,
     size: number,
     isThere: boolean,
@@ -284,7 +285,7 @@ export class MemoryStore implements Store {
     const version = records.nextVersion();
     const cas = next.cas === 0n ? casOf(version) : next.cas;
     chunk.writeKey(at, bytes, start, end - start);
-    chunk.write(at, end - start, next, cas, version);
+    chunk.write(at, end - start, valueLength, next, cas, version);
     if (isLarge) chunks.enqueue(chunk);
     else {
       chunk.used += size;
