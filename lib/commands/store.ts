@@ -283,7 +283,8 @@ function finish(
 ): void {
   const { counters, watchers } = context;
   outcome.code = code;
-  outcome.cas = code === "stored" && context.usesCas ? cas : 0n;
+  // Where nobody asks for it the unique, which is young, is not kept in what is old.
+  outcome.cas = code === "stored" && request.wantsCas && context.usesCas ? cas : 0n;
   outcome.size = size === 0 ? request.valueEnd - request.valueStart : size;
   if (code === "stored") counters.total_items++;
   // What adds to a value may compare too, but is no cas.

@@ -212,7 +212,7 @@ export class Outcome {
   ttlBefore = -1;
   /** Seconds since it was last read or stored. */
   age = 0;
-  /** The cas unique of what was stored; 0 where nothing was. */
+  /** The cas unique of what was stored, where it is wanted; 0 where nothing was. */
   cas = 0n;
   /** The length in bytes of the value that was stored. */
   size = 0;
