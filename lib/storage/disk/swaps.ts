@@ -6,7 +6,6 @@
 
 import { giveMemory, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
-import { casOf } from "../cas.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
 import {
@@ -28,6 +27,7 @@ import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
 import type { Space } from "./upkeep/space.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** Pending bytes beyond this are written before the batch ends. */
 const WRITE_AT = 1 << 20;
@@ -287,7 +287,7 @@ export class Swaps {
 
   /** The cas unique of an item that was stored with that sequence number. */
   #uniqueOf({ cas }: NewItem, sequence: number): bigint {
-    if (cas === 0n) return casOf(sequence);
+    if (cas === 0n) return uint64Of(sequence);
     if (cas < FOLLOWED_CAS && cas > sequence) this.#log.sequence = Number(cas);
     return cas;
   }
