@@ -145,7 +145,10 @@ export const plain: Attributes = {
   binaryKey: false,
 };
 
-/** An item to be stored. */
+/**
+ * An item to be stored. It may make its value when it is asked for it, as an `ArrivedItem` does, so that whoever
+ * makes another item of it names the value.
+ */
 export interface NewItem extends Attributes {
   readonly value: Uint8Array;
   /** The length of the value in bytes, of an item that makes a view of its value when it is asked for one. */
