@@ -8,7 +8,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../../bytes.ts";
-import { appendValue, type Code, type Outcome, sizeOf } from "../outcome.ts";
+import { appendValue, type Outcome, sizeOf } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
 import { encodeKey } from "./base64.ts";
@@ -17,16 +17,11 @@ import { Flag } from "./flags.ts";
 const SPACE = 0x20;
 const ZERO = 0x30;
 
-const words: { readonly [Word in Code]?: Uint8Array } = {
-  stored: bytesOf("HD"),
-  deleted: bytesOf("HD"),
-  touched: bytesOf("HD"),
-  notStored: bytesOf("NS"),
-  exists: bytesOf("EX"),
-  notFound: bytesOf("NF"),
-  miss: bytesOf("EN"),
-};
 const HD = bytesOf("HD");
+const NS = bytesOf("NS");
+const EX = bytesOf("EX");
+const NF = bytesOf("NF");
+const EN = bytesOf("EN");
 const VA = bytesOf("VA ");
 const MN = bytesOf("MN\r\n");
 const WON = bytesOf(" W");
@@ -44,17 +39,21 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
       break;
     case "miss":
       if (request.op === "describe") out.ascii("EN\r\n");
-      else if (!request.quiet) encodeStatus(request, outcome, out);
+      else if (!request.quiet) encodeStatus(EN, request, outcome, out);
       break;
     case "stored":
     case "deleted":
     case "touched":
-      if (!request.quiet) encodeStatus(request, outcome, out);
+      if (!request.quiet) encodeStatus(HD, request, outcome, out);
       break;
     case "notStored":
+      encodeStatus(NS, request, outcome, out);
+      break;
     case "exists":
+      encodeStatus(EX, request, outcome, out);
+      break;
     case "notFound":
-      encodeStatus(request, outcome, out);
+      encodeStatus(NF, request, outcome, out);
       break;
     case "described":
       out.ascii(`ME `);
@@ -146,8 +145,13 @@ function encodeNumber(request: Request, outcome: Outcome, out: ByteBuffer): void
 }
 
 /** A status and the flags that go with it. */
-function encodeStatus(request: Request, outcome: Outcome, out: ByteBuffer): void {
-  out.append(words[outcome.code]!);
+function encodeStatus(
+  word: Uint8Array,
+  request: Request,
+  outcome: Outcome,
+  out: ByteBuffer,
+): void {
+  out.append(word);
   encodeFlags(request, outcome, request.op === "store", out);
   endLine(out);
 }
