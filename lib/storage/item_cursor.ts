@@ -13,12 +13,10 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Looks at one item after another. What it shows is valid as long as point 3 of the contract says. */
 export class ItemCursor implements Item {
-  /** Where the value lies. */
-  bytes: Uint8Array = NO_BYTES;
-  start = 0;
-  end = 0;
-  /** All of the memory that {@linkcode bytes} are, where it is kept at hand. */
-  view: DataView | undefined = undefined;
+  #bytes: Uint8Array = NO_BYTES;
+  #view: DataView | undefined = undefined;
+  #start = 0;
+  #end = 0;
   /** Whose memory that is, where the value may be sent from there. */
   lender: Lender | undefined = undefined;
   flags = 0;
@@ -33,9 +31,21 @@ export class ItemCursor implements Item {
   binaryKey = false;
   version = 0;
 
+  /**
+   * Says that the value lies in `bytes` from `start` to `end`.
+   *
+   * @param view all of those bytes, where one is kept at hand
+   */
+  place(bytes: Uint8Array, view: DataView | undefined, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#start = start;
+    this.#end = end;
+  }
+
   /** A view of the value, made each time. */
   get value(): Uint8Array {
-    return this.bytes.subarray(this.start, this.end);
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   get cas(): bigint {
@@ -44,21 +54,20 @@ export class ItemCursor implements Item {
 
   /** The length of the value in bytes. */
   get size(): number {
-    return this.end - this.start;
+    return this.#end - this.#start;
   }
 
   /** Writes the value to the end of `out`, or lets that borrow it. */
   appendTo(out: ByteBuffer): void {
-    const { bytes, view, start, end, lender } = this;
-    if (view === undefined || lender !== undefined) out.borrow(bytes.subarray(start, end), lender);
-    else out.appendFrom(bytes, view, start, end);
+    const { lender } = this;
+    const view = this.#view;
+    if (view === undefined || lender !== undefined) out.borrow(this.value, lender);
+    else out.appendFrom(this.#bytes, view, this.#start, this.#end);
   }
 
   /** Lets go of the memory that the value lies in. */
   release(): void {
-    this.bytes = NO_BYTES;
-    this.view = undefined;
-    this.start = this.end = 0;
+    this.place(NO_BYTES, undefined, 0, 0);
   }
 
   /** Shows no cas unique from here on. */

@@ -160,10 +160,7 @@ export class Chunk implements Lender {
     const { words, doubles } = this;
     const kinds = words[w];
     const from = at + HEADER + (kinds & 0xff);
-    into.bytes = this.bytes;
-    into.start = from;
-    into.end = from + words[w + 1];
-    into.view = this.view;
+    into.place(this.bytes, this.view, from, from + words[w + 1]);
     into.lender = this.isLarge ? this : undefined;
     into.flags = words[w + 2];
     into.exptime = doubles[d + 4];

@@ -191,10 +191,7 @@ export class ShelfReader {
     const marks = words[2] >>> 8;
     const from = RECORD + (words[2] & 0xff);
     const cas = (UNITS + Field.cas) * 2;
-    into.bytes = this.#bytes;
-    into.start = from;
-    into.end = from + (words[3] >>> 0);
-    into.view = this.#view;
+    into.place(this.#bytes, this.#view, from, from + (words[3] >>> 0));
     into.lender = undefined;
     into.flags = words[FIELDS + Field.flags] >>> 0;
     into.exptime = this.#doubles[UNITS + Field.exptime];

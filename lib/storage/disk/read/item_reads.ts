@@ -120,10 +120,7 @@ export class ItemReads {
     const kinds = words[w + Word.kinds];
     const from = at + RECORD_HEADER + (kinds & 0xff);
     const state = kinds >>> 16;
-    into.bytes = bytes;
-    into.start = from;
-    into.end = from + words[w + Word.valueLength];
-    into.view = view;
+    into.place(bytes, view, from, from + words[w + Word.valueLength]);
     into.lender = cache.lender;
     into.flags = words[w + Word.flags];
     into.exptime = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
