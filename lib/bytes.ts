@@ -248,7 +248,7 @@ export class ByteBuffer {
     const length = end - start;
     if (length > MOST_BY_WORDS) return this.append(bytes.subarray(start, end));
     this.reserve(length);
-    this.#words ??= new DataView(this.bytes.buffer);
+    this.#words ??= dataViewOf(this.bytes);
     copyWords(view, start, length, this.#words, this.length);
     this.length += length;
   }
