@@ -18,9 +18,15 @@ export class KeyHash {
   readonly #k1: number;
   readonly #k2: number;
   readonly #k3: number;
+  /** Pairs of rounds behind the last whole word: two of the end, and one more for each word of the hash. */
+  readonly #pairs: number;
 
-  /** @param key 16 bytes */
-  constructor(key: Uint8Array) {
+  /**
+   * @param key 16 bytes
+   * @param words how many words of the hash are wanted: {@linkcode a} alone takes less time
+   */
+  constructor(key: Uint8Array, words: 1 | 3 = 3) {
+    this.#pairs = 2 + words;
     const view = new DataView(key.buffer, key.byteOffset, 16);
     this.#k0 = view.getUint32(0, true) | 0;
     this.#k1 = view.getUint32(4, true) | 0;
@@ -68,7 +74,7 @@ export class KeyHash {
     for (let shift = 0; i < at + length; i++, shift += 8) m |= bytes[i] << shift;
     v3 ^= m;
     // Two rounds for the last word, then four, two and two: each squeeze after its own rounds.
-    for (let pair = 0; pair < 5; pair++) {
+    for (let pair = 0; pair < this.#pairs; pair++) {
       if (pair === 1) {
         v0 ^= m;
         v2 ^= 0xff;
@@ -100,6 +106,8 @@ export class KeyHash {
       v1 = (v1 << 13 | v1 >>> 19) ^ v2;
       v2 = v2 << 16 | v2 >>> 16;
     }
-    this.c = (v1 ^ v3) >>> 0;
+    const last = (v1 ^ v3) >>> 0;
+    if (this.#pairs === 3) this.a = last;
+    else this.c = last;
   }
 }

@@ -1,7 +1,15 @@
 /** Memory that replies lie in, used again and again. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ByteBuffer, bytesOf, giveMemory, takeMemory, trimMemory } from "../lib/bytes.ts";
+import {
+  ByteBuffer,
+  bytesOf,
+  copyWords,
+  giveMemory,
+  MOST_BY_WORDS,
+  takeMemory,
+  trimMemory,
+} from "../lib/bytes.ts";
 
 const MUCH = 100_000;
 
@@ -58,5 +66,29 @@ Deno.test("a buffer shows what was written to it, whoever had its memory before"
     assertEquals(buffer.view(), bytesOf("x".repeat(MUCH / 2 + 1)));
     buffer.release();
     assertEquals(buffer.bytes.length, 0);
+  }
+});
+
+Deno.test("few bytes are copied by words, whatever their number and places, and no others change", () => {
+  const from = Uint8Array.from({ length: 300 }, (_, i) => i * 7 + 1);
+  for (let length = 0; length <= MOST_BY_WORDS; length++) {
+    for (const [start, at] of [[0, 0], [3, 5], [8, 1]] as const) {
+      const to = new Uint8Array(300).fill(0xee);
+      const expected = to.slice();
+      expected.set(from.subarray(start, start + length), at);
+      copyWords(new DataView(from.buffer), start, length, new DataView(to.buffer), at);
+      assertEquals(to, expected);
+    }
+  }
+});
+
+Deno.test("a buffer takes a part of some memory, of any length, also where it must grow for it", () => {
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i * 13);
+  const view = new DataView(bytes.buffer);
+  for (const length of [0, 1, 7, 8, 9, 100, MOST_BY_WORDS, MOST_BY_WORDS + 1, 900]) {
+    const buffer = new ByteBuffer(4);
+    for (let i = 0; i < 5; i++) buffer.appendFrom(bytes, view, 3 * i, 3 * i + length);
+    const parts = Array.from({ length: 5 }, (_, i) => [...bytes.subarray(3 * i, 3 * i + length)]);
+    assertEquals([...buffer.view()], parts.flat());
   }
 });

@@ -8,14 +8,18 @@
  */
 
 import { failures, type Outcome } from "../protocol/outcome.ts";
-import type { Request } from "../protocol/request.ts";
+import type { Op, Request } from "../protocol/request.ts";
 import type { Context } from "./context.ts";
 import { failureOf } from "./failure.ts";
 import type { Session } from "./session.ts";
 import { Right } from "./rights.ts";
 import { statsRight } from "./stats.ts";
-import { commands } from "./table.ts";
+import { commands, type Row } from "./table.ts";
 import type { Running } from "./waiting.ts";
+
+/** The op that was run last, and its row: requests come in runs of one kind, and a look by name costs more. */
+let lastOp: Op = "malformed";
+let lastRow = commands[lastOp];
 
 /** Runs a request. Something to wait for only where the store must be waited for; it never rejects. */
 export function execute(
@@ -24,7 +28,7 @@ export function execute(
   session: Session,
   context: Context,
 ): Running | undefined {
-  const row = commands[request.op];
+  const row = rowOf(request.op);
   outcome.closes = request.closes;
   if (session.timed !== undefined) session.timed.note(request);
   if (!session.authenticated && (!row.open || isUnknownFrame(request))) {
@@ -45,6 +49,14 @@ export function execute(
     outcome.fail(failureOf(error, context));
     return undefined;
   }
+}
+
+function rowOf(op: Op): Row {
+  if (op !== lastOp) {
+    lastOp = op;
+    lastRow = commands[op];
+  }
+  return lastRow;
 }
 
 /** Apart from what need not wait: a function that has a closure makes room for it in each call. */

@@ -10,6 +10,7 @@ import { fits } from "../protocol/limits.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Changed, Item, NewItem, Swapped } from "../storage/contract.ts";
+import { ArrivedItem } from "../storage/arrived_item.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
@@ -156,17 +157,16 @@ function itemOf(
   session: Session,
   { clock }: Context,
 ): NewItem {
-  return {
-    value: request.value,
-    flags: request.flags,
-    exptime: exptime === 0 ? 0 : expiryOf(exptime, clock.now()),
-    cas: request.newCas,
-    stale: false,
-    won: false,
-    fetched: false,
-    binaryKey: request.binaryKey,
-    accessed: session.batch.seconds,
-  };
+  return new ArrivedItem(
+    request.bytes,
+    request.valueStart,
+    request.valueEnd,
+    request.flags,
+    exptime === 0 ? 0 : expiryOf(exptime, clock.now()),
+    request.newCas,
+    session.batch.seconds,
+    request.binaryKey,
+  );
 }
 
 /** What came of a change, and the length of the value that was stored. */
@@ -236,7 +236,19 @@ function comparedItem(
   if (old === undefined) return notFound;
   if (isUnique(request, old, context)) return { next: item, result: stored(item) };
   if (!context.usesCas || request.cas === 0n || request.cas > old.cas) return exists;
-  const next = { ...item, exptime: old.exptime, stale: true, won: old.won };
+  const { value, flags, cas, accessed, binaryKey } = item;
+  const { exptime, won } = old;
+  const next = {
+    value,
+    flags,
+    exptime,
+    cas,
+    stale: true,
+    won,
+    fetched: false,
+    accessed,
+    binaryKey,
+  };
   return { next, result: stored(next) };
 }
 
@@ -271,7 +283,8 @@ function finish(
 ): void {
   const { counters, watchers } = context;
   outcome.code = code;
-  outcome.cas = code === "stored" && context.usesCas ? cas : 0n;
+  // Where nobody asks for it the unique, which is young, is not kept in what is old.
+  outcome.cas = code === "stored" && request.wantsCas && context.usesCas ? cas : 0n;
   outcome.size = size === 0 ? request.valueEnd - request.valueStart : size;
   if (code === "stored") counters.total_items++;
   // What adds to a value may compare too, but is no cas.

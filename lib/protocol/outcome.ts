@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Lender } from "../bytes.ts";
+import type { ByteBuffer, Lender } from "../bytes.ts";
 
 /** What is wrong. The dialects have the words. */
 export type FailureCode =
@@ -111,6 +111,20 @@ export interface Shown {
   readonly binaryKey: boolean;
   /** Whose memory the value is in, where it may be sent from there. */
   readonly lender?: Lender | undefined;
+  /** The length of the value, and how it is written: where a view of it would be made for that. */
+  readonly size?: number;
+  appendTo?(out: ByteBuffer): void;
+}
+
+/** The length in bytes of the value of an item. */
+export function sizeOf(item: Shown): number {
+  return item.size ?? item.value.length;
+}
+
+/** Writes the value of an item to the end of `out`, or lets that borrow it. */
+export function appendValue(item: Shown, out: ByteBuffer): void {
+  if (item.appendTo !== undefined) item.appendTo(out);
+  else out.borrow(item.value, item.lender);
 }
 
 /** What a listing of keys shows of an item. */
@@ -198,7 +212,7 @@ export class Outcome {
   ttlBefore = -1;
   /** Seconds since it was last read or stored. */
   age = 0;
-  /** The cas unique of what was stored; 0 where nothing was. */
+  /** The cas unique of what was stored, where it is wanted; 0 where nothing was. */
   cas = 0n;
   /** The length in bytes of the value that was stored. */
   size = 0;

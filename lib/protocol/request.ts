@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { ByteBuffer } from "../bytes.ts";
 import type { Failure } from "./outcome.ts";
 
 /** The greatest key, in bytes (memcached's `KEY_MAX_LENGTH`). */
@@ -146,6 +147,12 @@ export class Request {
     return this.decodedKey.length > 0
       ? this.decodedKey
       : this.bytes.subarray(this.keyStart, this.keyEnd);
+  }
+
+  /** Writes the key to the end of `out`. */
+  appendKey(out: ByteBuffer): void {
+    if (this.decodedKey.length > 0) out.append(this.decodedKey);
+    else out.appendPart(this.bytes, this.keyStart, this.keyEnd);
   }
 
   /** The key's length in bytes; 0 where the request is on no single key. */

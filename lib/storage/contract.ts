@@ -145,9 +145,16 @@ export const plain: Attributes = {
   binaryKey: false,
 };
 
-/** An item to be stored. */
+/**
+ * An item to be stored. It may make its value when it is asked for it, as an `ArrivedItem` does, so that whoever
+ * makes another item of it names the value.
+ */
 export interface NewItem extends Attributes {
   readonly value: Uint8Array;
+  /** The length of the value in bytes, of an item that makes a view of its value when it is asked for one. */
+  readonly size?: number;
+  /** Copies the value of such an item to a place in memory that `bytes` and `view` are all of. */
+  copyTo?(bytes: Uint8Array, view: DataView, at: number): void;
 }
 
 /** An item as it was read. */

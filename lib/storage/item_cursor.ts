@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Lender } from "../bytes.ts";
+import type { ByteBuffer, Lender } from "../bytes.ts";
 import type { Item } from "./contract.ts";
 import { uint64 } from "../uint64.ts";
 
@@ -13,10 +13,10 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Looks at one item after another. What it shows is valid as long as point 3 of the contract says. */
 export class ItemCursor implements Item {
-  /** Where the value lies. */
-  bytes: Uint8Array = NO_BYTES;
-  start = 0;
-  end = 0;
+  #bytes: Uint8Array = NO_BYTES;
+  #view: DataView | undefined = undefined;
+  #start = 0;
+  #end = 0;
   /** Whose memory that is, where the value may be sent from there. */
   lender: Lender | undefined = undefined;
   flags = 0;
@@ -31,9 +31,21 @@ export class ItemCursor implements Item {
   binaryKey = false;
   version = 0;
 
+  /**
+   * Says that the value lies in `bytes` from `start` to `end`.
+   *
+   * @param view all of those bytes, where one is kept at hand
+   */
+  place(bytes: Uint8Array, view: DataView | undefined, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#start = start;
+    this.#end = end;
+  }
+
   /** A view of the value, made each time. */
   get value(): Uint8Array {
-    return this.bytes.subarray(this.start, this.end);
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   get cas(): bigint {
@@ -42,13 +54,20 @@ export class ItemCursor implements Item {
 
   /** The length of the value in bytes. */
   get size(): number {
-    return this.end - this.start;
+    return this.#end - this.#start;
+  }
+
+  /** Writes the value to the end of `out`, or lets that borrow it. */
+  appendTo(out: ByteBuffer): void {
+    const { lender } = this;
+    const view = this.#view;
+    if (view === undefined || lender !== undefined) out.borrow(this.value, lender);
+    else out.appendFrom(this.#bytes, view, this.#start, this.#end);
   }
 
   /** Lets go of the memory that the value lies in. */
   release(): void {
-    this.bytes = NO_BYTES;
-    this.start = this.end = 0;
+    this.place(NO_BYTES, undefined, 0, 0);
   }
 
   /** Shows no cas unique from here on. */

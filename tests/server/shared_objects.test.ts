@@ -45,10 +45,8 @@ class MixedStore extends TellingStore {
     if (!this.#isAtHand()) return undefined;
     const isThere = this.memory.find!(bytes, start, end, batch, peek, into);
     if (!isThere) return isThere;
-    this.#shown = into.bytes.slice(into.start, into.end);
-    into.bytes = this.#shown;
-    into.start = 0;
-    into.end = this.#shown.length;
+    this.#shown = into.value.slice();
+    into.place(this.#shown, undefined, 0, this.#shown.length);
     return true;
   }
 

@@ -19,12 +19,13 @@ import {
   type Swapped,
   type Updated,
 } from "../../lib/storage/contract.ts";
+import { ArrivedItem } from "../../lib/storage/arrived_item.ts";
 import type { ItemCursor } from "../../lib/storage/item_cursor.ts";
 
 /** A store as one caller sees it. Another caller of the same store is another of these. */
 export class Caller {
   #batch = new Batch();
-  /** Whether the key of the last swap stood amid other bytes. */
+  /** Whether key and value of the last swap stood amid other bytes. */
   #wasAmid = false;
 
   constructor(readonly store: Store) {}
@@ -62,15 +63,20 @@ export class Caller {
     return this.store.find?.(amid(key), 3, 3 + key.length, this.#batch, true, into);
   }
 
-  /** The store's `swap`, and every other time its `swapAt`, where it has one. */
+  /** The store's `swap`, and every other time its `swapAt`, where it has one, as a request asks for it. */
   swap(key: Uint8Array, expected: Expected, next: NewItem | null): Awaitable<Swapped> {
     const { store } = this;
-    this.#wasAmid = store.swapAt !== undefined && !this.#wasAmid;
+    this.#wasAmid = !this.#wasAmid;
     if (!this.#wasAmid) return store.swap(key, expected, next, this.#batch);
     const bytes = amid(key);
-    const swapped = store.swapAt!(bytes, 3, 3 + key.length, expected, next, this.#batch);
+    const value = amid(next?.value ?? key);
+    const isKept = typeof expected === "object" && expected.value === next?.value;
+    const item = next === null || isKept ? next : arrived(value, next);
+    const swapped = store.swapAt === undefined
+      ? store.swap(key, expected, item, this.#batch)
+      : store.swapAt(bytes, 3, 3 + key.length, expected, item, this.#batch);
     // Point 2: they are the caller's again.
-    if (!(swapped instanceof Promise)) bytes.fill(0);
+    if (!(swapped instanceof Promise)) { for (const its of [bytes, value]) its.fill(0); }
     return swapped;
   }
 
@@ -103,11 +109,18 @@ export class Caller {
   }
 }
 
-/** A key amid other bytes: three before it, two behind. */
+/** Bytes amid others: three before them, two behind. */
 function amid(key: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(key.length + 5).fill(0x2e);
   bytes.set(key, 3);
   return bytes;
+}
+
+/** An item as a request brings it, whose value stands amid `bytes`; one with marks, which none brings, as it is. */
+function arrived(bytes: Uint8Array, item: NewItem): NewItem {
+  const { flags, exptime, cas, stale, won, fetched, accessed, binaryKey } = item;
+  if (stale || won || fetched) return item;
+  return new ArrivedItem(bytes, 3, bytes.length - 2, flags, exptime, cas, accessed, binaryKey);
 }
 
 /** A caller of a store that is being opened. */

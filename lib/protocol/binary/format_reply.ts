@@ -5,7 +5,7 @@
  */
 
 import { type ByteBuffer, bytesOf, bytesOfBinaryString } from "../../bytes.ts";
-import type { Failure, FailureCode, Outcome } from "../outcome.ts";
+import { appendValue, type Failure, type FailureCode, type Outcome, sizeOf } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { GET_REPLY_EXTRAS, HEADER_LENGTH, Magic, Opcode, Status } from "./frame.ts";
 import { returnsKey } from "./parse_request.ts";
@@ -145,15 +145,15 @@ export function encodeFailure(
 
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
   const { opcode, opaque } = request;
-  const { value, flags, cas, lender } = outcome.item;
+  const { item } = outcome;
   const keyLength = returnsKey(opcode) ? request.keyEnd - request.keyStart : 0;
-  const valueLength = request.wantsValue ? value.length : 0;
+  const valueLength = request.wantsValue ? sizeOf(item) : 0;
   const body = GET_REPLY_EXTRAS + keyLength + valueLength;
-  out.reserveWith(valueLength, lender, HEADER_LENGTH + body - valueLength);
-  header(out, opcode, Status.ok, GET_REPLY_EXTRAS, keyLength, body, opaque, cas);
-  uint32(out, flags);
+  out.reserveWith(valueLength, item.lender, HEADER_LENGTH + body - valueLength);
+  header(out, opcode, Status.ok, GET_REPLY_EXTRAS, keyLength, body, opaque, item.cas);
+  uint32(out, item.flags);
   if (keyLength > 0) out.appendPart(request.bytes, request.keyStart, request.keyEnd);
-  if (valueLength > 0) out.borrow(value, lender);
+  if (valueLength > 0) appendValue(item, out);
 }
 
 function encodeMiss(request: Request, out: ByteBuffer): void {

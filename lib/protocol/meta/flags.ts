@@ -56,9 +56,39 @@ const tooManyFlags = badRequest("options flags are too long");
 const badKey = badRequest("error decoding key");
 const longOpaque = badRequest("opaque token too long");
 
-/** Which letters the line of the last {@linkcode readFlags} has, by the low bits of the letter. */
-let seenLow = 0;
-let seenHigh = 0;
+/** The bit of each flag among those of a line, by its letter; 0 for what is no flag. */
+const bits = new Uint32Array(0x80);
+Object.values(Flag).forEach((letter, i) => bits[letter] = 1 << i);
+
+/** The bits of some flags. */
+function bitsOf(...flags: readonly number[]): number {
+  return flags.reduce((sum, letter) => sum | bits[letter], 0);
+}
+
+const VALUE = bitsOf(Flag.value);
+const CAS = bitsOf(Flag.cas);
+const TIMES = bitsOf(Flag.ttl, Flag.lastAccess);
+const QUIET = bitsOf(Flag.quiet);
+const NO_UPDATE = bitsOf(Flag.noUpdate);
+const EMPTIES = bitsOf(Flag.empties);
+const INVALIDATE = bitsOf(Flag.invalidate);
+/** Flags that say nothing but that they are there, and do so to the request. */
+const MARKS = CAS | TIMES | QUIET | NO_UPDATE | EMPTIES | INVALIDATE;
+/** Flags that a reply may repeat. */
+const RETURNED = CAS | TIMES |
+  bitsOf(Flag.key, Flag.size, Flag.clientFlags, Flag.hitBefore, Flag.opaque);
+/** Flags that say nothing to the request, whatever stands behind their letters. */
+const SILENT = bitsOf(
+  Flag.key,
+  Flag.size,
+  Flag.clientFlags,
+  Flag.hitBefore,
+  Flag.proxyL,
+  Flag.proxyP,
+);
+/** Flags that are more than their letter. */
+const READ = ~(VALUE | MARKS | SILENT);
+
 let mode = 0;
 
 /** The letter of the mode (`M`) that the last {@linkcode readFlags} found; 0 for none. */
@@ -78,21 +108,27 @@ export function hasForeignWord({ bytes, count, at }: Tokens, first: number): boo
 /** Reads the flags from word `first` on; returns what is wrong with them. */
 export function readFlags(tokens: Tokens, first: number, request: Request): Failure | undefined {
   const { bytes, count, at } = tokens;
-  seenLow = seenHigh = mode = 0;
-  if (count > first) {
-    request.flagsStart = at[2 * first];
-    request.flagsEnd = tokens.lastEnd;
-  }
-  if (tokens.lengthOf(1) > MAX_BASE64 || hasForeignWord(tokens, first)) return failures.badFormat;
-  if (count > MAX_WORDS) return tooManyFlags;
+  mode = 0;
+  if (tokens.lengthOf(1) > MAX_BASE64) return failures.badFormat;
+  if (count > MAX_WORDS) return refusal(tokens, first, tooManyFlags);
+  let seen = 0;
   let failure: Failure | undefined;
   for (let i = first; i < count; i++) {
     const letter = bytes[at[2 * i]];
-    if (isRepeated(letter)) return duplicateFlag;
+    const bit = letter < 0x80 ? bits[letter] : 0;
+    if (bit === 0) return refusal(tokens, first, invalidFlag);
+    if ((seen & bit) !== 0) return refusal(tokens, first, duplicateFlag);
+    seen |= bit;
+    if ((bit & READ) === 0) continue;
     const found = readFlag(tokens, i, letter, request);
-    if (found === invalidFlag) return invalidFlag;
     // The last one counts, but for one of a flag that has no words of its own.
     failure = found === failures.badFormat ? failure ?? found : found ?? failure;
+  }
+  request.wantsValue = (seen & VALUE) !== 0;
+  if ((seen & MARKS) !== 0) setMarks(request, seen);
+  if ((seen & RETURNED) !== 0) {
+    request.flagsStart = at[2 * first];
+    request.flagsEnd = tokens.lastEnd;
   }
   if (request.decodedKey.length === 0 && tokens.lengthOf(1) > MAX_KEY) {
     return failure ?? failures.badFormat;
@@ -100,19 +136,21 @@ export function readFlags(tokens: Tokens, first: number, request: Request): Fail
   return failure;
 }
 
-function isRepeated(letter: number): boolean {
-  if (letter >= 0x7f) return true;
-  const bit = 1 << (letter & 31);
-  if (letter >= 0x60) {
-    if ((seenLow & bit) !== 0) return true;
-    seenLow |= bit;
-  } else if (letter >= 0x40) {
-    if ((seenHigh & bit) !== 0) return true;
-    seenHigh |= bit;
-  }
-  return false;
+/** A line is refused for a word that cannot be a flag before anything else. */
+function refusal(tokens: Tokens, first: number, failure: Failure): Failure {
+  return hasForeignWord(tokens, first) ? failures.badFormat : failure;
 }
 
+function setMarks(request: Request, seen: number): void {
+  request.wantsCas = (seen & CAS) !== 0;
+  request.wantsTimes = (seen & TIMES) !== 0;
+  request.quiet = (seen & QUIET) !== 0;
+  request.peeks = (seen & NO_UPDATE) !== 0;
+  request.empties = (seen & EMPTIES) !== 0;
+  request.invalidates = (seen & INVALIDATE) !== 0;
+}
+
+/** Reads a flag that is more than its letter. */
 function readFlag(
   tokens: Tokens,
   token: number,
@@ -120,61 +158,26 @@ function readFlag(
   request: Request,
 ): Failure | undefined {
   switch (letter) {
-    case Flag.value:
-      request.wantsValue = true;
-      break;
-    case Flag.cas:
-      request.wantsCas = true;
-      break;
-    case Flag.ttl:
-    case Flag.lastAccess:
-      request.wantsTimes = true;
-      break;
-    case Flag.key:
-    case Flag.size:
-    case Flag.clientFlags:
-    case Flag.hitBefore:
-    case Flag.proxyL:
-    case Flag.proxyP:
-      break;
-    case Flag.quiet:
-      request.quiet = true;
-      break;
-    case Flag.noUpdate:
-      request.peeks = true;
-      break;
-    case Flag.empties:
-      request.empties = true;
-      break;
-    case Flag.invalidate:
-      request.invalidates = true;
-      break;
     case Flag.opaque:
       return tokens.lengthOf(token) > MAX_OPAQUE ? longOpaque : undefined;
     case Flag.base64:
       return readBase64(tokens, request);
     case Flag.mode:
       mode = tokens.lengthOf(token) > 1 ? tokens.bytes[tokens.startOf(token) + 1] : SPACE;
-      break;
+      return undefined;
     case Flag.setFlags: {
       const flags = tokens.unsigned32(token, 1);
       if (flags < 0) return failures.badFormat;
       request.flags = flags;
-      break;
+      return undefined;
     }
     case Flag.newTtl:
     case Flag.vivify:
     case Flag.recache:
       return readTime(tokens, token, letter, request);
-    case Flag.compare:
-    case Flag.newCas:
-    case Flag.delta:
-    case Flag.initial:
-      return readUnsigned64(tokens, token, letter, request);
     default:
-      return invalidFlag;
+      return readUnsigned64(tokens, token, letter, request);
   }
-  return undefined;
 }
 
 function readBase64(tokens: Tokens, request: Request): Failure | undefined {

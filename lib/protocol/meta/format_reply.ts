@@ -8,7 +8,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../../bytes.ts";
-import type { Code, Outcome } from "../outcome.ts";
+import { appendValue, type Outcome, sizeOf } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
 import { encodeKey } from "./base64.ts";
@@ -17,16 +17,11 @@ import { Flag } from "./flags.ts";
 const SPACE = 0x20;
 const ZERO = 0x30;
 
-const words: { readonly [Word in Code]?: Uint8Array } = {
-  stored: bytesOf("HD"),
-  deleted: bytesOf("HD"),
-  touched: bytesOf("HD"),
-  notStored: bytesOf("NS"),
-  exists: bytesOf("EX"),
-  notFound: bytesOf("NF"),
-  miss: bytesOf("EN"),
-};
 const HD = bytesOf("HD");
+const NS = bytesOf("NS");
+const EX = bytesOf("EX");
+const NF = bytesOf("NF");
+const EN = bytesOf("EN");
 const VA = bytesOf("VA ");
 const MN = bytesOf("MN\r\n");
 const WON = bytesOf(" W");
@@ -44,17 +39,21 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
       break;
     case "miss":
       if (request.op === "describe") out.ascii("EN\r\n");
-      else if (!request.quiet) encodeStatus(request, outcome, out);
+      else if (!request.quiet) encodeStatus(EN, request, outcome, out);
       break;
     case "stored":
     case "deleted":
     case "touched":
-      if (!request.quiet) encodeStatus(request, outcome, out);
+      if (!request.quiet) encodeStatus(HD, request, outcome, out);
       break;
     case "notStored":
+      encodeStatus(NS, request, outcome, out);
+      break;
     case "exists":
+      encodeStatus(EX, request, outcome, out);
+      break;
     case "notFound":
-      encodeStatus(request, outcome, out);
+      encodeStatus(NF, request, outcome, out);
       break;
     case "described":
       out.ascii(`ME `);
@@ -78,19 +77,19 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
 /** A hit of `mg`. */
 function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void {
   const { item } = outcome;
-  const { value, lender } = item;
+  const length = sizeOf(item);
   const withValue = request.wantsValue && !(request.compares && request.cas === item.cas);
   if (withValue) {
-    out.reserveWith(value.length, lender, 64);
+    out.reserveWith(length, item.lender, 64);
     out.append(VA);
-    out.decimal(value.length);
+    out.decimal(length);
   } else out.append(HD);
   const { bytes, flagsStart, flagsEnd } = request;
   let touched = false;
   for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
     switch (bytes[at]) {
       case Flag.size:
-        encodeFlagNumber(Flag.size, value.length, out);
+        encodeFlagNumber(Flag.size, length, out);
         break;
       case Flag.ttl:
         encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
@@ -118,7 +117,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
         encodeOpaque(bytes, at, flagsEnd, out);
         break;
       case Flag.key:
-        encodeFlagKey(request.key, item.binaryKey, out);
+        encodeFlagKey(request, item.binaryKey, out);
         break;
     }
   }
@@ -127,7 +126,7 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
   if (outcome.won) out.append(WON);
   endLine(out);
   if (!withValue) return;
-  out.borrow(value, lender);
+  appendValue(item, out);
   endLine(out);
 }
 
@@ -146,8 +145,13 @@ function encodeNumber(request: Request, outcome: Outcome, out: ByteBuffer): void
 }
 
 /** A status and the flags that go with it. */
-function encodeStatus(request: Request, outcome: Outcome, out: ByteBuffer): void {
-  out.append(words[outcome.code]!);
+function encodeStatus(
+  word: Uint8Array,
+  request: Request,
+  outcome: Outcome,
+  out: ByteBuffer,
+): void {
+  out.append(word);
   encodeFlags(request, outcome, request.op === "store", out);
   endLine(out);
 }
@@ -162,7 +166,7 @@ function encodeFlags(request: Request, outcome: Outcome, full: boolean, out: Byt
         encodeOpaque(bytes, at, flagsEnd, out);
         break;
       case Flag.key:
-        encodeFlagKey(request.key, request.binaryKey, out);
+        encodeFlagKey(request, request.binaryKey, out);
         break;
       case Flag.cas:
         if (full) encodeFlagCas(outcome.cas, out);
@@ -220,10 +224,10 @@ function encodeOpaque(bytes: Uint8Array, at: number, end: number, out: ByteBuffe
   out.appendPart(bytes, at, to);
 }
 
-function encodeFlagKey(key: Uint8Array, binary: boolean, out: ByteBuffer): void {
+function encodeFlagKey(request: Request, binary: boolean, out: ByteBuffer): void {
   out.byte(SPACE);
   out.byte(Flag.key);
-  if (!binary) return out.append(key);
-  encodeKey(key, out);
+  if (!binary) return request.appendKey(out);
+  encodeKey(request.key, out);
   out.ascii(" b");
 }

@@ -222,24 +222,14 @@ function isRetrieval({ bytes, start }: ReceiveBuffer): boolean {
 
 /** Reads one line, from `start` to `end` without its line end. */
 function parseLine(bytes: Uint8Array, start: number, end: number, request: Request): Verdict {
-  let wordEnd = start;
-  while (wordEnd < end && bytes[wordEnd] !== SPACE) wordEnd++;
-  const row = rows.find(bytes, start, wordEnd) ?? findIndented(bytes, start, end);
   tokens.split(bytes, start, end);
-  if (row === undefined) return unknown(bytes, request);
+  if (tokens.count === 0) return unknown(bytes, request);
+  const wordStart = tokens.startOf(0);
+  const row = rows.find(bytes, wordStart, tokens.endOf(0));
+  // A few commands are found behind blanks too, in memcached and so here.
+  if (row === undefined || wordStart > start && !row.indented) return unknown(bytes, request);
   if (tokens.count < row.words) return malformed(request, bytes, failures.badFormat);
   return row.grammar(tokens, request);
-}
-
-/** A few commands are found behind blanks too, in memcached and so here. */
-function findIndented(bytes: Uint8Array, start: number, end: number) {
-  let wordStart = start;
-  while (wordStart < end && bytes[wordStart] === SPACE) wordStart++;
-  if (wordStart === start || wordStart === end) return undefined;
-  let wordEnd = wordStart;
-  while (wordEnd < end && bytes[wordEnd] !== SPACE) wordEnd++;
-  const row = rows.find(bytes, wordStart, wordEnd);
-  return row?.indented ? row : undefined;
 }
 
 function unknown(bytes: Uint8Array, request: Request): Verdict {

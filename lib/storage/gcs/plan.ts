@@ -91,7 +91,9 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
       else if (next.cas !== standIn) standIn = 0n;
       cas = next.cas || standIn;
     }
-    current = next === null || isExpired(next, now) ? undefined : { ...next, cas, version: "" };
+    current = next === null || isExpired(next, now)
+      ? undefined
+      : { ...next, value: next.value, cas, version: "" };
     answers.push({ swapped: next === null ? 0n : cas, result });
   }
   const isGeneration = standIn !== 0n || final === null || final === undefined;

@@ -44,6 +44,7 @@ export class Chunk implements Lender {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly doubles: Float64Array<ArrayBuffer>;
   readonly longs: BigUint64Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
   /** Bytes written, and those of them that are records of items. */
   used = 0;
   live = 0;
@@ -65,6 +66,7 @@ export class Chunk implements Lender {
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
     this.longs = new BigUint64Array(memory);
+    this.view = new DataView(memory);
   }
 
   /** Its size in bytes; 0 after {@linkcode release}. */
@@ -158,9 +160,7 @@ export class Chunk implements Lender {
     const { words, doubles } = this;
     const kinds = words[w];
     const from = at + HEADER + (kinds & 0xff);
-    into.bytes = this.bytes;
-    into.start = from;
-    into.end = from + words[w + 1];
+    into.place(this.bytes, this.view, from, from + words[w + 1]);
     into.lender = this.isLarge ? this : undefined;
     into.flags = words[w + 2];
     into.exptime = doubles[d + 4];
@@ -193,23 +193,25 @@ export class Chunk implements Lender {
   /**
    * Writes an item's record but for its key, also over the one of the same key and size.
    *
-   * @param value what it is to hold, which may be a view of the record that is written over
+   * @param item whose value may be a view of that of the record that is written over
    * @param cas the cas unique, not 0
    */
   write(
     at: number,
     keyLength: number,
+    valueLength: number,
     item: NewItem,
-    value: Uint8Array,
     cas: bigint,
     version: number,
   ): void {
     const { bytes, words, doubles } = this;
     const w = at >>> 2;
     const d = at >>> 3;
-    if (value.length !== 0) bytes.set(value, at + HEADER + keyLength);
+    const from = at + HEADER + keyLength;
+    if (item.copyTo !== undefined) item.copyTo(bytes, this.view, from);
+    else if (item.value.length !== 0) bytes.set(item.value, from);
     words[w] = keyLength | stateOf(item);
-    words[w + 1] = value.length;
+    words[w + 1] = valueLength;
     words[w + 2] = item.flags;
     words[w + 3] = item.accessed;
     doubles[d + 2] = version;

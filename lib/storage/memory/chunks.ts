@@ -46,6 +46,8 @@ export class Chunks implements Pages {
   readonly unitShift: number;
   readonly unitBits: number;
 
+  /** Bytes of a record that shares a chunk, at most. */
+  readonly #mostShared: number;
   readonly #free: number[] = [];
   readonly #pool: Chunk[] = [];
   #newest: Chunk | undefined;
@@ -56,7 +58,8 @@ export class Chunks implements Pages {
       ? CHUNK_BYTES
       : Math.max(Math.min(CHUNK_BYTES, limit / FEWEST_CHUNKS), limit / MOST_CHUNKS);
     const bits = Math.floor(Math.log2(Math.min(Math.max(part, SMALLEST_CHUNK), GREATEST_CHUNK)));
-    this.chunkBytes = 2 ** bits;
+    this.chunkBytes = 1 << bits;
+    this.#mostShared = this.chunkBytes >>> 1;
     this.unitShift = 3 + Math.max(0, Math.ceil(Math.log2(limit / LIMIT_BY_8)));
     this.unitBits = bits - this.unitShift;
     assert(this.unitBits >= 0, "a chunk has room for a record");
@@ -69,10 +72,10 @@ export class Chunks implements Pages {
 
   /** The bytes of a record. */
   sizeOf(keyLength: number, valueLength: number): number {
-    const unit = 1 << this.unitShift;
+    const last = (1 << this.unitShift) - 1;
     const bytes = HEADER + keyLength + valueLength;
     // Of one that has a chunk of its own the value may be sent from there.
-    return Math.ceil((this.isLarge(bytes) ? bytes + ROOM_BEHIND : bytes) / unit) * unit;
+    return (this.isLarge(bytes) ? bytes + ROOM_BEHIND : bytes) + last & ~last;
   }
 
   /** The place of a record. */
@@ -82,7 +85,7 @@ export class Chunks implements Pages {
 
   /** Whether a record of that size has a chunk of its own. */
   isLarge(size: number): boolean {
-    return size > this.chunkBytes / 2;
+    return size > this.#mostShared;
   }
 
   /** How many empty chunks there are, or may be made under a limit of `limit` bytes for chunks. */

@@ -25,6 +25,8 @@ const MERGED = 0.3;
 /** Bits of a directory at most. */
 const DEEPEST = 24;
 const TWO_32 = 2 ** 32;
+/** To divide takes three times as long as to multiply. */
+const THIRD = 1 / 3;
 
 /** Where the index has its pages from: all of one size, a power of two of bytes. */
 export interface Pages {
@@ -84,11 +86,13 @@ export class PlaceIndex {
     const page = this.#directory[slotOf(hash, this.#directory.length)];
     const { words } = page;
     const mask = words.length - 1;
-    let at = (hash & this.#mask) * ENTRY;
+    // Said to be unsigned, it is compared as an integer.
+    const word = hash >>> 0;
+    let at = (word & this.#mask) * ENTRY;
     for (;;) {
       const place = words[at + 1];
       if (place === 0) return 0;
-      if (words[at] === hash) {
+      if (words[at] === word) {
         this.#page = page;
         this.#at = at;
         return place;
@@ -270,5 +274,5 @@ export class PlaceIndex {
  */
 function slotOf(hash: number, parts: number): number {
   const x = hash / TWO_32;
-  return Math.floor(x * (4 - x) / 3 * parts);
+  return Math.floor(x * (4 - x) * THIRD * parts);
 }

@@ -53,8 +53,8 @@ export class Records {
     this.#clock = clock;
     // A random key a process: nobody can choose keys that meet in the index.
     const key = crypto.getRandomValues(new Uint8Array(16));
-    this.hash = new KeyHash(key);
-    this.#met = new KeyHash(key);
+    this.hash = new KeyHash(key, 1);
+    this.#met = new KeyHash(key, 1);
     this.chunks = new Chunks(limit);
     this.index = new PlaceIndex(this.chunks);
     this.#unitShift = this.chunks.unitShift;
@@ -133,14 +133,14 @@ export class Records {
   }
 
   /** Writes an item over the record that was found last, which has the same key and size. */
-  rewrite(next: NewItem): bigint {
+  rewrite(next: NewItem, valueLength: number): bigint {
     const { chunk, at } = this;
     const isDead = this.isDead(chunk, at);
     if (isDead) this.reclaimed++;
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
     const cas = next.cas === 0n ? uint64Of(version) : next.cas;
-    chunk.write(at, chunk.keyLength(at), next, next.value, cas, version);
+    chunk.write(at, chunk.keyLength(at), valueLength, next, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);
     if (next.exptime !== 0) this.#watchDead();

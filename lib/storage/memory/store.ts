@@ -141,11 +141,12 @@ export class MemoryStore implements Store {
       return lives ? 0n : "absent";
     }
     const { chunks } = records;
-    const size = chunks.sizeOf(end - start, next.value.length);
+    const valueLength = next.size ?? next.value.length;
+    const size = chunks.sizeOf(end - start, valueLength);
     if (isThere && records.size === size && records.chunk.borrowers === 0) {
-      return records.rewrite(next);
+      return records.rewrite(next, valueLength);
     }
-    return this.#put(bytes, start, end, expected, next, batch, size, isThere);
+    return this.#put(bytes, start, end, expected, next, valueLength, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -251,7 +252,8 @@ export class MemoryStore implements Store {
     start: number,
     end: number,
     expected: Expected,
-    next: NewItem,
+    given: NewItem,
+    valueLength: number,
     batch: Batch,
     size: number,
     isThere: boolean,
@@ -259,7 +261,7 @@ export class MemoryStore implements Store {
     const records = this.#records;
     const { chunks, index } = records;
     const { a } = records.hash;
-    let { value } = next;
+    let next = given;
     const isLarge = chunks.isLarge(size);
     let old = isThere ? records.place : 0;
     // A large record that is replaced frees its memory in this call.
@@ -267,9 +269,10 @@ export class MemoryStore implements Store {
     if (!isThere) index.reserve(a);
     if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {
       // The value may be a view of memory that what makes room writes over.
-      if (value.buffer === this.#shown?.bytes.buffer) value = value.slice();
+      const { value } = given;
+      if (value.buffer === this.#shown?.bytes.buffer) next = { ...given, value: value.slice() };
       if (!this.#reclaim.makeRoom(size, isLarge ? back : 0, old)) {
-        return this.#swapLater(bytes.subarray(start, end), expected, { ...next, value }, batch);
+        return this.#swapLater(bytes.subarray(start, end), expected, next, batch);
       }
       if (records.find(bytes, start, end - start)) old = records.place;
       else {
@@ -282,7 +285,7 @@ export class MemoryStore implements Store {
     const version = records.nextVersion();
     const cas = next.cas === 0n ? uint64Of(version) : next.cas;
     chunk.writeKey(at, bytes, start, end - start);
-    chunk.write(at, end - start, next, value, cas, version);
+    chunk.write(at, end - start, valueLength, next, cas, version);
     if (isLarge) chunks.enqueue(chunk);
     else {
       chunk.used += size;

@@ -152,9 +152,7 @@ function memoryOf({ buffer }: Buffer): Uint8Array<ArrayBuffer> {
 export function showItem(bytes: Buffer, seen: number, into: ItemCursor): ItemCursor {
   const state = bytes[1];
   const at = bytes.byteOffset;
-  into.bytes = memoryOf(bytes);
-  into.start = at + HEADER;
-  into.end = at + bytes.length;
+  into.place(memoryOf(bytes), undefined, at + HEADER, at + bytes.length);
   into.lender = undefined;
   into.flags = uint32(bytes, 8);
   into.exptime = exptimeOf(bytes);

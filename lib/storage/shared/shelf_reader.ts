@@ -50,6 +50,7 @@ export class ShelfReader {
   #words!: Int32Array;
   #bytes!: Uint8Array;
   #doubles!: Float64Array;
+  #view!: DataView;
   readonly #found = new ItemCursor();
 
   /** @param reader which of the threads that read this is, from 0 */
@@ -165,6 +166,7 @@ export class ShelfReader {
     this.#words = new Int32Array(memory);
     this.#bytes = new Uint8Array(memory);
     this.#doubles = new Float64Array(memory);
+    this.#view = new DataView(memory);
   }
 
   /** Whether the copy is the record of the key that was at that position. */
@@ -189,9 +191,7 @@ export class ShelfReader {
     const marks = words[2] >>> 8;
     const from = RECORD + (words[2] & 0xff);
     const cas = (UNITS + Field.cas) * 2;
-    into.bytes = this.#bytes;
-    into.start = from;
-    into.end = from + (words[3] >>> 0);
+    into.place(this.#bytes, this.#view, from, from + (words[3] >>> 0));
     into.lender = undefined;
     into.flags = words[FIELDS + Field.flags] >>> 0;
     into.exptime = this.#doubles[UNITS + Field.exptime];

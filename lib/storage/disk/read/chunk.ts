@@ -9,6 +9,7 @@ export interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array;
   readonly longs: BigUint64Array;
+  readonly view: DataView;
   /** Bytes in use. */
   used: number;
 }
@@ -25,5 +26,11 @@ export function chunkOf(size: number): Chunk {
 /** A piece that is made of memory, all of it, of whose bytes so many are in use. */
 export function chunkIn(bytes: Uint8Array<ArrayBuffer>, used = 0): Chunk {
   const { buffer } = bytes;
-  return { bytes, words: new Uint32Array(buffer), longs: new BigUint64Array(buffer), used };
+  return {
+    bytes,
+    words: new Uint32Array(buffer),
+    longs: new BigUint64Array(buffer),
+    view: new DataView(buffer),
+    used,
+  };
 }

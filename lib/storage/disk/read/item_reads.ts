@@ -110,7 +110,7 @@ export class ItemReads {
     const { a, b } = hash;
     if (!cache.find(a, b, key, peek, start, end - start)) return undefined;
     const { at } = cache;
-    const { words, bytes } = cache.chunk;
+    const { words, bytes, view } = cache.chunk;
     const w = at >>> 2;
     const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
     if (sequence <= this.#flushes.through) return undefined;
@@ -120,9 +120,7 @@ export class ItemReads {
     const kinds = words[w + Word.kinds];
     const from = at + RECORD_HEADER + (kinds & 0xff);
     const state = kinds >>> 16;
-    into.bytes = bytes;
-    into.start = from;
-    into.end = from + words[w + Word.valueLength];
+    into.place(bytes, view, from, from + words[w + Word.valueLength]);
     into.lender = cache.lender;
     into.flags = words[w + Word.flags];
     into.exptime = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
