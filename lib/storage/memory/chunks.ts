@@ -8,9 +8,9 @@
  * @module
  */
 
-import { ROOM_BEHIND } from "../../bytes.ts";
+import { ROOM_BEFORE, ROOM_BEHIND } from "../../bytes.ts";
 import { assert, OutOfSpaceError } from "../../errors.ts";
-import { Chunk, HEADER } from "./chunk.ts";
+import { Chunk, HEADER, LENDING } from "./chunk.ts";
 import type { Pages } from "./place_index.ts";
 
 /** Bytes of a chunk: a part of the limit between these. It takes well under a millisecond to empty. */
@@ -71,8 +71,10 @@ export class Chunks implements Pages {
   sizeOf(keyLength: number, valueLength: number): number {
     const unit = 1 << this.unitShift;
     const bytes = HEADER + keyLength + valueLength;
+    if (!this.isLarge(bytes)) return Math.ceil(bytes / unit) * unit;
     // Of one that has a chunk of its own the value may be sent from there.
-    return Math.ceil((this.isLarge(bytes) ? bytes + ROOM_BEHIND : bytes) / unit) * unit;
+    const room = bytes >= LENDING ? ROOM_BEFORE + ROOM_BEHIND : ROOM_BEHIND;
+    return Math.ceil((bytes + room) / unit) * unit;
   }
 
   /** The place of a record. */
