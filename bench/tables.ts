@@ -93,10 +93,10 @@ export function aimTable({ aims }: Comparison): Table {
   return [
     [
       ...["aim", "against", "its CPU, rate", "the other's", "CPU ratio", "rate ratio"],
-      ...["from … to", "aim", "reached", "others"],
+      ...["from … to", "aim", "reached", "a bare loop's", "others"],
     ],
     ...aims.map((aim) => {
-      const { subject, baseline, cpuRatio, rateRatio, spread, figure, bound } = aim;
+      const { subject, baseline, cpuRatio, rateRatio, spread, figure, bound, floorRatio } = aim;
       const sign = figure === "cpu" ? "≤" : "≥";
       return [
         `${shapeText(aim)}: ${name(subject)}`,
@@ -105,6 +105,7 @@ export function aimTable({ aims }: Comparison): Table {
         spread.map(ratioText).join(" … "),
         `${figure === "cpu" ? "CPU" : "rate"} ${sign} ${bound}`,
         aim.isReached ? "yes" : "no",
+        floorRatio === undefined ? "" : ratioText(floorRatio),
         `${Math.round(aim.othersShare * 100)} %`,
       ];
     }),

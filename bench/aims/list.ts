@@ -9,8 +9,11 @@ import type { Task } from "../generator.ts";
 
 /** Who is measured. */
 export type ServerId =
-  /** The bare loop of `bench/floor.ts`. */
+  /** Bare loops of `bench/floor.ts`: which keep nothing, with two threads, and with a file. */
   | "floor"
+  | "floor -t 2"
+  | "floor everysec"
+  | "floor always"
   | "memcached"
   | "memcached -t 2"
   /** A second memcached, of another version. */
@@ -52,6 +55,8 @@ export interface Aim {
   readonly figure: Figure;
   /** The most that the ratio may be where it is CPU time, the least where it is a rate. */
   readonly bound: number;
+  /** Bare loops whose ratio says what is left of the aim to whoever does the rest. */
+  readonly floor?: { readonly subject: Subject; readonly baseline: Subject };
 }
 
 const text = (server: ServerId): Subject => ({ server, protocol: "text" });
@@ -79,6 +84,10 @@ export const AIMS: readonly Aim[] = [
         baseline: text(memcached),
         figure: "rate",
         bound,
+        floor: {
+          subject: text(store === "memory" ? "floor" : "floor everysec"),
+          baseline: text(memcached),
+        },
       }))
     )
   ),
@@ -97,6 +106,7 @@ export const AIMS: readonly Aim[] = [
     baseline: resp("redis always"),
     figure: "rate",
     bound,
+    floor: { subject: text("floor always"), baseline: resp("redis always") },
   })),
   ...([[1, 1.25], [16, 1.1]] as const).flatMap(([pipeline, bound]) =>
     (["memory", "everysec"] as const).map((store): Aim => ({
@@ -105,6 +115,7 @@ export const AIMS: readonly Aim[] = [
       baseline: text(store),
       figure: "cpu",
       bound,
+      floor: { subject: text("floor -t 2"), baseline: text("floor") },
     }))
   ),
   ...([[1, 0.85], [16, 1.5]] as const).flatMap(([pipeline, bound]) =>
@@ -115,6 +126,7 @@ export const AIMS: readonly Aim[] = [
         baseline: text(memcached),
         figure: "rate",
         bound,
+        floor: { subject: text("floor -t 2"), baseline: text(memcached) },
       }))
     )
   ),

@@ -41,6 +41,8 @@ export interface AimRow extends Shape {
   /** The least and the greatest of the ratios that the aim is about. */
   readonly spread: readonly [least: number, greatest: number];
   readonly isReached: boolean;
+  /** The same ratio where bare loops stand for kvs, if there are such. */
+  readonly floorRatio?: number;
   /** How much of all cores' time went to processes that were not measured, 0 to 1. */
   readonly othersShare: number;
 }
@@ -58,10 +60,10 @@ export async function measureAims(
     of.includes(subject.server) &&
     (place.memcached.length > 1 || !baseline.server.startsWith("other"))
   );
-  const ids = new Set(wanted.flatMap(({ subject, baseline }) => [subject.server, baseline.server]));
+  const ids = new Set(wanted.flatMap((aim) => subjectsOf(aim).map(({ server }) => server)));
   const { servers, leftOut } = await startAll([...ids], place, stack);
-  const possible = wanted.filter(({ subject, baseline }) =>
-    servers.has(subject.server) && servers.has(baseline.server)
+  const possible = wanted.filter((aim) =>
+    subjectsOf(aim).every(({ server }) => servers.has(server))
   );
   const aims: AimRow[] = [];
   for (const ofShape of Map.groupBy(possible, ({ shape }) => JSON.stringify(shape)).values()) {
@@ -80,9 +82,7 @@ async function measureShape(
 ): Promise<AimRow[]> {
   const { shape } = aims[0]!;
   const name = ({ server, protocol }: Subject) => `${server} ${protocol}`;
-  const subjects = new Map(
-    aims.flatMap(({ subject, baseline }) => [subject, baseline]).map((one) => [name(one), one]),
-  );
+  const subjects = new Map(aims.flatMap(subjectsOf).map((one) => [name(one), one]));
   const found = new Map([...subjects.keys()].map((key) => [key, [] as Measurement[]]));
   // The first round is for the servers' code to get warm, and is not counted.
   for (let round = 0; round <= rounds; round++) {
@@ -103,13 +103,11 @@ async function measureShape(
     };
   };
   return aims.map((aim) => {
-    const { subject, baseline, figure, bound } = aim;
+    const { subject, baseline, figure, bound, floor } = aim;
     const base = found.get(name(baseline))!;
     const measured = found.get(name(subject))!;
-    const ratios = (of: (m: Measurement) => number) =>
-      measured.map((m, round) => of(m) / of(base[round]!));
-    const cpu = ratios(cpuOf);
-    const rate = ratios(rateOf);
+    const cpu = ratios(measured, base, cpuOf);
+    const rate = ratios(measured, base, rateOf);
     const decisive = figure === "cpu" ? cpu : rate;
     return {
       ...shape,
@@ -120,9 +118,32 @@ async function measureShape(
       rateRatio: median(rate),
       spread: [Math.min(...decisive), Math.max(...decisive)],
       isReached: isReached(aim, median(decisive)),
+      ...floor && {
+        floorRatio: median(
+          ratios(
+            found.get(name(floor.subject))!,
+            found.get(name(floor.baseline))!,
+            figure === "cpu" ? cpuOf : rateOf,
+          ),
+        ),
+      },
       othersShare: median([...measured, ...base].map((m) => m.othersShare)),
     };
   });
+}
+
+/** All that are measured for an aim. */
+function subjectsOf({ subject, baseline, floor }: Aim): Subject[] {
+  return [subject, baseline, ...(floor === undefined ? [] : [floor.subject, floor.baseline])];
+}
+
+/** Those of neighbours in time. */
+function ratios(
+  measured: readonly Measurement[],
+  base: readonly Measurement[],
+  of: (m: Measurement) => number,
+): number[] {
+  return measured.map((m, round) => of(m) / of(base[round]!));
 }
 
 const rateOf = (m: Measurement): number => m.operations / m.seconds;

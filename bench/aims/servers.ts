@@ -56,7 +56,13 @@ async function commandOf(
     denoScript("server.ts", "-p", `${port}`, "-t", threads, ...args);
   switch (name) {
     case "floor":
-      return (port) => denoScript("bench/floor.ts", `${port}`, `${keys}`, `${valueSize}`);
+    case "floor everysec":
+    case "floor always": {
+      const fsync = name.split(" ")[1];
+      const log = fsync === undefined ? [] : [`${directory}/${name.replace(" ", "-")}`, fsync];
+      const of = [keys, valueSize, Number(threads)].map(String);
+      return (port) => denoScript("bench/floor.ts", `${port}`, ...of, ...log);
+    }
     case "memcached":
     case "other memcached": {
       const program = memcached[name === "memcached" ? 0 : 1];

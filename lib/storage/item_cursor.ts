@@ -7,9 +7,9 @@
 
 import type { Lender } from "../bytes.ts";
 import type { Item } from "./contract.ts";
+import { uint64 } from "../uint64.ts";
 
 const NO_BYTES = new Uint8Array(0);
-const TWO_32 = 4294967296n;
 
 /** Looks at one item after another. What it shows is valid as long as point 3 of the contract says. */
 export class ItemCursor implements Item {
@@ -37,7 +37,7 @@ export class ItemCursor implements Item {
   }
 
   get cas(): bigint {
-    return BigInt(this.casHigh) * TWO_32 + BigInt(this.casLow);
+    return uint64(this.casLow, this.casHigh);
   }
 
   /** The length of the value in bytes. */

@@ -22,6 +22,7 @@ import {
   Value,
 } from "../client_dialect.ts";
 import { GET_REPLY_EXTRAS, HEADER_LENGTH, Magic, Offset, Opcode, Status } from "./frame.ts";
+import { uint64 } from "../../uint64.ts";
 
 /** The greatest body of a frame that brings no value, in bytes: a figure, a sentence. */
 const LARGEST_SMALL_BODY = 2 ** 20;
@@ -192,7 +193,7 @@ export class BinaryReader implements ReplyReader {
         return { kind: "values", values: [this.#item()] };
       case "number":
         return body.length === 8
-          ? { kind: "number", number: uint64(uint32(body, 0), uint32(body, 4)) }
+          ? { kind: "number", number: uint64(uint32(body, 4), uint32(body, 0)) }
           : unreadable(`a number of ${body.length} bytes`);
       case "version":
       case "mechanisms":
@@ -271,7 +272,7 @@ export class BinaryReader implements ReplyReader {
       binaryText(body, keyAt, valueAt),
       uint32(body, 0),
       body.subarray(valueAt),
-      uint64(this.#casHigh, this.#casLow),
+      uint64(this.#casLow, this.#casHigh),
     );
   }
 }
@@ -282,8 +283,4 @@ function uint16(bytes: Uint8Array, at: number): number {
 
 function uint32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
-}
-
-function uint64(high: number, low: number): bigint {
-  return high < 2 ** 21 ? BigInt(high * 2 ** 32 + low) : BigInt(high) << 32n | BigInt(low);
 }

@@ -16,6 +16,7 @@ import {
   Opcode,
   STORE_EXTRAS,
 } from "./frame.ts";
+import { uint64 } from "../../uint64.ts";
 
 /** A larger body is nobody's item (memcached's `ITEM_SIZE_MAX_UPPER_LIMIT`), in bytes. */
 const MAX_BODY = 2 ** 30;
@@ -129,7 +130,7 @@ export function parseFrame(bytes: Uint8Array, at: number, request: Request): Ver
   request.valueStart = request.keyEnd;
   request.valueEnd = request.keyEnd + valueLength;
   request.wantsCas = true;
-  request.cas = uint64(bytes, at + Offset.cas);
+  request.cas = uint64At(bytes, at + Offset.cas);
   request.compares = request.cas !== 0n;
   return fill(request, bytes, body0, extras, valueLength);
 }
@@ -159,8 +160,8 @@ function fill(
       break;
     case "arithmetic": {
       request.decrements = request.opcode === Opcode.decr || request.opcode === Opcode.decrQ;
-      request.delta = uint64(bytes, extrasAt);
-      request.initial = uint64(bytes, extrasAt + 8);
+      request.delta = uint64At(bytes, extrasAt);
+      request.initial = uint64At(bytes, extrasAt + 8);
       const exptime = uint32(bytes, extrasAt + 16);
       request.vivifies = exptime !== DO_NOT_CREATE;
       request.vivifyExptime = exptime;
@@ -196,11 +197,10 @@ function uint32(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
 }
 
-function uint64(bytes: Uint8Array, at: number): bigint {
+function uint64At(bytes: Uint8Array, at: number): bigint {
   const high = uint32(bytes, at);
   const low = uint32(bytes, at + 4);
-  if (high !== 0) return BigInt(high) << 32n | BigInt(low);
-  return low === 0 ? 0n : BigInt(low);
+  return (high | low) === 0 ? 0n : uint64(low, high);
 }
 
 /** Reads the words of a whole request for statistics, which stand in its key. */

@@ -7,6 +7,7 @@
  */
 
 import { bytesOf } from "../../bytes.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** Lines other than retrievals have few words; memcached reads no more than 24. */
 const MAX_TOKENS = 24;
@@ -167,7 +168,7 @@ export class Tokens {
   /** An unsigned decimal number of 64 bits; `undefined` for anything else. */
   unsigned64(token: number, skip = 0): bigint | undefined {
     const value = this.unsigned(token, skip);
-    if (value >= 0) return BigInt(value);
+    if (value >= 0) return uint64Of(value);
     const big = this.#big(token, false, skip);
     return big === undefined || big > UINT64_MAX ? undefined : big;
   }

@@ -27,6 +27,7 @@ import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
 import type { Space } from "./upkeep/space.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** Pending bytes beyond this are written before the batch ends. */
 const WRITE_AT = 1 << 20;
@@ -286,7 +287,7 @@ export class Swaps {
 
   /** The cas unique of an item that was stored with that sequence number. */
   #uniqueOf({ cas }: NewItem, sequence: number): bigint {
-    if (cas === 0n) return BigInt(sequence);
+    if (cas === 0n) return uint64Of(sequence);
     if (cas < FOLLOWED_CAS && cas > sequence) this.#log.sequence = Number(cas);
     return cas;
   }

@@ -11,6 +11,7 @@ import { KeyHash } from "../../key_hash.ts";
 import { Chunk, HEADER, State } from "./chunk.ts";
 import { Chunks } from "./chunks.ts";
 import { PlaceIndex } from "./place_index.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** The records. */
 export class Records {
@@ -138,7 +139,7 @@ export class Records {
     if (isDead) this.reclaimed++;
     if (chunk.version(at) <= this.flushed) this.count++;
     const version = this.nextVersion();
-    const cas = next.cas === 0n ? BigInt(version) : next.cas;
+    const cas = next.cas === 0n ? uint64Of(version) : next.cas;
     chunk.write(at, chunk.keyLength(at), next, next.value, cas, version);
     // It is as good as new, where it is.
     chunk.mark(at, State.used);

@@ -26,6 +26,7 @@ import type { ItemCursor } from "../item_cursor.ts";
 import type { Chunk } from "./chunk.ts";
 import { Records } from "./records.ts";
 import { Reclaim } from "./reclaim.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** How the memory store is opened. */
 export interface MemoryOptions extends StoreOptions {
@@ -279,7 +280,7 @@ export class MemoryStore implements Store {
     const chunk = isLarge ? chunks.makeLarge(size) : chunks.current!;
     const at = isLarge ? 0 : chunk.used;
     const version = records.nextVersion();
-    const cas = next.cas === 0n ? BigInt(version) : next.cas;
+    const cas = next.cas === 0n ? uint64Of(version) : next.cas;
     chunk.writeKey(at, bytes, start, end - start);
     chunk.write(at, end - start, next, value, cas, version);
     if (isLarge) chunks.enqueue(chunk);

@@ -19,6 +19,7 @@ import {
   writeNumber,
 } from "./request.ts";
 import { Script, ScriptRequest } from "./script.ts";
+import { uint64Of } from "../../uint64.ts";
 
 /** What a change must know of the store. */
 export interface ChangeScope {
@@ -89,7 +90,7 @@ export class Put extends Request {
   }
 
   protected answer(): void {
-    this.#waiter.settle(this.#item.cas || BigInt(this.#revision));
+    this.#waiter.settle(this.#item.cas || uint64Of(this.#revision));
   }
 }
 
@@ -161,7 +162,7 @@ export class Puts extends Gathered {
   protected answer(): void {
     const waiters = this.#waiters;
     for (let i = 0; i < waiters.length; i++) {
-      waiters[i]!.settle(this.#items[i]!.cas || BigInt(this.#revisions[i]!));
+      waiters[i]!.settle(this.#items[i]!.cas || uint64Of(this.#revisions[i]!));
     }
   }
 
@@ -294,7 +295,7 @@ export class Swap extends ScriptRequest {
   protected answer(reply: Reply): void {
     if (reply === 0) this.#waiter.settle("absent");
     else if (reply === 2) this.#waiter.settle("exists");
-    else this.#waiter.settle(this.#item === null ? 0n : this.#item.cas || BigInt(this.#revision));
+    else this.#waiter.settle(this.#item === null ? 0n : this.#item.cas || uint64Of(this.#revision));
   }
 
   protected override hasChanged(reply: Reply): boolean {

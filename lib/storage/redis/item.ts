@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import type { ByteBuffer } from "../../bytes.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
+import { uint64 } from "../../uint64.ts";
 
 /** The length of the header in bytes: where the value begins. */
 export const HEADER = 32;
@@ -103,7 +104,7 @@ function attributesOf(bytes: Uint8Array, seen: number): Attributes {
   return {
     flags: uint32(bytes, 8),
     exptime: exptimeOf(bytes),
-    cas: (BigInt(uint32(bytes, 16)) << 32n) | BigInt(uint32(bytes, 20)),
+    cas: uint64(uint32(bytes, 20), uint32(bytes, 16)),
     stale: (state & STALE) !== 0,
     won: (state & WON) !== 0,
     fetched: seen >= 0 || (state & FETCHED) !== 0,

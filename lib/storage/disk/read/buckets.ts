@@ -126,17 +126,18 @@ export class Buckets {
         divided[word] = words[from + word];
         words[from + word] = 0;
       }
-      const to = [old * 2 * BUCKET, (old * 2 + 1) * BUCKET] as const;
-      let [low, high] = to;
+      const lower = old * 2 * BUCKET;
+      const upper = lower + BUCKET;
+      let [low, high] = [lower, upper];
       for (let word = 0; word < BUCKET; word += 2) {
         const place = divided[word + 1];
         if (place === 0) continue;
         const first = this.first(this.#hashAt(place));
-        assert(first === to[0] || first === to[1], "a record is in one of its bucket's halves");
-        const way = first === to[0] ? low : high;
+        assert(first === lower || first === upper, "a record is in one of its bucket's halves");
+        const way = first === lower ? low : high;
         words[way] = divided[word];
         words[way + 1] = place;
-        if (first === to[0]) low += 2;
+        if (first === lower) low += 2;
         else high += 2;
       }
     }
