@@ -127,12 +127,18 @@ function dropOldest(): void {
  */
 export interface Lender {
   borrowers: number;
+  /** Bytes before what it has shown that may be written too; 0 for none. */
+  readonly roomBefore: number;
 }
 
 /** Bytes behind what is borrowed. */
 export const ROOM_BEHIND = 8;
+/** Bytes before what is borrowed, where its owner has room: more than what a reply begins with. */
+export const ROOM_BEFORE = 304;
 /** So many bytes and more are borrowed: to copy fewer takes less than a second write to a socket does. */
 const LEAST_BORROWED = 192 * 1024;
+/** The same where one write takes all, as there is room before them. */
+const LEAST_JOINED = 32 * 1024;
 /** Of what could be borrowed, so much goes with the bytes before it: a write of few bytes is dear. */
 const NOT_BORROWED = 8 * 1024;
 
@@ -269,9 +275,16 @@ export class ByteBuffer {
    */
   borrow(bytes: Uint8Array, lender: Lender | undefined): void {
     if (lender === undefined || !this.#borrows(bytes.length, lender)) return this.append(bytes);
-    const own = Math.max(0, NOT_BORROWED - this.length);
-    this.append(bytes.subarray(0, own));
-    this.#borrowed = bytes.subarray(own);
+    const joined = joinedBefore(bytes, this.bytes, this.length, lender);
+    if (joined !== undefined) {
+      this.#borrowed = joined;
+      this.length = 0;
+    } else if (bytes.length < LEAST_BORROWED) return this.append(bytes);
+    else {
+      const own = Math.max(0, NOT_BORROWED - this.length);
+      this.append(bytes.subarray(0, own));
+      this.#borrowed = bytes.subarray(own);
+    }
     this.#borrowedAt = this.length;
     this.#lender = lender;
     lender.borrowers++;
@@ -279,11 +292,13 @@ export class ByteBuffer {
 
   /** {@linkcode reserve} for a value of so many bytes, which may be borrowed, and for others beside it. */
   reserveWith(length: number, lender: Lender | undefined, others: number): void {
-    this.reserve(others + (this.#borrows(length, lender) ? NOT_BORROWED : length));
+    if (!this.#borrows(length, lender)) this.reserve(others + length);
+    else this.reserve(others + (lender!.roomBefore > 0 ? 0 : NOT_BORROWED));
   }
 
   #borrows(length: number, lender: Lender | undefined): boolean {
-    return lender !== undefined && length >= LEAST_BORROWED && this.#lender === undefined;
+    if (lender === undefined || this.#lender !== undefined) return false;
+    return length >= (lender.roomBefore > 0 ? LEAST_JOINED : LEAST_BORROWED);
   }
 
   /** What was written and borrowed, in its order: views that the next write may change. */
@@ -291,10 +306,10 @@ export class ByteBuffer {
     const lender = this.#lender;
     if (lender === undefined) return [this.view()];
     const { bytes, length } = this;
-    const first = bytes.subarray(0, this.#borrowedAt);
     const rest = bytes.subarray(this.#borrowedAt, length);
     const joined = rest.length > 0 ? joinedBehind(this.#borrowed, rest, lender) : this.#borrowed;
-    return joined === undefined ? [first, this.#borrowed, rest] : [first, joined];
+    const last = joined === undefined ? [this.#borrowed, rest] : [joined];
+    return this.#borrowedAt === 0 ? last : [bytes.subarray(0, this.#borrowedAt), ...last];
   }
 
   #giveBack(): void {
@@ -378,6 +393,27 @@ export class ByteBuffer {
       this.#words = undefined;
     }
   }
+}
+
+/**
+ * Bytes that are borrowed with the first `length` of others before them, written there; nothing where there is
+ * no room, or others who borrow the same have other bytes there.
+ */
+function joinedBefore(
+  borrowed: Uint8Array,
+  others: Uint8Array,
+  length: number,
+  lender: Lender,
+): Uint8Array | undefined {
+  if (lender.roomBefore === 0 || length > lender.roomBefore) return undefined;
+  const { buffer, byteOffset } = borrowed;
+  const joined = new Uint8Array(buffer, byteOffset - length, length + borrowed.length);
+  for (let i = 0; i < length; i++) {
+    if (joined[i] === others[i]) continue;
+    if (lender.borrowers > 0) return undefined;
+    joined[i] = others[i];
+  }
+  return joined;
 }
 
 /**

@@ -7,6 +7,8 @@ import {
   copyWords,
   giveMemory,
   MOST_BY_WORDS,
+  ROOM_BEFORE,
+  ROOM_BEHIND,
   takeMemory,
   trimMemory,
 } from "../lib/bytes.ts";
@@ -90,5 +92,58 @@ Deno.test("a buffer takes a part of some memory, of any length, also where it mu
     for (let i = 0; i < 5; i++) buffer.appendFrom(bytes, view, 3 * i, 3 * i + length);
     const parts = Array.from({ length: 5 }, (_, i) => [...bytes.subarray(3 * i, 3 * i + length)]);
     assertEquals([...buffer.view()], parts.flat());
+  }
+});
+
+/** A value of so many bytes with room around it, and who has it. */
+function lent(size: number) {
+  const memory = new Uint8Array(ROOM_BEFORE + size + ROOM_BEHIND);
+  const value = memory.subarray(ROOM_BEFORE, ROOM_BEFORE + size).fill(118);
+  return { value, lender: { borrowers: 0, roomBefore: ROOM_BEFORE } };
+}
+
+/** A buffer with a value that is borrowed between two texts. */
+function around(head: string, { value, lender }: ReturnType<typeof lent>, tail: string) {
+  const buffer = new ByteBuffer(0, true);
+  buffer.ascii(head);
+  buffer.borrow(value, lender);
+  buffer.ascii(tail);
+  return buffer;
+}
+
+const textOf = (buffer: ByteBuffer) =>
+  buffer.parts().map((part) => new TextDecoder().decode(part)).join("");
+
+Deno.test("what is borrowed goes in one part with what is around it, where its owner has room", () => {
+  const of = lent(MUCH);
+  const whole = `head ${"v".repeat(MUCH)}\r\nEND\r\n`;
+  const buffer = around("head ", of, "\r\nEND\r\n");
+  assertEquals([buffer.parts().length, buffer.total, buffer.isBorrowed], [1, whole.length, true]);
+  assertEquals(buffer.parts()[0].buffer, of.value.buffer);
+  assert(textOf(buffer) === whole);
+  const alone = around("", of, "");
+  assert(textOf(alone) === "v".repeat(MUCH));
+  alone.clear();
+  buffer.clear();
+  assertEquals(of.lender.borrowers, 0);
+});
+
+Deno.test("what is borrowed twice has the same bytes before it, or is copied, or goes in parts", () => {
+  for (const size of [MUCH, 3 * MUCH]) {
+    const of = lent(size);
+    const value = "v".repeat(size);
+    const first = around("head ", of, "\r\n");
+    assertEquals(first.parts().length, 1);
+    const same = around("head ", of, "\r\n");
+    const other = around("Head ", of, "\r\n");
+    const long = around("h".repeat(ROOM_BEFORE + 1), of, "\r\n");
+    assertEquals(same.parts().length, 1);
+    assertEquals([other.isBorrowed, long.isBorrowed], [size > MUCH, size > MUCH]);
+    assert(textOf(other) === `Head ${value}\r\n`);
+    assert(textOf(long) === `${"h".repeat(ROOM_BEFORE + 1)}${value}\r\n`);
+    for (const buffer of [first, same]) assert(textOf(buffer) === `head ${value}\r\n`);
+    for (const buffer of [first, same, other, long]) buffer.clear();
+    assertEquals(of.lender.borrowers, 0);
+    assert(textOf(around("Head ", of, "\r\n")) === `Head ${value}\r\n`);
   }
 });

@@ -20,6 +20,11 @@ const SMALL_ROOM = 2 * 1024;
 const LARGE_ROOM = 16 * 1024;
 /** Bytes that are read in one go, at most: to copy more would take long. */
 const MOST_READ = 128 * 1024;
+/**
+ * Bytes of the next request that may be read with a large one. A read that fills its room tells nothing of
+ * whether there is more: the one after it would ask the kernel in vain, and not count as a wait.
+ */
+const BEYOND = 8;
 /** Memory for a request is at most so many times what has come of it: promises cost their sender nothing. */
 const PROMISED = 8;
 /** After so many reads that would have fitted in the small room, it is enough again. */
@@ -70,10 +75,10 @@ export class ReceiveBuffer {
     else this.#makeRoom(held);
     const { bytes, end } = this;
     if (end === 0 && bytes.length <= MOST_READ) return bytes;
-    // What a large request has memory for is read alone: of the next, nothing has to move.
+    // What a large request has memory for is read alone: of the next, hardly anything has to move.
     const most = bytes === this.#small || this.needed <= held
       ? bytes.length
-      : Math.min(bytes.length, this.start + this.needed);
+      : Math.min(bytes.length, this.start + this.needed + BEYOND);
     return bytes.subarray(end, Math.min(most, end + MOST_READ));
   }
 
@@ -91,7 +96,7 @@ export class ReceiveBuffer {
     const isShort = length - this.end < Math.min(LARGE_ROOM, length) / 4;
     if (this.needed > held) {
       if (this.start + this.needed <= length) return;
-      const wanted = Math.min(this.needed, Math.max(PROMISED * held, LARGE_ROOM));
+      const wanted = Math.min(this.needed + BEYOND, Math.max(PROMISED * held, LARGE_ROOM));
       if (wanted > length) this.#move(takeMemory(wanted));
       else if (isShort || this.needed <= length) this.#move(this.bytes);
     } else if (isShort) {

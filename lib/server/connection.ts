@@ -263,7 +263,7 @@ export class Connection {
 
   /** Gives back the memory that a connection needs only while it works, where it waits for its client. */
   rest(): void {
-    if (!this.#reading || this.#watching || this.#out.length > 0) return;
+    if (!this.#reading || this.#watching || this.#out.total > 0) return;
     this.#replies.release();
     this.#inWork = common;
     if (this.#spare.length > 0) this.#spare = [];
@@ -555,7 +555,7 @@ export class Connection {
 
   /** Whether a stream cannot begin because other replies must go out first: memcached refuses it. */
   #refusesAfterOthers(dialect: Dialect, what: string): boolean {
-    if (this.#out.length === 0) return false;
+    if (this.#out.total === 0) return false;
     this.#replies.fail(dialect, refused(`cannot pipeline other commands before ${what}`));
     return true;
   }
@@ -613,7 +613,7 @@ export class Connection {
   #hasReplies(): boolean {
     this.#clearBatch();
     if (this.#lost) this.#out.clear();
-    if (this.#out.length > 0) return true;
+    if (this.#out.total > 0) return true;
     this.#replies.settle();
     this.#inHand = 0;
     return false;

@@ -122,6 +122,17 @@ for (const [name, open] of Object.entries(stores)) {
     for (const { reader, reply } of readers) assert(reader.written === reply, reader.request);
   });
 
+  Deno.test(`${name} store: binary's reply with a large value, which ends with that, is sent`, async () => {
+    const store = await open();
+    await using harness = new Harness({ store: () => store });
+    await put(store, keys[0], "1");
+    const reader = new SlowReader(`\x80\0\0\x01${"\0".repeat(7)}\x01${"\0".repeat(12)}a`);
+    reader.goOn();
+    await harness.serve(reader);
+    assertEquals([reader.written.length, reader.written[0]], [24 + 4 + SIZE, "\x81"]);
+    assert(reader.written.endsWith(`\0\0\0\0${valueOf("1")}`));
+  });
+
   Deno.test(`${name} store: who leaves while a large value is sent leaves it to be written over`, async () => {
     const store = await open();
     await using harness = new Harness({ store: () => store });
@@ -136,6 +147,24 @@ for (const [name, open] of Object.entries(stores)) {
     assertEquals(again.written.indexOf("2"), `VALUE a 0 ${SIZE}\r\n`.length);
   });
 }
+
+Deno.test("memory store: a large value is sent by one write with what its reply has around it", async () => {
+  const store = await stores.memory();
+  await using harness = new Harness({ store: () => store });
+  for (const size of [70_000, 100_000, SIZE]) {
+    await store.swap(keys[0], "any", itemOf("1".repeat(size)), new Batch());
+    const reader = new SlowReader("gets a\r\n");
+    reader.write = (bytes) => {
+      reader.writes++;
+      reader.written += binaryString(bytes);
+      return Promise.resolve(bytes.length);
+    };
+    await harness.serve(reader);
+    assertEquals(reader.writes, 1);
+    assertEquals(reader.written.indexOf("1".repeat(20)), reader.written.indexOf("\r\n") + 2);
+    assert(reader.written.endsWith(`${"1".repeat(size)}\r\nEND\r\n`));
+  }
+});
 
 Deno.test("a large value that waits to be sent counts as memory of its client", async () => {
   await using harness = new Harness({}, true);

@@ -14,15 +14,21 @@
  * | 8     | exptime, milliseconds since 1970, 0 for never, a double |
  * |       | key, value, padding                               |
  *
+ * A record of {@linkcode LENDING} bytes and more that is alone in its chunk has {@linkcode ROOM_BEFORE} others
+ * between key and value.
+ *
  * @module
  */
 
-import type { Lender } from "../../bytes.ts";
+import { type Lender, ROOM_BEFORE } from "../../bytes.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 
 /** Bytes before the key. */
 export const HEADER = 40;
+
+/** Of a record of so many bytes that is alone in its chunk the value is sent from there, in one with its reply. */
+export const LENDING = 1 << 15;
 
 /** Bits of a record's state. */
 export const State = {
@@ -40,6 +46,7 @@ export const State = {
 export class Chunk implements Lender {
   /** Who sends the value of its record from here, if that is one for it alone. */
   borrowers = 0;
+  readonly roomBefore: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array<ArrayBuffer>;
   readonly doubles: Float64Array<ArrayBuffer>;
@@ -62,6 +69,7 @@ export class Chunk implements Lender {
    */
   constructor(readonly number: number, size: number, readonly isLarge: boolean) {
     const memory = new ArrayBuffer(size);
+    this.roomBefore = isLarge && size >= LENDING + ROOM_BEFORE ? ROOM_BEFORE : 0;
     this.bytes = new Uint8Array(memory);
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
@@ -138,7 +146,7 @@ export class Chunk implements Lender {
     const d = at >>> 3;
     const { words, doubles } = this;
     const kinds = words[w];
-    const from = at + HEADER + (kinds & 0xff);
+    const from = at + HEADER + (kinds & 0xff) + this.roomBefore;
     return {
       value: this.bytes.subarray(from, from + words[w + 1]),
       flags: words[w + 2],
@@ -159,7 +167,7 @@ export class Chunk implements Lender {
     const d = at >>> 3;
     const { words, doubles } = this;
     const kinds = words[w];
-    const from = at + HEADER + (kinds & 0xff);
+    const from = at + HEADER + (kinds & 0xff) + this.roomBefore;
     into.place(this.bytes, this.view, from, from + words[w + 1]);
     into.lender = this.isLarge ? this : undefined;
     into.flags = words[w + 2];
@@ -207,7 +215,7 @@ export class Chunk implements Lender {
     const { bytes, words, doubles } = this;
     const w = at >>> 2;
     const d = at >>> 3;
-    const from = at + HEADER + keyLength;
+    const from = at + HEADER + keyLength + this.roomBefore;
     if (item.copyTo !== undefined) item.copyTo(bytes, this.view, from);
     else if (item.value.length !== 0) bytes.set(item.value, from);
     words[w] = keyLength | stateOf(item);

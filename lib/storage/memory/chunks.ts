@@ -8,9 +8,9 @@
  * @module
  */
 
-import { ROOM_BEHIND } from "../../bytes.ts";
+import { ROOM_BEFORE, ROOM_BEHIND } from "../../bytes.ts";
 import { assert, OutOfSpaceError } from "../../errors.ts";
-import { Chunk, HEADER } from "./chunk.ts";
+import { Chunk, HEADER, LENDING } from "./chunk.ts";
 import type { Pages } from "./place_index.ts";
 
 /** Bytes of a chunk: a part of the limit between these. It takes well under a millisecond to empty. */
@@ -74,8 +74,10 @@ export class Chunks implements Pages {
   sizeOf(keyLength: number, valueLength: number): number {
     const last = (1 << this.unitShift) - 1;
     const bytes = HEADER + keyLength + valueLength;
+    if (!this.isLarge(bytes)) return bytes + last & ~last;
     // Of one that has a chunk of its own the value may be sent from there.
-    return (this.isLarge(bytes) ? bytes + ROOM_BEHIND : bytes) + last & ~last;
+    const room = bytes >= LENDING ? ROOM_BEFORE + ROOM_BEHIND : ROOM_BEHIND;
+    return bytes + room + last & ~last;
   }
 
   /** The place of a record. */

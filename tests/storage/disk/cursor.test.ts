@@ -31,7 +31,7 @@ async function use() {
     own: (name: string) => Number(new Map(store.info().own).get(name)),
     find: (peek: boolean, seconds = 0) => {
       if (!store.find!(k, 0, k.length, new Batch(seconds), peek, cursor)) return undefined;
-      const value = binaryString(cursor.bytes.subarray(cursor.start, cursor.end));
+      const value = binaryString(cursor.value);
       return [value, cursor.fetched, cursor.accessed];
     },
   };

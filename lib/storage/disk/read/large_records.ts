@@ -61,7 +61,7 @@ export class LargeRecords {
   /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
   insert(a: number, b: number, record: Chunk): void {
     this.forget(a, b);
-    this.#records.set(nameOf(a, b), { ...record, a, b, borrowers: 0 });
+    this.#records.set(nameOf(a, b), { ...record, a, b, borrowers: 0, roomBefore: 0 });
     this.bytes += record.bytes.length;
   }
 
