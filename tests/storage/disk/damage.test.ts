@@ -449,3 +449,22 @@ Deno.test("a check changes nothing, keeps no server out, and says what is no dat
     assertEquals(place.list("none"), []);
   }
 });
+
+Deno.test("compaction ends where a damaged segment stays and so every tombstone behind it", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const store = await open(files);
+  const figure = (name: string) => Number(new Map(store.info().own).get(name));
+  await store.swap(bytesOf("damaged"), "any", itemOf("v"));
+  for (let i = 0; i < 200; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("v"));
+  await store.commit();
+  // The record of a key that nobody changes.
+  files.content("d/0000000001.log")[SEGMENT_HEADER + recordSize(7, 1) - 9] ^= 1;
+  for (let i = 0; i < 200; i++) await store.swap(bytesOf(`k${i}`), "any", null);
+  await store.commit();
+  const isOver = () => figure("compactions") > 0 && figure("compacting") === 0;
+  while (!isOver() && figure("compactions") < 1000) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert(isOver(), `${figure("compactions")} segments were given up, and more are to go`);
+  await store.close();
+});

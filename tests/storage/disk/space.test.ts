@@ -603,6 +603,23 @@ withStore(
 );
 
 withStore(
+  "while a listing holds what tombstones guard against, they are not moved to and fro",
+  {},
+  async ({ store, set, own }) => {
+    for (let i = 0; i < 1000; i++) await set(`k${i}`, "v");
+    const listing = store.scan()[Symbol.asyncIterator]();
+    await listing.next();
+    for (let i = 0; i < 1000; i++) await store.swap(bytesOf(`k${i}`), "any", null);
+    await store.commit();
+    while (own("compacting") === 1 && own("compactions") < 1000) await turn();
+    assert(own("compactions") < 1000, "compaction comes to an end");
+    await listing.return!();
+    await set("k", "v");
+    while (own("log_bytes") > 3 * SEGMENT) await turn();
+  },
+);
+
+withStore(
   "what a flush removes while it is listed takes its room until the listing ends",
   { maxDisk: 1 << 18 },
   async ({ store, set, own }) => {

@@ -244,12 +244,19 @@ export class Compactor {
     let firstSmall: Segment | undefined;
     let oldest: Segment | undefined;
     let mostExpired: Segment | undefined;
-    // What nothing can be done about does not count.
+    // What nothing can be done about does not count: what is dead in segments that stay, and tombstones that guard
+    // against the first of those.
     let total = log.total - log.hintTotal;
+    let firstToStay = Infinity;
     for (const segment of segments) {
       // Of what a listing reads nothing comes back before that ends.
       const stays = segment.holds > 0 || this.#mustStay(segment);
-      if (stays) total -= segment.length - segment.live;
+      if (stays) {
+        total -= segment.length - segment.live;
+        firstToStay = Math.min(firstToStay, segment.id);
+      } else if (segment.tombstoneSegment >= firstToStay) {
+        total -= segment.tombstones;
+      }
       if (!segment.listed || stays) continue;
       oldest ??= segment;
       const dead = Math.min(
