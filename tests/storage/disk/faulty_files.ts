@@ -228,10 +228,8 @@ export class FaultyFiles implements Files {
       .map((path) => path.slice(directory.length + 1));
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    const life = this.#life;
-    await this.#later();
-    this.#ask("rename", from, life);
+  rename(from: string, to: string): void {
+    this.#ask("rename", from, this.#life);
     const inode = this.#inode(from);
     this.#names.delete(from);
     this.#names.set(to, inode);

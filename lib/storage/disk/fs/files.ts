@@ -61,11 +61,7 @@ export interface Files {
   isLocked(directory: string): boolean;
   /** The names in a directory. */
   list(directory: string): string[];
-  /**
-   * Gives a file another's name, without holding up the loop: what the other took on the disk may have to be
-   * given back.
-   */
-  rename(from: string, to: string): Promise<void>;
+  rename(from: string, to: string): void;
   remove(path: string): void;
   /**
    * Removes a file, unless it is gone already, without holding up the loop: to give back what a large
@@ -252,10 +248,7 @@ export const systemFiles: Files = {
   },
   isLocked: isDirectoryLocked,
   list: (directory) => fs.readdirSync(directory),
-  rename: (from, to) =>
-    new Promise((resolve, reject) =>
-      fs.rename(from, to, (error) => error ? reject(error) : resolve())
-    ),
+  rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),
   removeLater: (path) =>
     new Promise((resolve, reject) =>
@@ -380,7 +373,7 @@ export async function replaceFile(
     throw error;
   }
   file.close();
-  await files.rename(fresh, path);
+  files.rename(fresh, path);
 }
 
 /** Removes a file, unless it is gone already. */

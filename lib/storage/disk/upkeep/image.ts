@@ -138,7 +138,7 @@ export class Images {
       file.close();
       if (!isWhole) removeIfThere(files, fresh);
     }
-    await files.rename(fresh, `${directory}/${IMAGE}`);
+    files.rename(fresh, `${directory}/${IMAGE}`);
     await files.syncDirectory(directory);
     this.count++;
     return placements.index === index ? name : undefined;
