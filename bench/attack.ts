@@ -13,7 +13,7 @@ import type { Values } from "../lib/cli/parse.ts";
 import { type Attack, attacks } from "./attack/attacks.ts";
 import type { Seen } from "./attack/bystander.ts";
 import { runProgram } from "./front.ts";
-import { denoScript, residentBytes, type Server, startServer } from "./processes.ts";
+import { denoScript, kvsScript, residentBytes, type Server, startServer } from "./processes.ts";
 
 const attackOptions = {
   duration: duration({ flags: "--duration", min: 1000, default: 5000, help: "of each attack" }),
@@ -90,17 +90,7 @@ async function main({ duration, only, memcached }: Values<typeof attackOptions>)
   const contestants: [string, (port: number) => [string, ...string[]]][] = [
     ["kvs", (port) => {
       const data = `${directory}/${runs++}`;
-      return denoScript(
-        "server.ts",
-        "-p",
-        `${port}`,
-        "-t",
-        "1",
-        "--data-dir",
-        data,
-        "--max-disk",
-        "2g",
-      );
+      return kvsScript(port, "--data-dir", data, "--max-disk", "2g");
     }],
   ];
   if (memcached !== undefined) {

@@ -6,7 +6,7 @@
 
 import { messageOf } from "../lib/errors.ts";
 import { versionOf } from "./machine.ts";
-import { denoScript, type Server, startServer } from "./processes.ts";
+import { denoScript, kvsScript, type Server, startServer } from "./processes.ts";
 
 /** Who takes part, in the order of the report. */
 export const CONTESTANTS = {
@@ -86,7 +86,7 @@ export async function startContestants(
             "-p",
             `${port}`,
           ]
-          : denoScript("server.ts", "-p", `${port}`, "-t", "1", ...args)
+          : kvsScript(port, ...args)
       );
       const command = withoutPasswords(server.command.replaceAll(directory, "DIR"));
       contestants.push({ id, label: labelOf(id, backends), server, command, note });

@@ -15,7 +15,7 @@ import { loadOptions, runBench } from "./front.ts";
 import type { Measurement } from "./generator.ts";
 import { versionOf } from "./machine.ts";
 import { measure, median, noiseText } from "./measure.ts";
-import { denoScript, startServer } from "./processes.ts";
+import { kvsScript, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const benchOptions = {
@@ -100,17 +100,7 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
 }
 
 function kvsOn(port: number, directory: string, fsync: string): [string, ...string[]] {
-  return denoScript(
-    "server.ts",
-    "-p",
-    `${port}`,
-    "-t",
-    "1",
-    "--data-dir",
-    `${directory}/kvs`,
-    "--fsync",
-    fsync,
-  );
+  return kvsScript(port, "--data-dir", `${directory}/kvs`, "--fsync", fsync);
 }
 
 function redisOn(port: number, directory: string, fsync: string): [string, ...string[]] {

@@ -11,7 +11,7 @@ import { bytesOf } from "../lib/bytes.ts";
 import { hashPassword } from "../lib/server/access/scrypt.ts";
 import { loadOptions, runBench } from "./front.ts";
 import { median } from "./measure.ts";
-import { cpuSeconds, denoScript, type Server, startServer } from "./processes.ts";
+import { cpuSeconds, kvsScript, type Server, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 /** Clients that do so concurrently. */
@@ -65,9 +65,7 @@ async function measureAll(
       const [name, ...options] of [["none"], ["-Y", "-Y", passwords], ["--users", "--users", users]]
     ) {
       const server = servers.use(
-        await startServer((port) =>
-          denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...options)
-        ),
+        await startServer((port) => kvsScript(port, "--store", "memory", ...options)),
       );
       running.push({ users: name!, server, logsIn: options.length > 0 });
     }

@@ -18,7 +18,7 @@ import { Exit } from "../lib/errors.ts";
 import { STALLED_AFTER } from "../lib/server/http/gate.ts";
 import { PAGE_LIFE } from "../lib/server/http/live.ts";
 import { runProgram } from "./front.ts";
-import { denoScript, freePort, residentBytes, type Server, startServer } from "./processes.ts";
+import { freePort, kvsScript, residentBytes, type Server, startServer } from "./processes.ts";
 
 const pageOptions = {
   duration: duration({ flags: "--duration", min: 1000, default: 3_600_000, help: "how long" }),
@@ -254,7 +254,7 @@ async function soak(server: Server, http: number, options: Values<typeof pageOpt
 async function main(options: Values<typeof pageOptions>): Promise<number> {
   const http = freePort();
   await using server = await startServer((port) =>
-    denoScript("server.ts", "-p", `${port}`, "-t", "1", "--http", `${http}`, "--store", "memory")
+    kvsScript(port, "--http", `${http}`, "--store", "memory")
   );
   return await soak(server, http, options);
 }

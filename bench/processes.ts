@@ -23,6 +23,11 @@ export function denoScript(path: string, ...args: string[]): [string, ...string[
   return [Deno.execPath(), "run", "--no-prompt", "-A", script, ...args];
 }
 
+/** kvs on a port, with one thread: as many as what it is compared with, or the least that there is to look at. */
+export function kvsScript(port: number, ...args: string[]): [string, ...string[]] {
+  return denoScript("server.ts", "-p", `${port}`, "-t", "1", ...args);
+}
+
 /** The echo server, for requests with such a key and values of so many bytes. */
 export function echoScript(port: number, key: string, valueSize: number): [string, ...string[]] {
   return denoScript("bench/echo.ts", `${port}`, JSON.stringify(echoAnswers(key, valueSize)));

@@ -12,7 +12,7 @@ import type { Values } from "../lib/cli/parse.ts";
 import type { Operation } from "./frames.ts";
 import { loadOptions, runBench } from "./front.ts";
 import { measure, median, NOISE, WARM_UP_SECONDS } from "./measure.ts";
-import { cpuSeconds, denoScript, type Server, startServer } from "./processes.ts";
+import { cpuSeconds, kvsScript, type Server, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const benchOptions = {
@@ -66,9 +66,7 @@ async function measureAll(options: BenchOptions): Promise<Figure[]> {
     const ofRedis = ["--store", "redis", "--redis-url", url, "--prefix", "bench:"];
     servers.push(
       stack.use(
-        await startServer((port) =>
-          denoScript("server.ts", "-p", `${port}`, "-t", "1", ...ofRedis)
-        ),
+        await startServer((port) => kvsScript(port, ...ofRedis)),
       ),
     );
   }

@@ -16,7 +16,7 @@ import { loadOptions, runBench } from "./front.ts";
 import type { Measurement, Task } from "./generator.ts";
 import { chosen, numbers } from "./lists.ts";
 import { measure, median, noiseText } from "./measure.ts";
-import { denoScript, echoScript, type Server, startServer } from "./processes.ts";
+import { echoScript, kvsScript, type Server, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 /** The store, or for the disk its `--fsync`. */
@@ -113,8 +113,6 @@ function commandsOf(
   { stores, valueSize }: BenchOptions,
   directory: string,
 ): Map<string, (port: number) => [string, ...string[]]> {
-  const kvs = (port: number, ...args: string[]) =>
-    denoScript("server.ts", "-p", `${port}`, "-t", "1", ...args);
   return new Map([
     [
       ECHO,
@@ -125,11 +123,19 @@ function commandsOf(
       store,
     ): [string, (port: number) => [string, ...string[]]] =>
       store === "memory"
-        ? ["kvs memory", (port) => kvs(port, "--store", "memory", "-m", "1024")]
+        ? ["kvs memory", (port) => kvsScript(port, "--store", "memory", "-m", "1024")]
         : [
           `kvs disk ${store}`,
           (port) =>
-            kvs(port, "--store", "disk", "--data-dir", `${directory}/${store}`, "--fsync", store),
+            kvsScript(
+              port,
+              "--store",
+              "disk",
+              "--data-dir",
+              `${directory}/${store}`,
+              "--fsync",
+              store,
+            ),
         ]
     ),
   ]);

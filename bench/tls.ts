@@ -15,7 +15,7 @@ import { parseSizes } from "../lib/load/distribution.ts";
 import { makeCertificate, signCertificate } from "../tests/certificates.ts";
 import { loadOptions, runBench } from "./front.ts";
 import { median } from "./measure.ts";
-import { cpuSeconds, denoScript, type Server, startServer } from "./processes.ts";
+import { cpuSeconds, kvsScript, type Server, startServer } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const CONNECTIONS = 50;
@@ -128,7 +128,7 @@ function commandsOf(
   const tls = way === "plain" ? [] : ["-Z", ...files, ...verify];
   const user = Deno.uid() === 0 ? ["-u", "nobody"] : [];
   return {
-    kvs: (port) => denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...tls),
+    kvs: (port) => kvsScript(port, "--store", "memory", ...tls),
     memcached: (
       port,
     ) => ["memcached", "-t", "1", "-U", "0", "-l", "127.0.0.1", "-p", `${port}`, ...user, ...tls],

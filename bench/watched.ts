@@ -13,7 +13,7 @@
 import { bytesOf } from "../lib/bytes.ts";
 import { integer } from "../lib/cli/option.ts";
 import { runBench } from "./front.ts";
-import { denoScript, freePort, type Server, startServer, threadSeconds } from "./processes.ts";
+import { freePort, kvsScript, type Server, startServer, threadSeconds } from "./processes.ts";
 import { textOf } from "./tables.ts";
 
 const CONNECTIONS = 20;
@@ -76,9 +76,7 @@ async function measureAll(
     ]
   ) {
     const server = servers.use(
-      await startServer((port) =>
-        denoScript("server.ts", "-t", "1", "--store", "memory", "-p", `${port}`, ...options)
-      ),
+      await startServer((port) => kvsScript(port, "--store", "memory", ...options)),
     );
     await exchange(server.port, bytesOf(`set key 0 0 100\r\n${VALUE}\r\n`), "STORED\r\n".length, 1);
     running.push({ watched: watched!, server });

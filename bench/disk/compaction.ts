@@ -11,7 +11,7 @@ import { Lines } from "../../lib/load/lines.ts";
 import { runLoad } from "../../lib/load/load.ts";
 import type { Plan } from "../../lib/load/runner.ts";
 import { keyOf } from "../frames.ts";
-import { denoScript, startServer } from "../processes.ts";
+import { kvsScript, startServer } from "../processes.ts";
 
 /** What is measured. */
 export interface CompactionOptions {
@@ -35,18 +35,7 @@ export async function measureCompaction(options: CompactionOptions): Promise<voi
   const { directory, keys, valueSize, rate, connections, seconds, maxDisk } = options;
   const bound = maxDisk === 0 ? [] : ["--max-disk", String(maxDisk)];
   await using server = await startServer((port) =>
-    denoScript(
-      "server.ts",
-      "-p",
-      `${port}`,
-      "-t",
-      "1",
-      "--store",
-      "disk",
-      "--data-dir",
-      directory,
-      ...bound,
-    )
+    kvsScript(port, "--store", "disk", "--data-dir", directory, ...bound)
   );
   const servers = [`127.0.0.1:${server.port}`];
   using client = new Client({ servers });
