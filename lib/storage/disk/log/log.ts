@@ -30,6 +30,7 @@ import {
   stateOf,
 } from "../format/record.ts";
 import type { KeyHash } from "../../../key_hash.ts";
+import { RoomAhead } from "./room_ahead.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -57,6 +58,8 @@ export interface LogStart {
   readonly next: number;
   /** The position behind the last segment. */
   readonly end: number;
+  /** Whether replies wait for syncs, which are faster where there is room ahead. */
+  readonly roomAhead?: boolean;
 }
 
 /** The kinds of a record that speaks of all items. */
@@ -147,9 +150,11 @@ export class Log {
   #previousLength = 0;
 
   readonly #start: LogStart;
+  readonly #room: RoomAhead | undefined;
 
   constructor(start: LogStart) {
     this.#start = start;
+    this.#room = start.roomAhead === true ? new RoomAhead() : undefined;
 
     this.segments = start.segments;
     this.sequence = this.writtenSequence = this.#pendingSequence = start.sequence;
@@ -418,6 +423,7 @@ export class Log {
     this.#markedWritten = this.marked;
     pending.clear();
     if (own.length > 0) own.lieIn(NOTHING.buffer, 0, 0);
+    this.#room?.make(active, this.segmentBytes);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
     this.onWritten();
@@ -447,11 +453,17 @@ export class Log {
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
     const pending = this.pending.length + this.#own.length;
-    return this.total + this.held + pending + this.#hint.length * 4;
+    return this.total + this.held + this.ahead + pending + this.#hint.length * 4;
+  }
+
+  /** Bytes of the room that is made ahead. */
+  get ahead(): number {
+    return this.#room?.behind(this.active) ?? 0;
   }
 
   #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
+    this.#room?.cut(active);
     active.sealed = true;
     active.sequence = this.sequence;
     active.hintBytes = this.#hint.length * 4;
@@ -479,6 +491,7 @@ export class Log {
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
+      this.#room?.wasCut();
       if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
         // No file may be larger than this one would have been: the next records go into another.
         this.fileLimit = Math.min(this.fileLimit, active.length);
