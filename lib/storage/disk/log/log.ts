@@ -28,6 +28,7 @@ import {
   type RecordReader,
   recordSize,
   stateOf,
+  valueLengthOf,
 } from "../format/record.ts";
 import type { KeyHash } from "../../../key_hash.ts";
 import { RoomAhead } from "./room_ahead.ts";
@@ -211,14 +212,12 @@ export class Log {
     memory?: ArrayBuffer,
   ): number {
     const fields = this.#attributesOf(Kind.item, item, sequence);
-    if (memory === undefined) {
-      return this.#append(fields, key, item.value, hash, keyStart, keyLength);
-    }
-    const size = recordSize(keyLength, item.value.length);
+    const size = recordSize(keyLength, valueLengthOf(item));
     const active = this.#begin(size, fields);
     const offset = active.length + this.pending.length;
-    this.#own.lieIn(memory, 0, size);
-    this.#own.put(fields, key, item.value, active.seed, offset, keyStart, keyLength);
+    if (memory !== undefined) this.#own.lieIn(memory, 0, size);
+    const into = memory === undefined ? this.pending : this.#own;
+    into.putItem(fields, key, item, active.seed, offset, keyStart, keyLength);
     return this.#appended(active, fields, hash, size);
   }
 
@@ -310,14 +309,11 @@ export class Log {
     key: Uint8Array,
     value: Uint8Array,
     hash: KeyHash | undefined,
-    keyStart = 0,
-    keyLength = key.length,
   ): number {
-    const size = recordSize(keyLength, value.length);
+    const size = recordSize(key.length, value.length);
     const active = this.#begin(size, fields);
     const { pending } = this;
-    const offset = active.length + pending.length;
-    pending.put(fields, key, value, active.seed, offset, keyStart, keyLength);
+    pending.put(fields, key, value, active.seed, active.length + pending.length);
     return this.#appended(active, fields, hash, size);
   }
 
