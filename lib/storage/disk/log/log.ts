@@ -375,8 +375,10 @@ export class Log {
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
+    // The end of a segment, and not the beginning of the next: how long that one is may be known by nothing but the
+    // header of the next, which need not be on the medium yet.
     let i = this.segments.length - 1;
-    while (i > 0 && this.segments[i].base > position) i--;
+    while (i > 0 && this.segments[i].base >= position) i--;
     const { id, base } = this.segments[i];
     const marker = this.#marker;
     marker.sequence = this.sequence;
