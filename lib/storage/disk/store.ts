@@ -168,6 +168,7 @@ class DiskStore implements Store {
       sequence: start.sequence,
       next: start.next,
       end: start.end,
+      roomAhead: options.fsync === "always",
     });
     const log = this.#log;
     const placements = this.#placements;

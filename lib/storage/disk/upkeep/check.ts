@@ -21,7 +21,7 @@ import { readHint } from "../format/hint.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
 import { asSentence, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
-import { Amendable, type DamagedPart, salvage } from "./salvage.ts";
+import { Amendable, type DamagedPart, lengthWithoutRoom, salvage } from "./salvage.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -284,12 +284,14 @@ function survey(files: Files, directory: string, manifest: Manifest | undefined)
   }
   const key = hashKey;
   const found = opened.map(({ id, path, file, own }) => {
-    const size = file.size();
+    const length = listed.get(id)?.[1];
     return {
       id,
       path,
       file,
-      length: Math.min(listed.get(id)?.[1] ?? size, size),
+      length: length === undefined
+        ? lengthWithoutRoom(file, segmentSeed(key, id))
+        : Math.min(length, file.size()),
       listed: listed.has(id),
       crc: listed.get(id)?.[2] ?? 0,
       headerWhole: own !== undefined && equalBytes(own, key),
