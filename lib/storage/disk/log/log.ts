@@ -375,8 +375,8 @@ export class Log {
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
-    // The end of a segment, and not the beginning of the next: how long that one is may be known by nothing but the
-    // header of the next, which need not be on the medium yet.
+    // A segment's end is named as such: the header behind it, which says where it is, may not yet be on the medium, and
+    // what a failed write or room has left there must not be taken for what was synced.
     let i = this.segments.length - 1;
     while (i > 0 && this.segments[i].base >= position) i--;
     const { id, base } = this.segments[i];
