@@ -88,7 +88,7 @@ function changeOf(request: Request, context: Context, item: Item | undefined): C
 }
 
 function vivified(request: Request, now: number): Changed<Result> {
-  const exptime = expiryOf(request.touches ? request.exptime : request.vivifyExptime, now);
+  const exptime = expiryOf(request.touchesVivified ? request.exptime : request.vivifyExptime, now);
   const number = request.initial;
   return {
     next: {

@@ -147,7 +147,9 @@ function changeOf(
   const { recaches, recacheTime, recachesTouched, touches, competes } = request;
   const exptime = touches ? expiryOf(request.exptime, now) : item.exptime;
   const end = recachesTouched ? exptime : item.exptime;
-  const isNearEnd = recaches && end !== 0 && end < expiryOf(recacheTime, now);
+  // In whole seconds, as `t` shows them: nobody wins an item that has as many left as R says.
+  const isNearEnd = recaches && end !== 0 &&
+    ttlOf(end, now) < ttlOf(expiryOf(recacheTime, now), now);
   const won = !item.won && competes && (isNearEnd || item.stale);
   const result = {
     // The swap is a call to the store, after which what it showed may be gone.
@@ -174,8 +176,9 @@ function vivified(request: Request, now: number): Changed<Seen> {
   const next = {
     ...plain,
     value: NOTHING,
-    exptime: expiryOf(request.touches ? request.exptime : request.vivifyExptime, now),
+    exptime: expiryOf(request.touchesVivified ? request.exptime : request.vivifyExptime, now),
     cas: request.newCas,
+    binaryKey: request.binaryKey,
     won: true,
     fetched: !request.peeks,
     accessed: Math.floor(now / 1000),
