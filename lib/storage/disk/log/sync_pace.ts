@@ -62,7 +62,9 @@ export class SyncPace {
     }
     const allWait = group > 0 && this.#free * ALL_BUT_ONE_OF <= this.#waiting;
     if (allWait && this.#typical < BEARABLE_SYNC && group * SERVED < this.#typical) return true;
-    if (this.#average >= (allWait ? FAST_FOR_ALL : FAST_SYNC) && this.#passed++ < this.#probeAfter) return false;
+    if (
+      this.#average >= (allWait ? FAST_FOR_ALL : FAST_SYNC) && this.#passed++ < this.#probeAfter
+    ) return false;
     this.#passed = 0;
     return true;
   }
