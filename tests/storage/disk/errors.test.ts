@@ -241,35 +241,26 @@ Deno.test("where a manifest fails for another reason than room, no hint is given
 
 Deno.test("a store that has failed holds its directory until the manifest is written that it has begun", async () => {
   const place = new Place();
-  let isHeld = false;
-  let isWriting = false;
-  let release = () => {};
-  const held = new Promise<void>((resolve) => release = resolve);
-  // The manifest's sync is held up.
+  let [isRenaming, release] = [false, () => {}];
   const files = new Proxy(place.files.mount(), {
     get: (target, name) => {
-      if (name !== "open") return Reflect.get(target, name);
-      return (path: string, mode: "read" | "write" | "create") => {
-        const file = target.open(path, mode);
-        if (!isHeld || path !== "d/MANIFEST.new") return file;
-        return {
-          writeLater: (bytes: Uint8Array, at: number) => file.writeLater(bytes, at),
-          sync: async () => {
-            isWriting = true;
-            await held;
-          },
-          close: () => file.close(),
-        };
+      if (name !== "rename") return Reflect.get(target, name);
+      return async (from: string, to: string) => {
+        isRenaming ||= to === "d/MANIFEST" && isHeld;
+        if (to === "d/MANIFEST" && isHeld) await held;
+        await target.rename(from, to);
       };
     },
   });
+  let isHeld = false;
+  const held = new Promise<void>((resolve) => release = resolve);
   const store = await place.open({ files, fsync: "always" });
   isHeld = true;
   // A segment becomes full, and is listed.
   await store.swap(k, "any", itemOf("v".repeat(1 << 14)));
   await store.swap(other, "any", itemOf("v"));
   await store.commit();
-  await until(() => isWriting);
+  await until(() => isRenaming);
   place.files.fault = (operation) => operation === "sync" ? "EIO" : undefined;
   await store.swap(k, "any", itemOf("lost"));
   await assertRejects(async () => await store.commit(), StoreError);

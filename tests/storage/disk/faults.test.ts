@@ -352,6 +352,7 @@ class Run {
       this.pass();
     }
     await this.store.close();
+    assertEquals(files.contested, [], `seed ${this.seed}: names that two had`);
   }
 }
 

@@ -97,6 +97,8 @@ export class FaultyFiles implements Files {
   capacity = Infinity;
   /** Whether syncs are over immediately, where who asks can wait for them. */
   isFast = false;
+  /** Names that changed hands while a rename from or to them was under way: two must not replace one file. */
+  readonly contested: string[] = [];
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #nameChanges: NameChange[] = [];
@@ -228,8 +230,14 @@ export class FaultyFiles implements Files {
       .map((path) => path.slice(directory.length + 1));
   }
 
-  rename(from: string, to: string): void {
-    this.#ask("rename", from, this.#life);
+  async rename(from: string, to: string): Promise<void> {
+    const life = this.#life;
+    const names = [from, to].map((path) => [path, this.#names.get(path)] as const);
+    await this.#later();
+    this.#ask("rename", from, life);
+    for (const [path, inode] of names) {
+      if (this.#names.get(path) !== inode) this.contested.push(path);
+    }
     const inode = this.#inode(from);
     this.#names.delete(from);
     this.#names.set(to, inode);

@@ -52,10 +52,10 @@ Deno.test("a start after a kill removes no segment that the manifest on the medi
     const dying = new Proxy(mount, {
       get: (target, name) => {
         if (name === "rename") {
-          return (from: string, to: string) => {
+          return async (from: string, to: string) => {
             const now = to === "d/MANIFEST" ? listed(files.content(from)) : on;
             renamed = on.some((id) => !now.includes(id));
-            target.rename(from, to);
+            await target.rename(from, to);
             on = now;
           };
         }

@@ -61,7 +61,11 @@ export interface Files {
   isLocked(directory: string): boolean;
   /** The names in a directory. */
   list(directory: string): string[];
-  rename(from: string, to: string): void;
+  /**
+   * Gives a file another's name, without holding up the loop: what the other took on the disk may have to be
+   * given back. Until it has ended nobody else writes, replaces or removes either of them.
+   */
+  rename(from: string, to: string): Promise<void>;
   remove(path: string): void;
   /**
    * Removes a file, unless it is gone already, without holding up the loop: to give back what a large
@@ -248,7 +252,10 @@ export const systemFiles: Files = {
   },
   isLocked: isDirectoryLocked,
   list: (directory) => fs.readdirSync(directory),
-  rename: (from, to) => fs.renameSync(from, to),
+  rename: (from, to) =>
+    new Promise((resolve, reject) =>
+      fs.rename(from, to, (error) => error ? reject(error) : resolve())
+    ),
   remove: (path) => fs.unlinkSync(path),
   removeLater: (path) =>
     new Promise((resolve, reject) =>
@@ -373,7 +380,7 @@ export async function replaceFile(
     throw error;
   }
   file.close();
-  files.rename(fresh, path);
+  await files.rename(fresh, path);
 }
 
 /** Removes a file, unless it is gone already. */

@@ -193,7 +193,7 @@ async function repair(files: Files, directory: string): Promise<RepairReport> {
   let sequence = manifest?.sequence ?? 0;
   if (read === "damaged") {
     const aside = `${directory}/${MANIFEST}.damaged`;
-    files.rename(`${directory}/${MANIFEST}`, aside);
+    await files.rename(`${directory}/${MANIFEST}`, aside);
     setAside.push(aside);
   }
   for (const [i, one] of found.entries()) {

@@ -139,7 +139,7 @@ export class Images {
       file.close();
       if (!isWhole) removeIfThere(files, fresh);
     }
-    files.rename(fresh, `${directory}/${IMAGE}`);
+    await files.rename(fresh, `${directory}/${IMAGE}`);
     await files.syncDirectory(directory);
     this.count++;
     // In the same step as it is named: what a flush takes back of an image is its name.
