@@ -179,7 +179,7 @@ for (const restarts of [false, true]) {
 Deno.test("an image is of no use from a flush on that comes while it gets its name", async () => {
   const files = new FaultyFiles(new Random(9));
   let flushed: string[] = [];
-  let isPlaced = false;
+  let [isPlaced, isFlushed] = [false, false];
   const mount = files.mount();
   const flushing = new Proxy(mount, {
     get: (target, name) => {
@@ -191,14 +191,18 @@ Deno.test("an image is of no use from a flush on that comes while it gets its na
         if (!isOfImage) return;
         flushed = files.list("d").filter((name) => name.endsWith(".log"));
         // As a request that came with the same turn of the loop, behind who waits for this sync.
-        queueMicrotask(() => queueMicrotask(() => void store.flush(0)));
+        const flush = () => {
+          void new Caller(store.store).flush(0);
+          isFlushed = true;
+        };
+        queueMicrotask(() => queueMicrotask(flush));
       };
     },
   });
   const store = await open(files, { imageItems: 100, files: flushing });
   // The image says that a flush is to come, which the other takes back.
   await store.flush(clock.now() + 1000);
-  for (let i = 0; flushed.length === 0; i++) {
+  for (let i = 0; !isFlushed; i++) {
     await store.swap(bytesOf(`k${i % 150}`), "any", itemOf("before"));
     await store.commit();
     if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
