@@ -259,6 +259,8 @@ function note(
   item: NewItem | undefined,
 ): void {
   if (prefixes.enabled) prefixes.get(request.key, item !== undefined);
+  // No view of the value is made where nobody watches.
+  if ((watchers.kinds & Kind.fetchers) === 0) return;
   tellFetched(request, session, watchers, item?.value.length);
 }
 

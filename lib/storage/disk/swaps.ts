@@ -14,6 +14,7 @@ import {
   LONG,
   type RecordReader,
   recordSize,
+  valueLengthOf,
 } from "./format/record.ts";
 import type { Health } from "./health.ts";
 import type { Placements } from "./index/placements.ts";
@@ -138,7 +139,7 @@ export class Swaps {
         return "absent";
       }
     }
-    const size = recordSize(end - start, next === null ? 0 : next.value.length);
+    const size = recordSize(end - start, next === null ? 0 : valueLengthOf(next));
     if (!this.#space.hasRoom(size, next === null)) {
       return this.#swapWithRoom(size, keyIn(bytes, start, end), expected, next, batch);
     }
@@ -266,7 +267,7 @@ export class Swaps {
     const sequence = ++log.sequence;
     const length = end - start;
     const cache = this.#cache;
-    const needed = recordSize(length, next.value.length);
+    const needed = recordSize(length, valueLengthOf(next));
     const chunk = needed < LONG ? undefined : cache.allot(needed) ?? chunkIn(takeMemory(needed));
     const memory = chunk?.bytes.buffer;
     const size = log.appendItem(bytes, next, sequence, this.#hash, start, length, memory);

@@ -123,6 +123,8 @@ function toldBy(files: FaultyFiles, strict: boolean): Map<string, string> {
     record.over(bytes);
     const seed = segmentSeed(manifest.hashKey, id);
     for (let at = SEGMENT_HEADER; at < bytes.length; at += record.size) {
+      // Room that was made ahead.
+      if (!listed.has(id) && bytes.subarray(at).every((byte) => byte === 0)) break;
       assert(record.parse(at, bytes.length, seed, at), `segment ${id} is whole at ${at}`);
       const key = binaryString(record.key());
       const { flags, time: exptime, cas, accessed, state } = record;
@@ -312,6 +314,7 @@ class Life {
       segmentBytes: random.of([512, 1024, 4096]),
       amendFrom: random.of([0, 0, 120]),
       imageItems: random.of([0, 1e9, 1e9]),
+      placeCost: random.of([0, 1e9]),
       fsync: random.of(["always", "no"]),
     });
   }

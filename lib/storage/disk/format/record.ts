@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { assert } from "../../../errors.ts";
-import type { Attributes } from "../../contract.ts";
+import type { Attributes, NewItem } from "../../contract.ts";
 
 /** Bytes before the key. */
 export const RECORD_HEADER = 48;
@@ -94,6 +94,11 @@ export function recordSize(keyLength: number, valueLength: number): number {
   return (RECORD_HEADER + 7 + keyLength + valueLength) & ~7;
 }
 
+/** The length of an item's value in bytes; no view of the value is made for that. */
+export function valueLengthOf(item: NewItem): number {
+  return item.size ?? item.value.length;
+}
+
 /** Whether a record may have these lengths; whether it is one, its checksum tells. */
 export function isPlausible(kinds: number, valueLength: number): boolean {
   const kind = kinds >>> 8 & 0xff;
@@ -126,6 +131,7 @@ export class RecordBuffer {
   /** The bytes behind its checksum of the record that was appended last, none where all is forgotten. */
   rest: Uint8Array = NO_BYTES;
   #longs: BigUint64Array<ArrayBuffer>;
+  #view: DataView<ArrayBuffer>;
 
   readonly #initial: number;
 
@@ -136,6 +142,7 @@ export class RecordBuffer {
     this.bytes = new Uint8Array((initial + 7) & ~7);
     this.words = new Uint32Array(this.bytes.buffer);
     this.#longs = new BigUint64Array(this.bytes.buffer);
+    this.#view = new DataView(this.bytes.buffer);
   }
 
   #reserve(more: number): void {
@@ -146,6 +153,7 @@ export class RecordBuffer {
     this.bytes = grown;
     this.words = new Uint32Array(grown.buffer);
     this.#longs = new BigUint64Array(grown.buffer);
+    this.#view = new DataView(grown.buffer);
   }
 
   /**
@@ -153,7 +161,6 @@ export class RecordBuffer {
    *
    * @param seed of the segment that the record will be in
    * @param offset of the record in that segment
-   * @param keyStart where the key begins in `key`
    */
   put(
     fields: RecordFields,
@@ -161,20 +168,55 @@ export class RecordBuffer {
     value: Uint8Array,
     seed: number,
     offset: number,
-    keyStart = 0,
-    keyLength = key.length,
   ): void {
+    const keyLength = key.length;
     const valueLength = value.length;
     const size = recordSize(keyLength, valueLength);
-    if (this.length + size > this.bytes.length) this.#reserve(size);
-    const { bytes, words, length: at } = this;
-    // The padding first, then the value: it may be a view of memory that the rest goes over.
-    words[(at + size >>> 2) - 1] = 0;
-    words[(at + size >>> 2) - 2] = 0;
-    if (valueLength !== 0) bytes.set(value, at + RECORD_HEADER + keyLength);
-    const from = at + RECORD_HEADER;
-    for (let i = 0; i < keyLength; i++) bytes[from + i] = key[keyStart + i];
+    this.#begin(size);
+    if (valueLength !== 0) this.bytes.set(value, this.length + RECORD_HEADER + keyLength);
+    this.#putKey(key, 0, keyLength);
     this.#seal(fields, keyLength, valueLength, size, seed, offset);
+  }
+
+  /**
+   * {@linkcode put} of an item, of whose value no view is made where it can do without.
+   *
+   * @param keyStart where the key begins in `key`
+   */
+  putItem(
+    fields: RecordFields,
+    key: Uint8Array,
+    item: NewItem,
+    seed: number,
+    offset: number,
+    keyStart: number,
+    keyLength: number,
+  ): void {
+    const valueLength = valueLengthOf(item);
+    const size = recordSize(keyLength, valueLength);
+    this.#begin(size);
+    const from = this.length + RECORD_HEADER + keyLength;
+    if (item.copyTo !== undefined) item.copyTo(this.bytes, this.#view, from);
+    else if (valueLength !== 0) this.bytes.set(item.value, from);
+    this.#putKey(key, keyStart, keyLength);
+    this.#seal(fields, keyLength, valueLength, size, seed, offset);
+  }
+
+  /**
+   * Makes room for a record, and the padding at its end, before the value: that may be a view of memory that the rest
+   * goes over.
+   */
+  #begin(size: number): void {
+    if (this.length + size > this.bytes.length) this.#reserve(size);
+    const end = this.length + size >>> 2;
+    this.words[end - 1] = 0;
+    this.words[end - 2] = 0;
+  }
+
+  #putKey(key: Uint8Array, start: number, length: number): void {
+    const { bytes } = this;
+    const from = this.length + RECORD_HEADER;
+    for (let i = 0; i < length; i++) bytes[from + i] = key[start + i];
   }
 
   /** Makes what lies behind the last record one: its header, around a key and a value that are there. */
@@ -236,6 +278,7 @@ export class RecordBuffer {
     this.bytes = new Uint8Array(memory, start, length);
     this.words = new Uint32Array(memory, start, length >>> 2);
     this.#longs = new BigUint64Array(memory, start, length >>> 3);
+    this.#view = new DataView(memory, start, length);
   }
 
   /** {@linkcode put} of a record whose key and value are where they belong, with a header or without. */

@@ -28,8 +28,10 @@ import {
   type RecordReader,
   recordSize,
   stateOf,
+  valueLengthOf,
 } from "../format/record.ts";
 import type { KeyHash } from "../../../key_hash.ts";
+import { RoomAhead } from "./room_ahead.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
@@ -57,6 +59,8 @@ export interface LogStart {
   readonly next: number;
   /** The position behind the last segment. */
   readonly end: number;
+  /** Whether replies wait for syncs, which are faster where there is room ahead. */
+  readonly roomAhead?: boolean;
 }
 
 /** The kinds of a record that speaks of all items. */
@@ -147,9 +151,11 @@ export class Log {
   #previousLength = 0;
 
   readonly #start: LogStart;
+  readonly #room: RoomAhead | undefined;
 
   constructor(start: LogStart) {
     this.#start = start;
+    this.#room = start.roomAhead === true ? new RoomAhead() : undefined;
 
     this.segments = start.segments;
     this.sequence = this.writtenSequence = this.#pendingSequence = start.sequence;
@@ -206,14 +212,12 @@ export class Log {
     memory?: ArrayBuffer,
   ): number {
     const fields = this.#attributesOf(Kind.item, item, sequence);
-    if (memory === undefined) {
-      return this.#append(fields, key, item.value, hash, keyStart, keyLength);
-    }
-    const size = recordSize(keyLength, item.value.length);
+    const size = recordSize(keyLength, valueLengthOf(item));
     const active = this.#begin(size, fields);
     const offset = active.length + this.pending.length;
-    this.#own.lieIn(memory, 0, size);
-    this.#own.put(fields, key, item.value, active.seed, offset, keyStart, keyLength);
+    if (memory !== undefined) this.#own.lieIn(memory, 0, size);
+    const into = memory === undefined ? this.pending : this.#own;
+    into.putItem(fields, key, item, active.seed, offset, keyStart, keyLength);
     return this.#appended(active, fields, hash, size);
   }
 
@@ -305,14 +309,11 @@ export class Log {
     key: Uint8Array,
     value: Uint8Array,
     hash: KeyHash | undefined,
-    keyStart = 0,
-    keyLength = key.length,
   ): number {
-    const size = recordSize(keyLength, value.length);
+    const size = recordSize(key.length, value.length);
     const active = this.#begin(size, fields);
     const { pending } = this;
-    const offset = active.length + pending.length;
-    pending.put(fields, key, value, active.seed, offset, keyStart, keyLength);
+    pending.put(fields, key, value, active.seed, active.length + pending.length);
     return this.#appended(active, fields, hash, size);
   }
 
@@ -374,8 +375,10 @@ export class Log {
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
+    // A segment's end is named as such: the header behind it, which says where it is, may not yet be on the medium, and
+    // what a failed write or room has left there must not be taken for what was synced.
     let i = this.segments.length - 1;
-    while (i > 0 && this.segments[i].base > position) i--;
+    while (i > 0 && this.segments[i].base >= position) i--;
     const { id, base } = this.segments[i];
     const marker = this.#marker;
     marker.sequence = this.sequence;
@@ -418,6 +421,7 @@ export class Log {
     this.#markedWritten = this.marked;
     pending.clear();
     if (own.length > 0) own.lieIn(NOTHING.buffer, 0, 0);
+    this.#room?.make(active, this.segmentBytes);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
     this.onWritten();
@@ -447,11 +451,17 @@ export class Log {
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
     const pending = this.pending.length + this.#own.length;
-    return this.total + this.held + pending + this.#hint.length * 4;
+    return this.total + this.held + this.ahead + pending + this.#hint.length * 4;
+  }
+
+  /** Bytes of the room that is made ahead. */
+  get ahead(): number {
+    return this.#room?.behind(this.active) ?? 0;
   }
 
   #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
+    this.#room?.cut(active);
     active.sealed = true;
     active.sequence = this.sequence;
     active.hintBytes = this.#hint.length * 4;
@@ -479,6 +489,7 @@ export class Log {
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
       active.file.truncate(active.length);
+      this.#room?.wasCut();
       if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
         // No file may be larger than this one would have been: the next records go into another.
         this.fileLimit = Math.min(this.fileLimit, active.length);

@@ -36,7 +36,7 @@ import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./di
 import { noteRecord } from "./hint_of.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
-import { wholeRecords } from "./salvage.ts";
+import { endOfBytes, wholeRecords } from "./salvage.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
 
 /** What a start needs. */
@@ -439,8 +439,10 @@ class Recovery {
     let records = 0;
     for (let i = first; i < tails.length; i++) {
       const from = i === first ? Math.max(offset, SEGMENT_HEADER) : SEGMENT_HEADER;
-      bytes += tails[i].size - (i === first ? offset : 0);
       const { file, size } = tails[i];
+      // Zeros at the end are room that was made ahead, and no loss.
+      const begin = i === first ? offset : 0;
+      bytes += endOfBytes(file, begin, size) - begin;
       const seed = segmentSeed(this.#manifest.hashKey, tails[i].id);
       for (const { record } of wholeRecords(file, seed, from, size)) {
         records++;

@@ -8,6 +8,7 @@ import { type DataFile, readFully } from "../fs/files.ts";
 import { KeyHash } from "../../../key_hash.ts";
 import { Kind, RECORD_HEADER, RecordReader } from "../format/record.ts";
 import { KeyIndex } from "../index/key_index.ts";
+import { SegmentReader, Step } from "../read/segment_reader.ts";
 
 /**
  * The whole records from an offset on, wherever they begin. Each is valid until the next is asked for.
@@ -32,6 +33,21 @@ export function* wholeRecords(
       at += 8;
     }
   }
+}
+
+/** The offset behind the last byte between two offsets of a file that is not zero; `from` where all are. */
+export function endOfBytes(file: DataFile, from: number, end: number): number {
+  const bytes = new Uint8Array(Math.max(end - from, 0));
+  const length = readFully(file, bytes, from);
+  return from + bytes.subarray(0, length).findLastIndex((byte) => byte !== 0) + 1;
+}
+
+/** How many bytes of a segment count that is not listed: not the zeros of room that was made ahead of the log. */
+export function lengthWithoutRoom(file: DataFile, seed: number): number {
+  const size = file.size();
+  const reader = new SegmentReader(file, seed, size);
+  while (reader.advance() === Step.record);
+  return Math.min(endOfBytes(file, reader.offset, size), size);
 }
 
 /** A run of bytes that are no whole record. */

@@ -58,7 +58,7 @@ export class Space {
       // Where that cannot be told, a write will tell.
       this.free = Infinity;
     }
-    const room = Math.min(allowed, log.total + log.held + this.free);
+    const room = Math.min(allowed, log.total + log.held + log.ahead + this.free);
     const largest = Math.max(Math.floor(room * SEGMENT_SHARE), SMALLEST_SEGMENT);
     log.segmentBytes = Math.min(segmentBytes, LARGEST_SEGMENT, largest, log.fileLimit);
     this.reserved = Math.min(2 * log.segmentBytes + 4096, Math.floor(room * RESERVED_SHARE));
