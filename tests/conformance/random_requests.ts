@@ -20,8 +20,12 @@ const marked = ["a", "b".repeat(250)];
 /** The key of a value that gets longer: memcached forgets the marks of such a one. */
 const GROWING = "n";
 const keys = [...marked, GROWING, "none"];
-const numbers = ["0", "1", "9", "99", "4294967295", "18446744073709551614", "18446744073709551615"];
-const others = ["", "x", "5 ", "007", "-1", "1.5", "12ab", "a\r\nb", "END\r\n", "\x80\x00\xff"];
+/**
+ * None from which 30 requests make one of 2^63: of such a number 1.6.18 says that it is none where a minus
+ * happens to stand somewhere behind it in memory.
+ */
+const numbers = ["0", "1", "9", "99", "007", "4294967295", "100000000000000003"];
+const others = ["", "x", "5 ", "-1", "1.5", "12ab", "a\r\nb", "END\r\n", "\x80\x00\xff"];
 const times = ["0", "0", "100", "1000"];
 const opcodes = {
   reads: [Opcode.get, Opcode.getQ, Opcode.getK, Opcode.getKQ],
@@ -35,8 +39,8 @@ const opcodes = {
 export function askedFrom(random: Random): () => Asked {
   const one = <T>(of: readonly T[]): T => of[random(of.length)]!;
   const some = (...flags: string[]) => flags.filter(() => random(3) === 0).map((f) => ` ${f}`);
-  const value = () =>
-    one([() => one(numbers), () => one(others), () => "v".repeat(random(3000))])();
+  const addition = () => random(2) === 0 ? one(others) : "v".repeat(random(3000));
+  const value = () => random(3) === 0 ? one(numbers) : addition();
   const unique = () => `{${1 + random(40)}}`;
   const noreply = () => one(["", "", "", " noreply"]);
 
@@ -52,7 +56,7 @@ export function askedFrom(random: Random): () => Asked {
         ...marked.map((key) => [one(["set", "add", "replace"]), key]),
         [one(["set", "append", "prepend"]), GROWING],
       ]);
-      const stored = value();
+      const stored = key === GROWING && command !== "set" ? addition() : value();
       const line = `${one([0, 7])} ${one([...times, "-1"])} ${stored.length}${noreply()}`;
       return `${command} ${key} ${line}\r\n${stored}\r\n`;
     },
@@ -77,7 +81,7 @@ export function askedFrom(random: Random): () => Asked {
   const frames = [
     () => ask(one(opcodes.reads), { key: one(keys), opaque: random(99) }),
     () => ask(one([Opcode.delete, Opcode.deleteQ]), { key: one(keys), opaque: random(99) }),
-    () => ask(one(opcodes.adds), { key: GROWING, value: value(), opaque: random(99) }),
+    () => ask(one(opcodes.adds), { key: GROWING, value: addition(), opaque: random(99) }),
     () => ask(one(opcodes.touches), { key: one(keys), extras: u32(one([0, 100])) }),
     () => {
       const extras = counting(BigInt(one(numbers)), BigInt(one(numbers)), one([0, 0xffffffff]));
