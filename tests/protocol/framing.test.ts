@@ -141,3 +141,59 @@ Deno.test("framing: what was understood makes room, without more memory", () => 
   assertEquals(buffer.held, 10);
   assertEquals(buffer.bytes.length, first);
 });
+
+/** A buffer that has received a request of 100,000 bytes, which was understood, and some of the next. */
+function understood(behind: string): { buffer: ReceiveBuffer; value: Uint8Array } {
+  const buffer = unfinished(90_000, 100_000);
+  const { bytes, start } = buffer;
+  receive(buffer, "y".repeat(10_000) + behind);
+  buffer.start = start + 100_000;
+  buffer.needed = 0;
+  return { buffer, value: bytes.subarray(start + 100, start + 99_998) };
+}
+
+Deno.test("framing: memory of a large request is given away, with room at its beginning, and what is behind the request is not", () => {
+  const { buffer, value } = understood("abc");
+  assertEquals([value.byteOffset, buffer.offers(value)], [344 + 100, true]);
+  const before = buffer.memory;
+  const given = buffer.give();
+  assert(given.buffer === value.buffer && given.length >= 344 + 100_000 + 8);
+  assertEquals([heldBy(buffer), before - buffer.memory], ["abc", given.length]);
+  assertEquals(buffer.offers(value), false);
+  receive(buffer, "d\n");
+  assertEquals([heldBy(buffer), buffer.lineEnd() - buffer.start], ["abcd\n", 4]);
+  assert(value.subarray(0, 89_900).every((byte) => byte === 0x78));
+});
+
+Deno.test("framing: no memory is given for what is small or lies elsewhere, nor while requests wait", () => {
+  const { buffer, value } = understood("");
+  assertEquals(buffer.offers(value.subarray(0, 65_535)), false);
+  assertEquals(buffer.offers(value.slice()), false);
+  buffer.pin();
+  assertEquals(buffer.offers(value), false);
+  // What waits is over when it reads on.
+  buffer.start -= 100_000;
+  buffer.needed = 100_008;
+  buffer.room();
+  buffer.start += 100_000;
+  assertEquals(buffer.offers(value), true);
+  const grown = new ReceiveBuffer();
+  receive(grown, "x".repeat(200_000));
+  grown.start = grown.end;
+  assertEquals(grown.offers(grown.bytes.subarray(1000, 100_000)), false);
+});
+
+Deno.test("framing: no memory is given while it holds more of the next requests than fits elsewhere", () => {
+  const { buffer } = understood("z");
+  // It was not given, and what follows is read behind.
+  receive(buffer, "z".repeat(99_000));
+  buffer.start += 90_000;
+  const value = buffer.bytes.subarray(buffer.start - 80_000, buffer.start);
+  assert(buffer.held > 2 ** 11);
+  assertEquals(buffer.offers(value), false);
+  buffer.start = buffer.end - 2 ** 11;
+  assertEquals(buffer.offers(value), true);
+  const held = heldBy(buffer);
+  buffer.give();
+  assertEquals(heldBy(buffer), held);
+});
