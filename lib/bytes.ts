@@ -87,6 +87,11 @@ let unused = 0;
  */
 export function takeMemory(bytes: number, slack = MOST_BEYOND): Uint8Array<ArrayBuffer> {
   if (bytes < LEAST_PIECE) return new Uint8Array(bytes);
+  return takeSpare(bytes, slack) ?? new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
+}
+
+/** {@linkcode takeMemory} of what {@linkcode giveMemory} has got; nothing where none of that fits. */
+export function takeSpare(bytes: number, slack: number): Uint8Array<ArrayBuffer> | undefined {
   const most = bytes + slack * bytes + PAGE;
   for (let i = spare.length - 1; i >= 0; i--) {
     const piece = spare[i];
@@ -96,7 +101,7 @@ export function takeMemory(bytes: number, slack = MOST_BEYOND): Uint8Array<Array
     if (spareBytes < unused) unused = spareBytes;
     return piece;
   }
-  return new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
+  return undefined;
 }
 
 /** {@linkcode free} of memory that {@linkcode takeMemory} may return: nobody has a view of it any more. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { bytesOf } from "../../lib/bytes.ts";
+import { bytesOf, giveMemory, takeMemory } from "../../lib/bytes.ts";
 import { ReceiveBuffer } from "../../lib/protocol/framing.ts";
 
 /** Receives a text, however much room there is. */
@@ -93,6 +93,19 @@ Deno.test("framing: a request that says its length has memory for it in few step
     sizes.add(bytes.length);
   }
   assert(sizes.size <= 5, [...sizes].join());
+});
+
+Deno.test("framing: of memory that was given back a request has as much as it takes, up to 64 times what has come", () => {
+  const needed = 700_000;
+  for (const [received, isWhole] of [[10_000, false], [10_900, false], [11_000, true]] as const) {
+    const spare = new Uint8Array(704_512);
+    giveMemory(spare);
+    const buffer = unfinished(received, needed);
+    buffer.room();
+    assertEquals(buffer.bytes === spare, isWhole, `${received} bytes`);
+    assertEquals(heldBy(buffer), "x".repeat(received));
+    if (!isWhole) takeMemory(704_000);
+  }
 });
 
 Deno.test("framing: a large request is read with a few bytes of the next at most, and its memory serves the next of any client", () => {
