@@ -27,7 +27,7 @@ import { Health } from "./health.ts";
 import { expiredItems } from "./upkeep/expired.ts";
 import { Images } from "./upkeep/image.ts";
 import { Verifier } from "./upkeep/verify.ts";
-import { Compactor } from "./upkeep/compaction.ts";
+import { Compactor, PLACE_COST } from "./upkeep/compaction.ts";
 import { Catalog } from "./log/catalog.ts";
 import { Commits, type Fsync } from "./log/commits.ts";
 import { codeOf, descriptors, type Files, type Lock, systemFiles } from "./fs/files.ts";
@@ -65,6 +65,8 @@ export interface DiskOptions extends StoreOptions {
   readonly imageItems?: number;
   /** Bytes of a record from which on new attributes do not make it be written again. */
   readonly amendFrom?: number;
+  /** Bytes that must be dead in a segment for each place of the index, for what is dead not to be read. */
+  readonly placeCost?: number;
   /** Files that are open at a time while nothing is written to them, in all stores of the process. */
   readonly openFiles?: number | undefined;
   /** The file system, the machine's own unless given. */
@@ -215,6 +217,7 @@ class DiskStore implements Store {
       space: this.#space,
       backpressure,
       evict: options.evict ?? false,
+      placeCost: options.placeCost ?? PLACE_COST,
       now: () => clock.now(),
       say: options.log,
       damage: this.#damage,

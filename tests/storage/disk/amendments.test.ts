@@ -314,6 +314,7 @@ class Life {
       segmentBytes: random.of([512, 1024, 4096]),
       amendFrom: random.of([0, 0, 120]),
       imageItems: random.of([0, 1e9, 1e9]),
+      placeCost: random.of([0, 1e9]),
       fsync: random.of(["always", "no"]),
     });
   }

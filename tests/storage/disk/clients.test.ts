@@ -65,6 +65,7 @@ class World {
       memoryLimit: this.random.of([0, 1 << 18]),
       segmentBytes: this.random.of([512, 4096]),
       imageItems: this.random.of([0, 1e9, 1e9, 1e9]),
+      placeCost: this.random.of([0, 1e9]),
     });
     this.works = Array.from({ length: 4 }, () => ({ batch: new Batch(), depends: 0 }));
   }

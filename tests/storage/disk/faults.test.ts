@@ -97,6 +97,7 @@ class Run {
       segmentBytes: this.random.of([512, 2048, 8192]),
       imageItems: this.random.of([0, 1e9, 1e9, 1e9, 1e9]),
       amendFrom: this.random.of([0, 0, 100]),
+      placeCost: this.random.of([0, 0, 1e9]),
     }));
   }
 

@@ -6,16 +6,23 @@
 
 import { crc32 } from "node:zlib";
 import { bytesOf, free } from "../../../bytes.ts";
+import { type DataFile, readFullyLater } from "../fs/files.ts";
 import { FORMAT, isRead } from "../log/segment.ts";
-import { placeHigh, placeLow } from "../index/key_index.ts";
+import { ENDLESS, offsetOf, placeHigh, placeLow, unitsOf } from "../index/key_index.ts";
 
 /** Words before the first record. */
 export const HINT_HEADER = 48;
 /** Words of a record. */
 export const HINT_RECORD = 5;
 
+/** Records that {@linkcode walkHint} takes at a time: in less than a slice of compaction's. */
+const BLOCK_RECORDS = 1 << 14;
+
 const MAGIC = new Uint32Array(bytesOf("kvshint\n").buffer);
 const TWO_32 = 2 ** 32;
+
+/** What tells a segment's hint from others. */
+export type HintOf = Readonly<Pick<Summary, "id" | "length" | "crc">>;
 
 /** The figures of a segment that stand in its hint's header. */
 export interface Summary {
@@ -96,18 +103,66 @@ export function readHint(
   bytes: Uint8Array<ArrayBuffer>,
   summary: Summary,
 ): Uint32Array<ArrayBuffer> | undefined {
-  if (bytes.length < HINT_HEADER * 4 || bytes.length % 4 !== 0) return undefined;
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || !isRead(words[2])) return undefined;
-  if (words[15] !== checksum(bytes)) return undefined;
-  if (words[3] !== summary.id || words[4] !== summary.length || words[5] !== summary.crc) {
-    return undefined;
-  }
-  if (words.length !== HINT_HEADER + words[8] * HINT_RECORD) return undefined;
+  const words = headerOf(bytes, bytes.length, summary);
+  if (words === undefined || words[15] !== checksum(bytes)) return undefined;
   summary.sequence = words[6] + words[7] * TWO_32;
   summary.tombstones = words[9];
   summary.tombstoneSegment = words[10];
   summary.expiry.base = words[11] + words[12] * TWO_32;
   summary.expiry.buckets.set(words.subarray(16, 48));
   return words;
+}
+
+/** The words of a hint's beginning, if it is that of the segment's hint. */
+function headerOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  fileBytes: number,
+  { id, length, crc }: HintOf,
+): Uint32Array<ArrayBuffer> | undefined {
+  if (bytes.length < HINT_HEADER * 4 || bytes.length % 4 !== 0) return undefined;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1] || !isRead(words[2])) return undefined;
+  if (words[3] !== id || words[4] !== length || words[5] !== crc) return undefined;
+  return fileBytes === (HINT_HEADER + words[8] * HINT_RECORD) * 4 ? words : undefined;
+}
+
+/**
+ * Reads a hint, a block of at most 320 KiB at a time.
+ *
+ * @param told each record's kind and place; it may be told of some before the hint turns out to be damaged
+ * @param turn waits after a block, which has taken so long, until it may go on; false ends it
+ * @returns whether that was the whole hint of that segment
+ */
+export async function walkHint(
+  file: DataFile,
+  segment: HintOf,
+  told: (kind: number, offset: number, size: number) => void,
+  turn: (milliseconds: number) => Promise<boolean>,
+): Promise<boolean> {
+  const fileBytes = file.size();
+  const head = new Uint8Array(HINT_HEADER * 4);
+  if (await readFullyLater(file, head, 0) < head.length) return false;
+  const header = headerOf(head, fileBytes, segment);
+  if (header === undefined) return false;
+  let sum = checksum(head);
+  const words = new Uint32Array(Math.min(BLOCK_RECORDS, header[8]) * HINT_RECORD);
+  const block = new Uint8Array(words.buffer);
+  for (let at = head.length; at < fileBytes; at += block.length) {
+    const bytes = block.subarray(0, fileBytes - at);
+    if (await readFullyLater(file, bytes, at) < bytes.length) return false;
+    const began = performance.now();
+    sum = crc32(bytes, sum);
+    for (let word = 3; word < bytes.length / 4; word += HINT_RECORD) {
+      const high = words[word];
+      const low = words[word + 1];
+      const offset = offsetOf(low);
+      const units = unitsOf(high, low);
+      const size = units === ENDLESS ? segment.length - offset : units * 8;
+      // Damaged: its checksum would tell, but not yet.
+      if (size <= 0 || offset + size > segment.length) return false;
+      told(high >>> 16, offset, size);
+    }
+    if (!await turn(performance.now() - began)) return false;
+  }
+  return sum === header[15];
 }

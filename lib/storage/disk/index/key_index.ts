@@ -219,11 +219,12 @@ export class KeyIndex {
     return true;
   }
 
-  /** Tells the place of each key of a shard, 0 to {@linkcode SHARDS} - 1. */
-  each(shard: number, told: (high: number, low: number) => void): void {
+  /** Tells the places in a slot that keys of a shard are at; shards are 0 to {@linkcode SHARDS} - 1. */
+  each(shard: number, slot: number, told: (high: number, low: number) => void): void {
     const table = this.#tables[shard];
-    for (let at = 0; at < table.length; at += ENTRY) {
-      if (table[at + 3] !== 0) told(table[at + 3], table[at + 4]);
+    for (let at = 3; at < table.length; at += ENTRY) {
+      const high = table[at];
+      if (high >>> 16 === slot) told(high, table[at + 1]);
     }
   }
 

@@ -170,15 +170,23 @@ export class Placements {
     if (this.amendments.size !== 0 && this.amendments.remove(a, b, c)) this.#leaveAmendment(false);
   }
 
-  /** Tells where in a segment the records are that keys are at. Holds up nobody. */
+  /** Places for keys that {@linkcode each} looks at, in all shards. */
+  get places(): number {
+    return this.index.places() + this.amendments.places();
+  }
+
+  /** Tells which records of a segment keys of a shard are at: items and amendments, in any order. */
+  each(segment: Segment, shard: number, told: (offset: number, size: number) => void): void {
+    const tell = (high: number, low: number) => told(offsetOf(low), this.#sizeAt(high, low));
+    this.index.each(shard, segment.slot, tell);
+    this.amendments.each(shard, segment.slot, tell);
+  }
+
+  /** {@linkcode each} for all shards. Holds up nobody. */
   async within(segment: Segment, told: (offset: number) => void): Promise<void> {
-    const { index, amendments } = this;
+    const { index } = this;
     for (let shard = 0; shard < SHARDS; shard++) {
-      for (const one of [index, amendments]) {
-        one.each(shard, (high, low) => {
-          if (high >>> 16 === segment.slot) told(offsetOf(low));
-        });
-      }
+      this.each(segment, shard, told);
       if (shard % SHARDS_A_TURN === 0) await othersTurn();
       if (this.index !== index) return;
     }

@@ -1,5 +1,5 @@
 /**
- * Reads a segment from its first record to its last, a block at a time.
+ * Reads a segment from its first record to its last, or what is wanted of it, a block at a time.
  *
  * @module
  */
@@ -8,6 +8,14 @@ import { crc32 } from "node:zlib";
 import { type DataFile, readFully, readFullyLater } from "../fs/files.ts";
 import { RECORD_HEADER, RecordReader } from "../format/record.ts";
 import { SEGMENT_HEADER } from "../log/segment.ts";
+import type { Runs } from "./runs.ts";
+
+/**
+ * Pages without a wanted byte that are read along: to read them takes less than another call does, and a
+ * call that holds up nobody takes as much as half a megabyte in memory.
+ */
+const PAGES_READ_ALONG = 4;
+const PAGES_READ_ALONG_LATER = 64;
 
 /** What {@linkcode SegmentReader.step} came upon. */
 export const Step = { record: 0, more: 1, end: 2, bad: 3 } as const;
@@ -35,41 +43,58 @@ export class SegmentReader {
   #short = false;
   /** Where the gap that is being skipped began; -1 for none. */
   #gap = -1;
+  /** Where the wanted bytes end that {@linkcode next} is in. */
+  #runEnd: number;
 
   readonly #file: DataFile;
   readonly #seed: number;
   readonly #end: number;
+  readonly #runs: Runs | undefined;
 
-  /** @param end the segment's length in bytes */
+  /**
+   * @param end the segment's length in bytes
+   * @param runs whole records; all others are passed over unread
+   */
   constructor(
     file: DataFile,
     seed: number,
     end: number,
     blockBytes = 1 << 20,
+    runs?: Runs,
   ) {
     this.#file = file;
     this.#seed = seed;
     this.#end = end;
+    this.#runs = runs;
 
+    this.#runEnd = runs === undefined ? end : this.next;
     this.#buffer = new Uint8Array(Math.max(0, Math.min(blockBytes, end - SEGMENT_HEADER)));
     this.record.over(this.#buffer);
   }
 
   /** Goes to the next record: a value of {@linkcode Step}; after `more`, fill and step again. */
   step(): number {
+    if (this.next >= this.#runEnd) this.#passOver();
     const offset = this.offset = this.next;
-    if (offset >= this.#end) {
-      this.#closeGap(this.#end);
-      return Step.end;
-    }
+    if (offset >= this.#end) return Step.end;
     const { record } = this;
     if (record.parse(offset - this.#start, this.#filled, this.#seed, offset)) {
       this.#closeGap(offset);
       this.next = offset + record.size;
       return Step.record;
     }
-    if (record.size === 0 || offset + record.size > this.#end || this.#short) return Step.bad;
+    if (record.size === 0 || offset + record.size > this.#runEnd || this.#short) return Step.bad;
     return Step.more;
+  }
+
+  /** Goes to the next wanted byte, or to the end. */
+  #passOver(): void {
+    this.#closeGap(this.#runEnd);
+    if (this.next >= this.#end || this.#runs === undefined) return;
+    this.next = this.#runs.nextFrom(this.next);
+    this.#runEnd = this.#runs.endOf(this.next);
+    // What is missing behind what was read is found out where it is wanted.
+    if (this.next >= this.#start + this.#filled) this.#short = false;
   }
 
   /**
@@ -79,13 +104,13 @@ export class SegmentReader {
   skip(): void {
     if (this.#gap < 0) this.#gap = this.offset;
     const isPast = this.#short && this.offset + RECORD_HEADER >= this.#start + this.#filled;
-    this.next = isPast ? this.#end : Math.min(this.offset + 8, this.#end);
+    this.next = isPast ? this.#runEnd : Math.min(this.offset + 8, this.#runEnd);
   }
 
   /** Takes the rest for a gap: the file cannot be read any further. */
   giveUp(): void {
     if (this.#gap < 0) this.#gap = this.next;
-    this.next = this.#end;
+    this.next = this.#runEnd = this.#end;
   }
 
   #closeGap(to: number): void {
@@ -94,19 +119,18 @@ export class SegmentReader {
     this.#gap = -1;
   }
 
-  /** Reads the next block. */
-  fill(): void {
+  /** Reads the next block, of at most so many bytes. */
+  fill(most = Infinity): void {
     const from = this.#makeRoom();
-    this.#took(
-      readFully(this.#file, this.#buffer.subarray(from, this.#wanted()), this.#start + from),
-    );
+    const into = this.#buffer.subarray(from, this.#wanted(from + most, PAGES_READ_ALONG));
+    this.#took(readFully(this.#file, into, this.#start + from), into);
   }
 
   /** {@linkcode fill} without holding up the loop. */
   async fillLater(): Promise<void> {
     const from = this.#makeRoom();
-    const into = this.#buffer.subarray(from, this.#wanted());
-    this.#took(await readFullyLater(this.#file, into, this.#start + from));
+    const into = this.#buffer.subarray(from, this.#wanted(Infinity, PAGES_READ_ALONG_LATER));
+    this.#took(await readFullyLater(this.#file, into, this.#start + from), into);
   }
 
   /** {@linkcode step} that fills by itself. */
@@ -119,8 +143,8 @@ export class SegmentReader {
   }
 
   #makeRoom(): number {
-    const done = this.next - this.#start;
-    this.#buffer.copyWithin(0, done, this.#filled);
+    const done = Math.min(this.next - this.#start, this.#filled);
+    if (done > 0) this.#buffer.copyWithin(0, done, this.#filled);
     this.#start = this.next;
     this.#filled -= done;
     if (this.record.size > this.#buffer.length) {
@@ -132,14 +156,16 @@ export class SegmentReader {
     return this.#filled;
   }
 
-  #wanted(): number {
-    return Math.min(this.#buffer.length, this.#end - this.#start);
+  /** Where in the buffer a read ends. */
+  #wanted(most: number, pages: number): number {
+    const reach = this.#runs?.reach(this.#start, pages) ?? this.#end;
+    return Math.min(this.#buffer.length, most, reach - this.#start);
   }
 
-  #took(count: number): void {
+  #took(count: number, into: Uint8Array): void {
     this.#filled += count;
     // A file that ends early holds no more records, whatever a header promises.
-    this.#short = this.#filled < this.#wanted();
+    this.#short = count < into.length;
   }
 }
 

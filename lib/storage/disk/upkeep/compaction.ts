@@ -11,16 +11,24 @@ import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
+import { ReadPace } from "../read/read_pace.ts";
+import { Runs } from "../read/runs.ts";
 import type { Segment } from "../log/segment.ts";
 import { SegmentReader, Step } from "../read/segment_reader.ts";
 import type { CurrentRecords } from "../read/current.ts";
 import { type Damage, UnreadableError } from "../read/damage.ts";
 import type { Syncer } from "../log/sync.ts";
 import { type Backpressure, TOLERATED } from "./backpressure.ts";
+import { markLive, markTombstones } from "./needed.ts";
 import type { Space } from "./space.ts";
 
-/** Bytes that are read at a time. */
+/** Bytes that are read at a time, and where the medium is fast: so that the loop can wait for them. */
 const BLOCK = 1 << 20;
+const PIECE = 1 << 15;
+/** So many blocks pass before the medium, having been slow, is tried again. */
+const BLOCKS_TO_PROBE = 4;
+/** To look at a place of the index takes about as long as to read, in vain, so many bytes of records. */
+export const PLACE_COST = 8;
 /**
  * Milliseconds of the loop's time that one slice takes: less than what a busy loop's turn takes by
  * itself, so that nobody who meets a slice waits twice as long.
@@ -33,6 +41,8 @@ const RECORD_COST = 1 << 12;
 const REST = 3;
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
+/** Of a segment with less to pass over all is read. */
+const LEAST_DEAD = 1 / 64;
 /** What a slice ends with where an item has an amendment, which may have to be waited for. */
 const AMENDED = -1;
 /** So many segments of less than a quarter of the usual size are merged. */
@@ -54,6 +64,8 @@ export interface CompactorOptions {
   readonly backpressure: Backpressure;
   /** At the limit, give up the oldest items. */
   readonly evict: boolean;
+  /** {@linkcode PLACE_COST}. */
+  readonly placeCost: number;
   readonly now: () => number;
   readonly say: (line: string) => void;
   /** Told of each item that is thrown out to make room, before it is forgotten. */
@@ -97,6 +109,7 @@ export class Compactor {
   #stopping = false;
   /** Those that wait for room. */
   readonly #waiting = new Set<Waiter>();
+  readonly #pace = new ReadPace(BLOCKS_TO_PROBE);
 
   readonly #options: CompactorOptions;
 
@@ -310,13 +323,17 @@ export class Compactor {
     return first !== undefined && first.id <= upTo;
   }
 
+  /** Whether more may be needed of a segment than what keys are at: tombstones, and a flush to come. */
+  #needsMore(segment: Segment): boolean {
+    if (this.#options.flushAt() !== 0) return true;
+    return segment.tombstones > 0 && this.#guards(segment, segment.tombstoneSegment);
+  }
+
   /** Whether nothing in a segment is needed, so that nobody has to read what there is. */
   #isDead(segment: Segment): boolean {
-    const { log, flushAt } = this.#options;
     // What is written does not come back to life.
-    log.writeOut();
-    if (segment.live > 0 || segment.damaged || flushAt() !== 0) return false;
-    return segment.tombstones === 0 || !this.#guards(segment, segment.tombstoneSegment);
+    this.#options.log.writeOut();
+    return segment.live === 0 && !segment.damaged && !this.#needsMore(segment);
   }
 
   /** Moves what is alive to the log's end; returns whether that was done. */
@@ -327,8 +344,10 @@ export class Compactor {
       await syncer.until(log.written);
       return true;
     }
-    const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK);
-    // What comes back of each byte that is read, and so what others may write meanwhile.
+    const runs = await this.#neededOf(segment);
+    if (this.#isOver(segment)) return !this.#stopping;
+    const reader = new SegmentReader(segment.file, segment.seed, segment.length, BLOCK, runs);
+    // What comes back of each byte that is passed, and so what others may write meanwhile.
     const gain = Math.max(WORTH, 1 - segment.live / segment.length);
     for (;;) {
       const began = performance.now();
@@ -339,15 +358,12 @@ export class Compactor {
       log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
-      if (step === Step.end) break;
       const took = performance.now() - began;
       if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
       backpressure.pay((reader.next - from) * gain);
+      if (step === Step.end) break;
       await this.#rest(took);
-      const refused = this.#options.refused();
-      if (refused !== undefined) throw refused;
-      if (this.#stopping) return false;
-      if (segment.id < this.flushSegment) return true;
+      if (this.#isOver(segment)) return !this.#stopping;
     }
     if (reader.gaps.length > 0) {
       segment.damaged = true;
@@ -358,7 +374,37 @@ export class Compactor {
     return true;
   }
 
-  /** Moves records until `deadline`, or the end of what was read; returns the reader's last step. */
+  /** Whether a segment need not be emptied any more: it was flushed meanwhile, or the store closes. */
+  #isOver(segment: Segment): boolean {
+    const refused = this.#options.refused();
+    if (refused !== undefined) throw refused;
+    return this.#stopping || segment.id < this.flushSegment;
+  }
+
+  /**
+   * Which records of a segment are to be read: those that keys are at, and tombstones and flushes to come
+   * where they are needed; nothing where all of it is to be read.
+   */
+  async #neededOf(segment: Segment): Promise<Runs | undefined> {
+    const { files, log, placements, placeCost } = this.#options;
+    const dead = segment.length - segment.live;
+    if (dead < Math.max(placements.places * placeCost, segment.length * LEAST_DEAD)) {
+      return undefined;
+    }
+    const runs = new Runs(segment.length);
+    const turn = async (took: number) => {
+      await this.#rest(took);
+      return !this.#isOver(segment);
+    };
+    const options = { files, log, placements, slice: SLICE, turn };
+    if (this.#needsMore(segment) && !await markTombstones(segment, runs, options)) return undefined;
+    return await markLive(segment, runs, options) ? runs : undefined;
+  }
+
+  /**
+   * Moves records until `deadline`, or until what comes next has to be waited for; returns the step that
+   * ends it, a record's at the deadline.
+   */
   #slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
     for (let unchecked = 0;;) {
       const step = reader.step();
@@ -369,13 +415,27 @@ export class Compactor {
       } else if (step === Step.bad) {
         reader.skip();
         unchecked += 64;
+      } else if (step === Step.more && !this.#pace.isSlow()) {
+        this.#readNow(reader);
+        unchecked += PIECE;
       } else {
         return step;
       }
       if (unchecked < CLOCK_BYTES) continue;
       unchecked = 0;
-      if (performance.now() >= deadline) return step;
+      if (performance.now() >= deadline) return Step.record;
     }
+  }
+
+  /** Reads on, and holds up the loop for that. */
+  #readNow(reader: SegmentReader): void {
+    const began = this.#pace.begin();
+    try {
+      reader.fill(PIECE);
+    } catch {
+      reader.giveUp();
+    }
+    this.#pace.end(began);
   }
 
   /** Moves what must be kept of a record; returns false, and does nothing, for an amended item. */
