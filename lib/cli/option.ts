@@ -103,6 +103,7 @@ export function size<const D extends number | undefined = undefined>(
     }`,
     default: declared.default as D,
     shown: declared.default === undefined ? undefined : sizeText(declared.default),
+    write: sizeText,
     read(text) {
       const match = SIZE.exec(text);
       if (match === null) return undefined;
@@ -139,6 +140,7 @@ export function duration<const D extends number | undefined = undefined>(
     }`,
     default: declared.default as D,
     shown: declared.default === undefined ? undefined : durationText(declared.default),
+    write: durationText,
     read(text) {
       const match = DURATION.exec(text);
       if (match === null) return undefined;

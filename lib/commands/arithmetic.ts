@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Kind } from "../observe/watch.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
 import { type Changed, type Item, plain } from "../storage/contract.ts";
@@ -65,8 +66,8 @@ function change(
   const change = (item: Item | undefined) => changeOf(request, context, item);
   const done = update(store, clock, request.key, change, session.batch);
   return done instanceof Promise
-    ? done.then(({ cas, result }) => tell(request, outcome, context, cas, result))
-    : tell(request, outcome, context, done.cas, done.result);
+    ? done.then(({ cas, result }) => tell(request, outcome, session, context, cas, result))
+    : tell(request, outcome, session, context, done.cas, done.result);
 }
 
 function changeOf(request: Request, context: Context, item: Item | undefined): Changed<Result> {
@@ -88,7 +89,7 @@ function changeOf(request: Request, context: Context, item: Item | undefined): C
 }
 
 function vivified(request: Request, now: number): Changed<Result> {
-  const exptime = expiryOf(request.touches ? request.exptime : request.vivifyExptime, now);
+  const exptime = expiryOf(request.touchesVivified ? request.exptime : request.vivifyExptime, now);
   const number = request.initial;
   return {
     next: {
@@ -106,6 +107,7 @@ function vivified(request: Request, now: number): Changed<Result> {
 function tell(
   request: Request,
   outcome: Outcome,
+  session: Session,
   context: Context,
   cas: bigint,
   result: Result,
@@ -114,7 +116,7 @@ function tell(
   if (code === "notNumeric") return outcome.fail(failures.notNumeric);
   outcome.code = code;
   if (code === "exists") return;
-  if (created) context.counters.total_items++;
+  if (created) tellCreated(request, session, context, result.number);
   else count(request.decrements, code === "number", context);
   outcome.created = created;
   outcome.number = result.number;
@@ -123,6 +125,19 @@ function tell(
   const now = context.clock.now();
   outcome.ttl = ttlOf(result.exptime, now);
   outcome.ttlBefore = ttlOf(result.exptimeBefore, now);
+}
+
+/** Counts an item that was made, and tells those who watch: memcached adds it. */
+function tellCreated(
+  request: Request,
+  session: Session,
+  { counters, watchers }: Context,
+  number: bigint,
+): void {
+  counters.total_items++;
+  if ((watchers.kinds & Kind.mutations) === 0) return;
+  const ttl = Math.max(0, request.vivifyExptime);
+  watchers.store(request.key, "stored", "add", ttl, session.id, number.toString().length);
 }
 
 function count(decrements: boolean, hit: boolean, { counters }: Context): void {

@@ -11,7 +11,7 @@ import type { Changed, Item, Swapped } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
-import { tellLookup } from "./get.ts";
+import { tellFetched, tellLookup } from "./get.ts";
 import type { Session } from "./session.ts";
 import { type Running, Waiting } from "./waiting.ts";
 
@@ -130,18 +130,20 @@ export function touch(
   session: Session,
   context: Context,
 ): Promise<void> | void {
-  const { counters, clock, store } = context;
+  const { counters, clock, store, watchers } = context;
   counters.cmd_touch++;
-  const change = (item: Item | undefined): Changed<boolean> => {
-    if (item === undefined) return { next: undefined, result: false };
+  const change = (item: Item | undefined): Changed<number | undefined> => {
+    if (item === undefined) return { next: undefined, result: undefined };
     const now = clock.now();
     const exptime = expiryOf(request.exptime, now);
     const next = { ...item, exptime, fetched: true, accessed: Math.floor(now / 1000) };
-    return { next, result: true };
+    return { next, result: item.value.length };
   };
-  const finish = ({ result: found }: { result: boolean }) => {
+  const finish = ({ result: length }: { result: number | undefined }) => {
+    const found = length !== undefined;
     if (found) counters.touch_hits++;
     else counters.touch_misses++;
+    tellFetched(request, session, watchers, length);
     outcome.code = found ? "touched" : "notFound";
   };
   const done = update(store, clock, request.key, change, session.batch);

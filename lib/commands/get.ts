@@ -147,7 +147,9 @@ function changeOf(
   const { recaches, recacheTime, recachesTouched, touches, competes } = request;
   const exptime = touches ? expiryOf(request.exptime, now) : item.exptime;
   const end = recachesTouched ? exptime : item.exptime;
-  const isNearEnd = recaches && end !== 0 && end < expiryOf(recacheTime, now);
+  // In whole seconds, as `t` shows them: nobody wins an item that has as many left as R says.
+  const isNearEnd = recaches && end !== 0 &&
+    ttlOf(end, now) < ttlOf(expiryOf(recacheTime, now), now);
   const won = !item.won && competes && (isNearEnd || item.stale);
   const result = {
     // The swap is a call to the store, after which what it showed may be gone.
@@ -174,8 +176,9 @@ function vivified(request: Request, now: number): Changed<Seen> {
   const next = {
     ...plain,
     value: NOTHING,
-    exptime: expiryOf(request.touches ? request.exptime : request.vivifyExptime, now),
+    exptime: expiryOf(request.touchesVivified ? request.exptime : request.vivifyExptime, now),
     cas: request.newCas,
+    binaryKey: request.binaryKey,
     won: true,
     fetched: !request.peeks,
     accessed: Math.floor(now / 1000),
@@ -233,7 +236,9 @@ export function describe(
   const found = context.store.read(request.key, session.batch, true);
   const tell = (item: Item | undefined) => {
     const now = context.clock.now();
-    if (item === undefined || isExpired(item, now)) {
+    const isThere = item !== undefined && !isExpired(item, now);
+    tellFetched(request, session, context.watchers, isThere ? item.value.length : undefined);
+    if (!isThere) {
       outcome.code = "miss";
       return;
     }
@@ -254,9 +259,21 @@ function note(
   item: NewItem | undefined,
 ): void {
   if (prefixes.enabled) prefixes.get(request.key, item !== undefined);
+  // No view of the value is made where nobody watches.
   if ((watchers.kinds & Kind.fetchers) === 0) return;
-  const status = item === undefined ? "not_found" : "found";
-  watchers.get(request.key, status, session.id, item?.value.length ?? 0);
+  tellFetched(request, session, watchers, item?.value.length);
+}
+
+/** Tells those who watch fetchers what was found, by the length of its value; `undefined` for nothing. */
+export function tellFetched(
+  request: Request,
+  session: Session,
+  watchers: Context["watchers"],
+  length: number | undefined,
+): void {
+  if ((watchers.kinds & Kind.fetchers) === 0) return;
+  const status = length === undefined ? "not_found" : "found";
+  watchers.get(request.key, status, session.id, length ?? 0);
 }
 
 /**
@@ -281,8 +298,7 @@ function lookUp(
 ): Promise<void> | void {
   const tell = (item: Item | undefined) => {
     const isThere = item !== undefined && !isExpired(item, clock.now());
-    const size = isThere ? item.value.length : 0;
-    watchers.get(request.key, isThere ? "found" : "not_found", session.id, size);
+    tellFetched(request, session, watchers, isThere ? item.value.length : undefined);
   };
   const found = store.read(request.key, session.batch, true);
   return found instanceof Promise ? found.then(tell) : tell(found);

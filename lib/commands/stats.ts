@@ -13,6 +13,7 @@ import { type Source, statsOf } from "../observe/figures/row.ts";
 import { process } from "../observe/figures/process.ts";
 import { traffic } from "../observe/figures/traffic.ts";
 import { cpuUsage } from "../observe/process.ts";
+import { breaksLines } from "../protocol/key.ts";
 import { badRequest, failures, type Figure, type Outcome } from "../protocol/outcome.ts";
 import { itemSize } from "../protocol/limits.ts";
 import type { Request } from "../protocol/request.ts";
@@ -354,8 +355,9 @@ async function listFirst(
   let bytes = 0;
   for await (const group of store.scan()) {
     for (const item of group) {
-      // The reply has no way to write a key that came in base64: memcached leaves it out too.
-      if (item.binaryKey || !session.shows(item.key)) continue;
+      // The reply has no way to write a key that came in base64: memcached leaves it out too. It
+      // writes one with a line feed that came in a frame, and whatever stands behind is then a line.
+      if (item.binaryKey || breaksLines(item.key) || !session.shows(item.key)) continue;
       bytes += item.key.length + CACHEDUMP_LINE;
       if (items.length >= limit || bytes > MAX_CACHEDUMP) return;
       items.push({ ...item, key: item.key.slice() });

@@ -7,9 +7,19 @@
 import { MANIFEST } from "../storage/disk/format/manifest.ts";
 import { Kind, segmentSeed } from "../storage/disk/format/record.ts";
 import { codeOf, type DataFile, type Files } from "../storage/disk/fs/files.ts";
-import { FORMAT, segmentName, segmentOfName } from "../storage/disk/log/segment.ts";
+import {
+  FORMAT,
+  type SegmentHeader,
+  segmentName,
+  segmentOfName,
+} from "../storage/disk/log/segment.ts";
 import { checksumOf, SegmentReader, Step } from "../storage/disk/read/segment_reader.ts";
-import { readManifest, readSegmentHeader, untrusted } from "../storage/disk/upkeep/directory.ts";
+import {
+  lengthByNext,
+  readManifest,
+  readSegmentHeader,
+  untrusted,
+} from "../storage/disk/upkeep/directory.ts";
 import type { Moment } from "../storage/moment.ts";
 
 /** A segment of the tail, read as far as it is whole. */
@@ -52,17 +62,19 @@ async function read(files: Files, directory: string, isServed: boolean): Promise
   let before: TailSegment | undefined;
   const ids = files.list(directory).map(segmentOfName)
     .filter((id) => id !== undefined && id >= next).sort((a, b) => a! - b!) as number[];
-  for (const id of ids) {
+  const headers = ids.map((id) => headerOf(files, directory, id));
+  for (const [i, id] of ids.entries()) {
     const file = files.open(`${directory}/${segmentName(id)}`, "read");
     try {
-      const header = readSegmentHeader(directory, file);
+      const header = headers[i];
       const follows = header?.id === id &&
         (before === undefined
           ? header.previous < next
           : header.previous === before.id && header.previousLength === before.length);
       if (!follows) break;
       if (!isServed) await file.sync();
-      const length = await wholeLength(file, segmentSeed(hashKey, id), synced);
+      const end = Math.min(file.size(), lengthByNext(id, headers.slice(i + 1)));
+      const length = await wholeLength(file, end, segmentSeed(hashKey, id), synced);
       before = { id, length };
       tail.push(before);
     } finally {
@@ -79,13 +91,23 @@ async function read(files: Files, directory: string, isServed: boolean): Promise
   return { disk: FORMAT, hashKey, time, position, sequence, items, segments };
 }
 
+function headerOf(files: Files, directory: string, id: number): SegmentHeader | undefined {
+  const file = files.open(`${directory}/${segmentName(id)}`, "read");
+  try {
+    return readSegmentHeader(directory, file);
+  } finally {
+    file.close();
+  }
+}
+
 /** How long a segment is as far as its records are whole; notes the furthest place that is marked as synced. */
 async function wholeLength(
   file: DataFile,
+  end: number,
   seed: number,
   synced: { segment: number; offset: number },
 ): Promise<number> {
-  const reader = new SegmentReader(file, seed, file.size());
+  const reader = new SegmentReader(file, seed, end);
   for (;;) {
     const step = reader.step();
     if (step === Step.more) {

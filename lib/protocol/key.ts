@@ -24,6 +24,11 @@ export function endsWord(byte: number): boolean {
   return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0;
 }
 
+/** Whether a key has bytes that no line can: it came in base64 or in a frame, and goes so. */
+export function breaksLines(key: Uint8Array): boolean {
+  return key.some((byte) => byte === SPACE || byte === 0x0a);
+}
+
 /** Whether the text protocol can name a key; the other two can name any bytes. */
 export function isTextKey(key: Key): boolean {
   if (typeof key !== "string") return fitsLength(key.length) && !key.some(endsWord);

@@ -85,6 +85,8 @@ export class Request {
   /** Whether an item is made where none is (meta's `N`, binary arithmetic), and its exptime. */
   vivifies = false;
   vivifyExptime = 0;
+  /** Whether what is made has {@linkcode exptime} instead: meta's `T` stands behind its `N`. */
+  touchesVivified = false;
   /** Meta's `R`: the first reader of an item with less than {@linkcode recacheTime} seconds wins. */
   recaches = false;
   recacheTime = 0;
@@ -202,6 +204,7 @@ export class Request {
     this.vivifies =
       this.recaches =
       this.recachesTouched =
+      this.touchesVivified =
       this.competes =
         false;
     this.invalidates =

@@ -11,6 +11,7 @@ import { Exit, ExitError } from "../errors.ts";
 import { LICENSE } from "../version.ts";
 import { configure } from "./configuration.ts";
 import { isInBackground, startInBackground } from "./daemon.ts";
+import { inForce } from "./in_force.ts";
 import { checkStoreOptions } from "./option_groups.ts";
 import { serverManual, serverOptions } from "./options.ts";
 import { serve } from "./serve.ts";
@@ -46,14 +47,16 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
   }
   if (rest[0] === "config") {
     if (rest.length > 1) throw new ExitError(`unknown argument '${rest[1]}'`, Exit.usage);
-    console.log(configText(serverOptions, options, origins));
+    const { values, origins: from } = inForce(options, configuration, origins);
+    console.log(configText(serverOptions, values, from));
     return 0;
   }
   if (rest[0] === "report") {
     if (rest.length > 2) throw new ExitError(`unexpected argument '${rest[2]}'`, Exit.usage);
     signals.release();
     const { report } = await import("./report.ts");
-    await report(configuration, configText(serverOptions, options, origins), rest[1]);
+    const { values, origins: from } = inForce(options, configuration, origins);
+    await report(configuration, configText(serverOptions, values, from), rest[1]);
     return 0;
   }
   if (options.daemon && rest.length === 0 && !isInBackground()) {

@@ -9,10 +9,10 @@ import { Crawls } from "../commands/crawls.ts";
 import { Listings } from "../commands/listings.ts";
 import type { ConnectionCount } from "../observe/figures/row.ts";
 import { PrefixCounts } from "../observe/prefixes.ts";
-import { memoryOfMachine } from "../observe/process.ts";
 import type { Figure } from "../protocol/outcome.ts";
 import { MEMCACHED_VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
+import { clientMemoryOf } from "./in_force.ts";
 import type { Common, Policy } from "./server.ts";
 import { prefixDelimiter, settingsOf } from "./settings.ts";
 
@@ -113,7 +113,7 @@ export function policyOf(
   tls?: Policy["tls"],
   common?: Common,
 ): Policy {
-  const clientMemory = configuration.maxClientMemory ?? Math.floor(memoryOfMachine() / 4);
+  const clientMemory = clientMemoryOf(configuration);
   return {
     idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
     rejects: configuration.extended.maxconnsFast,

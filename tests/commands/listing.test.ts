@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { ask, Opcode, storing } from "../protocol/binary/frames.ts";
 import { Harness } from "../server/harness.ts";
 import { rules } from "./rules.ts";
 
@@ -122,6 +123,17 @@ rules("listing", {
     ["stats cachedump 1 0\r\n", "CLIENT_ERROR stats cachedump not allowed\r\n"],
   ],
 }, { context: { allowDump: false } });
+
+Deno.test("cachedump: leaves out what came in a frame and would break its lines", async () => {
+  await using harness = new Harness();
+  for (const key of ["a b", "a\nb", "a\x00b"]) {
+    await harness.exchange([ask(Opcode.set, { key, extras: storing() })]);
+  }
+  assertEquals(
+    await harness.exchange(["stats cachedump 1 0\r\n"]),
+    "ITEM a\x00b [0 b; 0 s]\r\nEND\r\n",
+  );
+});
 
 Deno.test("listing: it may not follow a reply that waits to be sent", async () => {
   await using harness = new Harness();

@@ -116,6 +116,7 @@ export const dialectDifferences: readonly Difference[] = [
     why: "since 1.6.40 the value behind a wrong ms is passed over, and was run as a command",
     sends: {
       "meta: a key of 250 bytes is one, and of 251 none": /^ms k{251}/,
+      "meta: a key of 251 bytes is told before what is wrong with the flags": /^ms/,
       "meta: a key in base64 has up to 250 bytes": /^ms .* 2 b/,
       "meta: a line has at most 20 words": /^ms/,
     },
@@ -140,6 +141,16 @@ export const dialectDifferences: readonly Difference[] = [
   {
     why: "memcached takes 250 letters of base64, and kvs 250 bytes in it",
     sends: { "meta: a key in base64 has up to 250 bytes": /^ms .* 1 b/ },
+  },
+  {
+    why: "memcached writes a key with a line feed as it is where it came in a frame",
+    sends: {
+      "meta: a key that came in a frame and would break the line is returned in base64": /^m/,
+    },
+  },
+  {
+    why: "memcached forgets that a key came in base64 where N makes its item",
+    sends: { "meta: what N makes remembers that its key came in base64": "all" },
   },
   {
     why: "memcached forgets the marks of an item that takes more room than before",

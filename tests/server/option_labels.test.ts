@@ -15,6 +15,7 @@ Deno.test("option labels: the options in force are told, those of the store in u
   const labels = labelsOf("--store", "disk", "--fsync", "always", "-c", "7", "--http", "9150");
   assertEquals(labels.get("fsync"), "always");
   assertEquals(labels.get("conn-limit"), "7");
+  assertEquals(labels.get("memory-limit"), "64m");
   assertEquals(labels.get("http"), "127.0.0.1:9150");
   assertEquals(labels.has("redis-url"), false);
 });

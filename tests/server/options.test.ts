@@ -70,10 +70,29 @@ Deno.test("config prints each option with its value and where that is from, and 
   assertEquals(code, 0);
   assertMatch(out, /^port +12 +-p\/--port$/m);
   assertMatch(out, /^conn-limit +50 +'conn-limit' in '.*'$/m);
-  assertMatch(out, /^memory-limit +134217728 +KVS_MEMORY_LIMIT$/m);
+  assertMatch(out, /^memory-limit +128m +KVS_MEMORY_LIMIT$/m);
+  assertMatch(out, /^data-dir +\(none\) +default$/m);
+  assertMatch(out, /^copy-interval +10s +default$/m);
   assertMatch(out, /^fsync +"everysec" +default$/m);
   assertMatch(out, /^redis-url +\["redis:\/\/user:…@127\.0\.0\.1:6379"\] +KVS_REDIS_URL$/m);
   assert(!out.includes("secret"));
+});
+
+Deno.test("config prints what is in force where an option says nothing, or another one says it", async () => {
+  const usual = (await run(["config"])).out;
+  assertMatch(usual, /^store +"disk" +default$/m);
+  assertMatch(usual, /^data-dir +"\.\/data" +default$/m);
+  assertMatch(usual, /^protocol +"auto" +default$/m);
+  assertMatch(usual, /^threads +[1-4] +default$/m);
+  assertMatch(usual, /^max-client-memory +\d+[kmgt]? +default$/m);
+  const args = ["-e", "/dir", "-l", "unix:/socket", "-o", "idle_timeout=5", "-S"];
+  const { out } = await run(["config", ...args], { MEMCACHED_SASL_PWDB: "/users" });
+  assertMatch(out, /^data-dir +"\/dir" +-e\/--memory-file$/m);
+  assertMatch(out, /^unix-socket +"\/socket" +-l\/--listen$/m);
+  assertMatch(out, /^threads +1 +default$/m);
+  assertMatch(out, /^idle-timeout +5s +-o\/--extended$/m);
+  assertMatch(out, /^protocol +"binary" +default$/m);
+  assertMatch(out, /^auth-file +"\/users" +MEMCACHED_SASL_PWDB$/m);
 });
 
 Deno.test("a variable that is no option's is warned of, with the one that was meant", async () => {

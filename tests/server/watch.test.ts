@@ -5,7 +5,7 @@ import { AdjustableClock } from "../../lib/clock.ts";
 import { StoreError } from "../../lib/errors.ts";
 import type { Listed } from "../../lib/storage/contract.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
-import { ask, Opcode, storing } from "../protocol/binary/frames.ts";
+import { ask, counting, Opcode, storing, u32 } from "../protocol/binary/frames.ts";
 import { Harness, type HarnessOptions, ScriptedSocket, VERSION } from "./harness.ts";
 import { receiveUntil, send } from "./wire.ts";
 import { FailingStore } from "./wrapped_store.ts";
@@ -173,6 +173,35 @@ Deno.test("watch fetchers tells of what a change looks up, before the change", a
       "type=item_store key=k status=stored cmd=set ttl=0 clsid=1 cfd=1 size=2",
       found("k", 2),
       "type=deleted key=k cmd=md clsid=1 size=2",
+    ],
+  );
+});
+
+Deno.test("watch fetchers tells of touches and of me, over each protocol", async () => {
+  const found = "type=item_get key=k status=found clsid=1 cfd=1 size=3";
+  const missed = "type=item_get key=none status=not_found clsid=0 cfd=1 size=0";
+  assertEquals(
+    await watched(" fetchers", [
+      "ms k 3 q\r\nabc\r\ntouch k 30\r\ntouch none 30\r\nme k\r\nme none\r\n",
+      ask(Opcode.touch, { key: "k", extras: u32(9) }) +
+      ask(Opcode.touch, { key: "none", extras: u32(9) }),
+    ], 7),
+    [
+      "type=item_get key=k status=not_found clsid=0 cfd=1 size=0",
+      ...[found, missed, found, missed, found, missed],
+    ],
+  );
+});
+
+Deno.test("watch mutations tells of a number that is made where none is", async () => {
+  assertEquals(
+    await watched(" mutations", [
+      "ma m N30 J100\r\nma m N30\r\nincr none 1\r\nincr m 1\r\n",
+      ask(Opcode.incr, { key: "n", extras: counting(1n, 7n, 60) }),
+    ], 2),
+    [
+      "type=item_store key=m status=stored cmd=add ttl=30 clsid=1 cfd=1 size=3",
+      "type=item_store key=n status=stored cmd=add ttl=60 clsid=1 cfd=1 size=1",
     ],
   );
 });

@@ -54,7 +54,8 @@ const duplicateFlag = badRequest("duplicate flag");
 const invalidFlag = badRequest("invalid flag");
 const tooManyFlags = badRequest("options flags are too long");
 const badKey = badRequest("error decoding key");
-const longOpaque = badRequest("opaque token too long");
+/** Said by every command alike. */
+export const longOpaque = badRequest("opaque token too long");
 
 /** The bit of each flag among those of a line, by its letter; 0 for what is no flag. */
 const bits = new Uint32Array(0x80);
@@ -109,7 +110,7 @@ export function hasForeignWord({ bytes, count, at }: Tokens, first: number): boo
 export function readFlags(tokens: Tokens, first: number, request: Request): Failure | undefined {
   const { bytes, count, at } = tokens;
   mode = 0;
-  if (tokens.lengthOf(1) > MAX_BASE64) return failures.badFormat;
+  if (tokens.lengthOf(1) > MAX_KEY && isKeyTooLong(tokens, first)) return failures.badFormat;
   if (count > MAX_WORDS) return refusal(tokens, first, tooManyFlags);
   let seen = 0;
   let failure: Failure | undefined;
@@ -130,10 +131,16 @@ export function readFlags(tokens: Tokens, first: number, request: Request): Fail
     request.flagsStart = at[2 * first];
     request.flagsEnd = tokens.lastEnd;
   }
-  if (request.decodedKey.length === 0 && tokens.lengthOf(1) > MAX_KEY) {
-    return failure ?? failures.badFormat;
-  }
   return failure;
+}
+
+/** Whether a key of more than 250 letters is none, which is told before what is wrong with flags. */
+function isKeyTooLong(tokens: Tokens, first: number): boolean {
+  if (tokens.lengthOf(1) > MAX_BASE64) return true;
+  for (let i = first; i < tokens.count; i++) {
+    if (tokens.bytes[tokens.startOf(i)] === Flag.base64) return false;
+  }
+  return true;
 }
 
 /** A line is refused for a word that cannot be a flag before anything else. */
@@ -200,9 +207,11 @@ function readTime(
   if (letter === Flag.newTtl) {
     request.touches = true;
     request.exptime = seconds;
+    request.touchesVivified = request.vivifies;
   } else if (letter === Flag.vivify) {
     request.vivifies = true;
     request.vivifyExptime = seconds;
+    request.touchesVivified = false;
   } else {
     request.recaches = true;
     request.recacheTime = seconds;

@@ -8,6 +8,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../../bytes.ts";
+import { breaksLines } from "../key.ts";
 import { appendValue, type Outcome, sizeOf } from "../outcome.ts";
 import type { Request } from "../request.ts";
 import { encodeFailure, encodeUnsigned64, endLine } from "../text/format_reply.ts";
@@ -57,7 +58,7 @@ export function encodeMeta(request: Request, outcome: Outcome, out: ByteBuffer):
       break;
     case "described":
       out.ascii(`ME `);
-      if (outcome.item.binaryKey) encodeKey(request.key, out);
+      if (goesInBase64(request, outcome.item.binaryKey)) encodeKey(request.key, out);
       else out.append(request.key);
       out.ascii(` ${outcome.text}\r\n`);
       break;
@@ -224,10 +225,15 @@ function encodeOpaque(bytes: Uint8Array, at: number, end: number, out: ByteBuffe
   out.appendPart(bytes, at, to);
 }
 
+/** Whether a key is written in base64: as it came, or where it would be no word of a line. */
+function goesInBase64(request: Request, binary: boolean): boolean {
+  return binary || request.binaryKey && breaksLines(request.key);
+}
+
 function encodeFlagKey(request: Request, binary: boolean, out: ByteBuffer): void {
   out.byte(SPACE);
   out.byte(Flag.key);
-  if (!binary) return request.appendKey(out);
+  if (!goesInBase64(request, binary)) return request.appendKey(out);
   encodeKey(request.key, out);
   out.ascii(" b");
 }

@@ -10,13 +10,13 @@ import { MAX_KEY, type Op, type Request } from "../request.ts";
 import { refuse, type Row, row, type Verdict } from "../text/grammar.ts";
 import type { Tokens } from "../text/tokens.ts";
 import { decodeKey } from "./base64.ts";
-import { Flag, hasForeignWord, lastMode, readFlags } from "./flags.ts";
+import { Flag, hasForeignWord, lastMode, longOpaque, readFlags } from "./flags.ts";
 
 const INT32_MAX = 0x7fffffff;
 
 const badStoreMode = badRequest("invalid mode for ms M token");
 const badArithmeticMode = badRequest("invalid mode for ma M token");
-/** What `ma` says of all that is wrong with its flags. */
+/** What `ma` says of all that is wrong with its flags, but for an opaque that is too long. */
 const badArithmeticFlag = badRequest("invalid or duplicate flag");
 
 /** The rows of the meta commands. */
@@ -103,7 +103,10 @@ function remove(tokens: Tokens, request: Request): Verdict {
 function arithmetic(tokens: Tokens, request: Request): Verdict {
   begin("arithmetic", tokens, request);
   if (hasForeignWord(tokens, 2)) return refuse(request, failures.badFormat);
-  if (readFlags(tokens, 2, request) !== undefined) return refuse(request, badArithmeticFlag);
+  const failure = readFlags(tokens, 2, request);
+  if (failure !== undefined) {
+    return refuse(request, failure === longOpaque ? failure : badArithmeticFlag);
+  }
   switch (lastMode()) {
     case 0:
     case 0x49: // I
@@ -124,6 +127,7 @@ function arithmetic(tokens: Tokens, request: Request): Verdict {
 /** `me key [b]`: the key in base64 only where another word follows, as in memcached. */
 function describe(tokens: Tokens, request: Request): Verdict {
   begin("describe", tokens, request);
+  if (hasForeignWord(tokens, 2)) return refuse(request, failures.badFormat);
   const isBase64 = tokens.count >= 4 && tokens.lengthOf(2) === 1 &&
     tokens.bytes[tokens.startOf(2)] === Flag.base64;
   if (!isBase64) {

@@ -149,7 +149,7 @@ export class Tokens {
     const value = this.signed32(token, plus);
     if (value !== undefined) return value;
     const big = this.#big(token, plus === 0, plus);
-    if (big === undefined || big > INT64_MAX || big < -INT64_MAX) return undefined;
+    if (big === undefined || big > INT64_MAX || big < -INT64_MAX - 1n) return undefined;
     return Number(BigInt.asIntN(32, big));
   }
 

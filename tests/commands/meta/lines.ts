@@ -1,3 +1,4 @@
+import { ask, Opcode, reply, storing } from "../../protocol/binary/frames.ts";
 import type { Rules, Step } from "../rules.ts";
 
 const FORMAT = "CLIENT_ERROR bad command line format\r\n";
@@ -9,6 +10,7 @@ const KEY = "CLIENT_ERROR error decoding key\r\n";
 const MANY = "CLIENT_ERROR options flags are too long\r\n";
 const ARITHMETIC = "CLIENT_ERROR invalid or duplicate flag\r\n";
 const CHUNK = "CLIENT_ERROR bad data chunk\r\n";
+const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 const VERSION = "VERSION\r\n";
 
 /** Each line is answered with the words, and what follows it is understood. */
@@ -52,6 +54,11 @@ export const lineRules: Rules = {
     ...refusals(ARITHMETIC, `ma ${key251}`),
     ...refusalsWithValue(FORMAT, `ms ${key251} 2`),
   ],
+  "a key of 251 bytes is told before what is wrong with the flags": [
+    ...refusals(FORMAT, `mg ${key251} z`, `md ${key251} v v`, `mg ${key251} Tx`),
+    ...refusals(FORMAT, `mg ${key251}${" v".repeat(19)}`),
+    ...refusalsWithValue(FORMAT, `ms ${key251} 2 z`, `ms ${key251} 2 MX`),
+  ],
   "a flag twice is refused": [
     ...refusals(DUPLICATE, "mg k v v", "mg k T1 T2", "md k q q", "mg k O1 O1", "mg k b b"),
     ...refusals(ARITHMETIC, "ma k v v", "ma k D1 D2"),
@@ -63,7 +70,7 @@ export const lineRules: Rules = {
     ...refusalsWithValue(INVALID, "ms k 2 z", "ms k 2 S100", "ms k 2 c Y"),
   ],
   "a word that begins with no letter and no digit spoils the line": [
-    ...refusals(FORMAT, "mg k -", "mg k v ?", "md k +1", "ma k -"),
+    ...refusals(FORMAT, "mg k -", "mg k v ?", "md k +1", "ma k -", "me k -", "me YQ== b -"),
     ["ms k 2 -\r\nmn\r\n", `${FORMAT}MN\r\n`],
   ],
   "a number that is none is a bad token": [
@@ -93,7 +100,7 @@ export const lineRules: Rules = {
     ) => [`ma k D${n}`, `ma k N0 J${n}`]),
   ),
   "an opaque has at most 31 bytes": [
-    ...refusals(OPAQUE, `mg k O${"1".repeat(32)}`, `md k O${"1".repeat(32)}`),
+    ...["mg", "md", "ma"].flatMap((command) => refusals(OPAQUE, `${command} k O${"1".repeat(32)}`)),
     ...refusalsWithValue(OPAQUE, `ms k 2 O${"1".repeat(32)}`),
     ...refusals(`EN O${"1".repeat(31)}\r\n`, `mg k O${"1".repeat(31)}`),
   ],
@@ -165,7 +172,18 @@ export const base64Rules: Rules = {
     ],
     ["ms n 1 k\r\n5\r\nmd bg== k b\r\n", "HD kn\r\nHD kbg== b\r\n"],
   ],
-  "what N makes forgets that its key came in base64": [["mg YWM= b k N0\r\n", "HD kac W\r\n"]],
+  "what N makes remembers that its key came in base64": [
+    ["mg YWM= b k N0\r\nmg ac k\r\n", "HD kYWM= b W\r\nHD kYWM= b Z\r\n"],
+    ["ma bg== b k N0\r\nmg n k\r\n", "HD kbg== b\r\nHD kbg== b\r\n"],
+  ],
+  "a key that came in a frame and would break the line is returned in base64": [
+    [
+      ask(Opcode.setQ, { key: "a\nb", extras: storing(), value: "x" }) + ask(Opcode.noop),
+      reply(Opcode.noop),
+    ],
+    ["mg YQpi b k v\r\nma YQpi k b\r\n", "VA 1 kYQpi b\r\nx\r\n" + NO_NUMBER],
+    ["me YQpi b x\r\n", "ME YQpi exp=-1 la=0 cas=#1 fetch=yes cls=1 size=63\r\n"],
+  ],
   "a key in base64 has up to 250 bytes": [
     [`ms ${base250} 1 b\r\na\r\nmg ${key250} v\r\n`, "HD\r\nVA 1\r\na\r\n"],
     ...refusals(FORMAT, `mg ${base251} b`, `md ${base251} b`),

@@ -47,6 +47,13 @@ export const staleRules: Rules = {
   "mg N counts t from where it stands": [
     ["mg k t N30\r\nmg l N30 t\r\nmg k t\r\n", "HD t-1 W\r\nHD t30 W\r\nHD t30 Z\r\n"],
   ],
+  "what N makes has the time of N or T, whichever stands last": [
+    ["mg k N30 T60 t\r\nmg l T60 N30 t\r\n", "HD t60 W\r\nHD t30 W\r\n"],
+    ["mg k t\r\nmg l t\r\n", "HD t60 Z\r\nHD t30 Z\r\n"],
+    ["ma n N30 T60 t\r\nma o T60 N30 t\r\n", "HD t60\r\nHD t30\r\n"],
+    ["mg n t\r\nmg o t\r\n", "HD t60\r\nHD t30\r\n"],
+    ["mg p T-1 N0\r\nmg p\r\nmg q N0 T-1\r\nmg q\r\n", "HD W\r\nHD Z\r\nHD W\r\nEN\r\n"],
+  ],
   "mg N of what is there changes nothing": [
     ["ms k 1 T100\r\na\r\nmg k N30 t v\r\nmg k t\r\n", "HD\r\nVA 1 t100\r\na\r\nHD t100\r\n"],
   ],
@@ -73,6 +80,13 @@ export const staleRules: Rules = {
     71,
     ["mg k R30 t\r\nmg k R30 t\r\nmg k\r\n", "HD t29 W\r\nHD t29 Z\r\nHD Z\r\n"],
     ["ms k 1 T100\r\nb\r\nmg k R30 v\r\n", "HD\r\nVA 1\r\nb\r\n"],
+  ],
+  "mg R of as many seconds as t shows wins nothing": [
+    ["ms k 1 T30\r\na\r\n", "HD\r\n"],
+    0.25,
+    ["mg k R30 t\r\n", "HD t30\r\n"],
+    1,
+    ["mg k R30 t\r\n", "HD t29 W\r\n"],
   ],
   "mg R means nothing where an item does not expire": [
     ["ms k 1\r\na\r\nmg k R30\r\nmg k R2000000\r\n", "HD\r\nHD\r\nHD\r\n"],

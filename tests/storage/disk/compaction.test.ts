@@ -212,7 +212,7 @@ for (
         withTombstones = segments.filter(({ tombstones }) => tombstones > 0);
         const hints = segments.map(({ path }) => hintPathOf(path));
         const other = `${hints[0]}.other`;
-        fs.copyFileSync(hints[0]!.replace(/\d{10}/, "0000000001"), other);
+        fs.copyFileSync(hints[0]!.replace(/\d{10}(?=\.hint$)/, "0000000001"), other);
         for (const path of hints) change(path, other);
         fs.unlinkSync(other);
       },

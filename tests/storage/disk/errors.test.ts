@@ -13,6 +13,7 @@ import {
   repairDirectory,
 } from "../../../lib/storage/disk/mod.ts";
 import { recordSize } from "../../../lib/storage/disk/format/record.ts";
+import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
 import { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
@@ -278,6 +279,43 @@ Deno.test("a store that has failed holds its directory until the manifest is wri
   release();
   await closing;
   assert(!files.isLocked("d"));
+});
+
+Deno.test("what a refused write has left behind a segment's end is read by nobody", async () => {
+  const place = new Place();
+  const { files } = place;
+  const store = await place.open();
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  // All of it is on the disk, and cannot be cut off. The manifest never tells where the segment ends.
+  files.fault = (operation, path) => {
+    if (path.includes("MANIFEST") || operation === "truncate") return "EIO";
+    return operation === "write" ? "late" : undefined;
+  };
+  await store.swap(k, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  files.fault = (_, path) => path.includes("MANIFEST") ? "EIO" : undefined;
+  await store.swap(other, "any", itemOf("v"));
+  await store.commit();
+  files.fault = () => undefined;
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  const mount = files.mount();
+
+  const found = await checkDirectory({ directory: "d", files: mount });
+  assertEquals([found.segments, found.items, found.damaged, found.torn], [2, 2, [], []]);
+  const moment = await momentOfDirectory(mount, "d", false);
+  assertEquals(moment.segments.map(([, length]) => length), [
+    64 + recordSize(1, 3),
+    64 + recordSize(5, 1),
+  ]);
+  await backupDirectory({ directory: "d", target: "copy", files: mount });
+  await repairDirectory({ directory: "d", files: mount });
+  for (const directory of ["d", "copy"]) {
+    const again = await place.open({ directory });
+    assertEquals([await textOf(again, k), await textOf(again, other)], ["old", "v"], directory);
+    await again.close();
+  }
 });
 
 Deno.test("an idle store reclaims the room of items that have expired", async () => {

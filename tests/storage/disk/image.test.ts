@@ -176,6 +176,44 @@ for (const restarts of [false, true]) {
   });
 }
 
+Deno.test("an image is of no use from a flush on that comes while it gets its name", async () => {
+  const files = new FaultyFiles(new Random(9));
+  let flushed: string[] = [];
+  let isPlaced = false;
+  const mount = files.mount();
+  const flushing = new Proxy(mount, {
+    get: (target, name) => {
+      if (name !== "syncDirectory") return Reflect.get(target, name);
+      return async (directory: string) => {
+        const isOfImage = !isPlaced && files.list("d").includes(IMAGE);
+        isPlaced ||= isOfImage;
+        await target.syncDirectory(directory);
+        if (!isOfImage) return;
+        flushed = files.list("d").filter((name) => name.endsWith(".log"));
+        // As a request that came with the same turn of the loop, behind who waits for this sync.
+        queueMicrotask(() => queueMicrotask(() => void store.flush(0)));
+      };
+    },
+  });
+  const store = await open(files, { imageItems: 100, files: flushing });
+  // The image says that a flush is to come, which the other takes back.
+  await store.flush(clock.now() + 1000);
+  for (let i = 0; flushed.length === 0; i++) {
+    await store.swap(bytesOf(`k${i % 150}`), "any", itemOf("before"));
+    await store.commit();
+    if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  while (files.list("d").some((name) => flushed.includes(name))) {
+    for (let i = 0; i < 20; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("after"));
+    await store.commit();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  clock.offset += 2000;
+  assertEquals((await compared(files)).size, 20);
+});
+
 Deno.test("after a kill listed segments are trusted, read in the background, and damage in them is told", async () => {
   const files = new FaultyFiles(new Random(6));
   const store = await open(files, { fsync: "always" });

@@ -1,8 +1,9 @@
 /** Power cuts while a start removes what does not belong to the log. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
+import { StoreError } from "../../../lib/errors.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { decodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
 import { recordSize } from "../../../lib/storage/disk/format/record.ts";
@@ -11,14 +12,14 @@ import { type Caller, callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { FaultyFiles, Random } from "./faulty_files.ts";
 
-function open(files: Files): Promise<Caller> {
+function open(files: Files, segmentBytes = 1024): Promise<Caller> {
   return callerOf(openDiskStore({
     directory: "d",
     files,
     clock: systemClock,
     fsync: "no",
     memoryLimit: 0,
-    segmentBytes: 1024,
+    segmentBytes,
     log: () => {},
   }));
 }
@@ -142,4 +143,66 @@ Deno.test("whatever a power cut leaves of the segments that a start cuts off, th
       await again.close();
     }
   }
+});
+
+Deno.test("what a failed write has left behind a segment's end is no damage, though the segment was synced", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const [first, second] = ["d/0000000001.log", "d/0000000002.log"];
+  let begins = () => {};
+  const hasBegun = new Promise<void>((resolve) => begins = resolve);
+  let end = () => {};
+  const mayEnd = new Promise<void>((resolve) => end = resolve);
+  let cut = () => {};
+  const isCut = new Promise<void>((resolve) => cut = resolve);
+  const mount = files.mount();
+  const store = await open(
+    new Proxy(mount, {
+      get: (target, name) => {
+        if (name !== "open") return Reflect.get(target, name);
+        return (path: string, mode: "read" | "write" | "create") => {
+          const file = target.open(path, mode);
+          if (path !== first && path !== second) return file;
+          const sync = async () => {
+            if (path === first) begins();
+            await (path === first ? mayEnd : isCut);
+            await file.sync();
+          };
+          return { ...file, sync };
+        };
+      },
+    }),
+    1 << 13,
+  );
+  await store.swap(bytesOf("k0"), "any", itemOf("v".repeat(5000)));
+  await store.commit();
+  // The next write is done by half, and cannot be cut off.
+  let writes = 0;
+  files.fault = (operation, path) => {
+    if (path !== first) return undefined;
+    if (operation === "truncate") return "EIO";
+    return operation !== "write" ? undefined : writes++ === 0 ? "short" : "EIO";
+  };
+  await store.swap(bytesOf("k1"), "any", itemOf("refused".repeat(50)));
+  await assertRejects(async () => await store.commit(), StoreError);
+  // The sync of what is written ends where the segment does, and the manifest is never written.
+  files.fault = (operation, path) =>
+    operation === "open" && path.includes("MANIFEST") ? "EIO" : undefined;
+  const synced = store.store.moment!(true);
+  await hasBegun;
+  await store.swap(bytesOf("k2"), "any", itemOf("w".repeat(8000)));
+  await store.commit();
+  end();
+  await synced;
+  // What tells of the sync is in the third segment. It stays, and nothing of the second one does.
+  await store.swap(bytesOf("k3"), "any", itemOf("w".repeat(1000)));
+  await store.commit();
+  assertEquals(files.list("d").filter((name) => name.endsWith(".log")).length, 3);
+  files.fault = () => undefined;
+  files.powerCut(true);
+  cut();
+  await store.close().catch(() => {});
+  files.place(second, new Uint8Array(0));
+  const again = await open(files.mount());
+  assertEquals(await values(again), [`0=${"v".repeat(5000)}`]);
+  await again.close();
 });

@@ -142,6 +142,26 @@ Deno.test("of a torn write in the room ahead only what is torn is told of", asyn
   await again.close();
 });
 
+Deno.test("where a power cut leaves the room of a full segment, and takes the next one's header, nothing is damaged", async () => {
+  const place = new Place();
+  const store = await place.open();
+  const second = "d/0000000002.log";
+  // What was synced before each of them is worth a marker, the first thing in the second segment.
+  for (let i = 0; i < 4; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("v".repeat(5000)));
+    await store.commit();
+  }
+  place.files.powerCut(true);
+  await store.close().catch(() => {});
+  const { files } = place;
+  const whole = files.content(FIRST);
+  files.place(FIRST, new Uint8Array([...whole, ...new Uint8Array(512)]));
+  files.place(second, files.content(second).fill(0, 0, 64));
+  const again = await place.open();
+  assertEquals(again.info().items, 3);
+  await again.close();
+});
+
 for (const code of ["ENOSPC", "EIO", "short"]) {
   Deno.test(`room that cannot be made, for ${code}, is done without`, async () => {
     const place = new Place();

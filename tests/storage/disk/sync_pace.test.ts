@@ -68,6 +68,14 @@ Deno.test("a group that takes longer to be served than its sync takes is served 
   assert(shared(pace, 100, 100, 0, 0.4) < 10);
 });
 
+Deno.test("a sync of a sixth of a millisecond is waited for where all that come need one, and else is not", () => {
+  const pace = new SyncPace();
+  shared(pace, 20, 50, 0, 0.15);
+  assertEquals(shared(pace, 100, 50, 0, 0.15), 100);
+  shared(pace, 20, 5, 45, 0.15);
+  assert(shared(pace, 100, 5, 45, 0.15) < 20);
+});
+
 Deno.test("a sync of several milliseconds is left to another thread whoever waits for it", () => {
   assert(shared(new SyncPace(), 1000, 1, 0, 5) < 20);
 });

@@ -375,8 +375,10 @@ export class Log {
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
+    // A segment's end is named as such: the header behind it, which says where it is, may not yet be on the medium, and
+    // what a failed write or room has left there must not be taken for what was synced.
     let i = this.segments.length - 1;
-    while (i > 0 && this.segments[i].base > position) i--;
+    while (i > 0 && this.segments[i].base >= position) i--;
     const { id, base } = this.segments[i];
     const marker = this.#marker;
     marker.sequence = this.sequence;

@@ -13,8 +13,10 @@
 
 /** A sync that is faster, in milliseconds, is waited for whatever else is to be served. */
 const FAST_SYNC = 0.1;
+/** Where nobody is lately served without a sync, one that is faster is waited for, in milliseconds. */
+const FAST_FOR_ALL = 0.2;
 /** One that is late by chance counts for no more than this. */
-const LATE = FAST_SYNC * 4;
+const LATE = 0.4;
 /** Of the average a new one is this part. */
 const WEIGHT = 1 / 8;
 /**
@@ -60,7 +62,9 @@ export class SyncPace {
     }
     const allWait = group > 0 && this.#free * ALL_BUT_ONE_OF <= this.#waiting;
     if (allWait && this.#typical < BEARABLE_SYNC && group * SERVED < this.#typical) return true;
-    if (this.#average >= FAST_SYNC && this.#passed++ < this.#probeAfter) return false;
+    if (
+      this.#average >= (allWait ? FAST_FOR_ALL : FAST_SYNC) && this.#passed++ < this.#probeAfter
+    ) return false;
     this.#passed = 0;
     return true;
   }
@@ -73,9 +77,9 @@ export class SyncPace {
   took(milliseconds: number, isWaitedFor: boolean): void {
     this.#typical += (Math.min(milliseconds, 2 * BEARABLE_SYNC) - this.#typical) * WEIGHT;
     if (!isWaitedFor) return;
-    const isFast = milliseconds < FAST_SYNC;
+    const isFast = milliseconds < FAST_FOR_ALL;
     // One that is fast says that they can be: the next that is slow says otherwise.
-    if (isFast && this.#average >= FAST_SYNC) this.#average = milliseconds;
+    if (isFast && this.#average >= FAST_FOR_ALL) this.#average = milliseconds;
     else this.#average += (Math.min(milliseconds, LATE) - this.#average) * WEIGHT;
     this.#probeAfter = isFast ? FIRST_PROBE : Math.min(this.#probeAfter * 2, LAST_PROBE);
   }

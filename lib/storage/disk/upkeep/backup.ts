@@ -18,7 +18,7 @@ import {
 } from "../fs/files.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, segmentSeed } from "../format/record.ts";
-import { readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import { lengthByNext, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
 import { wholeRecords } from "./salvage.ts";
 import { hintPathOf, segmentName, segmentOfName } from "../log/segment.ts";
 import { checksumOf, SegmentReader, Step } from "../read/segment_reader.ts";
@@ -132,10 +132,20 @@ async function copy(
       segments.push([id, length, crc]);
     }
     let before: Before = { id: 0, length: 0 };
-    for (const id of tail) {
-      const file = files.open(pathOf(directory, id), "read");
-      open.set(id, file);
-      const part = await copyTail(files, directory, file, target, id, before, manifest);
+    for (const id of tail) open.set(id, files.open(pathOf(directory, id), "read"));
+    const headers = tail.map((id) => readSegmentHeader(directory, open.get(id)!));
+    for (const [i, id] of tail.entries()) {
+      const end = lengthByNext(id, headers.slice(i + 1));
+      const part = await copyTail(
+        files,
+        directory,
+        open.get(id)!,
+        target,
+        id,
+        end,
+        before,
+        manifest,
+      );
       if (part === undefined) break;
       segments.push([id, part.length, part.crc]);
       before = { id, length: part.length };
@@ -189,13 +199,14 @@ async function copyHint(
   }
 }
 
-/** Copies a segment of the tail up to its last whole record, if it follows the one before. */
+/** Copies a segment of the tail up to its last whole record, or `end`, if it follows the one before. */
 async function copyTail(
   files: Files,
   directory: string,
   file: DataFile,
   target: string,
   id: number,
+  end: number,
   before: Before,
   manifest: Manifest,
 ): Promise<{ length: number; crc: number } | undefined> {
@@ -208,7 +219,7 @@ async function copyTail(
     // One between them is gone.
     throw Object.assign(new Error("a segment is gone"), { code: "ENOENT" });
   }
-  const size = file.size();
+  const size = Math.min(file.size(), end);
   const reader = new SegmentReader(file, segmentSeed(manifest.hashKey, id), size, BLOCK);
   let step = reader.step();
   while (step === Step.record || step === Step.more) {

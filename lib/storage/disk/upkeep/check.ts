@@ -20,13 +20,20 @@ import { cannotOpen } from "../fs/lock.ts";
 import { readHint } from "../format/hint.ts";
 import { MANIFEST, type Manifest, SEQUENCE_GAP, writeManifest } from "../format/manifest.ts";
 import { Kind, RecordBuffer, segmentSeed } from "../format/record.ts";
-import { asSentence, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import {
+  asSentence,
+  lengthByNext,
+  readManifest,
+  readSegmentHeader,
+  untrusted,
+} from "./directory.ts";
 import { Amendable, type DamagedPart, lengthWithoutRoom, salvage } from "./salvage.ts";
 import {
   encodeSegmentHeader,
   ExpiryTimes,
   hintPathOf,
   SEGMENT_HEADER,
+  type SegmentHeader,
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
@@ -266,35 +273,42 @@ function survey(files: Files, directory: string, manifest: Manifest | undefined)
   const missing = [...listed.keys()].filter((id) => !ids.includes(id))
     .map((id) => `${directory}/${segmentName(id)}`);
   let hashKey = manifest?.hashKey;
-  const opened: Array<{ id: number; path: string; file: DataFile; own: Uint8Array | undefined }> =
-    [];
+  const opened: Array<
+    { id: number; path: string; file: DataFile; header: SegmentHeader | undefined }
+  > = [];
   for (const id of ids) {
     // What a compaction left is no part of the log.
     if (manifest !== undefined && id < manifest.next && !listed.has(id)) continue;
     const path = `${directory}/${segmentName(id)}`;
     const file = files.open(path, "read");
-    const header = readSegmentHeader(directory, file);
-    const own = header?.id === id ? header.hashKey : undefined;
-    hashKey ??= own;
-    opened.push({ id, path, file, own });
+    const read = readSegmentHeader(directory, file);
+    const header = read?.id === id ? read : undefined;
+    hashKey ??= header?.hashKey;
+    opened.push({ id, path, file, header });
   }
   if (hashKey === undefined) {
     if (ids.length === 0) throw cannotOpen(directory, "it holds no data of the disk store");
     throw untrusted(directory, "neither its MANIFEST nor any segment says whose it is");
   }
   const key = hashKey;
-  const found = opened.map(({ id, path, file, own }) => {
+  const headers = opened.map(({ header }) =>
+    header !== undefined && equalBytes(header.hashKey, key) ? header : undefined
+  );
+  const found = opened.map(({ id, path, file }, i) => {
     const length = listed.get(id)?.[1];
     return {
       id,
       path,
       file,
       length: length === undefined
-        ? lengthWithoutRoom(file, segmentSeed(key, id))
+        ? Math.min(
+          lengthWithoutRoom(file, segmentSeed(key, id)),
+          lengthByNext(id, headers.slice(i + 1)),
+        )
         : Math.min(length, file.size()),
       listed: listed.has(id),
       crc: listed.get(id)?.[2] ?? 0,
-      headerWhole: own !== undefined && equalBytes(own, key),
+      headerWhole: headers[i] !== undefined,
     };
   });
   return { hashKey, found, missing };

@@ -59,6 +59,19 @@ export function readSegmentHeader(directory: string, file: DataFile): SegmentHea
   return header;
 }
 
+/**
+ * How many bytes of a segment count, by the header of the first one after it that names it; `Infinity` where none
+ * does. What is behind those is left of a write that failed and could not be cut off.
+ *
+ * @param after the headers of those after it
+ */
+export function lengthByNext(
+  id: number,
+  after: ReadonlyArray<SegmentHeader | undefined>,
+): number {
+  return after.find((one) => one?.previous === id)?.previousLength ?? Infinity;
+}
+
 /** The error for a directory in another format. */
 export function otherFormat(directory: string, format: number): ExitError {
   const age = format > FORMAT ? "newer" : "older";

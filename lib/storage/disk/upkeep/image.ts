@@ -69,7 +69,8 @@ export class Images {
     if (!isDue || this.#running !== undefined || this.#stopping) return;
     this.#records = log.records;
     // A start without the image takes longer, and that is all.
-    this.#running = this.#write().catch(() => {}).finally(() => this.#running = undefined);
+    this.#running = this.#make(false).then(() => {}, () => {})
+      .finally(() => this.#running = undefined);
   }
 
   /** Ends the image under way, if there is one. */
@@ -92,19 +93,21 @@ export class Images {
     }
   }
 
-  async #write(): Promise<void> {
-    const name = await this.#make(false);
-    if (name !== undefined) await this.#options.named(name);
-  }
-
-  /** Puts an image in the place of the last one; returns its name, nothing if that was in vain. */
+  /**
+   * Puts an image in the place of the last one, and has it named unless the store stops; returns its name, nothing
+   * if it was made in vain.
+   */
   async #make(still: boolean): Promise<string | undefined> {
-    const { files, directory, log, placements, commits, flushAt, flushSegment } = this.#options;
+    const { files, directory, log, placements, commits, flushAt, flushSegment, named } =
+      this.#options;
     const { index } = placements;
     const { losses } = commits;
     // What is written from here on is replayed, so each table may be of another moment.
     const from = log.active?.id ?? log.nextId;
     const flush = { flushAt: flushAt(), flushSegment: flushSegment() };
+    const isStale = () =>
+      placements.index !== index || flushAt() !== flush.flushAt ||
+      flushSegment() !== flush.flushSegment;
     const name = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
     const fresh = `${directory}/${IMAGE}.new`;
     removeIfThere(files, fresh);
@@ -116,9 +119,7 @@ export class Images {
       // Tables may speak of what is not yet on the medium, or was never written.
       log.writeOut();
       await commits.syncer.until(log.written);
-      if (this.#stopping || commits.losses !== losses || placements.index !== index) {
-        return undefined;
-      }
+      if (this.#stopping || commits.losses !== losses || isStale()) return undefined;
       const segments = log.segments.filter(({ id }) => id < from).map((segment) => {
         const { id, length, crc, sequence, tombstones, tombstoneSegment, hintBytes, live } =
           segment;
@@ -141,7 +142,10 @@ export class Images {
     files.rename(fresh, `${directory}/${IMAGE}`);
     await files.syncDirectory(directory);
     this.count++;
-    return placements.index === index ? name : undefined;
+    // In the same step as it is named: what a flush takes back of an image is its name.
+    if (isStale()) return undefined;
+    if (!still) await named(name);
+    return name;
   }
 
   async #writeTables(file: DataFile, index: KeyIndex, amendments: KeyIndex): Promise<number> {
