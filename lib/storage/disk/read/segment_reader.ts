@@ -11,11 +11,10 @@ import { SEGMENT_HEADER } from "../log/segment.ts";
 import type { Runs } from "./runs.ts";
 
 /**
- * Pages without a wanted byte that are read along: to read them takes less than another call does, and a
- * call that holds up nobody takes as much as half a megabyte in memory.
+ * Pages without a wanted byte that are read along: a call that holds up nobody takes as long as it takes to
+ * read so many.
  */
-const PAGES_READ_ALONG = 4;
-const PAGES_READ_ALONG_LATER = 64;
+const PAGES_READ_ALONG = 64;
 
 /** What {@linkcode SegmentReader.step} came upon. */
 export const Step = { record: 0, more: 1, end: 2, bad: 3 } as const;
@@ -119,18 +118,19 @@ export class SegmentReader {
     this.#gap = -1;
   }
 
-  /** Reads the next block, of at most so many bytes. */
-  fill(most = Infinity): void {
+  /** Reads the next block. */
+  fill(): void {
     const from = this.#makeRoom();
-    const into = this.#buffer.subarray(from, this.#wanted(from + most, PAGES_READ_ALONG));
-    this.#took(readFully(this.#file, into, this.#start + from), into);
+    this.#took(
+      readFully(this.#file, this.#buffer.subarray(from, this.#wanted()), this.#start + from),
+    );
   }
 
   /** {@linkcode fill} without holding up the loop. */
   async fillLater(): Promise<void> {
     const from = this.#makeRoom();
-    const into = this.#buffer.subarray(from, this.#wanted(Infinity, PAGES_READ_ALONG_LATER));
-    this.#took(await readFullyLater(this.#file, into, this.#start + from), into);
+    const into = this.#buffer.subarray(from, this.#wanted());
+    this.#took(await readFullyLater(this.#file, into, this.#start + from));
   }
 
   /** {@linkcode step} that fills by itself. */
@@ -156,16 +156,16 @@ export class SegmentReader {
     return this.#filled;
   }
 
-  /** Where in the buffer a read ends. */
-  #wanted(most: number, pages: number): number {
-    const reach = this.#runs?.reach(this.#start, pages) ?? this.#end;
-    return Math.min(this.#buffer.length, most, reach - this.#start);
+  /** Where in the buffer the block ends. */
+  #wanted(): number {
+    const end = this.#runs?.reach(this.#start, PAGES_READ_ALONG) ?? this.#end;
+    return Math.min(this.#buffer.length, end - this.#start);
   }
 
-  #took(count: number, into: Uint8Array): void {
+  #took(count: number): void {
     this.#filled += count;
     // A file that ends early holds no more records, whatever a header promises.
-    this.#short = count < into.length;
+    this.#short = this.#filled < this.#wanted();
   }
 }
 

@@ -11,7 +11,6 @@ import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
 import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
-import { ReadPace } from "../read/read_pace.ts";
 import { Runs } from "../read/runs.ts";
 import type { Segment } from "../log/segment.ts";
 import { SegmentReader, Step } from "../read/segment_reader.ts";
@@ -22,11 +21,8 @@ import { type Backpressure, TOLERATED } from "./backpressure.ts";
 import { markLive, markTombstones } from "./needed.ts";
 import type { Space } from "./space.ts";
 
-/** Bytes that are read at a time, and where the medium is fast: so that the loop can wait for them. */
+/** Bytes that are read at a time. */
 const BLOCK = 1 << 20;
-const PIECE = 1 << 15;
-/** So many blocks pass before the medium, having been slow, is tried again. */
-const BLOCKS_TO_PROBE = 4;
 /** To look at a place of the index takes about as long as to read, in vain, so many bytes of records. */
 export const PLACE_COST = 8;
 /**
@@ -109,7 +105,6 @@ export class Compactor {
   #stopping = false;
   /** Those that wait for room. */
   readonly #waiting = new Set<Waiter>();
-  readonly #pace = new ReadPace(BLOCKS_TO_PROBE);
 
   readonly #options: CompactorOptions;
 
@@ -401,10 +396,7 @@ export class Compactor {
     return await markLive(segment, runs, options) ? runs : undefined;
   }
 
-  /**
-   * Moves records until `deadline`, or until what comes next has to be waited for; returns the step that
-   * ends it, a record's at the deadline.
-   */
+  /** Moves records until `deadline`, or the end of what was read; returns the reader's last step. */
   #slice(segment: Segment, reader: SegmentReader, evict: boolean, deadline: number): number {
     for (let unchecked = 0;;) {
       const step = reader.step();
@@ -415,27 +407,13 @@ export class Compactor {
       } else if (step === Step.bad) {
         reader.skip();
         unchecked += 64;
-      } else if (step === Step.more && !this.#pace.isSlow()) {
-        this.#readNow(reader);
-        unchecked += PIECE;
       } else {
         return step;
       }
       if (unchecked < CLOCK_BYTES) continue;
       unchecked = 0;
-      if (performance.now() >= deadline) return Step.record;
+      if (performance.now() >= deadline) return step;
     }
-  }
-
-  /** Reads on, and holds up the loop for that. */
-  #readNow(reader: SegmentReader): void {
-    const began = this.#pace.begin();
-    try {
-      reader.fill(PIECE);
-    } catch {
-      reader.giveUp();
-    }
-    this.#pace.end(began);
   }
 
   /** Moves what must be kept of a record; returns false, and does nothing, for an amended item. */
