@@ -126,23 +126,27 @@ async function header(program: Program, files: Packed[], runtime: Packed): Promi
 
 /**
  * A program as plain JavaScript, the file to start last. What it imports only when it is needed stays in files of
- * its own: a server on disk would take twice as long to start with the packages of the other stores before it.
+ * its own: a server on disk would take twice as long to start with the packages of the other stores before it, and
+ * each of its threads 50 MiB more. Program and threads share these files.
  */
-async function bundle(program: Program): Promise<Packed[]> {
+async function bundle({ entry, threads = [] }: Program): Promise<Packed[]> {
   const directory = await Deno.makeTempDir();
+  const written = (module: string) => `${directory}/${module.replace(/ts$/, "js")}`;
   try {
     // Not minified: ioredis tells errors apart by the names of their classes.
-    await deno("bundle", "--quiet", "--code-splitting", "--outdir", directory, program.entry);
-    for (const thread of program.threads ?? []) {
-      // Under the name by which the program starts it, from the same directory.
-      await deno("bundle", "--quiet", "-o", `${directory}/${thread.split("/").at(-1)}`, thread);
+    await deno("bundle", "--quiet", "--code-splitting", "--outdir", directory, entry, ...threads);
+    const parts = Array.from(Deno.readDirSync(directory))
+      .filter(({ name, isFile }) => isFile && name !== written(entry).split("/").at(-1))
+      .map(({ name }) => pack(name, Deno.readFileSync(`${directory}/${name}`)));
+    for (const thread of threads) {
+      // Under the name by which the program starts it, in the directory of all others.
+      const code = await Deno.readTextFile(written(thread));
+      const moved = code.replaceAll(/"(?:\.\.\/)+([^/"]+\.js)"/g, '"./$1"');
+      parts.push(pack(thread.split("/").at(-1)!, new TextEncoder().encode(moved)));
     }
-    const main = program.entry.replace(/ts$/, "js");
-    const parts = Array.from(Deno.readDirSync(directory), ({ name }) => name)
-      .filter((name) => name !== main).sort();
     return [
-      ...parts.map((name) => pack(name, Deno.readFileSync(`${directory}/${name}`))),
-      pack("main.js", await Deno.readFile(`${directory}/${main}`)),
+      ...parts.sort((a, b) => a.name < b.name ? -1 : 1),
+      pack("main.js", await Deno.readFile(written(entry))),
     ];
   } finally {
     await Deno.remove(directory, { recursive: true });

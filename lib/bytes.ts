@@ -72,8 +72,8 @@ const MOST_PIECES = 64;
 const LEAST_PIECE = 16 * 1024;
 /** Memory is taken in pages of so many bytes: one for a value fits the next of about that length. */
 const PAGE = 4096;
-/** What is taken is at most so many times as long as was asked for, and a page. */
-const MOST_BEYOND = 1.25;
+/** What is taken is at most so much longer than was asked for, as a part of that, and a page. */
+const MOST_BEYOND = 1 / 4;
 const spare: Uint8Array<ArrayBuffer>[] = [];
 let spareBytes = 0;
 /** The least that {@linkcode spareBytes} has been since {@linkcode trimMemory} was called. */
@@ -82,18 +82,26 @@ let unused = 0;
 /**
  * Memory of at least so many bytes, with anything in it. What {@linkcode giveMemory} has got is used
  * again: new memory is filled with zeros first, a page at a time, which costs more than to copy a value.
+ *
+ * @param slack how much longer it may be, as a part of that
  */
-export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
+export function takeMemory(bytes: number, slack = MOST_BEYOND): Uint8Array<ArrayBuffer> {
   if (bytes < LEAST_PIECE) return new Uint8Array(bytes);
+  return takeSpare(bytes, slack) ?? new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
+}
+
+/** {@linkcode takeMemory} of what {@linkcode giveMemory} has got; nothing where none of that fits. */
+export function takeSpare(bytes: number, slack: number): Uint8Array<ArrayBuffer> | undefined {
+  const most = bytes + slack * bytes + PAGE;
   for (let i = spare.length - 1; i >= 0; i--) {
     const piece = spare[i];
-    if (piece.length < bytes || piece.length > MOST_BEYOND * bytes + PAGE) continue;
+    if (piece.length < bytes || piece.length > most) continue;
     spare.splice(i, 1);
     spareBytes -= piece.length;
     if (spareBytes < unused) unused = spareBytes;
     return piece;
   }
-  return new Uint8Array(Math.ceil(bytes / PAGE) * PAGE);
+  return undefined;
 }
 
 /** {@linkcode free} of memory that {@linkcode takeMemory} may return: nobody has a view of it any more. */
@@ -131,6 +139,26 @@ export interface Lender {
   readonly roomBefore: number;
 }
 
+/**
+ * Who has received a value into memory that {@linkcode takeMemory} has returned, and may give that away: a store
+ * keeps it in the place of a copy. The first {@linkcode ROOM_OF_HEADER} bytes of it are free.
+ */
+export interface Giver {
+  /** Whether the memory that a value lies in may be had now. */
+  offers(value: Uint8Array): boolean;
+  /**
+   * Hands over the memory that was offered last, all of it. What its giver has there beside the request that
+   * brought the value moves elsewhere. The request may be read there until it is answered.
+   */
+  give(): Uint8Array<ArrayBuffer>;
+}
+
+/** Values of so many bytes and more may be given with their memory. */
+export const LEAST_GIVEN = 64 * 1024;
+/** Bytes that are free at the beginning of such memory: for a record's header and the longest key. */
+export const ROOM_OF_HEADER = 344;
+/** Such memory is at most so much longer than its request, as a part of that: it may be kept for long. */
+export const SLACK_OF_GIVEN = 1 / 16;
 /** Bytes behind what is borrowed. */
 export const ROOM_BEHIND = 8;
 /** Bytes before what is borrowed, where its owner has room: more than what a reply begins with. */

@@ -103,6 +103,8 @@ export class Connection implements Disposable {
   #socket: Transport | undefined;
   /** Whether requests may be sent: it is connected, and has logged in. */
   #ready = false;
+  /** Whether anything has come from the server behind the handshake and the login. */
+  #heard = false;
   #opaque = 0;
   #failure: Error | undefined;
 
@@ -243,13 +245,33 @@ export class Connection implements Disposable {
       rounds.join();
       await this.#read(this.#socket).finally(() => rounds.leave());
     } catch (error) {
-      const what = this.#socket === undefined ? "cannot reach" : "lost the connection to";
+      if (this.#socket !== undefined) return this.#lose(error);
       this.#fail(
-        new UnreachableError(`${what} ${addressText(this.address)}: ${messageOf(error)}`, {
+        new UnreachableError(`cannot reach ${addressText(this.address)}: ${messageOf(error)}`, {
           cause: error,
         }),
       );
     }
+  }
+
+  #lose(error: unknown): void {
+    const message = messageOf(error);
+    // Deno says of a TLS connection that just ends more than anybody can use, with a link.
+    const why = message.includes("close_notify") ? "it closed the connection" : message;
+    this.#fail(
+      new UnreachableError(
+        `lost the connection to ${addressText(this.address)}: ${why}${this.#suspicion}`,
+        { cause: error },
+      ),
+    );
+  }
+
+  /** With TLS 1.3 a server refuses a client without a certificate after the handshake, by closing. */
+  get #suspicion(): string {
+    const { tls } = this.#options;
+    return tls === undefined || tls.cert !== undefined || this.#heard
+      ? ""
+      : "; it may want a certificate";
   }
 
   async #read(socket: Transport): Promise<void> {
@@ -271,10 +293,13 @@ export class Connection implements Disposable {
           inFlight.shift()!.waiting.resolve(statusReplies.done);
         }
         return this.#fail(
-          new UnreachableError(`${addressText(this.address)} closed the connection`),
+          new UnreachableError(
+            `${addressText(this.address)} closed the connection${this.#suspicion}`,
+          ),
         );
       }
       this.#progress = this.#tick;
+      this.#heard = true;
       reader.push(memory.subarray(0, length));
       for (let head = inFlight.peek(); head !== undefined; head = inFlight.peek()) {
         const { expect, opaque } = head.waiting;
@@ -315,12 +340,7 @@ export class Connection implements Disposable {
         out.clear(KEPT_WRITE_BUFFER);
       }
     } catch (error) {
-      this.#fail(
-        new UnreachableError(
-          `lost the connection to ${addressText(this.address)}: ${messageOf(error)}`,
-          { cause: error },
-        ),
-      );
+      this.#lose(error);
     }
     this.#writing = false;
   }

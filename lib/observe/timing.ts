@@ -10,7 +10,7 @@
  * @module
  */
 
-import { binaryString, bytesOfBinaryString } from "../bytes.ts";
+import { binaryString, bytesOfBinaryString, LEAST_GIVEN } from "../bytes.ts";
 import { Histogram } from "./histogram.ts";
 import { HotKeys } from "./hot_keys.ts";
 import { CoarseClock } from "./coarse_clock.ts";
@@ -22,7 +22,10 @@ const PER_WINDOW = 50;
 /** One batch of so many is counted at the least. */
 const MOST_SKIPPED = 1024;
 
-/** What is noted of a request; the bytes stay as they are until the batch is answered. */
+/**
+ * What is noted of a request. The bytes stay as they are until the batch is answered, but for memory that may
+ * be given away.
+ */
 export interface Noted {
   readonly op: string;
   readonly bytes: Uint8Array;
@@ -105,9 +108,10 @@ export class TimedBatch {
   note({ op, bytes, keyStart, keyEnd }: Noted): void {
     if (this.requests++ === 0) {
       this.first = op;
-      this.#bytes = bytes;
-      this.#start = keyStart;
-      this.#end = keyEnd;
+      const isLasting = bytes.length < LEAST_GIVEN;
+      this.#bytes = isLasting ? bytes : bytes.slice(keyStart, keyEnd);
+      this.#start = isLasting ? keyStart : 0;
+      this.#end = isLasting ? keyEnd : keyEnd - keyStart;
     }
     if (this.weight === 0) return;
     this.commands.set(op, (this.commands.get(op) ?? 0) + 1);

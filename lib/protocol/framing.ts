@@ -7,7 +7,16 @@
  * @module
  */
 
-import { free, giveMemory, takeMemory } from "../bytes.ts";
+import {
+  free,
+  giveMemory,
+  type Giver,
+  LEAST_GIVEN,
+  ROOM_OF_HEADER,
+  SLACK_OF_GIVEN,
+  takeMemory,
+  takeSpare,
+} from "../bytes.ts";
 
 const LF = 0x0a;
 
@@ -27,12 +36,14 @@ const MOST_READ = 128 * 1024;
 const BEYOND = 8;
 /** Memory for a request is at most so many times what has come of it: promises cost their sender nothing. */
 const PROMISED = 8;
+/** The same of memory that is there, and need not be filled with zeros first: a step less is a copy less. */
+const PROMISED_SPARE = 64;
 /** After so many reads that would have fitted in the small room, it is enough again. */
 const CALM_READS = 4;
 const NO_BYTES = new Uint8Array(0);
 
 /** The receive buffer of one connection. */
-export class ReceiveBuffer {
+export class ReceiveBuffer implements Giver {
   bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
   /** What has arrived and was not understood stands from `start` to `end`. */
   start = 0;
@@ -47,6 +58,10 @@ export class ReceiveBuffer {
   /** How much memory the last reads asked for, in bytes, and how many of them needed less. */
   #wanted: number;
   #calmReads = 0;
+  /** Where in its memory the first of what has arrived was put. */
+  #first = 0;
+  /** Whether requests that view what has arrived wait for the store. */
+  #isPinned = false;
   /** Memory for what is small, which stays while a large request has memory of its own. */
   #small = NO_BYTES;
   readonly #takesMuch: boolean;
@@ -71,6 +86,7 @@ export class ReceiveBuffer {
   /** Where the next read may put bytes. What earlier requests view is overwritten. */
   room(): Uint8Array<ArrayBuffer> {
     const held = this.end - this.start;
+    this.#isPinned = false;
     if (held === 0) this.#begin();
     else this.#makeRoom(held);
     const { bytes, end } = this;
@@ -88,6 +104,7 @@ export class ReceiveBuffer {
     if (this.bytes !== this.#small) giveMemory(this.bytes);
     if (this.#small.length !== this.#wanted) this.#small = new Uint8Array(this.#wanted);
     this.bytes = this.#small;
+    this.#first = 0;
   }
 
   /** Makes room behind the bytes that are held: by what they say of their length, or without that. */
@@ -96,25 +113,61 @@ export class ReceiveBuffer {
     const isShort = length - this.end < Math.min(LARGE_ROOM, length) / 4;
     if (this.needed > held) {
       if (this.start + this.needed <= length) return;
-      const wanted = Math.min(this.needed + BEYOND, Math.max(PROMISED * held, LARGE_ROOM));
-      if (wanted > length) this.#move(takeMemory(wanted));
-      else if (isShort || this.needed <= length) this.#move(this.bytes);
+      const wanted = ROOM_OF_HEADER +
+        Math.min(this.needed + BEYOND, Math.max(PROMISED * held, LARGE_ROOM));
+      if (wanted > length) {
+        const to = this.#spare(held) ?? takeMemory(wanted, SLACK_OF_GIVEN);
+        this.#move(to, ROOM_OF_HEADER);
+      } else if (isShort || this.#first + this.needed <= length) {
+        this.#move(this.bytes, this.#first);
+      }
     } else if (isShort) {
       const grows = held > length / 2;
-      this.#move(grows ? new Uint8Array(Math.max(2 * length, LARGE_ROOM)) : this.bytes);
+      if (grows) this.#move(new Uint8Array(Math.max(2 * length, LARGE_ROOM)), 0);
+      else this.#move(this.bytes, this.#first);
     }
   }
 
-  /** Puts the bytes that are held at the beginning of some memory. */
-  #move(to: Uint8Array<ArrayBuffer>): void {
+  /** Memory for the whole request where there is some, and enough has come of it. */
+  #spare(held: number): Uint8Array<ArrayBuffer> | undefined {
+    const whole = this.needed + BEYOND;
+    if (whole <= PROMISED * held || whole > PROMISED_SPARE * held) return undefined;
+    return takeSpare(ROOM_OF_HEADER + whole, SLACK_OF_GIVEN);
+  }
+
+  /** Puts the bytes that are held into some memory, from `first` on. */
+  #move(to: Uint8Array<ArrayBuffer>, first: number): void {
     const from = this.bytes;
     const { start, end } = this;
-    to.set(from.subarray(start, end));
+    to.set(from.subarray(start, end), first);
     if (to !== from && from !== this.#small) giveMemory(from);
     this.bytes = to;
-    this.#searched = Math.max(0, this.#searched - start);
+    this.#searched = first + Math.max(0, this.#searched - start);
+    this.end = first + end - start;
+    this.start = this.#first = first;
+  }
+
+  /**
+   * Says that requests view what has arrived until the next read, and not until they have run: nothing of it is
+   * given away before.
+   */
+  pin(): void {
+    this.#isPinned = true;
+  }
+
+  offers(value: Uint8Array): boolean {
+    return value.length >= LEAST_GIVEN && value.buffer === this.bytes.buffer && !this.#isPinned &&
+      this.#first === ROOM_OF_HEADER && this.held <= this.#small.length;
+  }
+
+  give(): Uint8Array<ArrayBuffer> {
+    const given = this.bytes;
+    const { start, end } = this;
+    this.bytes = this.#small;
+    this.bytes.set(given.subarray(start, end));
+    this.start = this.#first = this.#searched = 0;
     this.end = end - start;
-    this.start = 0;
+    return given;
   }
 
   /** Says that a read has put `count` bytes into the {@linkcode room}. */

@@ -60,10 +60,14 @@ export class Admission {
 
   /** Whether there is no room for another connection by that transport. */
   isFull(transport: string): boolean {
-    const reserve = this.hasUnix && transport === "tcp"
-      ? Math.min(UNIX_RESERVE, this.limits.connections - 1)
-      : 0;
-    return this.#size.value >= this.limits.connections - reserve;
+    return this.#size.value >= this.#most(transport);
+  }
+
+  #most(transport: string): number {
+    const { connections } = this.limits;
+    return this.hasUnix && transport === "tcp"
+      ? connections - Math.min(UNIX_RESERVE, connections - 1)
+      : connections;
   }
 
   /** Decides; one that is admitted must {@linkcode leave}. */
@@ -73,8 +77,10 @@ export class Admission {
       this.counters.rejected_by_address++;
       return "greedy";
     }
-    this.#size.add(1);
-    return "admitted";
+    if (this.#size.add(1) <= this.#most(addr.transport)) return "admitted";
+    // Another thread has taken the last room since.
+    this.leave(addr);
+    return "full";
   }
 
   /** Says that an admitted connection has ended. */

@@ -136,6 +136,7 @@ export class Connection {
     this.session.owner = this;
     // With a bound on replies in hand they are those to what memcached would have read in one go.
     this.#input = new ReceiveBuffer(context.replyMemory !== Infinity);
+    this.session.batch.giver = this.#input;
     this.name = origin.name;
     this.active = surroundings.ticks;
   }
@@ -405,6 +406,8 @@ export class Connection {
   /** Runs the rest of a batch from a request on that something must be waited for. */
   async #runOn(dialect: Dialect, running: Running | undefined): Promise<void> {
     const { store, limits, requestsPerTurn } = this.#context;
+    // Others run between what the store does with these requests and their replies.
+    this.#input.pin();
     const window = this.#window ??= new Window(store, limits.itemSize);
     for (let turns = 1;; turns++) {
       const { request, outcome } = this.#inWork;

@@ -17,7 +17,7 @@ import type { Acceptor, Transport } from "../net/transport.ts";
 import { Rounds } from "../rounds.ts";
 import { othersTurn } from "../others_turn.ts";
 import { accepting } from "./accepting.ts";
-import { Admission, type AdmissionCounts } from "./admission.ts";
+import { Admission, type AdmissionCounts, type Verdict } from "./admission.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { type CloseReason, Connection, type Surroundings } from "./connection.ts";
 import { Strangers } from "./access/strangers.ts";
@@ -276,10 +276,22 @@ export class Server implements Surroundings {
     await this.#roomFor(transport);
     const name = addressOf(listener.addr);
     for await (const conn of accepting(listener, troubles, this.#spare)) {
-      if (this.#draining) conn.close();
-      else this.#admit(conn, protocol, name);
+      let verdict = this.#admission.enter(conn.remoteAddr);
+      // Another listener or thread took the last room after this one had begun to accept.
+      while (verdict === "full" && !this.#rejects && !this.#draining) {
+        await this.#untilRoom(transport);
+        verdict = this.#admission.enter(conn.remoteAddr);
+      }
+      this.#decide(conn, verdict, protocol, name);
       await this.#roomFor(transport);
     }
+  }
+
+  #decide(conn: Transport, verdict: Verdict, protocol: Protocol, listener: string): void {
+    if (verdict === "admitted" && !this.#draining) return this.#admit(conn, protocol, listener);
+    if (verdict === "admitted") this.#admission.leave(conn.remoteAddr);
+    if (verdict === "full" && !this.#draining) return void this.#refuse(conn);
+    conn.close();
   }
 
   /** Waits until there is room, where those that have none are not rejected. */
@@ -339,9 +351,6 @@ export class Server implements Surroundings {
   #admit(conn: Transport, protocols: Protocol, listener: string): void {
     const { counters, watchers, users } = this.#context;
     const { remoteAddr } = conn;
-    const verdict = this.#admission.enter(remoteAddr);
-    if (verdict === "greedy") return conn.close();
-    if (verdict === "full") return void this.#refuse(conn);
     counters.total_connections++;
     try {
       // Each batch is one write, so there is nothing to gain from holding small packets back.

@@ -66,9 +66,16 @@
  *     What point 2 says of a result holds for that, and what the waiter is told is its own, as with a promise.
  *     A waiter that brings a {@linkcode Waiter.cursor} may be told the item by that, filled.
  *
+ * 20. A store that would copy a large value into memory of its own may ask the {@linkcode Batch.giver} for the memory
+ *     that it has arrived in, if there is one and it {@linkcode Giver.offers} that. It asks in the very call that
+ *     brings the item, when nothing can refuse that any more, and answers that plain: from then on the memory is
+ *     the store's. The caller reads the request that lies there until anybody calls the store again, so that till
+ *     then the store writes nothing but what the giver has left free.
+ *
  * @module
  */
 
+import type { Giver } from "../bytes.ts";
 import type { Say } from "../log_level.ts";
 import type { Clock } from "../clock.ts";
 import type { StoreError } from "../errors.ts";
@@ -102,6 +109,8 @@ export class Batch {
    * work and takes away.
    */
   changed = 0;
+  /** Who has received the values of its requests: point 20. */
+  giver: Giver | undefined = undefined;
 
   /** @param seconds the time of its accesses, in whole seconds since 1970; coarse, set by the owner */
   constructor(public seconds = 0) {}

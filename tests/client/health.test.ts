@@ -34,7 +34,10 @@ Deno.test("health: the exit code says whether a server takes writes", async () =
   }
   const gone = await ask(address);
   assertEquals([gone.code, gone.stdout], [69, ""]);
-  assertMatch(gone.stderr, /^kvs-client: 127\.0\.0\.1:\d+ does not answer: [^\n]+\n$/);
+  assertMatch(
+    gone.stderr,
+    /^kvs-client: (127\.0\.0\.1:\d+) does not answer: Connection refused [^:;]+; .* --http \1\n$/,
+  );
 });
 
 Deno.test("health: what is no address is wrong usage", async () => {

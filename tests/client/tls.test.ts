@@ -69,6 +69,18 @@ Deno.test("kvs-client speaks TLS, shows a certificate, and logs in by environmen
   });
 });
 
+Deno.test("a client without the certificate that a server wants is told so, in plain words", async () => {
+  await withServers(async (directory, _tls, mutual) => {
+    const { code, stderr } = await runClient(mutual, [
+      ...["get", "k", "--tls", "--ca", `${directory}/ca.crt`],
+    ]);
+    assertEquals(code, 69);
+    // What it sent before it knew may make the end a reset.
+    assertMatch(stderr, /^kvs-client: .*localhost:\d+.*; it may want a certificate\n$/);
+    assertEquals(stderr.includes("docs.rs"), false);
+  });
+});
+
 Deno.test("kvs-bench loads a server over TLS from several threads, logged in", async () => {
   await withServers(async (directory, tls) => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -168,6 +168,23 @@ Deno.test("kvs-server -t serves from any directory, where nothing can be written
   }
 });
 
+Deno.test("a thread of a server on disk or in memory loads no package of the other stores", async () => {
+  // The first start unpacks them.
+  await using server = await Server.start(["--store", "memory"]);
+  assertEquals(await server.terminate(), 0);
+  const [unpacked] = Array.from(Deno.readDirSync(`${warm}/kvs`), ({ name }) => name)
+    .filter((name) => name.startsWith("kvs-server-"));
+  for (const thread of ["worker.ts", "copies_worker.ts", "reader_worker.ts"]) {
+    const loaded = new Set([thread]);
+    for (const name of loaded) {
+      const code = await Deno.readTextFile(`${warm}/kvs/${unpacked}/${name}`);
+      for (const [, other] of code.matchAll(/(?:from|^import) "\.\/([^"]+)"/gm)) loaded.add(other!);
+      assertEquals(/googleapis\.com|ioredis/.exec(code)?.[0], undefined, `${thread}: ${name}`);
+    }
+    assert(loaded.size > 1, "it has files in common with the program");
+  }
+});
+
 Deno.test("kvs-server copies its data with a thread of its own, and restores it", async () => {
   const to = ["--copy-to", `file://${scratch}/copies`, "--copy-interval", "1s"];
   {

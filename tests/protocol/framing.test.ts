@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { bytesOf } from "../../lib/bytes.ts";
+import { bytesOf, giveMemory, takeMemory } from "../../lib/bytes.ts";
 import { ReceiveBuffer } from "../../lib/protocol/framing.ts";
 
 /** Receives a text, however much room there is. */
@@ -95,6 +95,19 @@ Deno.test("framing: a request that says its length has memory for it in few step
   assert(sizes.size <= 5, [...sizes].join());
 });
 
+Deno.test("framing: of memory that was given back a request has as much as it takes, up to 64 times what has come", () => {
+  const needed = 700_000;
+  for (const [received, isWhole] of [[10_000, false], [10_900, false], [11_000, true]] as const) {
+    const spare = new Uint8Array(704_512);
+    giveMemory(spare);
+    const buffer = unfinished(received, needed);
+    buffer.room();
+    assertEquals(buffer.bytes === spare, isWhole, `${received} bytes`);
+    assertEquals(heldBy(buffer), "x".repeat(received));
+    if (!isWhole) takeMemory(704_000);
+  }
+});
+
 Deno.test("framing: a large request is read with a few bytes of the next at most, and its memory serves the next of any client", () => {
   const buffer = unfinished(90_000, 100_000);
   const { bytes } = buffer;
@@ -140,4 +153,60 @@ Deno.test("framing: what was understood makes room, without more memory", () => 
   }
   assertEquals(buffer.held, 10);
   assertEquals(buffer.bytes.length, first);
+});
+
+/** A buffer that has received a request of 100,000 bytes, which was understood, and some of the next. */
+function understood(behind: string): { buffer: ReceiveBuffer; value: Uint8Array } {
+  const buffer = unfinished(90_000, 100_000);
+  const { bytes, start } = buffer;
+  receive(buffer, "y".repeat(10_000) + behind);
+  buffer.start = start + 100_000;
+  buffer.needed = 0;
+  return { buffer, value: bytes.subarray(start + 100, start + 99_998) };
+}
+
+Deno.test("framing: memory of a large request is given away, with room at its beginning, and what is behind the request is not", () => {
+  const { buffer, value } = understood("abc");
+  assertEquals([value.byteOffset, buffer.offers(value)], [344 + 100, true]);
+  const before = buffer.memory;
+  const given = buffer.give();
+  assert(given.buffer === value.buffer && given.length >= 344 + 100_000 + 8);
+  assertEquals([heldBy(buffer), before - buffer.memory], ["abc", given.length]);
+  assertEquals(buffer.offers(value), false);
+  receive(buffer, "d\n");
+  assertEquals([heldBy(buffer), buffer.lineEnd() - buffer.start], ["abcd\n", 4]);
+  assert(value.subarray(0, 89_900).every((byte) => byte === 0x78));
+});
+
+Deno.test("framing: no memory is given for what is small or lies elsewhere, nor while requests wait", () => {
+  const { buffer, value } = understood("");
+  assertEquals(buffer.offers(value.subarray(0, 65_535)), false);
+  assertEquals(buffer.offers(value.slice()), false);
+  buffer.pin();
+  assertEquals(buffer.offers(value), false);
+  // What waits is over when it reads on.
+  buffer.start -= 100_000;
+  buffer.needed = 100_008;
+  buffer.room();
+  buffer.start += 100_000;
+  assertEquals(buffer.offers(value), true);
+  const grown = new ReceiveBuffer();
+  receive(grown, "x".repeat(200_000));
+  grown.start = grown.end;
+  assertEquals(grown.offers(grown.bytes.subarray(1000, 100_000)), false);
+});
+
+Deno.test("framing: no memory is given while it holds more of the next requests than fits elsewhere", () => {
+  const { buffer } = understood("z");
+  // It was not given, and what follows is read behind.
+  receive(buffer, "z".repeat(99_000));
+  buffer.start += 90_000;
+  const value = buffer.bytes.subarray(buffer.start - 80_000, buffer.start);
+  assert(buffer.held > 2 ** 11);
+  assertEquals(buffer.offers(value), false);
+  buffer.start = buffer.end - 2 ** 11;
+  assertEquals(buffer.offers(value), true);
+  const held = heldBy(buffer);
+  buffer.give();
+  assertEquals(heldBy(buffer), held);
 });

@@ -36,7 +36,7 @@ export const health: Command = {
       text = (await response.text()).trim().slice(0, MOST);
     } catch (error) {
       throw new ExitError(
-        `${address} does not answer: ${messageOf(rootOf(error))}`,
+        `${address} does not answer: ${reasonOf(error)}; a kvs-server does with --http ${url.host}`,
         Exit.unavailable,
       );
     }
@@ -48,4 +48,12 @@ export const health: Command = {
 /** What an error was made of: `fetch` says no more than that it has failed. */
 function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? rootOf(error.cause) : error;
+}
+
+/** Why a request failed, without what Deno's `fetch` says before it: the address stands there already. */
+function reasonOf(error: unknown): string {
+  return messageOf(rootOf(error)).replace(
+    /^error sending request for url \(.*?\): (client error \(\w+\): )?(tcp connect error: )?/,
+    "",
+  );
 }

@@ -14,13 +14,13 @@
  * | 8     | exptime, milliseconds since 1970, 0 for never, a double |
  * |       | key, value, padding                               |
  *
- * A record of {@linkcode LENDING} bytes and more that is alone in its chunk has {@linkcode ROOM_BEFORE} others
- * between key and value.
+ * A record of {@linkcode LENDING} bytes and more that is alone in its chunk has others between key and value:
+ * {@linkcode Chunk.roomBefore}.
  *
  * @module
  */
 
-import { type Lender, ROOM_BEFORE } from "../../bytes.ts";
+import { giveMemory, type Lender } from "../../bytes.ts";
 import type { Attributes, Item, Listed, NewItem } from "../contract.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 
@@ -46,7 +46,6 @@ export const State = {
 export class Chunk implements Lender {
   /** Who sends the value of its record from here, if that is one for it alone. */
   borrowers = 0;
-  readonly roomBefore: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Uint32Array<ArrayBuffer>;
   readonly doubles: Float64Array<ArrayBuffer>;
@@ -60,17 +59,27 @@ export class Chunk implements Lender {
   /** Its neighbours in the order in which chunks are looked at to make room. */
   before: Chunk | undefined;
   after: Chunk | undefined;
+  /** Whether others use its memory again. */
+  readonly #isTaken: boolean;
 
   /**
    * @param number which it is among all
    * @param size bytes, a multiple of 8
    * @param isLarge whether it is for one record alone
+   * @param roomBefore bytes between the key and the value of that
+   * @param bytes memory that {@linkcode takeMemory} has returned; of its own where there is none
    * @throws {RangeError} where there is no memory
    */
-  constructor(readonly number: number, size: number, readonly isLarge: boolean) {
-    const memory = new ArrayBuffer(size);
-    this.roomBefore = isLarge && size >= LENDING + ROOM_BEFORE ? ROOM_BEFORE : 0;
-    this.bytes = new Uint8Array(memory);
+  constructor(
+    readonly number: number,
+    size: number,
+    readonly isLarge: boolean,
+    readonly roomBefore = 0,
+    bytes?: Uint8Array<ArrayBuffer>,
+  ) {
+    this.bytes = bytes ?? new Uint8Array(size);
+    this.#isTaken = bytes !== undefined;
+    const memory = this.bytes.buffer;
     this.words = new Uint32Array(memory);
     this.doubles = new Float64Array(memory);
     this.longs = new BigUint64Array(memory);
@@ -84,7 +93,9 @@ export class Chunk implements Lender {
 
   /** Gives the memory back now, and not when the collector comes to it, unless somebody sends from it. */
   release(): void {
-    if (this.borrowers === 0) this.bytes.buffer.transfer(0);
+    if (this.borrowers > 0) return;
+    if (this.#isTaken) giveMemory(this.bytes);
+    else this.bytes.buffer.transfer(0);
   }
 
   keyLength(at: number): number {
@@ -212,12 +223,24 @@ export class Chunk implements Lender {
     cas: bigint,
     version: number,
   ): void {
-    const { bytes, words, doubles } = this;
+    const from = at + HEADER + keyLength + this.roomBefore;
+    if (item.copyTo !== undefined) item.copyTo(this.bytes, this.view, from);
+    else if (item.value.length !== 0) this.bytes.set(item.value, from);
+    this.writeHeader(at, keyLength, valueLength, item, cas, version);
+  }
+
+  /** Writes what stands before an item's key. */
+  writeHeader(
+    at: number,
+    keyLength: number,
+    valueLength: number,
+    item: NewItem,
+    cas: bigint,
+    version: number,
+  ): void {
+    const { words, doubles } = this;
     const w = at >>> 2;
     const d = at >>> 3;
-    const from = at + HEADER + keyLength + this.roomBefore;
-    if (item.copyTo !== undefined) item.copyTo(bytes, this.view, from);
-    else if (item.value.length !== 0) bytes.set(item.value, from);
     words[w] = keyLength | stateOf(item);
     words[w + 1] = valueLength;
     words[w + 2] = item.flags;

@@ -124,9 +124,17 @@ export class Chunks implements Pages {
 
   /** A chunk for one record alone, which the caller puts into the order. */
   makeLarge(size: number): Chunk {
-    const chunk = this.#make(size, true);
-    chunk.used = chunk.live = size;
-    return chunk;
+    return this.#make(size, true, size >= LENDING + ROOM_BEFORE ? ROOM_BEFORE : 0);
+  }
+
+  /** The same of memory where its value lies already, with `roomBefore` bytes between key and value. */
+  keep(bytes: Uint8Array<ArrayBuffer>, roomBefore: number): Chunk {
+    return this.#make(bytes.length, true, roomBefore, bytes);
+  }
+
+  /** Whether there is a number for one more. */
+  get mayGrow(): boolean {
+    return this.#free.length > 0 || this.all.length < 2 ** (32 - this.unitBits);
   }
 
   /** Puts a chunk at the end of the order. */
@@ -197,14 +205,19 @@ export class Chunks implements Pages {
         0;
   }
 
-  #make(size: number, isLarge: boolean): Chunk {
+  #make(
+    size: number,
+    isLarge: boolean,
+    roomBefore = 0,
+    bytes?: Uint8Array<ArrayBuffer>,
+  ): Chunk {
     const number = this.#free.at(-1) ?? this.all.length;
-    if (number >= 2 ** (32 - this.unitBits)) {
+    if (!this.mayGrow) {
       throw new OutOfSpaceError(`no room for more than ${number} chunks of memory`);
     }
     let chunk;
     try {
-      chunk = new Chunk(number, size, isLarge);
+      chunk = new Chunk(number, size, isLarge, roomBefore, bytes);
     } catch {
       throw new OutOfSpaceError(`the system has no ${size} bytes of memory for more items`);
     }
@@ -215,7 +228,10 @@ export class Chunks implements Pages {
     }
     this.memory += size;
     this.count++;
-    if (isLarge) this.large++;
+    if (isLarge) {
+      this.large++;
+      chunk.used = chunk.live = size;
+    }
     return chunk;
   }
 

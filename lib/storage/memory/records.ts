@@ -36,6 +36,8 @@ export class Records {
   place = 0;
   chunk: Chunk;
   at = 0;
+  /** The chunk of the value that was shown last. */
+  shown: Chunk | undefined;
 
   readonly #clock: Clock;
   /** The hash of a key whose record is met: another than the caller's. */
@@ -74,6 +76,7 @@ export class Records {
   }
 
   sizeOf(chunk: Chunk, at: number): number {
+    if (chunk.isLarge) return chunk.size;
     return this.chunks.sizeOf(chunk.keyLength(at), chunk.valueLength(at));
   }
 

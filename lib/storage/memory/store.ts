@@ -2,13 +2,12 @@
  * The memory store: an index of places, and records in chunks, both outside the JavaScript heap. No
  * object is kept for an item, and the limit is for everything that items take, the index too.
  *
- * A record that has the size of the one before is written over it; another goes to the end of the
- * chunk in hand. When memory is at its limit {@linkcode Reclaim} makes room.
+ * {@linkcode Writes} puts records where they belong. When memory is at its limit {@linkcode Reclaim} makes
+ * room.
  *
  * @module
  */
 
-import { assert } from "../../errors.ts";
 import { othersTurn } from "../../others_turn.ts";
 import {
   type Awaitable,
@@ -23,10 +22,9 @@ import {
   type Swapped,
 } from "../contract.ts";
 import type { ItemCursor } from "../item_cursor.ts";
-import type { Chunk } from "./chunk.ts";
 import { Records } from "./records.ts";
 import { Reclaim } from "./reclaim.ts";
-import { uint64Of } from "../../uint64.ts";
+import { Writes } from "./writes.ts";
 
 /** How the memory store is opened. */
 export interface MemoryOptions extends StoreOptions {
@@ -50,11 +48,10 @@ export class MemoryStore implements Store {
   readonly #options: MemoryOptions;
   readonly #records: Records;
   readonly #reclaim: Reclaim;
+  readonly #writes: Writes;
   /** The moment of a pending flush in milliseconds since 1970; 0 for none. */
   #flushAt = 0;
   #flushedReads = 0;
-  /** The chunk of the value that was shown last. */
-  #shown: Chunk | undefined;
   /** The chunk that the sweep comes to next, and whether a step of it is under way. */
   #swept = 1;
   #sweeping = false;
@@ -64,6 +61,12 @@ export class MemoryStore implements Store {
     this.#options = options;
     this.#records = new Records(options.limit, options.clock);
     this.#reclaim = new Reclaim(this.#records, options);
+    this.#writes = new Writes(
+      this.#records,
+      this.#reclaim,
+      options.evict,
+      (key, expected, next, batch) => this.#swapLater(key, expected, next, batch),
+    );
     this.#timer = setInterval(() => this.#tick(), TICK);
     this.#timer.unref();
   }
@@ -102,7 +105,7 @@ export class MemoryStore implements Store {
       records.remove();
       return false;
     }
-    this.#shown = chunk;
+    records.shown = chunk;
     return true;
   }
 
@@ -143,10 +146,14 @@ export class MemoryStore implements Store {
     const { chunks } = records;
     const valueLength = next.size ?? next.value.length;
     const size = chunks.sizeOf(end - start, valueLength);
+    const writes = this.#writes;
+    if (chunks.isLarge(size)) {
+      return writes.putLarge(bytes, start, end, expected, next, valueLength, batch, size, isThere);
+    }
     if (isThere && records.size === size && records.chunk.borrowers === 0) {
       return records.rewrite(next, valueLength);
     }
-    return this.#put(bytes, start, end, expected, next, valueLength, batch, size, isThere);
+    return writes.put(bytes, start, end, expected, next, valueLength, batch, size, isThere);
   }
 
   /** Nothing is undone here. */
@@ -244,64 +251,6 @@ export class MemoryStore implements Store {
   ): Promise<Swapped> {
     await othersTurn();
     return await this.swap(key, expected, next, batch);
-  }
-
-  /** Writes a record that cannot be written over the one before, and makes room for it. */
-  #put(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    expected: Expected,
-    given: NewItem,
-    valueLength: number,
-    batch: Batch,
-    size: number,
-    isThere: boolean,
-  ): Awaitable<Swapped> {
-    const records = this.#records;
-    const { chunks, index } = records;
-    const { a } = records.hash;
-    let next = given;
-    const isLarge = chunks.isLarge(size);
-    let old = isThere ? records.place : 0;
-    // A large record that is replaced frees its memory in this call.
-    const back = isThere && records.chunk.isLarge ? records.size : 0;
-    if (!isThere) index.reserve(a);
-    if (isLarge ? !records.fitsLarge(size - back) : !records.fits(size)) {
-      // The value may be a view of memory that what makes room writes over.
-      const { value } = given;
-      if (value.buffer === this.#shown?.bytes.buffer) next = { ...given, value: value.slice() };
-      if (!this.#reclaim.makeRoom(size, isLarge ? back : 0, old)) {
-        return this.#swapLater(bytes.subarray(start, end), expected, next, batch);
-      }
-      if (records.find(bytes, start, end - start)) old = records.place;
-      else {
-        old = 0;
-        index.reserve(a);
-      }
-    }
-    const chunk = isLarge ? chunks.makeLarge(size) : chunks.current!;
-    const at = isLarge ? 0 : chunk.used;
-    const version = records.nextVersion();
-    const cas = next.cas === 0n ? uint64Of(version) : next.cas;
-    chunk.writeKey(at, bytes, start, end - start);
-    chunk.write(at, end - start, valueLength, next, cas, version);
-    if (isLarge) chunks.enqueue(chunk);
-    else {
-      chunk.used += size;
-      chunk.live += size;
-      assert(chunk.used <= chunk.size, "a record ends within its chunk");
-    }
-    const place = chunks.placeOf(chunk, at);
-    records.added(size, next.exptime);
-    if (old === 0) index.insert(a, place);
-    else {
-      index.replace(place);
-      records.see(old);
-      records.leave();
-    }
-    if (!isLarge) this.#reclaim.pace(size);
-    return cas;
   }
 
   /** Makes a flush effective whose moment has come. */

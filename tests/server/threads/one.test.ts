@@ -3,7 +3,7 @@ import { makeCertificate } from "../../certificates.ts";
 import { freePort } from "../../ports.ts";
 import { writeUsers } from "../access/users.ts";
 import { runServer, ServerProcess } from "../process.ts";
-import { exchangeWith, receiveUntil, send } from "../wire.ts";
+import { exchangeWith, receiveAll, receiveUntil, send } from "../wire.ts";
 
 const MEMORY = ["--store", "memory"];
 const ARGS = ["-p", "-1", "-t", "4", ...MEMORY];
@@ -98,6 +98,31 @@ Deno.test("threads: -c is for all of them together", async () => {
   const stats = await statsOf(conns[0]!);
   assertEquals([stats.get("curr_connections"), stats.get("rejected_connections")], ["10", "1"]);
   close([late!, ...conns]);
+});
+
+Deno.test("threads: with no_maxconns_fast whoever is too many waits, whichever thread has accepted it", async () => {
+  for (const threads of ["1", "4"]) {
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "-l", "127.0.0.1,127.0.0.2", "-t", threads, ...MEMORY],
+      ...["-c", "4", "-o", "no_maxconns_fast"],
+    ]);
+    const ports = [...server.address.matchAll(/:(\d+)/g)].map(([, port]) => Number(port));
+    const connect = (i: number) =>
+      Deno.connect({ hostname: `127.0.0.${1 + i % 2}`, port: ports[i % 2]! });
+    const first = await Promise.all([0, 1, 2, 3].map(connect));
+    for (const conn of first) assertMatch(await ask(conn, "version\r\n", "\r\n"), /^VERSION/);
+    // Each leaves when it has its answer, which makes room for one more.
+    const late = await Promise.all(Array.from({ length: 12 }, (_, i) => connect(i)));
+    const answers = late.map(async (conn) => {
+      await send(conn, "version\r\nquit\r\n");
+      return await receiveAll(conn);
+    });
+    const stats = await statsOf(first[0]!);
+    assertEquals([stats.get("curr_connections"), stats.get("rejected_connections")], ["4", "0"]);
+    close(first);
+    for (const answer of await Promise.all(answers)) assertMatch(answer, /^VERSION/);
+    close(late);
+  }
 });
 
 Deno.test("threads: one address has its share of connections over all of them", async () => {
