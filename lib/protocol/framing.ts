@@ -2,7 +2,7 @@
  * The bytes that a connection has received and not yet understood, and those that it passes over.
  *
  * A connection reads into {@linkcode ReceiveBuffer.room}. What requests view stays valid until the
- * next call of that.
+ * next call of that; what lies in memory that was given away ({@linkcode Giver}), until its request is answered.
  *
  * @module
  */
