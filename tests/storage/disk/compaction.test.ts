@@ -10,6 +10,9 @@ import { Kind, segmentSeed } from "../../../lib/storage/disk/format/record.ts";
 import { type Files, readWhole, systemFiles } from "../../../lib/storage/disk/fs/files.ts";
 import { ExpiryTimes, hintPathOf, segmentName } from "../../../lib/storage/disk/log/segment.ts";
 import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
+import type { Placements } from "../../../lib/storage/disk/index/placements.ts";
+import type { Log } from "../../../lib/storage/disk/log/log.ts";
+import { Backpressure } from "../../../lib/storage/disk/upkeep/backpressure.ts";
 import { Runs } from "../../../lib/storage/disk/read/runs.ts";
 import { SegmentReader, Step } from "../../../lib/storage/disk/read/segment_reader.ts";
 import { callerOf } from "../caller.ts";
@@ -310,4 +313,81 @@ Deno.test("disk: a hint is walked as it was made, in blocks, and not one that is
     damaged[at] ^= 1 << random.below(8);
     assertEquals((await walk(damaged)).whole, false, `byte ${at} is another`);
   }
+});
+
+Deno.test("compaction rests for as long as it has held up others, and not for its waits for amendments", async () => {
+  const { now } = performance;
+  const { setTimeout } = globalThis;
+  const WAIT = 1000;
+  let time = 0;
+  let reads = 0;
+  const rests: number[] = [];
+  // The only time that passes is that of reads.
+  performance.now = () => time;
+  globalThis.setTimeout = ((go: () => void, rest = 0) => {
+    rests.push(rest);
+    return setTimeout(go, 0);
+  }) as typeof setTimeout;
+  const mount = new FaultyFiles(new Random(7)).mount();
+  const files = new Proxy(mount, {
+    get: (target, name) => {
+      if (name !== "open") return Reflect.get(target, name);
+      return (path: string, mode: "read" | "write" | "create") => {
+        const file = target.open(path, mode);
+        const waited = () => {
+          time += WAIT;
+          reads++;
+        };
+        return {
+          ...file,
+          read: (into: Uint8Array, at: number) => (waited(), file.read(into, at)),
+          readLater: (into: Uint8Array, at: number) => (waited(), file.readLater(into, at)),
+        };
+      };
+    },
+  });
+  try {
+    const store = await callerOf(openDiskStore({
+      ...{ directory: "d", clock: systemClock, fsync: "no", memoryLimit: 0, segmentBytes: 1 << 14 },
+      ...{ files, amendFrom: 0, log: () => {} },
+    }));
+    const set = async (key: string) => {
+      await store.swap(bytesOf(key), "any", itemOf("v".repeat(400)));
+      await store.commit();
+    };
+    for (let i = 0; i < 20; i++) {
+      await set(`touched${i}`);
+      await set(`dies${i}`);
+    }
+    for (let i = 0; i < 20; i++) {
+      const key = bytesOf(`touched${i}`);
+      const item = (await store.read(key))!;
+      await store.swap(key, item, { ...item, flags: 1 });
+      await store.commit();
+    }
+    const own = (name: string) => Number(new Map(store.info().own).get(name));
+    const before = reads;
+    for (let i = 0; own("amended_items") > 18; i++) {
+      await set(`dies${i % 20}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert(reads > before, "amendments are read");
+    assert(rests.every((rest) => rest < WAIT), `${rests}`);
+    await store.close();
+  } finally {
+    performance.now = now;
+    globalThis.setTimeout = setTimeout;
+  }
+});
+
+Deno.test("who waits for compaction is said to wait until it has gained as much as was written", async () => {
+  const log = { total: 0, hintTotal: 0, segmentBytes: 0 } as Log;
+  const backpressure = new Backpressure(log, { live: 0 } as Placements);
+  assert(!backpressure.isWaitedFor);
+  const waiting = backpressure.caughtUp(100);
+  backpressure.pay(99);
+  assert(backpressure.isWaitedFor);
+  backpressure.pay(1);
+  assert(!backpressure.isWaitedFor);
+  await waiting;
 });

@@ -32,6 +32,11 @@ export class Backpressure {
     return this.#excess > this.#most;
   }
 
+  /** Whether writers wait. */
+  get isWaitedFor(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   /** How far writers are from having to wait: 1 while there is nothing to do, 0 when they do. */
   get ease(): number {
     const least = TOLERATED * this.#placements.live + this.#log.segmentBytes;

@@ -349,11 +349,12 @@ export class Compactor {
       const from = reader.next;
       log.writeOut();
       const step = this.#slice(segment, reader, evict, began + SLICE);
+      // To wait for an amendment holds up nobody.
+      const took = performance.now() - began;
       if (step === AMENDED) await this.#moveAmended(segment, reader, evict);
       log.writeOut();
       // Items that were dropped without a tombstone are dropped for good.
       placements.settle();
-      const took = performance.now() - began;
       if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
       backpressure.pay((reader.next - from) * gain);
       if (step === Step.end) break;
@@ -508,7 +509,9 @@ export class Compactor {
    * being held up.
    */
   async #rest(milliseconds: number): Promise<void> {
-    const pause = this.#isWaitedFor ? 0 : milliseconds * REST * this.#options.backpressure.ease;
+    const { backpressure } = this.#options;
+    const isWaitedFor = this.#isWaitedFor || backpressure.isWaitedFor;
+    const pause = isWaitedFor ? 0 : milliseconds * REST * backpressure.ease;
     await new Promise((resolve) =>
       pause < 0.5 ? setImmediate(resolve) : setTimeout(resolve, pause)
     );
