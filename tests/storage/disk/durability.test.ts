@@ -158,64 +158,6 @@ Deno.test("with everysec, commits wait for a sync that falls behind", async () =
   await store.close();
 });
 
-/** {@linkcode held} whose ticks come when the test lets them. */
-async function ticked(fsync: Fsync) {
-  const { setInterval } = globalThis;
-  let tick = () => {};
-  globalThis.setInterval = ((callback: () => void) => {
-    tick = callback;
-    return { unref: () => {} };
-  }) as unknown as typeof setInterval;
-  try {
-    return { ...await held(fsync), tick: () => tick() };
-  } finally {
-    globalThis.setInterval = setInterval;
-  }
-}
-
-/** Stores so many values of 100 kB under the same key. */
-async function fill(store: Caller, values: number): Promise<void> {
-  for (let i = 0; i < values; i++) {
-    await store.swap(k, "any", itemOf("v".repeat(100_000)));
-    await store.commit();
-  }
-}
-
-Deno.test("with everysec, many bytes are synced before their time", async () => {
-  const { store, hold, release, waiting } = await ticked("everysec");
-  hold.on = true;
-  await fill(store, 20);
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  assertEquals(waiting.length, 0);
-  await fill(store, 30);
-  await until(() => waiting.length > 0);
-  hold.on = false;
-  release();
-  await until(() => own(store, "unsynced_bytes") < 2_000_000);
-  await store.close();
-});
-
-Deno.test("with everysec, a sync holds nobody up that began after the last tick", async () => {
-  const { store, hold, release, waiting, tick } = await ticked("everysec");
-  tick();
-  hold.on = true;
-  await fill(store, 50);
-  await until(() => waiting.length > 0);
-  await fill(store, 1);
-  tick();
-  assertEquals(own(store, "behind"), 0);
-  // The next syncs are under way at each tick, but none of them at two.
-  release();
-  await until(() => own(store, "syncs") === 1 && waiting.length > 0);
-  tick();
-  assertEquals(own(store, "behind"), 0);
-  tick();
-  assertEquals(own(store, "behind"), 1);
-  hold.on = false;
-  release();
-  await store.close();
-});
-
 Deno.test("with no, a segment is synced when it is sealed, and at the end", async () => {
   const { store, disk, open } = await held("no");
   await store.swap(k, "any", itemOf("v"));

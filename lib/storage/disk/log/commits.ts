@@ -18,12 +18,6 @@ export type Fsync = "always" | "everysec" | "no";
 
 /** A sync marker is worth its bytes when so many others were synced since the last one. */
 const WORTH_A_MARKER = 4096;
-/**
- * With `everysec` so many bytes are synced also before the next half second is over. While ext4 gives blocks to what
- * is synced, writes to the same file wait: of 20 MB for 3 ms and more, of 8 MB or less hardly ever
- * (docs/benchmarks.md, "The aims").
- */
-const SYNC_AFTER = 4 << 20;
 
 /** What commits depend on. */
 export interface CommitOptions {
@@ -44,16 +38,10 @@ export class Commits {
   readonly syncer: Syncer;
   /** Without `always`: a sync has been under way for so long that writers must wait. */
   behind = false;
-  /** How many syncs were over at the last tick, where one was under way then; else -1. */
-  #overAtTick = -1;
-  /** The position up to which a sync was asked for last, by time or for so many bytes. */
-  #asked: number;
 
   readonly #options: CommitOptions;
   /** Whether a reply waits for the medium. */
   readonly #always: boolean;
-  /** Whether many bytes are synced before their time. */
-  readonly #inSteps: boolean;
   /** What the sync under way covers. */
   #syncTarget = 0;
   /** The write that serves all batches which came with the same turn of the loop. */
@@ -75,8 +63,6 @@ export class Commits {
     this.#options = options;
     const { files, directory, log, fsync, sealed, fails } = options;
     this.#always = fsync === "always";
-    this.#inSteps = fsync === "everysec";
-    this.#asked = log.written;
     this.syncer = new Syncer(files, directory, log, {
       begins: (target) => {
         this.#syncTarget = target;
@@ -201,14 +187,6 @@ export class Commits {
     this.#dependentCount = 0;
     // Emptying a set makes a new table, also of one that is empty.
     if (this.#buried.size > 0) this.#buried.clear();
-    if (!this.#inSteps) return;
-    const { written } = this.#options.log;
-    if (written - this.#asked >= SYNC_AFTER) this.#ask(written);
-  }
-
-  #ask(position: number): void {
-    this.#asked = position;
-    this.syncer.request(position);
   }
 
   /** Notes that a key is again what it was before what is lost. */
@@ -230,7 +208,6 @@ export class Commits {
     }
     this.#dependentCount = 0;
     this.#buried.clear();
-    this.#asked = Math.min(this.#asked, log.written);
     this.syncer.lost(log.written, error);
   }
 
@@ -241,15 +218,14 @@ export class Commits {
     // What nobody has committed: its connection is gone.
     log.writeOut();
     if (fsync !== "no") {
-      if (!this.#always && syncer.busy && syncer.count === this.#overAtTick) this.behind = true;
+      if (!this.#always && syncer.busy) this.behind = true;
       // What was synced is marked even when nobody writes any more.
       if (log.active !== undefined && Math.min(syncer.synced, log.dataEnd) > log.marked) {
         log.markerDue = syncer.synced;
         log.mark();
         log.writeOut();
       }
-      if (log.written > syncer.synced) this.#ask(log.written);
-      this.#overAtTick = syncer.busy ? syncer.count : -1;
+      if (log.written > syncer.synced) syncer.request(log.written);
     }
     if (log.hints.size > 0) syncer.request(0);
   }
