@@ -78,7 +78,7 @@ class Service implements AsyncDisposable {
 
   get options(): string[] {
     return [
-      ...["-p", "-1", "--store", "gcs", "--bucket", "bucket", "--store-timeout", "3s"],
+      ...["-p", "-1", "--store", "gcs", "--bucket", "bucket", "--store-timeout", "10s"],
       ...["--gcs-endpoint", `https://${this.address}`],
     ];
   }
