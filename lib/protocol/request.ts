@@ -4,7 +4,7 @@
  * There is one {@linkcode Request} a thread (and one more for each request that waits for its store).
  * A dialect fills it in place: key and value are offsets into the receive buffer, so that a
  * request costs no memory. Its bytes stay as they are until the connection reads again (where a store keeps
- * the memory of a large value, until the request is answered); whoever keeps something of it longer copies it.
+ * the memory of a large value, until the request is answered); what is kept of it for longer is copied.
  *
  * @module
  */

@@ -45,18 +45,20 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
   for (const line of unknownVariables(serverOptions, variableNames())) {
     console.error(`kvs-server: warning: ${line}`);
   }
+  const optionsInForce = () => {
+    const { values, origins: from } = inForce(options, configuration, origins);
+    return configText(serverOptions, values, from);
+  };
   if (rest[0] === "config") {
     if (rest.length > 1) throw new ExitError(`unknown argument '${rest[1]}'`, Exit.usage);
-    const { values, origins: from } = inForce(options, configuration, origins);
-    console.log(configText(serverOptions, values, from));
+    console.log(optionsInForce());
     return 0;
   }
   if (rest[0] === "report") {
     if (rest.length > 2) throw new ExitError(`unexpected argument '${rest[2]}'`, Exit.usage);
     signals.release();
     const { report } = await import("./report.ts");
-    const { values, origins: from } = inForce(options, configuration, origins);
-    await report(configuration, configText(serverOptions, values, from), rest[1]);
+    await report(configuration, optionsInForce(), rest[1]);
     return 0;
   }
   if (options.daemon && rest.length === 0 && !isInBackground()) {

@@ -166,6 +166,11 @@ export interface NewItem extends Attributes {
   copyTo?(bytes: Uint8Array, view: DataView, at: number): void;
 }
 
+/** The length of an item's value in bytes; no view of the value is made for that. */
+export function valueLengthOf(item: NewItem): number {
+  return item.size ?? item.value.length;
+}
+
 /** An item as it was read. */
 export interface Item extends NewItem {
   readonly version: Version;

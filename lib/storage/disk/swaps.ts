@@ -6,7 +6,14 @@
 
 import { giveMemory, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
-import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
+import {
+  type Awaitable,
+  type Batch,
+  type Expected,
+  type NewItem,
+  type Swapped,
+  valueLengthOf,
+} from "../contract.ts";
 import type { KeyHash } from "../../key_hash.ts";
 import {
   AMENDMENT_BYTES,
@@ -14,7 +21,6 @@ import {
   LONG,
   type RecordReader,
   recordSize,
-  valueLengthOf,
 } from "./format/record.ts";
 import type { Health } from "./health.ts";
 import type { Placements } from "./index/placements.ts";
@@ -187,7 +193,7 @@ export class Swaps {
         return await this.#amend(key, expected, next, batch);
       }
     }
-    const size = recordSize(key.length, next === null ? 0 : next.value.length);
+    const size = recordSize(key.length, next === null ? 0 : valueLengthOf(next));
     if (!this.#space.hasRoom(size, next === null)) {
       return await this.#swapWithRoom(size, key, expected, next, batch);
     }

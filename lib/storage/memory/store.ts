@@ -20,6 +20,7 @@ import {
   type StoreInfo,
   type StoreOptions,
   type Swapped,
+  valueLengthOf,
 } from "../contract.ts";
 import type { ItemCursor } from "../item_cursor.ts";
 import { Records } from "./records.ts";
@@ -144,7 +145,7 @@ export class MemoryStore implements Store {
       return lives ? 0n : "absent";
     }
     const { chunks } = records;
-    const valueLength = next.size ?? next.value.length;
+    const valueLength = valueLengthOf(next);
     const size = chunks.sizeOf(end - start, valueLength);
     const writes = this.#writes;
     if (chunks.isLarge(size)) {

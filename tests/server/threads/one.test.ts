@@ -100,7 +100,7 @@ Deno.test("threads: -c is for all of them together", async () => {
   close([late!, ...conns]);
 });
 
-Deno.test("threads: with no_maxconns_fast whoever is too many waits, whichever thread has accepted it", async () => {
+Deno.test("threads: with no_maxconns_fast connections beyond the limit wait, whichever thread has accepted them", async () => {
   for (const threads of ["1", "4"]) {
     await using server = await ServerProcess.start([
       ...["-p", "-1", "-l", "127.0.0.1,127.0.0.2", "-t", threads, ...MEMORY],

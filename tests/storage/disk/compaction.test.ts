@@ -380,7 +380,7 @@ Deno.test("compaction rests for as long as it has held up others, and not for it
   }
 });
 
-Deno.test("who waits for compaction is said to wait until it has gained as much as was written", async () => {
+Deno.test("a writer waits for compaction until that has gained as many bytes as were written", async () => {
   const log = { total: 0, hintTotal: 0, segmentBytes: 0 } as Log;
   const backpressure = new Backpressure(log, { live: 0 } as Placements);
   assert(!backpressure.isWaitedFor);

@@ -1,53 +1,20 @@
 /** System errors: what each of them does to the store, and what is said of it. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { binaryString, bytesOf } from "../../../lib/bytes.ts";
-import { AdjustableClock } from "../../../lib/clock.ts";
+import { bytesOf } from "../../../lib/bytes.ts";
 import { ExitError, OutOfSpaceError, StoreError } from "../../../lib/errors.ts";
 import { codeOf, isNoRoom } from "../../../lib/storage/disk/fs/files.ts";
-import {
-  backupDirectory,
-  checkDirectory,
-  type DiskOptions,
-  openDiskStore,
-  repairDirectory,
-} from "../../../lib/storage/disk/mod.ts";
+import { backupDirectory, checkDirectory, repairDirectory } from "../../../lib/storage/disk/mod.ts";
 import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
-import { Caller } from "../caller.ts";
+import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
-import { FaultyFiles, Random } from "./faulty_files.ts";
+import { Place, textOf } from "./place.ts";
 
 const [k, other] = ["k", "other"].map(bytesOf);
 
-class Place {
-  readonly files = new FaultyFiles(new Random(11));
-  readonly clock = new AdjustableClock();
-  readonly said: string[] = [];
-
-  async open(more: Partial<DiskOptions> = {}): Promise<Caller> {
-    return new Caller(
-      await openDiskStore({
-        directory: "d",
-        files: this.files.mount(),
-        clock: this.clock,
-        fsync: "no",
-        memoryLimit: 0,
-        segmentBytes: 1 << 14,
-        log: (line) => this.said.push(line),
-        ...more,
-      }),
-    );
-  }
-}
-
 function own(store: Caller, name: string): string | number | undefined {
   return new Map(store.info().own).get(name);
-}
-
-async function textOf(store: Caller, key: Uint8Array): Promise<string | undefined> {
-  const item = await store.read(key);
-  return item && binaryString(item.value);
 }
 
 async function until(done: () => boolean): Promise<void> {

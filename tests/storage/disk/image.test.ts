@@ -189,7 +189,7 @@ Deno.test("an image is of no use from a flush on that comes while it gets its na
         isPlaced ||= isOfImage;
         await target.syncDirectory(directory);
         if (!isOfImage) return;
-        // As a request that came with the same turn of the loop, behind who waits for this sync.
+        // As a request that came with the same turn of the loop, behind what waits for this sync.
         const flush = () => {
           void new Caller(store.store).flush(0);
           // With the segment that tells of it, which may be one that it began.

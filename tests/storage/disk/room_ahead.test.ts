@@ -1,40 +1,19 @@
 /** Zeros behind the log's end, into which a store writes that syncs before it replies. */
 
 import { assert, assertEquals } from "@std/assert";
-import { binaryString, bytesOf } from "../../../lib/bytes.ts";
-import { AdjustableClock } from "../../../lib/clock.ts";
-import {
-  backupDirectory,
-  checkDirectory,
-  type DiskOptions,
-  openDiskStore,
-  repairDirectory,
-} from "../../../lib/storage/disk/mod.ts";
+import { bytesOf } from "../../../lib/bytes.ts";
+import { backupDirectory, checkDirectory, repairDirectory } from "../../../lib/storage/disk/mod.ts";
 import { decodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
-import { Caller } from "../caller.ts";
+import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
-import { FaultyFiles, Random } from "./faulty_files.ts";
+import { Place, SEGMENT, textOf } from "./place.ts";
 
-const SEGMENT = 1 << 14;
 const FIRST = "d/0000000001.log";
 
-class Place {
-  readonly files = new FaultyFiles(new Random(5));
-  readonly said: string[] = [];
-
-  async open(more: Partial<DiskOptions> = {}): Promise<Caller> {
-    return new Caller(
-      await openDiskStore({
-        directory: "d",
-        files: this.files.mount(),
-        clock: new AdjustableClock(),
-        fsync: "always",
-        memoryLimit: 0,
-        segmentBytes: SEGMENT,
-        log: (line) => this.said.push(line),
-        ...more,
-      }),
-    );
+/** One whose stores sync before they reply. */
+class SyncedPlace extends Place {
+  constructor() {
+    super({ fsync: "always" });
   }
 
   /** The store's directory as a kill leaves it, after so many sets of 100 bytes. */
@@ -55,17 +34,12 @@ async function fill(store: Caller, sets: number): Promise<void> {
   }
 }
 
-async function textOf(store: Caller, key: string): Promise<string | undefined> {
-  const item = await store.read(bytesOf(key));
-  return item && binaryString(item.value);
-}
-
 function zerosAtEnd(bytes: Uint8Array): number {
   return bytes.length - 1 - bytes.findLastIndex((byte) => byte !== 0);
 }
 
 Deno.test("where replies wait for syncs, records replace zeros that were there before", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   const store = await place.open();
   await fill(store, 1);
   const { length } = place.files.content(FIRST);
@@ -79,7 +53,7 @@ Deno.test("where replies wait for syncs, records replace zeros that were there b
 
 for (const fsync of ["everysec", "no"] as const) {
   Deno.test(`with ${fsync}, where no reply waits, no zeros are written`, async () => {
-    const place = new Place();
+    const place = new SyncedPlace();
     const store = await place.open({ fsync });
     await fill(store, 10);
     assert(zerosAtEnd(place.files.content(FIRST)) < 8);
@@ -88,7 +62,7 @@ for (const fsync of ["everysec", "no"] as const) {
 }
 
 Deno.test("a segment that is sealed has no room, and neither has one that was closed", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   const store = await place.open();
   await fill(store, 300);
   await store.close();
@@ -100,18 +74,18 @@ Deno.test("a segment that is sealed has no room, and neither has one that was cl
 });
 
 Deno.test("room that a kill leaves is cut off without a word, and every item is there", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   await place.killed(10);
   const { length } = place.files.content(FIRST);
   const again = await place.open();
   assertEquals(place.said, []);
   assert(place.files.content(FIRST).length < length);
-  for (let i = 0; i < 10; i++) assertEquals(await textOf(again, `k${i}`), "v".repeat(100));
+  for (let i = 0; i < 10; i++) assertEquals(await textOf(again, bytesOf(`k${i}`)), "v".repeat(100));
   await again.close();
 });
 
 Deno.test("room is no damage and nothing torn to a check, a repair, or a backup", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   await place.killed(10);
   const report = await checkDirectory({ directory: "d", files: place.files });
   assertEquals([report.torn, report.damaged, report.items], [[], [], 10]);
@@ -125,7 +99,7 @@ Deno.test("room is no damage and nothing torn to a check, a repair, or a backup"
 });
 
 Deno.test("of a torn write in the room ahead only what is torn is told of", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   await place.killed(10);
   // Three bytes of a record that has not come whole.
   const bytes = place.files.content(FIRST);
@@ -143,7 +117,7 @@ Deno.test("of a torn write in the room ahead only what is torn is told of", asyn
 });
 
 Deno.test("where a power cut leaves the room of a full segment, and takes the next one's header, nothing is damaged", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   const store = await place.open();
   const second = "d/0000000002.log";
   // What was synced before each of them is worth a marker, the first thing in the second segment.
@@ -164,7 +138,7 @@ Deno.test("where a power cut leaves the room of a full segment, and takes the ne
 
 for (const code of ["ENOSPC", "EIO", "short"]) {
   Deno.test(`room that cannot be made, for ${code}, is done without`, async () => {
-    const place = new Place();
+    const place = new SyncedPlace();
     place.files.fault = (operation, path, bytes) =>
       operation === "write" && path === FIRST && bytes!.every((byte) => byte === 0)
         ? code
@@ -183,7 +157,7 @@ for (const code of ["ENOSPC", "EIO", "short"]) {
 }
 
 Deno.test("a failed write is cut off together with the room behind it, and the next makes room again", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   const store = await place.open();
   await fill(store, 3);
   const whole = place.files.content(FIRST).length - zerosAtEnd(place.files.content(FIRST));
@@ -202,7 +176,7 @@ Deno.test("a failed write is cut off together with the room behind it, and the n
 });
 
 Deno.test("with room ahead a directory never takes more than it is allowed", async () => {
-  const place = new Place();
+  const place = new SyncedPlace();
   const maxDisk = 20 * SEGMENT;
   let most = 0;
   place.files.fault = () => {

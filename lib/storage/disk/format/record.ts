@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { assert } from "../../../errors.ts";
-import type { Attributes, NewItem } from "../../contract.ts";
+import { type Attributes, type NewItem, valueLengthOf } from "../../contract.ts";
 
 /** Bytes before the key. */
 export const RECORD_HEADER = 48;
@@ -92,11 +92,6 @@ export function stateOf(item: Attributes): number {
 /** The bytes that a record takes in the log. */
 export function recordSize(keyLength: number, valueLength: number): number {
   return (RECORD_HEADER + 7 + keyLength + valueLength) & ~7;
-}
-
-/** The length of an item's value in bytes; no view of the value is made for that. */
-export function valueLengthOf(item: NewItem): number {
-  return item.size ?? item.value.length;
 }
 
 /** Whether a record may have these lengths; whether it is one, its checksum tells. */

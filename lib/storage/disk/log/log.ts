@@ -17,7 +17,7 @@ import {
 import { HINT_HEADER, HINT_RECORD, HintBuilder } from "../format/hint.ts";
 import { ENDLESS, LAST_OFFSET } from "../index/key_index.ts";
 import type { Placements } from "../index/placements.ts";
-import type { NewItem } from "../../contract.ts";
+import { type NewItem, valueLengthOf } from "../../contract.ts";
 import {
   AMENDMENT_BYTES,
   encodeAmendment,
@@ -28,7 +28,6 @@ import {
   type RecordReader,
   recordSize,
   stateOf,
-  valueLengthOf,
 } from "../format/record.ts";
 import type { KeyHash } from "../../../key_hash.ts";
 import { RoomAhead } from "./room_ahead.ts";

@@ -15,13 +15,11 @@ import type { Segment } from "./segment.ts";
 const STEP = 1 << 20;
 const SEGMENT_PART = 1 / 4;
 
-/** The same zeros for all. */
-const ZEROS = new Uint8Array(STEP);
-
 /** The room behind the records of the segment that is written to. */
 export class RoomAhead {
   /** Where the zeros end in the segment's file; where there are none, at most its length. */
   #end = 0;
+  readonly #zeros = new Uint8Array(STEP);
 
   /** Bytes of zeros behind the records of a segment. */
   behind(segment: Segment | undefined): number {
@@ -36,7 +34,7 @@ export class RoomAhead {
     const step = Math.min(STEP, Math.floor(segmentBytes * SEGMENT_PART), segmentBytes - length);
     if (step <= 0) return;
     try {
-      writeFully(file, ZEROS.subarray(0, step), length);
+      writeFully(file, this.#zeros.subarray(0, step), length);
       this.#end = length + step;
     } catch {
       // A segment does without, and what there is of zeros need not take room that others may want.

@@ -32,7 +32,13 @@ import {
   segmentName,
   segmentOfName,
 } from "../log/segment.ts";
-import { assertRestored, readManifest, readSegmentHeader, untrusted } from "./directory.ts";
+import {
+  assertRestored,
+  lengthByNext,
+  readManifest,
+  readSegmentHeader,
+  untrusted,
+} from "./directory.ts";
 import { noteRecord } from "./hint_of.ts";
 import { type LoadedImage, loadImage } from "./image.ts";
 import type { ImageSegment, ImageText } from "../format/image.ts";
@@ -389,8 +395,8 @@ class Recovery {
       const segment = this.#segmentOf(tail.id, tail.path, tail.file);
       segment.sequence = header!.sequence;
       // A header that links to this segment says how much of it counts.
-      const after = tails.slice(i + 1).find((other) => other.header?.previous === tail.id);
-      const end = after === undefined ? tail.size : after.header!.previousLength;
+      const told = lengthByNext(tail.id, tails.slice(i + 1).map((other) => other.header));
+      const end = told === Infinity ? tail.size : told;
       const { hint, good } = this.#readRecords(segment, Math.min(end, tail.size));
       if (good < end) {
         await this.#cut(tails, i, good);
@@ -399,7 +405,7 @@ class Recovery {
       }
       const length = Math.min(good, end);
       last = { id: tail.id, length };
-      if (length > SEGMENT_HEADER || after !== undefined && good === end) {
+      if (length > SEGMENT_HEADER || told !== Infinity && good === end) {
         segment.length = length;
         kept.push({ segment, hint });
       } else {
