@@ -18,7 +18,7 @@ export interface Server extends AsyncDisposable {
 const START_LIMIT = 20_000;
 
 /** What `deno task start` has in its environment, and so every loop of Deno that kvs is measured beside. */
-const ENVIRONMENT = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+const ENVIRONMENT = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1", LD_BIND_NOW: "1" };
 
 /** The program of this repository, run by the Deno that runs this. */
 export function denoScript(path: string, ...args: string[]): [string, ...string[]] {

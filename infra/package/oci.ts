@@ -39,7 +39,9 @@ export async function makeImage(bin: string, out: string, arch: string): Promise
           Env: [
             "PATH=/usr/bin:/bin",
             "KVS_LISTEN=0.0.0.0",
+            // docs/operations.md, "Huge pages".
             "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+            "LD_BIND_NOW=1",
           ],
           // The disk store's default directory is ./data; a variable would be refused with other stores.
           WorkingDir: "/",

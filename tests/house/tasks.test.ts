@@ -63,9 +63,14 @@ Deno.test("a server has huge pages in whichever way it is started", async () => 
     "bench/processes.ts",
   ];
   for (const way of ways) {
-    assertStringIncludes(await Deno.readTextFile(`${root}${way}`), wanted, way);
+    const text = await Deno.readTextFile(`${root}${way}`);
+    assertStringIncludes(text, wanted, way);
+    assertStringIncludes(text, "LD_BIND_NOW", way);
   }
-  assertMatch(tasks.start!.command, new RegExp(`^GLIBC_TUNABLES=${wanted} deno run `));
+  assertMatch(
+    tasks.start!.command,
+    new RegExp(`^GLIBC_TUNABLES=${wanted} LD_BIND_NOW=1 deno run `),
+  );
 });
 
 Deno.test("a server that may do what docs/access.md names for one, and nothing else, serves", async () => {
