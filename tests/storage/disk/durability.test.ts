@@ -33,8 +33,10 @@ async function held(fsync: Fsync) {
         const file = target.open(path, mode);
         if (!path.endsWith(".log")) return file;
         const sync = async () => {
+          // What is written from here on is not on the medium when it ends.
+          const synced = file.sync();
           if (hold.on) await new Promise<void>((resolve) => waiting.push(resolve));
-          await file.sync();
+          await synced;
         };
         return { ...file, sync };
       };
@@ -121,6 +123,38 @@ Deno.test("with always, who has seen an absence waits for the sync that makes it
   release();
   await Promise.all([deleted, seen]);
   await store.close();
+});
+
+Deno.test("with always, who sees again what a failed write had changed waits for a sync that began after it was cut off", async () => {
+  const { store, disk, hold, release, waiting, open } = await held("always");
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  hold.on = true;
+  const written = new Caller(store.store);
+  await written.swap(other, "any", itemOf("v"));
+  const synced = written.commit();
+  await until(() => waiting.length > 0);
+  // It is long enough to be written by itself, and is on the disk all the same, while that sync is under way.
+  disk.fault = (operation) => operation === "write" ? "late" : undefined;
+  await assertRejects(
+    async () => await store.swap(k, "any", itemOf("refused".repeat(20_000))),
+    StoreError,
+  );
+  disk.fault = () => undefined;
+  await assertRejects(async () => await store.commit(), StoreError);
+  release();
+  await synced;
+  assertEquals(binaryString((await store.read(k))!.value), "old");
+  const seen = store.commit();
+  assert(!await settled(seen), "the refused one may yet come back");
+  hold.on = false;
+  release();
+  await seen;
+  disk.powerCut();
+  await store.close().catch(() => {});
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "old");
+  await again.close();
 });
 
 Deno.test("with everysec, what was stored is synced without a further call", async () => {
