@@ -179,6 +179,39 @@ withStore("room of items that expired comes back, and they stay away", {}, async
   for (let i = 0; i < 100; i++) assert(await use.get(`old${i}`) !== "first".padEnd(100));
 });
 
+withStore(
+  "an item that expired is given up only with what keeps its older value away",
+  {},
+  async (use) => {
+    // The value before is in a segment that stays.
+    await use.set("k", "first");
+    for (let i = 0; i < 100; i++) await use.set(`stays${i}`, "v".repeat(150));
+    while (use.own("segments") < 3) await use.set("fills", "v".repeat(1000));
+    const exptime = use.clock.now() + 10_000;
+    await use.set("k", "second".padEnd(SEGMENT - 2000), exptime);
+    // Nothing else is alive where that is.
+    await use.set("fills", "v".repeat(1000));
+    await use.store.close();
+    const said: string[] = [];
+    // There is no room for a segment to say so in.
+    use.files.fault = (operation, path) =>
+      operation === "open" && path === `d/${String(use.own("segments") + 1).padStart(10, "0")}.log`
+        ? "ENOSPC"
+        : undefined;
+    await use.reopen({ log: (line) => said.push(line) });
+    use.clock.offset += 40_000;
+    await until(() => said.some((line) => line.startsWith("Compaction stopped: Cannot begin")));
+    use.files.fault = () => undefined;
+    while (use.files.list("d").includes("0000000003.log")) {
+      await use.set("fills", "v".repeat(1000));
+      await turn();
+    }
+    await use.reopen();
+    assertEquals(await use.get("k"), undefined);
+    assertEquals(use.store.info().items, 101);
+  },
+);
+
 withStore("a flush gives the room back, and counts read flushed items", {}, async (use) => {
   for (let i = 0; i < 1000; i++) await use.set(`k${i}`, "x".repeat(100));
   const before = use.files.used();

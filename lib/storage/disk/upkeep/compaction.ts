@@ -353,8 +353,6 @@ export class Compactor {
       const took = performance.now() - began;
       if (step === AMENDED) await this.#moveAmended(segment, reader, evict);
       log.writeOut();
-      // Items that were dropped without a tombstone are dropped for good.
-      placements.settle();
       if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
       backpressure.pay((reader.next - from) * gain);
       if (step === Step.end) break;
@@ -458,6 +456,8 @@ export class Compactor {
       this.#gained -= size;
       return;
     }
+    // Where that finds no room the item stays: without it an older value would be there again.
+    this.#guard(segment, record, segment.id);
     if (dead) this.reclaimed++;
     else {
       this.evictions++;
@@ -465,7 +465,6 @@ export class Compactor {
     }
     placements.drop(a, b, c);
     forget(a, b);
-    this.#guard(segment, record, segment.id);
   }
 
   /** Moves an item as its amendment has made it, unless it is replaced meanwhile. */
