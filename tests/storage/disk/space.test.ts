@@ -108,6 +108,27 @@ withStore(
   },
 );
 
+for (const fsync of ["always", "no"] as const) {
+  withStore(
+    `writers that are faster than compaction wait for it with fsync ${fsync}`,
+    { fsync },
+    async (use) => {
+      const random = new Random(2);
+      use.files.isFast = true;
+      let most = 0;
+      for (let batch = 0; batch < 1000; batch++) {
+        for (let i = 0; i < 10; i++) {
+          const key = bytesOf(`k${random.below(1000)}`);
+          await use.store.swap(key, "any", itemOf("v".repeat(300)));
+        }
+        await use.store.commit();
+        if (batch > 200) most = Math.max(most, use.own("log_bytes") / use.own("live_bytes"));
+      }
+      assert(most < 2.5, `${most} times the live bytes`);
+    },
+  );
+}
+
 withStore("a segment in which nothing is alive is given up unread", {}, async (use) => {
   let reads = 0;
   use.files.fault = (operation) => {
