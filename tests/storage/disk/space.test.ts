@@ -479,6 +479,31 @@ withStore(
   },
 );
 
+for (const evict of [false, true]) {
+  withStore(
+    `compaction ends where a full file system makes segments small and nothing is dead (${
+      evict ? "evicting" : "refusing"
+    })`,
+    { segmentBytes: evict ? 504 : 1 << 12, evict },
+    async (use) => {
+      // So long that what a segment has beside them is what makes it worth to be given up.
+      const value = "x".repeat(evict ? 136 : 970);
+      for (let i = 0; i < 60; i++) await use.set(`k${i}`, value);
+      await use.reopen();
+      // Others have what is left, but for what a little can be moved through.
+      use.files.capacity = use.files.used() + 6000;
+      await until(() => use.own("free_bytes") <= 6000);
+      const done = use.set("more", "x".repeat(3000)).catch(() => {});
+      let ends = false;
+      done.then(() => ends = true);
+      while (!ends && use.own("compactions") < 1000) await turn();
+      await until(() => use.own("compacting") === 0 || use.own("compactions") > 1000);
+      assert(use.own("compactions") < 1000, "nothing comes of it");
+      await done;
+    },
+  );
+}
+
 withStore(
   "a start on a full file system serves what is there, and writes when there is room",
   {},
