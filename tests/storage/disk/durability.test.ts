@@ -20,7 +20,7 @@ import { Caller, callerOf } from "../caller.ts";
 const [k, other] = ["k", "other"].map(bytesOf);
 
 /** A store whose syncs of segments end when the test lets them. */
-async function held(fsync: Fsync) {
+async function held(fsync: Fsync, segmentBytes = 1 << 26) {
   const disk = new FaultyFiles(new Random(5));
   const waiting: Array<() => void> = [];
   const hold = { on: false };
@@ -49,6 +49,7 @@ async function held(fsync: Fsync) {
       fsync,
       clock: systemClock,
       memoryLimit: 1 << 18,
+      segmentBytes,
       log: () => {},
     }));
   return {
@@ -190,6 +191,30 @@ Deno.test("with everysec, commits wait for a sync that falls behind", async () =
   release();
   await late;
   await store.close();
+});
+
+Deno.test("a store whose last write fails keeps its directory until the sync under way has had its effects", async () => {
+  const { store, disk, hold, release, waiting } = await held("no", 1 << 12);
+  hold.on = true;
+  for (let i = 0; waiting.length === 0; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("v".repeat(300)));
+    await store.commit();
+    if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await store.swap(k, "any", itemOf("refused"));
+  disk.fault = (operation, path) =>
+    operation === "write" && path.endsWith(".log") ? "EIO" : undefined;
+  const closed = assertRejects(() => store.close(), StoreError, "EIO");
+  assert(!await settled(closed));
+  assert(disk.isLocked(), "a manifest is yet to be written");
+  hold.on = false;
+  release();
+  await closed;
+  assert(!disk.isLocked());
+  const calls: string[] = [];
+  disk.fault = (operation, path): undefined => void calls.push(`${operation} ${path}`);
+  await settled(undefined);
+  assertEquals(calls, []);
 });
 
 Deno.test("with no, a segment is synced when it is sealed, and at the end", async () => {

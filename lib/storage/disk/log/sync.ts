@@ -88,6 +88,11 @@ export class Syncer {
     return this.#running !== undefined;
   }
 
+  /** Resolves when the sync under way, if there is one, has ended and had its effects. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
   /** Resolves when the log is on the medium up to a position, which may be that of pending bytes. */
   until(position: number): Promise<void> {
     if (position <= this.synced) return Promise.resolve();
