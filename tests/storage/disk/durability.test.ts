@@ -6,6 +6,8 @@ import { runInNewContext } from "node:vm";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
+import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
 import { ItemCursor } from "../../../lib/storage/item_cursor.ts";
@@ -190,6 +192,22 @@ Deno.test("with everysec, commits wait for a sync that falls behind", async () =
   hold.on = false;
   release();
   await late;
+  await store.close();
+});
+
+Deno.test("after a failed write the log is marked as synced up to a whole record, and copied so far from outside", async () => {
+  const { store, disk } = await held("everysec");
+  await store.swap(k, "any", itemOf("v".repeat(100)));
+  await store.commit();
+  await store.store.moment!(true);
+  disk.fault = (operation) => operation === "write" ? "EIO" : undefined;
+  await store.swap(other, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  disk.fault = () => undefined;
+  const before = own(store, "log_bytes");
+  await until(() => own(store, "log_bytes") > before);
+  const { segments } = await momentOfDirectory(disk, "d", true);
+  assertEquals(segments.map(([id, length]) => [id, length]), [[1, 64 + recordSize(1, 100)]]);
   await store.close();
 });
 

@@ -226,9 +226,9 @@ export class Commits {
     log.writeOut();
     if (fsync !== "no") {
       if (!this.#always && syncer.busy) this.behind = true;
-      // What was synced is marked even when nobody writes any more.
-      if (log.active !== undefined && Math.min(syncer.synced, log.dataEnd) > log.marked) {
-        log.markerDue = syncer.synced;
+      // What was synced is marked even when nobody writes any more: up to a whole record, as a sync has ended there.
+      if (log.active !== undefined && Math.min(syncer.reached, log.dataEnd) > log.marked) {
+        log.markerDue = syncer.reached;
         log.mark();
         log.writeOut();
       }

@@ -526,7 +526,7 @@ export class Compactor {
     const { log, syncer, unlist } = this.#options;
     await syncer.until(log.written);
     // From here on what was synced must not be taken for a torn end: what it replaces is gone.
-    log.markerDue = syncer.synced;
+    log.markerDue = syncer.reached;
     log.mark();
     log.writeOut();
     await unlist(segments);
