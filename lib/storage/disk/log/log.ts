@@ -396,7 +396,10 @@ export class Log {
   writeOut(): void {
     const { active, pending } = this;
     const own = this.#own;
-    if (pending.length + own.length === 0 || active === undefined) return;
+    if (pending.length + own.length === 0 || active === undefined) {
+      // Nothing can be lost: also what was dropped without a tombstone is dropped for good.
+      return this.#start.placements.settle();
+    }
     const { length } = active;
     const first = pending.bytes.subarray(0, pending.length);
     try {
