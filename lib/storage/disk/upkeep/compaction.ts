@@ -453,7 +453,7 @@ export class Compactor {
     if (!dead && !evict) {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
-      log.writeOwn();
+      log.writeLong();
       this.moved += size;
       this.#gained -= size;
       return;
