@@ -456,7 +456,7 @@ export class Compactor {
     if (!dead && !evict) {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
-      log.writeOwn();
+      log.writeLong();
       this.moved += size;
       this.#gained -= size;
       return;
