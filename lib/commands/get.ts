@@ -219,9 +219,7 @@ function showChanged(
   outcome.won = won;
   outcome.wonBefore = wonBefore;
   if (!request.wantsTimes) return;
-  const now = context.clock.now();
-  outcome.ttl = ttlOf(item.exptime, now);
-  outcome.ttlBefore = ttlOf(exptimeBefore, now);
+  tellTimes(request, outcome, context.clock.now(), exptimeBefore, item.exptime);
   outcome.age = ageOf(item, session);
 }
 
@@ -302,6 +300,20 @@ function lookUp(
   };
   const found = store.read(request.key, session.batch, true);
   return found instanceof Promise ? found.then(tell) : tell(found);
+}
+
+/** Tells the times that an item has between the flags of a request that may have made it. */
+export function tellTimes(
+  request: Request,
+  outcome: Outcome,
+  now: number,
+  before: number,
+  after: number,
+): void {
+  const { created } = outcome;
+  outcome.ttlBefore = ttlOf(before, now);
+  outcome.ttl = ttlOf(created ? expiryOf(request.exptime, now) : after, now);
+  if (created) outcome.ttlMade = ttlOf(expiryOf(request.vivifyExptime, now), now);
 }
 
 /** Whole seconds that an item lives on, -1 for ever. `exptime` and `now` in milliseconds. */

@@ -129,6 +129,7 @@ rules("line", {
     ["shutdown\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
     ["shutdown graceful\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
     ["shutdown now\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
+    ["shutdown noreply\r\n", ""],
   ],
 });
 

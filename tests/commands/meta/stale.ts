@@ -54,6 +54,11 @@ export const staleRules: Rules = {
     ["mg n t\r\nmg o t\r\n", "HD t60\r\nHD t30\r\n"],
     ["mg p T-1 N0\r\nmg p\r\nmg q N0 T-1\r\nmg q\r\n", "HD W\r\nHD Z\r\nHD W\r\nEN\r\n"],
   ],
+  "what N makes shows the time that it has where t stands": [
+    ["mg k N30 t T60\r\nmg l T60 t N30\r\n", "HD t30 W\r\nHD t60 W\r\n"],
+    ["mg k t\r\nmg l t\r\n", "HD t60 Z\r\nHD t30 Z\r\n"],
+    ["ma n N30 t T60\r\nma o T60 t N30\r\n", "HD t30\r\nHD t60\r\n"],
+  ],
   "mg N of what is there changes nothing": [
     ["ms k 1 T100\r\na\r\nmg k N30 t v\r\nmg k t\r\n", "HD\r\nVA 1 t100\r\na\r\nHD t100\r\n"],
   ],
