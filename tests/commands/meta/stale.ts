@@ -7,6 +7,15 @@ export const staleRules: Rules = {
     ["mg k t s v\r\n", "VA 1 t30 s1 X W\r\na\r\n"],
     ["mg k t v\r\nmg k\r\n", "VA 1 t30 Z X\r\na\r\nHD Z X\r\n"],
   ],
+  "the reader that wins is shown whether and when it was read before": [
+    ["ms k 1\r\na\r\nmd k I\r\n", "HD\r\nHD\r\n"],
+    5,
+    ["mg k h l\r\nmg k h l\r\n", "HD h0 l5 X W\r\nHD h1 l0 Z X\r\n"],
+  ],
+  "the reader that wins leaves no trace if it says so": [
+    ["ms k 1\r\na\r\nmd k I\r\nmg k u\r\n", "HD\r\nHD\r\nHD X W\r\n"],
+    ["mg k h\r\n", "HD h0 Z X\r\n"],
+  ],
   "a stale item that is stored is stale no more": [
     ["ms k 1\r\na\r\nmd k I\r\nmg k\r\nms k 1\r\nb\r\n", "HD\r\nHD\r\nHD X W\r\nHD\r\n"],
     ["mg k v\r\n", "VA 1\r\nb\r\n"],
