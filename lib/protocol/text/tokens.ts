@@ -10,8 +10,8 @@ import { binaryString, bytesOf } from "../../bytes.ts";
 import { signedOfC, unsignedOfC } from "../../c_number.ts";
 import { uint64Of } from "../../uint64.ts";
 
-/** Lines other than retrievals have few words; memcached reads no more than 24. */
-const MAX_TOKENS = 24;
+/** Lines other than retrievals have few words; memcached reads no more than these (`MCMC_PARSER_MAX_TOKENS`). */
+const MAX_TOKENS = 23;
 const SPACE = 0x20;
 const MINUS = 0x2d;
 const INT32_MAX = 0x7fffffff;
@@ -49,7 +49,7 @@ export class Tokens {
       const word = i;
       do i++; while (i < end && bytes[i] !== SPACE);
       if (count === MAX_TOKENS) {
-        // Only the last of many words is of interest; the keys of a retrieval are read on their own.
+        // Of many words only where the last one ends is of interest: the keys of a retrieval are read on their own.
         let tail = end;
         while (bytes[tail - 1] === SPACE) tail--;
         this.lastEnd = tail;
@@ -93,12 +93,13 @@ export class Tokens {
     return words;
   }
 
-  /** Whether the line's last word is `noreply`. */
+  /** Whether the last of the words is `noreply`. */
   get hasNoreply(): boolean {
-    const { bytes, lastStart, lastEnd } = this;
-    if (lastEnd - lastStart !== NOREPLY.length) return false;
+    const { bytes, at, count } = this;
+    const start = at[2 * count - 2];
+    if (at[2 * count - 1] - start !== NOREPLY.length) return false;
     for (let i = 0; i < NOREPLY.length; i++) {
-      if (bytes[lastStart + i] !== NOREPLY[i]) return false;
+      if (bytes[start + i] !== NOREPLY[i]) return false;
     }
     return true;
   }
