@@ -42,7 +42,14 @@ import { Field, FIELD_WORDS, Mark, marksOf } from "./fields.ts";
 import type { Frame } from "./ring.ts";
 
 /** What is asked. */
-export const Ask = { read: 1, peek: 2, put: 3, delete: 4 } as const;
+export const Ask = {
+  read: 1,
+  peek: 2,
+  put: 3,
+  delete: 4,
+  /** A put whose value is that of the item that is expected, and is not sent. */
+  amend: 5,
+} as const;
 
 /** What a swap expects. */
 export const Expects = { any: 0, absent: 1, cas: 2, version: 3 } as const;
@@ -76,6 +83,8 @@ const TEXT_HEADER = 24;
 const ITEM_HEADER = 64;
 /** Up to so many bytes a loop copies faster than a call. */
 const FEW = 48;
+/** A value of so many bytes that stays as it is is not sent: the owner reads it where it has it. */
+const LONG = 512;
 
 /** Copies bytes to a place in others. */
 export function copy(from: Uint8Array, to: Uint8Array, at: number): void {
@@ -123,17 +132,23 @@ export function askSwap(
   expected: Expected,
   next: NewItem | null,
 ): void {
-  const length = next === null ? 0 : next.value.length;
+  const kind = next === null ? Ask.delete : amends(expected, next) ? Ask.amend : Ask.put;
+  const length = kind === Ask.put ? next!.value.length : 0;
   const frame = channel.frame(SWAP_HEADER + key.length + length);
-  const kind = next === null ? Ask.delete : Ask.put;
   begin(frame, number, kind | expects(frame, expected) << 16, key.length, a, b, seconds);
   if (next === null) frame.words[(frame.at >>> 2) + LENGTH] = 0;
   else {
     putAttributes(frame, next, length);
-    copy(next.value, frame.bytes, frame.at + SWAP_HEADER + key.length);
+    if (length > 0) copy(next.value, frame.bytes, frame.at + SWAP_HEADER + key.length);
   }
   copy(key, frame.bytes, frame.at + SWAP_HEADER);
   channel.send(frame);
+}
+
+/** Whether a swap changes attributes only, of an item with a long value. */
+function amends(expected: Expected, next: NewItem): boolean {
+  return typeof expected === "object" && expected.version !== undefined &&
+    expected.value !== undefined && expected.value.length >= LONG && expected.value === next.value;
 }
 
 function begin(

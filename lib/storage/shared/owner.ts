@@ -5,15 +5,19 @@
  */
 
 import type { Clock } from "../../clock.ts";
+import { assert } from "../../errors.ts";
 import { KeyHash } from "../../key_hash.ts";
 import {
   type Awaitable,
   Batch,
+  type Expected,
   type Item,
   type Listed,
+  type NewItem,
   type Store,
   type Swapped,
 } from "../contract.ts";
+import { ItemCursor } from "../item_cursor.ts";
 import type { Bell } from "./bell.ts";
 import { Call, ROOM } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -40,6 +44,7 @@ const FRAMES_A_TURN = 256;
 const SMALL = 4096;
 /** Up to so many bytes a loop over words copies faster than a call. */
 const FEW = 256;
+const NO_BYTES = new Uint8Array(0);
 /** Calls that are kept for the next ones. */
 const MOST_SPARE = 1024;
 
@@ -186,7 +191,7 @@ export class Owner {
     call.batch.clear();
     call.batch.seconds = words[w + 3];
     call.keyLength = head >>> 8 & 0xff;
-    call.isSwap = kind === Ask.put || kind === Ask.delete;
+    call.isSwap = kind >= Ask.put;
     this.calls++;
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
@@ -194,7 +199,7 @@ export class Owner {
     if (call.bytes.length < length) call.grow(length);
     copyFrame(frame, from, length, call);
     if (this.#flushAt !== 0) this.#flushIfDue();
-    if (call.isSwap) this.#swap(call, frame, kind === Ask.delete, length);
+    if (call.isSwap) this.#swap(call, frame, kind, length);
     else this.#read(call, kind === Ask.peek);
   }
 
@@ -245,17 +250,20 @@ export class Owner {
     this.#done(call);
   }
 
-  #swap(call: Call, frame: Frame, deletes: boolean, length: number): void {
+  #swap(call: Call, frame: Frame, kind: number, length: number): void {
     const { store, shelf } = this.#options;
     const { bytes, keyLength, a, b, batch } = call;
-    const next = deletes ? null : itemWith(frame, call.valueTo(length));
+    const next = kind === Ask.delete ? null : itemWith(frame, call.valueTo(length));
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
     const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
     let swapped: Awaitable<Swapped>;
+    call.size = length;
     try {
-      swapped = store.swapAt === undefined
+      swapped = kind === Ask.amend
+        ? this.#amend(call, expected, next!)
+        : store.swapAt === undefined
         ? store.swap(call.key, expected, next, batch)
         : store.swapAt(bytes, 0, keyLength, expected, next, batch);
     } catch (error) {
@@ -273,9 +281,24 @@ export class Owner {
       call.isShown = false;
     } else {
       // What nobody has read since it was stored last may be stored many times before anybody does.
-      call.isShown = accessed >= 0 && next !== null && length <= SMALL;
+      call.isShown = accessed >= 0 && next !== null && call.size <= SMALL;
     }
     this.#commitSwap(call, swapped);
+  }
+
+  /** Gives an item other attributes. The store is to see that the value is the one that it has. */
+  #amend(call: Call, expected: Expected, next: NewItem): Awaitable<Swapped> {
+    assert(typeof expected === "object", "an amendment expects an item");
+    const { store } = this.#options;
+    const { key, batch } = call;
+    const swap = (item: Item | undefined) => {
+      // Where it is another item, or none, the store refuses.
+      const value = item === undefined ? NO_BYTES : item.value;
+      call.size = key.length + value.length;
+      return store.swap(key, { ...expected, value }, { ...next, value }, batch);
+    };
+    const found = store.read(key, batch, true);
+    return found instanceof Promise ? found.then(swap) : swap(found);
   }
 
   #commitSwap(call: Call, swapped: Swapped): void {
@@ -333,13 +356,18 @@ export class Owner {
   }
   readonly #showing = new Batch();
 
-  /** Tells the store of an access, if it has the item at hand. */
+  /** Tells the store of an access, if it has the item at hand: of another it remembers none. */
   #access(key: Uint8Array, seconds: number): void {
-    const { store } = this.#options;
-    if ((store.sizeOf?.(key) ?? 0) !== 0) return;
-    const found = store.read(key, new Batch(seconds));
-    if (found instanceof Promise) found.catch(() => {});
+    const batch = this.#showing;
+    batch.clear();
+    batch.seconds = seconds;
+    try {
+      this.#options.store.find?.(key, 0, key.length, batch, false, this.#found);
+    } catch {
+      // Whoever reads the key is told.
+    }
   }
+  readonly #found = new ItemCursor();
 
   /** Commits a call: a promise where that must be waited for, `null` where it has failed. */
   #commit(call: Call): Promise<void> | undefined | null {
