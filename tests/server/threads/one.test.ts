@@ -182,6 +182,28 @@ Deno.test("threads: a watcher sees what happens in all of them, each line under 
   close([watcher, ...conns]);
 });
 
+for (const threads of ["1", "3"]) {
+  Deno.test(`threads: silent connections are closed in all of them, and watchers are told why (-t ${threads})`, async () => {
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "-t", threads, ...MEMORY, "-o", "idle_timeout=1"],
+    ]);
+    const [watcher] = await connectAll(server.port, 1);
+    assertEquals(await ask(watcher!, "watch connevents\r\n", "\r\n"), "OK\r\n");
+    const silent = await connectAll(server.port, 9);
+    assertEquals(await Promise.all(silent.map(receiveAll)), silent.map(() => ""));
+    let told = "";
+    while (told.split("type=conn_close").length <= silent.length) {
+      told += await receiveUntil(watcher!, "\n");
+    }
+    assertEquals(
+      told.match(/type=conn_close .* reason=\w+/g)!.map((line) => line.split("reason=")[1]),
+      silent.map(() => "idle_timeout"),
+    );
+    assertMatch(await exchangeWith(server.port, "stats\r\n"), /STAT idle_kicks 9\r\n/);
+    close([watcher!, ...silent]);
+  });
+}
+
 Deno.test("threads: a listing has all items, and a stop answers all that was asked", async () => {
   await using server = await ServerProcess.start(ARGS);
   const conns = await connectAll(server.port, 8);
