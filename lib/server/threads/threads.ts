@@ -4,6 +4,7 @@
  * @module
  */
 
+import { trimMemory } from "../../bytes.ts";
 import type { Context } from "../../commands/context.ts";
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
@@ -97,7 +98,10 @@ export class Threads implements Connections {
       beats,
       (index) => this.#die(`thread ${index + 1} does nothing any more`),
     );
-    this.#timer = setInterval(() => void this.refresh(), INTERVAL);
+    this.#timer = setInterval(() => {
+      void this.refresh();
+      trimMemory();
+    }, INTERVAL);
   }
 
   /**

@@ -37,8 +37,10 @@
 import { bytesOf } from "../../bytes.ts";
 import { assert, messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 import type { Attributes, Expected, Item, NewItem, Swapped } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import type { Channel } from "./channel.ts";
 import { Field, FIELD_WORDS, Mark, marksOf } from "./fields.ts";
+import { Lent } from "./lent.ts";
 import type { Frame } from "./ring.ts";
 
 /** What is asked. */
@@ -288,9 +290,37 @@ function answer(channel: Channel, number: number, kind: number): void {
 /** The item of an answer, which the caller may keep. */
 export function itemOf(frame: Frame): Item {
   const length = lengthOf(frame);
+  const from = frame.at + ITEM_HEADER;
+  // Nobody writes again to what has come as a message.
+  if (!frame.isShared) return itemWith(frame, frame.bytes.subarray(from, from + length));
   const value = new Uint8Array(length);
-  copyPart(frame.bytes, frame.at + ITEM_HEADER, length, value, 0);
+  copyPart(frame.bytes, from, length, value, 0);
   return itemWith(frame, value);
+}
+
+/** Shows the item of an answer, in memory that its value may be sent from. */
+export function showItem(frame: Frame, into: ItemCursor): void {
+  const { words, longs, doubles, bytes, at } = frame;
+  const length = lengthOf(frame);
+  const lent = new Lent(length);
+  const { roomBefore } = lent;
+  copyPart(bytes, at + ITEM_HEADER, length, lent.bytes, roomBefore);
+  into.place(lent.bytes, undefined, roomBefore, roomBefore + length);
+  into.lender = lent;
+  const w = (at >>> 2) + FIELDS;
+  const d = (at >>> 3) + UNITS;
+  const marks = words[(at >>> 2) + MARKS];
+  const cas = longs[d + Field.cas];
+  into.flags = words[w + Field.flags];
+  into.exptime = doubles[d + Field.exptime];
+  into.casLow = Number(cas & 0xffffffffn);
+  into.casHigh = Number(cas >> 32n);
+  into.stale = (marks & Mark.stale) !== 0;
+  into.won = (marks & Mark.won) !== 0;
+  into.fetched = (marks & Mark.fetched) !== 0;
+  into.accessed = words[w + Field.accessed];
+  into.binaryKey = (marks & Mark.binaryKey) !== 0;
+  into.version = doubles[d + Field.version];
 }
 
 /** What an answer says of a swap. */

@@ -34,12 +34,13 @@ import {
   READ_HEADER,
   SWAP_HEADER,
 } from "./frames.ts";
-import { Frame } from "./ring.ts";
+import { Frame, type Ring } from "./ring.ts";
 import type { Shelf } from "./shelf.ts";
 import { NEVER } from "./shelf_memory.ts";
 
 /** Frames of one worker that are taken before those of another. */
 const FRAMES_A_TURN = 256;
+const LARGE_FRAMES_A_TURN = 16;
 /** A set of no more bytes is put on the shelf; a larger one when it is read. */
 const SMALL = 4096;
 /** Up to so many bytes a loop over words copies faster than a call. */
@@ -97,7 +98,7 @@ export class Owner {
 
   /** A frame that came as a message. */
   take(channel: Channel, buffer: ArrayBuffer): void {
-    this.#serve(channel, new Frame(buffer));
+    this.#serve(channel, new Frame(buffer), true);
   }
 
   /** Answers nothing more. The store stays open. */
@@ -163,22 +164,34 @@ export class Owner {
   }
 
   readonly #hasMore = (): boolean =>
-    this.#isClosing || this.#channels.some(({ incoming }) => incoming.hasMore);
+    this.#isClosing || this.#channels.some((channel) => channel.hasMore);
 
   /** Takes what has come. */
   #serveAll(): void {
     for (const channel of this.#channels) {
-      const { incoming } = channel;
+      const { incoming, incomingLarge } = channel;
       for (let i = 0; i < FRAMES_A_TURN; i++) {
         const frame = incoming.take();
         if (frame === undefined) break;
-        this.#serve(channel, frame);
+        this.#serve(channel, frame, false);
       }
       incoming.release();
+      for (let i = 0; i < LARGE_FRAMES_A_TURN; i++) {
+        const frame = incomingLarge.take();
+        if (frame === undefined) break;
+        this.#serve(channel, frame, true, incomingLarge);
+      }
+      incomingLarge.release();
     }
   }
 
-  #serve(channel: Channel, frame: Frame): void {
+  /**
+   * Runs the call of a frame.
+   *
+   * @param inPlace whether its value is used where it lies
+   * @param ring the one that it lies in, where that must hold it for as long as the store needs it
+   */
+  #serve(channel: Channel, frame: Frame, inPlace: boolean, ring?: Ring): void {
     const { words, at } = frame;
     const w = at >>> 2;
     const call = this.#spare.pop() ?? new Call();
@@ -195,12 +208,18 @@ export class Owner {
     this.calls++;
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
-    const length = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
-    if (call.bytes.length < length) call.grow(length);
-    copyFrame(frame, from, length, call);
+    const size = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
+    const copied = inPlace ? call.keyLength : size;
+    if (call.bytes.length < copied) call.grow(copied);
+    copyFrame(frame, from, copied, call);
     if (this.#flushAt !== 0) this.#flushIfDue();
-    if (call.isSwap) this.#swap(call, frame, kind, length);
-    else this.#read(call, kind === Ask.peek);
+    if (call.isSwap) {
+      call.size = size;
+      const value = inPlace
+        ? frame.bytes.subarray(from + call.keyLength, from + size)
+        : call.valueTo(size);
+      this.#swap(call, frame, kind, value, ring);
+    } else this.#read(call, kind === Ask.peek);
   }
 
   #read(call: Call, peek: boolean): void {
@@ -250,16 +269,15 @@ export class Owner {
     this.#done(call);
   }
 
-  #swap(call: Call, frame: Frame, kind: number, length: number): void {
+  #swap(call: Call, frame: Frame, kind: number, value: Uint8Array, ring: Ring | undefined): void {
     const { store, shelf } = this.#options;
     const { bytes, keyLength, a, b, batch } = call;
-    const next = kind === Ask.delete ? null : itemWith(frame, call.valueTo(length));
+    const next = kind === Ask.delete ? null : itemWith(frame, value);
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
     const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
     let swapped: Awaitable<Swapped>;
-    call.size = length;
     try {
       swapped = kind === Ask.amend
         ? this.#amend(call, expected, next!)
@@ -271,7 +289,9 @@ export class Owner {
     }
     if (swapped instanceof Promise) {
       call.isShown = false;
-      swapped.then((swapped) => this.#commitSwap(call, swapped))
+      ring?.hold();
+      swapped.finally(() => ring?.letGo())
+        .then((swapped) => this.#commitSwap(call, swapped))
         .catch((error) => this.#fail(call, error));
       return;
     }
