@@ -319,10 +319,22 @@ export class RemoteStore implements Store {
   }
 }
 
-/** Tells a waiter of an item. A large value is put where it can be sent from, if its waiter looks at it there. */
+/** Tells a waiter of an item. */
 function settleItem(frame: Frame, waiter: Waiter<Item | undefined>): void {
+  let item: Item;
+  try {
+    item = shownTo(frame, waiter);
+  } catch (error) {
+    // There was no memory for the value, say: that is this call's, and others have their answers.
+    return waiter.fail(error);
+  }
+  waiter.settle(item);
+}
+
+/** The item of an answer: a large value where it can be sent from, if its waiter looks at it there. */
+function shownTo(frame: Frame, waiter: Waiter<Item | undefined>): Item {
   const cursor = lengthOf(frame) < LEAST_LENT || !frame.isShared ? undefined : waiter.cursor;
-  if (cursor === undefined) return waiter.settle(itemOf(frame));
+  if (cursor === undefined) return itemOf(frame);
   showItem(frame, cursor);
-  waiter.settle(cursor);
+  return cursor;
 }

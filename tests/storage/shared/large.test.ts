@@ -103,6 +103,27 @@ Deno.test("a value that a store waits with stays as it is until it has its resul
   await store.close();
 });
 
+Deno.test("a value that there is no memory for fails its own read, and others have theirs", async () => {
+  const { store } = between(openMemoryStore(options), systemClock, { shelf: 0 });
+  const key = bytesOf("k");
+  const value = valueOf(1, 60_000);
+  await store.swap(key, "any", itemOf(value), new Batch());
+  const failed = Promise.withResolvers<unknown>();
+  const waiter = {
+    get cursor(): ItemCursor {
+      throw new RangeError("Array buffer allocation failed");
+    },
+    settle: () => failed.reject(new Error("it was told an item")),
+    fail: failed.resolve,
+  };
+  store.readLater(key, 0, key.length, new Batch(), true, waiter);
+  const read = await store.read(key, new Batch());
+  assertEquals((await failed.promise as Error).message, "Array buffer allocation failed");
+  assert(equalBytes(read!.value, value));
+  assertEquals(store.inFlight, 0);
+  await store.close();
+});
+
 Deno.test("what a shelf lends of a large item stays as it is while it is sent, and is used again after that", () => {
   const shelf = new Shelf(1 << 22, 0);
   const reader = new ShelfReader(shelf.memory, 0, systemClock);
