@@ -137,6 +137,8 @@ export interface Lender {
   borrowers: number;
   /** Bytes before what it has shown that may be written too; 0 for none. */
   readonly roomBefore: number;
+  /** Nobody looks any more at what it has shown, but for those who have borrowed it. */
+  release?(): void;
 }
 
 /**
