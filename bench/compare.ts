@@ -337,7 +337,7 @@ function markLimited(row: ClientRow, ceiling: readonly ClientRow[]): ClientRow {
 
 async function write(directory: string, comparison: Comparison): Promise<void> {
   await ensureDir(directory);
-  const charts = chartsOf(comparison);
+  const charts = await chartsOf(comparison);
   const files = {
     "index.html": pageOf(comparison, charts),
     "comparison.csv": csvOf(comparison),

@@ -80,7 +80,7 @@ function clients(contestant: "memcached" | "always" | "echo", clients: number, r
   };
 }
 
-const charts = chartsOf(comparison);
+const charts = await chartsOf(comparison);
 
 Deno.test("there is a chart for each kind of call, for throughput and for latency", () => {
   assertEquals(
