@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { VERSION } from "../../lib/version.ts";
 import { SLOW } from "../run.ts";
 import { trackedFiles } from "./tracked_files.ts";
 
@@ -126,5 +127,21 @@ Deno.test("the projects beside the root's have a lock, and the root's checks lea
     assertEquals(exclude.includes(project), true, project);
     assertEquals(tasks.check.command.includes(`cd ${project} &&`), true, project);
     assertEquals((await Deno.readTextFile(".ci/run")).includes(project), true, project);
+  }
+});
+
+Deno.test("the programs, the library, the change log and the manifests name one version", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const [, latest] = /^## (\S+)/m.exec(await Deno.readTextFile("CHANGELOG.md"))!;
+  const manifest = await Deno.readTextFile("infra/kubernetes/kvs.yaml");
+  const [, image] = /image: REGISTRY\/kvs:(\S+)/.exec(manifest)!;
+  assertEquals({ version, latest, image }, { version: VERSION, latest: VERSION, image: VERSION });
+  for (
+    const [program, name] of [["client", "kvs-client"], ["multiclient", "kvs-bench"], ["generate"]]
+  ) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--frozen", `${program}.ts`, "--version"],
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), `${name ?? program} ${VERSION}\n`);
   }
 });
