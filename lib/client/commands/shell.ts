@@ -50,11 +50,14 @@ async function interact(call: Call): Promise<number> {
   const path = historyPath();
   const run = new Running(call);
   const complete = completer(() => run.client, call.commands);
+  const past = await readHistory(path);
+  await print("help lists the commands, exit leaves.\n");
+  // From here to the loop nothing is waited for: lines that were typed ahead would be lost.
   const editor = createInterface({
     input: process.stdin,
     output: process.stdout,
     terminal: true,
-    history: await readHistory(path),
+    history: past,
     historySize: HISTORY_LINES,
     removeHistoryDuplicates: true,
     prompt: paint("bold", `${call.client.addresses.join(",")}> `),
@@ -70,7 +73,6 @@ async function interact(call: Call): Promise<number> {
     editor.write(null, { ctrl: true, name: "u" });
     editor.prompt();
   });
-  await print("help lists the commands, exit leaves.\n");
   editor.prompt();
   for await (const line of editor) {
     if (isEnd(line)) break;
