@@ -294,6 +294,8 @@ for (const { name, protocol, ignore, longestKey, start } of dialects) {
 Deno.test("wrong usage is one line on standard error and exit code 64", async () => {
   const cases: [args: string[], message: string][] = [
     [["gett", "k"], "unknown command 'gett'; did you mean 'get'?"],
+    [["gte", "k"], "unknown command 'gte'; did you mean 'get'?"],
+    [["foo", "k"], "unknown command 'foo'"],
     [["get"], "get takes KEY…, received nothing"],
     [["set", "k"], "set takes KEY VALUE, received 'k'"],
     [["get", "k", "--ttl", "5"], "get does not take --ttl"],

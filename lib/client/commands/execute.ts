@@ -123,7 +123,7 @@ export function helpOf(name: string | undefined): string {
     }`,
     options: [...OWN_OPTIONS.filter((option) => options.includes(option)), "json" as const]
       .map((option) => clientOptions[option]),
-    ...(examples === undefined ? {} : { examples }),
+    examples,
     notes: "kvs-client --help has the options of all commands, and the exit codes.",
   });
 }

@@ -23,6 +23,7 @@ export const shell: Command = {
   help: "read commands, and the options of each, line by line",
   details: "Words are as in sh. Double quotes take redis-cli's escapes: \\n, \\r, \\t, \\xHH. " +
     "Tab completes commands, options and keys; Ctrl-C ends the command that runs, Ctrl-D the shell.",
+  examples: ["kvs-client shell", "kvs-client shell <commands.txt"],
   async run(call) {
     return Deno.stdin.isTerminal() && isTerminal() ? await interact(call) : await readAll(call);
   },
