@@ -73,7 +73,7 @@ Deno.test("multiclient takes the files of generate, and gets what they say", asy
     assertEquals(code, 64);
     assertMatch(
       err,
-      /^multiclient: --values must have a line for each of --keys: .* has 2, .* 50\n$/,
+      /^kvs-bench: --values must have a line for each of --keys: .* has 2, .* 50\n$/,
     );
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -95,7 +95,7 @@ for (const { name, protocol, ignore, start } of dialects) {
           const { code, err } = await run(program, ["--server", server.address, ...args]);
           assertEquals([code, err], [
             65,
-            `multiclient: line 1 of '${file}' is a key that needs --protocol meta or binary\n`,
+            `kvs-bench: line 1 of '${file}' is a key that needs --protocol meta or binary\n`,
           ]);
         } else {
           const report = await reportOf(server.address, ...args);
@@ -137,7 +137,7 @@ Deno.test("multiclient says what is wrong with its options, with 64, and what is
   ) {
     const ended = await run(program, args);
     assertEquals([ended.code, ended.out], [code, ""], message);
-    assert(ended.err.startsWith(`multiclient: ${message}`), ended.err);
+    assert(ended.err.startsWith(`kvs-bench: ${message}`), ended.err);
   }
 });
 
@@ -164,7 +164,7 @@ Deno.test("multiclient reads lines of LF or CRLF, from a file or a pipe, and ref
     await Deno.writeTextFile(file, content);
     const { code, err } = await run(program, ["--keys", file, "--server", server.address]);
     assertEquals(code, 65);
-    assert(err.startsWith(`multiclient: line ${line} of '${file}' ends in ${these}, `), err);
+    assert(err.startsWith(`kvs-bench: line ${line} of '${file}' ends in ${these}, `), err);
   }
   await Deno.remove(directory, { recursive: true });
 });
