@@ -40,9 +40,9 @@ const WIDE: Format = {
 };
 const NARROW: Format = {
   width: 360,
-  height: 560,
+  height: 576,
   titleSize: 14,
-  grid: { left: 74, right: 12, top: 92, bottom: 210 },
+  grid: { left: 74, right: 12, top: 104, bottom: 226 },
   nameGap: 54,
 };
 
@@ -266,6 +266,7 @@ function drawing(
         subtextStyle: {
           color: "currentColor",
           fontSize: 12,
+          lineHeight: 16,
           width: width - 16,
           overflow: "break",
         },
