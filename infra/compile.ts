@@ -114,6 +114,10 @@ async function header(program: Program, files: Packed[], runtime: Packed): Promi
     NAME: program.name,
     PERMISSIONS: program.permissions.join(" "),
     ENDING: program.isServer ? "INT TERM USR1" : "HUP INT TERM USR1",
+    // docs/operations.md, "Huge pages".
+    ENVIRONMENT: program.isServer
+      ? 'export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}" LD_BIND_NOW=1'
+      : "",
     PAYLOAD_LINE: template.split("\n").length,
     PROGRAM_HASH: hash(files.map((file) => file.hash).join()).slice(0, HASH_LENGTH),
     FILES: places.join(" "),

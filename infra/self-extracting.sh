@@ -92,5 +92,6 @@ fi
 # The runtime keeps its compiled code in DENO_DIR, and must look neither for newer versions of itself nor
 # for a project around the cache directory.
 export DENO_DIR="$directory/code" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
+@ENVIRONMENT@
 exec "$directory/$runtime" run --quiet --no-config --no-lock --no-remote --no-npm --cached-only \
   @PERMISSIONS@ "$directory/$program/main.js" "$@"

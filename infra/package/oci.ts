@@ -36,7 +36,13 @@ export async function makeImage(bin: string, out: string, arch: string): Promise
         config: {
           User: `${USER}:${USER}`,
           ExposedPorts: { "11211/tcp": {} },
-          Env: ["PATH=/usr/bin:/bin", "KVS_LISTEN=0.0.0.0"],
+          Env: [
+            "PATH=/usr/bin:/bin",
+            "KVS_LISTEN=0.0.0.0",
+            // docs/operations.md, "Huge pages".
+            "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+            "LD_BIND_NOW=1",
+          ],
           // The disk store's default directory is ./data; a variable would be refused with other stores.
           WorkingDir: "/",
           Entrypoint: entrypoint,

@@ -47,7 +47,8 @@ export async function startInBackground(
   }
   const child = new Deno.Command(Deno.execPath(), {
     args: [...Deno.build.standalone ? [] : denoArguments(), ...args],
-    env: { [MARK]: "1" },
+    clearEnv: true,
+    env: { ...inheritable(), [MARK]: "1" },
     detached: true,
     stdin: "null",
     stdout: "piped",
@@ -61,6 +62,17 @@ export async function startInBackground(
   if (value !== undefined) return Exit.ok;
   await relaying;
   return (await child.status).code;
+}
+
+/**
+ * The environment that the program in the background may have: Deno lets one that may start some programs, and not
+ * all, give them no variable of the dynamic loader, such as `LD_BIND_NOW`.
+ */
+function inheritable(): Record<string, string> {
+  const environment = Deno.env.toObject();
+  if (Deno.permissions.querySync({ name: "run" }).state === "granted") return environment;
+  const isLoaders = ([name]: [string, string]) => name.startsWith("LD_");
+  return Object.fromEntries(Object.entries(environment).filter((one) => !isLoaders(one)));
 }
 
 /** `run` and what must stand before the program's own arguments. */

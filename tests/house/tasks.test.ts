@@ -1,6 +1,6 @@
 /** The tasks that users run ask for what docs/access.md says, and for no more. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort } from "../ports.ts";
 import { exchangeWith } from "../server/wire.ts";
 import { blocks, root } from "./pages.ts";
@@ -8,6 +8,11 @@ import { blocks, root } from "./pages.ts";
 const { tasks }: { tasks: Record<string, { command: string }> } = JSON.parse(
   await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
 );
+
+/** Whether a task runs a program, in an environment of its own or not. */
+function isRun(command: string): boolean {
+  return /^([A-Z_]+=\S+ )*deno run /.test(command);
+}
 
 /** The permissions of a task by their names: all of it, or what it names. */
 function permissionsOf(task: string): Record<string, string> {
@@ -32,7 +37,7 @@ Deno.test("what each task may do is what docs/access.md says", async () => {
   );
   const asked = Object.fromEntries(
     Object.keys(tasks).filter((task) => !/ -A /.test(tasks[task]!.command))
-      .filter((task) => tasks[task]!.command.startsWith("deno run"))
+      .filter((task) => isRun(tasks[task]!.command))
       .map((task) => [task, permissionsOf(task)]),
   );
   assertEquals(said, asked);
@@ -40,12 +45,32 @@ Deno.test("what each task may do is what docs/access.md says", async () => {
 
 Deno.test("every task asks nobody for more, and takes the packages that the lock names", () => {
   for (const [task, { command }] of Object.entries(tasks)) {
-    if (!command.startsWith("deno run")) continue;
+    if (!isRun(command)) continue;
     assertEquals(/ --frozen /.test(command), true, task);
     // What may do everything is for those who work on kvs: tests and measurements.
     if (/ -A /.test(command)) assertEquals(/ (tests|bench)\//.test(command), true, task);
     else assertEquals(/ --no-prompt /.test(command), true, task);
   }
+});
+
+Deno.test("a server has huge pages in whichever way it is started", async () => {
+  const wanted = "glibc.malloc.hugetlb=1";
+  const ways = [
+    "deno.json",
+    "infra/compile.ts",
+    "infra/kvs-server.service",
+    "infra/package/oci.ts",
+    "bench/processes.ts",
+  ];
+  for (const way of ways) {
+    const text = await Deno.readTextFile(`${root}${way}`);
+    assertStringIncludes(text, wanted, way);
+    assertStringIncludes(text, "LD_BIND_NOW", way);
+  }
+  assertMatch(
+    tasks.start!.command,
+    new RegExp(`^GLIBC_TUNABLES=${wanted} LD_BIND_NOW=1 deno run `),
+  );
 });
 
 Deno.test("a server that may do what docs/access.md names for one, and nothing else, serves", async () => {

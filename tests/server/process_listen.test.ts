@@ -217,6 +217,29 @@ Deno.test("-d: a server that cannot start says why, with its exit code", async (
   assertMatch(stderr, /^kvs-server: cannot listen on \S+: the address is in use\n$/);
 });
 
+Deno.test("-d leaves out what the loader is told, where it may start only itself", async () => {
+  const [program, ...args] = commandOf([...MEMORY, "-d", "-p", `${freePort("0.0.0.0")}`], {});
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/pid`;
+  const permissions = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read"];
+  const more = ["--allow-write", "--allow-sys", `--allow-run=${Deno.execPath()}`];
+  const { code, stderr } = await new Deno.Command(program!, {
+    args: [...args.flatMap((arg) => arg === "-A" ? [...permissions, ...more] : arg), "-P", path],
+    env: { LD_BIND_NOW: "1", KVS_THREADS: "1" },
+    stdin: "null",
+  }).output();
+  assertEquals(code, 0, decoder.decode(stderr));
+  const pid = Number(await Deno.readTextFile(path));
+  const environment = (await Deno.readTextFile(`/proc/${pid}/environ`)).split("\0");
+  Deno.kill(pid, "SIGTERM");
+  assertEquals(environment.includes("KVS_THREADS=1"), true);
+  assertEquals(environment.some((one) => one.startsWith("LD_")), false);
+  while (Deno.readDirSync(directory).next().done === false) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await Deno.remove(directory, { recursive: true });
+});
+
 Deno.test("-d without the permission to start a program says what to use instead", async () => {
   const [program, ...args] = commandOf([...MEMORY, "-d"], {});
   const permissions = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read"];

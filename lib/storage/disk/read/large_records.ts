@@ -11,10 +11,12 @@ import type { Chunk } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
 
-/** A record that values may be sent from. */
+/** A record that values may be sent from, and its neighbours in the order of their last use. */
 export interface Large extends Chunk, Lender {
   readonly a: number;
   readonly b: number;
+  older: Large | undefined;
+  newer: Large | undefined;
 }
 
 /** What stands for a key: 53 bits of its hash. */
@@ -26,8 +28,9 @@ function nameOf(a: number, b: number): number {
 export class LargeRecords {
   /** Bytes of all of them. */
   bytes = 0;
-  /** In the order of their last use. */
   readonly #records = new Map<number, Large>();
+  #oldest: Large | undefined = undefined;
+  #newest: Large | undefined = undefined;
 
   get size(): number {
     return this.#records.size;
@@ -44,10 +47,9 @@ export class LargeRecords {
   ): Large | undefined {
     const found = this.of(a, b);
     if (found === undefined || !isOf(found, key, start, length)) return undefined;
-    if (!peek) {
-      const name = nameOf(a, b);
-      this.#records.delete(name);
-      this.#records.set(name, found);
+    if (!peek && found !== this.#newest) {
+      this.#unlink(found);
+      this.#link(found);
     }
     return found;
   }
@@ -61,7 +63,10 @@ export class LargeRecords {
   /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
   insert(a: number, b: number, record: Chunk): void {
     this.forget(a, b);
-    this.#records.set(nameOf(a, b), { ...record, a, b, borrowers: 0, roomBefore: 0 });
+    const neighbours = { older: undefined, newer: undefined };
+    const large = { ...record, a, b, borrowers: 0, roomBefore: 0, ...neighbours };
+    this.#records.set(nameOf(a, b), large);
+    this.#link(large);
     this.bytes += record.bytes.length;
   }
 
@@ -71,6 +76,7 @@ export class LargeRecords {
     const found = this.#records.get(name);
     if (found === undefined) return;
     this.#records.delete(name);
+    this.#unlink(found);
     this.bytes -= found.bytes.length;
     // Where somebody sends from it, it is for the garbage collector.
     if (found.borrowers === 0) giveMemory(found.bytes);
@@ -78,16 +84,38 @@ export class LargeRecords {
 
   /** Drops as many as it takes to be within so many bytes. */
   shrink(bytes: number): void {
-    for (const { a, b } of this.#records.values()) {
-      if (this.bytes <= bytes) return;
-      this.forget(a, b);
+    while (this.bytes > bytes && this.#oldest !== undefined) {
+      this.forget(this.#oldest.a, this.#oldest.b);
     }
   }
 
   /** Drops all. */
   clear(): void {
     this.#records.clear();
+    this.#oldest = this.#newest = undefined;
     this.bytes = 0;
+  }
+
+  /**
+   * Makes a record the last that goes. A map keeps an order too, but to find its first it passes over all that have
+   * left it.
+   */
+  #link(large: Large): void {
+    large.older = this.#newest;
+    large.newer = undefined;
+    if (this.#newest === undefined) this.#oldest = large;
+    else this.#newest.newer = large;
+    this.#newest = large;
+  }
+
+  #unlink(large: Large): void {
+    const { older, newer } = large;
+    // Who sends from it keeps it, and must not keep the others with it.
+    large.older = large.newer = undefined;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 }
 
