@@ -118,7 +118,9 @@ Deno.test("multiclient prints a table with a row a command", async () => {
   const { code, out } = await run(program, ["3", "--server", server.address]);
   assertEquals(code, 0);
   assertMatch(out, /^3 clients, 300 requests in \d+\.\d{3} s: [\d,]+ a second\n\n/);
-  assertMatch(out, /requests +a second +failed +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  assertMatch(out, /requests +per s +failed +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  // As a terminal shows it.
+  assertEquals(out.split("\n").filter((line) => line.length > 80), []);
   assertMatch(out, /\nget +\d+/);
   assertMatch(out, /\nset +\d+/);
   assertMatch(out, /\nno errors\nno wrong answers\nthe generator used \d+ % of what CPU it could/);
