@@ -122,6 +122,15 @@ function chart(name: string, title: string, plan: (format: Format) => Drawing): 
   return { name, title, wide: plan(WIDE), narrow: plan(NARROW) };
 }
 
+/**
+ * Gets what draws, where it is not there yet: a long measurement is not to end at a download that fails.
+ *
+ * @throws {Error} where it cannot be had
+ */
+export async function prepareCharts(): Promise<void> {
+  await draw([]);
+}
+
 /** The SVG texts of drawings, by a process that has ECharts. */
 async function draw(drawings: readonly Drawing[]): Promise<string[]> {
   const script = new URL("echarts/render.ts", import.meta.url).pathname;

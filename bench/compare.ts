@@ -19,7 +19,7 @@ import { AIMS } from "./aims/list.ts";
 import { measureLatencies } from "./aims/latency.ts";
 import { measureAims } from "./aims/measure.ts";
 import { measureUpkeep } from "./aims/upkeep.ts";
-import { chartsOf, standalone } from "./charts.ts";
+import { chartsOf, prepareCharts, standalone } from "./charts.ts";
 import {
   type CallKind,
   type CallRow,
@@ -169,6 +169,7 @@ if (import.meta.main) await runProgram("compare", manual, compareOptions, main);
 
 async function main(options: Values<typeof compareOptions>): Promise<number> {
   const command = withoutPasswords(["deno task compare", ...Deno.args].join(" "));
+  await prepareCharts();
   const comparison = await compare(options, command);
   await write(options.out, comparison);
   console.log(summary(comparison));
