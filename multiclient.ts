@@ -7,7 +7,7 @@ import { Exit } from "./lib/errors.ts";
 import { VERSION } from "./lib/version.ts";
 import { multiclient, multiclientManual, multiclientOptions } from "./lib/load/multiclient.ts";
 
-if (import.meta.main) await run("multiclient", main);
+if (import.meta.main) await run("kvs-bench", main);
 
 async function main(args: readonly string[]): Promise<number> {
   const parsed = parseOptions(multiclientOptions, args);

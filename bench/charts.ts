@@ -8,9 +8,9 @@
  * @module
  */
 
-import { type EChartsOption, init, type SeriesOption, setPlatformAPI } from "echarts";
 import type { CallKind, Comparison } from "./comparison.ts";
 import type { ContestantId } from "./contestants.ts";
+import type { Drawing } from "./echarts/drawing.ts";
 
 /** A chart and what it is called. */
 export interface Chart {
@@ -40,19 +40,11 @@ const WIDE: Format = {
 };
 const NARROW: Format = {
   width: 360,
-  height: 560,
+  height: 576,
   titleSize: 14,
-  grid: { left: 74, right: 12, top: 92, bottom: 210 },
+  grid: { left: 74, right: 12, top: 104, bottom: 226 },
   nameGap: 54,
 };
-
-/** How wide a letter is at most on average, by the font's size: there is no page to measure text on. */
-const LETTER_WIDTH = 0.62;
-setPlatformAPI({
-  measureText: (text, font) => ({
-    width: text.length * LETTER_WIDTH * Number(/([\d.]+)px/.exec(font ?? "")?.[1] ?? 12),
-  }),
-});
 
 interface Look {
   readonly color: string;
@@ -76,8 +68,8 @@ const LOOKS: Record<ContestantId | "echo", Look> = {
 };
 
 /** All charts of a comparison that there are figures for. */
-export function chartsOf(comparison: Comparison): Chart[] {
-  const charts: Chart[] = [];
+export async function chartsOf(comparison: Comparison): Promise<Chart[]> {
+  const charts: Plan[] = [];
   const kinds: [kind: CallKind, name: string, title: string][] = [
     ["set", "set", "SET on one connection, each after the answer to the one before"],
     ["get", "get", "GET on one connection, each after the answer to the one before"],
@@ -109,11 +101,50 @@ export function chartsOf(comparison: Comparison): Chart[] {
       ),
     );
   }
-  return charts;
+  const drawn = await draw(charts.flatMap(({ wide, narrow }) => [wide, narrow]));
+  return charts.map(({ name, title }, index) => ({
+    name,
+    title,
+    svg: drawn[2 * index]!,
+    narrow: drawn[2 * index + 1]!,
+  }));
 }
 
-function chart(name: string, title: string, draw: (format: Format) => string): Chart {
-  return { name, title, svg: draw(WIDE), narrow: draw(NARROW) };
+/** A chart that is not yet drawn. */
+interface Plan {
+  readonly name: string;
+  readonly title: string;
+  readonly wide: Drawing;
+  readonly narrow: Drawing;
+}
+
+function chart(name: string, title: string, plan: (format: Format) => Drawing): Plan {
+  return { name, title, wide: plan(WIDE), narrow: plan(NARROW) };
+}
+
+/**
+ * Gets what draws, where it is not there yet: a long measurement is not to end at a download that fails.
+ *
+ * @throws {Error} where it cannot be had
+ */
+export async function prepareCharts(): Promise<void> {
+  await draw([]);
+}
+
+/** The SVG texts of drawings, by a process that has ECharts. */
+async function draw(drawings: readonly Drawing[]): Promise<string[]> {
+  const script = new URL("echarts/render.ts", import.meta.url).pathname;
+  await using child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--frozen", "--quiet", "--no-prompt", "--allow-env=NODE_ENV", script],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const [, { success, stdout }] = await Promise.all([
+    new Response(JSON.stringify(drawings)).body!.pipeTo(child.stdin),
+    child.output(),
+  ]);
+  if (!success) throw new Error("Cannot draw the charts: see above");
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 /** An SVG as a file of its own, which has no page around it to take its colours from. */
@@ -129,10 +160,10 @@ function bars(
   kind: CallKind,
   title: string,
   format: Format,
-): string {
+): Drawing {
   const rows = calls.filter((row) => row.kind === kind && row.answered === row.calls);
   const counts = [...new Set(rows.map((row) => row.calls))].sort((a, b) => a - b);
-  const series = contestants.map(({ id, label }): SeriesOption => ({
+  const series = contestants.map(({ id, label }) => ({
     type: "bar",
     name: label,
     // There are six patterns; the yardstick goes without, so that each is there once.
@@ -143,7 +174,7 @@ function bars(
       rows.find((row) => row.contestant === id && row.calls === count)?.seconds ?? null
     ),
   }));
-  return render(title, machine, format, {
+  return drawing(title, machine, format, {
     xAxis: {
       ...axis("calls", format),
       type: "category",
@@ -160,7 +191,7 @@ function lines(
   figure: "requestsPerSecond" | "p99",
   { title, unit }: { title: string; unit: string },
   format: Format,
-): string {
+): Drawing {
   const shown = figure === "requestsPerSecond" ? [...clients, ...ceiling] : clients;
   const counts = [...new Set(shown.map((row) => row.clients))].sort((a, b) => a - b);
   const named = [
@@ -169,7 +200,7 @@ function lines(
       ? [{ id: "echo", label: "the generator's ceiling" } as const]
       : []),
   ];
-  const series = named.map(({ id, label }): SeriesOption => ({
+  const series = named.map(({ id, label }) => ({
     type: "line",
     name: label,
     color: LOOKS[id].color,
@@ -180,7 +211,7 @@ function lines(
       shown.find((row) => row.contestant === id && row.clients === count)?.[figure] ?? null
     ),
   }));
-  return render(title, machine, format, {
+  return drawing(title, machine, format, {
     xAxis: {
       ...axis("clients", format),
       type: "category",
@@ -213,24 +244,19 @@ function logarithmic(figures: readonly number[]) {
     // Without it bars would hang from 1.
     startValue: 10 ** lowest,
     max: 10 ** Math.max(lowest + 1, Math.ceil(Math.max(...exponents))),
-    axisLabel: {
-      color: "currentColor",
-      fontSize: 12,
-      formatter: (value: number) =>
-        Number(value.toPrecision(1)).toLocaleString("en", { maximumFractionDigits: 6 }),
-    },
   } as const;
 }
 
-function render(
+function drawing(
   title: string,
   { date, processor }: Comparison["machine"],
   { width, height, titleSize, grid }: Format,
-  option: EChartsOption,
-): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
-  try {
-    chart.setOption({
+  option: Drawing["option"],
+): Drawing {
+  return {
+    width,
+    height,
+    option: {
       animation: false,
       backgroundColor: "transparent",
       textStyle: { color: "currentColor", fontFamily: "system-ui, sans-serif" },
@@ -249,6 +275,7 @@ function render(
         subtextStyle: {
           color: "currentColor",
           fontSize: 12,
+          lineHeight: 16,
           width: width - 16,
           overflow: "break",
         },
@@ -262,9 +289,6 @@ function render(
       },
       grid,
       ...option,
-    });
-    return chart.renderToSVGString();
-  } finally {
-    chart.dispose();
-  }
+    },
+  };
 }

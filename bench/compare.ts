@@ -19,7 +19,7 @@ import { AIMS } from "./aims/list.ts";
 import { measureLatencies } from "./aims/latency.ts";
 import { measureAims } from "./aims/measure.ts";
 import { measureUpkeep } from "./aims/upkeep.ts";
-import { chartsOf, standalone } from "./charts.ts";
+import { chartsOf, prepareCharts, standalone } from "./charts.ts";
 import {
   type CallKind,
   type CallRow,
@@ -169,6 +169,7 @@ if (import.meta.main) await runProgram("compare", manual, compareOptions, main);
 
 async function main(options: Values<typeof compareOptions>): Promise<number> {
   const command = withoutPasswords(["deno task compare", ...Deno.args].join(" "));
+  await prepareCharts();
   const comparison = await compare(options, command);
   await write(options.out, comparison);
   console.log(summary(comparison));
@@ -190,18 +191,27 @@ async function compare(
   const directory = await Deno.makeTempDir({ prefix: "kvs-compare-" });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => Deno.remove(directory, { recursive: true }));
+  // Parts start servers of the same names, none of which is to find what another has stored.
+  const directoryOf = (part: typeof PARTS[number]) => {
+    const path = `${directory}/${part}`;
+    Deno.mkdirSync(path);
+    return path;
+  };
   const progress = new Progress();
   stack.defer(() => progress.clear());
   const kinds = parts.includes("calls") ? CALL_KINDS : [];
   const clientCounts = parts.includes("clients") ? plan.clientCounts : [];
-  const compared = kinds.length + clientCounts.length === 0
-    ? NO_STORES
-    : await compareStores(options, { ...plan, kinds, clientCounts }, directory, progress);
+  const compared = kinds.length + clientCounts.length === 0 ? NO_STORES : await compareStores(
+    options,
+    { ...plan, kinds, clientCounts },
+    directoryOf("calls"),
+    progress,
+  );
 
   const { valueSize, memcached } = options;
   const { aims, leftOut } = parts.includes("aims")
     ? await measureAims(
-      { directory, memcached, keys: AIM_KEYS, valueSize },
+      { directory: directoryOf("aims"), memcached, keys: AIM_KEYS, valueSize },
       chosen("aims", options.aims, subjects),
       options.quick ? { rounds: 1, seconds: 0.3 } : { rounds: options.rounds, seconds: 1 },
       progress,
@@ -209,13 +219,16 @@ async function compare(
     : { aims: [], leftOut: [] };
   const { latencies, leftOut: withoutLatencies } = parts.includes("latencies")
     ? await measureLatencies(
-      { directory, memcached, keys: AIM_KEYS, valueSize },
+      { directory: directoryOf("latencies"), memcached, keys: AIM_KEYS, valueSize },
       options.quick ? { rounds: 1, seconds: 0.5 } : { rounds: options.rounds, seconds: 4 },
       progress,
     )
     : { latencies: [], leftOut: [] };
   const upkeep = parts.includes("upkeep")
-    ? await measureUpkeep({ directory, valueSize, ...upkeepOf(options) }, progress)
+    ? await measureUpkeep(
+      { directory: directoryOf("upkeep"), valueSize, ...upkeepOf(options) },
+      progress,
+    )
     : [];
   return {
     ...{ machine, command, valueSize, aims, latencies, upkeep },
@@ -337,7 +350,7 @@ function markLimited(row: ClientRow, ceiling: readonly ClientRow[]): ClientRow {
 
 async function write(directory: string, comparison: Comparison): Promise<void> {
   await ensureDir(directory);
-  const charts = chartsOf(comparison);
+  const charts = await chartsOf(comparison);
   const files = {
     "index.html": pageOf(comparison, charts),
     "comparison.csv": csvOf(comparison),

@@ -34,10 +34,13 @@ table { border-collapse: collapse; font-size: .875rem; margin: .8rem 0 }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left }
 .figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .figures thead th:not(:first-child) { text-align: right }
+.figures tbody th { min-width: 7rem } .broad .figures tbody th { min-width: 11rem }
+.broad { width: min(80rem, 100vw - 2rem); margin-left: calc(50% - min(40rem, 50vw - 1rem)) }
 .wide td:last-child:not(.figures td) { font: .8rem ui-monospace, monospace }
 .wide { overflow-x: auto } .warning { border-left: 4px solid #c98500; padding-left: .8rem } code { font-size: .85em; overflow-wrap: anywhere }
 summary { cursor: pointer; color: var(--faint) }
 @media print {
+  .broad { width: auto; margin-left: 0 }
   body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt } .faint, figcaption { color: #444 }
   figure { margin: .6rem 0 } figure svg { max-height: 6.6cm } table, figcaption { font-size: 8.5pt } th, td { padding: .1rem .7rem } summary { display: none }
   h1, h2 { break-after: avoid } tr { break-inside: avoid }
@@ -125,7 +128,7 @@ function aims(comparison: Comparison): string {
   const section = (title: string, note: string, table: Table) =>
     `<h2>${title}</h2>
 <p class="faint">${note}</p>
-<div class="wide">${tableOf(table, "figures")}</div>
+<div class="wide${table[0]!.length > 8 ? " broad" : ""}">${tableOf(table, "figures")}</div>
 `;
   return [
     comparison.aims.length === 0 ? "" : section(

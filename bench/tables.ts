@@ -144,8 +144,13 @@ export function upkeepTable({ upkeep }: Comparison): Table {
   const work = ({ seconds, cpu }: Work) => [seconds.toFixed(2), cpu.toFixed(2)];
   const ratio = (now: number, before: number | undefined) =>
     before === undefined ? "" : (now / before).toFixed(2);
+  const head = ["upkeep", "s", "CPU s"];
+  // Where there is no other checkout it has no columns.
+  if (upkeep.every(({ before }) => before === undefined)) {
+    return [head, ...upkeep.map(({ name, now }) => [name, ...work(now)])];
+  }
   return [
-    ["upkeep", "s", "CPU s", "before, s", "CPU s", "ratio", "of CPU"],
+    [...head, "before, s", "CPU s", "ratio", "of CPU"],
     ...upkeep.map(({ name, now, before }) => [
       ...[name, ...work(now), ...(before === undefined ? ["", ""] : work(before))],
       ...[ratio(now.seconds, before?.seconds), ratio(now.cpu, before?.cpu)],

@@ -265,7 +265,7 @@ function readConfigFile(
 /** `; did you mean '--port'?`, where one of the names is close to what was written. */
 export function suggestion(written: string, names: Iterable<string>): string {
   let best: string | undefined;
-  let least = written.length > 6 ? 4 : 3;
+  let least = written.length > 6 ? 4 : written.length > 3 ? 3 : 2;
   for (const name of names) {
     const distance = editDistance(written, name);
     if (distance < least) {
@@ -276,15 +276,19 @@ export function suggestion(written: string, names: Iterable<string>): string {
   return best === undefined ? "" : `; did you mean '${best}'?`;
 }
 
-/** How many letters must be put in, taken out or replaced to make one word of another. */
+/** How many letters must be put in, taken out, replaced or swapped to make one word of another. */
 function editDistance(from: string, to: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, j) => j);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
     for (let j = 1; j <= to.length; j++) {
       const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+      const isSwap = from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const swapped = isSwap && i > 1 && j > 1 ? before[j - 2]! + 1 : Infinity;
+      next.push(Math.min(replaced, swapped, row[j]! + 1, next[j - 1]! + 1));
     }
+    before = row;
     row = next;
   }
   return row[to.length]!;

@@ -16,8 +16,8 @@ const BROKEN_PIPE = 128 + 13;
  *
  * An {@linkcode ExitError} is said in one line, `kvs-server: message`. Where the reader of standard
  * output has gone (`| head`), the program ends without a word. An error of the system (a full disk
- * behind standard output) is said in its words, with exit code 74. Anything else is a bug: its stack
- * is shown and the exit code is 70.
+ * behind standard output) is said in its words, with exit code 74, and what Deno was not told to permit
+ * with exit code 64. Anything else is a bug: its stack is shown and the exit code is 70.
  *
  * ```ts ignore
  * await run("kvs-client", (args) => client(args));
@@ -45,6 +45,10 @@ async function exitCodeOf(
       return error.code;
     }
     if (error instanceof Deno.errors.BrokenPipe) return BROKEN_PIPE;
+    if (error instanceof Deno.errors.NotCapable) {
+      complain(`${program}: ${error.message}`);
+      return Exit.usage;
+    }
     if (isSystemError(error)) {
       complain(`${program}: ${error.message}`);
       return Exit.io;

@@ -25,6 +25,7 @@ import { type Address, addressText } from "./address.ts";
 import { dial } from "./dial.ts";
 import {
   errorOf,
+  LoginError,
   RequestError,
   TimeoutError,
   UnreachableError,
@@ -375,7 +376,7 @@ export class Connection implements Disposable {
       if (error instanceof UnreadableError) return this.#distrust(error.message);
       if (!(error instanceof RequestError)) throw error;
       this.#fail(
-        new RequestError(`${server} refuses user '${credentials.user}': ${error.message}`),
+        new LoginError(`${server} refuses user '${credentials.user}': ${error.message}`),
       );
     }
   }

@@ -35,6 +35,11 @@ export class RequestError extends Error {
   override name = "RequestError";
 }
 
+/** The server does not take the user or the password: the message names the server and the user. */
+export class LoginError extends RequestError {
+  override name = "LoginError";
+}
+
 /** The error for a server's error line. */
 export function errorOf(line: string): ServerError | RequestError {
   return line.startsWith("SERVER_ERROR") ? new ServerError(line) : new RequestError(line);

@@ -18,6 +18,7 @@ export { type Address, parseAddress } from "./address.ts";
 export type { ClientTls } from "../net/tls/client.ts";
 export { Connection, type ConnectionOptions, type Credentials } from "./connection.ts";
 export {
+  LoginError,
   RequestError,
   ServerError,
   TimeoutError,

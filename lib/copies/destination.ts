@@ -65,6 +65,8 @@ export interface DestinationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Bytes a second that are uploaded, at most; no limit unless given. */
   readonly bandwidth?: number | undefined;
+  /** Nothing is written there: a directory that is missing is not made. */
+  readonly isOnlyRead?: boolean | undefined;
   /** Another endpoint of Cloud Storage than Google's, such as an emulator. */
   readonly endpoint?: string | undefined;
   /** Says one line to the operator. */

@@ -44,7 +44,7 @@ interface Found {
 }
 
 /**
- * Opens the directory of a `file://` URL; makes it if it is not there.
+ * Opens the directory of a `file://` URL; makes it if it is not there, unless it is only read.
  *
  * @throws {DestinationError} if it cannot be made
  */
@@ -84,6 +84,7 @@ class FileDestination implements Destination {
 
   open(): Promise<void> {
     return this.#do(async () => {
+      if (this.#options.isOnlyRead) return;
       await fs.mkdir(`${this.#root}/${FRESH}`, { recursive: true, mode: DIRECTORY_MODE });
       for (const name of await fs.readdir(`${this.#root}/${FRESH}`)) {
         const path = `${this.#root}/${FRESH}/${name}`;

@@ -27,6 +27,7 @@ export const generateOptions = {
     max: 2 ** 30,
     help: "of the values",
   }),
+  version: flag({ flags: "-V, --version", lineOnly: true, help: "print the version" }),
   help: flag({ flags: "-h, --help", lineOnly: true, help: "show this text and end" }),
 };
 

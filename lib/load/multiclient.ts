@@ -107,7 +107,8 @@ export const multiclientManual: Manual = {
   usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
   about: "Lets N (100) concurrent clients, each with its own connection, get and set random keys.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
-69 a client cannot connect, 70 requests failed. More than about 1,000 clients need a server with a higher --conn-limit.
+69 a client cannot connect, 70 requests failed.
+More than about 1,000 clients need a server with a higher --conn-limit.
 
   kvs-bench 100
   kvs-bench 1k --duration 10s --get-ratio 0.9 --key-dist zipf --verify

@@ -95,24 +95,26 @@ function toMicroseconds(milliseconds: number): number {
 /** The table, without a line end behind it. */
 export function reportText(report: Report, verified: boolean): string {
   const { clients, threads, seconds, requests, commands, errors, wrong, generator } = report;
+  const head = ["", "requests", "per s", "failed", "hits", "misses", ...LATENCIES];
+  const rows = Object.entries(commands).map(([command, of]) => [
+    command,
+    count(of.requests),
+    count(of.requestsPerSecond),
+    count(of.failed),
+    of.hits === undefined ? "" : count(of.hits),
+    of.misses === undefined ? "" : count(of.misses),
+    ...Object.values(of.latencyMs).map(milliseconds),
+  ]);
+  const [headLine, ...rowLines] = aligned([head, ...rows]);
   const lines = [
     `${count(clients)} clients${threads > 1 ? ` on ${threads} threads` : ""}, ` +
     `${count(requests)} requests in ${seconds.toFixed(3)} s: ` +
     `${count(report.requestsPerSecond)} a second`,
     "",
-    row("", ["requests", "a second", "failed", "hits", "misses", ...LATENCIES]) + " ms",
+    `${headLine} ms`,
+    ...rowLines,
+    "",
   ];
-  for (const [command, of] of Object.entries(commands)) {
-    lines.push(row(command, [
-      count(of.requests),
-      count(of.requestsPerSecond),
-      count(of.failed),
-      of.hits === undefined ? "" : count(of.hits),
-      of.misses === undefined ? "" : count(of.misses),
-      ...Object.values(of.latencyMs).map(milliseconds),
-    ]));
-  }
-  lines.push("");
   if (report.unsent > 0) {
     lines.push(`not sent: ${count(report.unsent)} requests that --rate made due before the end`);
   }
@@ -139,8 +141,12 @@ export function exitCodeOf({ errors, wrong }: Report): number {
   return Object.keys(errors).length > 0 ? Exit.software : Exit.ok;
 }
 
-function row(name: string, cells: readonly string[]): string {
-  return name.padEnd(4) + cells.map((cell) => cell.padStart(10)).join("");
+/** Lines of a table, its columns no wider than they must be: a terminal has 80. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
+  );
 }
 
 function count(number: number): string {

@@ -12,7 +12,7 @@ import { LICENSE } from "../version.ts";
 import { configure } from "./configuration.ts";
 import { isInBackground, startInBackground } from "./daemon.ts";
 import { inForce } from "./in_force.ts";
-import { checkStoreOptions } from "./option_groups.ts";
+import { checkCommandOptions, checkStoreOptions } from "./option_groups.ts";
 import { serverManual, serverOptions } from "./options.ts";
 import { serve } from "./serve.ts";
 import type { Signals } from "./signals.ts";
@@ -42,6 +42,7 @@ export async function main(args: readonly string[], signals: Signals): Promise<n
   }
   const configuration = configure(options);
   checkStoreOptions(configuration.store, origins);
+  checkCommandOptions(rest[0], origins);
   for (const line of unknownVariables(serverOptions, variableNames())) {
     console.error(`kvs-server: warning: ${line}`);
   }

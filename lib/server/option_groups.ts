@@ -1,5 +1,5 @@
 /**
- * The options in groups: for `--help`, and to refuse what belongs to another store.
+ * The options in groups: for `--help`, and to refuse what belongs to another store or command.
  *
  * @module
  */
@@ -89,6 +89,15 @@ const STORES: Readonly<Record<string, readonly string[]>> = {
   "The Redis and the bucket store": ["redis", "gcs"],
 };
 
+/** The commands that options belong to which a server that serves does not take. */
+const COMMANDS: Readonly<Partial<Record<Name, readonly string[]>>> = {
+  copy: ["backup"],
+  from: ["restore", "verify"],
+  at: ["restore", "verify"],
+  list: ["restore"],
+  once: ["copy"],
+};
+
 /** Whether an option means something for a store. */
 export function isOptionOf(store: string, name: string): boolean {
   const group = optionGroups.find(([, names]) => (names as readonly string[]).includes(name));
@@ -112,6 +121,28 @@ export function checkStoreOptions(store: string, origins: ReadonlyMap<Name, stri
     throw new ExitError(
       `${origins.get(stray)} is an option of --store ${stores.join(" or ")}, and the store is ` +
         store,
+      Exit.usage,
+    );
+  }
+}
+
+/**
+ * Checks that no option of another command is set: without its command a server would start, on a
+ * directory that was to be restored.
+ *
+ * @param command the word behind the options; none where a server is to serve
+ * @throws {ExitError} 64 with a sentence.
+ */
+export function checkCommandOptions(
+  command: string | undefined,
+  origins: ReadonlyMap<Name, string>,
+): void {
+  for (const [name, commands] of Object.entries(COMMANDS) as [Name, readonly string[]][]) {
+    if (origins.get(name) === "default") continue;
+    if (command !== undefined && commands.includes(command)) continue;
+    throw new ExitError(
+      `${origins.get(name)} is an option of the command ${commands.join(" or ")}, and ` +
+        (command === undefined ? "no command was given" : `the command is ${command}`),
       Exit.usage,
     );
   }

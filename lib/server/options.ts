@@ -496,4 +496,13 @@ export const serverManual: Manual = {
     ["restore", "restore copies (--from, --at) into an empty data directory; --list shows moments"],
     ["verify", "read copies whole (--from, --at) and say whether a restore would succeed"],
   ],
+  notes:
+    `A flag goes before its variable, that before --config FILE, and the file before the default.
+
+Exit codes: 0 stopped, 1 a user file that cannot be used, 64 wrong usage, 65 damaged data,
+69 a bucket or copies out of reach, 70 a thread that ended, 71 an address in use,
+73 a directory that cannot be made, written or locked, 74 a failed disk,
+77 copies that another server has.
+
+SIGTERM, SIGINT and SIGUSR1 stop the server in order; SIGHUP reads users and certificates again.`,
 };

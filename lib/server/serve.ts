@@ -87,7 +87,7 @@ export async function serve(
     }
     default:
       throw new ExitError(
-        `unknown command '${command}': kvs-server takes none to serve, or check, config, report, backup TARGET, copy --once, restore or verify`,
+        `unknown command '${command}': kvs-server takes none to serve, or check, hash-password, config, report, backup TARGET, copy --once, restore or verify`,
         Exit.usage,
       );
   }

@@ -223,6 +223,20 @@ Deno.test({
 });
 
 Deno.test({
+  name: "compare measures kvs on Redis among the stores and among the aims of one run",
+  ignore: linuxOnly.ignore || await versionOf(["redis-server", "--version"]) === undefined,
+  async fn() {
+    const { contestants, aims, leftOut } = await compared(
+      ...["--parts", "calls,aims", "--stores", "redis", "--calls", "5"],
+      ...["--aims", "kvs redis", "--quick"],
+    );
+    assertEquals(leftOut, []);
+    assertEquals(contestants.map(({ id }) => id), ["redis"]);
+    assertEquals(new Set(aims.map(({ subject }) => subject.server)), new Set(["kvs redis"]));
+  },
+});
+
+Deno.test({
   name: "compare measures latencies while there is compaction, beside memcached's",
   ...linuxOnly,
   async fn() {

@@ -14,17 +14,19 @@ async function runMain(body: string): Promise<{ code: number; stderr: string }> 
 }
 
 Deno.test("what main throws becomes a line on standard error and an exit code", async () => {
-  const [done, no, usage, pipe, bug] = await Promise.all([
+  const [done, no, usage, pipe, forbidden, bug] = await Promise.all([
     runMain(""),
     runMain("return 1;"),
     runMain("throw new ExitError(\"-p takes a port, received 'x'\", 64);"),
     runMain("throw new Deno.errors.BrokenPipe();"),
+    runMain("throw new Deno.errors.NotCapable('Requires write access to \"d\"');"),
     runMain('throw new TypeError("oh");'),
   ]);
   assertEquals(done, { code: 0, stderr: "" });
   assertEquals(no, { code: 1, stderr: "" });
   assertEquals(usage, { code: 64, stderr: "kvs-server: -p takes a port, received 'x'\n" });
   assertEquals(pipe, { code: 141, stderr: "" });
+  assertEquals(forbidden, { code: 64, stderr: 'kvs-server: Requires write access to "d"\n' });
   assertEquals(bug!.code, 70);
   assertStringIncludes(bug!.stderr, "TypeError: oh");
 });

@@ -294,6 +294,8 @@ for (const { name, protocol, ignore, longestKey, start } of dialects) {
 Deno.test("wrong usage is one line on standard error and exit code 64", async () => {
   const cases: [args: string[], message: string][] = [
     [["gett", "k"], "unknown command 'gett'; did you mean 'get'?"],
+    [["gte", "k"], "unknown command 'gte'; did you mean 'get'?"],
+    [["foo", "k"], "unknown command 'foo'"],
     [["get"], "get takes KEY…, received nothing"],
     [["set", "k"], "set takes KEY VALUE, received 'k'"],
     [["get", "k", "--ttl", "5"], "get does not take --ttl"],
@@ -408,16 +410,21 @@ Deno.test({
     await Deno.chmod(file, 0o644);
     await using server = await startMemcached("-Y", file);
     await Deno.remove(file);
-    const [right, wrong] = await Promise.all(
-      ["secret", "wrong"].map((password) =>
+    const [right, wrong, none] = await Promise.all([
+      ...["secret", "wrong"].map((password) =>
         runClient(server.address, ["--user", "ann", "set", "k", "v"], {
           env: { KVS_PASSWORD: password },
         })
       ),
-    );
+      runClient(server.address, ["get", "k"]),
+    ]);
     assertEquals(right!.code, 0);
     assertEquals(wrong!.code, 70);
-    assertMatch(wrong!.stderr, /refuses user 'ann'/);
+    assertMatch(wrong!.stderr, /^kvs-client: 127.0.0.1:\d+ refuses user 'ann': CLIENT_ERROR /);
+    assertEquals(
+      none!.stderr,
+      "kvs-client: the server answered: CLIENT_ERROR unauthenticated; --user NAME logs in\n",
+    );
   },
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Client } from "../../lib/client/client.ts";
 import { pattern } from "../../lib/client/commands/pattern.ts";
 import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
-import { startKvs } from "./servers.ts";
+import { memcachedMissing, startKvs, startMemcached } from "./servers.ts";
 
 /** Does something again and again until a terminal shows it: a watcher sees nothing before it is there. */
 async function untilSeen(act: () => Promise<unknown>, seen: Promise<unknown>): Promise<void> {
@@ -143,6 +143,27 @@ Deno.test("monitor shows who does what to which key on all servers, and ends at 
   assert(seen(two.address, { command: "get", key: "missing", outcome: "not_found" }));
   assert(events.every(({ client, time }) => client !== undefined && !isNaN(Date.parse(time))));
   assert(events.some(({ client }) => /^127\.0\.0\.1:\d+$/.test(client)));
+});
+
+Deno.test({
+  name: "monitor shows what a memcached does, also one that has no stream of deletions",
+  ignore: memcachedMissing,
+  fn: async () => {
+    await using server = await startMemcached();
+    using client = new Client({ servers: [server.address] });
+    let isOver = false;
+    const monitoring = runClient(server.address, ["monitor", "--json", "--count", "4"])
+      .finally(() => isOver = true);
+    while (!isOver) {
+      await client.set("k", "12345");
+      await client.get("k");
+    }
+    const { code, stdout, stderr } = await monitoring;
+    assertEquals(code, 0);
+    assertMatch(stderr, /^(127\.0\.0\.1:\d+ does not show deletions\n)?$/);
+    const outcomes = stdout.trimEnd().split("\n").map((line) => JSON.parse(line).outcome);
+    assertEquals(new Set(outcomes), new Set(["stored", "found"]));
+  },
 });
 
 Deno.test("bigkeys sums up sizes by prefix, the largest first", async () => {

@@ -45,6 +45,21 @@ Deno.test("the shell refuses a line that is not UTF-8", async () => {
   assertEquals([code, stderr], [65, "kvs-client: shell: a line cannot be read: it is not UTF-8\n"]);
 });
 
+on("lines that were typed before the shell has started are run", async () => {
+  await using server = await startKvs();
+  const directory = await Deno.makeTempDir();
+  const fifo = `${directory}/go`;
+  await new Deno.Command("mkfifo", { args: [fifo] }).output();
+  await using terminal = await Terminal.start(`read go <${fifo}; $KVS_CLIENT shell`, {
+    KVS_SERVERS: server.address,
+  });
+  await terminal.type("set ahead 7", "Enter", "incr ahead 4", "Enter");
+  await terminal.shows(/incr ahead 4\n/);
+  await Deno.writeTextFile(fifo, "go\n");
+  await terminal.shows(/stored\n(.*\n)*?[^\n]*\b11\n/);
+  await Deno.remove(directory, { recursive: true });
+});
+
 on("Ctrl-C ends the command that runs, and the shell goes on", async () => {
   await using server = await startKvs();
   // A file that never ends: its writer holds it open.

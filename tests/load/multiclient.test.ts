@@ -73,7 +73,7 @@ Deno.test("multiclient takes the files of generate, and gets what they say", asy
     assertEquals(code, 64);
     assertMatch(
       err,
-      /^multiclient: --values must have a line for each of --keys: .* has 2, .* 50\n$/,
+      /^kvs-bench: --values must have a line for each of --keys: .* has 2, .* 50\n$/,
     );
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -95,7 +95,7 @@ for (const { name, protocol, ignore, start } of dialects) {
           const { code, err } = await run(program, ["--server", server.address, ...args]);
           assertEquals([code, err], [
             65,
-            `multiclient: line 1 of '${file}' is a key that needs --protocol meta or binary\n`,
+            `kvs-bench: line 1 of '${file}' is a key that needs --protocol meta or binary\n`,
           ]);
         } else {
           const report = await reportOf(server.address, ...args);
@@ -118,7 +118,11 @@ Deno.test("multiclient prints a table with a row a command", async () => {
   const { code, out } = await run(program, ["3", "--server", server.address]);
   assertEquals(code, 0);
   assertMatch(out, /^3 clients, 300 requests in \d+\.\d{3} s: [\d,]+ a second\n\n/);
-  assertMatch(out, /requests +a second +failed +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  assertMatch(out, /requests +per s +failed +hits +misses +p50 +p90 +p99 +p99\.9 +max ms\n/);
+  const table = out.split("\n").slice(2, 5);
+  assertEquals(table.map((line) => line.slice(0, 3)), ["   ", "get", "set"]);
+  // As a terminal shows it: the widest numbers here are latencies of a second and more.
+  assertEquals(table.filter((line) => line.length > 90), []);
   assertMatch(out, /\nget +\d+/);
   assertMatch(out, /\nset +\d+/);
   assertMatch(out, /\nno errors\nno wrong answers\nthe generator used \d+ % of what CPU it could/);
@@ -137,7 +141,7 @@ Deno.test("multiclient says what is wrong with its options, with 64, and what is
   ) {
     const ended = await run(program, args);
     assertEquals([ended.code, ended.out], [code, ""], message);
-    assert(ended.err.startsWith(`multiclient: ${message}`), ended.err);
+    assert(ended.err.startsWith(`kvs-bench: ${message}`), ended.err);
   }
 });
 
@@ -164,7 +168,7 @@ Deno.test("multiclient reads lines of LF or CRLF, from a file or a pipe, and ref
     await Deno.writeTextFile(file, content);
     const { code, err } = await run(program, ["--keys", file, "--server", server.address]);
     assertEquals(code, 65);
-    assert(err.startsWith(`multiclient: line ${line} of '${file}' ends in ${these}, `), err);
+    assert(err.startsWith(`kvs-bench: line ${line} of '${file}' ends in ${these}, `), err);
   }
   await Deno.remove(directory, { recursive: true });
 });

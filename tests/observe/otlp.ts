@@ -1,13 +1,11 @@
 /**
- * A receiver of OpenTelemetry: OTLP over HTTP, in protobuf, read by OpenTelemetry's own messages.
+ * A receiver of OpenTelemetry: OTLP over HTTP, in JSON.
  *
  * @module
  */
 
-import root from "npm:@opentelemetry/otlp-transformer@0.57.2/build/src/generated/root.js";
-
-/** A number as protobuf has it. */
-type Long = number | { toNumber(): number };
+/** A whole number as JSON has it: a string where it may have 64 bits. */
+type Long = number | string;
 
 interface Attribute {
   readonly key: string;
@@ -37,9 +35,9 @@ interface Metric {
 export interface Span {
   readonly name: string;
   readonly kind: number;
-  readonly spanId: Uint8Array;
-  readonly parentSpanId?: Uint8Array | null;
-  readonly links?: readonly { readonly spanId: Uint8Array }[];
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly links?: readonly { readonly spanId: string }[];
   readonly startTimeUnixNano: Long;
   readonly endTimeUnixNano: Long;
   readonly attributes: readonly Attribute[];
@@ -52,26 +50,18 @@ interface Scope {
   readonly spans?: readonly Span[];
 }
 
+/** What is sent to `/v1/metrics` and `/v1/traces`. */
 interface Message {
-  decode(bytes: Uint8Array): {
-    readonly resourceMetrics?: readonly { readonly scopeMetrics: readonly Scope[] }[];
-    readonly resourceSpans?: readonly { readonly scopeSpans: readonly Scope[] }[];
-  };
+  readonly resourceMetrics?: readonly { readonly scopeMetrics: readonly Scope[] }[];
+  readonly resourceSpans?: readonly { readonly scopeSpans: readonly Scope[] }[];
 }
-
-// deno-lint-ignore no-explicit-any -- the generated messages have no types for this path
-const { trace, metrics } = (root as any).opentelemetry.proto.collector;
-const messages: Readonly<Record<string, Message>> = {
-  "/v1/traces": trace.v1.ExportTraceServiceRequest,
-  "/v1/metrics": metrics.v1.ExportMetricsServiceRequest,
-};
 
 /** Receives what servers export, until it is disposed of. */
 export class Receiver implements AsyncDisposable {
   /** Spans of kvs's own, and its metrics by name, as they came last. */
   readonly spans: Span[] = [];
   readonly metrics = new Map<string, Metric>();
-  /** All that came, one character a byte. */
+  /** All that came. */
   raw = "";
   #arrived = Promise.withResolvers<void>();
   readonly #server = Deno.serve(
@@ -84,7 +74,7 @@ export class Receiver implements AsyncDisposable {
     return {
       OTEL_DENO: "true",
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.#server.addr.port}`,
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       OTEL_METRIC_EXPORT_INTERVAL: "200",
       OTEL_BSP_SCHEDULE_DELAY: "200",
       OTEL_SERVICE_NAME: "kvs",
@@ -106,7 +96,7 @@ export class Receiver implements AsyncDisposable {
       attributes.every(({ key, value }) => value.stringValue === labels[key])
     );
     const found = point?.asDouble ?? point?.asInt ?? point?.count;
-    return typeof found === "object" ? found.toNumber() : found;
+    return found === undefined ? undefined : Number(found);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,11 +104,10 @@ export class Receiver implements AsyncDisposable {
   }
 
   async #take(request: Request): Promise<Response> {
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    const message = messages[new URL(request.url).pathname];
-    this.raw += new TextDecoder("latin1").decode(bytes);
-    if (message !== undefined) {
-      const { resourceMetrics = [], resourceSpans = [] } = message.decode(bytes);
+    const text = await request.text();
+    this.raw += text;
+    if (/^\/v1\/(metrics|traces)$/.test(new URL(request.url).pathname)) {
+      const { resourceMetrics = [], resourceSpans = [] }: Message = JSON.parse(text);
       const scopes = [
         ...resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics),
         ...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans),
@@ -138,12 +127,13 @@ export class Receiver implements AsyncDisposable {
 /** An attribute of a span. */
 export function attributeOf({ attributes }: Span, name: string): string | number | undefined {
   const value = attributes.find(({ key }) => key === name)?.value;
-  const found = value?.stringValue ?? value?.doubleValue ?? value?.intValue;
-  return typeof found === "object" ? found.toNumber() : found;
+  if (value?.stringValue !== undefined) return value.stringValue;
+  const found = value?.doubleValue ?? value?.intValue;
+  return found === undefined ? undefined : Number(found);
 }
 
 /** The span that one is a child of, among others. */
 export function parentOf({ parentSpanId }: Span, among: readonly Span[]): Span | undefined {
-  const id = parentSpanId?.join();
-  return id === undefined ? undefined : among.find(({ spanId }) => spanId.join() === id);
+  // A span without a parent has none, or an empty one.
+  return parentSpanId ? among.find(({ spanId }) => spanId === parentSpanId) : undefined;
 }

@@ -217,6 +217,21 @@ Deno.test("copies: wrong options and destinations are refused in a line", async 
       [["--store", "memory", "--copy-to", "file:///tmp/x"], 64, /is an option of --store disk/],
       [["copy", "--copy-to", "file:///tmp/x"], 64, /copy goes with --once/],
       [["copy", "--once"], 64, /copy --once needs --copy-to URL/],
+      [
+        ["--from", "file:///tmp/x"],
+        64,
+        /--from is an option of the command restore or verify, and no/,
+      ],
+      [
+        ["--once", "--copy-to", "file:///tmp/x"],
+        64,
+        /--once is an option of the command copy, and no/,
+      ],
+      [
+        ["verify", "--list"],
+        64,
+        /--list is an option of the command restore, and the command is verify/,
+      ],
       [["restore"], 64, /--from URL says where the copies are/],
       [["restore", "--from", "file:///tmp/x", "--at", "yesterday"], 64, /--at/],
       [["--copy-interval", "10ms"], 64, /--copy-interval/],
@@ -228,7 +243,11 @@ Deno.test("copies: wrong options and destinations are refused in a line", async 
     assertMatch(ended.stderr, line);
   }
   await using dir = await scratch();
-  const none = await runServer("verify", "--from", `file://${dir.path}/none`);
-  assertEquals([none.code, none.stdout], [65, ""]);
-  assertMatch(none.stderr, /has no copies/);
+  for (const command of ["verify", "restore"]) {
+    const none = await runServer(command, "--from", `file://${dir.path}/none`);
+    assertEquals([none.code, none.stdout], [65, ""]);
+    assertMatch(none.stderr, /has no copies/);
+  }
+  // What is only read is not made.
+  assertEquals(Array.from(Deno.readDirSync(dir.path)), []);
 });

@@ -17,9 +17,10 @@ export interface Command {
   readonly options: readonly (keyof typeof clientOptions)[];
   /** What it does, in a line. */
   readonly help: string;
-  /** What else `help COMMAND` says: sentences, and examples as they are typed. */
+  /** What else `help COMMAND` says, in sentences. */
   readonly details?: string;
-  readonly examples?: readonly string[];
+  /** As they are typed, for `help COMMAND`. */
+  readonly examples: readonly string[];
   /** It runs until it is interrupted, or for long: Ctrl-C ends it in order. */
   readonly long?: boolean;
   /** Its arguments name keys, for the shell's completion. */

@@ -10,7 +10,7 @@ import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import { KeyError } from "../../protocol/key.ts";
 import type { Client } from "../client.ts";
-import { RequestError, ServerError, UnreachableError } from "../errors.ts";
+import { LoginError, RequestError, ServerError, UnreachableError } from "../errors.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";
 import { clientOptions } from "./options.ts";
 import { commands } from "./table.ts";
@@ -123,7 +123,7 @@ export function helpOf(name: string | undefined): string {
     }`,
     options: [...OWN_OPTIONS.filter((option) => options.includes(option)), "json" as const]
       .map((option) => clientOptions[option]),
-    ...(examples === undefined ? {} : { examples }),
+    examples,
     notes: "kvs-client --help has the options of all commands, and the exit codes.",
   });
 }
@@ -179,11 +179,16 @@ function checkUsage(
   }
 }
 
+/** What a server says that wants a login first. */
+const STRANGER = "CLIENT_ERROR unauthenticated";
+
 /** What went wrong, with its exit code; bugs and broken pipes as they are. */
 function asExit(error: unknown): unknown {
   if (error instanceof UnreachableError) return new ExitError(error.message, Exit.unavailable);
+  if (error instanceof LoginError) return new ExitError(error.message, Exit.software);
   if (error instanceof ServerError || error instanceof RequestError) {
-    return new ExitError(`the server answered: ${error.message}`, Exit.software);
+    const remedy = error.message === STRANGER ? "; --user NAME logs in" : "";
+    return new ExitError(`the server answered: ${error.message}${remedy}`, Exit.software);
   }
   return error instanceof KeyError ? new ExitError(error.message, Exit.usage) : error;
 }

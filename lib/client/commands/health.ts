@@ -21,6 +21,7 @@ export const health: Command = {
   arguments: [0, 1],
   options: [],
   help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
+  examples: ["kvs-client health 10.0.0.5:9150"],
   async run({ args, options }) {
     const address = args[0] ?? USUAL;
     const url = URL.parse(`${/^https?:\/\//.test(address) ? "" : "http://"}${address}/readyz`);

@@ -31,7 +31,7 @@ export const slow: Command = {
       const requests = Number(note.get("requests"));
       const together = requests > 1 ? ` (${requests} requests)` : "";
       return `${time} ${cell(note.get("ms"), 10)} ms ${cell(note.get("connection"), 6)}  ` +
-        `${note.get("command")} ${keyOf(note)}${together}`;
+        `${note.get("command")} ${keyOf(note)}`.trimEnd() + together;
     }),
 };
 

@@ -16,6 +16,8 @@ export const raw: Command = {
   arguments: [1, Infinity],
   options: [],
   help: "send a line as it is to the first server, and print the reply",
+  details: "A line that a value follows, such as set, gets none.",
+  examples: ["kvs-client raw mg greeting v t", "kvs-client raw stats slabs"],
   async run({ args, options, client }) {
     for (const line of linesOfReply(await client.raw(args.join(" ")))) {
       if (options.json) await print(JSON.stringify(bytesField("line", line)) + "\n");

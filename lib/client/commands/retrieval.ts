@@ -21,6 +21,7 @@ export const get: Command = {
   arguments: [1, Infinity],
   options: ["raw", "base64"],
   help: "print the values, each with a line end behind it",
+  examples: ["kvs-client get greeting", "kvs-client get --raw picture >picture.png"],
   run: (call) =>
     retrieve(call, async ({ value }) => {
       await print(call.options.raw ? value : shown(value));
@@ -34,6 +35,7 @@ export const gets: Command = {
   arguments: [1, Infinity],
   options: ["base64"],
   help: "print each value behind its cas unique and a space, for cas",
+  examples: ["kvs-client gets greeting"],
   run: (call) =>
     retrieve(call, async ({ value, cas }) => {
       await print(`${cas} `);
@@ -48,6 +50,7 @@ export const gat: Command = {
   arguments: [2, Infinity],
   options: ["base64"],
   help: "print the values, which from now on expire after TTL (10, 10s, 5m, 30d; 0 for never)",
+  examples: ["kvs-client gat 30m session:7"],
   run(call) {
     const [ttl, ...args] = call.args;
     const exptime = exptimeAfter(milliseconds("gat", "TTL", ttl!));
@@ -64,6 +67,7 @@ export const ttl: Command = {
   arguments: [1, Infinity],
   options: ["base64"],
   help: "print in how many seconds items expire, -1 for never; it needs meta commands",
+  examples: ["kvs-client ttl session:7"],
   async run({ args, options, client }) {
     let code: number = Exit.ok;
     for (const text of args) {

@@ -69,6 +69,7 @@ export const version: Command = {
   arguments: [0, 0],
   options: [],
   help: "print the version of each server",
+  examples: ["kvs-client version"],
   run: (call) =>
     printRows(
       call,
@@ -82,6 +83,7 @@ export const ping: Command = {
   arguments: [0, 0],
   options: [],
   help: "print how long each server takes to answer, in milliseconds",
+  examples: ["kvs-client -s a:11211,b:11211 ping"],
   run: (call) =>
     printRows(
       call,
@@ -95,6 +97,7 @@ export const flush: Command = {
   arguments: [0, 1],
   options: [],
   help: "delete all items of all servers, immediately or after DELAY (10, 10s, 5m, 31d)",
+  examples: ["kvs-client flush", "kvs-client flush 10m"],
   run(call) {
     const [text] = call.args;
     const delay = text === undefined ? 0 : milliseconds("flush", "DELAY", text);

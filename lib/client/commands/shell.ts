@@ -23,6 +23,7 @@ export const shell: Command = {
   help: "read commands, and the options of each, line by line",
   details: "Words are as in sh. Double quotes take redis-cli's escapes: \\n, \\r, \\t, \\xHH. " +
     "Tab completes commands, options and keys; Ctrl-C ends the command that runs, Ctrl-D the shell.",
+  examples: ["kvs-client shell", "kvs-client shell <commands.txt"],
   async run(call) {
     return Deno.stdin.isTerminal() && isTerminal() ? await interact(call) : await readAll(call);
   },
@@ -50,11 +51,14 @@ async function interact(call: Call): Promise<number> {
   const path = historyPath();
   const run = new Running(call);
   const complete = completer(() => run.client, call.commands);
+  const past = await readHistory(path);
+  await print("help lists the commands, exit leaves.\n");
+  // From here to the loop nothing is waited for: lines that were typed ahead would be lost.
   const editor = createInterface({
     input: process.stdin,
     output: process.stdout,
     terminal: true,
-    history: await readHistory(path),
+    history: past,
     historySize: HISTORY_LINES,
     removeHistoryDuplicates: true,
     prompt: paint("bold", `${call.client.addresses.join(",")}> `),
@@ -70,7 +74,6 @@ async function interact(call: Call): Promise<number> {
     editor.write(null, { ctrl: true, name: "u" });
     editor.prompt();
   });
-  await print("help lists the commands, exit leaves.\n");
   editor.prompt();
   for await (const line of editor) {
     if (isEnd(line)) break;

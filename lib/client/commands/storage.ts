@@ -22,7 +22,13 @@ type Store = (
   rest: readonly string[],
 ) => Promise<string>;
 
-function storage(help: string, store: Store, takes = "KEY VALUE", own = true): Command {
+function storage(
+  help: string,
+  store: Store,
+  examples: readonly string[],
+  takes = "KEY VALUE",
+  own = true,
+): Command {
   const count = takes.split(" ").length;
   return {
     takes,
@@ -30,6 +36,10 @@ function storage(help: string, store: Store, takes = "KEY VALUE", own = true): C
     arguments: [count, count],
     options: own ? ["flags", "ttl", "base64"] : ["base64"],
     help,
+    ...(help.includes("standard input")
+      ? {}
+      : { details: "A VALUE of - is read from standard input." }),
+    examples,
     async run(call) {
       const [key, text, ...rest] = call.args as [string, string, ...string[]];
       const value = text === "-" ? await readInput(call) : wordBytes(text);
@@ -42,29 +52,33 @@ function storage(help: string, store: Store, takes = "KEY VALUE", own = true): C
 }
 
 export const set = storage(
-  "store a value; VALUE - reads standard input, here and below",
+  "store a value; a VALUE of - is read from standard input",
   async (client, key, value, options) => {
     await client.set(key, value, options);
     return "stored";
   },
+  ["kvs-client set greeting 'hello, world' --ttl 10m", "kvs-client set picture - <picture.png"],
 );
 
 export const add = storage(
   "store a value where there is none",
   async (client, key, value, options) =>
     await client.add(key, value, options) ? "stored" : "not stored: there is a value",
+  ["kvs-client add visits 1"],
 );
 
 export const replace = storage(
   "store a value in the place of another",
   async (client, key, value, options) =>
     await client.replace(key, value, options) ? "stored" : "not stored: there is no value",
+  ["kvs-client replace greeting 'good evening'"],
 );
 
 export const append = storage(
   "put text behind a value",
   async (client, key, value) =>
     await client.append(key, value) ? "stored" : "not stored: there is no value",
+  ["kvs-client append greeting '!'"],
   "KEY VALUE",
   false,
 );
@@ -73,6 +87,7 @@ export const prepend = storage(
   "put text before a value",
   async (client, key, value) =>
     await client.prepend(key, value) ? "stored" : "not stored: there is no value",
+  ["kvs-client prepend greeting 'well, '"],
   "KEY VALUE",
   false,
 );
@@ -83,6 +98,7 @@ export const cas = storage(
     const result = await client.cas(key, value, unsigned("cas", "UNIQUE", unique!), options);
     return result === "exists" ? "not stored: another has changed it" : result;
   },
+  ["kvs-client gets greeting", "kvs-client cas greeting 'good evening' 42"],
   "KEY VALUE UNIQUE",
 );
 
@@ -93,6 +109,7 @@ function arithmetic(verb: "incr" | "decr", help: string): Command {
     arguments: [1, 2],
     options: ["base64"],
     help,
+    examples: [`kvs-client ${verb} visits 10`],
     async run(call) {
       const [key, delta = "1"] = call.args as [string, string?];
       const named = keyOf(call.options, key);
@@ -118,6 +135,7 @@ export const touch: Command = {
   arguments: [2, 2],
   options: ["base64"],
   help: "let an item expire after TTL (10, 10s, 5m, 30d); 0 for never",
+  examples: ["kvs-client touch session:7 30m"],
   async run(call) {
     const [key, ttl] = call.args as [string, string];
     const exptime = exptimeAfter(milliseconds("touch", "TTL", ttl));
@@ -132,6 +150,7 @@ export const remove: Command = {
   arguments: [1, Infinity],
   options: ["base64"],
   help: "delete items",
+  examples: ["kvs-client delete session:7 session:8"],
   async run(call) {
     const keys = call.args.map((key) => keyOf(call.options, key));
     const deleted = await Promise.all(keys.map((key) => call.client.delete(key)));

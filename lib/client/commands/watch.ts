@@ -5,8 +5,11 @@
  */
 
 import { bytesOfBinaryString } from "../../bytes.ts";
-import { paint, print, quoted, shown } from "../../cli/terminal.ts";
+import { complain, paint, print, quoted, shown } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
+import type { Address } from "../address.ts";
+import type { ConnectionOptions } from "../connection.ts";
+import { RequestError } from "../errors.ts";
 import { watchServer } from "../watch.ts";
 import type { Command } from "./command.ts";
 import { keyField, lineOf } from "./keys.ts";
@@ -108,7 +111,7 @@ export const monitor: Command = {
     let printed = 0;
     const follow = async (server: string, index: number) => {
       const clients = addressesIn(connections.get(server));
-      for await (const line of watchServer(client.servers[index]!, how, MONITORED)) {
+      for await (const line of monitored(client.servers[index]!, server, how)) {
         const event = eventOf(line, server, clients);
         if (typeof event === "string") {
           await print(`${event}\n`);
@@ -129,6 +132,21 @@ export const monitor: Command = {
     return Exit.ok;
   },
 };
+
+/** The lines of a server's streams that {@linkcode MONITORED} names. An older memcached has no deletions. */
+async function* monitored(
+  address: Address,
+  server: string,
+  how: ConnectionOptions,
+): AsyncGenerator<string, void, void> {
+  try {
+    return yield* watchServer(address, how, MONITORED);
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.message !== "ERROR") throw error;
+  }
+  complain(`${server} does not show deletions`);
+  yield* watchServer(address, how, MONITORED.filter((stream) => stream !== "deletions"));
+}
 
 /** The addresses of a server's clients by the numbers of their connections, out of `stats conns`. */
 function addressesIn(stats: ReadonlyMap<string, string> | undefined): Map<string, string> {

@@ -6,7 +6,7 @@
 
 import { machineClock } from "../../copies/copy_clock.ts";
 import { copyDirectoryOnce } from "../../copies/once.ts";
-import type { Destination } from "../../copies/destination.ts";
+import type { Destination, DestinationOptions } from "../../copies/destination.ts";
 import { bytesOfManifest } from "../../copies/manifest.ts";
 import { checkDestination, openDestination } from "../../copies/open.ts";
 import { momentsOf } from "../../copies/moments.ts";
@@ -76,7 +76,7 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
   return await withCopies(
     configuration,
     urlOf(configuration),
-    {},
+    { isOnlyRead: true },
     async ({ destination, place }) => {
       if (isListing) return await list(destination, place);
       if (!isRestorable(systemFiles, directory)) {
@@ -125,7 +125,7 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
   return await withCopies(
     configuration,
     urlOf(configuration),
-    {},
+    { isOnlyRead: true },
     async ({ destination, place }) => {
       const { manifest } = await chooseMoment(destination, place, configuration.at);
       const progress = new Progress(machineClock, say, "reading");
@@ -191,13 +191,14 @@ function urlOf({ from, copyTo }: Configuration): string {
 async function withCopies(
   { copyHead, gcsEndpoint: endpoint }: Configuration,
   url: string,
-  { bandwidth }: { readonly bandwidth?: number | undefined },
+  how: Pick<DestinationOptions, "bandwidth" | "isOnlyRead">,
   work: (opened: Opened) => Promise<number>,
 ): Promise<number> {
   const opened: Destination[] = [];
   const open = async (url: string) => {
     const destination = await openDestination(url, {
-      ...{ endpoint, bandwidth },
+      ...how,
+      endpoint,
       log: (line) => console.error(`kvs-server: ${line}`),
     });
     opened.push(destination);

@@ -29,7 +29,7 @@ class ReaderThread implements ReaderCalls {
   #destination!: Destination;
 
   async begin({ url, endpoint }: ReaderSettings): Promise<void> {
-    this.#destination = await openDestination(url, { endpoint });
+    this.#destination = await openDestination(url, { endpoint, isOnlyRead: true });
   }
 
   restore(task: SegmentTask): Promise<ReadOutcome> {

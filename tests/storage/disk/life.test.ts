@@ -65,6 +65,22 @@ Deno.test("a directory that cannot be made is refused in one line", async () => 
   assertEquals(error.code, 73);
 });
 
+Deno.test("a directory that Deno's permissions leave out is refused in one line", async () => {
+  const main = new URL("../../../server.ts", import.meta.url).pathname;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--frozen", "--quiet", "--no-prompt", "--unstable-net", "--allow-net"],
+      ...["--allow-env", "--allow-read", "--allow-sys", "--allow-write=/nowhere"],
+      ...[main, "-p", "-1", "--data-dir", "data"],
+    ],
+  }).output();
+  assertEquals(code, 73);
+  assertMatch(
+    new TextDecoder().decode(stderr),
+    /^[^\n]*Cannot open data directory 'data': Requires write access to [^\n]*\n$/,
+  );
+});
+
 Deno.test("what a killed process acknowledged is there, whole, and not older than that", async () => {
   await using dir = await place();
   const script = new URL("./writer.ts", import.meta.url).pathname;

@@ -71,6 +71,8 @@
   const limits = new Set(["limit", "reserved"]);
   const HEIGHT = 150;
   const MOST = 3600;
+  /** Seconds between two times below a chart: uPlot's own go from one minute to five, for which it is too narrow. */
+  const stepsOfTime = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600];
   const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i);
   const byId = (id) => document.getElementById(id);
   let names = [];
@@ -216,7 +218,13 @@
             value: (_, value) => value === null || value === undefined ? "–" : show(value),
           })),
         ],
-        axes: [{ ...axis, values: (_, ticks) => ticks.map(clock), space: 70, size: 28 }, {
+        axes: [{
+          ...axis,
+          incrs: stepsOfTime,
+          values: (_, ticks) => ticks.map(clock),
+          space: 70,
+          size: 28,
+        }, {
           ...axis,
           size: 72,
           // Ticks of bytes lie at whole KiB and MiB.

@@ -89,8 +89,9 @@ const FILE_MODE = 0o600;
 /** The names of the system's error numbers. */
 const codes = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
-/** The `code` of a system error, `""` of any other. */
+/** The `code` of a system error, `""` of any other. What Deno does not permit is `EACCES`. */
 export function codeOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) return "EACCES";
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === "string") return code;
   // Deno sets a code on few errors, and the number on all of them.

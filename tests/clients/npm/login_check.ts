@@ -1,8 +1,8 @@
 /** How npm's memjs and npm's memcache log in. The arguments are the server's port, the user and the password. */
 
-import { assertEquals } from "@std/assert";
-import { createNode } from "npm:memcache@1.10.0";
-import memjs from "npm:memjs@1.3.2";
+import { assertEquals } from "../../../offline/std/assert.ts";
+import { createNode } from "memcache";
+import memjs from "memjs";
 
 const [port, username, password] = Deno.args;
 

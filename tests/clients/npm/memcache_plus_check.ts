@@ -1,6 +1,6 @@
 /** All operations of npm's memcache-plus, which speaks text. The argument is the server's port. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "../../../offline/std/assert.ts";
 import { Buffer } from "node:buffer";
 import Module from "node:module";
 import util from "node:util";
@@ -19,7 +19,7 @@ const modules: Record<string, unknown> = {
 const loader = Module as unknown as { _load(name: string, ...rest: unknown[]): unknown };
 const load = loader._load;
 loader._load = (name, ...rest) => modules[name] ?? load(name, ...rest);
-const { default: MemcachePlus } = await import("npm:memcache-plus@0.3.1");
+const { default: MemcachePlus } = await import("memcache-plus");
 
 // It has no touch, no noreply and no stats but those of items, and it cannot read a value with a line end in it.
 const client = new MemcachePlus({ hosts: [`127.0.0.1:${Deno.args[0]}`], netTimeout: 10_000 });

@@ -1,7 +1,7 @@
 /** All operations of npm's memcache: text, and binary on its nodes. The argument is the server's port. */
 
-import { assertEquals } from "@std/assert";
-import { createNode, Memcache } from "npm:memcache@1.10.0";
+import { assertEquals } from "../../../offline/std/assert.ts";
+import { createNode, Memcache } from "memcache";
 
 const uri = `127.0.0.1:${Deno.args[0]}`;
 // Its values are strings. It has no cas in binary, no noreply, and no delete of several keys in one request.

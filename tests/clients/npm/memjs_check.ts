@@ -1,8 +1,8 @@
 /** All operations of npm's memjs, which speaks binary. The argument is the server's port. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "../../../offline/std/assert.ts";
 import { Buffer } from "node:buffer";
-import memjs from "npm:memjs@1.3.2";
+import memjs from "memjs";
 
 const address = `127.0.0.1:${Deno.args[0]}`;
 // It has no cas, no quiet form and no version; its get of several keys is several gets under way.

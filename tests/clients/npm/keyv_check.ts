@@ -1,8 +1,8 @@
 /** All that Keyv does with its memcache adapter, which speaks binary. The argument is the server's port. */
 
-import { assertEquals } from "@std/assert";
-import KeyvMemcache from "npm:@keyv/memcache@2.0.2";
-import Keyv from "npm:keyv@5.6.0";
+import { assertEquals } from "../../../offline/std/assert.ts";
+import KeyvMemcache from "@keyv/memcache";
+import Keyv from "keyv";
 
 const address = `127.0.0.1:${Deno.args[0]}`;
 const memcache = new KeyvMemcache(address, { timeout: 10, conntimeout: 10, retries: 1 });

@@ -1,8 +1,8 @@
 /** All basic operations of npm's memcache-client. The argument is the server's port. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals } from "../../../offline/std/assert.ts";
 import { Buffer } from "node:buffer";
-import { MemcacheClient } from "npm:memcache-client@1.0.5";
+import { MemcacheClient } from "memcache-client";
 
 /** What a get of several keys returns. */
 type Values = Record<string, { value: string }>;

@@ -1,7 +1,7 @@
 /** All basic operations of npm's memcached. The argument is the server's port. */
 
-import { assertEquals } from "@std/assert";
-import Memcached from "npm:memcached@2.2.2";
+import { assertEquals } from "../../../offline/std/assert.ts";
+import Memcached from "memcached";
 
 type Callback = (error: Error | undefined, result: unknown) => void;
 
