@@ -32,6 +32,8 @@ const FRESH_TIME = 86_400_000;
 const STREAM_BLOCK = 1 << 18;
 /** Blocks a second, at least, where there is a limit of bandwidth. */
 const BLOCKS_A_SECOND = 8;
+/** Milliseconds between two times of a file, where a file system has few (FAT). */
+const COARSEST_TIME = 2048;
 /** What is kept is its owner's alone. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -88,8 +90,10 @@ class FileDestination implements Destination {
       await fs.mkdir(`${this.#root}/${FRESH}`, { recursive: true, mode: DIRECTORY_MODE });
       for (const name of await fs.readdir(`${this.#root}/${FRESH}`)) {
         const path = `${this.#root}/${FRESH}/${name}`;
-        const { mtimeMs } = await fs.stat(path);
-        if (Date.now() - mtimeMs > FRESH_TIME) await fs.rm(path, { force: true });
+        const found = await this.#find(path);
+        // Another process may have given it its name since.
+        if (found === undefined || Date.now() - found.mtime <= FRESH_TIME) continue;
+        await fs.rm(path, { force: true });
       }
     });
   }
@@ -262,8 +266,7 @@ class FileDestination implements Destination {
           true,
         );
       }
-      const time = Math.max(Date.now(), before + 1) / 1000;
-      await file.utimes(time, time);
+      await setTime(file, before);
       await file.sync();
     } catch (error) {
       await file.close();
@@ -333,6 +336,20 @@ function foundOf(
   },
 ): Found {
   return { size: Number(size), generation: `${mtimeNs}-${ino}`, mtime: Number(mtimeMs) };
+}
+
+/**
+ * Gives a file a time that reads as later than `before` (milliseconds since 1970), whatever the clock says: the number
+ * of a file that is removed may come again, and must not come with the same time. How fine times are is known to the
+ * file system alone; 2 seconds are the coarsest.
+ */
+async function setTime(file: fs.FileHandle, before: number): Promise<void> {
+  const now = Date.now();
+  for (let step = 1; step <= COARSEST_TIME * 2; step *= 2) {
+    const time = Math.max(now, before + step) / 1000;
+    await file.utimes(time, time);
+    if (before === 0 || foundOf(await file.stat({ bigint: true })).mtime > before) return;
+  }
 }
 
 async function writeAll(file: fs.FileHandle, bytes: Uint8Array, at: number): Promise<void> {
