@@ -271,8 +271,9 @@ export class Copier {
       segments: this.#shelf.segments(segments.map(([id]) => id)),
       dropped: this.#shelf.spare(),
     };
-    await this.#create(destination, nameOfManifest(manifest), sourceOf(encodeManifest(manifest)));
+    // Of one whose answer is lost too: it counts when the next one does.
     this.#time = manifest.time;
+    await this.#create(destination, nameOfManifest(manifest), sourceOf(encodeManifest(manifest)));
     this.#pending = manifest;
     await this.#settlePending();
     return manifest;

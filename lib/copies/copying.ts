@@ -89,6 +89,8 @@ export class Copying {
   readonly #options: CopyingOptions;
   /** Ends pauses, because there is something else to do; and everything, because it is over. */
   #awake = new AbortController();
+  /** Ends the pauses of the head, for good: the process ends. */
+  readonly #leaving = new AbortController();
   readonly #over = new AbortController();
   #stopping = false;
   #tenure: Tenure | undefined;
@@ -98,6 +100,8 @@ export class Copying {
   #fence: FencedError | undefined;
   #removedAt = -Infinity;
   #failures = 0;
+  /** Whether the last moment got through, whatever became of what is due to be removed. */
+  #gotThrough = true;
   #running: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = { ...NOTHING_YET };
@@ -123,6 +127,7 @@ export class Copying {
   stop(): void {
     this.#stopping = true;
     this.#tenure?.hurry();
+    this.#leaving.abort();
     this.#awake.abort();
   }
 
@@ -146,9 +151,13 @@ export class Copying {
         await this.#pause(this.#failures === 0 ? Math.max(0, rest) : this.#backoff);
       }
       // With what was acknowledged last; nothing waits for a destination that is away.
-      if (this.#failures > 0) return;
+      if (!this.#gotThrough) return;
       this.#tenure.hurry();
-      if (await this.#turn(true)) await this.#tenure.release();
+      if (!await this.#turn(true)) return;
+      // A sign of life that came after it would take the release back.
+      this.#over.abort();
+      await this.#beating;
+      await this.#tenure.release();
     } catch (error) {
       if (error instanceof FencedError) this.#fenced(error);
       else if (!(error instanceof PauseEnded)) this.#failed(error);
@@ -167,7 +176,7 @@ export class Copying {
         return await Tenure.take({
           ...{ destination, place, files, directory, clock, lease, by },
           retention: this.#options.retention,
-          signal: this.#awake.signal,
+          signal: this.#leaving.signal,
           behind: (place: Place) => behindPlace(files, directory, moment, place),
           waits: (head) =>
             this.#tell(
@@ -190,6 +199,7 @@ export class Copying {
   async #turn(last: boolean): Promise<boolean> {
     const { clock } = this.#options;
     const report = this.#report;
+    this.#gotThrough = false;
     try {
       const copier = this.#copier ??= await Copier.begin({
         ...this.#options,
@@ -200,9 +210,11 @@ export class Copying {
       // Where nothing is written this alone tells whether the destination is there.
       if (manifest === undefined && !last) await this.#tenure!.beat();
       report.position = moment.position;
-      report.cleanAt = manifest === undefined ? began : manifest.time;
+      // Not the manifest's time, which stays where it was when the clock is set back.
+      report.cleanAt = manifest === undefined ? began : moment.time;
       if (manifest !== undefined) report.manifests++;
       report.lastSuccess = clock.now();
+      this.#gotThrough = true;
       if (!last) await this.#retain();
       this.#failures = 0;
       this.#tell("copying", "");

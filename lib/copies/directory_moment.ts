@@ -88,7 +88,10 @@ async function read(files: Files, directory: string, isServed: boolean): Promise
     segments.push([id, length, isSealed ? await sumOf(files, directory, id, length) : undefined]);
   }
   const position = segments.reduce((sum, [, length]) => sum + length, 0);
-  return { disk: FORMAT, hashKey, time, position, sequence, items, segments };
+  return {
+    ...{ disk: FORMAT, hashKey, time, position, sequence, items, segments },
+    next: Math.max(next, (tail.at(-1)?.id ?? 0) + 1),
+  };
 }
 
 function headerOf(files: Files, directory: string, id: number): SegmentHeader | undefined {

@@ -70,6 +70,9 @@ export async function copyDirectoryOnce(options: OnceOptions): Promise<OnceRepor
       const { manifest } = await copier.round();
       const due = new Retention({ destination, retention, now: () => clock.now() }, tenure);
       while (await due.step()) await tenure.beat();
+      // A sign of life that came after it would take the release back.
+      over.abort();
+      await kept;
       await tenure.release();
       const { sentBytes, sentObjects } = copier;
       return { manifest, sentBytes, sentObjects, removed: due.removed };

@@ -33,18 +33,20 @@ export async function ownOfMoment(
 
 /**
  * Why a moment is behind a place: words for a sentence; nothing where it has the place. A segment that
- * compaction has removed since counts as one that has it.
+ * compaction has removed since counts as one that has it, also where that was the last of all: when every item
+ * has expired.
  */
 export async function behindPlace(
   files: Files,
   directory: string,
-  { segments }: Moment,
+  { segments, next }: Moment,
   place: Place,
 ): Promise<string | undefined> {
   const newest = segments.at(-1)?.[0] ?? 0;
   const own = segments.find(([id]) => id === place.segment);
   if (own === undefined) {
-    return newest > place.segment
+    const isRemoved = segments.length === 0 ? next > place.segment : newest > place.segment;
+    return isRemoved
       ? undefined
       : `its newest segment is ${newest}, and segment ${place.segment} was copied`;
   }

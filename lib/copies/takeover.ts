@@ -9,10 +9,11 @@ import { Exit, ExitError } from "../errors.ts";
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { CopyClock } from "./copy_clock.ts";
 import { type Destination, DestinationError } from "./destination.ts";
-import { currentNumber } from "./head.ts";
+import { currentNumber, type Place } from "./head.ts";
 import { readRestoring, writeRestoring } from "./identity.ts";
 import { nameOfNumber, readManifest } from "./moments.ts";
 import { MANIFESTS } from "./names.ts";
+import { placeOf } from "./place.ts";
 import { Progress } from "./progress.ts";
 import { timeText } from "./choose.ts";
 import { endRestoring, isRestorable, restoreMoment, type RestoreOptions } from "./restore.ts";
@@ -88,6 +89,7 @@ async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined>
     const { head } = tenure;
     const number = currentNumber(head);
     if (number === 0) {
+      await beginAt(tenure, undefined);
       await endRestoring(files, directory);
       return { tenure, sentence: `${destination.url} has no moment yet: nothing was restored` };
     }
@@ -102,6 +104,7 @@ async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined>
       ...{ isTaken: true, read: options.read },
       progress: (done, total) => progress.tell(done, total),
     }, { head, manifest });
+    await beginAt(tenure, placeOf(manifest));
     await endRestoring(files, directory);
     return {
       tenure,
@@ -112,6 +115,19 @@ async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined>
     over.abort();
     await kept;
   }
+}
+
+/**
+ * Says in the head where the directory begins. What the server before had beyond its last moment is gone, and
+ * would be asked for at the next start. Who has lost the head meanwhile finds that out before anything is served.
+ *
+ * @throws {FencedError} if another has the head now
+ */
+async function beginAt(tenure: Tenure, place: Place | undefined): Promise<void> {
+  const is = tenure.head.place;
+  const isSame = is?.segment === place?.segment && is?.length === place?.length &&
+    is?.crc === place?.crc;
+  await (isSame ? tenure.beat() : tenure.replace({ place }));
 }
 
 /** @throws {DestinationError} if the destination has manifests, but no head */

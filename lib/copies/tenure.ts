@@ -89,7 +89,10 @@ export class Tenure {
   readonly #options: TenureOptions;
   #head: Head;
   #generation: string;
-  /** When the head was replaced last, by the monotonic clock. */
+  /**
+   * When the last replacement of the head was sent, by the monotonic clock: whoever waits for a lease may have
+   * seen it long before its answer came here.
+   */
   #replacedAt: number;
   #hurries = false;
   /** One replacement after another. */
@@ -142,11 +145,12 @@ export class Tenure {
       const head = found === undefined
         ? { ...fresh, claim, by, lease, retention, place: own?.place, sequence: own?.sequence ?? 0 }
         : succeeding(found.head, identity, { claim, by, lease, retention, own });
+      const began = clock.monotonic();
       const replaced = await place.replace(HEAD, encodeHead(head), found?.generation ?? "");
       // Who was faster is looked at, and waited for or given way to.
       if (replaced === "changed") continue;
       await writeIdentity(files, directory, url, { claims: [claim], had: true });
-      return new Tenure(options, head, replaced.generation, clock.monotonic());
+      return new Tenure(options, head, replaced.generation, began);
     }
   }
 
@@ -159,7 +163,7 @@ export class Tenure {
     return this.#head.last?.number ?? 0;
   }
 
-  /** Milliseconds since the head was replaced. */
+  /** Milliseconds since the head was replaced, at least. */
   get age(): number {
     return this.#options.clock.monotonic() - this.#replacedAt;
   }
@@ -186,15 +190,20 @@ export class Tenure {
    */
   async keep(signal: AbortSignal, failed: (error: unknown) => void = () => {}): Promise<void> {
     const { clock, lease } = this.#options;
+    const period = lease / 3;
+    let isFailed = false;
     while (!signal.aborted) {
       try {
-        await clock.sleep(lease / 3, signal);
+        // From the last replacement on, whoever it was made by: none comes later than it is due.
+        await clock.sleep(isFailed ? period : Math.max(1, period - this.age), signal);
       } catch {
         return;
       }
       try {
         await this.beat();
+        isFailed = false;
       } catch (error) {
+        isFailed = true;
         failed(error);
         // It never comes back.
         if (error instanceof FencedError) return;
@@ -235,11 +244,12 @@ export class Tenure {
         ...change,
         beat: this.#head.beat + 1,
       };
+      const began = clock.monotonic();
       const replaced = await place.replace(HEAD, encodeHead(head), this.#generation);
       if (replaced !== "changed") {
         this.#head = head;
         this.#generation = replaced.generation;
-        this.#replacedAt = clock.monotonic();
+        this.#replacedAt = began;
         return;
       }
       const found = await readHead(place);

@@ -7,9 +7,11 @@
 import { codeOf, type DataFile, type Files } from "../storage/disk/fs/files.ts";
 import { segmentName } from "../storage/disk/log/segment.ts";
 import type { Moment } from "../storage/moment.ts";
+import type { CopyClock } from "./copy_clock.ts";
 
-/** Reads between two looks at what compaction has removed. */
+/** Reads between two looks at what compaction has removed, and milliseconds, where what is read is sent slowly. */
 const READS_A_LOOK = 16;
+const LOOK_PAUSE = 1000;
 
 /** The moment that is copied has lost files, or holds too many that compaction has removed. */
 export class MomentGone extends Error {}
@@ -18,6 +20,7 @@ export class MomentGone extends Error {}
 export interface WorkOptions {
   readonly files: Files;
   readonly directory: string;
+  readonly clock: Pick<CopyClock, "monotonic">;
   /** Bytes of removed segments that a copy may hold. */
   readonly held: number;
 }
@@ -29,11 +32,13 @@ export class Work {
   readonly #open = new Map<number, DataFile>();
   readonly #held: (bytes: number) => void;
   #reads = 0;
+  #lookedAt: number;
 
   constructor(options: WorkOptions, moment: Moment, held: (bytes: number) => void) {
     this.#options = options;
     this.#lengths = new Map(moment.segments.map(([id, length]) => [id, length]));
     this.#held = held;
+    this.#lookedAt = options.clock.monotonic();
   }
 
   /** A segment's file, which is open until it is released. @throws {MomentGone} if compaction has removed it */
@@ -59,8 +64,10 @@ export class Work {
 
   /** Looks now and then how much is held that compaction has removed. @throws {MomentGone} if too much */
   look(): void {
-    if (++this.#reads % READS_A_LOOK !== 0) return;
-    const { files, directory, held } = this.#options;
+    const { files, directory, held, clock } = this.#options;
+    const now = clock.monotonic();
+    if (++this.#reads % READS_A_LOOK !== 0 && now - this.#lookedAt < LOOK_PAUSE) return;
+    this.#lookedAt = now;
     const names = new Set(files.list(directory));
     let bytes = 0;
     for (const id of this.#open.keys()) {

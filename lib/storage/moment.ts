@@ -24,6 +24,8 @@ export interface Moment {
   readonly sequence: number;
   /** About how many items there are. */
   readonly items: number;
+  /** The number that the next new segment gets: all below it were given to one. */
+  readonly next: number;
   /** In log order: number, length in bytes, and the CRC-32 of a segment that is sealed. */
   readonly segments: ReadonlyArray<readonly [id: number, length: number, crc: number | undefined]>;
 }

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { crc32 } from "node:zlib";
 import { Copier, CopyError } from "../../lib/copies/copier.ts";
+import { DestinationError } from "../../lib/copies/destination.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { chooseMoment } from "../../lib/copies/choose.ts";
+import { momentsOf } from "../../lib/copies/moments.ts";
 import { pieceName } from "../../lib/copies/names.ts";
-import { Tenure } from "../../lib/copies/tenure.ts";
+import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { verifyMoment } from "../../lib/copies/verify.ts";
 import { segmentName } from "../../lib/storage/disk/log/segment.ts";
 import type { Moment } from "../../lib/storage/moment.ts";
@@ -50,6 +52,7 @@ class Made {
     return {
       ...{ disk: 2, hashKey: HASH_KEY, time: this.clock.time, sequence: 1, items: 1 },
       position: this.moments,
+      next: Math.max(0, ...this.segments.map(([id]) => id)) + 1,
       segments: this.segments.map(([id, bytes, sealed]) => [
         id,
         bytes.length,
@@ -188,6 +191,55 @@ Deno.test("copies: a clock that is set back gives no moment a time before that o
   made.clock.time -= 86_400_000;
   made.put(1, noise(1100), false);
   assertEquals((await made.copy()).time, time);
+});
+
+Deno.test("copies: a manifest whose answer is lost gives the next one a time that is no earlier", async () => {
+  let isLost = false;
+  const bucket = new MemoryBucket();
+  const destination = bucket.open((asked, name) =>
+    isLost && asked === "create" && name.startsWith("manifests/") ? "lost" : undefined
+  );
+  const made = await new Made().begin(destination, 0);
+  made.put(1, noise(1000), false);
+  await made.copy();
+  made.put(1, noise(1100), false);
+  isLost = true;
+  await assertRejects(() => made.copy(), DestinationError);
+  isLost = false;
+  made.clock.time -= 3_600_000;
+  made.put(1, noise(1200), false);
+  await made.copy();
+  const { head } = (await readHead(destination))!;
+  const times = (await Array.fromAsync(momentsOf(destination, head))).map(({ time }) => time);
+  assertEquals(times.length, 3);
+  assertEquals(times, times.toSorted((a, b) => a - b));
+});
+
+Deno.test("copies: on a slow line what is held is looked at each second, and not only after so many reads", async () => {
+  const destination = new MemoryBucket().open();
+  const made = await new Made().begin(destination, 0);
+  for (const id of [1, 2, 3]) made.put(id, noise(1 << 20, id));
+  const create = destination.create.bind(destination);
+  let sent = 0;
+  destination.create = (name, source) =>
+    create(name, {
+      ...{ length: source.length, crc32c: source.crc32c },
+      read: async (from, into) => {
+        // Compaction removes them while the first block is on its way.
+        if (made.segments.length === 3) {
+          for (const id of [1, 2, 3]) made.files.remove(`${DIRECTORY}/${segmentName(id)}`);
+          made.segments = [];
+          made.put(4, noise(1000));
+        }
+        made.clock.time += 2000;
+        const count = await source.read(from, into);
+        sent += count;
+        return count;
+      },
+    });
+  const { segments } = await made.copy();
+  assertEquals(segments.map(({ id }) => id), [4]);
+  assert(sent < 2 << 20, `${sent}`);
 });
 
 Deno.test("copies: where nothing is written nothing is sent, but signs of life", async () => {

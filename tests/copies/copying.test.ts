@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type CopyClock, PauseEnded } from "../../lib/copies/copy_clock.ts";
 import { Copying, type CopyReport } from "../../lib/copies/copying.ts";
-import { encodeHead } from "../../lib/copies/head.ts";
+import { decodeHead, encodeHead } from "../../lib/copies/head.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { bytesOf } from "../../lib/bytes.ts";
 import type { Caller } from "../storage/caller.ts";
@@ -11,15 +11,17 @@ import { itemOf } from "../storage/contract.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE } from "./history.ts";
 import { DIRECTORY, momentNames, openStore } from "./machine.ts";
-import { MemoryBucket, type Wrong } from "./memory_destination.ts";
+import { type Asked, MemoryBucket, type Wrong } from "./memory_destination.ts";
 
 /** A clock whose pauses end when the test lets time pass. */
 class StepClock implements CopyClock {
   time = 1_790_000_000_000;
+  /** By how much the clock that may jump was set. */
+  set = 0;
   readonly #waiting: { readonly due: number; readonly end: () => void }[] = [];
 
   now(): number {
-    return this.time;
+    return this.time + this.set;
   }
 
   monotonic(): number {
@@ -66,22 +68,24 @@ class Running implements AsyncDisposable {
   readonly bucket = new MemoryBucket();
   readonly files = new FaultyFiles(new Random(1));
   readonly said: string[] = [];
-  wrong: () => Wrong = () => undefined;
+  readonly destination = this.bucket.open((asked, name) => this.wrong(asked, name));
+  wrong: (asked: Asked, name: string) => Wrong = () => undefined;
   last!: CopyReport;
+  readonly reports: CopyReport[] = [];
   store!: Caller;
   copying!: Copying;
 
   async start(interval = 10_000): Promise<this> {
     this.store = await openStore(this.files);
-    const destination = this.bucket.open(() => this.wrong());
+    const { destination } = this;
     this.copying = new Copying({
       ...{ destination, place: destination, files: this.files.mount(), directory: DIRECTORY },
       ...{ interval, retention: 86_400_000, lease: LEASE, held: 0, by: "test", clock: this.clock },
       moment: async (whole) => ({
         ...await this.store.store.moment!(whole),
-        time: this.clock.time,
+        time: this.clock.now(),
       }),
-      report: (report) => this.last = report,
+      report: (report) => this.reports.push(this.last = report),
       say: (line) => this.said.push(line),
     });
     this.copying.start();
@@ -202,4 +206,97 @@ Deno.test("copying: a stop while a head is waited for ends immediately, and leav
   await running.stop();
   assertEquals((await readHead(running.bucket.open()))!.head.epoch, 1);
   await running.store.close();
+});
+
+Deno.test("copying: the head of a process that lives is replaced three times in a lease, whenever its moments come", async () => {
+  await using running = await new Running().start(8000);
+  const { clock, destination } = running;
+  const times: number[] = [];
+  const replace = destination.replace.bind(destination);
+  destination.replace = (...args) => {
+    times.push(clock.time);
+    return replace(...args);
+  };
+  // A moment that comes just before a sign of life is due is one itself, and the next is due a third later.
+  for (let i = 0; i < 10; i++) {
+    if (i % 3 === 0) await running.set("k", `${i}`);
+    await clock.pass(8000);
+  }
+  const gaps = times.slice(1).map((time, i) => time - times[i]!);
+  assert(Math.max(...gaps) <= LEASE / 3, `${gaps}`);
+});
+
+Deno.test("copying: two replacements of the head are 2 seconds apart, also after one that failed", async () => {
+  await using running = await new Running().start(1000);
+  const { clock, destination } = running;
+  await running.set("k", "v");
+  await clock.pass(5000);
+  running.wrong = () => "refused";
+  await clock.pass(60_000);
+  running.wrong = () => undefined;
+  await clock.pass(10_000);
+  assertEquals(running.last.state, "copying");
+  const times: number[] = [];
+  const replace = destination.replace.bind(destination);
+  destination.replace = (...args) => {
+    times.push(clock.time);
+    return replace(...args);
+  };
+  for (let i = 0; i < 10; i++) {
+    await running.set("k", `${i}`);
+    await clock.pass(1000);
+  }
+  assert(times.length > 3);
+  const gaps = times.slice(1).map((time, i) => time - times[i]!);
+  assert(Math.min(...gaps) >= 2000, `${gaps}`);
+});
+
+Deno.test("copying: a sign of life that comes while a stop releases the head does not take that back", async () => {
+  await using running = await new Running().start();
+  const { clock, destination } = running;
+  await running.set("k", "v");
+  await clock.pass(60_000);
+  const replace = destination.replace.bind(destination);
+  destination.replace = async (name, bytes, generation) => {
+    const head = decodeHead(bytes);
+    // The destination takes so long that the next sign is due meanwhile.
+    if (head !== undefined && "claim" in head && head.released) await clock.pass(LEASE);
+    return await replace(name, bytes, generation);
+  };
+  await running.stop();
+  await clock.pass(LEASE);
+  assertEquals((await readHead(running.bucket.open()))!.head.released, true);
+});
+
+Deno.test("copying: a stop copies what was acknowledged last also where nothing can be removed", async () => {
+  await using running = await new Running().start();
+  await running.set("k", "1");
+  await running.clock.pass(60_000);
+  running.wrong = (asked) => asked === "list" ? "refused" : undefined;
+  await running.clock.pass(120_000);
+  assertEquals(running.last.state, "failing");
+  await running.set("k", "2");
+  await running.stop();
+  const { head } = (await readHead(running.bucket.open()))!;
+  assertEquals([head.released, head.last!.number], [true, 2]);
+});
+
+Deno.test("copying: a clock that is set back does not hide how old what is copied is", async () => {
+  await using running = await new Running().start();
+  const { clock, destination } = running;
+  await running.set("k", "1");
+  await clock.pass(60_000);
+  clock.set = -3_600_000;
+  const create = destination.create.bind(destination);
+  let sent = 0;
+  destination.create = async (...args) => {
+    // The upload takes a minute.
+    if (sent++ === 0) await clock.pass(60_000);
+    return await create(...args);
+  };
+  await running.set("k", "2");
+  await clock.pass(10_000);
+  await clock.pass(70_000);
+  const { lastSuccess, cleanAt } = running.reports.find(({ manifests }) => manifests === 2)!;
+  assert(lastSuccess - cleanAt >= 60_000, `${lastSuccess - cleanAt}`);
 });

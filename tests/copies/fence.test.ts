@@ -108,6 +108,7 @@ class Server {
     return Promise.resolve({
       ...{ disk: 2, hashKey: HASH_KEY, items: 0, time: this.duel.clock.time },
       position: this.text.length,
+      next: this.text === "" ? 1 : 2,
       sequence: this.text.length,
       segments: this.text === "" ? [] : [[1, this.text.length, undefined]],
     });

@@ -3,7 +3,9 @@ import { momentOfDirectory } from "../../lib/copies/directory_moment.ts";
 import { copyDirectoryOnce } from "../../lib/copies/once.ts";
 import { chooseMoment } from "../../lib/copies/choose.ts";
 import { StoreError } from "../../lib/errors.ts";
+import { openDiskStore } from "../../lib/storage/disk/mod.ts";
 import { bytesOf } from "../../lib/bytes.ts";
+import { callerOf } from "../storage/caller.ts";
 import { itemOf } from "../storage/contract.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { LEASE, TestClock } from "./history.ts";
@@ -76,4 +78,32 @@ Deno.test("copy --once: of a directory that was killed it copies what the next s
     );
     assertEquals((await once(bucket, files, clock)).manifest, undefined);
   }
+});
+
+Deno.test("copy --once: a directory whose items have all expired and are removed has all that was copied", async () => {
+  const files = new FaultyFiles(new Random(5));
+  const [bucket, clock] = [new MemoryBucket(), new TestClock()];
+  let now = Date.now();
+  const open = () =>
+    callerOf(openDiskStore({
+      ...{ directory: DIRECTORY, files: files.mount(), segmentBytes: 1 << 16 },
+      ...{ fsync: "always", log: () => {}, memoryLimit: 0, clock: { now: () => now } },
+    }));
+  let store = await open();
+  for (let i = 0; i < 20; i++) {
+    const item = { ...itemOf(`${i}`.padEnd(1000)), exptime: now + 60_000 };
+    await store.swap(bytesOf(`k${i}`), "any", item);
+    await store.commit();
+  }
+  assertEquals((await once(bucket, files, clock)).manifest?.segments.length, 1);
+  await store.close();
+  store = await open();
+  now += 3_600_000;
+  while ((await store.store.moment!(true)).segments.length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const { manifest } = await once(bucket, files, clock);
+  assertEquals(manifest?.segments, []);
+  await store.close();
+  assertEquals((await copyOf(bucket, clock)).size, 0);
 });

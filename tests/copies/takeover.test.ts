@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { PauseEnded } from "../../lib/copies/copy_clock.ts";
 import { DestinationError } from "../../lib/copies/destination.ts";
 import { readRestoring } from "../../lib/copies/identity.ts";
 import { chooseMoment } from "../../lib/copies/choose.ts";
@@ -241,4 +242,64 @@ Deno.test("restore if empty: a directory on which a server has started and writt
   await store.commit();
   await store.close();
   assertEquals(await restoreIfEmpty(optionsOf(bucket.open(), other, clock)), undefined);
+});
+
+Deno.test("restore if empty: what the server before had in no moment is not asked of the one that follows when it starts again", async () => {
+  for (const hasCopied of [false, true]) {
+    const bucket = new MemoryBucket();
+    const clock = new TestClock();
+    const machine = await new Machine(bucket.open(), clock).start();
+    for (let i = 0; i < 20; i++) await machine.set(`k${i}`, `${i}`.padEnd(1000));
+    if (hasCopied) await machine.copy();
+    await machine.set("more", "v");
+    await machine.stop();
+    // It starts again with more than was copied, takes the head, and is lost.
+    await new Machine(bucket.open(), clock, machine.files).start();
+    const files = new FaultyFiles(new Random(3));
+    const options = optionsOf(bucket.open(), files, clock);
+    const { tenure } = (await restoreIfEmpty(options))!;
+    await tenure.release();
+    // What it has been told since is in no moment either.
+    const store = await openStore(files);
+    await store.swap(bytesOf("own"), "any", itemOf("v"));
+    await store.commit();
+    await store.close();
+    await using again = await new Machine(bucket.open(), clock, files).start();
+    assertEquals(again.tenure.head.epoch, 4, `${hasCopied}`);
+    await again.copy();
+    const destination = bucket.open();
+    const chosen = await chooseMoment(destination, destination);
+    const content = await contentOf(await restored(destination, chosen, clock));
+    assertEquals(content.size, hasCopied ? 21 : 1);
+  }
+});
+
+Deno.test("restore if empty: who has lost the head while it restored is fenced, and serves nothing", async () => {
+  const bucket = new MemoryBucket();
+  const clock = new TestClock();
+  await gone(bucket, clock);
+  const [one, two] = [new FaultyFiles(new Random(1)), new FaultyFiles(new Random(2))];
+  const slow = bucket.open();
+  const stream = slow.stream.bind(slow);
+  let second: Promise<unknown> | undefined;
+  slow.stream = async function* (...args) {
+    // It stands still for longer than a lease, and another takes over.
+    await (second ??= restoreIfEmpty(optionsOf(bucket.open(), two, clock)));
+    yield* stream(...args);
+  };
+  // Its own signs of life stand still with it.
+  const standing = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    sleep: async (milliseconds: number, signal?: AbortSignal) => {
+      if (milliseconds <= LEASE / 6) return await clock.sleep(milliseconds, signal);
+      const { promise, reject } = Promise.withResolvers<never>();
+      signal?.addEventListener("abort", () => reject(new PauseEnded("it ends")), { once: true });
+      await promise;
+    },
+  };
+  const options = { ...optionsOf(slow, one, clock), clock: standing };
+  await assertRejects(() => restoreIfEmpty(options), FencedError);
+  assert(second !== undefined && readRestoring(one.mount(), DIRECTORY) !== undefined);
+  assertEquals((await readHead(bucket.open()))!.head.epoch, 3);
 });

@@ -31,6 +31,7 @@ export function momentOf(log: Log, syncer: Syncer, items: number): Moment {
     position: Math.min(reached, log.dataEnd),
     sequence: log.sequence,
     items,
+    next: log.nextId,
     segments,
   };
 }
