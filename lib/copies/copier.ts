@@ -106,13 +106,20 @@ export class Copier {
    *
    * @param whole whether everything that is acknowledged is synced first
    * @throws {DestinationError} if the destination cannot be reached
-   * @throws {CopyError} if a segment is damaged
+   * @throws {CopyError} if a segment is damaged or gone
    * @throws {FencedError} if another has the head now
    */
   async round(whole = false): Promise<Round> {
     await this.#settlePending();
+    let missing: number | undefined;
     for (;;) {
       const moment = await this.#options.moment(whole);
+      // Compaction takes a segment out of the log before it removes the file.
+      if (moment.segments.some(([id]) => id === missing)) {
+        throw new CopyError(
+          `segment ${segmentName(missing!)} is not copied: it is in the log, and its file is gone`,
+        );
+      }
       if (this.#isCopied(moment)) return { moment, manifest: undefined };
       try {
         const manifest = await this.#copy(moment);
@@ -120,6 +127,7 @@ export class Copier {
         return { moment, manifest };
       } catch (error) {
         if (!(error instanceof MomentGone)) throw error;
+        missing = error.missing;
       }
     }
   }

@@ -301,10 +301,13 @@ export async function inLanes<T>(
   if (errors.length > 0) throw errors[0];
 }
 
+/** Whether a file is whole, which is on the medium then: a restore that was killed may have written and not synced it. */
 async function isWhole(files: Files, path: string, length: number, crc: number): Promise<boolean> {
   const file = files.open(path, "read");
   try {
-    return file.size() === length && await checksumOf(file, length, () => {}) === crc;
+    if (file.size() !== length || await checksumOf(file, length, () => {}) !== crc) return false;
+    await file.sync();
+    return true;
   } finally {
     file.close();
   }

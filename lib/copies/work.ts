@@ -14,7 +14,12 @@ const READS_A_LOOK = 16;
 const LOOK_PAUSE = 1000;
 
 /** The moment that is copied has lost files, or holds too many that compaction has removed. */
-export class MomentGone extends Error {}
+export class MomentGone extends Error {
+  /** @param missing the segment whose file is gone */
+  constructor(readonly missing?: number) {
+    super();
+  }
+}
 
 /** Where the files are, and how much may be held of them. */
 export interface WorkOptions {
@@ -51,7 +56,7 @@ export class Work {
       this.#open.set(id, file);
       return file;
     } catch (error) {
-      if (codeOf(error) === "ENOENT") throw new MomentGone();
+      if (codeOf(error) === "ENOENT") throw new MomentGone(id);
       throw error;
     }
   }

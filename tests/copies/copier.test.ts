@@ -215,6 +215,22 @@ Deno.test("copies: a manifest whose answer is lost gives the next one a time tha
   assertEquals(times, times.toSorted((a, b) => a - b));
 });
 
+Deno.test("copies: a segment whose file is gone, and that compaction has not removed, is told of and not looked for again and again", async () => {
+  const made = await new Made().begin(new MemoryBucket().open(), 0);
+  for (const id of [1, 2]) made.put(id, noise(1000, id));
+  made.files.remove(`${DIRECTORY}/${segmentName(1)}`);
+  const moment = made.moment.bind(made);
+  made.moment = () => {
+    assert(made.moments < 100);
+    return moment();
+  };
+  await assertRejects(
+    () => made.copy(),
+    CopyError,
+    "segment 0000000001.log is not copied: it is in the log, and its file is gone",
+  );
+});
+
 Deno.test("copies: on a slow line what is held is looked at each second, and not only after so many reads", async () => {
   const destination = new MemoryBucket().open();
   const made = await new Made().begin(destination, 0);
