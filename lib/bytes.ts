@@ -137,6 +137,8 @@ export interface Lender {
   borrowers: number;
   /** Bytes before what it has shown that may be written too; 0 for none. */
   readonly roomBefore: number;
+  /** Nobody looks any more at what it has shown, but for those who have borrowed it. */
+  release?(): void;
 }
 
 /**
@@ -153,6 +155,22 @@ export interface Giver {
   give(): Uint8Array<ArrayBuffer>;
 }
 
+/**
+ * Whether memory that a value has arrived in may be kept with it: it has so much room before the value, some behind
+ * it, and is hardly longer than the `size` bytes that would be kept otherwise.
+ */
+export function isWorthKeeping(
+  { byteOffset, length, buffer }: Uint8Array,
+  before: number,
+  size: number,
+) {
+  const { byteLength } = buffer;
+  return byteOffset >= before && byteOffset + length + ROOM_BEHIND <= byteLength &&
+    byteLength <= size + SLACK_OF_GIVEN * size + MOST_MORE;
+}
+
+/** Memory that is kept is longer by what its giver allows, and so many bytes for the request's line. */
+const MOST_MORE = 8 * 1024;
 /** Values of so many bytes and more may be given with their memory. */
 export const LEAST_GIVEN = 64 * 1024;
 /** Bytes that are free at the beginning of such memory: for a record's header and the longest key. */

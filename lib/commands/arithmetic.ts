@@ -4,6 +4,7 @@
  * @module
  */
 
+import { unsignedOfC } from "../c_number.ts";
 import { Kind } from "../observe/watch.ts";
 import { failures, type Outcome } from "../protocol/outcome.ts";
 import type { Request } from "../protocol/request.ts";
@@ -11,15 +12,11 @@ import { type Changed, type Item, plain } from "../storage/contract.ts";
 import { update } from "../storage/update.ts";
 import type { Context } from "./context.ts";
 import { expiryOf } from "../exptime.ts";
-import { tellLookup, ttlOf } from "./get.ts";
+import { tellLookup, tellTimes } from "./get.ts";
 import type { Session } from "./session.ts";
 
 const SPACE = 0x20;
-const PLUS = 0x2b;
-const ZERO = 0x30;
 const MODULUS = 1n << 64n;
-/** Digits of 2^64 - 1. */
-const MAX_DIGITS = 20;
 
 /** What came of the arithmetic. */
 interface Result {
@@ -75,7 +72,8 @@ function changeOf(request: Request, context: Context, item: Item | undefined): C
   if (item === undefined) return request.vivifies ? vivified(request, now) : notFound;
   if (item.value.length === 0) return notNumeric;
   if (request.compares && (!context.usesCas || item.cas !== request.cas)) return exists;
-  const before = numberIn(item.value);
+  // What stands behind the number is no matter, and is lost.
+  const before = unsignedOfC(item.value, 0, item.value.length);
   if (before === undefined) return notNumeric;
   const { delta } = request;
   const number = request.decrements
@@ -122,9 +120,7 @@ function tell(
   outcome.number = result.number;
   outcome.cas = context.usesCas ? cas : 0n;
   if (!request.wantsTimes) return;
-  const now = context.clock.now();
-  outcome.ttl = ttlOf(result.exptime, now);
-  outcome.ttlBefore = ttlOf(result.exptimeBefore, now);
+  tellTimes(request, outcome, context.clock.now(), result.exptimeBefore, result.exptime);
 }
 
 /** Counts an item that was made, and tells those who watch: memcached adds it. */
@@ -146,32 +142,6 @@ function count(decrements: boolean, hit: boolean, { counters }: Context): void {
     else counters.decr_misses++;
   } else if (hit) counters.incr_hits++;
   else counters.incr_misses++;
-}
-
-/**
- * The number that a value begins with, as memcached's `strtoull` finds it: after blanks and a plus,
- * up to the end or to another blank. What stands behind that is no matter, and is lost.
- */
-function numberIn(value: Uint8Array): bigint | undefined {
-  let i = 0;
-  while (isBlank(value[i])) i++;
-  if (value[i] === PLUS) i++;
-  const start = i;
-  while (value[i] === ZERO) i++;
-  const significant = i;
-  let number = 0n;
-  for (; i < value.length && !isBlank(value[i]); i++) {
-    const digit = value[i] - ZERO;
-    // A value may be long: what is no number of 64 bits is known as such after a few digits.
-    if (digit < 0 || digit > 9 || i - significant >= MAX_DIGITS) return undefined;
-    number = number * 10n + BigInt(digit);
-  }
-  return i === start || number >= MODULUS ? undefined : number;
-}
-
-/** What C's `isspace` says: a space, and tab to carriage return. */
-function isBlank(byte: number | undefined): boolean {
-  return byte === SPACE || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
 function digits(number: bigint, length: number): Uint8Array {

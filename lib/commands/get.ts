@@ -82,7 +82,9 @@ function show(
   if (
     request.competes && item !== undefined && item.stale && !item.won && mayWin(session, request)
   ) {
-    return getAndChange(request, outcome, session, context);
+    // This look was an access, which the next one finds; the reply shows the item as it was before it.
+    const { cas, fetched, accessed } = item;
+    return changeAsSeen(request, outcome, session, context, { cas, fetched, accessed });
   }
   counters.cmd_get++;
   note(request, session, context, item);
@@ -128,8 +130,21 @@ export function getAndChange(
   session: Session,
   context: Context,
 ): Promise<void> | void {
+  return changeAsSeen(request, outcome, session, context, undefined);
+}
+
+/** What an item was when this request looked at it first. */
+type Glance = Pick<Item, "cas" | "fetched" | "accessed">;
+
+function changeAsSeen(
+  request: Request,
+  outcome: Outcome,
+  session: Session,
+  context: Context,
+  before: Glance | undefined,
+): Promise<void> | void {
   const { store, clock } = context;
-  const change = (item: Item | undefined) => changeOf(request, item, clock.now());
+  const change = (item: Item | undefined) => changeOf(request, item, clock.now(), before);
   const done = update(store, clock, request.key, change, session.batch, !request.peeks);
   return done instanceof Promise
     ? done.then(({ cas, result }) => showChanged(request, outcome, session, context, cas, result))
@@ -140,6 +155,7 @@ function changeOf(
   request: Request,
   item: Item | undefined,
   now: number,
+  before: Glance | undefined,
 ): Changed<Seen | undefined> {
   if (item === undefined) {
     return request.vivifies ? vivified(request, now) : { next: undefined, result: undefined };
@@ -151,9 +167,11 @@ function changeOf(
   const isNearEnd = recaches && end !== 0 &&
     ttlOf(end, now) < ttlOf(expiryOf(recacheTime, now), now);
   const won = !item.won && competes && (isNearEnd || item.stale);
+  const { fetched, accessed } = before?.cas === item.cas ? before : item;
+  // The swap is a call to the store, after which what it showed may be gone.
+  const value = request.wantsValue ? item.value.slice() : item.value;
   const result = {
-    // The swap is a call to the store, after which what it showed may be gone.
-    item: { ...item, value: request.wantsValue ? item.value.slice() : item.value, exptime },
+    item: { ...item, value, exptime, fetched, accessed },
     exptimeBefore: item.exptime,
     created: false,
     won,
@@ -219,9 +237,7 @@ function showChanged(
   outcome.won = won;
   outcome.wonBefore = wonBefore;
   if (!request.wantsTimes) return;
-  const now = context.clock.now();
-  outcome.ttl = ttlOf(item.exptime, now);
-  outcome.ttlBefore = ttlOf(exptimeBefore, now);
+  tellTimes(request, outcome, context.clock.now(), exptimeBefore, item.exptime);
   outcome.age = ageOf(item, session);
 }
 
@@ -302,6 +318,20 @@ function lookUp(
   };
   const found = store.read(request.key, session.batch, true);
   return found instanceof Promise ? found.then(tell) : tell(found);
+}
+
+/** Tells the times that an item has between the flags of a request that may have made it. */
+export function tellTimes(
+  request: Request,
+  outcome: Outcome,
+  now: number,
+  before: number,
+  after: number,
+): void {
+  const { created } = outcome;
+  outcome.ttlBefore = ttlOf(before, now);
+  outcome.ttl = ttlOf(created ? expiryOf(request.exptime, now) : after, now);
+  if (created) outcome.ttlMade = ttlOf(expiryOf(request.vivifyExptime, now), now);
 }
 
 /** Whole seconds that an item lives on, -1 for ever. `exptime` and `now` in milliseconds. */

@@ -22,8 +22,9 @@ export function login(
   context: Context,
 ): Promise<void> | void {
   const { users, counters, sasl } = context;
-  const { isBinary } = request;
+  const { isBinary, failure } = request;
   if (users === undefined || (isBinary && !sasl)) return outcome.fail(failures.unknownCommand);
+  if (failure !== undefined) return outcome.fail(failure);
   counters.auth_cmds++;
   const [name, password] = request.words;
   const found = name === undefined || password === undefined

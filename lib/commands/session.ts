@@ -39,6 +39,8 @@ export class Session {
   arrived = 0;
   /** Is told when {@linkcode arrived} has grown much. */
   owner: { grew(): void } | undefined = undefined;
+  /** Is told when somebody is let in. */
+  admitted: (() => void) | undefined = undefined;
   #told = 0;
 
   /**
@@ -53,6 +55,7 @@ export class Session {
     this.authenticated = true;
     this.user = user;
     this.rights = user.rights;
+    this.admitted?.();
   }
 
   /** Whether a value that is to be stored must not even be received: its key is not the user's to write. */

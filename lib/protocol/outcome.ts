@@ -207,9 +207,10 @@ export class Outcome {
   wonBefore = false;
   /** Whether this request has made the item (meta's `N`, binary arithmetic). */
   created = false;
-  /** Seconds that the item lives on after this request, and before it; -1 for ever. */
-  ttl = -1;
+  /** Seconds that the item lives on before this request, after meta's `T`, and where `N` made it; -1 for ever. */
   ttlBefore = -1;
+  ttl = -1;
+  ttlMade = -1;
   /** Seconds since it was last read or stored. */
   age = 0;
   /** The cas unique of what was stored, where it is wanted; 0 where nothing was. */

@@ -177,7 +177,8 @@ export class Connection {
         if (this.#ending) break;
       }
     } catch (error) {
-      this.closeReason = "error";
+      // A read that the server itself has ended fails as well.
+      if (this.closeReason === "normal") this.closeReason = "error";
       if (error instanceof Deno.errors.InvalidData) this.#context.counters.ssl_proto_errors++;
       // A client that goes away in the middle is no news.
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);

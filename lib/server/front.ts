@@ -31,6 +31,8 @@ export interface Front extends Connections {
   accept(): Promise<void>;
   /** The connections that have moved the most bytes, so many at most. */
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[];
+  /** Brings what is counted up to date, as far as other threads tell. Never rejects. */
+  refresh(): Promise<void>;
   /** By how much the event loops of other threads were late at most, in seconds each, in their order. */
   loopLag(): readonly number[];
   /**
@@ -114,6 +116,10 @@ export class OneThread implements Front {
 
   talkers(order: keyof typeof talkerOrders, most: number): readonly Talker[] {
     return this.#server.talkers(order, most);
+  }
+
+  refresh(): Promise<void> {
+    return Promise.resolve();
   }
 
   loopLag(): readonly number[] {

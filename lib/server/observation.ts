@@ -63,7 +63,7 @@ export class Observation {
   readonly #notifier: Notifier | undefined;
   #http: HttpServer | undefined;
   #live: Live | undefined;
-  #server: Pick<Front, "talkers" | "loopLag"> | undefined;
+  #server: Pick<Front, "talkers" | "loopLag" | "refresh"> | undefined;
   #context: Context | undefined;
   #rows: readonly Row[] = [];
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -123,7 +123,11 @@ export class Observation {
   }
 
   /** The store is open and connections are accepted. */
-  serve(context: Context, server: Pick<Front, "talkers" | "loopLag">, detail: string): void {
+  serve(
+    context: Context,
+    server: Pick<Front, "talkers" | "loopLag" | "refresh">,
+    detail: string,
+  ): void {
     this.#context = context;
     this.#server = server;
     const { version: memcached, storeName } = context;
@@ -262,7 +266,10 @@ export class Observation {
     const isInClear = tls === undefined || isLoopback(http.host);
     this.#http = await HttpServer.open(http, {
       health: this.health,
-      metrics: () => this.metrics(),
+      metrics: async () => {
+        await this.#server?.refresh();
+        return this.metrics();
+      },
       users,
       pages: new Map<string, () => Response | Promise<Response>>([
         ["/", page],

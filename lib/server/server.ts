@@ -66,6 +66,8 @@ export interface Policy {
 export interface Common extends AdmissionCounts {
   /** The numbers of listeners and connections. */
   readonly numbers: Count;
+  /** Connections that have yet to log in. */
+  readonly strangers: Count;
 }
 
 /** Who a connection is, for `stats conns`. */
@@ -129,7 +131,7 @@ export class Server implements Surroundings {
       log,
       policy.common,
     );
-    this.#strangers = new Strangers(Math.max(1, Math.floor(context.maxConnections / 4)));
+    this.#strangers = new Strangers(mostStrangers(context), policy.common?.strangers);
     this.#second = Math.floor(context.clock.now() / 1000);
     this.#timer = setInterval(() => this.#tick(), 1000);
   }
@@ -191,7 +193,7 @@ export class Server implements Surroundings {
       ["connect_rate", policy.perSecond ?? 0],
       ["rejected_by_address", counters.rejected_by_address],
       ["dead_connections", this.#dead],
-      ["max_strangers", Math.max(1, Math.floor(maxConnections / 4))],
+      ["max_strangers", mostStrangers(this.#context)],
       ["strangers", this.#strangers.size],
       ["strangers_closed", this.#strangers.closed],
       ["max_client_memory", Number.isFinite(memory.limit) ? memory.limit : 0],
@@ -434,6 +436,11 @@ export class Server implements Surroundings {
       } else if (this.ticks > connection.active) connection.rest();
     }
   }
+}
+
+/** Connections that may have yet to log in: they leave room for those that have. */
+function mostStrangers({ maxConnections }: Context): number {
+  return Math.max(1, Math.floor(maxConnections / 4));
 }
 
 /** An address without its port. */

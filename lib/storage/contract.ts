@@ -69,8 +69,8 @@
  * 20. A store that would copy a large value into memory of its own may ask the {@linkcode Batch.giver} for the memory
  *     that it has arrived in, if there is one and it {@linkcode Giver.offers} that. It asks in the very call that
  *     brings the item, when nothing can refuse that any more, and answers that plain: from then on the memory is
- *     the store's. The caller reads the request that lies there until anybody calls the store again, so that till
- *     then the store writes nothing but what the giver has left free.
+ *     the store's. The caller reads the request that lies there, up to the value's end, until anybody calls the
+ *     store again, so that till then the store writes nothing there but what the giver has left free.
  *
  * @module
  */

@@ -68,6 +68,8 @@ export class ItemCursor implements Item {
   /** Lets go of the memory that the value lies in. */
   release(): void {
     this.place(NO_BYTES, undefined, 0, 0);
+    this.lender?.release?.();
+    this.lender = undefined;
   }
 
   /** Shows no cas unique from here on. */

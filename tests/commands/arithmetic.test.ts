@@ -59,6 +59,18 @@ rules("arithmetic", {
     ...holding("+7", ["incr n 1\r\n", "8\r\n"]),
     ...holding("\t\r\n7\v\f", ["incr n 1\r\n", "8\r\n"]),
   ],
+  "a number below 0 counts down from 2^64, and is none in its upper half": [
+    ...holding("-0", ["incr n 1\r\n", "1\r\n"], ["get n\r\n", "VALUE n 5 2\r\n1 \r\nEND\r\n"]),
+    ...holding("-18446744073709551615", ["incr n 1\r\n", "2\r\n"]),
+    ...holding("-18446744073709551616", ["incr n 1\r\n", NOT_A_NUMBER]),
+    ...holding("-9223372036854775808", ["incr n 1\r\n", NOT_A_NUMBER]),
+  ],
+  "a delta has at most 22 letters": holding(
+    "1",
+    ["incr n 0018446744073709551615\r\n", "0\r\n"],
+    ["incr n 0000000000000000000001\r\n", "1\r\n"],
+    ["incr n 00000000000000000000001\r\n", BAD_DELTA],
+  ),
   "what stands behind a number and a blank is lost": holding(
     "12 ab",
     ["incr n 1\r\n", "13\r\n"],

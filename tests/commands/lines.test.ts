@@ -63,10 +63,13 @@ rules("line", {
     ["incr k 1 2 3\r\n", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"],
     ["version\r\nquit now\r\nversion\r\n", "VERSION 1.6.45-kvs-test\r\n"],
   ],
-  "only the last word is looked at for noreply": [
+  "only the last word is looked at for noreply, and of many words the 23rd": [
     ["set k 0 0 1 noreply x\r\na\r\n", "STORED\r\n"],
-    [`set k 0 0 1 ${"x ".repeat(40)}noreply\r\nb\r\n`, ""],
+    [`set k 0 0 1 ${"x ".repeat(17)}noreply\r\nb\r\n`, ""],
     ["get k\r\n", "VALUE k 0 1\r\nb\r\nEND\r\n"],
+    [`set k 0 0 1 ${"x ".repeat(18)}noreply\r\nb\r\n`, "STORED\r\n"],
+    [`set k 0 0 1 ${"x ".repeat(17)}noreply x x\r\nc\r\n`, ""],
+    ["get k\r\n", "VALUE k 0 1\r\nc\r\nEND\r\n"],
   ],
   "what speaks HTTP is hung up on without an answer": [
     ["GET / HTTP/1.1\r\nversion\r\n", ""],
@@ -129,6 +132,7 @@ rules("line", {
     ["shutdown\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
     ["shutdown graceful\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
     ["shutdown now\r\n", "SERVER_ERROR: shutdown not enabled\r\n"],
+    ["shutdown noreply\r\n", ""],
   ],
 });
 

@@ -54,6 +54,9 @@ rules("touch", {
     ["get k\r\n", "END\r\n"],
   ],
   "takes a number": [
+    ["touch k 000000000001\r\n", EXPTIME],
+    ["gat 000000000001 k\r\n", EXPTIME],
+    ["touch k -\r\n", "NOT_FOUND\r\n"],
     ["touch k x\r\n", EXPTIME],
     ["touch k 1.5\r\n", EXPTIME],
     ["touch k noreply\r\n", ""],

@@ -88,6 +88,32 @@ rules("storage", {
     ["set k 4294967297 0 1\r\na\r\n", "STORED\r\n"],
     ["get k\r\n", "VALUE k 1 1\r\na\r\nEND\r\n"],
   ],
+  "flags below 0 count down from 2^64, as C reads them, and are refused in its upper half": [
+    ["set k -0 0 1\r\na\r\n", "STORED\r\n"],
+    ["get k\r\n", "VALUE k 0 1\r\na\r\nEND\r\n"],
+    ["set k -18446744073709551615 0 1\r\na\r\n", "STORED\r\n"],
+    ["get k\r\n", "VALUE k 1 1\r\na\r\nEND\r\n"],
+    ["set k -18446744073709551616 0 1\r\nb\r\n", FORMAT],
+    ["set k -9223372036854775808 0 1\r\nb\r\n", FORMAT],
+    ["get k\r\n", "VALUE k 1 1\r\na\r\nEND\r\n"],
+  ],
+  "flags and exptime end at a blank of any kind, or a NUL": [
+    ["set k 7\tx 0\v 1\r\na\r\n", "STORED\r\n"],
+    ["get k\r\n", "VALUE k 7 1\r\na\r\nEND\r\n"],
+    ["set k \t8\x00x +0 1\r\na\r\n", "STORED\r\n"],
+    ["get k\r\n", "VALUE k 8 1\r\na\r\nEND\r\n"],
+  ],
+  "a minus alone is a length of 0, and so is one before it": each(
+    (command, unique) =>
+      ["-", "-0"].map((length) => [
+        `${command} none 0 0 ${length}${unique}\r\nversion\r\n`,
+        `${CHUNK}ERROR\r\n`,
+      ]),
+  ),
+  "a length has at most 11 letters": [
+    ["set k 0 0 00000000001\r\na\r\n", "STORED\r\n"],
+    ["set k 0 0 000000000001\r\nversion\r\n", FORMAT + VERSION],
+  ],
   "numbers may have leading zeros": [
     ["set k 007 000 0002\r\nab\r\n", "STORED\r\n"],
     ["get k\r\n", "VALUE k 7 2\r\nab\r\nEND\r\n"],

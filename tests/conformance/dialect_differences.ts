@@ -78,6 +78,7 @@ export const dialectDifferences: readonly Difference[] = [
       "meta: a flag that is none is refused": /^md/,
       "meta: a number that is none is a bad token": /^md k [TNRC](?!\+)/,
       "meta: a number has its bounds": /^md k [CE]/,
+      "meta: an opaque that is too long is told where nothing else is wrong": /^md/,
       "meta: q hides no refusal": /^md/,
       "meta: base64 that stands for nothing cannot be decoded": /^md/,
       "meta: a line has at most 20 words": /^md/,
@@ -92,6 +93,13 @@ export const dialectDifferences: readonly Difference[] = [
       "meta: a delta or an initial value that is none is refused": / [DJ]\+1/,
       "meta: ms with a length that is none leaves the value to be read as commands":
         /^ms k (\+2|4294967296)/,
+    },
+  },
+  {
+    why: "since 1.6.40 a number has so many letters at most, and a minus alone is 0",
+    sends: {
+      "meta: a number of 32 bits has at most 11 letters, one of 64 bits 22, and a minus alone is 0":
+        /R-|T0{11}1|C0{22}1|^ms/,
     },
   },
   {

@@ -51,7 +51,7 @@ const rules: Record<string, [sent: string, outcome: Partial<Outcome>, bytes: str
   "t before T": ["mg k t T60\r\n", { ...value, ttl: 60, ttlBefore: -1 }, "HD t-1\r\n"],
   "t behind N is the time of what was made": [
     "mg k N60 t\r\n",
-    { ...value, ttl: 60, ttlBefore: -1, created: true, won: true },
+    { ...value, ttlMade: 60, ttlBefore: -1, created: true, won: true },
     "HD t60 W\r\n",
   ],
   "t behind N of what was there is its own": [

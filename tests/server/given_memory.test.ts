@@ -1,4 +1,4 @@
-/** Large values whose memory goes from the connection that received them to the memory store. */
+/** Large values whose memory goes from the connection that received them to the store. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { AdjustableClock } from "../../lib/clock.ts";
@@ -8,9 +8,10 @@ import type { ReceiveBuffer } from "../../lib/protocol/framing.ts";
 import type { Store } from "../../lib/storage/contract.ts";
 import { Batch } from "../../lib/storage/contract.ts";
 import { ItemCursor } from "../../lib/storage/item_cursor.ts";
+import { openDiskStore } from "../../lib/storage/disk/mod.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
 import { memcachedPackage, startMemcached } from "../conformance/memcached.ts";
-import { Random } from "../storage/disk/faulty_files.ts";
+import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
 import { itemOf } from "../storage/contract.ts";
 import { Harness, ScriptedSocket } from "./harness.ts";
 import { ServerProcess } from "./process.ts";
@@ -18,14 +19,12 @@ import { exchangeWith, receiveUntil, send } from "./wire.ts";
 
 const MIB = 2 ** 20;
 
-/** A store in memory that is given memory or not, and says how often it has taken it. */
+/** A store that is given memory or not, and says how often it has taken it. */
 class Kept {
   /** Values that it has kept where they arrived. */
   count = 0;
-  readonly store: Store;
 
-  constructor(clock: AdjustableClock, isGiven: boolean) {
-    this.store = openMemoryStore({ clock, log: () => {}, limit: 0, evict: true });
+  constructor(readonly store: Store, isGiven: boolean) {
     const swapAt = this.store.swapAt!.bind(this.store);
     this.store.swapAt = (bytes, start, end, expected, next, batch) => {
       const { giver } = batch;
@@ -149,14 +148,29 @@ async function compareItems(found: Store, wanted: Store): Promise<void> {
   assertEquals(found.info().items, wanted.info().items);
 }
 
-for (const [protocol, requests] of Object.entries({ lines, frames })) {
-  Deno.test(`replies are those of a store that copies, however a pipeline of large values is cut (${protocol})`, async () => {
+const log = () => {};
+const openStores: Record<string, (clock: AdjustableClock) => Store | Promise<Store>> = {
+  memory: (clock) => openMemoryStore({ clock, log, limit: 0, evict: true }),
+  disk: (clock) => {
+    const files = new FaultyFiles(new Random(1));
+    const options = { files, fsync: "everysec", memoryLimit: 64 * MIB } as const;
+    return openDiskStore({ directory: "d", clock, log, ...options });
+  },
+};
+
+for (const [protocol, store] of [["lines", "memory"], ["frames", "memory"], ["lines", "disk"]]) {
+  Deno.test(`replies are those of a store that copies, however a pipeline of large values is cut (${protocol}, ${store})`, async () => {
+    const requests = protocol === "lines" ? lines : frames;
     for (let seed = 1; seed <= 8; seed++) {
       const random = new Random(seed);
       const sent = requests(random, 25);
       const clock = new AdjustableClock();
       clock.pause();
-      const [copies, keeps] = [new Kept(clock, false), new Kept(clock, true)];
+      const open = openStores[store!]!;
+      const [copies, keeps] = [
+        new Kept(await open(clock), false),
+        new Kept(await open(clock), true),
+      ];
       await using wanted = new Harness({ clock, store: () => copies.store });
       await using found = new Harness({ clock, store: () => keeps.store });
       const replies = await wanted.exchange([sent]);

@@ -20,6 +20,7 @@ import {
   type NewItem,
   plain,
   type Store,
+  valueLengthOf,
 } from "../../lib/storage/contract.ts";
 import { ItemCursor } from "../../lib/storage/item_cursor.ts";
 import { update } from "../../lib/storage/update.ts";
@@ -649,6 +650,27 @@ export function testContract(
       assertEquals(item && textOf(item.value), i % 3 === 0 ? undefined : `v${i}`);
     }
   });
+
+  point(
+    "14. shows each update the value that the one before has made, and its length",
+    async (use) => {
+      const { clock, store: { store } } = use;
+      await use.store.swap(k, "any", itemOf("ab"));
+      const batch = new Batch();
+      const change = (item: Item | undefined) => ({
+        next: { ...item!, value: bytesOf(`${textOf(item!.value)}cd`), cas: 0n },
+        result: [textOf(item!.value), valueLengthOf(item!)] as const,
+      });
+      const longer = () => update(store, clock, k, change, batch);
+      const shown = await Promise.all([longer(), longer(), longer()]);
+      await store.commit(batch);
+      await use.store.commit();
+      assertEquals(
+        shown.map(({ result }) => result).toSorted(([, a], [, b]) => a - b),
+        [["ab", 2], ["abcd", 4], ["abcdcd", 6]],
+      );
+    },
+  );
 
   point("15. says whether it keeps the order of changes that are not waited for", async (use) => {
     assertEquals(use.store.store.ordered ?? false, particulars.ordered ?? false);

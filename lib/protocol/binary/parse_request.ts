@@ -111,13 +111,14 @@ export function parseFrame(bytes: Uint8Array, at: number, request: Request): Ver
   request.opaque = uint32(bytes, at + Offset.opaque);
   if (keyLength + extras > body) return broken(request, failures.unknownCommand);
   if (body > MAX_BODY) return broken(request, failures.badFrame);
+  if (keyLength > MAX_KEY) return broken(request, failures.badFrame);
   if (row === undefined) {
     request.refuse(failures.unknownCommand);
     return "skip";
   }
   const valueLength = body - keyLength - extras;
   if (
-    keyLength > MAX_KEY || !row.extras.includes(extras) || (!row.hasValue && valueLength > 0) ||
+    !row.extras.includes(extras) || (!row.hasValue && valueLength > 0) ||
     (row.key === "needed" && keyLength === 0) || (row.key === "none" && keyLength > 0)
   ) {
     return broken(request, failures.badFrame);
@@ -175,11 +176,11 @@ function fill(
       break;
     case "login":
       if (request.keyEnd - request.keyStart > MAX_MECHANISM) {
-        request.refuse(failures.badFrame);
+        request.failure = failures.badFrame;
         return "skip";
       }
       if (valueLength > MAX_LOGIN) {
-        request.refuse(failures.outOfMemory);
+        request.failure = failures.outOfMemory;
         return "skip";
       }
       break;

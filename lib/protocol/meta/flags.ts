@@ -54,7 +54,7 @@ const duplicateFlag = badRequest("duplicate flag");
 const invalidFlag = badRequest("invalid flag");
 const tooManyFlags = badRequest("options flags are too long");
 const badKey = badRequest("error decoding key");
-/** Said by every command alike. */
+/** Said by every command alike, where nothing else is wrong. */
 export const longOpaque = badRequest("opaque token too long");
 
 /** The bit of each flag among those of a line, by its letter; 0 for what is no flag. */
@@ -114,6 +114,7 @@ export function readFlags(tokens: Tokens, first: number, request: Request): Fail
   if (count > MAX_WORDS) return refusal(tokens, first, tooManyFlags);
   let seen = 0;
   let failure: Failure | undefined;
+  let opaqueIsLong = false;
   for (let i = first; i < count; i++) {
     const letter = bytes[at[2 * i]];
     const bit = letter < 0x80 ? bits[letter] : 0;
@@ -122,8 +123,9 @@ export function readFlags(tokens: Tokens, first: number, request: Request): Fail
     seen |= bit;
     if ((bit & READ) === 0) continue;
     const found = readFlag(tokens, i, letter, request);
+    if (found === longOpaque) opaqueIsLong = true;
     // The last one counts, but for one of a flag that has no words of its own.
-    failure = found === failures.badFormat ? failure ?? found : found ?? failure;
+    else failure = found === failures.badFormat ? failure ?? found : found ?? failure;
   }
   request.wantsValue = (seen & VALUE) !== 0;
   if ((seen & MARKS) !== 0) setMarks(request, seen);
@@ -131,7 +133,7 @@ export function readFlags(tokens: Tokens, first: number, request: Request): Fail
     request.flagsStart = at[2 * first];
     request.flagsEnd = tokens.lastEnd;
   }
-  return failure;
+  return failure ?? (opaqueIsLong ? longOpaque : undefined);
 }
 
 /** Whether a key of more than 250 letters is none, which is told before what is wrong with flags. */

@@ -86,21 +86,21 @@ function encodeValue(request: Request, outcome: Outcome, out: ByteBuffer): void 
     out.decimal(length);
   } else out.append(HD);
   const { bytes, flagsStart, flagsEnd } = request;
-  let touched = false;
+  let ttl = outcome.ttlBefore;
   for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
     switch (bytes[at]) {
       case Flag.size:
         encodeFlagNumber(Flag.size, length, out);
         break;
       case Flag.ttl:
-        encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
+        encodeTtl(ttl, out);
         break;
       case Flag.newTtl:
-        touched = true;
+        ttl = outcome.ttl;
         break;
       case Flag.vivify:
-        // An item that this request has made has its time from here on.
-        touched ||= outcome.created;
+        // An item that this request has made has this time from here on.
+        if (outcome.created) ttl = outcome.ttlMade;
         break;
       case Flag.cas:
         encodeFlagCas(item.cas, out);
@@ -160,7 +160,7 @@ function encodeStatus(
 /** The flags of all replies but the hits of `mg`. */
 function encodeFlags(request: Request, outcome: Outcome, full: boolean, out: ByteBuffer): void {
   const { bytes, flagsStart, flagsEnd } = request;
-  let touched = false;
+  let ttl = outcome.ttlBefore;
   for (let at = flagsStart; at < flagsEnd; at = nextWord(bytes, at, flagsEnd)) {
     switch (bytes[at]) {
       case Flag.opaque:
@@ -176,15 +176,13 @@ function encodeFlags(request: Request, outcome: Outcome, full: boolean, out: Byt
         if (full && request.op === "store") encodeFlagNumber(Flag.size, outcome.size, out);
         break;
       case Flag.newTtl:
-        touched = true;
+        ttl = outcome.ttl;
         break;
       case Flag.vivify:
-        touched ||= outcome.created;
+        if (outcome.created) ttl = outcome.ttlMade;
         break;
       case Flag.ttl:
-        if (full && request.op === "arithmetic") {
-          encodeTtl(touched ? outcome.ttl : outcome.ttlBefore, out);
-        }
+        if (full && request.op === "arithmetic") encodeTtl(ttl, out);
         break;
     }
   }

@@ -54,12 +54,17 @@ function get(tokens: Tokens, request: Request): Verdict {
 
 function store(tokens: Tokens, request: Request): Verdict {
   begin("store", tokens, request);
-  const length = tokens.unsigned(2);
+  const length = tokens.signed32(2);
   // Without a length nobody knows where the value ends: what follows is read as commands.
-  if (length < 0 || length > INT32_MAX - 2 || hasForeignWord(tokens, 3)) {
+  if (
+    length === undefined || length < 0 || length > INT32_MAX - 2 || hasForeignWord(tokens, 3)
+  ) {
     return refuse(request, failures.badFormat);
   }
-  const failure = readFlags(tokens, 3, request) ?? storeMode(request);
+  const flagFailure = readFlags(tokens, 3, request);
+  const failure = flagFailure === undefined || flagFailure === longOpaque
+    ? storeMode(request) ?? flagFailure
+    : flagFailure;
   request.number = length;
   request.dropsOld = true;
   if (failure !== undefined) {
@@ -104,9 +109,7 @@ function arithmetic(tokens: Tokens, request: Request): Verdict {
   begin("arithmetic", tokens, request);
   if (hasForeignWord(tokens, 2)) return refuse(request, failures.badFormat);
   const failure = readFlags(tokens, 2, request);
-  if (failure !== undefined) {
-    return refuse(request, failure === longOpaque ? failure : badArithmeticFlag);
-  }
+  if (failure !== undefined && failure !== longOpaque) return refuse(request, badArithmeticFlag);
   switch (lastMode()) {
     case 0:
     case 0x49: // I
@@ -119,6 +122,7 @@ function arithmetic(tokens: Tokens, request: Request): Verdict {
     default:
       return refuse(request, badArithmeticMode);
   }
+  if (failure !== undefined) return refuse(request, failure);
   // A cas unique of 0 is no condition here.
   if (request.cas === 0n) request.compares = false;
   return "ready";

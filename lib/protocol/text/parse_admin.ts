@@ -18,7 +18,7 @@ export const adminRows: readonly Row[] = [
   row("stats", 1, withWords("stats")),
   row("watch", 1, withWords("watch")),
   row("verbosity", 1, verbosity, true),
-  row("shutdown", 1, withWords("shutdown"), true),
+  row("shutdown", 1, shutdown, true),
   row("cache_memlimit", 1, memoryLimit, true),
   row("lru_crawler", 1, crawler, true),
   row("lru", 1, lru, true),
@@ -42,6 +42,13 @@ function withWords(op: Op): Grammar {
 function begin(op: Op, tokens: Tokens, request: Request): void {
   request.clear(op, tokens.bytes);
   request.noreply = tokens.hasNoreply;
+}
+
+function shutdown(tokens: Tokens, request: Request): Verdict {
+  begin("shutdown", tokens, request);
+  request.words = tokens.textsFrom(1);
+  request.extend();
+  return "ready";
 }
 
 function verbosity(tokens: Tokens, request: Request): Verdict {

@@ -100,9 +100,9 @@ function refuseLine(bytes: Uint8Array, request: Request, failure: Failure): Verd
 }
 
 function storage(tokens: Tokens, request: Request, mode: StoreMode): Verdict {
-  const length = tokens.unsigned(4);
+  const length = tokens.signed32(4);
   // Without a length nobody knows where the value ends: what follows is read as commands.
-  if (length < 0 || length >= INT32_MAX - 1) {
+  if (length === undefined || length < 0 || length > INT32_MAX - 2) {
     return refuseLine(tokens.bytes, request, failures.badFormat);
   }
   begin("store", tokens, request);

@@ -6,17 +6,21 @@
  * @module
  */
 
-import { bytesOf } from "../../bytes.ts";
+import { binaryString, bytesOf } from "../../bytes.ts";
+import { signedOfC, unsignedOfC } from "../../c_number.ts";
 import { uint64Of } from "../../uint64.ts";
 
-/** Lines other than retrievals have few words; memcached reads no more than 24. */
-const MAX_TOKENS = 24;
+/** Lines other than retrievals have few words; memcached reads no more than these (`MCMC_PARSER_MAX_TOKENS`). */
+const MAX_TOKENS = 23;
 const SPACE = 0x20;
 const MINUS = 0x2d;
-const PLUS = 0x2b;
 const INT32_MAX = 0x7fffffff;
-const INT64_MAX = 0x7fffffffffffffffn;
+const UINT32_MAX = 0xffffffff;
 const UINT64_MAX = 0xffffffffffffffffn;
+
+/** Letters of a number of 32 and of 64 bits, at most (memcached's `MCMC_TOKTO32_MAX`, `MCMC_TOKTO64_MAX`). */
+const MOST_32 = 11;
+const MOST_64 = 22;
 
 const NOREPLY = bytesOf("noreply");
 
@@ -45,7 +49,7 @@ export class Tokens {
       const word = i;
       do i++; while (i < end && bytes[i] !== SPACE);
       if (count === MAX_TOKENS) {
-        // Only the last of many words is of interest; the keys of a retrieval are read on their own.
+        // Of many words only where the last one ends is of interest: the keys of a retrieval are read on their own.
         let tail = end;
         while (bytes[tail - 1] === SPACE) tail--;
         this.lastEnd = tail;
@@ -89,45 +93,34 @@ export class Tokens {
     return words;
   }
 
-  /** Whether the line's last word is `noreply`. */
+  /** Whether the last of the words is `noreply`. */
   get hasNoreply(): boolean {
-    const { bytes, lastStart, lastEnd } = this;
-    if (lastEnd - lastStart !== NOREPLY.length) return false;
+    const { bytes, at, count } = this;
+    const start = at[2 * count - 2];
+    if (at[2 * count - 1] - start !== NOREPLY.length) return false;
     for (let i = 0; i < NOREPLY.length; i++) {
-      if (bytes[lastStart + i] !== NOREPLY[i]) return false;
+      if (bytes[start + i] !== NOREPLY[i]) return false;
     }
     return true;
   }
 
-  /** An unsigned decimal number up to 2^53, -1 for anything else. `skip` bytes of the word are passed over. */
-  unsigned(token: number, skip = 0): number {
-    const { bytes, at } = this;
-    const end = at[2 * token + 1];
-    let i = at[2 * token] + skip;
-    if (i >= end) return -1;
-    let value = 0;
-    for (; i < end; i++) {
-      const digit = bytes[i] - 48;
-      if (digit < 0 || digit > 9) return -1;
-      value = value * 10 + digit;
-    }
-    return value <= Number.MAX_SAFE_INTEGER ? value : -1;
-  }
-
-  /** An unsigned decimal number of 32 bits, -1 for anything else. */
+  /** An unsigned decimal number of 32 bits, -1 for anything else. `skip` bytes of the word are passed over. */
   unsigned32(token: number, skip = 0): number {
-    const value = this.unsigned(token, skip);
-    return value <= 0xffffffff ? value : -1;
+    const value = this.#digits(this.at[2 * token] + skip, this.at[2 * token + 1], MOST_32);
+    return value <= UINT32_MAX ? value : -1;
   }
 
-  /** A decimal number of 32 bits, perhaps negative; `undefined` for anything else. */
+  /**
+   * A decimal number of 32 bits, perhaps negative; `undefined` for anything else. A minus alone is 0, as it is
+   * for memcached (`mcmc_tokto32`).
+   */
   signed32(token: number, skip = 0): number | undefined {
     const { bytes, at } = this;
     let i = at[2 * token] + skip;
     const end = at[2 * token + 1];
     const negative = i < end && bytes[i] === MINUS;
+    if (i >= end || end - i > MOST_32) return undefined;
     if (negative) i++;
-    if (i >= end) return undefined;
     let value = 0;
     for (; i < end; i++) {
       const digit = bytes[i] - 48;
@@ -135,63 +128,57 @@ export class Tokens {
       value = value * 10 + digit;
       if (value > INT32_MAX + 1) return undefined;
     }
-    if (negative) return -value;
+    // What is subtracted from 0 is never -0.
+    if (negative) return 0 - value;
     return value <= INT32_MAX ? value : undefined;
-  }
-
-  /**
-   * The low 32 bits, as a signed number, of a decimal number of 64 bits, perhaps with a sign; `undefined`
-   * for anything else. So memcached reads the exptime of storage commands.
-   */
-  truncated32(token: number): number | undefined {
-    const plus = this.#plusAt(token);
-    if (plus === 1 && this.bytes[this.at[2 * token] + 1] === MINUS) return undefined;
-    const value = this.signed32(token, plus);
-    if (value !== undefined) return value;
-    const big = this.#big(token, plus === 0, plus);
-    if (big === undefined || big > INT64_MAX || big < -INT64_MAX - 1n) return undefined;
-    return Number(BigInt.asIntN(32, big));
-  }
-
-  /**
-   * The low 32 bits of an unsigned decimal number of 64 bits, perhaps with a plus; -1 for anything else. So
-   * memcached reads the flags of storage commands.
-   */
-  lowUnsigned32(token: number): number {
-    const plus = this.#plusAt(token);
-    const value = this.unsigned(token, plus);
-    if (value >= 0) return value <= 0xffffffff ? value : value % 0x100000000;
-    const big = this.#big(token, false, plus);
-    return big === undefined || big > UINT64_MAX ? -1 : Number(BigInt.asUintN(32, big));
   }
 
   /** An unsigned decimal number of 64 bits; `undefined` for anything else. */
   unsigned64(token: number, skip = 0): bigint | undefined {
-    const value = this.unsigned(token, skip);
-    if (value >= 0) return uint64Of(value);
-    const big = this.#big(token, false, skip);
-    return big === undefined || big > UINT64_MAX ? undefined : big;
+    const start = this.at[2 * token] + skip;
+    const end = this.at[2 * token + 1];
+    const value = this.#digits(start, end, MOST_64);
+    if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return uint64Of(value);
+    if (value < 0) return undefined;
+    const big = BigInt(binaryString(this.bytes.subarray(start, end)));
+    return big <= UINT64_MAX ? big : undefined;
   }
 
-  /** 1 where a word begins with a plus. */
-  #plusAt(token: number): number {
-    return this.bytes[this.at[2 * token]] === PLUS ? 1 : 0;
+  /**
+   * The low 32 bits, as a signed number, of what C's `strtol` reads; `undefined` for what it does not. So
+   * memcached reads the exptime of storage commands.
+   */
+  truncated32(token: number): number | undefined {
+    const value = this.signed32(token);
+    if (value !== undefined && this.bytes[this.endOf(token) - 1] !== MINUS) return value;
+    const number = signedOfC(this.bytes, this.startOf(token), this.lastEnd);
+    return number === undefined ? undefined : Number(BigInt.asIntN(32, number));
   }
 
-  #big(token: number, signed: boolean, skip = 0): bigint | undefined {
-    const { bytes, at } = this;
-    const end = at[2 * token + 1];
-    let i = at[2 * token] + skip;
-    const negative = signed && bytes[i] === MINUS;
-    if (negative) i++;
-    // A number of 64 bits has 20 digits at most; more would only be slow.
-    if (i >= end || end - i > 20) return undefined;
-    let big = 0n;
-    for (; i < end; i++) {
+  /**
+   * The low 32 bits of what C's `strtoul` reads; -1 for what it does not. So memcached reads the flags of storage
+   * commands.
+   */
+  lowUnsigned32(token: number): number {
+    const value = this.unsigned32(token);
+    if (value >= 0) return value;
+    const number = unsignedOfC(this.bytes, this.startOf(token), this.lastEnd);
+    return number === undefined ? -1 : Number(BigInt.asUintN(32, number));
+  }
+
+  /**
+   * Digits from `start` to `end`, at most `most` of them; -1 for anything else. Beyond 2^53 the number is not
+   * exact.
+   */
+  #digits(start: number, end: number, most: number): number {
+    const { bytes } = this;
+    if (start >= end || end - start > most) return -1;
+    let value = 0;
+    for (let i = start; i < end; i++) {
       const digit = bytes[i] - 48;
-      if (digit < 0 || digit > 9) return undefined;
-      big = big * 10n + BigInt(digit);
+      if (digit < 0 || digit > 9) return -1;
+      value = value * 10 + digit;
     }
-    return negative ? -big : big;
+    return value;
   }
 }

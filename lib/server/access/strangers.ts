@@ -7,67 +7,70 @@
  * @module
  */
 
+import { type Count, PlainCount } from "../../count.ts";
+
 /** How long a connection may take to log in, in seconds. */
 export const LOGIN_TIME = 5;
 
 /** A connection that may log in. */
 export interface Stranger {
-  readonly session: { readonly authenticated: boolean; readonly checking: boolean };
+  readonly session: { readonly checking: boolean; admitted: (() => void) | undefined };
   close(): void;
 }
 
-/** The strangers of one server, in the order in which they came. */
+/** The strangers of one thread, in the order in which they came. */
 export class Strangers {
   /** Connections that were closed as they took too long, or made room. */
   closed = 0;
   readonly #most: number;
+  /** Those of all threads. */
+  readonly #count: Count;
   /** When each came, in seconds of {@linkcode tick}. */
   readonly #since = new Map<Stranger, number>();
   #now = 0;
 
-  constructor(most: number) {
+  /**
+   * @param most how many there may be, in all threads together
+   * @param count those of all threads
+   */
+  constructor(most: number, count: Count = new PlainCount()) {
     this.#most = most;
+    this.#count = count;
   }
 
-  /** Those that have not logged in, as of the last look at them. */
+  /** Those of this thread that have not logged in. */
   get size(): number {
     return this.#since.size;
   }
 
-  /** Takes one more. */
+  /** Takes one more. Where the share is full, and other threads have all of it, that is one too many. */
   enter(stranger: Stranger): void {
-    if (this.#since.size >= this.#most) this.#forgetKnown();
-    if (this.#since.size >= this.#most) {
+    if (this.#count.value >= this.#most) {
       const [oldest] = this.#since.keys();
-      this.#close(oldest!);
+      if (oldest !== undefined) this.#close(oldest);
     }
     this.#since.set(stranger, this.#now);
+    this.#count.add(1);
+    stranger.session.admitted = () => this.leave(stranger);
   }
 
-  /** A connection has ended. */
+  /** A connection has ended, or is a stranger no more. */
   leave(stranger: Stranger): void {
-    this.#since.delete(stranger);
+    if (this.#since.delete(stranger)) this.#count.add(-1);
+    stranger.session.admitted = undefined;
   }
 
   /** Call once a second. */
   tick(): void {
     this.#now++;
-    this.#forgetKnown();
     for (const [stranger, since] of this.#since) {
       if (this.#now - since <= LOGIN_TIME) break;
       if (!stranger.session.checking) this.#close(stranger);
     }
   }
 
-  /** A client that has logged in is a stranger no more. */
-  #forgetKnown(): void {
-    for (const stranger of this.#since.keys()) {
-      if (stranger.session.authenticated) this.#since.delete(stranger);
-    }
-  }
-
   #close(stranger: Stranger): void {
-    this.#since.delete(stranger);
+    this.leave(stranger);
     this.closed++;
     stranger.close();
   }

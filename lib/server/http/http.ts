@@ -18,7 +18,7 @@ import { Gate, type GateBounds } from "./gate.ts";
 export interface Shown {
   readonly health: Health;
   /** Prometheus's text; `undefined` as long as the store is not open. */
-  readonly metrics: () => string | undefined;
+  readonly metrics: () => string | undefined | Promise<string | undefined>;
   /** Who may ask for more than the health; `undefined` where everybody may. */
   readonly users: Users | undefined;
   /** Other paths, to what is answered there. */
@@ -144,7 +144,7 @@ async function answer(
     if (!maySee(user)) return reply(403, "the user has no right to stats\n");
   }
   if (path === "/metrics") {
-    const metrics = shown.metrics();
+    const metrics = await shown.metrics();
     return metrics === undefined
       ? reply(503, `${shown.health.readiness().reason}\n`)
       : reply(200, metrics, { "content-type": contentType });

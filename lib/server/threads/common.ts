@@ -12,7 +12,8 @@ const CONNECTIONS = 0;
 const NUMBERS = 1;
 const LISTINGS = 2;
 const LINES = 3;
-const BEATS = 4;
+const STRANGERS = 4;
+const BEATS = 5;
 
 /** The counts of one server. */
 export class CommonCounts {
@@ -24,6 +25,8 @@ export class CommonCounts {
   readonly listings: SharedCount;
   /** Lines made for watchers. */
   readonly lines: SharedCount;
+  /** Connections that have yet to log in. */
+  readonly strangers: SharedCount;
   readonly #words: Int32Array;
 
   /** @param memory of {@linkcode CommonCounts.memory} */
@@ -34,6 +37,7 @@ export class CommonCounts {
     this.numbers = count(NUMBERS);
     this.listings = count(LISTINGS);
     this.lines = count(LINES);
+    this.strangers = count(STRANGERS);
   }
 
   static memory(workers: number): SharedArrayBuffer {

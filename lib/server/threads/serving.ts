@@ -131,11 +131,11 @@ export class Serving implements WorkerCalls {
       () => this.#server,
     );
     this.#context = context;
-    const { connections, numbers } = common;
+    const { connections, numbers, strangers } = common;
     const byAddress = new SharedAddressCounts(setup.byAddress);
     const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
     const policy = policyOf(configuration, access.tls, {
-      ...{ connections, numbers, byAddress, recent },
+      ...{ connections, numbers, strangers, byAddress, recent },
     });
     this.#server = new Server(context, policy);
     replaceRun(ELSEWHERE, () => this.#runElsewhere);

@@ -17,6 +17,7 @@ const SAME = new Set([
   "max_connections",
   "max_connections_per_ip",
   "connect_rate",
+  "max_strangers",
   "max_listings",
   "listings",
   "max_watchers",

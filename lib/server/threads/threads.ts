@@ -4,6 +4,7 @@
  * @module
  */
 
+import { trimMemory } from "../../bytes.ts";
 import type { Context } from "../../commands/context.ts";
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
@@ -69,6 +70,8 @@ export class Threads implements Connections {
   #context!: Context;
   #pulse: Pulse | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** Resolves when all is over, and no worker answers any more. */
+  readonly #over = Promise.withResolvers<void>();
   readonly #die: (why: string) => void;
 
   constructor(duties: Duties) {
@@ -95,7 +98,10 @@ export class Threads implements Connections {
       beats,
       (index) => this.#die(`thread ${index + 1} does nothing any more`),
     );
-    this.#timer = setInterval(() => this.#gather().catch(() => {}), INTERVAL);
+    this.#timer = setInterval(() => {
+      void this.refresh();
+      trimMemory();
+    }, INTERVAL);
   }
 
   /**
@@ -150,8 +156,13 @@ export class Threads implements Connections {
     this.end();
   }
 
+  refresh(): Promise<void> {
+    return Promise.race([this.#gather().catch(() => {}), this.#over.promise]);
+  }
+
   /** Ends all workers, whatever they do. */
   end(): void {
+    this.#over.resolve();
     clearInterval(this.#timer);
     this.#pulse?.[Symbol.dispose]();
     for (const { worker } of this.#threads) worker.terminate();

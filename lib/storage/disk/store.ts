@@ -496,6 +496,7 @@ class DiskStore implements Store {
       problem ??= error;
     } finally {
       // Whoever has the directory next must not have its manifest replaced by this store's.
+      await this.#commits.syncer.ended();
       await this.#catalog.settled;
       this.#health.close();
       for (const segment of log.segments) segment.remove();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { giveMemory, takeMemory } from "../../bytes.ts";
+import { giveMemory, isWorthKeeping, ROOM_BEFORE, ROOM_BEHIND, takeMemory } from "../../bytes.ts";
 import { OutOfSpaceError } from "../../errors.ts";
 import {
   type Awaitable,
@@ -17,8 +17,10 @@ import {
 import type { KeyHash } from "../../key_hash.ts";
 import {
   AMENDMENT_BYTES,
+  CHECKSUM,
   FOLLOWED_CAS,
   LONG,
+  RECORD_HEADER,
   type RecordReader,
   recordSize,
 } from "./format/record.ts";
@@ -29,7 +31,6 @@ import type { Flushes } from "./log/flushes.ts";
 import type { Log } from "./log/log.ts";
 import type { Segment } from "./log/segment.ts";
 import type { RecordCache } from "./read/cache.ts";
-import { chunkIn } from "./read/chunk.ts";
 import { UnreadableError } from "./read/damage.ts";
 import type { Found } from "./read/found.ts";
 import type { Compactor } from "./upkeep/compaction.ts";
@@ -272,23 +273,54 @@ export class Swaps {
     if (this.#placements.flushed?.remove(a, b, c)) this.replacedFlushed++;
     const sequence = ++log.sequence;
     const length = end - start;
-    const cache = this.#cache;
-    const needed = recordSize(length, valueLengthOf(next));
-    const chunk = needed < LONG ? undefined : cache.allot(needed) ?? chunkIn(takeMemory(needed));
-    const memory = chunk?.bytes.buffer;
-    const size = log.appendItem(bytes, next, sequence, this.#hash, start, length, memory);
+    if (recordSize(length, valueLengthOf(next)) >= LONG) {
+      return this.#putLong(bytes, start, length, next, sequence, batch);
+    }
+    const size = log.appendItem(bytes, next, sequence, this.#hash, start, length);
     this.#placements.set(a, b, c, log.active!, log.offset, size);
-    if (chunk === undefined) cache.insert(a, b, log.pending.rest);
-    else if (chunk.used > 0) cache.keep(a, b, chunk);
-    else cache.forget(a, b);
+    this.#cache.insert(a, b, log.pending.rest);
     this.#commits.changed(batch, a, b, false);
-    if (chunk !== undefined) {
-      this.#commits.wroteEarly(log.writeOwn());
-      if (chunk.used === 0) giveMemory(chunk.bytes);
-    } else if (log.pending.length > WRITE_AT) {
+    if (log.pending.length > WRITE_AT) {
       this.#commits.wroteEarly(log.pending.length);
       log.writeOut();
     }
+    return this.#uniqueOf(next, sequence);
+  }
+
+  /** {@linkcode Swaps.#put} of a long record, whose value is written and cached where it lies, or a copy of it. */
+  #putLong(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    next: NewItem,
+    sequence: number,
+    batch: Batch,
+  ): bigint {
+    const log = this.#log;
+    const cache = this.#cache;
+    const { a, b, c } = this.#hash;
+    const { value } = next;
+    const tail = recordSize(length, value.length) - RECORD_HEADER - length;
+    const { giver } = batch;
+    const isGiven = giver !== undefined && giver.offers(value) &&
+      isWorthKeeping(value, ROOM_BEFORE, tail) && cache.makeRoom(value.buffer.byteLength);
+    const memory = isGiven ? giver.give() : takeMemory(ROOM_BEFORE + tail + ROOM_BEHIND);
+    const from = isGiven ? value.byteOffset : ROOM_BEFORE;
+    // What makes room may give the memory away that the value is a view of.
+    if (!isGiven) memory.set(value, from);
+    const isKept = isGiven || cache.makeRoom(memory.length);
+    memory.fill(0, from + value.length, from + tail);
+    const stored = memory.subarray(from, from + tail);
+    const size = log.appendLong(bytes, next, stored, sequence, this.#hash, start, length);
+    this.#placements.set(a, b, c, log.active!, log.offset, size);
+    if (isKept) {
+      const { pending, pendingAt } = log;
+      const head = pending.bytes.subarray(pendingAt + CHECKSUM, pending.length);
+      cache.keep(a, b, head, memory, from);
+    } else cache.forget(a, b);
+    this.#commits.changed(batch, a, b, false);
+    this.#commits.wroteEarly(log.writeLong());
+    if (!isKept) giveMemory(memory);
     return this.#uniqueOf(next, sequence);
   }
 

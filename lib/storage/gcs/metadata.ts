@@ -48,6 +48,19 @@ export function storedOf(
   };
 }
 
+/**
+ * The attributes alone of what has more: a value that it refers to, or a length that is not that of the value
+ * which is put beside them.
+ *
+ * @param seen the last access in seconds since 1970, where one is known; or -1
+ */
+export function attributesOf(of: Attributes, seen = -1): Attributes {
+  const { flags, exptime, cas, stale, won, binaryKey } = of;
+  const fetched = seen >= 0 || of.fetched;
+  const accessed = seen >= 0 ? seen : of.accessed;
+  return { flags, exptime, cas, stale, won, fetched, accessed, binaryKey };
+}
+
 /** The tokens of an object that is written with `token` in the place of `before`. */
 export function tokensAfter(token: string, before: Stored | undefined): readonly string[] {
   return [token, ...before?.tokens ?? []].slice(0, keptTokens);

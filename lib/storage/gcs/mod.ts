@@ -14,7 +14,6 @@
 import { Exit, ExitError, StoreError } from "../../errors.ts";
 import { Accesses } from "../accesses.ts";
 import {
-  type Attributes,
   type Awaitable,
   type Batch,
   type Change,
@@ -39,7 +38,7 @@ import { endpointOf, isBucketName } from "./endpoint.ts";
 import { Epoch } from "./epoch.ts";
 import { Gate } from "./gate.ts";
 import { Hints, nothing, type State } from "./hints.ts";
-import type { Stored } from "./metadata.ts";
+import { attributesOf, type Stored } from "./metadata.ts";
 import { greatestPrefix, keyOf, nameOf, textOf } from "./name.ts";
 import { Transport } from "./transport.ts";
 import { Writer } from "./writer.ts";
@@ -320,12 +319,4 @@ class GcsStore implements Store {
       : this.#accesses.note(key, version, seconds);
     return { ...attributesOf(stored, seen), value: value!, version: stored.generation };
   }
-}
-
-/** @param seen the last access in seconds since 1970, where one is known; or -1 */
-function attributesOf(stored: Stored, seen: number): Attributes {
-  const { flags, exptime, cas, stale, won, binaryKey } = stored;
-  const fetched = seen >= 0 || stored.fetched;
-  const accessed = seen >= 0 ? seen : stored.accessed;
-  return { flags, exptime, cas, stale, won, fetched, accessed, binaryKey };
 }

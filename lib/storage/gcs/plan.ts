@@ -14,6 +14,7 @@ import {
   type Swapped,
 } from "../contract.ts";
 import type { State } from "./hints.ts";
+import { attributesOf } from "./metadata.ts";
 
 /** One thing to be done with a key. */
 export type Step =
@@ -56,7 +57,7 @@ export interface Plan {
 export function planOf(steps: readonly Step[], live: State, now: number): Plan {
   const { stored, value } = live;
   let current: Item | undefined = stored &&
-    { ...stored, value: value ?? new Uint8Array(0), version: stored.generation };
+    { ...attributesOf(stored), value: value ?? new Uint8Array(0), version: stored.generation };
   const answers: Answer[] = [];
   let final: NewItem | null | undefined;
   // The unique of the state between two steps, and what stands for it if it is to be the generation.
@@ -93,7 +94,7 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
     }
     current = next === null || isExpired(next, now)
       ? undefined
-      : { ...next, value: next.value, cas, version: "" };
+      : { ...attributesOf(next), value: next.value, cas, version: "" };
     answers.push({ swapped: next === null ? 0n : cas, result });
   }
   const isGeneration = standIn !== 0n || final === null || final === undefined;

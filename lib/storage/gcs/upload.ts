@@ -15,7 +15,14 @@ import { backoff } from "./requests.ts";
 import type { Counters } from "./counters.ts";
 import type { Epoch } from "./epoch.ts";
 import { nothing, type State } from "./hints.ts";
-import { customTimeOf, metadataOf, newToken, type Stored, tokensAfter } from "./metadata.ts";
+import {
+  attributesOf,
+  customTimeOf,
+  metadataOf,
+  newToken,
+  type Stored,
+  tokensAfter,
+} from "./metadata.ts";
 import type { Plan } from "./plan.ts";
 import type { Queue } from "./queue.ts";
 
@@ -167,9 +174,11 @@ export class Uploader {
 /** What lies in the place of an item that was deleted, once it has an expiry in the past. */
 const grave: NewItem = { ...plain, value: new Uint8Array(0) };
 
-function stateAfter(final: NewItem | null, marks: Marks, generation: string): State {
+/** What is known of a key when `final` was written, or it was deleted. Hints keep it, so it refers to one value. */
+export function stateAfter(final: NewItem | null, marks: Marks, generation: string): State {
   if (final === null) return nothing;
   const cas = marks.cas === 0n ? BigInt(generation) : marks.cas;
   const { value } = final;
-  return { stored: { ...final, ...marks, generation, cas, size: value.length }, value };
+  const size = value.length;
+  return { stored: { ...attributesOf(final), ...marks, generation, cas, size }, value };
 }

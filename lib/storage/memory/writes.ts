@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Giver, ROOM_BEFORE, ROOM_BEHIND, SLACK_OF_GIVEN } from "../../bytes.ts";
+import { type Giver, isWorthKeeping, ROOM_BEFORE } from "../../bytes.ts";
 import { assert } from "../../errors.ts";
 import { uint64Of } from "../../uint64.ts";
 import type { Awaitable, Batch, Expected, NewItem, Swapped } from "../contract.ts";
@@ -17,8 +17,6 @@ import { type Chunk, HEADER } from "./chunk.ts";
 import type { Reclaim } from "./reclaim.ts";
 import type { Records } from "./records.ts";
 
-/** Memory that is kept is longer than a copy by what its giver allows, and so many bytes for the request's line. */
-const MOST_MORE = 8 * 1024;
 /** What evicts may keep memory of this part of the limit: a copy, which is shorter, may fit where that does not. */
 const MOST_KEPT = 1 / 4;
 
@@ -143,10 +141,8 @@ export class Writes {
   ): boolean {
     if (giver === undefined || !giver.offers(value)) return false;
     const { limit, chunks } = this.#records;
-    const { byteOffset, buffer: { byteLength } } = value;
-    const hasRoom = byteOffset >= HEADER + keyLength + ROOM_BEFORE &&
-      byteOffset + value.length + ROOM_BEHIND <= byteLength;
-    if (!hasRoom || byteLength > size + SLACK_OF_GIVEN * size + MOST_MORE) return false;
+    const { byteLength } = value.buffer;
+    if (!isWorthKeeping(value, HEADER + keyLength + ROOM_BEFORE, size)) return false;
     const fits = this.#records.fitsLarge(byteLength - back) ||
       this.#evicts && byteLength <= MOST_KEPT * limit;
     return fits && chunks.mayGrow;

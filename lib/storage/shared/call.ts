@@ -26,6 +26,8 @@ export class Call {
   #key: Uint8Array | undefined;
   #value: Uint8Array | undefined;
   isSwap = false;
+  /** Bytes of the key and value that a swap puts there. */
+  size = 0;
   /** What came of a swap, and whether that is to be put on the shelf. */
   swapped: Swapped = "absent";
   isShown = false;

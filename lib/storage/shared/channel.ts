@@ -1,26 +1,39 @@
 /**
- * The way between one worker and the owner: a ring in each direction, and messages for what does not fit.
+ * The way between one worker and the owner: in each direction a ring for what is small, which stays in the
+ * processor's cache, and one for values that are large; and messages for what does not fit.
  *
  * @module
  */
 
+import { takeMemory } from "../../bytes.ts";
 import { Bell, BELL_WORDS } from "./bell.ts";
 import { Frame, Ring } from "./ring.ts";
 
-/** Bytes of a ring. */
+/** Bytes of a ring, and how many times as many of one for large frames: memory that nobody touches is none. */
 const CAPACITY = 1 << 20;
-/** A frame of more bytes travels as a message: copying it once more would cost more than that. */
+const LARGE = 8;
+/**
+ * A frame of more bytes goes by the large ring, where the other side uses it as it lies there. Messages cost more:
+ * each has new memory, which is filled with zeros first, and which the garbage collector has to find.
+ */
 const MOST_IN_RING = 1 << 14;
+
+/** The shared memory of one direction. */
+export interface RingMemory {
+  readonly small: SharedArrayBuffer;
+  readonly large: SharedArrayBuffer;
+}
 
 /** The shared memory of one channel. */
 export interface ChannelMemory {
-  readonly requests: SharedArrayBuffer;
-  readonly answers: SharedArrayBuffer;
+  readonly requests: RingMemory;
+  readonly answers: RingMemory;
 }
 
 /** Memory for a channel. */
 export function channelMemory(capacity = CAPACITY): ChannelMemory {
-  return { requests: Ring.memory(capacity), answers: Ring.memory(capacity) };
+  const rings = () => ({ small: Ring.memory(capacity), large: Ring.memory(capacity * LARGE) });
+  return { requests: rings(), answers: rings() };
 }
 
 /** Memory for the bells of the owner and of so many workers. */
@@ -36,30 +49,42 @@ export function bellOf(memory: SharedArrayBuffer, number: number): Bell {
 /** One end of a channel. */
 export class Channel {
   readonly incoming: Ring;
+  /** Its frames may be used where they lie. */
+  readonly incomingLarge: Ring;
   readonly #outgoing: Ring;
+  readonly #outgoingLarge: Ring;
   readonly #peer: Bell;
   readonly #post: (frame: ArrayBuffer) => void;
   #isDirty = false;
+  #isLargeDirty = false;
 
   /** @param post sends a frame as a message, with its memory */
   constructor(
-    incoming: SharedArrayBuffer,
-    outgoing: SharedArrayBuffer,
+    incoming: RingMemory,
+    outgoing: RingMemory,
     peer: Bell,
     post: (frame: ArrayBuffer) => void,
   ) {
-    this.incoming = new Ring(incoming);
-    this.#outgoing = new Ring(outgoing);
+    this.incoming = new Ring(incoming.small);
+    this.incomingLarge = new Ring(incoming.large);
+    this.#outgoing = new Ring(outgoing.small);
+    this.#outgoingLarge = new Ring(outgoing.large);
     this.#peer = peer;
     this.#post = post;
+  }
+
+  /** Whether there is a frame to read. */
+  get hasMore(): boolean {
+    return this.incoming.hasMore || this.incomingLarge.hasMore;
   }
 
   /** A frame to fill, of at least `bytes`. {@linkcode send} it before the next one is begun. */
   frame(bytes: number): Frame {
     const size = (bytes + 7) & ~7;
-    const shared = size <= MOST_IN_RING ? this.#outgoing.reserve(size) : undefined;
+    const small = size <= MOST_IN_RING ? this.#outgoing.reserve(size) : undefined;
+    const shared = small ?? this.#outgoingLarge.reserve(size);
     if (shared !== undefined) return shared;
-    const own = new Frame(new ArrayBuffer(size));
+    const own = new Frame(takeMemory(size).buffer);
     own.words[0] = size;
     return own;
   }
@@ -69,6 +94,9 @@ export class Channel {
     if (frame === this.#outgoing.frame) {
       this.#outgoing.complete();
       this.#isDirty = true;
+    } else if (frame === this.#outgoingLarge.frame) {
+      this.#outgoingLarge.complete();
+      this.#isDirty = this.#isLargeDirty = true;
     } else this.#post(frame.buffer as ArrayBuffer);
   }
 
@@ -77,6 +105,10 @@ export class Channel {
     if (!this.#isDirty) return;
     this.#isDirty = false;
     this.#outgoing.show();
+    if (this.#isLargeDirty) {
+      this.#isLargeDirty = false;
+      this.#outgoingLarge.show();
+    }
     this.#peer.ring();
   }
 }

@@ -37,12 +37,21 @@
 import { bytesOf } from "../../bytes.ts";
 import { assert, messageOf, OutOfSpaceError, StoreError } from "../../errors.ts";
 import type { Attributes, Expected, Item, NewItem, Swapped } from "../contract.ts";
+import type { ItemCursor } from "../item_cursor.ts";
 import type { Channel } from "./channel.ts";
 import { Field, FIELD_WORDS, Mark, marksOf } from "./fields.ts";
+import { Lent } from "./lent.ts";
 import type { Frame } from "./ring.ts";
 
 /** What is asked. */
-export const Ask = { read: 1, peek: 2, put: 3, delete: 4 } as const;
+export const Ask = {
+  read: 1,
+  peek: 2,
+  put: 3,
+  delete: 4,
+  /** A put whose value is that of the item that is expected, and is not sent. */
+  amend: 5,
+} as const;
 
 /** What a swap expects. */
 export const Expects = { any: 0, absent: 1, cas: 2, version: 3 } as const;
@@ -76,6 +85,8 @@ const TEXT_HEADER = 24;
 const ITEM_HEADER = 64;
 /** Up to so many bytes a loop copies faster than a call. */
 const FEW = 48;
+/** A value of so many bytes that stays as it is is not sent: the owner reads it where it has it. */
+const LONG = 512;
 
 /** Copies bytes to a place in others. */
 export function copy(from: Uint8Array, to: Uint8Array, at: number): void {
@@ -123,17 +134,23 @@ export function askSwap(
   expected: Expected,
   next: NewItem | null,
 ): void {
-  const length = next === null ? 0 : next.value.length;
+  const kind = next === null ? Ask.delete : amends(expected, next) ? Ask.amend : Ask.put;
+  const length = kind === Ask.put ? next!.value.length : 0;
   const frame = channel.frame(SWAP_HEADER + key.length + length);
-  const kind = next === null ? Ask.delete : Ask.put;
   begin(frame, number, kind | expects(frame, expected) << 16, key.length, a, b, seconds);
   if (next === null) frame.words[(frame.at >>> 2) + LENGTH] = 0;
   else {
     putAttributes(frame, next, length);
-    copy(next.value, frame.bytes, frame.at + SWAP_HEADER + key.length);
+    if (length > 0) copy(next.value, frame.bytes, frame.at + SWAP_HEADER + key.length);
   }
   copy(key, frame.bytes, frame.at + SWAP_HEADER);
   channel.send(frame);
+}
+
+/** Whether a swap changes attributes only, of an item with a long value. */
+function amends(expected: Expected, next: NewItem): boolean {
+  return typeof expected === "object" && expected.version !== undefined &&
+    expected.value !== undefined && expected.value.length >= LONG && expected.value === next.value;
 }
 
 function begin(
@@ -273,9 +290,37 @@ function answer(channel: Channel, number: number, kind: number): void {
 /** The item of an answer, which the caller may keep. */
 export function itemOf(frame: Frame): Item {
   const length = lengthOf(frame);
+  const from = frame.at + ITEM_HEADER;
+  // Nobody writes again to what has come as a message.
+  if (!frame.isShared) return itemWith(frame, frame.bytes.subarray(from, from + length));
   const value = new Uint8Array(length);
-  copyPart(frame.bytes, frame.at + ITEM_HEADER, length, value, 0);
+  copyPart(frame.bytes, from, length, value, 0);
   return itemWith(frame, value);
+}
+
+/** Shows the item of an answer, in memory that its value may be sent from. */
+export function showItem(frame: Frame, into: ItemCursor): void {
+  const { words, longs, doubles, bytes, at } = frame;
+  const length = lengthOf(frame);
+  const lent = new Lent(length);
+  const { roomBefore } = lent;
+  copyPart(bytes, at + ITEM_HEADER, length, lent.bytes, roomBefore);
+  into.place(lent.bytes, undefined, roomBefore, roomBefore + length);
+  into.lender = lent;
+  const w = (at >>> 2) + FIELDS;
+  const d = (at >>> 3) + UNITS;
+  const marks = words[(at >>> 2) + MARKS];
+  const cas = longs[d + Field.cas];
+  into.flags = words[w + Field.flags];
+  into.exptime = doubles[d + Field.exptime];
+  into.casLow = Number(cas & 0xffffffffn);
+  into.casHigh = Number(cas >> 32n);
+  into.stale = (marks & Mark.stale) !== 0;
+  into.won = (marks & Mark.won) !== 0;
+  into.fetched = (marks & Mark.fetched) !== 0;
+  into.accessed = words[w + Field.accessed];
+  into.binaryKey = (marks & Mark.binaryKey) !== 0;
+  into.version = doubles[d + Field.version];
 }
 
 /** What an answer says of a swap. */

@@ -5,15 +5,19 @@
  */
 
 import type { Clock } from "../../clock.ts";
+import { assert } from "../../errors.ts";
 import { KeyHash } from "../../key_hash.ts";
 import {
   type Awaitable,
   Batch,
+  type Expected,
   type Item,
   type Listed,
+  type NewItem,
   type Store,
   type Swapped,
 } from "../contract.ts";
+import { ItemCursor } from "../item_cursor.ts";
 import type { Bell } from "./bell.ts";
 import { Call, ROOM } from "./call.ts";
 import { Changes } from "./changes.ts";
@@ -30,16 +34,18 @@ import {
   READ_HEADER,
   SWAP_HEADER,
 } from "./frames.ts";
-import { Frame } from "./ring.ts";
+import { Frame, type Ring } from "./ring.ts";
 import type { Shelf } from "./shelf.ts";
 import { NEVER } from "./shelf_memory.ts";
 
 /** Frames of one worker that are taken before those of another. */
 const FRAMES_A_TURN = 256;
+const LARGE_FRAMES_A_TURN = 16;
 /** A set of no more bytes is put on the shelf; a larger one when it is read. */
 const SMALL = 4096;
 /** Up to so many bytes a loop over words copies faster than a call. */
 const FEW = 256;
+const NO_BYTES = new Uint8Array(0);
 /** Calls that are kept for the next ones. */
 const MOST_SPARE = 1024;
 
@@ -92,7 +98,7 @@ export class Owner {
 
   /** A frame that came as a message. */
   take(channel: Channel, buffer: ArrayBuffer): void {
-    this.#serve(channel, new Frame(buffer));
+    this.#serve(channel, new Frame(buffer), true);
   }
 
   /** Answers nothing more. The store stays open. */
@@ -158,22 +164,34 @@ export class Owner {
   }
 
   readonly #hasMore = (): boolean =>
-    this.#isClosing || this.#channels.some(({ incoming }) => incoming.hasMore);
+    this.#isClosing || this.#channels.some((channel) => channel.hasMore);
 
   /** Takes what has come. */
   #serveAll(): void {
     for (const channel of this.#channels) {
-      const { incoming } = channel;
+      const { incoming, incomingLarge } = channel;
       for (let i = 0; i < FRAMES_A_TURN; i++) {
         const frame = incoming.take();
         if (frame === undefined) break;
-        this.#serve(channel, frame);
+        this.#serve(channel, frame, false);
       }
       incoming.release();
+      for (let i = 0; i < LARGE_FRAMES_A_TURN; i++) {
+        const frame = incomingLarge.take();
+        if (frame === undefined) break;
+        this.#serve(channel, frame, true, incomingLarge);
+      }
+      incomingLarge.release();
     }
   }
 
-  #serve(channel: Channel, frame: Frame): void {
+  /**
+   * Runs the call of a frame.
+   *
+   * @param inPlace whether its value is used where it lies
+   * @param ring the one that it lies in, where that must hold it for as long as the store needs it
+   */
+  #serve(channel: Channel, frame: Frame, inPlace: boolean, ring?: Ring): void {
     const { words, at } = frame;
     const w = at >>> 2;
     const call = this.#spare.pop() ?? new Call();
@@ -186,16 +204,22 @@ export class Owner {
     call.batch.clear();
     call.batch.seconds = words[w + 3];
     call.keyLength = head >>> 8 & 0xff;
-    call.isSwap = kind === Ask.put || kind === Ask.delete;
+    call.isSwap = kind >= Ask.put;
     this.calls++;
     const from = at + (call.isSwap ? SWAP_HEADER : READ_HEADER);
     // The store may keep key and value until it answers: longer than the frame is there.
-    const length = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
-    if (call.bytes.length < length) call.grow(length);
-    copyFrame(frame, from, length, call);
+    const size = call.keyLength + (call.isSwap ? lengthOf(frame) : 0);
+    const copied = inPlace ? call.keyLength : size;
+    if (call.bytes.length < copied) call.grow(copied);
+    copyFrame(frame, from, copied, call);
     if (this.#flushAt !== 0) this.#flushIfDue();
-    if (call.isSwap) this.#swap(call, frame, kind === Ask.delete, length);
-    else this.#read(call, kind === Ask.peek);
+    if (call.isSwap) {
+      call.size = size;
+      const value = inPlace
+        ? frame.bytes.subarray(from + call.keyLength, from + size)
+        : call.valueTo(size);
+      this.#swap(call, frame, kind, value, ring);
+    } else this.#read(call, kind === Ask.peek);
   }
 
   #read(call: Call, peek: boolean): void {
@@ -245,17 +269,19 @@ export class Owner {
     this.#done(call);
   }
 
-  #swap(call: Call, frame: Frame, deletes: boolean, length: number): void {
+  #swap(call: Call, frame: Frame, kind: number, value: Uint8Array, ring: Ring | undefined): void {
     const { store, shelf } = this.#options;
     const { bytes, keyLength, a, b, batch } = call;
-    const next = deletes ? null : itemWith(frame, call.valueTo(length));
+    const next = kind === Ask.delete ? null : itemWith(frame, value);
     const expected = expectedOf(frame);
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
     const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
     let swapped: Awaitable<Swapped>;
     try {
-      swapped = store.swapAt === undefined
+      swapped = kind === Ask.amend
+        ? this.#amend(call, expected, next!)
+        : store.swapAt === undefined
         ? store.swap(call.key, expected, next, batch)
         : store.swapAt(bytes, 0, keyLength, expected, next, batch);
     } catch (error) {
@@ -263,7 +289,9 @@ export class Owner {
     }
     if (swapped instanceof Promise) {
       call.isShown = false;
-      swapped.then((swapped) => this.#commitSwap(call, swapped))
+      ring?.hold();
+      swapped.finally(() => ring?.letGo())
+        .then((swapped) => this.#commitSwap(call, swapped))
         .catch((error) => this.#fail(call, error));
       return;
     }
@@ -273,9 +301,24 @@ export class Owner {
       call.isShown = false;
     } else {
       // What nobody has read since it was stored last may be stored many times before anybody does.
-      call.isShown = accessed >= 0 && next !== null && length <= SMALL;
+      call.isShown = accessed >= 0 && next !== null && call.size <= SMALL;
     }
     this.#commitSwap(call, swapped);
+  }
+
+  /** Gives an item other attributes. The store is to see that the value is the one that it has. */
+  #amend(call: Call, expected: Expected, next: NewItem): Awaitable<Swapped> {
+    assert(typeof expected === "object", "an amendment expects an item");
+    const { store } = this.#options;
+    const { key, batch } = call;
+    const swap = (item: Item | undefined) => {
+      // Where it is another item, or none, the store refuses.
+      const value = item === undefined ? NO_BYTES : item.value;
+      call.size = key.length + value.length;
+      return store.swap(key, { ...expected, value }, { ...next, value }, batch);
+    };
+    const found = store.read(key, batch, true);
+    return found instanceof Promise ? found.then(swap) : swap(found);
   }
 
   #commitSwap(call: Call, swapped: Swapped): void {
@@ -333,13 +376,18 @@ export class Owner {
   }
   readonly #showing = new Batch();
 
-  /** Tells the store of an access, if it has the item at hand. */
+  /** Tells the store of an access, if it has the item at hand: of another it remembers none. */
   #access(key: Uint8Array, seconds: number): void {
-    const { store } = this.#options;
-    if ((store.sizeOf?.(key) ?? 0) !== 0) return;
-    const found = store.read(key, new Batch(seconds));
-    if (found instanceof Promise) found.catch(() => {});
+    const batch = this.#showing;
+    batch.clear();
+    batch.seconds = seconds;
+    try {
+      this.#options.store.find?.(key, 0, key.length, batch, false, this.#found);
+    } catch {
+      // Whoever reads the key is told.
+    }
   }
+  readonly #found = new ItemCursor();
 
   /** Commits a call: a promise where that must be waited for, `null` where it has failed. */
   #commit(call: Call): Promise<void> | undefined | null {

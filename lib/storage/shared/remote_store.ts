@@ -28,8 +28,18 @@ import {
 import type { ItemCursor } from "../item_cursor.ts";
 import type { Bell } from "./bell.ts";
 import type { Channel } from "./channel.ts";
-import { Answer, askRead, askSwap, errorOf, itemOf, swappedOf } from "./frames.ts";
-import { Frame } from "./ring.ts";
+import {
+  Answer,
+  askRead,
+  askSwap,
+  errorOf,
+  itemOf,
+  lengthOf,
+  showItem,
+  swappedOf,
+} from "./frames.ts";
+import { LEAST_LENT } from "./lent.ts";
+import { Frame, type Ring } from "./ring.ts";
 import { ShelfReader } from "./shelf_reader.ts";
 
 /** What is asked of the whole store. It is rare, and goes another way than single items. */
@@ -272,15 +282,11 @@ export class RemoteStore implements Store {
 
   /** Takes answers as long as some are to come. */
   async #hear(): Promise<void> {
-    const { channel: { incoming }, bell } = this.#options;
+    const { channel: { incoming, incomingLarge }, bell } = this.#options;
     this.#isHearing = true;
     while (this.#inFlight > 0) {
-      for (;;) {
-        const frame = incoming.take();
-        if (frame === undefined) break;
-        this.#settle(frame);
-      }
-      incoming.release();
+      this.#settleAll(incoming);
+      this.#settleAll(incomingLarge);
       if (this.#inFlight === 0) break;
       const sleeping = bell.sleep(this.#hasMore);
       if (sleeping !== undefined) await sleeping;
@@ -288,7 +294,16 @@ export class RemoteStore implements Store {
     this.#isHearing = false;
   }
 
-  readonly #hasMore = (): boolean => this.#options.channel.incoming.hasMore;
+  #settleAll(ring: Ring): void {
+    for (;;) {
+      const frame = ring.take();
+      if (frame === undefined) break;
+      this.#settle(frame);
+    }
+    ring.release();
+  }
+
+  readonly #hasMore = (): boolean => this.#options.channel.hasMore;
 
   #settle(frame: Frame): void {
     const { words, at } = frame;
@@ -298,8 +313,28 @@ export class RemoteStore implements Store {
     this.#end(number);
     const kind = words[(at >>> 2) + 2] & 0xff;
     if (kind >= Answer.failed) waiting.fail(errorOf(frame));
-    else if (kind === Answer.item) (waiting as Waiter<Item | undefined>).settle(itemOf(frame));
+    else if (kind === Answer.item) settleItem(frame, waiting as Waiter<Item | undefined>);
     else if (kind === Answer.nothing) (waiting as Waiter<Item | undefined>).settle(undefined);
     else (waiting as Waiter<Swapped>).settle(swappedOf(frame));
   }
+}
+
+/** Tells a waiter of an item. */
+function settleItem(frame: Frame, waiter: Waiter<Item | undefined>): void {
+  let item: Item;
+  try {
+    item = shownTo(frame, waiter);
+  } catch (error) {
+    // There was no memory for the value, say: that is this call's, and others have their answers.
+    return waiter.fail(error);
+  }
+  waiter.settle(item);
+}
+
+/** The item of an answer: a large value where it can be sent from, if its waiter looks at it there. */
+function shownTo(frame: Frame, waiter: Waiter<Item | undefined>): Item {
+  const cursor = lengthOf(frame) < LEAST_LENT || !frame.isShared ? undefined : waiter.cursor;
+  if (cursor === undefined) return itemOf(frame);
+  showItem(frame, cursor);
+  return cursor;
 }

@@ -25,6 +25,11 @@ export class Frame {
   /** The frame's first byte. */
   at = 0;
 
+  /** Whether it lies in a ring, where others are written over it. */
+  get isShared(): boolean {
+    return this.buffer instanceof SharedArrayBuffer;
+  }
+
   constructor(readonly buffer: ArrayBufferLike, offset = 0) {
     this.bytes = new Uint8Array(buffer, offset);
     this.words = new Uint32Array(buffer, offset);
@@ -42,6 +47,8 @@ export class Ring {
   #head = 0;
   #tail = 0;
   #next = 0;
+  /** Frames that are used where they lie, and longer than until the next is taken. */
+  #held = 0;
 
   /** @param memory of {@linkcode Ring.memory} */
   constructor(memory: SharedArrayBuffer) {
@@ -104,9 +111,21 @@ export class Ring {
     return frame;
   }
 
-  /** The reader's: the frames that were taken are not needed any more. */
+  /** The reader's: the frames that were taken are not needed any more, but for those that are held. */
   release(): void {
-    Atomics.store(this.#control, TAIL, this.#tail);
+    if (this.#held === 0) Atomics.store(this.#control, TAIL, this.#tail);
+  }
+
+  /** The reader's: the frame that was taken last stays as it is, with all others, until it is let go. */
+  hold(): void {
+    this.#held++;
+  }
+
+  /** The reader's: one that was held is not needed any more. No frame is in hand now. */
+  letGo(): void {
+    assert(this.#held > 0, "a frame is let go that was held");
+    this.#held--;
+    this.release();
   }
 
   #used(): number {

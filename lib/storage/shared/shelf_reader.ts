@@ -11,6 +11,7 @@ import { KeyHash } from "../../key_hash.ts";
 import type { Item } from "../contract.ts";
 import { ItemCursor } from "../item_cursor.ts";
 import { Field, Mark } from "./fields.ts";
+import { LEAST_LENT, Lent } from "./lent.ts";
 import {
   BARRIER_LINE,
   BARRIERS,
@@ -31,8 +32,9 @@ import {
   WAYS,
 } from "./shelf_memory.ts";
 
-/** Words of a copy at first. */
+/** Words of a copy at first, and of one in memory that its value may be sent from. */
 const FIRST_COPY = 1024;
+const LENT_WORDS = LEAST_LENT / 4;
 
 /** One thread's view of the shelf. */
 export class ShelfReader {
@@ -52,6 +54,9 @@ export class ShelfReader {
   #doubles!: Float64Array;
   #view!: DataView;
   readonly #found = new ItemCursor();
+  /** The memory that all copies of small records are made in, and that of a large one, if it was the last. */
+  #own!: Copy;
+  #lent: Lent | undefined;
 
   /** @param reader which of the threads that read this is, from 0 */
   constructor(memory: SharedArrayBuffer, reader: number, clock: Clock) {
@@ -141,7 +146,10 @@ export class ShelfReader {
   /** Copies a record and sums up what was copied. */
   #copy(from: number, count: number): void {
     const { words } = this.#memory;
-    if (count > this.#words.length) this.#grow(count);
+    // Nobody looks at the last item any more, but for those who send it.
+    if (this.#lent !== undefined) this.#takeBack();
+    if (count >= LENT_WORDS) this.#lend(count);
+    else if (count > this.#words.length) this.#grow(count);
     const to = this.#words;
     if (count > FEW_WORDS) {
       to.set(words.subarray(from, from + count));
@@ -162,11 +170,25 @@ export class ShelfReader {
   }
 
   #grow(count: number): void {
-    const memory = new ArrayBuffer((count + 1 & ~1) * 4);
-    this.#words = new Int32Array(memory);
-    this.#bytes = new Uint8Array(memory);
-    this.#doubles = new Float64Array(memory);
-    this.#view = new DataView(memory);
+    this.#use(this.#own = copyIn(new ArrayBuffer((count + 1 & ~1) * 4), 0, count + 1 & ~1));
+  }
+
+  #lend(count: number): void {
+    const lent = this.#lent = new Lent(count * 4);
+    this.#use(copyIn(lent.bytes.buffer, lent.roomBefore, count));
+  }
+
+  #takeBack(): void {
+    this.#lent!.release();
+    this.#lent = undefined;
+    this.#use(this.#own);
+  }
+
+  #use({ words, bytes, doubles, view }: Copy): void {
+    this.#words = words;
+    this.#bytes = bytes;
+    this.#doubles = doubles;
+    this.#view = view;
   }
 
   /** Whether the copy is the record of the key that was at that position. */
@@ -192,7 +214,7 @@ export class ShelfReader {
     const from = RECORD + (words[2] & 0xff);
     const cas = (UNITS + Field.cas) * 2;
     into.place(this.#bytes, this.#view, from, from + (words[3] >>> 0));
-    into.lender = undefined;
+    into.lender = this.#lent;
     into.flags = words[FIELDS + Field.flags] >>> 0;
     into.exptime = this.#doubles[UNITS + Field.exptime];
     into.casLow = words[cas] >>> 0;
@@ -204,4 +226,22 @@ export class ShelfReader {
     into.binaryKey = (marks & Mark.binaryKey) !== 0;
     into.version = this.#doubles[UNITS + Field.version];
   }
+}
+
+/** Memory of a copy, seen as numbers of all sizes. */
+interface Copy {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly doubles: Float64Array;
+  readonly view: DataView;
+}
+
+/** So many words of some memory, an even number, from a byte on that begins a unit of 8. */
+function copyIn(memory: ArrayBuffer, from: number, count: number): Copy {
+  return {
+    words: new Int32Array(memory, from, count),
+    bytes: new Uint8Array(memory, from, count * 4),
+    doubles: new Float64Array(memory, from, count / 2),
+    view: new DataView(memory, from, count * 4),
+  };
 }

@@ -52,9 +52,10 @@ export const frameRules: Rules = {
     [ask(saslMechanisms), failure(saslMechanisms, unknownCommand)],
     [ask(saslAuth, { key: "PLAIN", value: "\0a\0b" }), failure(saslAuth, unknownCommand)],
     [ask(saslStep, { key: "PLAIN", value: "x" }), failure(saslStep, unknownCommand)],
+    [ask(saslAuth, { key: "k".repeat(250), value: "x" }), failure(saslAuth, unknownCommand)],
   ),
   "a key of 251 bytes ends the connection": ends(
-    ...[get, remove].map((opcode): [string, string] => [
+    ...[get, remove, verbosity, 0x7f].map((opcode): [string, string] => [
       ask(opcode, { key: "k".repeat(251), opaque: 5 }),
       failure(opcode, invalidArguments, 5),
     ]),

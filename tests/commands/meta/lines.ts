@@ -88,6 +88,11 @@ export const lineRules: Rules = {
     ...refusals("EN\r\n", "mg k T2147483647", "mg k T-2147483648", "mg k C18446744073709551615"),
     ...refusals("EN\r\n", "mg k T007", "mg k T-0"),
   ],
+  "a number of 32 bits has at most 11 letters, one of 64 bits 22, and a minus alone is 0": [
+    ...refusals("EN\r\n", "mg k T00000000001", "mg k R-", "mg k C0000000000000000000001"),
+    ...refusals(TOKEN, "mg k T000000000001", "mg k C00000000000000000000001"),
+    ["ms k -\r\nmn\r\n", `${CHUNK}${FORMAT}`],
+  ],
   "flags that are no number of 32 bits are refused": [
     ...["", "x", "-1", "+1", "4294967296"].flatMap((number) =>
       refusalsWithValue(FORMAT, `ms k 2 F${number}`)
@@ -103,6 +108,15 @@ export const lineRules: Rules = {
     ...["mg", "md", "ma"].flatMap((command) => refusals(OPAQUE, `${command} k O${"1".repeat(32)}`)),
     ...refusalsWithValue(OPAQUE, `ms k 2 O${"1".repeat(32)}`),
     ...refusals(`EN O${"1".repeat(31)}\r\n`, `mg k O${"1".repeat(31)}`),
+  ],
+  "an opaque that is too long is told where nothing else is wrong": [
+    ...["mg", "md"].flatMap((command) => refusals(TOKEN, `${command} k O${"1".repeat(32)} Tx`)),
+    ...refusals(FORMAT, `mg k O${"1".repeat(32)} Fx`),
+    ...refusals("CLIENT_ERROR invalid mode for ma M token\r\n", `ma k O${"1".repeat(32)} MX`),
+    ...refusalsWithValue(
+      "CLIENT_ERROR invalid mode for ms M token\r\n",
+      `ms k 2 O${"1".repeat(32)} MX`,
+    ),
   ],
   "a line has at most 20 words": [
     ...refusals(MANY, `mg k${" v".repeat(19)}`, `md k${" v".repeat(30)}`),

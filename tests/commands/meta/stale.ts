@@ -7,6 +7,15 @@ export const staleRules: Rules = {
     ["mg k t s v\r\n", "VA 1 t30 s1 X W\r\na\r\n"],
     ["mg k t v\r\nmg k\r\n", "VA 1 t30 Z X\r\na\r\nHD Z X\r\n"],
   ],
+  "the reader that wins is shown whether and when it was read before": [
+    ["ms k 1\r\na\r\nmd k I\r\n", "HD\r\nHD\r\n"],
+    5,
+    ["mg k h l\r\nmg k h l\r\n", "HD h0 l5 X W\r\nHD h1 l0 Z X\r\n"],
+  ],
+  "the reader that wins leaves no trace if it says so": [
+    ["ms k 1\r\na\r\nmd k I\r\nmg k u\r\n", "HD\r\nHD\r\nHD X W\r\n"],
+    ["mg k h\r\n", "HD h0 Z X\r\n"],
+  ],
   "a stale item that is stored is stale no more": [
     ["ms k 1\r\na\r\nmd k I\r\nmg k\r\nms k 1\r\nb\r\n", "HD\r\nHD\r\nHD X W\r\nHD\r\n"],
     ["mg k v\r\n", "VA 1\r\nb\r\n"],
@@ -53,6 +62,11 @@ export const staleRules: Rules = {
     ["ma n N30 T60 t\r\nma o T60 N30 t\r\n", "HD t60\r\nHD t30\r\n"],
     ["mg n t\r\nmg o t\r\n", "HD t60\r\nHD t30\r\n"],
     ["mg p T-1 N0\r\nmg p\r\nmg q N0 T-1\r\nmg q\r\n", "HD W\r\nHD Z\r\nHD W\r\nEN\r\n"],
+  ],
+  "what N makes shows the time that it has where t stands": [
+    ["mg k N30 t T60\r\nmg l T60 t N30\r\n", "HD t30 W\r\nHD t60 W\r\n"],
+    ["mg k t\r\nmg l t\r\n", "HD t60 Z\r\nHD t30 Z\r\n"],
+    ["ma n N30 t T60\r\nma o T60 t N30\r\n", "HD t30\r\nHD t60\r\n"],
   ],
   "mg N of what is there changes nothing": [
     ["ms k 1 T100\r\na\r\nmg k N30 t v\r\nmg k t\r\n", "HD\r\nVA 1 t100\r\na\r\nHD t100\r\n"],

@@ -1,6 +1,7 @@
 /** Connections before their login: how many, how long, and how little they may ask. */
 
 import { assert, assertEquals } from "@std/assert";
+import { PlainCount } from "../../../lib/count.ts";
 import { auditLine, AuditLog } from "../../../lib/server/access/audit.ts";
 import { reachOf } from "../../../lib/server/access/exposure.ts";
 import { LOGIN_TIME, Strangers } from "../../../lib/server/access/strangers.ts";
@@ -18,7 +19,7 @@ const login = "set l 0 0 3\r\nu p\r\n";
 
 /** A connection that may log in. */
 class Caller {
-  readonly session = { authenticated: false, checking: false };
+  readonly session = new Session(1, false);
   closed = false;
   close(): void {
     this.closed = true;
@@ -30,13 +31,29 @@ Deno.test("where the share of strangers is full the oldest makes room, and who h
   const [first, second, third, fourth] = [new Caller(), new Caller(), new Caller(), new Caller()];
   strangers.enter(first);
   strangers.enter(second);
-  first.session.authenticated = true;
+  first.session.admit({ name: "u", rights: undefined });
   strangers.enter(third);
   assertEquals([first.closed, second.closed, third.closed], [false, false, false]);
   strangers.enter(fourth);
   assertEquals([first, second, third, fourth].map(({ closed }) => closed), [
     ...[false, true, false, false],
   ]);
+});
+
+Deno.test("strangers of several threads have one share: each thread closes its own, and one with none takes one more", () => {
+  const count = new PlainCount();
+  const [one, other] = [new Strangers(2, count), new Strangers(2, count)];
+  const [first, second, third, fourth] = [new Caller(), new Caller(), new Caller(), new Caller()];
+  one.enter(first);
+  one.enter(second);
+  other.enter(third);
+  assertEquals([first.closed, second.closed, third.closed, count.value], [false, false, false, 3]);
+  one.enter(fourth);
+  assertEquals([first.closed, second.closed, third.closed, count.value], [true, false, false, 3]);
+  second.session.admit({ name: "u", rights: undefined });
+  one.leave(second);
+  other.leave(third);
+  assertEquals([one.size, other.size, count.value], [1, 0, 1]);
 });
 
 Deno.test("a stranger has 5 seconds to log in", () => {
@@ -47,7 +64,7 @@ Deno.test("a stranger has 5 seconds to log in", () => {
   strangers.enter(waiting);
   // Its password is being checked: the time is the server's.
   waiting.session.checking = true;
-  quick.session.authenticated = true;
+  quick.session.admit({ name: "u", rights: undefined });
   for (let second = 0; second < LOGIN_TIME; second++) strangers.tick();
   assertEquals(slow.closed, false);
   strangers.tick();

@@ -182,6 +182,68 @@ Deno.test("threads: a watcher sees what happens in all of them, each line under 
   close([watcher, ...conns]);
 });
 
+Deno.test("threads: metrics are what all of them have counted when they are asked for", async () => {
+  await using server = await ServerProcess.start([...ARGS, "--http", "127.0.0.1:0"]);
+  const [, http] = /http on (\S+)/.exec(server.said)!;
+  for (let round = 1; round <= 3; round++) {
+    const conns = await connectAll(server.port, 8);
+    await Promise.all(conns.map((conn) => ask(conn, "set k 0 0 1\r\nx\r\n", "\r\n")));
+    const metrics = await (await fetch(`http://${http}/metrics`)).text();
+    assertMatch(metrics, new RegExp(`^memcached_connections_total ${8 * round}$`, "m"));
+    const sets = `memcached_commands_total{command="set",status="hit"} ${8 * round}`;
+    assert(metrics.includes(sets), sets);
+    close(conns);
+  }
+});
+
+Deno.test("threads: clients that have not logged in have one share of the connections", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const path = `${directory}/users`;
+    await Deno.writeTextFile(path, "a:b\n");
+    await using server = await ServerProcess.start([...ARGS, "-Y", path, "-c", "40"]);
+    const [boss] = await connectAll(server.port, 1);
+    assertEquals(await ask(boss!, "set auth 0 0 3\r\na b\r\n", "\r\n"), "STORED\r\n");
+    const strangers = await connectAll(server.port, 30);
+    // The others have made room for these, of each thread perhaps but one.
+    const most = 10 + 3;
+    for (;;) {
+      const stats = await statsOf(boss!, " limits");
+      assertEquals(stats.get("max_strangers"), "10");
+      const { total_connections: seen } = Object.fromEntries(await statsOf(boss!));
+      if (Number(seen) < 31) continue;
+      const there = Number((await statsOf(boss!, " limits")).get("strangers"));
+      assert(there <= most, `${there} strangers`);
+      break;
+    }
+    close([boss!, ...strangers]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+for (const threads of ["1", "3"]) {
+  Deno.test(`threads: silent connections are closed in all of them, and watchers are told why (-t ${threads})`, async () => {
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "-t", threads, ...MEMORY, "-o", "idle_timeout=1"],
+    ]);
+    const [watcher] = await connectAll(server.port, 1);
+    assertEquals(await ask(watcher!, "watch connevents\r\n", "\r\n"), "OK\r\n");
+    const silent = await connectAll(server.port, 9);
+    assertEquals(await Promise.all(silent.map(receiveAll)), silent.map(() => ""));
+    let told = "";
+    while (told.split("type=conn_close").length <= silent.length) {
+      told += await receiveUntil(watcher!, "\n");
+    }
+    assertEquals(
+      told.match(/type=conn_close .* reason=\w+/g)!.map((line) => line.split("reason=")[1]),
+      silent.map(() => "idle_timeout"),
+    );
+    assertMatch(await exchangeWith(server.port, "stats\r\n"), /STAT idle_kicks 9\r\n/);
+    close([watcher!, ...silent]);
+  });
+}
+
 Deno.test("threads: a listing has all items, and a stop answers all that was asked", async () => {
   await using server = await ServerProcess.start(ARGS);
   const conns = await connectAll(server.port, 8);

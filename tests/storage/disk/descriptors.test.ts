@@ -1,10 +1,10 @@
 /** Few files of a store are open at a time, however many it has. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
-import { descriptors } from "../../../lib/storage/disk/fs/files.ts";
+import { descriptors, systemFiles } from "../../../lib/storage/disk/fs/files.ts";
 import { callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 
@@ -94,4 +94,35 @@ Deno.test("a listing goes on through segments that are removed meanwhile, though
     descriptors.most = before;
     await Deno.remove(directory, { recursive: true });
   }
+});
+
+Deno.test("a file that cannot be opened again leaves its turn to the one that waits behind it", async () => {
+  const directory = await Deno.makeTempDir();
+  const before = descriptors.most;
+  descriptors.most = 1;
+  const paths = ["first", "gone", "last"].map((name) => `${directory}/${name}`);
+  const files = paths.map((path) => {
+    Deno.writeTextFileSync(path, "x");
+    const file = systemFiles.open(path, "read");
+    file.rest!();
+    return file;
+  });
+  try {
+    // One more, so that none of those is open.
+    Deno.writeTextFileSync(`${directory}/other`, "x");
+    files.push(systemFiles.open(`${directory}/other`, "read"));
+    files[3].rest!();
+    Deno.removeSync(paths[1]);
+    const [first, gone, last] = files.slice(0, 3).map((file) =>
+      file.readLater(new Uint8Array(1), 0)
+    );
+    assertEquals(await first, 1);
+    await assertRejects(() => gone, "ENOENT");
+    assertEquals(await last, 1);
+  } finally {
+    for (const file of files) file.close();
+    descriptors.most = before;
+    await Deno.remove(directory, { recursive: true });
+  }
+  assertEquals(descriptors.size, 0);
 });

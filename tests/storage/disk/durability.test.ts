@@ -6,6 +6,8 @@ import { runInNewContext } from "node:vm";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
+import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
 import { ItemCursor } from "../../../lib/storage/item_cursor.ts";
@@ -20,7 +22,7 @@ import { Caller, callerOf } from "../caller.ts";
 const [k, other] = ["k", "other"].map(bytesOf);
 
 /** A store whose syncs of segments end when the test lets them. */
-async function held(fsync: Fsync) {
+async function held(fsync: Fsync, segmentBytes = 1 << 26) {
   const disk = new FaultyFiles(new Random(5));
   const waiting: Array<() => void> = [];
   const hold = { on: false };
@@ -33,8 +35,10 @@ async function held(fsync: Fsync) {
         const file = target.open(path, mode);
         if (!path.endsWith(".log")) return file;
         const sync = async () => {
+          // What is written from here on is not on the medium when it ends.
+          const synced = file.sync();
           if (hold.on) await new Promise<void>((resolve) => waiting.push(resolve));
-          await file.sync();
+          await synced;
         };
         return { ...file, sync };
       };
@@ -47,6 +51,7 @@ async function held(fsync: Fsync) {
       fsync,
       clock: systemClock,
       memoryLimit: 1 << 18,
+      segmentBytes,
       log: () => {},
     }));
   return {
@@ -123,6 +128,38 @@ Deno.test("with always, who has seen an absence waits for the sync that makes it
   await store.close();
 });
 
+Deno.test("with always, who sees again what a failed write had changed waits for a sync that began after it was cut off", async () => {
+  const { store, disk, hold, release, waiting, open } = await held("always");
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  hold.on = true;
+  const written = new Caller(store.store);
+  await written.swap(other, "any", itemOf("v"));
+  const synced = written.commit();
+  await until(() => waiting.length > 0);
+  // It is long enough to be written by itself, and is on the disk all the same, while that sync is under way.
+  disk.fault = (operation) => operation === "write" ? "late" : undefined;
+  await assertRejects(
+    async () => await store.swap(k, "any", itemOf("refused".repeat(20_000))),
+    StoreError,
+  );
+  disk.fault = () => undefined;
+  await assertRejects(async () => await store.commit(), StoreError);
+  release();
+  await synced;
+  assertEquals(binaryString((await store.read(k))!.value), "old");
+  const seen = store.commit();
+  assert(!await settled(seen), "the refused one may yet come back");
+  hold.on = false;
+  release();
+  await seen;
+  disk.powerCut();
+  await store.close().catch(() => {});
+  const again = await open();
+  assertEquals(binaryString((await again.read(k))!.value), "old");
+  await again.close();
+});
+
 Deno.test("with everysec, what was stored is synced without a further call", async () => {
   const { store, disk, open } = await held("everysec");
   await store.swap(k, "any", itemOf("v"));
@@ -156,6 +193,46 @@ Deno.test("with everysec, commits wait for a sync that falls behind", async () =
   release();
   await late;
   await store.close();
+});
+
+Deno.test("after a failed write the log is marked as synced up to a whole record, and copied so far from outside", async () => {
+  const { store, disk } = await held("everysec");
+  await store.swap(k, "any", itemOf("v".repeat(100)));
+  await store.commit();
+  await store.store.moment!(true);
+  disk.fault = (operation) => operation === "write" ? "EIO" : undefined;
+  await store.swap(other, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  disk.fault = () => undefined;
+  const before = own(store, "log_bytes");
+  await until(() => own(store, "log_bytes") > before);
+  const { segments } = await momentOfDirectory(disk, "d", true);
+  assertEquals(segments.map(([id, length]) => [id, length]), [[1, 64 + recordSize(1, 100)]]);
+  await store.close();
+});
+
+Deno.test("a store whose last write fails keeps its directory until the sync under way has had its effects", async () => {
+  const { store, disk, hold, release, waiting } = await held("no", 1 << 12);
+  hold.on = true;
+  for (let i = 0; waiting.length === 0; i++) {
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("v".repeat(300)));
+    await store.commit();
+    if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await store.swap(k, "any", itemOf("refused"));
+  disk.fault = (operation, path) =>
+    operation === "write" && path.endsWith(".log") ? "EIO" : undefined;
+  const closed = assertRejects(() => store.close(), StoreError, "EIO");
+  assert(!await settled(closed));
+  assert(disk.isLocked(), "a manifest is yet to be written");
+  hold.on = false;
+  release();
+  await closed;
+  assert(!disk.isLocked());
+  const calls: string[] = [];
+  disk.fault = (operation, path): undefined => void calls.push(`${operation} ${path}`);
+  await settled(undefined);
+  assertEquals(calls, []);
 });
 
 Deno.test("with no, a segment is synced when it is sealed, and at the end", async () => {

@@ -218,6 +218,63 @@ Deno.test("an image is of no use from a flush on that comes while it gets its na
   assertEquals((await compared(files)).size, 20);
 });
 
+Deno.test("what an image says of a segment that goes while it is made is not said of a later one", async () => {
+  const files = new FaultyFiles(new Random(9));
+  const isThere = (id: number) => files.list("d").includes(`${id}.log`.padStart(14, "0"));
+  let isBegun = false;
+  let goesOn = () => {};
+  const gate = new Promise<void>((resolve) => goesOn = resolve);
+  const mount = files.mount();
+  const waiting = new Proxy(mount, {
+    get: (target, name) => {
+      if (name !== "open") return Reflect.get(target, name);
+      return (path: string, mode: "read" | "write" | "create") => {
+        const file = target.open(path, mode);
+        if (path !== `d/${IMAGE}.new`) return file;
+        const writeLater = async (bytes: Uint8Array, at: number) => {
+          isBegun = true;
+          await gate;
+          return await file.writeLater(bytes, at);
+        };
+        return { ...file, writeLater };
+      };
+    },
+  });
+  let mayBegin = false;
+  files.fault = (operation, path) =>
+    operation === "open" && path === `d/${IMAGE}.new` && !mayBegin ? "EIO" : undefined;
+  const store = await open(files, { files: waiting, segmentBytes: 1 << 13 });
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+  const set = async (key: string, length: number, exptime = 0) => {
+    await store.swap(bytesOf(key), "any", itemOf("v".repeat(length), { exptime }));
+    await store.commit();
+  };
+  // The first five segments are given up, and the sixth is the oldest.
+  for (let i = 0; isThere(6) === false; i++) await set(`k${i % 4}`, 600);
+  for (let i = 0; i < 4; i++) await set(`k${i}`, 1);
+  while (isThere(5)) await turn();
+  // Then all that it has are items that expire while the image is made, and nothing tells that they have.
+  const exptime = clock.now() + 10_000;
+  let expiring = 0;
+  for (; !isThere(7); expiring++) await set(`expires${expiring}`, 300, exptime);
+  await set(`expires${expiring - 1}`, 1);
+  for (let i = 0; i < 4; i++) await set(`k${i}`, 1);
+  mayBegin = true;
+  while (!isBegun) await turn();
+  clock.offset += 40_000;
+  while (isThere(6)) await turn();
+  assertEquals(store.info().items, 5);
+  goesOn();
+  while (own(store, "index_images") === 0) await turn();
+  mayBegin = false;
+  // As many segments as had been there.
+  for (let i = 0; !isThere(13); i++) await set(`later${i}`, 600);
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  files.fault = () => undefined;
+  assert((await compared(files)).has("later5"));
+});
+
 Deno.test("after a kill listed segments are trusted, read in the background, and damage in them is told", async () => {
   const files = new FaultyFiles(new Random(6));
   const store = await open(files, { fsync: "always" });

@@ -14,8 +14,28 @@ import {
   unitsOf,
 } from "../../../lib/storage/disk/index/key_index.ts";
 import { RECORD_HEADER, RecordBuffer, Word } from "../../../lib/storage/disk/format/record.ts";
-import { ExpiryTimes } from "../../../lib/storage/disk/log/segment.ts";
+import { Placements } from "../../../lib/storage/disk/index/placements.ts";
+import { ExpiryTimes, type Segment } from "../../../lib/storage/disk/log/segment.ts";
 import { Random } from "./faulty_files.ts";
+
+Deno.test("no slot is given out twice while the index is copied, and the free ones are when it is over", () => {
+  const placements = new Placements();
+  const { slots } = placements;
+  const take = () => {
+    const slot = placements.freeSlot();
+    slots[slot] = {} as Segment;
+    return slot;
+  };
+  assertEquals([take(), take(), take()], [1, 2, 3]);
+  slots[1] = slots[3] = undefined;
+  placements.keepSlots = true;
+  // The copy knows nothing of the last one.
+  assertEquals([take(), take()], [3, 4]);
+  slots[3] = undefined;
+  assertEquals(take(), 5);
+  placements.keepSlots = false;
+  assertEquals([take(), take(), take()], [1, 3, 6]);
+});
 
 Deno.test("the index finds what was set and not removed, while its tables grow and shrink", () => {
   const random = new Random(11);

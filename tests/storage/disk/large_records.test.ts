@@ -1,19 +1,21 @@
 /** The cache's long records, beside a model that keeps them in a list. */
 
 import { assertEquals } from "@std/assert";
-import { RECORD_HEADER, Word } from "../../../lib/storage/disk/format/record.ts";
-import { type Chunk, chunkOf } from "../../../lib/storage/disk/read/chunk.ts";
+import { CHECKSUM, RECORD_HEADER } from "../../../lib/storage/disk/format/record.ts";
 import { LargeRecords } from "../../../lib/storage/disk/read/large_records.ts";
 import { randomFrom } from "../../server/mutations.ts";
 
 const KEY_LENGTH = 1;
 
-/** A record of the key that is one byte, as the cache would look at it. */
-function recordOf(key: number, bytes: number): Chunk {
-  const chunk = chunkOf(bytes);
-  chunk.words[Word.kinds] = KEY_LENGTH;
-  chunk.bytes[RECORD_HEADER] = key;
-  return chunk;
+/** Bytes of header and key, rounded up. */
+const HEAD = 56;
+
+/** Header and key of a record, without the checksum, of the key that is one byte. */
+function headOf(key: number): Uint8Array {
+  const rest = new Uint8Array(RECORD_HEADER + KEY_LENGTH - CHECKSUM);
+  rest[0] = KEY_LENGTH;
+  rest[rest.length - 1] = key;
+  return rest;
 }
 
 Deno.test("of long records the one goes first that was not used for the longest time", () => {
@@ -30,14 +32,15 @@ Deno.test("of long records the one goes first that was not used for the longest 
       case 0:
       case 1: {
         const bytes = 64 * (1 + below(64));
-        records.insert(key, key, recordOf(key, bytes));
-        model = [...without(key), { key, bytes }];
+        const head = records.insert(key, key, headOf(key), new Uint8Array(bytes), 8);
+        assertEquals(head.bytes.length, HEAD);
+        model = [...without(key), { key, bytes: bytes + HEAD }];
         break;
       }
       case 2: {
         const peek = below(2) === 0;
         const found = records.find(key, key, Uint8Array.of(key), peek, 0, KEY_LENGTH);
-        assertEquals(found?.bytes.length, known?.bytes);
+        assertEquals(found && found.memory.length + HEAD, known?.bytes);
         if (known !== undefined && !peek) model = [...without(key), known];
         break;
       }

@@ -206,3 +206,34 @@ Deno.test("what a failed write has left behind a segment's end is no damage, tho
   assertEquals(await values(again), [`0=${"v".repeat(5000)}`]);
   await again.close();
 });
+
+Deno.test("every file that a start has opened is closed with the store, also that of a segment with nothing in it", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const store = await open(files.mount());
+  // Of the segment nothing but its header is there.
+  files.fault = (operation, _, bytes) =>
+    operation === "write" && bytes!.length > 64 ? "EIO" : undefined;
+  await store.swap(bytesOf("k0"), "any", itemOf("refused".repeat(20)));
+  await assertRejects(async () => await store.commit(), StoreError);
+  files.fault = () => undefined;
+  files.powerCut(true);
+  await store.close().catch(() => {});
+  assertEquals(files.content("d/0000000001.log").length, 64);
+  const opened = new Set<string>();
+  const again = await open(
+    new Proxy(files.mount(), {
+      get: (target, name) => {
+        if (name !== "open") return Reflect.get(target, name);
+        return (path: string, mode: "read" | "write" | "create") => {
+          const file = target.open(path, mode);
+          opened.add(path);
+          return { ...file, close: () => (file.close(), void opened.delete(path)) };
+        };
+      },
+    }),
+  );
+  await again.swap(bytesOf("k1"), "any", itemOf("v"));
+  await again.commit();
+  await again.close();
+  assertEquals([...opened], []);
+});

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { backupDirectory, checkDirectory, repairDirectory } from "../../../lib/storage/disk/mod.ts";
 import { decodeManifest } from "../../../lib/storage/disk/format/manifest.ts";
+import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
 import { Place, SEGMENT, textOf } from "./place.ts";
@@ -97,6 +98,31 @@ Deno.test("room is no damage and nothing torn to a check, a repair, or a backup"
   assertEquals(again.info().items, 10);
   await again.close();
 });
+
+for (const [what, value] of [["of text", "v".repeat(101)], ["of zeros", "\0".repeat(101)]]) {
+  Deno.test(`a check and a repair find every whole record behind damage, also the last one where its value is ${what}`, async () => {
+    const place = new SyncedPlace();
+    const store = await place.open();
+    for (let i = 0; i < 10; i++) {
+      await store.swap(bytesOf(`k${i}`), "any", itemOf(value));
+      await store.commit();
+    }
+    place.files.powerCut(true);
+    await store.close().catch(() => {});
+    const size = recordSize(2, value.length);
+    place.files.content(FIRST)[64 + 3 * size + 60] ^= 1;
+    const damaged = [{ path: FIRST, offset: 64 + 3 * size, bytes: size }];
+    const report = await checkDirectory({ directory: "d", files: place.files });
+    // No marker says that more than that was synced.
+    assertEquals([report.torn, report.items], [damaged, 9]);
+    const repaired = await repairDirectory({ directory: "d", files: place.files });
+    assertEquals([repaired.damaged, repaired.records], [damaged, 9]);
+    const again = await place.open();
+    assertEquals(await textOf(again, bytesOf("k9")), value);
+    assertEquals(await textOf(again, bytesOf("k3")), undefined);
+    await again.close();
+  });
+}
 
 Deno.test("of a torn write in the room ahead only what is torn is told of", async () => {
   const place = new SyncedPlace();

@@ -108,6 +108,27 @@ withStore(
   },
 );
 
+for (const fsync of ["always", "no"] as const) {
+  withStore(
+    `writers that are faster than compaction wait for it with fsync ${fsync}`,
+    { fsync },
+    async (use) => {
+      const random = new Random(2);
+      use.files.isFast = true;
+      let most = 0;
+      for (let batch = 0; batch < 1000; batch++) {
+        for (let i = 0; i < 10; i++) {
+          const key = bytesOf(`k${random.below(1000)}`);
+          await use.store.swap(key, "any", itemOf("v".repeat(300)));
+        }
+        await use.store.commit();
+        if (batch > 200) most = Math.max(most, use.own("log_bytes") / use.own("live_bytes"));
+      }
+      assert(most < 2.5, `${most} times the live bytes`);
+    },
+  );
+}
+
 withStore("a segment in which nothing is alive is given up unread", {}, async (use) => {
   let reads = 0;
   use.files.fault = (operation) => {
@@ -178,6 +199,39 @@ withStore("room of items that expired comes back, and they stay away", {}, async
   // Even to a clock that was put back the value before is not there again.
   for (let i = 0; i < 100; i++) assert(await use.get(`old${i}`) !== "first".padEnd(100));
 });
+
+withStore(
+  "an item that expired is given up only with what keeps its older value away",
+  {},
+  async (use) => {
+    // The value before is in a segment that stays.
+    await use.set("k", "first");
+    for (let i = 0; i < 100; i++) await use.set(`stays${i}`, "v".repeat(150));
+    while (use.own("segments") < 3) await use.set("fills", "v".repeat(1000));
+    const exptime = use.clock.now() + 10_000;
+    await use.set("k", "second".padEnd(SEGMENT - 2000), exptime);
+    // Nothing else is alive where that is.
+    await use.set("fills", "v".repeat(1000));
+    await use.store.close();
+    const said: string[] = [];
+    // There is no room for a segment to say so in.
+    use.files.fault = (operation, path) =>
+      operation === "open" && path === `d/${String(use.own("segments") + 1).padStart(10, "0")}.log`
+        ? "ENOSPC"
+        : undefined;
+    await use.reopen({ log: (line) => said.push(line) });
+    use.clock.offset += 40_000;
+    await until(() => said.some((line) => line.startsWith("Compaction stopped: Cannot begin")));
+    use.files.fault = () => undefined;
+    while (use.files.list("d").includes("0000000003.log")) {
+      await use.set("fills", "v".repeat(1000));
+      await turn();
+    }
+    await use.reopen();
+    assertEquals(await use.get("k"), undefined);
+    assertEquals(use.store.info().items, 101);
+  },
+);
 
 withStore("a flush gives the room back, and counts read flushed items", {}, async (use) => {
   for (let i = 0; i < 1000; i++) await use.set(`k${i}`, "x".repeat(100));
@@ -424,6 +478,31 @@ withStore(
     assertEquals(await use.get("again"), "there is room");
   },
 );
+
+for (const evict of [false, true]) {
+  withStore(
+    `compaction ends where a full file system makes segments small and nothing is dead (${
+      evict ? "evicting" : "refusing"
+    })`,
+    { segmentBytes: evict ? 504 : 1 << 12, evict },
+    async (use) => {
+      // So long that what a segment has beside them is what makes it worth to be given up.
+      const value = "x".repeat(evict ? 136 : 970);
+      for (let i = 0; i < 60; i++) await use.set(`k${i}`, value);
+      await use.reopen();
+      // Others have what is left, but for what a little can be moved through.
+      use.files.capacity = use.files.used() + 6000;
+      await until(() => use.own("free_bytes") <= 6000);
+      const done = use.set("more", "x".repeat(3000)).catch(() => {});
+      let ends = false;
+      done.then(() => ends = true);
+      while (!ends && use.own("compactions") < 1000) await turn();
+      await until(() => use.own("compacting") === 0 || use.own("compactions") > 1000);
+      assert(use.own("compactions") < 1000, "nothing comes of it");
+      await done;
+    },
+  );
+}
 
 withStore(
   "a start on a full file system serves what is there, and writes when there is room",

@@ -1,7 +1,9 @@
 /** What is remembered of keys, and what is forgotten. */
 
 import { assert, assertEquals } from "@std/assert";
+import { plain } from "../../../lib/storage/contract.ts";
 import { type Hint, Hints } from "../../../lib/storage/gcs/hints.ts";
+import { stateAfter } from "../../../lib/storage/gcs/upload.ts";
 
 const value = (...bytes: number[]) => new Uint8Array(bytes);
 
@@ -38,4 +40,18 @@ Deno.test("gcs hints: the size stays under its limit, and what was used last sta
   assert(hints.get("k0") !== undefined);
   assert(hints.get("k999") !== undefined);
   assertEquals(hints.get("k500"), undefined);
+});
+
+Deno.test("gcs hints: what is known of a written object holds no value that does not count", () => {
+  const hints = new Hints(10_000, 2);
+  const final = { ...plain, value: value(1, 2, 3), size: 9 };
+  const marks = { cas: 0n, epoch: 4, tokens: ["t"], unsure: 0 };
+  hints.put("k", stateAfter(final, marks, "77"), 1);
+  const { stored } = hints.get("k")!;
+  assertEquals({ size: stored?.size, cas: stored?.cas, epoch: stored?.epoch }, {
+    size: 3,
+    cas: 77n,
+    epoch: 4,
+  });
+  assertEquals(Object.values(stored!).filter((part) => part instanceof Uint8Array), []);
 });

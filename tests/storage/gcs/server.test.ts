@@ -50,6 +50,21 @@ Deno.test("gcs server: the keys of one get are read side by side", async () => {
   assert(place.emulator.connections - before > 50);
 });
 
+Deno.test("gcs server: a value that others make longer meanwhile is answered with its length", async () => {
+  await using place = await Place.open({ mutationInterval: 1000 });
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store.store });
+  assertEquals(await harness.exchange(["set k 7 0 2\r\nab\r\n"]), "STORED\r\n");
+  assertEquals(
+    await harness.exchange([
+      "append k 0 0 3\r\ncde\r\ngat 100 k\r\nprepend k 0 0 1\r\n>\r\nmg k v s T200\r\n" +
+      "ms k 1 MA s\r\n<\r\ngat 0 k\r\nversion\r\n",
+    ]),
+    "STORED\r\nVALUE k 7 5\r\nabcde\r\nEND\r\nSTORED\r\nVA 6 s6\r\n>abcde\r\n" +
+      "HD s7\r\nVALUE k 7 7\r\n>abcde<\r\nEND\r\nVERSION 1.6.45-kvs-test\r\n",
+  );
+});
+
 Deno.test("gcs server: what one connection pipelines on one key goes out together", async () => {
   await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
   const store = await place.store();

@@ -4,7 +4,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { binaryString, bytesOf } from "../../../lib/bytes.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { StoreError } from "../../../lib/errors.ts";
-import type { Batch, Store } from "../../../lib/storage/contract.ts";
+import type { Batch, Item, Store } from "../../../lib/storage/contract.ts";
+import { openDiskStore } from "../../../lib/storage/disk/mod.ts";
 import { openMemoryStore } from "../../../lib/storage/memory/mod.ts";
 import { Caller, callerOf } from "../caller.ts";
 import { itemOf } from "../contract.ts";
@@ -94,3 +95,60 @@ for (const commit of ["immediately", "later"]) {
     await store.close();
   });
 }
+
+for (const kind of ["memory", "disk"]) {
+  Deno.test(`a swap that is refused forgets no access that only the shelf knows: ${kind}`, async () => {
+    const directory = await Deno.makeTempDir({ prefix: "kvs-shared-" });
+    try {
+      const options = { clock: systemClock, log: () => {} };
+      const behind = kind === "memory"
+        ? openMemoryStore({ ...options, limit: 0, evict: true })
+        : await openDiskStore({ ...options, directory, fsync: "no", memoryLimit: 1 << 22 });
+      const { store, reader } = between(behind, systemClock);
+      const caller = await callerOf(Promise.resolve(store));
+      const key = bytesOf("k");
+      await caller.swap(key, "any", itemOf("one"));
+      // A peek is no access, and puts the item on the shelf.
+      await caller.read(key, true);
+      const seconds = Math.floor(systemClock.now() / 1000);
+      caller.seconds = seconds;
+      await caller.read(key);
+      assertEquals(reader!.hits, 1);
+      assertEquals(await caller.swap(key, { cas: 99n }, itemOf("two")), "exists");
+      const { fetched, accessed } = (await caller.read(key, true))!;
+      assertEquals([fetched, accessed], [true, seconds]);
+      await caller.close();
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}
+
+Deno.test("a change of attributes alone asks the owner without the value, which is written no second time", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-shared-" });
+  try {
+    const behind = await openDiskStore({
+      ...{ directory, fsync: "no", memoryLimit: 1 << 22, clock: systemClock, log: () => {} },
+    });
+    const caller = await callerOf(Promise.resolve(between(behind, systemClock).store));
+    const key = bytesOf("k");
+    const value = "v".repeat(100_000);
+    await caller.swap(key, "any", itemOf(value));
+    const amended = () => behind.info().own.find(([name]) => name === "amended_items")![1];
+    assertEquals(amended(), 0);
+    const item = (await caller.read(key, true))!;
+    const exptime = systemClock.now() + 100_000;
+    assertEquals(typeof await caller.swap(key, item, { ...item, exptime }), "bigint");
+    const touched: Item = (await caller.read(key, true))!;
+    assertEquals([touched.exptime, touched.cas], [exptime, item.cas]);
+    assertEquals(binaryString(touched.value), value);
+    assertEquals(amended(), 1);
+    // The state from before the touch is no state of it any more.
+    assertEquals(await caller.swap(key, item, { ...item, exptime: 0 }), "exists");
+    await caller.swap(key, "any", null);
+    assertEquals(await caller.swap(key, touched, { ...touched, exptime: 0 }), "absent");
+    await caller.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

@@ -43,7 +43,7 @@ export interface ImageText {
   /** The first segment that must be replayed on the tables. */
   readonly from: number;
   readonly segments: readonly ImageSegment[];
-  /** Number and slot of each segment that the tables may speak of. */
+  /** Number and slot of each segment that the tables may speak of; 0 is the number of one that is gone. */
   readonly slots: ReadonlyArray<readonly [id: number, slot: number]>;
   readonly flushAt: number;
   readonly flushSegment: number;

@@ -49,8 +49,8 @@ export const AMENDMENT_BYTES = 16;
 export const FOLLOWED_CAS = 1n << 52n;
 
 /**
- * A record of so many bytes and more has memory of its own where it is cached, and is written to the log from
- * there, by a call of its own: to copy it would take longer than that.
+ * A record of so many bytes and more has memory of its own where it is cached, and its value is written to the log
+ * from there, by a call of its own: to copy it would take longer than that.
  */
 export const LONG = 1 << 16;
 
@@ -132,9 +132,9 @@ export class RecordBuffer {
 
   /** @param initial bytes of memory at the beginning */
   constructor(initial: number) {
-    this.#initial = initial;
+    this.#initial = (initial + 7) & ~7;
 
-    this.bytes = new Uint8Array((initial + 7) & ~7);
+    this.bytes = new Uint8Array(this.#initial);
     this.words = new Uint32Array(this.bytes.buffer);
     this.#longs = new BigUint64Array(this.bytes.buffer);
     this.#view = new DataView(this.bytes.buffer);
@@ -145,10 +145,14 @@ export class RecordBuffer {
     if (needed <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max((needed + 7) & ~7, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
-    this.bytes = grown;
-    this.words = new Uint32Array(grown.buffer);
-    this.#longs = new BigUint64Array(grown.buffer);
-    this.#view = new DataView(grown.buffer);
+    this.#lieIn(grown);
+  }
+
+  #lieIn(bytes: Uint8Array<ArrayBuffer>): void {
+    this.bytes = bytes;
+    this.words = new Uint32Array(bytes.buffer);
+    this.#longs = new BigUint64Array(bytes.buffer);
+    this.#view = new DataView(bytes.buffer);
   }
 
   /**
@@ -198,6 +202,33 @@ export class RecordBuffer {
   }
 
   /**
+   * Appends what stands before the value of a record that ends elsewhere. Nothing may be appended behind it.
+   *
+   * @param keyStart where the key begins in `key`
+   * @param tail the value and the padding at the record's end
+   */
+  putHead(
+    fields: RecordFields,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    tail: Uint8Array,
+    seed: number,
+    offset: number,
+  ): void {
+    const at = this.length;
+    const size = RECORD_HEADER + keyLength;
+    if (at + size > this.bytes.length) this.#reserve(size);
+    this.#putKey(key, keyStart, keyLength);
+    this.#putFields(fields, keyLength, valueLength);
+    const head = checksum(this.bytes.subarray(at + CHECKSUM, at + size), seed, offset);
+    this.words[(at >>> 2) + Word.checksum] = crc32(tail, head);
+    this.rest = NO_BYTES;
+    this.length = at + size;
+  }
+
+  /**
    * Makes room for a record, and the padding at its end, before the value: that may be a view of memory that the rest
    * goes over.
    */
@@ -223,7 +254,17 @@ export class RecordBuffer {
     seed: number,
     offset: number,
   ): void {
-    const { bytes, words, length: at } = this;
+    const at = this.length;
+    this.#putFields(fields, keyLength, valueLength);
+    const rest = this.bytes.subarray(at + CHECKSUM, at + size);
+    this.words[(at >>> 2) + Word.checksum] = checksum(rest, seed, offset);
+    this.rest = rest;
+    this.length = at + size;
+  }
+
+  /** Writes a header behind the last record, but for the checksum. */
+  #putFields(fields: RecordFields, keyLength: number, valueLength: number): void {
+    const { words, length: at } = this;
     const { sequence, cas, time } = fields;
     const w = at >>> 2;
     words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
@@ -242,10 +283,6 @@ export class RecordBuffer {
     words[w + Word.time + 1] = kept / TWO_32;
     words[w + Word.accessed] = fields.accessed;
     words[w + Word.segment] = fields.segment;
-    const rest = bytes.subarray(at + CHECKSUM, at + size);
-    words[w + Word.checksum] = checksum(rest, seed, offset);
-    this.rest = rest;
-    this.length = at + size;
   }
 
   /** Forgets everything, and frees memory beyond two mebibytes. */
@@ -253,33 +290,8 @@ export class RecordBuffer {
     this.length = 0;
     this.rest = NO_BYTES;
     if (this.bytes.length > Math.max(MOST_KEPT, this.#initial)) {
-      this.#lieIn(new ArrayBuffer((this.#initial + 7) & ~7));
+      this.#lieIn(new Uint8Array(this.#initial));
     }
-  }
-
-  /**
-   * Forgets everything, and lies from here on in memory of somebody else's.
-   *
-   * @param start a multiple of 8
-   */
-  lieIn(memory: ArrayBuffer, start: number, end: number): void {
-    this.length = 0;
-    this.rest = NO_BYTES;
-    this.#lieIn(memory, start, end);
-  }
-
-  #lieIn(memory: ArrayBuffer, start = 0, end = memory.byteLength): void {
-    const length = end - start;
-    this.bytes = new Uint8Array(memory, start, length);
-    this.words = new Uint32Array(memory, start, length >>> 2);
-    this.#longs = new BigUint64Array(memory, start, length >>> 3);
-    this.#view = new DataView(memory, start, length);
-  }
-
-  /** {@linkcode put} of a record whose key and value are where they belong, with a header or without. */
-  putInPlace(record: RecordReader, seed: number, offset: number): void {
-    const { keyLength, valueLength, size } = record;
-    this.#seal(record, keyLength, valueLength, size, seed, offset);
   }
 }
 

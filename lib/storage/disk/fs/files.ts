@@ -147,13 +147,18 @@ class SystemFile implements DataFile, Resting {
     const room = this.#rests && this.#fd < 0 ? descriptors.room() : undefined;
     if (room !== undefined) return room.then(() => this.readLater(into, at));
     return new Promise((resolve, reject) => {
-      const fd = this.#opened();
       if (this.#reads++ === 0) descriptors.busy(true);
-      fs.read(fd, into, 0, into.length, at, (error, count) => {
+      const done = (error: unknown, count = 0) => {
+        // Also where it could not be opened: who waits behind it is not woken by anybody else.
         if (--this.#reads === 0) descriptors.busy(false);
         if (error) reject(error);
         else resolve(count);
-      });
+      };
+      try {
+        fs.read(this.#opened(), into, 0, into.length, at, done);
+      } catch (error) {
+        done(error);
+      }
     });
   }
 

@@ -36,19 +36,21 @@ export class Placements {
   /** Those that want to know which places are left for others. */
   readonly watchers = new Set<Displaced>();
 
-  /** Slots below this are not given out again. */
-  #slotsKept = 0;
+  /** Whether no slot is given out again. */
+  #keepsSlots = false;
   #steps = new Uint32Array(STEP * 256);
   #taken = 0;
 
   /** Whether slots that become free stay so: somebody copies the index, table by table. */
   set keepSlots(keep: boolean) {
-    this.#slotsKept = keep ? this.slots.length : 0;
+    this.#keepsSlots = keep;
+    if (!keep) return;
+    while (this.slots.length > 1 && this.slots.at(-1) === undefined) this.slots.pop();
   }
 
   /** A free slot; 0 if there is none. */
   freeSlot(): number {
-    for (let slot = Math.max(1, this.#slotsKept); slot < this.slots.length; slot++) {
+    for (let slot = 1; slot < this.slots.length && !this.#keepsSlots; slot++) {
       if (this.slots[slot] === undefined) return slot;
     }
     return this.slots.length > 0xffff ? 0 : this.slots.length;

@@ -48,6 +48,8 @@ export class Commits {
   #writing: Promise<void> | undefined;
   /** Bytes that were written before the batches' own write, since the last. */
   #early = 0;
+  /** With `always`: the position up to which commits have owed others a wait for pending bytes. */
+  #owed = 0;
   /** The batches that depend on bytes which are not yet written; some may be there twice. */
   readonly #dependents: Batch[] = [];
   #dependentCount = 0;
@@ -96,7 +98,11 @@ export class Commits {
     // The sync writes first what all have appended until it begins: one write for all that wait for it.
     if (position > this.syncer.synced) {
       pace.waiting++;
-      return this.syncer.until(position);
+      const bytes = Math.max(0, log.position - Math.max(log.written, this.#owed));
+      this.#owed = log.position;
+      const held = this.#options.heldUp(bytes + this.#takeEarly());
+      const synced = this.syncer.until(position);
+      return held === undefined ? synced : bothOf(synced, held);
     }
     pace.free++;
   }
@@ -127,7 +133,7 @@ export class Commits {
 
   /** Notes that so many bytes of a batch were written before its commit, which owes others a wait for them. */
   wroteEarly(bytes: number): void {
-    if (!this.#always) this.#early += bytes;
+    this.#early += bytes;
   }
 
   /** Notes that a batch has changed a key by the record that was appended last. */
@@ -201,6 +207,7 @@ export class Commits {
     this.#loss = error;
     this.losses++;
     this.#writing = undefined;
+    this.#owed = 0;
     for (let i = 0; i < this.#dependentCount; i++) {
       const batch = this.#dependents[i];
       // One that was cleared since depends on nothing.
@@ -219,9 +226,9 @@ export class Commits {
     log.writeOut();
     if (fsync !== "no") {
       if (!this.#always && syncer.busy) this.behind = true;
-      // What was synced is marked even when nobody writes any more.
-      if (log.active !== undefined && Math.min(syncer.synced, log.dataEnd) > log.marked) {
-        log.markerDue = syncer.synced;
+      // What was synced is marked even when nobody writes any more: up to a whole record, as a sync has ended there.
+      if (log.active !== undefined && Math.min(syncer.reached, log.dataEnd) > log.marked) {
+        log.markerDue = syncer.reached;
         log.mark();
         log.writeOut();
       }
@@ -229,4 +236,9 @@ export class Commits {
     }
     if (log.hints.size > 0) syncer.request(0);
   }
+}
+
+async function bothOf(synced: Promise<void>, held: Promise<void>): Promise<void> {
+  await synced;
+  await held;
 }

@@ -23,6 +23,7 @@ import {
   encodeAmendment,
   Kind,
   LONG,
+  RECORD_HEADER,
   RecordBuffer,
   type RecordFields,
   type RecordReader,
@@ -83,10 +84,10 @@ export class Log {
   /** Records that are not yet written. */
   readonly pending = new RecordBuffer(1 << 16);
   /**
-   * The record behind those, where it is so long that it lies in memory of its own: {@linkcode writeOwn}
-   * comes before anything else.
+   * The end of the last of those, where that is so long that value and padding lie in memory of their own:
+   * {@linkcode writeLong} comes before anything else.
    */
-  readonly #own = new RecordBuffer(0);
+  #tail: Uint8Array = NOTHING;
   /** The greatest sequence number in use. */
   sequence: number;
   /** The greatest sequence number of a record that is written. */
@@ -184,7 +185,7 @@ export class Log {
 
   /** The position behind the last record. */
   get position(): number {
-    return this.written + this.pending.length + this.#own.length;
+    return this.written + this.pending.length + this.#tail.length;
   }
 
   /** The number that the next new segment gets. */
@@ -198,7 +199,6 @@ export class Log {
    *
    * @param hash of the key
    * @param keyStart where the key begins in `key`
-   * @param memory that it is to lie in, from its beginning on, if that is long enough to be written alone
    * @throws {StoreError} if a new segment could not be begun, or what is pending not be written
    */
   appendItem(
@@ -208,15 +208,50 @@ export class Log {
     hash: KeyHash,
     keyStart: number,
     keyLength: number,
-    memory?: ArrayBuffer,
   ): number {
     const fields = this.#attributesOf(Kind.item, item, sequence);
     const size = recordSize(keyLength, valueLengthOf(item));
     const active = this.#begin(size, fields);
     const offset = active.length + this.pending.length;
-    if (memory !== undefined) this.#own.lieIn(memory, 0, size);
-    const into = memory === undefined ? this.pending : this.#own;
-    into.putItem(fields, key, item, active.seed, offset, keyStart, keyLength);
+    this.pending.putItem(fields, key, item, active.seed, offset, keyStart, keyLength);
+    return this.#appended(active, fields, hash, size);
+  }
+
+  /**
+   * {@linkcode appendItem} of one whose value is long enough to be written from where it lies:
+   * {@linkcode writeLong} follows.
+   *
+   * @param tail the value, and zeros up to a multiple of 8 bytes of the record
+   */
+  appendLong(
+    key: Uint8Array,
+    item: NewItem,
+    tail: Uint8Array,
+    sequence: number,
+    hash: KeyHash,
+    keyStart: number,
+    keyLength: number,
+  ): number {
+    const fields = this.#attributesOf(Kind.item, item, sequence);
+    return this.#appendHead(fields, key, keyStart, keyLength, valueLengthOf(item), tail, hash);
+  }
+
+  #appendHead(
+    fields: RecordFields,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    tail: Uint8Array,
+    hash: KeyHash,
+  ): number {
+    const { pending } = this;
+    const size = RECORD_HEADER + keyLength + tail.length;
+    assert(size === recordSize(keyLength, valueLength), "a tail is a value and its padding");
+    const active = this.#begin(size, fields);
+    const offset = active.length + pending.length;
+    pending.putHead(fields, key, keyStart, keyLength, valueLength, tail, active.seed, offset);
+    this.#tail = tail;
     return this.#appended(active, fields, hash, size);
   }
 
@@ -254,17 +289,15 @@ export class Log {
   }
 
   /**
-   * {@linkcode appendItem} of a record as it is elsewhere in the log. One that is long is written from
-   * where it lies: its header there becomes that of the copy.
+   * {@linkcode appendItem} of a record as it is elsewhere in the log, or {@linkcode appendLong} of one that is
+   * long.
    */
   appendCopy(record: RecordReader, hash: KeyHash): number {
-    const { size, bytes, at } = record;
+    const { size, bytes, at, keyLength, valueLength } = record;
     if (size >= LONG) {
-      const active = this.#begin(size, record);
-      const start = bytes.byteOffset + at;
-      this.#own.lieIn(bytes.buffer, start, start + size);
-      this.#own.putInPlace(record, active.seed, active.length + this.pending.length);
-      return this.#appended(active, record, hash, size);
+      const key = at + RECORD_HEADER;
+      const tail = bytes.subarray(key + keyLength, at + size);
+      return this.#appendHead(record, bytes, key, keyLength, valueLength, tail, hash);
     }
     return this.#append(record, record.key(), record.value(), hash);
   }
@@ -318,7 +351,7 @@ export class Log {
 
   /** What comes before a record of so many bytes: a segment that has room, and a marker that is due. */
   #begin(size: number, fields: RecordFields): Segment {
-    assert(this.#own.length === 0, "a record in memory of its own is written before the next");
+    assert(this.#tail.length === 0, "a long record is written before the next");
     const { pending } = this;
     let active = this.active;
     if (
@@ -363,7 +396,7 @@ export class Log {
    * @throws {StoreError} as {@linkcode append} does
    */
   mark(): void {
-    assert(this.#own.length === 0, "a record in memory of its own is written before a marker");
+    assert(this.#tail.length === 0, "a long record is written before a marker");
     const position = this.markerDue;
     if (this.active === undefined) {
       this.markerDue = 0;
@@ -395,20 +428,23 @@ export class Log {
    */
   writeOut(): void {
     const { active, pending } = this;
-    const own = this.#own;
-    if (pending.length + own.length === 0 || active === undefined) return;
+    const tail = this.#tail;
+    if (pending.length === 0 || active === undefined) {
+      // Nothing can be lost: also what was dropped without a tombstone is dropped for good.
+      return this.#start.placements.settle();
+    }
     const { length } = active;
     const first = pending.bytes.subarray(0, pending.length);
     try {
-      if (first.length > 0) writeFully(active.file, first, length);
-      if (own.length > 0) writeFully(active.file, own.bytes, length + first.length);
+      writeFully(active.file, first, length);
+      if (tail.length > 0) writeFully(active.file, tail, length + first.length);
     } catch (error) {
       this.#lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
     }
-    if (first.length > 0) active.crc = crc32(first, active.crc);
-    if (own.length > 0) active.crc = crc32(own.bytes, active.crc);
-    active.length += first.length + own.length;
-    this.total += first.length + own.length;
+    active.crc = crc32(first, active.crc);
+    if (tail.length > 0) active.crc = crc32(tail, active.crc);
+    active.length += first.length + tail.length;
+    this.total += first.length + tail.length;
     this.#hintWritten = this.#hint.length;
     if (this.#pendingTombstones !== 0) {
       active.tombstones += this.#pendingTombstones;
@@ -419,7 +455,7 @@ export class Log {
     this.#pendingData = false;
     this.#markedWritten = this.marked;
     pending.clear();
-    if (own.length > 0) own.lieIn(NOTHING.buffer, 0, 0);
+    if (tail.length > 0) this.#tail = NOTHING;
     this.#room?.make(active, this.segmentBytes);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
@@ -427,14 +463,14 @@ export class Log {
   }
 
   /**
-   * {@linkcode writeOut}, if the record that was appended last lies in memory of its own, which others
-   * change from here on; returns how many bytes it has written.
+   * {@linkcode writeOut}, if the record that was appended last is a long one, whose memory others change
+   * from here on; returns how many bytes it has written.
    *
    * @throws {StoreError} as that does
    */
-  writeOwn(): number {
-    if (this.#own.length === 0) return 0;
-    const bytes = this.pending.length + this.#own.length;
+  writeLong(): number {
+    if (this.#tail.length === 0) return 0;
+    const bytes = this.pending.length + this.#tail.length;
     this.writeOut();
     return bytes;
   }
@@ -449,7 +485,7 @@ export class Log {
 
   /** Bytes that everything takes, with what is pending and the hint that there will be. */
   get footprint(): number {
-    const pending = this.pending.length + this.#own.length;
+    const pending = this.pending.length + this.#tail.length;
     return this.total + this.held + this.ahead + pending + this.#hint.length * 4;
   }
 
@@ -479,7 +515,7 @@ export class Log {
   /** Cuts off what a failed write may have left, and takes the pending records back. */
   #lose(active: Segment, error: StoreError, code: string): never {
     this.pending.clear();
-    this.#own.lieIn(NOTHING.buffer, 0, 0);
+    this.#tail = NOTHING;
     this.#hint.length = this.#hintWritten;
     this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     this.#pendingData = false;

@@ -54,6 +54,8 @@ export class Syncer {
 
   #wanted = 0;
   #forced = false;
+  /** Whether something was cut off since the sync under way began. */
+  #isCut = false;
   #running: Promise<void> | undefined;
   #waiters: Waiter[] = [];
   /** Where replies wait for syncs: whether the thread does too. */
@@ -86,6 +88,11 @@ export class Syncer {
     return this.#running !== undefined;
   }
 
+  /** Resolves when the sync under way, if there is one, has ended and had its effects. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
   /** Resolves when the log is on the medium up to a position, which may be that of pending bytes. */
   until(position: number): Promise<void> {
     if (position <= this.synced) return Promise.resolve();
@@ -108,6 +115,7 @@ export class Syncer {
   /** What was pending beyond `written` is lost: waits for it fail, and what was cut off is synced. */
   lost(written: number, error: StoreError): void {
     this.synced = Math.min(this.synced, written - 1);
+    this.#isCut = true;
     this.#wanted = Math.min(this.#wanted, written);
     this.#waiters = this.#waiters.filter((waiter) => {
       if (waiter.position <= written) return true;
@@ -137,6 +145,7 @@ export class Syncer {
         const target = log.written;
         const segments = log.unsynced.slice();
         const sealed = segments.filter((segment) => segment.sealed);
+        this.#isCut = false;
         this.#events.begins(target);
         const isWaitedFor = this.pace?.next() === true;
         const began = performance.now();
@@ -166,7 +175,9 @@ export class Syncer {
         }
         log.unsynced.splice(0, sealed.length);
         assert(target >= this.synced, "what is on the medium stays there");
-        this.synced = this.reached = target;
+        this.reached = target;
+        // What was cut off meanwhile may yet be there: who sees what it had changed waits for another sync.
+        this.synced = this.#isCut ? target - 1 : target;
         this.reachedAt = beganAt;
         this.count++;
         this.lastMilliseconds = performance.now() - began;

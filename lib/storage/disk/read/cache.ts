@@ -6,24 +6,26 @@
  * that is as long as the key's last one takes its place, and so a second round too.
  * A table ({@linkcode Buckets}) leads from a key's hash to its record.
  *
- * A record of more than half a chunk, or of 64 KiB, has memory of its own. Three quarters of the room are
- * due to the ring and one to those; each takes more while the other does not need it. Everything together
- * stays within the bytes that the cache was given.
+ * A record of more than half a chunk, or of 64 KiB, has memory of its own ({@linkcode LargeRecords}). Three
+ * quarters of the room are due to the ring and one to those; each takes more while the other does not need it.
+ * Everything together stays within the bytes that the cache was given.
  *
  * @module
  */
 
-import { giveMemory, type Lender, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
+import { giveMemory, ROOM_BEFORE, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
 import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
-import { type Chunk, chunkIn, chunkOf } from "./chunk.ts";
+import { type Chunk, chunkOf } from "./chunk.ts";
 import { Buckets } from "./buckets.ts";
-import { LargeRecords } from "./large_records.ts";
+import { type Large, LargeRecords } from "./large_records.ts";
 
 /** Before each record: the hash's first word, and the record's size in units of 8 bytes. */
 const PREFIX = 8;
 /** Set in the prefix's second word when the record was read. */
 const READ = 0x80000000;
 const TWO_32 = 2 ** 32;
+/** Bytes of the longest header and key. */
+const LONGEST_HEAD = RECORD_HEADER + 256;
 /** The part of the room that is due to records with memory of their own. */
 const LARGE_SHARE = 1 / 4;
 
@@ -39,8 +41,8 @@ export class RecordCache {
   /** Where {@linkcode find} found a record: its chunk, and the record's first byte in that. */
   chunk: Chunk = chunkOf(0);
   at = 0;
-  /** Whose memory the value of the record that was found is in, if it may be sent from there. */
-  lender: Lender | undefined = undefined;
+  /** The record that was found, if its value has memory of its own: behind the key there is nothing then. */
+  lender: Large | undefined = undefined;
 
   #chunkBytes = 0;
   /** The power of two that a chunk's units of 8 bytes are. */
@@ -143,7 +145,8 @@ export class RecordCache {
   ): boolean {
     const found = this.#large.find(a, b, key, peek, start, length);
     if (found === undefined) return false;
-    this.chunk = this.lender = found;
+    this.lender = found;
+    this.chunk = found.head;
     this.at = 0;
     return true;
   }
@@ -240,9 +243,9 @@ export class RecordCache {
     }
     const large = this.#large.size === 0 ? undefined : this.#large.of(a, b);
     if (large === undefined) return -1;
-    const { words } = large;
+    const { words } = large.head;
     if (words[Word.sequence] + words[Word.sequence + 1] * TWO_32 !== sequence) return -1;
-    this.chunk = large;
+    this.chunk = large.head;
     return this.at = 0;
   }
 
@@ -254,7 +257,7 @@ export class RecordCache {
   insert(a: number, b: number, rest: Uint8Array): boolean {
     const size = CHECKSUM + rest.length;
     if (size >= LONG || size > (this.#chunkBytes >>> 1) - PREFIX || this.#isOff) {
-      return this.#insertLarge(a, b, rest, size);
+      return this.#insertLarge(a, b, rest);
     }
     if (this.#large.size !== 0) this.#large.forget(a, b);
     const table = this.#buckets.words;
@@ -295,47 +298,64 @@ export class RecordCache {
     return true;
   }
 
-  #insertLarge(a: number, b: number, rest: Uint8Array, size: number): boolean {
-    const chunk = this.allot(size);
-    if (chunk === undefined) {
+  #insertLarge(a: number, b: number, rest: Uint8Array): boolean {
+    const head = RECORD_HEADER - CHECKSUM + rest[0];
+    const memory = this.#memoryOf(rest.subarray(head));
+    if (memory === undefined) {
       this.forget(a, b);
       return false;
     }
-    chunk.bytes.set(rest, CHECKSUM);
-    this.keep(a, b, chunk);
+    this.keep(a, b, rest.subarray(0, head), memory, ROOM_BEFORE);
     return true;
   }
 
-  /**
-   * Memory for a {@linkcode LONG} record, which {@linkcode keep} takes in when it is written there;
-   * nothing where there is none for it.
-   */
-  allot(size: number): Chunk | undefined {
-    if (size > this.longest) return undefined;
-    let bytes: Uint8Array<ArrayBuffer>;
+  /** Memory that is kept and has a value from {@linkcode ROOM_BEFORE} on; nothing where there is none for it. */
+  #memoryOf(value: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    const needed = ROOM_BEFORE + value.length + ROOM_BEHIND;
+    if (needed > this.longest) return undefined;
     try {
-      bytes = takeMemory(size + ROOM_BEHIND);
+      const memory = takeMemory(needed);
+      memory.set(value, ROOM_BEFORE);
+      if (this.makeRoom(memory.length)) return memory;
+      giveMemory(memory);
     } catch (error) {
       // A machine without memory serves from the disk.
-      if (error instanceof RangeError) return undefined;
-      throw error;
+      if (!(error instanceof RangeError)) throw error;
     }
-    const large = this.#large;
-    const chunkBytes = this.#chunkBytes;
-    const room = this.#room - bytes.length;
-    const isOver = () => this.#allocated * chunkBytes + large.bytes > room;
-    while (isOver() && this.#allocated > this.#leastChunks) this.#giveUpChunk();
-    large.shrink(Math.max(0, room - this.#allocated * chunkBytes));
-    if (!isOver()) return chunkIn(bytes, size);
-    giveMemory(bytes);
     return undefined;
   }
 
-  /** Takes in a record that was written into memory from {@linkcode allot}, in the place of the key's last. */
-  keep(a: number, b: number, chunk: Chunk): void {
+  /**
+   * Lets others go until there is room for a {@linkcode LONG} record whose value has memory of so many bytes;
+   * returns whether there is, for {@linkcode keep}.
+   */
+  makeRoom(memory: number): boolean {
+    const bytes = memory + LONGEST_HEAD;
+    if (bytes > this.longest) return false;
+    const large = this.#large;
+    const chunkBytes = this.#chunkBytes;
+    const room = this.#room - bytes;
+    const isOver = () => this.#allocated * chunkBytes + large.bytes > room;
+    while (isOver() && this.#allocated > this.#leastChunks) this.#giveUpChunk();
+    large.shrink(Math.max(0, room - this.#allocated * chunkBytes));
+    return !isOver();
+  }
+
+  /**
+   * Takes in a record, in the place of the key's last, with the memory that its value lies in.
+   *
+   * @param rest header and key, without the checksum
+   * @param start where the value begins in `memory`
+   */
+  keep(
+    a: number,
+    b: number,
+    rest: Uint8Array,
+    memory: Uint8Array<ArrayBuffer>,
+    start: number,
+  ): void {
     this.forget(a, b);
-    this.#large.insert(a, b, chunk);
-    this.chunk = chunk;
+    this.chunk = this.#large.insert(a, b, rest, memory, start);
     this.at = 0;
   }
 

@@ -20,17 +20,13 @@ export interface Chunk {
  * @throws {RangeError} where there is no memory for that
  */
 export function chunkOf(size: number): Chunk {
-  return chunkIn(new Uint8Array(size));
-}
-
-/** A piece that is made of memory, all of it, of whose bytes so many are in use. */
-export function chunkIn(bytes: Uint8Array<ArrayBuffer>, used = 0): Chunk {
+  const bytes = new Uint8Array(size);
   const { buffer } = bytes;
   return {
     bytes,
     words: new Uint32Array(buffer),
     longs: new BigUint64Array(buffer),
     view: new DataView(buffer),
-    used,
+    used: 0,
   };
 }

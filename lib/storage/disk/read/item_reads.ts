@@ -60,7 +60,7 @@ export class ItemReads {
     const { a, b, c } = hash;
     this.count++;
     if (cache.find(a, b, key, peek)) {
-      const { at } = cache;
+      const { at, lender } = cache;
       const { words, bytes, longs } = cache.chunk;
       const w = at >>> 2;
       const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
@@ -68,10 +68,10 @@ export class ItemReads {
         this.hits++;
         this.#commits.saw(batch, a, b, sequence);
         const kinds = words[w + Word.kinds];
-        const from = at + RECORD_HEADER + (kinds & 0xff);
+        const from = lender === undefined ? at + RECORD_HEADER + (kinds & 0xff) : lender.roomBefore;
         const state = kinds >>> 16;
         const item = {
-          value: bytes.subarray(from, from + words[w + Word.valueLength]),
+          value: (lender?.memory ?? bytes).subarray(from, from + words[w + Word.valueLength]),
           flags: words[w + Word.flags],
           exptime: words[w + Word.time] + words[w + Word.time + 1] * TWO_32,
           cas: longs[(at >>> 3) + Word.cas / 2],
@@ -109,7 +109,7 @@ export class ItemReads {
     hash.of(key, start, end - start);
     const { a, b } = hash;
     if (!cache.find(a, b, key, peek, start, end - start)) return undefined;
-    const { at } = cache;
+    const { at, lender } = cache;
     const { words, bytes, view } = cache.chunk;
     const w = at >>> 2;
     const sequence = words[w + Word.sequence] + words[w + Word.sequence + 1] * TWO_32;
@@ -118,10 +118,15 @@ export class ItemReads {
     this.hits++;
     this.#commits.saw(batch, a, b, sequence);
     const kinds = words[w + Word.kinds];
-    const from = at + RECORD_HEADER + (kinds & 0xff);
     const state = kinds >>> 16;
-    into.place(bytes, view, from, from + words[w + Word.valueLength]);
-    into.lender = cache.lender;
+    const length = words[w + Word.valueLength];
+    if (lender === undefined) {
+      const from = at + RECORD_HEADER + (kinds & 0xff);
+      into.place(bytes, view, from, from + length);
+    } else {
+      into.place(lender.memory, undefined, lender.roomBefore, lender.roomBefore + length);
+    }
+    into.lender = lender;
     into.flags = words[w + Word.flags];
     into.exptime = words[w + Word.time] + words[w + Word.time + 1] * TWO_32;
     into.casLow = words[w + Word.cas];

@@ -1,20 +1,26 @@
 /**
- * Records that are too long for the cache's chunks, each in memory of its own; the one that was not used
- * for the longest time goes first.
+ * Records that are too long for the cache's chunks; the one that was not used for the longest time goes first.
+ *
+ * What stands before a record's value is apart from that: the value has memory of its own, where a reply may
+ * be written before and behind it.
  *
  * @module
  */
 
 import { giveMemory, type Lender } from "../../../bytes.ts";
-import { RECORD_HEADER, Word } from "../format/record.ts";
-import type { Chunk } from "./chunk.ts";
+import { CHECKSUM, RECORD_HEADER, Word } from "../format/record.ts";
+import { type Chunk, chunkOf } from "./chunk.ts";
 
 const TWO_32 = 2 ** 32;
 
-/** A record that values may be sent from, and its neighbours in the order of their last use. */
-export interface Large extends Chunk, Lender {
+/** A record whose value may be sent from here, and its neighbours in the order of their last use. */
+export interface Large extends Lender {
   readonly a: number;
   readonly b: number;
+  /** Header and key. */
+  readonly head: Chunk;
+  /** The value begins at its byte {@linkcode Lender.roomBefore}. */
+  readonly memory: Uint8Array<ArrayBuffer>;
   older: Large | undefined;
   newer: Large | undefined;
 }
@@ -60,14 +66,28 @@ export class LargeRecords {
     return found !== undefined && found.a === a && found.b === b ? found : undefined;
   }
 
-  /** Takes in a record that lies in memory of its own, in the place of the one of its hash. */
-  insert(a: number, b: number, record: Chunk): void {
+  /**
+   * Takes in a record, in the place of the one of its hash; returns what stands before its value.
+   *
+   * @param rest header and key, without the checksum
+   * @param memory that the value lies in, from `start` on
+   */
+  insert(
+    a: number,
+    b: number,
+    rest: Uint8Array,
+    memory: Uint8Array<ArrayBuffer>,
+    start: number,
+  ): Chunk {
     this.forget(a, b);
+    const head = chunkOf(CHECKSUM + rest.length + 7 & ~7);
+    head.bytes.set(rest, CHECKSUM);
     const neighbours = { older: undefined, newer: undefined };
-    const large = { ...record, a, b, borrowers: 0, roomBefore: 0, ...neighbours };
+    const large = { a, b, head, memory, borrowers: 0, roomBefore: start, ...neighbours };
     this.#records.set(nameOf(a, b), large);
     this.#link(large);
-    this.bytes += record.bytes.length;
+    this.bytes += memory.length + head.bytes.length;
+    return head;
   }
 
   /** Drops the record of a hash. */
@@ -77,9 +97,9 @@ export class LargeRecords {
     if (found === undefined) return;
     this.#records.delete(name);
     this.#unlink(found);
-    this.bytes -= found.bytes.length;
+    this.bytes -= found.memory.length + found.head.bytes.length;
     // Where somebody sends from it, it is for the garbage collector.
-    if (found.borrowers === 0) giveMemory(found.bytes);
+    if (found.borrowers === 0) giveMemory(found.memory);
   }
 
   /** Drops as many as it takes to be within so many bytes. */
@@ -119,7 +139,8 @@ export class LargeRecords {
   }
 }
 
-function isOf({ bytes, words }: Chunk, key: Uint8Array, start: number, length: number): boolean {
+function isOf({ head }: Large, key: Uint8Array, start: number, length: number): boolean {
+  const { bytes, words } = head;
   if ((words[Word.kinds] & 0xff) !== length) return false;
   for (let i = 0; i < length; i++) if (bytes[RECORD_HEADER + i] !== key[start + i]) return false;
   return true;

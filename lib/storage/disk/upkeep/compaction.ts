@@ -10,9 +10,9 @@ import { type Files, isNoRoom } from "../fs/files.ts";
 import type { KeyHash } from "../../../key_hash.ts";
 import type { Log } from "../log/log.ts";
 import type { Placements } from "../index/placements.ts";
-import { Kind, RECORD_HEADER, type RecordReader } from "../format/record.ts";
+import { Kind, RECORD_HEADER, type RecordReader, recordSize } from "../format/record.ts";
 import { Runs } from "../read/runs.ts";
-import type { Segment } from "../log/segment.ts";
+import { type Segment, SEGMENT_HEADER } from "../log/segment.ts";
 import { SegmentReader, Step } from "../read/segment_reader.ts";
 import type { CurrentRecords } from "../read/current.ts";
 import { type Damage, UnreadableError } from "../read/damage.ts";
@@ -35,6 +35,9 @@ const CLOCK_BYTES = 1 << 15;
 const RECORD_COST = 1 << 12;
 /** A pause is at most so many times as long as the slice before it. */
 const REST = 3;
+/** Bytes that are written for a segment that is given up: a marker, and a header before what was moved. */
+const MARKER = recordSize(0, 0);
+const OVERHEAD = MARKER + SEGMENT_HEADER;
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
 /** Of a segment with less to pass over all is read. */
@@ -274,7 +277,9 @@ export class Compactor {
       expired += dead;
       if (dead > WORTH * segment.length) mostExpired ??= segment;
       const guarding = this.#guards(segment, segment.tombstoneSegment) ? segment.tombstones : 0;
-      const gain = 1 - Math.min(1, (segment.live - dead + guarding) / segment.length);
+      const kept = segment.live - dead + guarding;
+      const written = kept + (kept > 0 ? OVERHEAD : MARKER);
+      const gain = 1 - Math.min(1, written / segment.length);
       if (gain > bestGain || best === undefined) {
         best = segment;
         bestGain = gain;
@@ -353,8 +358,6 @@ export class Compactor {
       const took = performance.now() - began;
       if (step === AMENDED) await this.#moveAmended(segment, reader, evict);
       log.writeOut();
-      // Items that were dropped without a tombstone are dropped for good.
-      placements.settle();
       if (step === Step.more) await reader.fillLater().catch(() => reader.giveUp());
       backpressure.pay((reader.next - from) * gain);
       if (step === Step.end) break;
@@ -453,11 +456,13 @@ export class Compactor {
     if (!dead && !evict) {
       const size = log.appendCopy(record, hash);
       placements.set(a, b, c, log.active!, log.offset, size);
-      log.writeOwn();
+      log.writeLong();
       this.moved += size;
       this.#gained -= size;
       return;
     }
+    // Where that finds no room the item stays: without it an older value would be there again.
+    this.#guard(segment, record, segment.id);
     if (dead) this.reclaimed++;
     else {
       this.evictions++;
@@ -465,7 +470,6 @@ export class Compactor {
     }
     placements.drop(a, b, c);
     forget(a, b);
-    this.#guard(segment, record, segment.id);
   }
 
   /** Moves an item as its amendment has made it, unless it is replaced meanwhile. */
@@ -522,7 +526,7 @@ export class Compactor {
     const { log, syncer, unlist } = this.#options;
     await syncer.until(log.written);
     // From here on what was synced must not be taken for a torn end: what it replaces is gone.
-    log.markerDue = syncer.synced;
+    log.markerDue = syncer.reached;
     log.mark();
     log.writeOut();
     await unlist(segments);

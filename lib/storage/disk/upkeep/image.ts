@@ -128,7 +128,9 @@ export class Images {
         const place = { id, length, crc, sequence, tombstones, tombstoneSegment };
         return { ...place, hintBytes, live, ...expiry };
       });
-      const slots = log.segments.map(({ id, slot }) => [id, slot] as const);
+      // Tables may also speak of what has gone meanwhile.
+      const slots = Array.from(placements.slots, (one, slot) => [one?.id ?? 0, slot] as const)
+        .slice(1);
       const hashKey = Buffer.from(log.hashKey).toString("hex");
       const text: ImageText = { hashKey, name, from, segments, slots, still, ...flush };
       await writeFullyLater(file, encodeImageText(text), end);

@@ -410,6 +410,7 @@ class Recovery {
         kept.push({ segment, hint });
       } else {
         this.#placements.slots[segment.slot] = undefined;
+        tail.file.close();
       }
       if (good < end) break;
     }

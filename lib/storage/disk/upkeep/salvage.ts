@@ -47,7 +47,15 @@ export function lengthWithoutRoom(file: DataFile, seed: number): number {
   const size = file.size();
   const reader = new SegmentReader(file, seed, size);
   while (reader.advance() === Step.record);
-  return Math.min(endOfBytes(file, reader.offset, size), size);
+  const { offset } = reader;
+  let end = endOfBytes(file, offset, size);
+  // Where there is damage whole records may follow, and the last of them may end in zeros of its own.
+  if (end > offset) {
+    for (const one of wholeRecords(file, seed, offset, size)) {
+      end = Math.max(end, one.offset + one.record.size);
+    }
+  }
+  return Math.min(end, size);
 }
 
 /** A run of bytes that are no whole record. */
