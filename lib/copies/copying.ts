@@ -177,7 +177,9 @@ export class Copying {
           ...{ destination, place, files, directory, clock, lease, by },
           retention: this.#options.retention,
           signal: this.#leaving.signal,
-          behind: (place: Place) => behindPlace(files, directory, moment, place),
+          // What there is when it is asked: the head may have been waited for, and the server writes meanwhile.
+          behind: async (place: Place) =>
+            await behindPlace(files, directory, await this.#options.moment(false), place),
           waits: (head) =>
             this.#tell(
               "waiting",

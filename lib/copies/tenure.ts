@@ -117,11 +117,12 @@ export class Tenure {
     const { place, files, directory, clock, lease, by, waits, signal } = options;
     const retention = Number.isFinite(options.retention) ? options.retention : undefined;
     const { url } = options.destination;
-    let identity: Identity = readIdentity(files, directory, url);
     /** The generation that was seen last, and since when. */
     let seen: { readonly generation: string; readonly since: number } | undefined;
     for (;;) {
       const found = await readHead(place);
+      // Read again: while this one waits, `copy --once` may have had the head for the same directory.
+      let identity: Identity = readIdentity(files, directory, url);
       if (found === undefined) await assertNew(options, identity);
       else {
         if (!options.isEmpty) await assertAllowed(options, identity, found.head);

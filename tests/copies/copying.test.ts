@@ -4,12 +4,13 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type CopyClock, PauseEnded } from "../../lib/copies/copy_clock.ts";
 import { Copying, type CopyReport } from "../../lib/copies/copying.ts";
 import { decodeHead, encodeHead } from "../../lib/copies/head.ts";
+import { copyDirectoryOnce } from "../../lib/copies/once.ts";
 import { readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { bytesOf } from "../../lib/bytes.ts";
 import type { Caller } from "../storage/caller.ts";
 import { itemOf } from "../storage/contract.ts";
 import { FaultyFiles, Random } from "../storage/disk/faulty_files.ts";
-import { LEASE } from "./history.ts";
+import { LEASE, TestClock } from "./history.ts";
 import { DIRECTORY, momentNames, openStore } from "./machine.ts";
 import { type Asked, MemoryBucket, type Wrong } from "./memory_destination.ts";
 
@@ -299,4 +300,29 @@ Deno.test("copying: a clock that is set back does not hide how old what is copie
   await clock.pass(70_000);
   const { lastSuccess, cleanAt } = running.reports.find(({ manifests }) => manifests === 2)!;
   assert(lastSuccess - cleanAt >= 60_000, `${lastSuccess - cleanAt}`);
+});
+
+Deno.test("copying: a server that waits for the head has what it writes meanwhile, also where copy --once has copied that", async () => {
+  await using running = await new Running().start();
+  await running.set("k", "v");
+  await running.clock.pass(60_000);
+  // It is killed, and started again.
+  running.wrong = () => "refused";
+  await running.stop();
+  running.wrong = () => undefined;
+  running.files.powerCut(true);
+  await running.store.close().catch(() => {});
+  await running.start();
+  await running.clock.pass(1000);
+  assertEquals(running.last.state, "waiting");
+  for (let i = 0; i < 20; i++) await running.set(`k${i}`, `${i}`.padEnd(5000));
+  const destination = running.bucket.open();
+  const { manifest } = await copyDirectoryOnce({
+    ...{ destination, place: destination, files: running.files.mount(), directory: DIRECTORY },
+    ...{ retention: Infinity, lease: LEASE, held: 0, by: "cron", say: () => {} },
+    clock: new TestClock(),
+  });
+  assert(manifest!.segments.length > 10);
+  await running.clock.pass(2 * LEASE);
+  assertEquals([running.last.state, running.last.reason], ["copying", ""]);
 });

@@ -21,6 +21,7 @@ import { currentNumber, encodeHead } from "../../lib/copies/head.ts";
 import type { CopyManifest } from "../../lib/copies/manifest.ts";
 import { momentsOf, nameOfNumber, readManifest } from "../../lib/copies/moments.ts";
 import { pieceName } from "../../lib/copies/names.ts";
+import { copyDirectoryOnce } from "../../lib/copies/once.ts";
 import { FencedError, readHead, Tenure } from "../../lib/copies/tenure.ts";
 import { segmentName } from "../../lib/storage/disk/log/segment.ts";
 import { repairDirectory } from "../../lib/storage/disk/mod.ts";
@@ -304,6 +305,43 @@ Deno.test("a head that was released is taken without waiting", async () => {
   const began = duel.clock.time;
   await b.take(true);
   assertEquals([b.isCopying, duel.clock.time], [true, began]);
+});
+
+Deno.test("a server that waits for the head goes on where copy --once has had it meanwhile for the same directory", async () => {
+  const destination = new MemoryBucket().open();
+  const machine = await new Machine(destination).start();
+  await machine.set("k", "v");
+  await machine.copy();
+  // It is killed, and started again.
+  machine.files.powerCut(true);
+  await machine.store.close().catch(() => {});
+  const { clock, files } = machine;
+  let isCopied = false;
+  const waiting = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    sleep: async (milliseconds: number) => {
+      if (!isCopied) {
+        isCopied = true;
+        await copyDirectoryOnce({
+          ...{ destination, place: destination, files: files.mount(), directory: DIRECTORY, clock },
+          ...{ retention: Infinity, lease: LEASE, held: 0, by: "cron", say: () => {} },
+        });
+      }
+      await clock.sleep(milliseconds);
+    },
+  };
+  const again = new Machine(destination, clock, files);
+  again.store = await openStore(files);
+  const moment = await again.store.store.moment!(false);
+  const mounted = files.mount();
+  const tenure = await Tenure.take({
+    ...{ place: destination, destination, files: mounted, directory: DIRECTORY, clock: waiting },
+    ...{ lease: LEASE, by: "server" },
+    behind: (place) => behindPlace(mounted, DIRECTORY, moment, place),
+  }, await ownOfMoment(mounted, DIRECTORY, moment));
+  assertEquals([isCopied, tenure.head.epoch], [true, 3]);
+  await again.store.close();
 });
 
 Deno.test("a foreign directory on a used prefix is fenced, with who has it and the way out", async () => {
