@@ -265,7 +265,9 @@ function readConfigFile(
 /** `; did you mean '--port'?`, where one of the names is close to what was written. */
 export function suggestion(written: string, names: Iterable<string>): string {
   let best: string | undefined;
-  let least = written.length > 6 ? 4 : written.length > 3 ? 3 : 2;
+  // What all names begin with makes none of them closer.
+  const { length } = written.replace(/^(KVS_|--?)/, "");
+  let least = length > 6 ? 4 : length > 3 ? 3 : 2;
   for (const name of names) {
     const distance = editDistance(written, name);
     if (distance < least) {

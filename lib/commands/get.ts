@@ -231,7 +231,8 @@ function showChanged(
   if (seen.created) counters.total_items++;
   const { item, created, won, wonBefore, exptimeBefore } = seen;
   outcome.code = "value";
-  const shown = created ? cas : item.cas;
+  // What the store says of the unique counts: the item was shown before it was written.
+  const shown = cas === 0n ? item.cas : cas;
   outcome.item = { ...item, cas: context.usesCas ? shown : 0n };
   outcome.created = created;
   outcome.won = won;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "../counted.ts";
 import { Exit, ExitError } from "../errors.ts";
 import { diskMaintenance } from "../storage/open.ts";
 
@@ -20,8 +21,9 @@ export async function check(directory: string): Promise<number> {
   const report = await checkDirectory({ directory });
   const { segments, bytes, records, items, tombstones, damaged, torn, problems } = report;
   console.log(
-    `${directory}: ${segments} segments, ${bytes} bytes, ${records} whole records ` +
-      `(${items} items, ${tombstones} tombstones, alive or not)`,
+    `${directory}: ${counted(segments, "segment")}, ${counted(bytes, "byte")}, ` +
+      `${counted(records, "whole record")} (${counted(items, "item")}, ` +
+      `${counted(tombstones, "tombstone")}, alive or not)`,
   );
   for (const part of damaged) console.log(`damaged: ${place(part)}`);
   for (const part of torn) {

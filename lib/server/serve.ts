@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "../counted.ts";
 import { AdjustableClock, systemClock } from "../clock.ts";
 import { Exit, ExitError, messageOf, StoreError } from "../errors.ts";
 import type { Context, Live } from "../commands/context.ts";
@@ -247,7 +248,7 @@ async function serveObserved(
     const { items, bytes } = store.info();
     const took = secondsSince(began);
     const ready = `listening on ${where}, items kept ${placeOf(choice)}: ` +
-      `${items} items, ${bytes} bytes, ${took} s`;
+      `${counted(items, "item")}, ${counted(bytes, "byte")}, ${took} s`;
     observation.serve(context, front, ready);
     observation.log.say(ready, "notice", { items, bytes, seconds: took });
     tellForeground();
@@ -255,7 +256,7 @@ async function serveObserved(
     const reason = await Promise.race([signals.stopped, front.died.then(failed)]);
     const stopping = performance.now();
     const connections = front.size;
-    observation.log.say(`stopping: ${reason}, ${connections} connections`, "notice", {
+    observation.log.say(`stopping: ${reason}, ${counted(connections, "connection")}`, "notice", {
       connections,
     });
     observation.health.drain();
@@ -268,7 +269,7 @@ async function serveObserved(
     closed = true;
     const seconds = secondsSince(stopping);
     observation.log.say(
-      `stopped: ${left.items} items, ${left.bytes} bytes, ${seconds} s`,
+      `stopped: ${counted(left.items, "item")}, ${counted(left.bytes, "byte")}, ${seconds} s`,
       "notice",
       {
         items: left.items,

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Client } from "../../lib/client/client.ts";
 import { runClient } from "./run_client.ts";
-import { startKvs } from "./servers.ts";
+import { memcachedMissing, startKvs, startMemcached } from "./servers.ts";
 
 Deno.test("hot: prints the keys that are asked for most, whatever bytes they have, until they are forgotten", async () => {
   await using server = await startKvs("--http", "0");
@@ -18,6 +18,25 @@ Deno.test("hot: prints the keys that are asked for most, whatever bytes they hav
   }
   assertEquals((await runClient(server.address, ["hot", "reset"])).stdout, "");
   assertEquals((await runClient(server.address, ["hot"])).stdout, "");
+});
+
+Deno.test({
+  name: "slow and hot: a memcached notes nothing, and says so beside a kvs",
+  ignore: memcachedMissing,
+  fn: async () => {
+    await using memcached = await startMemcached();
+    await using server = await startKvs("--http", "0");
+    for (const command of ["slow", "hot"]) {
+      const alone = await runClient(memcached.address, [command]);
+      const line = `${memcached.address} has no stats ${command}: it is no kvs\n`;
+      assertEquals([alone.code, alone.stderr], [70, line]);
+    }
+    using client = new Client({ servers: [server.address] });
+    await client.get("asked");
+    const both = await runClient(`${memcached.address},${server.address}`, ["hot"]);
+    assertEquals(both.code, 70);
+    assertMatch(both.stdout, / asked\n$/);
+  },
 });
 
 Deno.test("slow: prints what took long, and says where nobody looks", async () => {

@@ -9,12 +9,17 @@ export interface Memcached extends AsyncDisposable {
   readonly path: string;
 }
 
-/** Starts memcached with the options given. */
-export async function startMemcached(...options: string[]): Promise<Memcached> {
+/** Starts Debian's memcached with the options given. */
+export function startMemcached(...options: string[]): Promise<Memcached> {
+  return startMemcachedAt(memcachedPackage.file, ...options);
+}
+
+/** Starts the memcached that a file is. */
+export async function startMemcachedAt(file: string, ...options: string[]): Promise<Memcached> {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/socket`;
   // Only where it runs as root memcached wants a user, and then root may be it.
-  const child = new Deno.Command(memcachedPackage.file, {
+  const child = new Deno.Command(file, {
     args: ["-s", path, "-t", "1", "-u", "root", ...options],
     stdin: "null",
     stdout: "null",

@@ -92,8 +92,8 @@ Deno.test("log: ready, draining and stopped are lines with figures", async () =>
   const [ready, draining, stopped] = lines;
   assertMatch(ready.message, /: 0 items, 0 bytes, [\d.]+ s$/);
   assertEquals([ready.items, ready.bytes, typeof ready.seconds], [0, 0, "number"]);
-  assertEquals([draining.message, draining.connections], ["stopping: SIGTERM, 1 connections", 1]);
-  assertMatch(stopped.message, /^stopped: 1 items, \d+ bytes, [\d.]+ s$/);
+  assertEquals([draining.message, draining.connections], ["stopping: SIGTERM, 1 connection", 1]);
+  assertMatch(stopped.message, /^stopped: 1 item, \d+ bytes, [\d.]+ s$/);
   assertEquals(stopped.items, 1);
 });
 

@@ -96,9 +96,10 @@ Deno.test("config prints what is in force where an option says nothing, or anoth
 });
 
 Deno.test("a variable that is no option's is warned of, with the one that was meant", async () => {
-  const { code, err } = await run(["config"], { KVS_PROT: "12", KVS_TEST_X: "1" });
+  const { code, err } = await run(["config"], { KVS_FOO: "1", KVS_PROT: "12", KVS_TEST_X: "1" });
   assertEquals([code, err], [
     0,
+    "kvs-server: warning: the variable KVS_FOO is no option's\n" +
     "kvs-server: warning: the variable KVS_PROT is no option's; did you mean 'KVS_PORT'?\n",
   ]);
 });

@@ -168,7 +168,7 @@ Deno.test("copies: copy --once copies a directory that a server has and one that
       const restored = await runServer("restore", "--from", url, "--data-dir", target);
       assertEquals(restored.code, 0, restored.stderr);
       const found = await runServer("check", "--data-dir", target);
-      if (found.stdout.includes("1 items")) break;
+      if (found.stdout.includes("(1 item,")) break;
     }
     await set(server.port, "k", "2");
     server.kill("SIGKILL");

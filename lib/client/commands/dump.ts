@@ -15,7 +15,8 @@ import type { KeyEntry } from "../keys.ts";
 import type { Command } from "./command.ts";
 import { eachServer } from "./each_server.ts";
 import { bytesField, itemLine } from "./item_line.ts";
-import { counted, Progress } from "./progress.ts";
+import { counted } from "../../counted.ts";
+import { Progress } from "./progress.ts";
 
 /** How many items, and how many bytes of them, one request asks for. */
 const BATCH_ITEMS = 50;

@@ -8,6 +8,7 @@ import { bytesOfBinaryString } from "../../bytes.ts";
 import { paint, print, quoted } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Client } from "../client.ts";
+import { RequestError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
 import { rowsOf } from "./each_server.ts";
 import { bytesField } from "./item_line.ts";
@@ -65,11 +66,24 @@ async function printNotes(
   }
   const several = client.servers.length > 1;
   let code: number = Exit.ok;
-  const ask = (server: Client) => server.stats(word === undefined ? group : `${group} reset`);
+  const ask = async (server: Client) => {
+    try {
+      return await server.stats(word === undefined ? group : `${group} reset`);
+    } catch (error) {
+      // So memcached answers what it does not know.
+      if (error instanceof RequestError && error.message === "ERROR") return undefined;
+      throw error;
+    }
+  };
   for await (const row of rowsOf(client, ask)) {
     if (!("answer" in row)) {
       console.error(`${group}: ${row.error}`);
       code = row.code;
+      continue;
+    }
+    if (row.answer === undefined) {
+      console.error(`${row.server} has no stats ${group}: it is no kvs`);
+      code = Exit.software;
       continue;
     }
     const figures = [...row.answer.values()][0]!;

@@ -1,3 +1,5 @@
+import { counted } from "../../counted.ts";
+
 /**
  * Says on standard error how far a long command is: nothing for one that is done in two seconds, and
  * nothing where the same terminal shows what the command prints.
@@ -37,8 +39,3 @@ export class Progress implements Disposable {
 }
 
 const encoder = new TextEncoder();
-
-/** `1 item`, `2 items`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}

@@ -12,7 +12,8 @@ import { RequestError, ServerError, UnreachableError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
 import { type Item, readItemLine } from "./item_line.ts";
 import { linesOf } from "./lines.ts";
-import { counted, Progress } from "./progress.ts";
+import { counted } from "../../counted.ts";
+import { Progress } from "./progress.ts";
 
 /** How many items, and how many bytes of values, may be in flight. */
 const WINDOW_ITEMS = 256;

@@ -71,7 +71,9 @@ export function planOf(steps: readonly Step[], live: State, now: number): Plan {
       : { next: swapped(step, current), result: undefined };
     const isUpdate = "change" in step;
     if (isUpdate && (next === undefined || next === null && current === undefined)) {
-      answers.push({ swapped: 0n, result });
+      // What it was shown may have a unique that is yet to be the generation.
+      const isShown = current !== undefined && standIn !== 0n && current.cas === standIn;
+      answers.push({ swapped: isShown ? standIn : 0n, result });
       if (step.seconds < 0 || current === undefined) continue;
       seen = step.seconds;
       current = { ...current, fetched: true, accessed: seen };

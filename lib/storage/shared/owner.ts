@@ -98,7 +98,11 @@ export class Owner {
 
   /** A frame that came as a message. */
   take(channel: Channel, buffer: ArrayBuffer): void {
-    this.#serve(channel, new Frame(buffer), true);
+    try {
+      this.#serve(channel, new Frame(buffer), true);
+    } catch (error) {
+      this.#options.broken(error);
+    }
   }
 
   /** Answers nothing more. The store stays open. */
@@ -235,7 +239,8 @@ export class Owner {
       return this.#fail(call, error);
     }
     if (found instanceof Promise) {
-      found.then((item) => this.#commitRead(call, item)).catch((error) => this.#fail(call, error));
+      found.then((item) => this.#commitRead(call, item)).catch((error) => this.#fail(call, error))
+        .catch(this.#options.broken);
       return;
     }
     this.#commitRead(call, found);
@@ -292,7 +297,7 @@ export class Owner {
       ring?.hold();
       swapped.finally(() => ring?.letGo())
         .then((swapped) => this.#commitSwap(call, swapped))
-        .catch((error) => this.#fail(call, error));
+        .catch((error) => this.#fail(call, error)).catch(this.#options.broken);
       return;
     }
     if (typeof swapped !== "bigint") {
@@ -353,7 +358,7 @@ export class Owner {
     }, (error) => {
       over();
       for (const one of calls) this.#fail(one, error);
-    });
+    }).catch(this.#options.broken);
   }
 
   /** Puts on the shelf what a swap has stored, if the store has it at hand and nothing is to be waited for. */

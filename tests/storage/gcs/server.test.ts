@@ -65,6 +65,21 @@ Deno.test("gcs server: a value that others make longer meanwhile is answered wit
   );
 });
 
+Deno.test("gcs server: the unique that a read shows is that of what it reads, also of what is being written", async () => {
+  await using place = await Place.open({ mutationInterval: 1000 });
+  const store = await place.store();
+  await using harness = new Harness({ store: () => store.store });
+  const reply = await harness.exchange([
+    "ms k 1 c\r\na\r\ngats 100 k\r\nmg k c T200\r\nmg k c R1\r\nmn\r\n",
+  ]);
+  const [unique] = /(?<=^HD c)\d+/.exec(reply)!;
+  assertEquals(
+    reply,
+    `HD c${unique}\r\nVALUE k 0 1 ${unique}\r\na\r\nEND\r\nHD c${unique}\r\nHD c${unique}\r\nMN\r\n`,
+  );
+  assertEquals(await harness.exchange([`cas k 0 0 1 ${unique}\r\nb\r\n`]), "STORED\r\n");
+});
+
 Deno.test("gcs server: what one connection pipelines on one key goes out together", async () => {
   await using place = await Place.open({ mutationInterval: 1000, writeLatency: [20, 60] });
   const store = await place.store();

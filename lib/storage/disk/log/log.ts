@@ -128,7 +128,7 @@ export class Log {
   /** Told when there is no room for a write. */
   onNoRoom: (error: OutOfSpaceError) => void = () => {};
 
-  /** Told when a segment has been sealed, and another is begun. */
+  /** Told when a segment has been sealed, and when another is begun. */
   onSealed: () => void = () => {};
 
   /** What is appended next: the same two objects each time. */
@@ -510,6 +510,8 @@ export class Log {
     this.#previousLength = active.length;
     this.active = undefined;
     this.#full = false;
+    // Also where no other can be begun: what is sealed is to be synced and listed, and somebody may wait for that.
+    this.onSealed();
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
