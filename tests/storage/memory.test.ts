@@ -3,10 +3,11 @@ import { bytesOf } from "../../lib/bytes.ts";
 import { AdjustableClock } from "../../lib/clock.ts";
 import { OutOfSpaceError } from "../../lib/errors.ts";
 import { openMemoryStore } from "../../lib/storage/memory/mod.ts";
-import type { Listed } from "../../lib/storage/contract.ts";
+import { Batch, type Item, type Listed } from "../../lib/storage/contract.ts";
 import { Caller } from "./caller.ts";
 import { itemOf, testContract } from "./contract.ts";
 import { keysThatMeet } from "../keys_that_meet.ts";
+import { withoutMemory } from "./shortage.ts";
 
 const log = () => {};
 const MIB = 2 ** 20;
@@ -181,6 +182,36 @@ Deno.test("memory store: a full store makes room as it is written, not much at a
     if (thrownOut === 0) quiet++;
   }
   assert(quiet < 100, `${quiet} writes threw out nothing`);
+  await store.close();
+});
+
+Deno.test("memory store: room that could not be made for want of memory is made when there is some", async () => {
+  const clock = new AdjustableClock();
+  const store = openMemoryStore({ clock, log, limit: MIB, evict: true });
+  const chunk = Number(store.info().own.find(([name]) => name === "chunk_size")![1]);
+  const batch = new Batch();
+  const count = 6000;
+  let refused = 0;
+  for (let i = 0; i < count; i++) {
+    const key = bytesOf(`k${i}`);
+    const set = () => store.swap(key, "any", itemOf(`${i} `.repeat(60)), batch);
+    try {
+      withoutMemory(chunk, set);
+    } catch (error) {
+      assert(error instanceof OutOfSpaceError, String(error));
+      refused++;
+      assertEquals(typeof set(), "bigint");
+    }
+    // Items that are read move when room is made.
+    for (let other = i; other >= 0 && other > i - 3000; other -= 20) {
+      const item = store.read(bytesOf(`k${other}`), batch) as Item | undefined;
+      if (item === undefined) continue;
+      assertEquals(new TextDecoder().decode(item.value), `${other} `.repeat(60));
+    }
+  }
+  const { items, evictions, own } = store.info();
+  assertEquals(items + evictions, count);
+  assert(refused > 20 && Number(own.find(([name]) => name === "moved_items")![1]) > 0);
   await store.close();
 });
 

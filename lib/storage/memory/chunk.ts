@@ -86,13 +86,16 @@ export class Chunk implements Lender {
     this.view = new DataView(memory);
   }
 
-  /** Its size in bytes; 0 after {@linkcode release}. */
+  /** Its size in bytes; 0 after {@linkcode free}. */
   get size(): number {
     return this.bytes.length;
   }
 
-  /** Gives the memory back now, and not when the collector comes to it, unless somebody sends from it. */
-  release(): void {
+  /**
+   * Gives the memory back now, and not when the collector comes to it, unless somebody sends from it. (A lender's
+   * `release` would be called by who has looked at an item.)
+   */
+  free(): void {
     if (this.borrowers > 0) return;
     if (this.#isTaken) giveMemory(this.bytes);
     else this.bytes.buffer.transfer(0);

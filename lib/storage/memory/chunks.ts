@@ -190,7 +190,7 @@ export class Chunks implements Pages {
 
   /** Takes everything out of use. */
   clear(): void {
-    for (const chunk of this.all) chunk?.release();
+    for (const chunk of this.all) chunk?.free();
     this.all.length = 1;
     this.#free.length = this.#pool.length = 0;
     this.current =
@@ -241,7 +241,7 @@ export class Chunks implements Pages {
     if (chunk.isLarge) this.large--;
     this.all[chunk.number] = undefined;
     this.#free.push(chunk.number);
-    chunk.release();
+    chunk.free();
   }
 
   #dequeue(chunk: Chunk): void {

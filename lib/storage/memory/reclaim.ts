@@ -225,11 +225,13 @@ export class Reclaim {
       if (looked > most || seen >= bytes && hasRoom) return looked;
       const at = this.#at;
       const size = records.sizeOf(chunk, at);
+      if (!chunk.has(at, State.gone)) {
+        if (!this.#giveUp(chunk, at, size, keep)) this.#move(chunk, at, size);
+        else hasRoom = true;
+      }
+      // Not before: a record that there was no memory to move to comes again.
       this.#at += size;
       seen += size;
-      if (chunk.has(at, State.gone)) continue;
-      if (!this.#giveUp(chunk, at, size, keep)) this.#move(chunk, at, size);
-      else hasRoom = true;
     }
     records.retire(chunk);
     return looked;

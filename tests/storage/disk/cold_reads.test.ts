@@ -181,3 +181,24 @@ Deno.test("connections that ask for what is in memory are answered while fifty o
     assertEquals(socket.written, `${hot.repeat(9)}${value}${hot}`);
   }
 });
+
+Deno.test("reads that find another value after their wait have each its own, if many do so together", async () => {
+  const files = new FaultyFiles(new Random(1));
+  const log = () => {};
+  const options = { files, clock: systemClock, fsync: "no", memoryLimit: 0, log } as const;
+  const store = new Caller(await openDiskStore({ directory: "d", ...options }));
+  const keys = Array.from({ length: 8 }, (_, i) => `${i}`.repeat(1 + i));
+  for (const key of keys) await store.swap(bytesOf(key), "any", itemOf(key.repeat(20_000 * 8)));
+  await store.commit();
+  // Long records are read while others run; short ones immediately, all into the same memory.
+  const reads = keys.map((key) => store.read(bytesOf(key)));
+  assert(reads.every((read) => read instanceof Promise));
+  for (const key of keys) {
+    assertEquals(typeof store.swap(bytesOf(key), "any", itemOf(key.repeat(100))), "bigint");
+  }
+  // What is not yet written each read copies for itself.
+  await store.commit();
+  const values = (await Promise.all(reads)).map((item) => new TextDecoder().decode(item!.value));
+  for (const [i, key] of keys.entries()) assert(values[i] === key.repeat(100), key);
+  await store.close();
+});

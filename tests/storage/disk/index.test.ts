@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { bytesOf } from "../../../lib/bytes.ts";
 import { Buckets } from "../../../lib/storage/disk/read/buckets.ts";
-import { RecordCache } from "../../../lib/storage/disk/read/cache.ts";
+import { chunksFor, RecordCache } from "../../../lib/storage/disk/read/cache.ts";
 import { KeyHash } from "../../../lib/key_hash.ts";
 import {
   ENDLESS,
@@ -16,6 +16,7 @@ import {
 import { RECORD_HEADER, RecordBuffer, Word } from "../../../lib/storage/disk/format/record.ts";
 import { Placements } from "../../../lib/storage/disk/index/placements.ts";
 import { ExpiryTimes, type Segment } from "../../../lib/storage/disk/log/segment.ts";
+import { withoutMemory } from "../shortage.ts";
 import { Random } from "./faulty_files.ts";
 
 Deno.test("no slot is given out twice while the index is copied, and the free ones are when it is over", () => {
@@ -129,6 +130,38 @@ Deno.test("the cache returns the newest record of a key or none, within its byte
     assert(cache.memory <= limit);
   }
   assert(hits > 10_000 && hotHits > 0.3 * 60_000 * 0.8, "what is read again stays");
+});
+
+Deno.test("the cache has no old record of a key whose new one it has no memory for", () => {
+  const cache = new RecordCache(1 << 20);
+  const hash = new KeyHash(new Uint8Array(16));
+  const buffer = new RecordBuffer(1 << 16);
+  const key = bytesOf("k");
+  hash.of(key);
+  const { a, b } = hash;
+  let refused = 0;
+  for (let sequence = 1; sequence < 4000; sequence++) {
+    buffer.clear();
+    const fields = { kind: 1, state: 0, flags: 0, sequence, cas: 0n };
+    const value = new Uint8Array(1 + sequence % 600);
+    buffer.put({ ...fields, time: 0, accessed: 0, segment: 0 }, key, value, 1, 64);
+    const insert = () => cache.insert(a, b, buffer.rest);
+    const kept = sequence % 3 === 0 ? insert() : withoutMemory(1 << 14, insert);
+    if (!kept) refused++;
+    assertEquals(cache.find(a, b, key), kept);
+    if (kept) assertEquals(cache.chunk.words[(cache.at >>> 2) + Word.sequence], sequence);
+  }
+  assert(refused > 3, `${refused} refused`);
+});
+
+Deno.test("places tell all records of the cache apart, whatever room it has", () => {
+  for (const room of [1 << 15, 1 << 20, 2 ** 30, 2 ** 35 - 1, 2 ** 35, 40 * 2 ** 30, 2 ** 45]) {
+    const { shift, count } = chunksFor(room);
+    // 32 bits, and 0 is the place of none.
+    assert(count * 2 ** shift <= 0xffffffff, `${room}`);
+    const bytes = count * 2 ** shift * 8;
+    assert(bytes <= room && (bytes > room - (8 << shift) || bytes > 31 * 2 ** 30));
+  }
 });
 
 /** A cache, and what puts a value of so many bytes into it or finds it there. */

@@ -75,11 +75,10 @@ export class RecordCache {
     const buckets = new Buckets(limit / 16, (place) => this.#hashAt(place));
     this.#buckets = buckets;
     const room = this.#room = limit - buckets.words.byteLength;
-    // Places are told apart by shifts, which a read has more of than of anything else.
-    const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
-    this.#chunkShift = 31 - Math.clz32(asked) - 3;
-    this.#chunkBytes = 8 << this.#chunkShift;
-    this.#chunkCount = Math.floor(room / this.#chunkBytes);
+    const { shift, count } = chunksFor(room);
+    this.#chunkShift = shift;
+    this.#chunkBytes = 8 << shift;
+    this.#chunkCount = count;
     this.#leastChunks = Math.max(2, Math.floor(this.#chunkCount * (1 - LARGE_SHARE)));
     this.#chunks = [];
     this.#allocated = 0;
@@ -267,6 +266,10 @@ export class RecordCache {
     let chunk = this.#chunks[this.#current];
     if (chunk === undefined || chunk.used + needed > this.#chunkBytes) {
       chunk = this.#nextChunk(needed);
+      if (chunk === undefined) {
+        this.#buckets.forget(a, b);
+        return false;
+      }
     }
     const to = chunk.used;
     chunk.used = to + needed;
@@ -377,14 +380,12 @@ export class RecordCache {
     return this.#chunks[place - 1 >>> this.#chunkShift]!.words[at];
   }
 
-  /** Makes the oldest chunk the current one, with room for `needed` bytes. */
-  #nextChunk(needed: number): Chunk {
-    const index = this.#current = this.#nextIndex();
-    let chunk = this.#chunks[index];
-    if (chunk === undefined) {
-      chunk = this.#chunks[index] = chunkOf(this.#chunkBytes);
-      this.#allocated++;
-    }
+  /** Makes the oldest chunk the current one, with room for `needed` bytes; nothing where there is none. */
+  #nextChunk(needed: number): Chunk | undefined {
+    const index = this.#nextIndex();
+    const chunk = this.#chunks[index] ?? this.#newChunk(index);
+    if (chunk === undefined) return undefined;
+    this.#current = index;
     const { bytes, words, used } = chunk;
     const room = this.#chunkBytes - Math.max(needed, this.#chunkBytes >>> 2);
     let kept = 0;
@@ -407,6 +408,19 @@ export class RecordCache {
     }
     chunk.used = kept;
     return chunk;
+  }
+
+  /** Adds the chunk of a number, if there is memory for it. */
+  #newChunk(index: number): Chunk | undefined {
+    try {
+      const chunk = this.#chunks[index] = chunkOf(this.#chunkBytes);
+      this.#allocated++;
+      return chunk;
+    } catch (error) {
+      // A machine without memory serves from the disk.
+      if (!(error instanceof RangeError)) throw error;
+      return undefined;
+    }
   }
 
   /** The number of the chunk that is written next: the oldest, or one more where there is room. */
@@ -433,4 +447,16 @@ export class RecordCache {
     this.#chunks[index] = undefined;
     this.#allocated--;
   }
+}
+
+/**
+ * How many chunks a ring of so many bytes has at most, and the power of two that the units of 8 bytes of each are.
+ * Places are told apart by shifts, which a read has more of than of anything else, and have 32 bits: a ring has
+ * less than 32 GiB, and what remains is for records with memory of their own.
+ */
+export function chunksFor(room: number): { shift: number; count: number } {
+  const asked = Math.min(1 << 20, Math.max(1 << 14, Math.floor(room / 32)));
+  const shift = 31 - Math.clz32(asked) - 3;
+  const count = Math.min(Math.floor(room / (8 << shift)), 2 ** (32 - shift) - 1);
+  return { shift, count };
 }

@@ -178,9 +178,11 @@ export class ItemReads {
     const isSame = placements.isAt(segment, offset, a, b, c) &&
       placements.amendmentOf(a, b, c) === amended;
     if (!isSame) {
-      // Changed, or moved by a compaction, while we waited.
-      const item = await this.read(key, batch, peek);
-      return item === undefined ? undefined : { ...item, value: item.value.slice() };
+      // Changed, or moved by a compaction, while we waited. What is there without a wait is valid until the
+      // next call, which may come before an `await` returns.
+      const item = this.read(key, batch, peek);
+      if (item === undefined || item instanceof Promise) return item;
+      return { ...item, value: item.value.slice() };
     }
     this.#commits.saw(batch, a, b, record.sequence);
     return this.#taken(record, key, amended, a, b, batch, peek);
