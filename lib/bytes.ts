@@ -163,7 +163,7 @@ export function isWorthKeeping(
   { byteOffset, length, buffer }: Uint8Array,
   before: number,
   size: number,
-) {
+): boolean {
   const { byteLength } = buffer;
   return byteOffset >= before && byteOffset + length + ROOM_BEHIND <= byteLength &&
     byteLength <= size + SLACK_OF_GIVEN * size + MOST_MORE;

@@ -76,6 +76,18 @@ class Running implements AsyncDisposable {
   store!: Caller;
   copying!: Copying;
 
+  /** When the head is replaced from now on: a list that grows. */
+  timesOfReplacements(): readonly number[] {
+    const times: number[] = [];
+    const { clock, destination } = this;
+    const replace = destination.replace.bind(destination);
+    destination.replace = (...args) => {
+      times.push(clock.time);
+      return replace(...args);
+    };
+    return times;
+  }
+
   async start(interval = 10_000): Promise<this> {
     this.store = await openStore(this.files);
     const { destination } = this;
@@ -211,13 +223,8 @@ Deno.test("copying: a stop while a head is waited for ends immediately, and leav
 
 Deno.test("copying: the head of a process that lives is replaced three times in a lease, whenever its moments come", async () => {
   await using running = await new Running().start(8000);
-  const { clock, destination } = running;
-  const times: number[] = [];
-  const replace = destination.replace.bind(destination);
-  destination.replace = (...args) => {
-    times.push(clock.time);
-    return replace(...args);
-  };
+  const { clock } = running;
+  const times = running.timesOfReplacements();
   // A moment that comes just before a sign of life is due is one itself, and the next is due a third later.
   for (let i = 0; i < 10; i++) {
     if (i % 3 === 0) await running.set("k", `${i}`);
@@ -229,7 +236,7 @@ Deno.test("copying: the head of a process that lives is replaced three times in 
 
 Deno.test("copying: two replacements of the head are 2 seconds apart, also after one that failed", async () => {
   await using running = await new Running().start(1000);
-  const { clock, destination } = running;
+  const { clock } = running;
   await running.set("k", "v");
   await clock.pass(5000);
   running.wrong = () => "refused";
@@ -237,12 +244,7 @@ Deno.test("copying: two replacements of the head are 2 seconds apart, also after
   running.wrong = () => undefined;
   await clock.pass(10_000);
   assertEquals(running.last.state, "copying");
-  const times: number[] = [];
-  const replace = destination.replace.bind(destination);
-  destination.replace = (...args) => {
-    times.push(clock.time);
-    return replace(...args);
-  };
+  const times = running.timesOfReplacements();
   for (let i = 0; i < 10; i++) {
     await running.set("k", `${i}`);
     await clock.pass(1000);
