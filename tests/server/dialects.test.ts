@@ -30,6 +30,18 @@ async function repliesTo(
   return replies;
 }
 
+/**
+ * A line that closes its connection where its end has not come with it and is answered where it has, as in
+ * memcached (`try_read_command_ascii`): the one thing that depends on how bytes come. Binary frames behind a first
+ * request that is text make such lines.
+ */
+const LONG_LINE = /[^\n]{2049}/;
+
+/** Whether a connection that starts so speaks the binary protocol. */
+function isBinary(sent: string): boolean {
+  return sent[0] === "\x80";
+}
+
 /** The bytes of a text in pieces of these lengths, which count round and round. */
 function cutAt(text: string, lengths: readonly number[]): string[] {
   const pieces: string[] = [];
@@ -49,6 +61,7 @@ for (const [dialect, frames] of Object.entries(dialects)) {
         fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 }),
         async (frames, lengths) => {
           const sent = frames.join("");
+          fc.pre(isBinary(sent) || !LONG_LINE.test(sent));
           const whole = await repliesTo([sent]);
           assertEquals(await repliesTo([...sent]), whole);
           assertEquals(await repliesTo(cutAt(sent, lengths)), whole);
@@ -94,5 +107,5 @@ for (const [dialect, frames] of Object.entries(dialects)) {
 
 /** Whether a request asks for a certain unique, or sets one: they count up in the order of effects. */
 function comparesUniques(sent: string): boolean {
-  return sent[0] === "\x80" ? !sent.startsWith("\0".repeat(8), 16) : /^cas| [CE]\d/.test(sent);
+  return isBinary(sent) ? !sent.startsWith("\0".repeat(8), 16) : /^cas| [CE]\d/.test(sent);
 }
