@@ -141,9 +141,13 @@ export class Ledger {
     this.#timeout = timeout;
   }
 
-  /** Whether what is known may be relied on. `now` by `performance.now()`. */
-  isFresh(now: number): boolean {
-    return now - this.#seenAt < LEASE && Date.now() - this.#seenTime < LEASE &&
+  /**
+   * Whether a request that came at `now`, by `performance.now()`, may rely on what is known.
+   *
+   * @param time the same moment by the wall clock
+   */
+  isFresh(now: number, time = Date.now()): boolean {
+    return now - this.#seenAt < LEASE && time - this.#seenTime < LEASE &&
       this.hasRevisions && (this.#pending === 0 || this.#pending > this.#clock.now());
   }
 
@@ -157,9 +161,12 @@ export class Ledger {
     return this.#syncing ??= this.#ask("").then(() => {}).finally(() => this.#syncing = undefined);
   }
 
-  /** Asks until what is known may be relied on. */
-  async refresh(): Promise<void> {
-    do await this.sync(); while (!this.isFresh(performance.now()));
+  /**
+   * Asks until a request that came at `now` may rely on what is known: however long the answer takes, a flush that
+   * it does not tell of was not acknowledged by then.
+   */
+  async refresh(now = performance.now(), time = Date.now()): Promise<void> {
+    do await this.sync(); while (!this.isFresh(now, time));
   }
 
   /** A revision that nobody else has or will have. Only while {@linkcode isFresh}. */
@@ -241,8 +248,10 @@ export class Ledger {
     this.#learn(flushed as number, pending as number, order as number, block as number);
     // What was news is not relied on before the ledger has noted that it is known here.
     if (order !== seen && flushAt === "" && duty !== "leave") return await this.#ask("");
-    this.#seenAt = Math.max(this.#seenAt, askedAt);
-    this.#seenTime = Math.max(this.#seenTime, askedTime);
+    if (askedAt > this.#seenAt) {
+      this.#seenAt = askedAt;
+      this.#seenTime = askedTime;
+    }
     return behind as number;
   }
 

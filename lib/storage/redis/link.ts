@@ -115,6 +115,15 @@ export class Link {
     return this.#place.host;
   }
 
+  /**
+   * Which process has answered last; where Redis does not tell that, by which connection. Empty before it is
+   * ready.
+   */
+  get process(): string {
+    if (this.#identity === undefined) return "";
+    return this.#identity.run || String(this.#session);
+  }
+
   get port(): number {
     return this.#place.port;
   }
@@ -301,8 +310,12 @@ export class Link {
     if (request.settled) return;
     const kind = kindOf(error);
     const again = request.again(kind);
-    for (const one of again) this.enqueue(one);
-    if (again.length > 0) return;
+    if (again.length > 0) {
+      // Others answer for it from here on.
+      request.settled = !again.includes(request);
+      for (const one of again) this.enqueue(one);
+      return;
+    }
     if (redirect(request, error, this)) return;
     batch.result = "error";
     counters.results.add("error");
@@ -420,6 +433,8 @@ export class Link {
       this.#settings.changed(this);
       return;
     }
+    // Where that is no master any more, another Sentinel may know.
+    this.#place.sentinels?.doubt();
     this.#failed(this.#connection.lossCause);
   }
 

@@ -67,7 +67,8 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   readonly #sweep: Sweep;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #flushedReads = 0;
-  /** Bytes of requests that wait until the ledger is known. */
+  /** Requests that wait until the ledger is known, and their bytes. */
+  readonly #unknown = new Set<{ readonly deadline: number; fail(error: unknown): void }>();
   #waiting = 0;
   #closed = false;
   /** The time by `performance.now()` when this turn's first request came; 0 before that. */
@@ -108,7 +109,7 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
 
   async open(): Promise<void> {
     this.#timers.push(
-      setInterval(() => this.#nodes.tick(performance.now()), TICK),
+      setInterval(() => this.#tick(performance.now()), TICK),
       setInterval(() => this.#inquire(), INQUIRY),
     );
     // Whether or not: the links have said why, and go on trying.
@@ -359,13 +360,26 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
       return waiter.fail(new StoreError("Redis is too slow: too many requests wait for it"));
     }
     this.#waiting += size;
-    this.#ledger.refresh().finally(() => this.#waiting -= size).then(() => {
-      const now = performance.now();
+    const one = { deadline, fail: (error: unknown) => waiter.fail(error) };
+    this.#unknown.add(one);
+    const now = performance.now();
+    const time = Date.now();
+    this.#ledger.refresh(now, time).finally(() => this.#waiting -= size).then(() => {
+      if (!this.#unknown.delete(one)) return;
       // So many may have waited that the revisions are used up again.
-      if (this.#ledger.isFresh(now)) then();
-      else if (now < deadline) this.#whenKnown(size, deadline, then, waiter);
-      else waiter.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
-    }, (error) => waiter.fail(error));
+      if (this.#ledger.isFresh(now, time)) then();
+      else this.#whenKnown(size, deadline, then, waiter);
+    }, (error) => this.#unknown.delete(one) && waiter.fail(error));
+  }
+
+  /** Gives up what is overdue. */
+  #tick(now: number): void {
+    this.#nodes.tick(now);
+    for (const one of this.#unknown) {
+      if (one.deadline > now) continue;
+      this.#unknown.delete(one);
+      one.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
+    }
   }
 
   /** All keys of the database but the ledger's, where the whole database is kvs's. */
