@@ -29,10 +29,7 @@ import { type Stored, storedOf } from "./metadata.ts";
 import { multipart } from "./multipart.ts";
 import { pathOf } from "./path.ts";
 import { Requests, type Untold } from "./requests.ts";
-import type { Answer, Request, Transport } from "./transport.ts";
-
-/** A content that something else stored compressed may have so many bytes: the greatest item. */
-const greatestContent = 1 << 30;
+import { type Answer, greatestBody, type Request, type Transport } from "./transport.ts";
 
 /** How often an insert is sent again that was refused as damaged: what is wrong with it stays wrong. */
 const damagedAtMost = 3;
@@ -237,7 +234,7 @@ export class Bucket {
       return undefined;
     }
     try {
-      return new Uint8Array(gunzipSync(whole.body, { maxOutputLength: greatestContent }));
+      return new Uint8Array(gunzipSync(whole.body, { maxOutputLength: greatestBody }));
     } catch (error) {
       throw new StoreError(`An object is stored compressed and cannot be read: ${error}`);
     }

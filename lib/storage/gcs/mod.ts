@@ -291,6 +291,9 @@ class GcsStore implements Store {
     this.#closed = true;
     await this.#writer.close();
     await this.#epoch.stop();
+    // All that is left is to count: no longer than one request may take.
+    const late = performance.now() + this.#bucket.attempt;
+    this.deadlines.set(late, () => void this.transport.close());
     await this.#census.stop();
     await this.transport.close();
     this.deadlines.end();
