@@ -43,11 +43,15 @@ const EXPLAINED: Record<string, string> = {
   LOADING: "is still loading its data",
   MASTERDOWN: "is a replica that has lost its master",
   MISCONF: "cannot save its data and refuses writes",
+  NOREPLICAS: "has fewer replicas than it needs to take writes",
   CLUSTERDOWN: "says that the cluster is down",
   MOVED: "is part of a cluster: --redis-cluster is missing",
   WRONGTYPE: "holds something else than a kvs item under this key",
   FOREIGN: "holds something else than a kvs item under this key",
 };
+
+/** Redis has answered a request with an error. */
+export class RefusedError extends StoreError {}
 
 /** The error for an error reply of the Redis at `address`. */
 export function failureOf(error: Error, address: string): StoreError {
@@ -58,13 +62,12 @@ export function failureOf(error: Error, address: string): StoreError {
   }
   // Redis 7.0 does not say which.
   if (/user executing the script can't run/.test(cause)) {
-    return new StoreError(
+    return new RefusedError(
       `Redis at ${address} does not permit a command of kvs's scripts to the user: ${cause}`,
     );
   }
   const explained = EXPLAINED[kind];
-  if (explained !== undefined) return new StoreError(`Redis at ${address} ${explained}: ${cause}`);
-  return new StoreError(`Redis at ${address} answered: ${cause}`);
+  return new RefusedError(`Redis at ${address} ${explained ?? "answered"}: ${cause}`);
 }
 
 /** Why a connection cannot be used, in words that follow a colon. */

@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
+import { RefusedError } from "./failure.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Reply } from "./request.ts";
 import { Script, ScriptCall } from "./script.ts";
@@ -104,6 +105,8 @@ export interface Swept {
 export class Ledger {
   /** Items with a lower revision are flushed. */
   flushed = 0;
+  /** Why Redis refuses to keep the ledger, without which no request is served; empty where it does not. */
+  refusal = "";
   /** The last sweep that the ledger has noted. */
   swept: Swept | undefined;
   /** Whether this server may sweep. */
@@ -240,8 +243,12 @@ export class Ledger {
     const deadline = askedAt + this.#timeout;
     const call = new ScriptCall(SYNC, this.#prefix, LEDGER_KEY, words, deadline, flushes);
     this.#nodes.send(call);
-    const [flushed, pending, order, block, behind, sweeps, swept, now] = await call
-      .reply as Reply[];
+    const reply = await call.reply.catch((error) => {
+      if (error instanceof RefusedError) this.refusal = error.message;
+      throw error;
+    });
+    this.refusal = "";
+    const [flushed, pending, order, block, behind, sweeps, swept, now] = reply as Reply[];
     if (news !== "" && this.#sweptNews === news) this.#sweptNews = "";
     this.sweeps = sweeps === 1;
     this.#noteSwept(swept as Buffer, now as number);

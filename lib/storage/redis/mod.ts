@@ -24,6 +24,7 @@ import { Cluster } from "./cluster.ts";
 import { exptimeOf, listedOf, revisionHigh, revisionLow, revisionOf } from "./item.ts";
 import { Gathering } from "./gathering.ts";
 import { LastReads } from "./last_reads.ts";
+import { Health } from "./health.ts";
 import { Ledger } from "./ledger.ts";
 import { Counters } from "./counters.ts";
 import { type Link, MOST_UNANSWERED } from "./link.ts";
@@ -64,6 +65,7 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   readonly #counters = new Counters();
   readonly #nodes: Nodes;
   readonly #ledger: Ledger;
+  readonly #health: Health;
   readonly #sweep: Sweep;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #flushedReads = 0;
@@ -104,6 +106,7 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
       : new SingleNode(places[0], settings);
     options.tokens?.onRenewal(() => this.#nodes.renewLogins());
     this.#ledger = new Ledger(this.#nodes, this.prefix, options.clock, this.timeout);
+    this.#health = new Health(this.#nodes, this.#ledger, log);
     this.#sweep = new Sweep(this, this.#ledger);
   }
 
@@ -223,10 +226,9 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
     const counters = this.#counters;
     const ledger = this.#ledger;
     const { swept } = ledger;
-    const states = masters.map((link) => link.state);
     const own: [string, string | number][] = [
       ["redis_nodes", masters.length],
-      ["redis_nodes_ready", states.filter((state) => state === "ready").length],
+      ["redis_nodes_ready", masters.filter(({ state }) => state === "ready").length],
       ["redis_version", masters[0]?.info.get("redis_version") ?? "unknown"],
       ["redis_used_memory", sum("used_memory")],
       ["redis_maxmemory", sum("maxmemory")],
@@ -245,14 +247,9 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
       ...counters.resultFigures(),
     ];
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
-    const isAway = states.length === 0 || states.some((state) => state !== "ready");
-    own.push(["state", isAway ? "away" : "ok"]);
-    if (isAway) {
-      own.push([
-        "state_reason",
-        reasonOf(masters.find(({ state }) => state !== "ready")),
-      ]);
-    }
+    const { state, reason } = this.#health.now;
+    own.push(["state", state]);
+    if (reason !== "") own.push(["state_reason", reason]);
     if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
     return {
       items: this.prefix.length === 0 ? this.#keys() : swept?.items ?? 0,
@@ -372,9 +369,10 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
     }, (error) => this.#unknown.delete(one) && waiter.fail(error));
   }
 
-  /** Gives up what is overdue. */
+  /** Gives up what is overdue, and looks how Redis is. */
   #tick(now: number): void {
     this.#nodes.tick(now);
+    if (!this.#closed) this.#health.look();
     for (const one of this.#unknown) {
       if (one.deadline > now) continue;
       this.#unknown.delete(one);
@@ -400,10 +398,4 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   #refuseIfClosed(): void {
     if (this.#closed) throw new StoreError("The Redis store is closed");
   }
-}
-
-/** Why Redis cannot be used: because of this master, or as none is known. */
-function reasonOf(link: Link | undefined): string {
-  if (link === undefined) return "no node of the cluster is known";
-  return `Redis at ${link.address}: ${link.cause || "a connection is being made"}`;
 }
