@@ -104,18 +104,18 @@ function cachedumpEntry(line: string): KeyEntry {
 }
 
 /**
- * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not.
+ * The bytes that a text with `%20` and the like stands for, whether they are UTF-8 or not.
  *
  * @throws {UnreadableError} where what follows a `%` is no number.
  */
-function percentDecoded(text: string): Uint8Array {
+export function percentDecoded(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   let length = 0;
   for (let i = 0; i < text.length; i++) {
     if (text[i] === "%") {
       const digits = text.slice(i + 1, i + 3);
       if (!/^[\da-f]{2}$/i.test(digits)) {
-        throw new UnreadableError(`not a key of a metadump: ${text}`);
+        throw new UnreadableError(`not a percent-encoded key: ${text}`);
       }
       bytes[length++] = parseInt(digits, 16);
       i += 2;

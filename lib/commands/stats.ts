@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesOfBinaryString } from "../bytes.ts";
+import { bytesOfBinaryString, percentText } from "../bytes.ts";
 import { budgetRows } from "../observe/figures/budgets.ts";
 import { copyRows } from "../observe/figures/copies.ts";
 import { general } from "../observe/figures/general.ts";
@@ -305,7 +305,7 @@ function reads({ rights }: Session, key: string): boolean {
 
 /** A key, one character a byte, in characters that neither end a word nor a line; `-` for none. */
 function keyText(key: string): string {
-  return key === "" ? "-" : encodeURIComponent(key);
+  return key === "" ? "-" : percentText(bytesOfBinaryString(key));
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */
