@@ -119,8 +119,6 @@ export interface WorkerCalls {
   lines(lines: readonly WatchedLine[]): void;
   /** Reads certificates again, and users; returns how many connections that has ended. */
   reload(users: boolean): Promise<number>;
-  /** Flushes the store that the worker has for itself. */
-  flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */
   drain(_: undefined): Promise<void>;
 }
