@@ -21,6 +21,7 @@ import {
   resourceOf,
   retryAfterOf,
   saysNoBucket,
+  saysRetained,
 } from "./answers.ts";
 import type { Counters } from "./counters.ts";
 import { crc32cText } from "../../crc32c.ts";
@@ -86,6 +87,8 @@ export class Bucket {
   readonly #objects: string;
   readonly #xml: string;
   readonly #upload: string;
+  /** Why the service refused the last write, where it would refuse any; empty where it took it. */
+  refusal = "";
   /** Whether contents are read through the JSON API, as this endpoint's XML API tells no metadata. */
   #byJson = false;
 
@@ -323,6 +326,16 @@ export class Bucket {
     return this.#requests.late(trouble);
   }
 
+  /** The error of a write that is refused. */
+  #refused(answer: Answer): Refused {
+    const refused = this.#requests.refused(answer);
+    // A hold or a bad request concerns one object; who may not write may write none.
+    if ([401, 403, 404].includes(answer.status) && !saysRetained(answer)) {
+      this.refusal = refused.message;
+    }
+    return refused;
+  }
+
   /** Counts an answer that is not what the service sends; the trouble that it is. */
   #unreadable(): string {
     this.counters.unreadable++;
@@ -343,6 +356,7 @@ export class Bucket {
       if (resource === undefined) {
         return { kind: "unclear", trouble: this.#unreadable(), pause: 0 };
       }
+      this.refusal = "";
       const { generation, crc32c } = resource;
       if (crc32c === undefined || crc32c === checksum) return { kind: "done", generation };
       this.counters.damaged++;
@@ -365,7 +379,7 @@ export class Bucket {
       return { kind: "conflict" };
     }
     const trouble = this.#requests.troubleOf(answer);
-    if (trouble === undefined) throw this.#requests.refused(answer);
+    if (trouble === undefined) throw this.#refused(answer);
     return { kind: status === 429 ? "limited" : "unclear", trouble, pause: retryAfterOf(answer) };
   }
 }

@@ -351,6 +351,25 @@ Deno.test("gcs faults: a service that cannot be reached leaves nothing unclear, 
   await store.close();
 });
 
+Deno.test("gcs faults: a bucket that refuses writes is told while it does", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ countInterval: 50 });
+  const stateOf = () => new Map(store.info().own).get("state");
+  await commands.set(store, "k", "v");
+  place.emulator.faults.add({ what: 403, operations: ["insert", "delete"] });
+  const error = await assertRejects(() => commands.set(store, "k", "w"), StoreError);
+  assert(error.message.includes("roles/storage.objectUser"), error.message);
+  await until(() => place.lines.length === 1);
+  assertEquals(place.lines[0], `${error.message}; writes fail until that changes`);
+  assertEquals(stateOf(), "away");
+  assertEquals(await commands.get(store, "k"), "v");
+  // Nobody need write for it to be noticed that writes are taken again.
+  place.emulator.faults.clear();
+  await until(() => place.lines.length === 2);
+  assertEquals(stateOf(), "ok");
+  await commands.set(store, "k", "w");
+});
+
 Deno.test("gcs faults: a bucket that goes away is an error immediately, and no miss", async () => {
   await using place = await Place.open();
   const store = await place.store();
