@@ -35,7 +35,8 @@ local now = time[1] * 1000000 + time[2]
 local kept = redis.call('HMGET', ledger, 'next', 'flushed', 'pending', 'order', 'sweeper', 'swept')
 local function number(text) return tonumber(text or '0') or 0 end
 local function text(number) return string.format('%.0f', number) end
-local next = math.max(number(kept[1]), now)
+-- What a server has reserved counts, also where the ledger was lost.
+local next = math.max(number(kept[1]), now, number(ARGV[11]))
 local flushed = math.max(number(kept[2]), number(ARGV[3]))
 local pending, order = number(kept[3]), number(kept[4])
 local seen = number(ARGV[5])
@@ -238,6 +239,7 @@ export class Ledger {
       duty,
       news,
       String(this.#next),
+      String(Math.max(this.#end, this.#spare + BLOCK)),
     ];
     const flushes = flushAt !== "";
     const deadline = askedAt + this.#timeout;
