@@ -173,6 +173,11 @@ export class Ledger {
     do await this.sync(); while (!this.isFresh(now, time));
   }
 
+  /** The ledger may be another one, which knows nothing of what is relied on here: it is asked first. */
+  doubt(): void {
+    this.#seenAt = -Infinity;
+  }
+
   /** A revision that nobody else has or will have. Only while {@linkcode isFresh}. */
   take(): number {
     const revision = this.#next++;

@@ -57,6 +57,8 @@ export interface LinkSettings {
   readonly causeOf: CauseOf | undefined;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
+  /** The connection is lost: the next may lead to another Redis. */
+  readonly lost: () => void;
   /** The link has become ready, is down, or Redis is late. */
   readonly changed: (link: Link) => void;
 }
@@ -429,6 +431,7 @@ export class Link {
     if (this.state === "closed") return;
     this.#session++;
     if (this.state === "ready") {
+      this.#settings.lost();
       this.state = "connecting";
       this.#settings.changed(this);
       return;

@@ -99,7 +99,8 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
     const counters = this.#counters;
     const timeout = this.timeout;
     const { onExchanged, causeOf } = options;
-    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf };
+    const lost = () => this.#ledger.doubt();
+    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf, lost };
     this.#db = access.db;
     this.#nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
