@@ -190,32 +190,29 @@ redisTest("after a failover that has lost the ledger a flush holds on every serv
   assertEquals((await store.read(bytesOf("new")))?.value, itemOf("w").value);
 });
 
-redisTest(
-  "a script's refusal by an old Redis that is a replica is taken for what it is",
-  async () => {
+const REFUSALS = {
+  "a replica before Redis 7": "-ERR Error running script (call to f_0): @user_script:4: " +
+    "@user_script: 4: -READONLY You can't write against a read only replica.\r\n",
+  "a replica that has lost its master":
+    "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+};
+
+for (const [what, refusal] of Object.entries(REFUSALS)) {
+  redisTest(`what has become ${what} is left for what its name leads to now`, async () => {
     let isReplica = false;
     using meddler = new Meddler(
       server.port,
-      ([name]) =>
-        isReplica && name === "EVALSHA"
-          ? "-ERR Error running script (call to f_0): @user_script:4: @user_script: 4: " +
-            "-READONLY You can't write against a read only replica.\r\n"
-          : undefined,
+      ([name]) => isReplica && name === "EVALSHA" ? refusal : undefined,
     );
     await using store = await using(openOn(server, { urls: [meddler.url], prefix: newPrefix() }));
-    await store.swap(k, "any", itemOf("v"));
+    await answered(() => store.swap(k, "any", itemOf("v")));
     const before = meddler.connections;
     isReplica = true;
-    // The name may lead to the new master by now: it is connected to anew.
-    await until(
-      () => meddler.connections > before,
-      "the connection is kept",
-      20_000,
-    );
+    await until(() => meddler.connections > before, "the connection is kept", 20_000);
     isReplica = false;
     await answered(() => store.read(k));
-  },
-);
+  });
+}
 
 /** A Redis Cluster of one node. */
 async function smallestCluster(): Promise<RedisServer> {
