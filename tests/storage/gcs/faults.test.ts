@@ -127,6 +127,21 @@ Deno.test("gcs faults: a write that comes late undoes nothing", async () => {
   assertEquals(await commands.add(store, "gone", "2"), true);
 });
 
+Deno.test("gcs faults: what a delete has not found does not come by a write that was given up before", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 1500 });
+  const { faults } = place.emulator;
+  faults.add({ what: "stall", operations: ["insert"], name: "/k", times: 1, late: 3000 });
+  faults.add({ what: 503, operations: ["insert"], name: "/k" });
+  const sent = performance.now();
+  assertEquals(await attempt(commands.set(store, "k", "1")), "error");
+  faults.clear();
+  assertEquals(await commands.remove(store, "k"), false);
+  await sleep(3500 - (performance.now() - sent));
+  assertEquals(await commands.get(store, "k"), undefined);
+  assertEquals(await commands.add(store, "k", "2"), true);
+});
+
 Deno.test("gcs faults: what was deleted while a write was lost is gone for a server whose clock is behind", async () => {
   await using place = await Place.open();
   const clock = new AdjustableClock();
