@@ -271,7 +271,15 @@ export class Cluster implements Nodes {
         }
         this.#settings.counters.redirections++;
         // Nodes may send it to and fro while they agree on who has the slot, which takes them a moment.
-        if (++request.redirections > MOST_REDIRECTIONS) return this.#postpone(request);
+        if (++request.redirections > MOST_REDIRECTIONS) {
+          if (this.#postpone(request)) return true;
+          this.#settings.counters.results.add("error");
+          const said = causeOf(error);
+          request.fail(
+            new StoreError(`The nodes of the Redis cluster disagree on a slot: ${said}`),
+          );
+          return true;
+        }
         if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;

@@ -256,3 +256,26 @@ redisTest("a redirection to a node whose name is not known is followed", async (
   assertEquals(await store.read(k), undefined);
   assert(redirections > 0);
 });
+
+redisTest(
+  "nodes that go on to disagree on a slot are told from a cluster that was not named",
+  async () => {
+    await using node = await smallestCluster();
+    using meddler = new Meddler(
+      node.port,
+      ([name]) => name === "GET" ? `-MOVED 1 127.0.0.1:${node.port}\r\n` : undefined,
+    );
+    const nat = [`127.0.0.1:${node.port}=127.0.0.1:${meddler.port}`];
+    const prefix = newPrefix();
+    await using store = await using(
+      openOn(node, { urls: [meddler.url], cluster: true, prefix, nat, timeout: 1000 }),
+    );
+    await until(
+      () =>
+        Promise.resolve(store.read(k)).catch((error) =>
+          /cluster disagree on a slot: MOVED/.test(error)
+        ),
+      "it is not told",
+    );
+  },
+);
