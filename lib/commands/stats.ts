@@ -140,10 +140,15 @@ function infoOf({ store, counters: { before } }: Context): StoreInfo {
   const info = store.info();
   return {
     ...info,
-    evictions: info.evictions - before.evictions,
-    reclaimed: info.reclaimed - before.reclaimed,
-    flushedReads: info.flushedReads - before.flushedReads,
+    evictions: since(before.evictions, info.evictions),
+    reclaimed: since(before.reclaimed, info.reclaimed),
+    flushedReads: since(before.flushedReads, info.flushedReads),
   };
+}
+
+/** By how much a count has grown; a Redis that was started anew counts from 0. */
+function since(before: number, now: number): number {
+  return now < before ? now : now - before;
 }
 
 function memoryNow(): Source["memory"] {
