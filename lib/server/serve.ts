@@ -29,6 +29,7 @@ import { removePidFile, writePidFile } from "./pid_file.ts";
 import { evicts, liveSettings } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
 import type { Pool } from "./threads/pool.ts";
+import type { ThreadsUnderTest } from "./threads/threads.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
@@ -44,14 +45,14 @@ class DeadThread extends ExitError {}
 /**
  * Runs a command on the data directory, or serves until a signal or `shutdown`.
  *
- * @param worker what the threads of `-t` run, where it is not the usual module
+ * @param threads what is not as usual with the threads of `-t`, under test
  */
 export async function serve(
   configuration: Configuration,
   rest: readonly string[],
   ignored: readonly string[],
   signals: Signals,
-  worker?: URL,
+  threads: ThreadsUnderTest = {},
 ): Promise<number> {
   const [command, ...operands] = rest;
   const [target, ...surplus] = operands;
@@ -74,7 +75,7 @@ export async function serve(
   }
   switch (command) {
     case undefined:
-      return await listenAndServe(configuration, signals, worker);
+      return await listenAndServe(configuration, signals, threads);
     case "check":
       return await check(configuration.dataDir);
     case "backup":
@@ -103,7 +104,7 @@ function isOfDirectory(command: string | undefined): boolean {
 async function listenAndServe(
   configuration: Configuration,
   signals: Signals,
-  worker: URL | undefined,
+  threads: ThreadsUnderTest,
 ): Promise<number> {
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
@@ -119,7 +120,7 @@ async function listenAndServe(
         observation,
         access,
         counters,
-        worker,
+        threads,
       );
     } finally {
       await observation.end();
@@ -141,7 +142,7 @@ async function serveObserved(
   observation: Observation,
   access: Access,
   counters: Counters,
-  worker: URL | undefined,
+  threads: ThreadsUnderTest,
 ): Promise<number> {
   const log = observation.say;
   const { pidfile } = configuration;
@@ -160,7 +161,7 @@ async function serveObserved(
       renew: (user) => access.users?.renew(user),
       onExchanged: observation.exchangedElsewhere,
       testClock: testClock as SharedArrayBuffer | undefined,
-      ...worker && { module: worker },
+      ...threads,
     })
     : undefined;
   const copies = await beginCopies(configuration, log, signals);
@@ -180,7 +181,11 @@ async function serveObserved(
     ...observation.storeHooks,
     openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
-  signals.onReload(() => void reload(access, front));
+  signals.onReload(() => {
+    reload(access, front).catch((error) =>
+      log(`cannot read certificates or users again: ${messageOf(error)}`)
+    );
+  });
   let store: Store | undefined;
   try {
     store = await openUnlessStopped(choice, signals, pool);
@@ -216,7 +221,7 @@ async function serveObserved(
         tls: access.tls,
         refreshCertificates: access.tls && (async () => {
           const problem = await access.refreshCertificates();
-          if (problem === undefined) await front.reload(false);
+          if (problem === undefined) await front.reload({ certificates: true, users: false });
           return problem;
         }),
         moreSettings: () => access.settings,
@@ -309,14 +314,16 @@ async function beginCopies(
   }
 }
 
-/** @throws {DeadThread} */
-/** Certificates and users are read again, by all threads. */
+/** Certificates and users are read again, by all threads: by the others what is found good here. */
 async function reload(access: Access, front: Front): Promise<void> {
-  const ended = await access.reload(() => front.members());
-  const elsewhere = await front.reload(true);
-  if (ended !== undefined) access.auditReload(ended + elsewhere);
+  const certificates = await access.refreshCertificates() === undefined;
+  const ended = access.refreshUsers(() => front.members());
+  const users = typeof ended === "number";
+  const elsewhere = await front.reload({ certificates, users });
+  if (users) access.auditReload(ended + elsewhere);
 }
 
+/** @throws {DeadThread} */
 function failed(why: string): never {
   throw new DeadThread(`${why}: the server ends; what was acknowledged is kept`, Exit.software);
 }

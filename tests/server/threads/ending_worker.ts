@@ -1,4 +1,4 @@
-/** A worker that serves, and ends in the way that its URL says when a file appears. */
+/** A worker that serves, and ends or stands still in the way that its URL says when a file appears. */
 
 import "../../../lib/server/threads/worker.ts";
 
@@ -15,7 +15,19 @@ const ways: Record<string, () => void> = {
   "loop": () => {
     for (;;);
   },
+  "stand still": () => {
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    while (!isThere(`${file}.on`)) Atomics.wait(nothing, 0, 0, 20);
+  },
 };
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
 
 const timer = setInterval(() => {
   try {
