@@ -137,9 +137,8 @@ export class Serving implements WorkerCalls {
     const { connections, numbers, strangers } = common;
     const byAddress = new SharedAddressCounts(setup.byAddress);
     const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
-    const policy = policyOf(configuration, access.tls, {
-      ...{ connections, numbers, strangers, byAddress, recent },
-    });
+    const shared = { connections, numbers, strangers, byAddress, recent };
+    const policy = policyOf(configuration, access.tls, shared, this.#sharers);
     this.#server = new Server(context, policy);
     replaceRun(ELSEWHERE, () => this.#runElsewhere);
     replaceRun(["watch"], (run) => this.#watching(run));
@@ -240,6 +239,13 @@ export class Serving implements WorkerCalls {
     this.#lag?.[Symbol.dispose]();
   }
 
+  /** How many threads share what is for clients: a TLS listener and a Unix socket are the first one's alone. */
+  get #sharers(): number {
+    const { configuration: { endpoints, threads }, number } = this.#setup;
+    if (endpoints.some(({ tls }) => tls === "off")) return threads;
+    return number === 1 ? 1 : Infinity;
+  }
+
   /** Times requests, and tells the main thread, where somebody wants to know. */
   #timing(slow: number | undefined): Timing | undefined {
     if (slow === undefined) return undefined;
@@ -259,7 +265,7 @@ export class Serving implements WorkerCalls {
         ...configuration,
         evict: evicts(configuration),
         // The requests of all threads are those of one server.
-        gcsConcurrency: Math.ceil(configuration.gcsConcurrency / configuration.threads),
+        gcsConcurrency: Math.max(1, Math.ceil(configuration.gcsConcurrency / this.#sharers)),
         clock,
         log,
         onEvicted: (item) => watchers.evicted(item, clock.now()),

@@ -284,12 +284,21 @@ Deno.test("threads: a Unix socket is served by one of them, and the server says 
   const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
   try {
     const path = `${directory}/kvs.sock`;
-    await using server = await ServerProcess.start([...ARGS, "-s", path]);
+    await using server = await ServerProcess.start([
+      ...[...ARGS, "-s", path, "-I", "4m", "--max-client-memory", "8m"],
+    ]);
     assertMatch(server.said, /a TLS listener or a Unix socket is served by one thread/);
     const conn = await Deno.connect({ transport: "unix", path });
     assertEquals(
       await ask(conn, "set k 0 0 1\r\nx\r\nget k\r\n", "END\r\n"),
       "STORED\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
+    );
+    // The memory for clients is all for those of that one.
+    assertEquals((await statsOf(conn, " limits")).get("max_client_memory"), `${8 * 2 ** 20}`);
+    const value = "x".repeat(3 * 2 ** 20);
+    assertEquals(
+      await ask(conn, `set k 0 0 ${value.length}\r\n${value}\r\n`, "\r\n"),
+      "STORED\r\n",
     );
     conn.close();
   } finally {
