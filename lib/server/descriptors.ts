@@ -16,6 +16,8 @@ const RESERVE = 32;
 const DISK_RESERVE = 64;
 /** And for copies: the segments that they read, and connections to where they go. */
 const COPIES_RESERVE = 96;
+/** And for each thread of several, beside one for each address that it listens on: its event loop has most of them. */
+const THREAD_RESERVE = 7;
 /** Files of a disk store that are open at a time, where there are descriptors; and where there are few. */
 const MOST_FILES = 1024;
 const FEW_FILES = 48;
@@ -27,10 +29,11 @@ const NOTHING = "/dev/null";
  * so in that case.
  */
 export function fitConnections(
-  { connLimit, store, copyTo }: Pick<Configuration, "connLimit" | "store" | "copyTo">,
+  configuration: Pick<Configuration, "connLimit" | "store" | "copyTo" | "threads" | "endpoints">,
   log: (line: string) => void,
 ): number {
-  const reserve = RESERVE + (store === "disk" ? DISK_RESERVE : 0) +
+  const { connLimit, store, copyTo } = configuration;
+  const reserve = reserveOf(configuration) + (store === "disk" ? DISK_RESERVE : 0) +
     (copyTo === undefined ? 0 : COPIES_RESERVE);
   const free = freeDescriptors(connLimit + reserve);
   if (free >= connLimit + reserve) return connLimit;
@@ -44,10 +47,18 @@ export function fitConnections(
 }
 
 /** How many files of a disk store may be open while nothing is written to them, beside all connections. */
-export function fitFiles({ connLimit }: Pick<Configuration, "connLimit">): number {
-  const free = freeDescriptors(connLimit + RESERVE + MOST_FILES);
+export function fitFiles(
+  configuration: Pick<Configuration, "connLimit" | "threads" | "endpoints">,
+): number {
+  const most = configuration.connLimit + reserveOf(configuration);
+  const free = freeDescriptors(most + MOST_FILES);
   // Where even those are not there, half of what is there is for clients.
-  return Math.max(1, Math.min(FEW_FILES, free >> 1), free - connLimit - RESERVE);
+  return Math.max(1, Math.min(FEW_FILES, free >> 1), free - most);
+}
+
+/** Descriptors that are neither for clients nor for a store: those of threads have yet to be opened. */
+function reserveOf({ threads, endpoints }: Pick<Configuration, "threads" | "endpoints">): number {
+  return RESERVE + (threads > 1 ? threads * (THREAD_RESERVE + endpoints.length) : 0);
 }
 
 /** The spare descriptor of a process. */
