@@ -124,6 +124,7 @@ export function policyOf(
     clientMemory: Math.floor(clientMemoryOf(configuration) / threads),
     perAddress: configuration.maxConnectionsPerIp,
     perSecond: configuration.connectRate,
+    hasUnix: configuration.unixSocket !== undefined && configuration.endpoints.length > 0,
     tls,
     ...common && { common },
   };
