@@ -13,6 +13,7 @@ import { Counters } from "../observe/counters.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
+import { within } from "../within.ts";
 import { Access } from "./access/access.ts";
 import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
@@ -330,10 +331,7 @@ function failed(why: string): never {
 
 /** Closes a store, if that takes no longer than {@linkcode CLOSE_TIME}. */
 async function endSoon(store: Store): Promise<true> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIME));
-  await Promise.race([store.close().catch(() => {}), late]);
-  clearTimeout(timer);
+  await within(CLOSE_TIME, store.close().catch(() => {}));
   return true;
 }
 

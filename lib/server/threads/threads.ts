@@ -14,6 +14,7 @@ import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
 import type { Exchanged } from "../../storage/exchanges.ts";
+import { within } from "../../within.ts";
 import type { Configuration } from "../configuration.ts";
 import type { Again } from "../front.ts";
 import { checkUnused, type Place } from "../listen.ts";
@@ -164,9 +165,9 @@ export class Threads implements Connections {
     this.end();
   }
 
-  /** Resolves also when all is over, and no worker answers any more. */
+  /** Resolves also when all is over and no worker answers any more, or one stands still. */
   refresh(): Promise<void> {
-    return this.#gather().catch(() => {});
+    return within(INTERVAL, this.#gather().catch(() => {}));
   }
 
   /** Ends all workers, whatever they do. */

@@ -59,17 +59,19 @@ for (
   });
 }
 
-Deno.test("a thread that stands still for a while ends no server: it is said when that begins and ends", async () => {
+Deno.test("a thread that stands still for a while ends no server, nor its metrics: it is said when that begins and ends", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
   const file = `${directory}/still`;
   try {
-    const args = ["-p", "-1", "-t", "2", "--store", "memory"];
+    const args = ["-p", "-1", "-t", "2", "--store", "memory", "--http", "0"];
     await using server = await ServerProcess.start(["stand still", file, ...args], {}, {
       script: ENDING,
     });
     assertEquals(await exchangeWith(server.port, "set k 0 0 1\r\nx\r\n"), "STORED\r\n");
     Deno.writeTextFileSync(file, "");
     await server.says(/thread \d has done nothing for 0.5 s: its clients wait/);
+    const url = `${/http on (\S+)/.exec(server.said)?.[1]}/metrics`;
+    assertMatch(await (await fetch(`http://${url}`)).text(), /memcached_current_items 1\n/);
     Deno.writeTextFileSync(`${file}.on`, "");
     await server.says(/thread \d goes on after \S+ s/);
     assertEquals(await exchangeWith(server.port, "get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
