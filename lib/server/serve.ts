@@ -235,7 +235,9 @@ async function serveObserved(
       },
       () => front,
     );
-    await front.start(context);
+    // Threads that open stores of their own may wait for what is elsewhere.
+    await Promise.race([front.start(context), signals.stopped]);
+    if (signals.reason !== undefined) return Exit.ok;
     const places = await front.listen();
     access.guard(places);
     await front.accept();

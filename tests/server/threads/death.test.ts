@@ -81,3 +81,18 @@ Deno.test("a thread that stands still for a while ends no server, nor its metric
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+Deno.test("SIGTERM ends a server whose threads have yet to begin", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const args = ["-p", "-1", "-t", "2", "--data-dir", `${directory}/data`];
+    await using server = ServerProcess.spawn(["begin never", directory, ...args], {
+      script: ENDING,
+    });
+    await server.says(/a thread that never begins/);
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
