@@ -1,12 +1,12 @@
 /**
  * How many connections the process has descriptors for, and one that is kept for when there is no other.
  *
- * A program may not read its own limit everywhere, so that it is tried: what can be opened now can be
- * opened later, as long as nobody else in the process takes it.
+ * What can be opened now can be opened later, as long as nobody else in the process takes it.
  *
  * @module
  */
 
+import { freeDescriptors, NOTHING } from "../net/free_descriptors.ts";
 import { isShortage } from "../net/shortage.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -21,9 +21,6 @@ const THREAD_RESERVE = 7;
 /** Files of a disk store that are open at a time, where there are descriptors; and where there are few. */
 const MOST_FILES = 1024;
 const FEW_FILES = 48;
-/** What can be opened any number of times, and costs nothing. */
-const NOTHING = "/dev/null";
-
 /**
  * The most connections: what `-c` says, or fewer where the process may not open so many descriptors. Says
  * so in that case.
@@ -90,19 +87,5 @@ export class SpareDescriptor {
   close(): void {
     this.#isClosed = true;
     this.release();
-  }
-}
-
-/** How many descriptors are free, counted up to `most`. */
-export function freeDescriptors(most: number): number {
-  const held: Deno.FsFile[] = [];
-  try {
-    while (held.length < most) held.push(Deno.openSync(NOTHING));
-    return most;
-  } catch (error) {
-    // Where there is no such file nothing is known, and nothing is changed.
-    return isShortage(error) ? held.length : most;
-  } finally {
-    for (const file of held) file.close();
   }
 }

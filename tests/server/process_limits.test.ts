@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { makeCertificate } from "../certificates.ts";
 import { ServerProcess } from "./process.ts";
 import { exchangeWith, receiveUntil, send } from "./wire.ts";
 
@@ -88,6 +89,57 @@ Deno.test({
       "VALUE k 0 1\r\nx\r\nEND\r\n",
     );
     await server.says(/cannot accept connections: .*(os error 24)/);
+  },
+});
+
+Deno.test({
+  name: "a listener by node:tls that had no descriptors accepts again when there are some" +
+    (hasPrlimit ? "" : " (skipped: no prlimit)"),
+  ignore: !hasPrlimit,
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    await makeCertificate(directory, "subjectAltName=DNS:localhost");
+    await using server = await ServerProcess.start([
+      ...["--store", "memory", "-p", "-1", "-t", "1", "-Z", "--ssl-min-version", "tlsv1.3"],
+      ...["--ssl-chain-cert", `${directory}/server.crt`, "--ssl-key", `${directory}/server.key`],
+    ]);
+    const caCerts = [await Deno.readTextFile(`${directory}/ca.crt`)];
+    const isServed = async () => {
+      let conn: Deno.Conn | undefined;
+      // One that waits in the queue of a listener that accepts no more gets no answer.
+      const close = () => {
+        try {
+          conn?.close();
+        } catch {
+          // It was closed before.
+        }
+      };
+      const timer = setTimeout(close, 1000);
+      try {
+        conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+        conn = await Deno.startTls(conn as Deno.TcpConn, { hostname: "localhost", caCerts });
+        await send(conn, "version\r\n");
+        return (await receiveUntil(conn, "\r\n")).startsWith("VERSION");
+      } catch {
+        return false;
+      } finally {
+        clearTimeout(timer);
+        close();
+      }
+    };
+    assert(await isServed());
+    const limit = async (descriptors: number | string) => {
+      const args = ["--pid", `${server.pid}`, `--nofile=${descriptors}:`];
+      assertEquals((await new Deno.Command("prlimit", { args }).output()).success, true);
+    };
+    const used = [...Deno.readDirSync(`/proc/${server.pid}/fd`)].map(({ name }) => Number(name));
+    await limit(Math.min(...used));
+    while (await isServed());
+    await limit(1024);
+    while (!await isServed());
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 0);
+    await Deno.remove(directory, { recursive: true });
   },
 });
 
