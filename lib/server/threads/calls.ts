@@ -105,6 +105,12 @@ export interface Said {
   readonly level: LogLevel | undefined;
 }
 
+/** A line of its audit log, and how often it has happened beside this time. */
+export interface Audited {
+  readonly line: string;
+  readonly more: number;
+}
+
 /** What the main thread asks a worker. */
 export interface WorkerCalls {
   /** Builds everything. */
@@ -137,8 +143,7 @@ export interface OwnerCalls {
   /** The worker ends, which nobody has asked for. */
   ended(_: undefined): void;
   log(said: readonly Said[]): void;
-  /** A line of the audit log, and how often it has happened beside this time. */
-  audited(said: { readonly line: string; readonly more: number }): void;
+  audited(audited: readonly Audited[]): void;
   /** A batch that was timed. */
   timed(told: Told): void;
   /** Exchanges of its own store that are over. */

@@ -30,7 +30,7 @@ import { listen, type Listening, listenOn, type Place, placesOf } from "../liste
 import { makeContext, makePrefixes, policyOf } from "../make_context.ts";
 import { Server } from "../server.ts";
 import { evicts } from "../settings.ts";
-import type { News, OwnerCalls, Said, Setup, Snapshot, WorkerCalls } from "./calls.ts";
+import type { Audited, News, OwnerCalls, Said, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { ExchangeNotes } from "./exchange_notes.ts";
 import { beat } from "./heartbeat.ts";
@@ -72,9 +72,15 @@ export class Serving implements WorkerCalls {
   #spans: Spans | undefined;
   /** Lines for watchers of other threads. */
   readonly #lines = new Parcels<WatchedLine>((lines) => this.#owner.call("lines", lines));
-  /** Lines of the log, and how many were left out since one was said. */
-  readonly #said = new Parcels<Said>((said) => this.#owner.call("log", said));
-  #unsaid = 0;
+  /** Lines of the log, and of the audit log. */
+  readonly #said = new Parcels<Said>(
+    (said) => this.#owner.call("log", said),
+    (count) => this.#sayLeftOut(count, "log"),
+  );
+  readonly #audited = new Parcels<Audited>(
+    (audited) => this.#owner.call("audited", audited),
+    (count) => this.#sayLeftOut(count, "audit log"),
+  );
 
   /**
    * @param line to the main thread
@@ -121,7 +127,7 @@ export class Serving implements WorkerCalls {
         counters,
         users: access.users,
         tls: undefined,
-        audit: new AuditLog((line, more) => this.#owner.tell("audited", { line, more })),
+        audit: new AuditLog((line, more) => this.#audited.add({ line, more }, line.length)),
         // They are read again by the main thread's order.
         refreshCertificates: undefined,
         timing: this.#timing(setup.slow),
@@ -234,6 +240,7 @@ export class Serving implements WorkerCalls {
     await this.#server.drain();
     await this.#store.close();
     this.#exchanges.flush();
+    this.#audited.flush();
     this.#said.flush();
     // It beats on until it is ended: others may take longer, and this one is not dead meanwhile.
     this.#lag?.[Symbol.dispose]();
@@ -344,14 +351,13 @@ export class Serving implements WorkerCalls {
 
   /** Says a line of the log, which the main thread writes. */
   readonly #log = (line: string, level?: LogLevel): void => {
-    if (this.#unsaid > 0) {
-      const lost =
-        `thread ${this.#setup.number}: ${counted(this.#unsaid, "line")} of its log left ` +
-        "out, which nobody took in time";
-      if (this.#said.add({ line: lost, level: undefined }, lost.length)) this.#unsaid = 0;
-    }
-    if (!this.#said.add({ line, level }, line.length)) this.#unsaid++;
+    const isOnWay = this.#said.add({ line, level }, line.length);
     // What matters is told also where this thread ends in this turn.
-    else if (level !== "debug") this.#said.flush();
+    if (isOnWay && level !== "debug") this.#said.flush();
   };
+
+  #sayLeftOut(count: number, what: string): void {
+    const lines = `${counted(count, "line")} of its ${what}`;
+    this.#log(`thread ${this.#setup.number}: ${lines} left out, which nobody took in time`);
+  }
 }

@@ -263,7 +263,9 @@ export class Threads implements Connections {
       log: (said) => {
         for (const { line, level } of said) this.#duties.log(line, level);
       },
-      audited: ({ line, more }) => this.#duties.audited(line, more),
+      audited: (audited) => {
+        for (const { line, more } of audited) this.#duties.audited(line, more);
+      },
       timed: (told) => this.#context.timing?.take(told),
       exchanged: (all) => {
         for (const told of all) this.#duties.onExchanged?.(ownExchanged(told));
