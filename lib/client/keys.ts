@@ -6,7 +6,7 @@
 
 import { bytesOfBinaryString } from "../bytes.ts";
 import { LONGEST_KEY } from "../protocol/key.ts";
-import type { Address } from "./address.ts";
+import { type Address, addressText } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError, ServerError, UnreadableError } from "./errors.ts";
 import { KeySpool } from "./key_spool.ts";
@@ -22,6 +22,8 @@ export interface KeyEntry {
 
 /** memcached's greatest item, if it was not told another. */
 const USUAL_MOST = 2 ** 20;
+/** Of a line that lists nothing, so many letters are shown. */
+const SHOWN = 80;
 
 /**
  * Lists the keys of a server, in parts of some hundreds, over a connection of its own.
@@ -45,8 +47,9 @@ export async function* listKeys(
   const connection = new Connection(address, { ...options, protocol: "text" });
   try {
     const spool = new KeySpool();
+    const server = addressText(address);
     const take = (lines: readonly string[]) => {
-      for (const line of lines) spool.push(metadumpEntry(line));
+      for (const line of lines) spool.push(metadumpEntry(line, server));
       listed(lines.length);
     };
     for (const which of ["hash", "all"]) {
@@ -65,37 +68,39 @@ export async function* listKeys(
       }
       return yield* spool.parts();
     }
-    yield* listByClass(connection);
+    yield* listByClass(connection, server);
   } finally {
     connection.close();
   }
 }
 
-async function* listByClass(connection: Connection): AsyncGenerator<readonly KeyEntry[]> {
+async function* listByClass(
+  connection: Connection,
+  server: string,
+): AsyncGenerator<readonly KeyEntry[]> {
   const items = await connection.line("stats items", "list");
   if (items.kind === "line") throw new RequestError(items.line);
   const classes = new Set(items.lines.map((line) => /^STAT items:(\d+):/.exec(line)?.[1]));
   for (const id of classes) {
     const dump = await connection.line(`stats cachedump ${id} 0`, "list");
     if (dump.kind === "line") throw new RequestError(dump.line);
-    yield dump.lines.map(cachedumpEntry);
+    yield dump.lines.map((line) => cachedumpEntry(line, server));
   }
 }
 
 /** `key=a%20b exp=-1 la=1700000000 …` */
-function metadumpEntry(line: string): KeyEntry {
+function metadumpEntry(line: string, server: string): KeyEntry {
   const match = /^key=(\S+) exp=(-?\d+)/.exec(line);
-  if (match === null) throw new UnreadableError(`not a line of a metadump: ${line}`);
-  const key = percentDecoded(match[1]!);
-  if (key.length > LONGEST_KEY) throw new UnreadableError(`not a line of a metadump: ${line}`);
+  const key = match === null ? undefined : percentDecoded(match[1]!);
+  if (key === undefined || key.length > LONGEST_KEY) throw notListed(line, "metadump", server);
   const size = Number(/ size=(\d+)/.exec(line)?.[1] ?? USUAL_MOST);
-  return { key, expires: Math.max(0, Number(match[2])), size };
+  return { key, expires: Math.max(0, Number(match![2])), size };
 }
 
 /** `ITEM key [5 b; 1700000000 s]`; a key that came by the binary protocol may hold spaces. */
-function cachedumpEntry(line: string): KeyEntry {
+function cachedumpEntry(line: string, server: string): KeyEntry {
   const match = /^ITEM (.+) \[(\d+) b; (\d+) s\]$/s.exec(line);
-  if (match === null) throw new UnreadableError(`not a line of a cachedump: ${line}`);
+  if (match === null) throw notListed(line, "cachedump", server);
   return {
     key: bytesOfBinaryString(match[1]!),
     expires: Number(match[3]),
@@ -103,20 +108,22 @@ function cachedumpEntry(line: string): KeyEntry {
   };
 }
 
+function notListed(line: string, list: string, server: string): UnreadableError {
+  const shown = JSON.stringify(line.slice(0, SHOWN));
+  return new UnreadableError(`${server} sent a line that is none of a ${list}: ${shown}`);
+}
+
 /**
- * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not.
- *
- * @throws {UnreadableError} where what follows a `%` is no number.
+ * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not; `undefined` where what
+ * follows a `%` is no number.
  */
-function percentDecoded(text: string): Uint8Array {
+function percentDecoded(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(text.length);
   let length = 0;
   for (let i = 0; i < text.length; i++) {
     if (text[i] === "%") {
       const digits = text.slice(i + 1, i + 3);
-      if (!/^[\da-f]{2}$/i.test(digits)) {
-        throw new UnreadableError(`not a key of a metadump: ${text}`);
-      }
+      if (!/^[\da-f]{2}$/i.test(digits)) return undefined;
       bytes[length++] = parseInt(digits, 16);
       i += 2;
     } else {

@@ -188,16 +188,20 @@ for (const { name, ignore, start } of servers) {
       "gett a",
       'get "a',
       "shell",
+      "get a --timeout 1s",
+      "--bigkeys --json",
       "get a",
       "exit",
       "get b",
     ];
-    assertEquals(await runLines(server, lines), {
+    const { code, stdout, stderr } = await runLines(server, lines);
+    assertEquals({ code, stdout: stdout.replace(/.*"largest":"a".*\n/, "bigkeys "), stderr }, {
       code: 0,
-      stdout: "1\n",
+      stdout: "bigkeys 1\n",
       stderr: "unknown command 'gett'; did you mean 'get'?\n" +
         "a double quote is not closed\n" +
-        "the shell stays with its servers\n",
+        "this is the shell\n" +
+        "the shell stays with its timeout\n",
     });
   });
 }
@@ -368,11 +372,23 @@ Deno.test("restore says which line it cannot read, with exit code 65", async () 
   }));
 });
 
-Deno.test("--help and --version need no server", async () => {
-  const [help, version] = await Promise.all([runClient("", ["--help"]), runClient("", ["-V"])]);
-  assertEquals(help.code, 0);
-  assertMatch(help.stdout, /^Usage: kvs-client/);
-  assertMatch(version.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
+Deno.test("help, version and completion need no server, and no password", async () => {
+  const env = { KVS_USER: "ann" };
+  const [help, topic, version, completion] = await Promise.all(
+    [["--help"], ["help", "get"], ["-V"], ["completion", "bash"]].map((args) =>
+      runClient("", args, { env })
+    ),
+  );
+  assertEquals([help!.code, topic!.code, version!.code, completion!.code], [0, 0, 0, 0]);
+  assertMatch(help!.stdout, /^Usage: kvs-client/);
+  assertMatch(topic!.stdout, /^Usage: kvs-client get/);
+  assertMatch(version!.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
+  assertMatch(completion!.stdout, /^# bash completion/);
+});
+
+Deno.test("what is wrong with a command line is said before a password is asked for", async () => {
+  const { code, stderr } = await runClient("", ["get"], { env: { KVS_USER: "ann" } });
+  assertEquals([code, stderr], [64, "kvs-client: get takes KEY…, received nothing\n"]);
 });
 
 Deno.test({

@@ -180,7 +180,7 @@ Deno.test("a listing that is none is refused, whatever a server says", async () 
     await assertRejects(
       () => Array.fromAsync(client.keys()),
       UnreadableError,
-      "of a metadump: ",
+      " sent a line that is none of a metadump: ",
     );
   }
 });

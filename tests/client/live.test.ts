@@ -78,7 +78,7 @@ on(
         samples = /samples (\d+)/.exec(screen)![1]!;
       }
       await terminal.type("C-c");
-      await terminal.shows(/ended with 130/);
+      await terminal.shows(/max [\d.]+(\^C)?\nkvs-client: interrupted\nended with 130/);
     }
     const command = "$KVS_CLIENT --latency-history --interval 10ms --count 2";
     await using terminal = await Terminal.start(command, env);

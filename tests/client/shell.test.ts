@@ -81,7 +81,7 @@ on("Ctrl-C ends the command that runs, and the shell goes on", async () => {
 on("Ctrl-C at the prompt gives up the line, Ctrl-D leaves", async () => {
   await using server = await startKvs();
   await using terminal = await shellOn(server.address);
-  await terminal.type("set k lost", "C-c");
+  await terminal.type("set k lost", "Left", "Left", "C-c");
   await terminal.type("get k", "Enter");
   await terminal.shows(/not found: k\n[^\n]*>/);
   await terminal.type("C-d");

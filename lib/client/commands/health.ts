@@ -20,6 +20,7 @@ export const health: Command = {
   takes: "[[https://]HOST:PORT]",
   arguments: [0, 1],
   options: [],
+  asksNobody: true,
   help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
   examples: ["kvs-client health 10.0.0.5:9150"],
   async run({ args, options }) {
