@@ -145,7 +145,9 @@ export function duration<const D extends number | undefined = undefined>(
       const match = DURATION.exec(text);
       if (match === null) return undefined;
       const suffix = (match[2]?.toLowerCase() ?? unit) as keyof typeof DURATIONS;
-      return within(Math.round(Number(match[1]) * DURATIONS[suffix]), min, max);
+      const time = Number(match[1]) * DURATIONS[suffix];
+      // 0 often means never, which is far from very soon.
+      return within(time > 0 ? Math.max(1, Math.round(time)) : 0, min, max);
     },
   };
 }

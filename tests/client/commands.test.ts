@@ -310,6 +310,12 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
     ],
     [["incr", "k", "x"], "incr: N takes a whole number of 64 bits, received 'x'"],
     [["get", ""], "a key has at least one byte"],
+    [["stats", "x\r\nflush_all"], "a line may hold no line end"],
+    [
+      ["raw", "set", "k", "0", "0", "5"],
+      "raw sends a line, and a value must follow 'set': kvs-client set sends both",
+    ],
+    [["--protocol", "binary", "ttl", "k"], "ttl needs --protocol text or meta"],
     [["get", "--base64", "a b"], "--base64 takes keys in base64, received 'a b'"],
     [["stats", "--base64"], "stats does not take --base64"],
     [

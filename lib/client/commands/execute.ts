@@ -8,10 +8,9 @@ import { helpText, type Manual, topicText } from "../../cli/help.ts";
 import { type Parsed, parseOptions, suggestion } from "../../cli/parse.ts";
 import { print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { KeyError } from "../../protocol/key.ts";
 import type { Client } from "../client.ts";
-import { LoginError, RequestError, ServerError, UnreachableError } from "../errors.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";
+import { asExit } from "./failure.ts";
 import { clientOptions } from "./options.ts";
 import { commands } from "./table.ts";
 
@@ -193,18 +192,4 @@ function checkedCommand({ rest: [name, ...args], given }: Parsed<typeof clientOp
     }
   }
   return command;
-}
-
-/** What a server says that wants a login first. */
-const STRANGER = "CLIENT_ERROR unauthenticated";
-
-/** What went wrong, with its exit code; bugs and broken pipes as they are. */
-function asExit(error: unknown): unknown {
-  if (error instanceof UnreachableError) return new ExitError(error.message, Exit.unavailable);
-  if (error instanceof LoginError) return new ExitError(error.message, Exit.software);
-  if (error instanceof ServerError || error instanceof RequestError) {
-    const remedy = error.message === STRANGER ? "; --user NAME logs in" : "";
-    return new ExitError(`the server answered: ${error.message}${remedy}`, Exit.software);
-  }
-  return error instanceof KeyError ? new ExitError(error.message, Exit.usage) : error;
 }

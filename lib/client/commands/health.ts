@@ -4,7 +4,7 @@
  * @module
  */
 
-import { print } from "../../cli/terminal.ts";
+import { print, shown } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import type { Command } from "./command.ts";
 
@@ -42,7 +42,7 @@ export const health: Command = {
         Exit.unavailable,
       );
     }
-    await print(options.json ? `${JSON.stringify({ ready, text })}\n` : `${text}\n`);
+    await print(options.json ? `${JSON.stringify({ ready, text })}\n` : `${shown(text)}\n`);
     return ready ? Exit.ok : Exit.no;
   },
 };

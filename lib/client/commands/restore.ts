@@ -8,8 +8,9 @@ import { complain, print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import { exptimeAt } from "../../exptime.ts";
 import { KeyError } from "../../protocol/key.ts";
-import { RequestError, ServerError, UnreachableError } from "../errors.ts";
+import { RequestError, ServerError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
+import { asExit, isShutOut } from "./failure.ts";
 import { type Item, readItemLine } from "./item_line.ts";
 import { linesOf } from "./lines.ts";
 import { counted } from "../../counted.ts";
@@ -105,12 +106,9 @@ class Restoring {
     await Promise.all(this.#onTheWay.values());
     if (this.#failure === undefined) return;
     const { line, error } = this.#failure;
-    const code = error instanceof ExitError
-      ? error.code
-      : error instanceof UnreachableError
-      ? Exit.unavailable
-      : Exit.data;
-    throw new ExitError(`restore: line ${line}: ${messageOf(error)}`, code);
+    const exit = asExit(error);
+    const code = exit instanceof ExitError ? exit.code : Exit.data;
+    throw new ExitError(`restore: line ${line}: ${messageOf(exit)}`, code);
   }
 
   async report(): Promise<void> {
@@ -161,7 +159,8 @@ class Restoring {
     } catch (error) {
       const refused = error instanceof ServerError || error instanceof RequestError ||
         error instanceof KeyError;
-      if (!refused) throw error;
+      // To whom nothing is allowed, each item would be a login that fails.
+      if (!refused || isShutOut(error)) throw error;
       this.tally.refused++;
       this.#refuse(error.message, line);
     }
