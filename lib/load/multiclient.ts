@@ -107,7 +107,7 @@ export const multiclientManual: Manual = {
   usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
   about: "Lets N (100) concurrent clients, each with its own connection, get and set random keys.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
-69 a client cannot connect, 70 requests failed.
+69 a client cannot connect, 70 requests failed, 130 interrupted.
 More than about 1,000 clients need a server with a higher --conn-limit.
 
   kvs-bench 100
@@ -155,7 +155,11 @@ export async function multiclient(
   dropPermissions(servers, options.hgrm !== undefined);
   const progress = new Progress();
   const stop = new AbortController();
-  const interrupt = () => stop.abort();
+  const interrupt = () => {
+    // A second time it ends whatever is under way.
+    Deno.removeSignalListener("SIGINT", interrupt);
+    stop.abort();
+  };
   Deno.addSignalListener("SIGINT", interrupt);
   try {
     const outcome = await runLoad(plan, {
@@ -173,7 +177,8 @@ export async function multiclient(
     const report = reportOf(outcome);
     if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
     await print((options.json ? JSON.stringify(report) : reportText(report, verify)) + "\n");
-    return exitCodeOf(report);
+    const code = exitCodeOf(report);
+    return code === Exit.ok && stop.signal.aborted ? Exit.interrupted : code;
   } finally {
     progress.clear();
     Deno.removeSignalListener("SIGINT", interrupt);

@@ -7,6 +7,7 @@
 import { complain, print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import { exptimeAt } from "../../exptime.ts";
+import { orAborted } from "../../or_aborted.ts";
 import { KeyError } from "../../protocol/key.ts";
 import { RequestError, ServerError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
@@ -177,19 +178,6 @@ class Restoring {
   /** Keeps the first line that failed. */
   #fail(line: number, error: unknown): void {
     if (this.#failure === undefined || line < this.#failure.line) this.#failure = { line, error };
-  }
-}
-
-/** What a promise brings, unless the signal aborts first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 
