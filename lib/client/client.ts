@@ -51,6 +51,8 @@ export type RawReply = ReplyOf<"line" | "list" | "values" | "meta" | "dump">;
 
 /** The most keys in one request, so that no server has to hold a line of any length. */
 const KEYS_PER_GET = 100;
+/** memcached takes longer lines, 2,048 bytes, for get and gets alone: so many bytes of keys fit in others. */
+const KEY_BYTES_PER_GAT = 2000;
 
 /**
  * Speaks to one server over one pipelined connection, or to several, each key belonging to one of
@@ -134,9 +136,9 @@ export class Client implements Disposable {
     const expires = exptimeOf(exptime ?? 0);
     const asked: GetVerb = exptime === undefined ? verb : verb === "get" ? "gat" : "gats";
     const requests: Promise<ReplyOf<"values">>[] = [];
+    const most = exptime === undefined ? Infinity : KEY_BYTES_PER_GAT;
     for (const group of this.#groups(keys)) {
-      for (let i = 0; i < group.length; i += KEYS_PER_GET) {
-        const part = group.slice(i, i + KEYS_PER_GET);
+      for (const part of partsOf(group, most)) {
         requests.push(
           this.#ask(
             part[0]!,
@@ -465,6 +467,25 @@ export class Client implements Disposable {
     if (open !== undefined && !open.closed) return open;
     return this.#connections[server] = new Connection(this.servers[server]!, this.#options);
   }
+}
+
+/** Keys in parts that one request can ask for, with at most so many bytes of keys and blanks between. */
+function* partsOf(keys: readonly Key[], mostBytes: number): Generator<readonly Key[]> {
+  let part: Key[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    const length = mostBytes === Infinity
+      ? 0
+      : 1 + (typeof key === "string" ? bytesOf(key) : key).length;
+    if (part.length === KEYS_PER_GET || part.length > 0 && bytes + length > mostBytes) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(key);
+    bytes += length;
+  }
+  if (part.length > 0) yield part;
 }
 
 /** @throws {RangeError} for what is no number of 32 bits. */

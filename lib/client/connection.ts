@@ -236,6 +236,7 @@ export class Connection implements Disposable {
   }
 
   async #run(): Promise<void> {
+    if (this.#failure !== undefined) return;
     try {
       this.#socket = await dial(this.address, this.#options.tls);
       if (this.#failure !== undefined) return this.#socket.close();
