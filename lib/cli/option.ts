@@ -121,6 +121,9 @@ export function sizeText(bytes: number): string {
   return String(bytes);
 }
 
+/** What an option takes at most whose time a timer waits, in milliseconds: no timer waits for 2^31. */
+export const LONGEST_WAIT = 24 * 86_400_000;
+
 const DURATIONS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/i;
 

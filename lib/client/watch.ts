@@ -21,6 +21,8 @@ import {
 } from "./errors.ts";
 import { logIn } from "./login.ts";
 
+/** A timer of more, in milliseconds, would not wait at all. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** No line of a log is longer, in bytes: a key has 250, each of three letters here. */
 const LONGEST_LINE = 16 * 1024;
 /** Of a line that is none, so many letters are shown. */
@@ -58,7 +60,7 @@ export async function* watchServer(
   const abort = () => stop(signal!.reason);
   const late = setTimeout(
     () => stop(new TimeoutError(`no reply from ${server} within ${timeout} ms`)),
-    timeout,
+    Math.min(LONGEST_TIMER, timeout),
   );
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort);

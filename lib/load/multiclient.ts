@@ -6,7 +6,7 @@
 
 import { print } from "../cli/terminal.ts";
 import type { Manual } from "../cli/help.ts";
-import { choice, duration, flag, integer, text } from "../cli/option.ts";
+import { choice, duration, flag, integer, LONGEST_WAIT, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
 import { accessOf, accessOptions } from "../client/commands/access.ts";
@@ -36,7 +36,12 @@ export const multiclientOptions = {
     min: 1,
     help: "of each client (100, or as many as --duration allows)",
   }),
-  duration: duration({ flags: "--duration", min: 1, help: "end after this time" }),
+  duration: duration({
+    flags: "--duration",
+    min: 1,
+    max: LONGEST_WAIT,
+    help: "end after this time",
+  }),
   getRatio: fraction({
     flags: "--get-ratio",
     default: 0.5,
@@ -89,6 +94,7 @@ export const multiclientOptions = {
   timeout: duration({
     flags: "--timeout",
     min: 1,
+    max: LONGEST_WAIT,
     default: 30_000,
     help: "how long a reply may take",
   }),
@@ -175,8 +181,9 @@ export async function multiclient(
     });
     progress.clear();
     const report = reportOf(outcome);
-    if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
     await print((options.json ? JSON.stringify(report) : reportText(report, verify)) + "\n");
+    // After a run of hours a file that cannot be written is no reason to lose its report.
+    if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
     const code = exitCodeOf(report);
     return code === Exit.ok && stop.signal.aborted ? Exit.interrupted : code;
   } finally {

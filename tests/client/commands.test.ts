@@ -315,6 +315,7 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
       ["raw", "set", "k", "0", "0", "5"],
       "raw sends a line, and a value must follow 'set': kvs-client set sends both",
     ],
+    [["raw", "delete", "k", "noreply"], "raw prints the reply, and noreply asks for none"],
     [["--protocol", "binary", "ttl", "k"], "ttl needs --protocol text or meta"],
     [["get", "--base64", "a b"], "--base64 takes keys in base64, received 'a b'"],
     [["stats", "--base64"], "stats does not take --base64"],
@@ -330,7 +331,12 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
     [
       ["--timeout", "0", "get", "k"],
       "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
-      "number counts s) of at least 1ms, received '0'",
+      "number counts s) from 1ms to 24d, received '0'",
+    ],
+    [
+      ["--timeout", "25d", "get", "k"],
+      "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
+      "number counts s) from 1ms to 24d, received '25d'",
     ],
     [
       ["--user", "ann", "version"],

@@ -83,6 +83,14 @@ Deno.test("a reply that does not come in time ends the connection, and no later 
   assertEquals(await client.version(), new Map([[server.address, "2"]]));
 });
 
+Deno.test("a client may have patience for ever", async () => {
+  await using server = listen(() => "VERSION 1\r\n");
+  for (const timeout of [2 ** 40, Infinity]) {
+    using connection = new Connection(parseAddress(server.address), { timeout });
+    await version(connection);
+  }
+});
+
 Deno.test("when the server hangs up, what is in flight is rejected and the next request goes on a new connection", async () => {
   await using server = listen((_, connection) => connection === 1 ? null : "VERSION 2\r\n");
   using client = new Client({ servers: [server.address] });

@@ -183,6 +183,9 @@ Deno.test("multiclient takes counts in thousands, and writes its latencies for H
   await Deno.remove(file);
   assertMatch(lines[0]!, /^ +Value +Percentile +TotalCount +1\/\(1-Percentile\)$/);
   assert(lines.some((line) => /Total count += +4000\]/.test(line)), lines.join("\n"));
+  const nowhere = ["--server", server.address, "--json", "--hgrm", `${file}/nowhere`];
+  const { code, out } = await run(program, nowhere);
+  assertEquals([code, JSON.parse(out).errors], [73, {}]);
 });
 
 Deno.test({

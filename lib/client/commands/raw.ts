@@ -19,16 +19,20 @@ export const raw: Command = {
   arguments: [1, Infinity],
   options: [],
   help: "send a line as it is to the first server, and print the reply",
-  details: "A value cannot follow the line: set, add, ms and the like are refused.",
+  details:
+    "A value cannot follow the line: set, add, ms and the like are refused, and so is noreply.",
   examples: ["kvs-client raw mg greeting v t", "kvs-client raw stats slabs"],
   async run({ args, options, client }) {
     const text = args.join(" ");
-    const [command] = text.trim().split(" ");
-    if (WITH_VALUE.has(command!)) {
+    const words = text.trim().split(/ +/);
+    if (WITH_VALUE.has(words[0]!)) {
       throw new ExitError(
-        `raw sends a line, and a value must follow '${command}': kvs-client set sends both`,
+        `raw sends a line, and a value must follow '${words[0]}': kvs-client set sends both`,
         Exit.usage,
       );
+    }
+    if (words.at(-1) === "noreply") {
+      throw new ExitError("raw prints the reply, and noreply asks for none", Exit.usage);
     }
     for (const line of linesOfReply(await client.raw(text))) {
       if (options.json) await print(JSON.stringify(bytesField("line", line)) + "\n");
