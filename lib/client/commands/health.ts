@@ -23,7 +23,7 @@ export const health: Command = {
   asksNobody: true,
   help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
   examples: ["kvs-client health 10.0.0.5:9150"],
-  async run({ args, options }) {
+  async run({ args, options, signal }) {
     const address = args[0] ?? USUAL;
     const url = URL.parse(`${/^https?:\/\//.test(address) ? "" : "http://"}${address}/readyz`);
     if (url === null || url.host === "" || url.pathname !== "/readyz") {
@@ -32,11 +32,14 @@ export const health: Command = {
     let ready: boolean;
     let text: string;
     try {
-      const signal = AbortSignal.timeout(PATIENCE);
-      const response = await fetch(url, { signal, redirect: "error" });
+      const response = await fetch(url, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
+        redirect: "error",
+      });
       ready = response.status === 200;
       text = (await response.text()).trim().slice(0, MOST);
     } catch (error) {
+      signal.throwIfAborted();
       throw new ExitError(
         `${address} does not answer: ${reasonOf(error)}; a kvs-server does with --http ${url.host}`,
         Exit.unavailable,
