@@ -15,6 +15,13 @@ import { VERSION } from "./lib/version.ts";
 if (import.meta.main) await run("kvs-client", main);
 
 async function main(args: readonly string[]): Promise<number> {
+  // So Deno hands over what is not UTF-8, of which nothing must be stored as what it is not.
+  if (args.some((arg) => arg.includes("\ufffd"))) {
+    throw new ExitError(
+      "an argument is not UTF-8: a VALUE of - is read from standard input, --base64 takes any key",
+      Exit.usage,
+    );
+  }
   const parsed = parseOptions(clientOptions, args);
   const { options } = parsed;
   if (options.version) {

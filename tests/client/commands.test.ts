@@ -384,6 +384,21 @@ Deno.test("restore says which line it cannot read, with exit code 65", async () 
   }));
 });
 
+Deno.test({
+  name: "an argument that is not UTF-8 is refused, as its bytes are lost",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: [
+        ...["-c", `"$0" run -A --no-check "$1" set k "$(printf 'a\\377')"`],
+        ...[Deno.execPath(), client],
+      ],
+    }).output();
+    assertEquals(code, 64);
+    assertMatch(new TextDecoder().decode(stderr), /^kvs-client: an argument is not UTF-8: /);
+  },
+});
+
 Deno.test("help, version and completion need no server, and no password", async () => {
   const env = { KVS_USER: "ann" };
   const [help, topic, version, completion] = await Promise.all(
