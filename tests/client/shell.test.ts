@@ -3,8 +3,8 @@ import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
 
 /** A shell on a terminal, at its first prompt. */
-async function shellOn(server: string): Promise<Terminal> {
-  const terminal = await Terminal.start("$KVS_CLIENT shell", { KVS_SERVERS: server });
+async function shellOn(server: string, command = "$KVS_CLIENT shell"): Promise<Terminal> {
+  const terminal = await Terminal.start(command, { KVS_SERVERS: server });
   await terminal.shows(/exit leaves\.\n[^\n]*>/);
   return terminal;
 }
@@ -78,15 +78,18 @@ on("Ctrl-C ends the command that runs, and the shell goes on", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
-on("Ctrl-C at the prompt gives up the line, Ctrl-D leaves", async () => {
-  await using server = await startKvs();
-  await using terminal = await shellOn(server.address);
-  await terminal.type("set k lost", "Left", "Left", "C-c");
-  await terminal.type("get k", "Enter");
-  await terminal.shows(/not found: k\n[^\n]*>/);
-  await terminal.type("C-d");
-  await terminal.shows(/ended with 0/);
-});
+on(
+  "Ctrl-C at the prompt gives up the line, Ctrl-D leaves a shell that no command named",
+  async () => {
+    await using server = await startKvs();
+    await using terminal = await shellOn(server.address, "$KVS_CLIENT");
+    await terminal.type("set k lost", "Left", "Left", "C-c");
+    await terminal.type("get k", "Enter");
+    await terminal.shows(/not found: k\n[^\n]*>/);
+    await terminal.type("C-d");
+    await terminal.shows(/ended with 0/);
+  },
+);
 
 on("Tab completes commands, options and keys", async () => {
   await using server = await startKvs();

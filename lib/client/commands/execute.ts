@@ -6,7 +6,7 @@
 
 import { helpText, type Manual, topicText } from "../../cli/help.ts";
 import { type Parsed, parseOptions, suggestion } from "../../cli/parse.ts";
-import { print } from "../../cli/terminal.ts";
+import { isTerminal, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";
@@ -17,7 +17,7 @@ import { commands } from "./table.ts";
 /** What `kvs-client --help` says. */
 export const clientManual: Manual = {
   usage: "kvs-client [options] COMMAND [arguments]",
-  about: "Speaks to kvs, or to any memcached.",
+  about: "Speaks to kvs, or to any memcached. Without a command it is the shell, on a terminal.",
   commands: [
     ...Object.entries(commands).map(([name, { takes, help }]) =>
       [`${name} ${takes}`.trim(), help] as const
@@ -54,6 +54,10 @@ export async function execute(
 ): Promise<number> {
   parsed = withCommand(parsed);
   if (await helps(parsed)) return Exit.ok;
+  // As redis-cli does.
+  if (parsed.rest.length === 0 && Deno.stdin.isTerminal() && isTerminal()) {
+    parsed = { ...parsed, rest: ["shell"] };
+  }
   const command = checkedCommand(parsed);
   const stop = new AbortController();
   const interrupt = () => {
