@@ -5,7 +5,7 @@
  */
 
 import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import { exptimeAfter, LATEST_EXPTIME } from "../exptime.ts";
+import { exptimeAfter } from "../exptime.ts";
 import type {
   Expect,
   GetVerb,
@@ -20,6 +20,7 @@ import { expectationOf } from "../protocol/text/format_request.ts";
 import { type Address, addressText, parseAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { RequestError } from "./errors.ts";
+import { checkFlags, exptimeOf } from "./item_numbers.ts";
 import { type KeyEntry, listKeys } from "./keys.ts";
 import { MetaCommands } from "./meta.ts";
 import { Ring } from "./ring.ts";
@@ -486,23 +487,4 @@ function* partsOf(keys: readonly Key[], mostBytes: number): Generator<readonly K
     bytes += length;
   }
   if (part.length > 0) yield part;
-}
-
-/** @throws {RangeError} for what is no number of 32 bits. */
-function checkFlags(flags: number): void {
-  if (Number.isInteger(flags) && flags >= 0 && flags <= 0xffffffff) return;
-  throw new RangeError(`flags have 32 bits and no sign, received ${flags}`);
-}
-
-/**
- * An exptime that all dialects take: text reads a later one as 32 bits with a sign, and the item would
- * be over immediately.
- *
- * @throws {RangeError} for what is no whole number of seconds.
- */
-function exptimeOf(exptime: number): number {
-  if (!Number.isSafeInteger(exptime)) {
-    throw new RangeError(`an exptime is a whole number of seconds, received ${exptime}`);
-  }
-  return Math.max(-1, Math.min(exptime, LATEST_EXPTIME));
 }
