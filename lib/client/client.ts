@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ByteBuffer, bytesOf } from "../bytes.ts";
+import { binaryString, type ByteBuffer, bytesOf } from "../bytes.ts";
 import { exptimeAfter } from "../exptime.ts";
 import type {
   Expect,
@@ -19,7 +19,7 @@ import { metaRequests } from "../protocol/meta/format_request.ts";
 import { expectationOf } from "../protocol/text/format_request.ts";
 import { type Address, addressText, parseAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError, UnreadableError } from "./errors.ts";
 import { checkFlags, exptimeOf } from "./item_numbers.ts";
 import { type KeyEntry, listKeys } from "./keys.ts";
 import { MetaCommands } from "./meta.ts";
@@ -350,7 +350,16 @@ export class Client implements Disposable {
       key,
       (requests, out, opaque) => requests.get(out, opaque, verb, key, expires),
     );
-    return values[0];
+    const [value] = values;
+    const isAsked = value === undefined || value.key === key ||
+      value.key === binaryString(keyBytes(key));
+    if (isAsked) return value;
+    // Out of step, every reply to come would be another's.
+    const server = this.#serverOf(key);
+    this.#connections[server]?.close();
+    throw new UnreadableError(
+      `${addressText(this.servers[server]!)} does not speak memcached: a get brought another key`,
+    );
   }
 
   async #stored(

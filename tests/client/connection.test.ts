@@ -124,6 +124,16 @@ Deno.test("a server that speaks something else is given up", async () => {
   await assertRejects(() => version(connection), UnreachableError);
 });
 
+Deno.test("a value of another key is no answer, and ends the connection", async () => {
+  await using server = listen((_, connection) =>
+    `VALUE ${connection === 1 ? "other" : "\xe9"} 0 1\r\nv\r\nEND\r\n`
+  );
+  using client = new Client({ servers: [server.address] });
+  await assertRejects(() => client.get("key"), UnreadableError, "a get brought another key");
+  assertEquals((await client.get("\xe9"))?.text, "v");
+  assertEquals((await client.get(bytesOf("\xe9")))?.text, "v");
+});
+
 Deno.test("a reply that nobody asked for ends the connection", async () => {
   await using server = listen(() => "VERSION 1\r\nVERSION 2\r\n");
   using connection = new Connection(parseAddress(server.address));
