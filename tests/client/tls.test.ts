@@ -145,11 +145,19 @@ Deno.test("a password is not stored as an item by a server where nobody logs in"
   }
 });
 
-Deno.test("options of TLS without --tls, and halves of pairs, are refused", async () => {
+Deno.test("options of TLS without --tls, halves of pairs, and files without what they are for are refused", async () => {
+  const here = new URL(import.meta.url).pathname;
   for (
-    const args of [["--ca", "x"], ["--tls", "--cert", "x"], ["--password-file", "x"], [
-      ...["--tls", "--ca", "/nonexistent"],
-    ]]
+    const args of [
+      ["--ca", "x"],
+      ["--tls", "--cert", "x"],
+      ["--password-file", "x"],
+      [
+        ...["--tls", "--ca", "/nonexistent"],
+      ],
+      ["--tls", "--ca", here],
+      ["--tls", "--cert", here, "--key", here],
+    ]
   ) {
     assertEquals((await runClient("127.0.0.1:1", ["ping", ...args])).code, 64);
   }
