@@ -22,6 +22,9 @@ export interface KeyEntry {
 
 /** memcached's greatest item, if it was not told another. */
 const USUAL_MOST = 2 ** 20;
+/** What a server answers that can list by class alone; one of them only until it is told otherwise. */
+const UNKNOWN = "ERROR";
+const DISABLED = /crawler disabled/;
 /** Of a line that lists nothing, so many letters are shown. */
 const SHOWN = 80;
 
@@ -32,8 +35,9 @@ const SHOWN = 80;
  * sends the first part: memcached holds a lock of its hash table until the line it writes is read,
  * so a reader that waited for a get of that item would wait for ever. Where that is not known it
  * asks for `metadump all` (memcached since 1.4.31), which passes over items that move between the
- * lists of least recent use meanwhile; else for `stats cachedump` of every class, of which memcached
- * shows at most 2 MiB each.
+ * lists of least recent use meanwhile; where that is not known either, or its crawler is disabled (as it
+ * is before 1.5 unless told otherwise), for `stats cachedump` of every class, of which memcached shows at
+ * most 2 MiB each, and not all that was stored a moment ago.
  *
  * @throws {RequestError} if the server does not list keys, {@linkcode UnreadableError} if what it
  * lists are none; {@linkcode ServerError}, after all that it did list, if it could not list all.
@@ -52,6 +56,7 @@ export async function* listKeys(
       for (const line of lines) spool.push(metadumpEntry(line, server));
       listed(lines.length);
     };
+    let isDisabled = false;
     for (const which of ["hash", "all"]) {
       try {
         await connection.dump(`lru_crawler metadump ${which}`, take);
@@ -63,29 +68,38 @@ export async function* listKeys(
         }
         // An error is the whole reply: nothing has been listed yet.
         if (!(error instanceof RequestError)) throw error;
-        if (which === "all" && error.message !== "ERROR") throw error;
+        isDisabled = DISABLED.test(error.message);
+        if (which === "all" && !isDisabled && error.message !== UNKNOWN) throw error;
         continue;
       }
       return yield* spool.parts();
     }
-    yield* listByClass(connection, server);
+    const missing = yield* listByClass(connection, server);
+    if (missing === 0) return;
+    const remedy = isDisabled ? "; after 'lru_crawler enable' it lists all" : "";
+    throw new ServerError(`${server} does not list ${missing} of its items${remedy}`);
   } finally {
     connection.close();
   }
 }
 
+/** Lists what it can, and returns how many items that leaves out. */
 async function* listByClass(
   connection: Connection,
   server: string,
-): AsyncGenerator<readonly KeyEntry[]> {
+): AsyncGenerator<readonly KeyEntry[], number> {
   const items = await connection.line("stats items", "list");
   if (items.kind === "line") throw new RequestError(items.line);
-  const classes = new Set(items.lines.map((line) => /^STAT items:(\d+):/.exec(line)?.[1]));
-  for (const id of classes) {
+  let missing = 0;
+  for (const line of items.lines) {
+    const [, id, number] = /^STAT items:(\d+):number (\d+)$/.exec(line) ?? [];
+    if (id === undefined) continue;
     const dump = await connection.line(`stats cachedump ${id} 0`, "list");
     if (dump.kind === "line") throw new RequestError(dump.line);
+    missing += Math.max(0, Number(number) - dump.lines.length);
     yield dump.lines.map((line) => cachedumpEntry(line, server));
   }
+  return missing;
 }
 
 /** `key=a%20b exp=-1 la=1700000000 …` */

@@ -5,6 +5,7 @@ import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
 import {
   RequestError,
+  ServerError,
   TimeoutError,
   UnreachableError,
   UnreadableError,
@@ -217,6 +218,26 @@ Deno.test("where metadump is unknown, keys are listed class by class", async () 
     keys.push(...entries.map(({ key, expires }) => `${new TextDecoder().decode(key)} ${expires}`));
   }
   assertEquals(keys, ["é key1 1700000000", "é key5 1700000000"]);
+});
+
+Deno.test("where the crawler is disabled keys are listed by class, and what is missing is told after them", async () => {
+  await using server = listen((read) => {
+    if (read.startsWith("lru_crawler")) return "CLIENT_ERROR lru crawler disabled\r\n";
+    if (read === "stats items\r\n") return "STAT items:1:number 3\r\nEND\r\n";
+    return "ITEM key [1 b; 0 s]\r\nEND\r\n";
+  });
+  using client = new Client({ servers: [server.address] });
+  const keys: string[] = [];
+  await assertRejects(
+    async () => {
+      for await (const entries of client.keys()) {
+        keys.push(...entries.map(({ key }) => new TextDecoder().decode(key)));
+      }
+    },
+    ServerError,
+    "does not list 2 of its items; after 'lru_crawler enable' it lists all",
+  );
+  assertEquals(keys, ["key"]);
 });
 
 Deno.test("a value is not sent by meta commands to a server that has none", async () => {
