@@ -25,6 +25,8 @@ const USUAL_MOST = 2 ** 20;
 /** What a server answers that can list by class alone; one of them only until it is told otherwise. */
 const UNKNOWN = "ERROR";
 const DISABLED = /crawler disabled/;
+/** How long a server that is busy is left alone, in milliseconds. */
+const BUSY_PAUSE = 50;
 /** Of a line that lists nothing, so many letters are shown. */
 const SHOWN = 80;
 
@@ -59,7 +61,7 @@ export async function* listKeys(
     let isDisabled = false;
     for (const which of ["hash", "all"]) {
       try {
-        await connection.dump(`lru_crawler metadump ${which}`, take);
+        await dumped(connection, which, take, options.timeout ?? 5000);
       } catch (error) {
         // The end of a list that is not the whole one: what is missing cannot be read, as it says.
         if (error instanceof ServerError) {
@@ -67,7 +69,7 @@ export async function* listKeys(
           throw error;
         }
         // An error is the whole reply: nothing has been listed yet.
-        if (!(error instanceof RequestError)) throw error;
+        if (!(error instanceof RequestError) || isBusy(error)) throw error;
         isDisabled = DISABLED.test(error.message);
         if (which === "all" && !isDisabled && error.message !== UNKNOWN) throw error;
         continue;
@@ -81,6 +83,28 @@ export async function* listKeys(
   } finally {
     connection.close();
   }
+}
+
+/** Asks for a metadump, again while memcached is busy with another one, for as long as a reply may take. */
+async function dumped(
+  connection: Connection,
+  which: string,
+  take: (lines: readonly string[]) => void,
+  timeout: number,
+): Promise<void> {
+  const end = performance.now() + timeout;
+  while (true) {
+    try {
+      return await connection.dump(`lru_crawler metadump ${which}`, take);
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE));
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof RequestError && error.message.startsWith("BUSY");
 }
 
 /** Lists what it can, and returns how many items that leaves out. */

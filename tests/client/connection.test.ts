@@ -181,6 +181,18 @@ Deno.test("where metadump takes no hash, it is asked for all", async () => {
   assertEquals(keys, [{ key: bytesOf("a"), expires: 0, size: 2 ** 20 }]);
 });
 
+Deno.test("a server that is busy with another listing is asked again, and is not asked for ever", async () => {
+  let asked = 0;
+  await using server = listen(() =>
+    ++asked < 3 ? "BUSY currently processing crawler request\r\n" : "key=a exp=-1\r\nEND\r\n"
+  );
+  using client = new Client({ servers: [server.address] });
+  assertEquals((await Array.fromAsync(client.keys())).flat().length, 1);
+  await using busy = listen(() => "BUSY currently processing crawler request\r\n");
+  using impatient = new Client({ servers: [busy.address], timeout: 100 });
+  await assertRejects(() => Array.fromAsync(impatient.keys()), RequestError, "BUSY");
+});
+
 Deno.test("where keys may not be listed, the server's word for it is the error", async () => {
   await using server = listen(() => "ERROR metadump not allowed\r\n");
   using client = new Client({ servers: [server.address] });
