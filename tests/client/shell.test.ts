@@ -130,7 +130,7 @@ on("a value with control characters is quoted, and goes raw into a pipe", async 
 });
 
 on("control characters of a message are escapes, and go as they are into a pipe", async () => {
-  const command = String.raw`word=$(printf 'a\033[31mb\233c'); $KVS_CLIENT "$word"; ` +
+  const command = String.raw`word=$(printf 'a\033[31mb\302\233c'); $KVS_CLIENT "$word"; ` +
     String.raw`$KVS_CLIENT "$word" 2>&1 | od -An -c`;
   await using terminal = await Terminal.start(command, {});
   const screen = await terminal.shows(/ended with 0/);
