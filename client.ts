@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 function connect(options: ClientValues, signal: AbortSignal, { asksNobody }: Command): Client {
   const { servers, protocol, timeout } = options;
-  const access = asksNobody ? {} : accessOf(options);
+  const access = accessOf(options, !asksNobody);
   try {
     return new Client({
       servers,

@@ -76,7 +76,7 @@ const READ_BUFFER = 16 * 1024;
 /** A write buffer that has grown beyond this is given back when it is empty. */
 const KEPT_WRITE_BUFFER = 64 * 1024;
 /** A timer of more, in milliseconds, would not wait at all. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+export const LONGEST_TIMER = 2 ** 31 - 1;
 /** The timer runs this often in the time that a reply may take. */
 const TICKS = 4;
 

@@ -9,7 +9,7 @@ import { messageOf } from "../errors.ts";
 import { clientDialects } from "../protocol/client_dialects.ts";
 import { isErrorLine } from "../protocol/text/reply_lines.ts";
 import { type Address, addressText } from "./address.ts";
-import type { ConnectionOptions } from "./connection.ts";
+import { type ConnectionOptions, LONGEST_TIMER } from "./connection.ts";
 import { dial } from "./dial.ts";
 import {
   errorOf,
@@ -21,8 +21,6 @@ import {
 } from "./errors.ts";
 import { logIn } from "./login.ts";
 
-/** A timer of more, in milliseconds, would not wait at all. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 /** No line of a log is longer, in bytes: a key has 250, each of three letters here. */
 const LONGEST_LINE = 16 * 1024;
 /** Of a line that is none, so many letters are shown. */

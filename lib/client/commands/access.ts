@@ -37,11 +37,16 @@ export const accessOptions = {
   }),
 };
 
-/** What the options come to, with a password from the environment, a file or a person. */
+/**
+ * What the options come to, with a password from the environment, a file or a person.
+ *
+ * @param logsIn whether a password is of any use
+ */
 export function accessOf(
   options: Values<typeof accessOptions>,
+  logsIn = true,
 ): Pick<ConnectionOptions, "credentials" | "tls"> {
-  return { ...credentialsOf(options), ...tlsOf(options) };
+  return { ...(logsIn ? credentialsOf(options) : {}), ...tlsOf(options) };
 }
 
 function credentialsOf(

@@ -6,6 +6,7 @@
 
 import { print, shown } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
+import type { ConnectionOptions } from "../connection.ts";
 import type { Command } from "./command.ts";
 
 /** Where `--http` is in the deployments of `infra/`. */
@@ -22,8 +23,12 @@ export const health: Command = {
   options: [],
   asksNobody: true,
   help: `ask at --http (${USUAL}) whether a server takes writes; exit code 1 if it does not`,
-  examples: ["kvs-client health 10.0.0.5:9150"],
-  async run({ args, options, signal }) {
+  details: "Over https:// the server's certificate is checked, as --tls and --ca say.",
+  examples: [
+    "kvs-client health 10.0.0.5:9150",
+    "kvs-client --tls --ca ca.pem health https://cache.example:9150",
+  ],
+  async run({ args, client, options, signal }) {
     const address = args[0] ?? USUAL;
     const url = URL.parse(`${/^https?:\/\//.test(address) ? "" : "http://"}${address}/readyz`);
     if (url === null || url.host === "" || url.pathname !== "/readyz") {
@@ -32,9 +37,11 @@ export const health: Command = {
     let ready: boolean;
     let text: string;
     try {
+      using http = httpClient(client.connection);
       const response = await fetch(url, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
         redirect: "error",
+        client: http,
       });
       ready = response.status === 200;
       text = (await response.text()).trim().slice(0, MOST);
@@ -50,6 +57,14 @@ export const health: Command = {
   },
 };
 
+/** What asks over HTTPS, with the authorities and the certificate that the options name. */
+function httpClient({ tls: { ca, cert, key } = {} }: ConnectionOptions): Deno.HttpClient {
+  return Deno.createHttpClient({
+    ...ca !== undefined && { caCerts: [ca] },
+    ...cert !== undefined && key !== undefined && { cert, key },
+  });
+}
+
 /** What an error was made of: `fetch` says no more than that it has failed. */
 function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? rootOf(error.cause) : error;
@@ -58,7 +73,7 @@ function rootOf(error: unknown): unknown {
 /** Why a request failed, without what Deno's `fetch` says before it: the address stands there already. */
 function reasonOf(error: unknown): string {
   return messageOf(rootOf(error)).replace(
-    /^error sending request for url \(.*?\): (client error \(\w+\): )?(tcp connect error: )?/,
+    /^error sending request .*?\): (client error \(\w+\): )?(tcp connect error: )?/,
     "",
   );
 }
