@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesOfBinaryString } from "../../bytes.ts";
 import { paint, print, quoted } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Client } from "../client.ts";
@@ -121,10 +122,10 @@ function fieldsOf(server: string, note: Note): Record<string, unknown> {
   return fields;
 }
 
-/** The bytes of a key, which the server percent-encodes. */
+/** The bytes of a key, which the server percent-encodes; what is not encoded so stands as it is. */
 function keyBytesOf(note: Note): Uint8Array {
   const key = note.get("key") ?? "-";
-  return key === "-" ? new Uint8Array(0) : percentDecoded(key);
+  return key === "-" ? new Uint8Array(0) : percentDecoded(key) ?? bytesOfBinaryString(key);
 }
 
 function keyOf(note: Note): string {
