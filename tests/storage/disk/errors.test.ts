@@ -84,8 +84,34 @@ Deno.test("where a file may not become as large as a segment, the log goes on in
     await Promise.resolve(store.commit()).catch(() => refused++);
   }
   assertEquals(refused, 1);
-  assert(place.files.list("d").filter((name) => name.endsWith(".log")).length >= 9);
+  const segments = place.files.list("d").filter((name) => name.endsWith(".log")).length;
+  assert(segments >= 9 && segments < 15, `${segments} segments`);
   assertEquals(store.info().items, 999);
+  await store.close();
+});
+
+Deno.test("a value that no file may be large enough for is refused, and makes no segments", async () => {
+  const place = new Place();
+  const store = await place.open({ segmentBytes: 1 << 20 });
+  place.files.greatest = 50_000;
+  const segments = () => place.files.list("d").filter((name) => name.endsWith(".log")).length;
+  await store.swap(k, "any", itemOf("first"));
+  await store.commit();
+  for (let i = 0; i < 100; i++) {
+    const set = async () => {
+      await store.swap(other, "any", itemOf("x".repeat(i % 2 === 0 ? 60_000 : 70_000)));
+      await store.commit();
+    };
+    await assertRejects(set, OutOfSpaceError);
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("small"));
+    await store.commit();
+  }
+  // The first one was learned from.
+  assertEquals([segments(), place.said.length], [2, 1]);
+  await until(() => own(store, "state") === "ok");
+  for (let i = 0; i < 300; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(400)));
+  await store.commit();
+  assert(segments() < 6, `${segments()} segments`);
   await store.close();
 });
 

@@ -128,13 +128,12 @@ export class RecordBuffer {
   #longs: BigUint64Array<ArrayBuffer>;
   #view: DataView<ArrayBuffer>;
 
-  readonly #initial: number;
+  /** What it lies in at the beginning, which stays: where nothing is kept nothing need be made. */
+  readonly #initial: Uint8Array<ArrayBuffer>;
 
   /** @param initial bytes of memory at the beginning */
   constructor(initial: number) {
-    this.#initial = (initial + 7) & ~7;
-
-    this.bytes = new Uint8Array(this.#initial);
+    this.bytes = this.#initial = new Uint8Array((initial + 7) & ~7);
     this.words = new Uint32Array(this.bytes.buffer);
     this.#longs = new BigUint64Array(this.bytes.buffer);
     this.#view = new DataView(this.bytes.buffer);
@@ -289,9 +288,7 @@ export class RecordBuffer {
   clear(): void {
     this.length = 0;
     this.rest = NO_BYTES;
-    if (this.bytes.length > Math.max(MOST_KEPT, this.#initial)) {
-      this.#lieIn(new Uint8Array(this.#initial));
-    }
+    if (this.bytes.length > Math.max(MOST_KEPT, this.#initial.length)) this.#lieIn(this.#initial);
   }
 }
 

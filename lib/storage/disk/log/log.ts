@@ -40,7 +40,8 @@ import {
   segmentName,
 } from "./segment.ts";
 
-/** The greatest size of a segment that is asked for, in bytes. */
+/** The least and the greatest size of a segment that is asked for, in bytes. */
+export const SMALLEST_SEGMENT = 1 << 12;
 export const LARGEST_SEGMENT = LAST_OFFSET >>> 1;
 
 const NOTHING = new Uint8Array(0);
@@ -112,7 +113,7 @@ export class Log {
   hintTotal = 0;
   /** Bytes of segments that are given up, and that somebody still reads. */
   held = 0;
-  /** The greatest size of a file, as far as a write has come upon it. */
+  /** The greatest size of a file, in bytes, as far as a write has come upon it. */
   fileLimit = Infinity;
   /** Records that were appended since the opening. */
   records = 0;
@@ -128,7 +129,7 @@ export class Log {
   /** Told when there is no room for a write. */
   onNoRoom: (error: OutOfSpaceError) => void = () => {};
 
-  /** Told when a segment has been sealed, and when another is begun. */
+  /** Told when a segment has been sealed. */
   onSealed: () => void = () => {};
 
   /** What is appended next: the same two objects each time. */
@@ -358,7 +359,7 @@ export class Log {
       active === undefined || this.#full ||
       active.length + pending.length + size + 64 > this.segmentBytes &&
         active.length + pending.length > SEGMENT_HEADER
-    ) active = this.#roll();
+    ) active = this.#roll(size);
     if (this.markerDue !== 0) this.mark();
     if (fields.kind === Kind.tombstone && fields.segment === 0) this.#fields.segment = active.id;
     this.pendingAt = pending.length;
@@ -403,7 +404,7 @@ export class Log {
       return;
     }
     // Behind a record whose size means "to the segment's end" nothing may be written.
-    const active = this.#full ? this.#roll() : this.active;
+    const active = this.#full ? this.#roll(0) : this.active;
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
@@ -439,7 +440,9 @@ export class Log {
       writeFully(active.file, first, length);
       if (tail.length > 0) writeFully(active.file, tail, length + first.length);
     } catch (error) {
-      this.#lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
+      const refused = writeError(`Cannot write to '${active.path}'`, error);
+      this.#lose(active, refused, codeOf(error));
+      throw refused;
     }
     active.crc = crc32(first, active.crc);
     if (tail.length > 0) active.crc = crc32(tail, active.crc);
@@ -455,8 +458,8 @@ export class Log {
     this.#pendingData = false;
     this.#markedWritten = this.marked;
     pending.clear();
-    if (tail.length > 0) this.#tail = NOTHING;
-    this.#room?.make(active, this.segmentBytes);
+    this.#tail = NOTHING;
+    this.#room?.make(active, this.segmentBytes, first.length + tail.length);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
     this.onWritten();
@@ -473,6 +476,18 @@ export class Log {
     const bytes = this.pending.length + this.#tail.length;
     this.writeOut();
     return bytes;
+  }
+
+  /**
+   * Takes back what is pending, if a record was appended and what has to follow that has failed, for want of memory,
+   * say: what the index does not know must not be in the log. Returns the error.
+   */
+  takeBack(error: unknown): unknown {
+    const { active, pending, pendingAt } = this;
+    if (active !== undefined && pending.length > pendingAt && !(error instanceof StoreError)) {
+      this.#lose(active, new StoreError(`A write was given up: ${messageOf(error)}`), "");
+    }
+    return error;
   }
 
   /** Ends the active segment; the next record begins another. */
@@ -496,6 +511,8 @@ export class Log {
 
   #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
+    // First: where there is no memory for it the segment goes on.
+    const hint = new HintBuilder(Math.ceil(this.#hint.length / HINT_RECORD * 1.1));
     this.#room?.cut(active);
     active.sealed = true;
     active.sequence = this.sequence;
@@ -503,7 +520,7 @@ export class Log {
     this.total += active.hintBytes;
     this.hintTotal += active.hintBytes;
     this.hints.set(active, this.#hint);
-    this.#hint = new HintBuilder(Math.ceil(this.#hint.length / HINT_RECORD * 1.1));
+    this.#hint = hint;
     this.#hintWritten = HINT_HEADER;
     this.#end = active.base + active.length;
     this.#previous = active.id;
@@ -515,7 +532,7 @@ export class Log {
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
-  #lose(active: Segment, error: StoreError, code: string): never {
+  #lose(active: Segment, error: StoreError, code: string): void {
     this.pending.clear();
     this.#tail = NOTHING;
     this.#hint.length = this.#hintWritten;
@@ -525,21 +542,28 @@ export class Log {
     this.onLost(error);
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
+      if (code === "EFBIG") {
+        // As much was written as may be.
+        const size = Math.max(active.file.size(), SMALLEST_SEGMENT);
+        this.fileLimit = Math.min(this.fileLimit, size);
+      }
       active.file.truncate(active.length);
       this.#room?.wasCut();
-      if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
-        // No file may be larger than this one would have been: the next records go into another.
-        this.fileLimit = Math.min(this.fileLimit, active.length);
-        this.#finish(active);
-      }
     } catch {
       // What is behind its length stays there, and the next segment's header says that it is none.
-      this.#finish(active);
+      return this.#finish(active);
     }
-    throw error;
+    // The next records go into another, which is no larger.
+    if (code === "EFBIG" && active.length > SEGMENT_HEADER) this.#finish(active);
   }
 
-  #roll(): Segment {
+  /** Begins another segment, for a record of so many bytes. */
+  #roll(size: number): Segment {
+    if (SEGMENT_HEADER + size > this.fileLimit) {
+      throw new OutOfSpaceError(
+        `A record of ${size} bytes is refused: no file may be larger than ${this.fileLimit} bytes`,
+      );
+    }
     this.seal();
     const { files, directory, hashKey, placements, now } = this.#start;
     const id = this.#next;
@@ -582,7 +606,6 @@ export class Log {
     this.namesUnsynced = true;
     this.total += header.length;
     this.active = segment;
-    this.onSealed();
     return segment;
   }
 }

@@ -5,11 +5,9 @@
  */
 
 import type { Files } from "../fs/files.ts";
-import { LARGEST_SEGMENT, type Log } from "../log/log.ts";
+import { LARGEST_SEGMENT, type Log, SMALLEST_SEGMENT } from "../log/log.ts";
 import { SEGMENT_HEADER } from "../log/segment.ts";
 
-/** The least size of a segment, in bytes. */
-const SMALLEST_SEGMENT = 1 << 12;
 /** A segment takes at most this part of the room that there is. */
 const SEGMENT_SHARE = 1 / 16;
 /** So much of the room is kept back, if two segments are not less. */
