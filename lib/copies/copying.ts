@@ -231,10 +231,7 @@ export class Copying {
   async #retain(): Promise<void> {
     const { clock, destination, retention } = this.#options;
     if (clock.monotonic() - this.#removedAt < RETENTION_PAUSE) return;
-    this.#retention ??= new Retention(
-      { destination, retention, now: () => clock.now() },
-      this.#tenure!,
-    );
+    this.#retention ??= new Retention({ destination, retention }, this.#tenure!);
     await this.#tenure!.beat();
     // What remains has its turn with the next round.
     if (!await this.#retention.step()) this.#removedAt = clock.monotonic();
