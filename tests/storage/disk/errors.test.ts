@@ -103,10 +103,11 @@ Deno.test("a value that no file may be large enough for is refused, and makes no
       await store.commit();
     };
     await assertRejects(set, OutOfSpaceError);
+    if (i < 50) continue;
     await store.swap(bytesOf(`k${i}`), "any", itemOf("small"));
     await store.commit();
   }
-  // The first one was learned from.
+  // The first one was learned from, and no other made the store full.
   assertEquals([segments(), place.said.length], [2, 1]);
   await until(() => own(store, "state") === "ok");
   for (let i = 0; i < 300; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(400)));

@@ -5,6 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { ifThereIsMemory } from "../../../bytes.ts";
 import { assert, messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
 import {
   codeOf,
@@ -357,13 +358,24 @@ export class Log {
     let active = this.active;
     if (
       active === undefined || this.#full ||
-      active.length + pending.length + size + 64 > this.segmentBytes &&
-        active.length + pending.length > SEGMENT_HEADER
-    ) active = this.#roll(size);
+      active.length + pending.length + size + 64 > this.segmentBytes
+    ) active = this.#segmentFor(size);
     if (this.markerDue !== 0) this.mark();
     if (fields.kind === Kind.tombstone && fields.segment === 0) this.#fields.segment = active.id;
     this.pendingAt = pending.length;
     return active;
+  }
+
+  /** The segment for a record that goes beyond what the active one may have: another, unless it has none yet. */
+  #segmentFor(size: number): Segment {
+    const { active, pending, fileLimit } = this;
+    if (SEGMENT_HEADER + size > fileLimit) {
+      throw new OutOfSpaceError(
+        `A record of ${size} bytes is refused: no file may be larger than ${fileLimit} bytes`,
+      );
+    }
+    const isEmpty = active !== undefined && active.length + pending.length <= SEGMENT_HEADER;
+    return isEmpty ? active : this.#roll();
   }
 
   /** Notes what was appended, of so many bytes. */
@@ -404,7 +416,7 @@ export class Log {
       return;
     }
     // Behind a record whose size means "to the segment's end" nothing may be written.
-    const active = this.#full ? this.#roll(0) : this.active;
+    const active = this.#full ? this.#roll() : this.active;
     const { pending } = this;
     this.markerDue = 0;
     this.marked = position;
@@ -511,8 +523,9 @@ export class Log {
 
   #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
-    // First: where there is no memory for it the segment goes on.
-    const hint = new HintBuilder(Math.ceil(this.#hint.length / HINT_RECORD * 1.1));
+    // First, as there may be no memory for one that need not grow, or none at all.
+    const records = Math.ceil(this.#hint.length / HINT_RECORD * 1.1);
+    const hint = ifThereIsMemory(() => new HintBuilder(records)) ?? new HintBuilder();
     this.#room?.cut(active);
     active.sealed = true;
     active.sequence = this.sequence;
@@ -538,6 +551,8 @@ export class Log {
     this.#hint.length = this.#hintWritten;
     this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     this.#pendingData = false;
+    // Behind what would have made it so nothing is pending.
+    this.#full = false;
     this.marked = this.#markedWritten;
     this.onLost(error);
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
@@ -557,13 +572,7 @@ export class Log {
     if (code === "EFBIG" && active.length > SEGMENT_HEADER) this.#finish(active);
   }
 
-  /** Begins another segment, for a record of so many bytes. */
-  #roll(size: number): Segment {
-    if (SEGMENT_HEADER + size > this.fileLimit) {
-      throw new OutOfSpaceError(
-        `A record of ${size} bytes is refused: no file may be larger than ${this.fileLimit} bytes`,
-      );
-    }
+  #roll(): Segment {
     this.seal();
     const { files, directory, hashKey, placements, now } = this.#start;
     const id = this.#next;
