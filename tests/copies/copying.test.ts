@@ -322,6 +322,11 @@ Deno.test("copying: a clock that is years ahead removes no moment before its tim
   await clock.pass(3_600_000);
   assert(running.last.removed > 0);
   assert(!(await momentNames(bucket.open())).includes(moments[0]!));
+  // What it leaves behind is told, once.
+  const warnings = () => running.said.filter((line) => line.includes("clock is behind"));
+  assertEquals(warnings(), []);
+  await copy(3);
+  assertMatch(warnings().join("\n"), /^the clock is behind .* memory:copies, of 2036-\S+: .*$/);
 });
 
 Deno.test("copying: a clock that is set back does not hide how old what is copied is", async () => {
