@@ -170,11 +170,13 @@ export class Tenure {
 
   /**
    * Milliseconds since 1970, as far as a clock that is ahead cannot tell more: at most the time of the newest moment
-   * that was there when the head was taken, and what has passed since by the monotonic clock.
+   * that was there when the head was taken, and what has passed since by the monotonic clock; nor what the clock of
+   * who keeps the head says.
    */
   get sureTime(): number {
-    const { clock } = this.#options;
-    return Math.min(clock.now(), this.#foundTime + clock.monotonic() - this.#takenAt);
+    const { clock, place } = this.#options;
+    const passed = clock.monotonic() - this.#takenAt;
+    return Math.min(clock.now(), this.#foundTime + passed, place.time ?? Infinity);
   }
 
   /** Milliseconds since the head was replaced, at least. */

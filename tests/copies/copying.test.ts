@@ -329,6 +329,26 @@ Deno.test("copying: a clock that is years ahead removes no moment before its tim
   assertMatch(warnings().join("\n"), /^the clock is behind .* memory:copies, of 2036-\S+: .*$/);
 });
 
+Deno.test("copying: where the destination has a clock, one that is years ahead since several starts removes nothing", async () => {
+  await using running = await new Running().start();
+  const { clock, bucket, destination } = running;
+  for (let start = 0; start < 4; start++) {
+    for (let i = 0; i < 3; i++) {
+      await running.set(`k${i}`, `${clock.time}`);
+      await clock.pass(20_000);
+    }
+    destination.time = clock.time;
+    clock.set = 10 * 365 * 86_400_000;
+    await running.stop();
+    await running.store.close();
+    await running.start();
+    await clock.pass(3_600_000);
+    assertEquals(running.last.removed, 0);
+  }
+  const { head } = (await readHead(bucket.open()))!;
+  assert(head.epoch > 2 && head.last!.time > clock.time + 86_400_000);
+});
+
 Deno.test("copying: a clock that is set back does not hide how old what is copied is", async () => {
   await using running = await new Running().start();
   const { clock, destination } = running;
