@@ -8,6 +8,7 @@ import { backupDirectory, checkDirectory, repairDirectory } from "../../../lib/s
 import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
 import type { Caller } from "../caller.ts";
+import { Batch } from "../../../lib/storage/contract.ts";
 import { itemOf } from "../contract.ts";
 import { Place, textOf } from "./place.ts";
 
@@ -300,6 +301,54 @@ Deno.test("what a refused write has left behind a segment's end is read by nobod
     const again = await place.open({ directory });
     assertEquals([await textOf(again, k), await textOf(again, other)], ["old", "v"], directory);
     await again.close();
+  }
+});
+
+Deno.test("a segment that was begun, given up and could not be removed is no part of the log, with a header or without", async () => {
+  for (const what of ["late", "EIO"]) {
+    const place = new Place();
+    const { files } = place;
+    const store = await place.open();
+    await store.swap(k, "any", itemOf("first"));
+    await store.commit();
+    // Twice: more than one may lie there.
+    for (const name of ["0000000002.log", "0000000003.log"]) {
+      files.fault = (operation, path) => {
+        if (path.includes("MANIFEST")) return "EIO";
+        if (path !== `d/${name}`) return undefined;
+        return operation === "write" ? what : operation === "remove" ? "EIO" : undefined;
+      };
+      assertThrows(() => store.store.swap(other, "any", itemOf("x".repeat(1 << 14)), new Batch()));
+    }
+    files.fault = (_, path) => path.includes("MANIFEST") ? "EIO" : undefined;
+    await store.swap(other, "any", itemOf("x".repeat(1 << 14)));
+    await store.commit();
+    files.fault = () => undefined;
+    files.powerCut(true);
+    await store.close().catch(() => {});
+    const mount = files.mount();
+    assertEquals(mount.list("d").filter((name) => name.endsWith(".log")).length, 4, what);
+
+    const { segments, items, damaged, torn, problems } = await checkDirectory({
+      directory: "d",
+      files: mount,
+    });
+    assertEquals([segments, items, damaged, torn, problems], [2, 2, [], [], []], what);
+    const moment = await momentOfDirectory(mount, "d", false);
+    assertEquals(moment.segments.map(([id]) => id), [1, 4]);
+    await backupDirectory({ directory: "d", target: "copy", files: mount });
+    for (const name of mount.list("d")) {
+      if (!name.endsWith(".lock")) files.place(`repaired/${name}`, files.content(`d/${name}`));
+    }
+    const repaired = await repairDirectory({ directory: "repaired", files: mount });
+    assertEquals([repaired.damaged, repaired.setAside], [[], []]);
+    for (const directory of ["d", "copy", "repaired"]) {
+      const again = await place.open({ directory });
+      assertEquals(await textOf(again, k), "first", `${what}, ${directory}`);
+      assertEquals((await textOf(again, other))?.length, 1 << 14, `${what}, ${directory}`);
+      await again.close();
+    }
+    assertEquals(place.said.filter((line) => line.includes("torn")), []);
   }
 });
 

@@ -586,6 +586,7 @@ export class Log {
       sequence: this.sequence,
       hashKey,
     });
+    const expiry = new ExpiryTimes(now());
     let file: DataFile | undefined;
     try {
       file = files.open(path, "create");
@@ -605,7 +606,7 @@ export class Log {
       throw refused;
     }
     this.#next++;
-    const segment = new Segment(id, slot, path, file, hashKey, this.#end, new ExpiryTimes(now()));
+    const segment = new Segment(id, slot, path, file, hashKey, this.#end, expiry);
     segment.length = header.length;
     segment.crc = crc32(header);
     segment.sequence = this.sequence;

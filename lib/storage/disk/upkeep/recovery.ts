@@ -377,25 +377,23 @@ class Recovery {
     for (let i = 0; i < tails.length; i++) {
       const tail = tails[i];
       const { header } = tail;
-      const follows = (other: SegmentHeader | undefined): boolean =>
-        other !== undefined &&
+      // A header that links to this segment says how much of it counts.
+      const told = lengthByNext(tail.id, tails.slice(i + 1).map((other) => other.header));
+      if (told === 0) {
+        tail.file.close();
+        this.#files.remove(tail.path);
+        continue;
+      }
+      const follows = header !== undefined &&
         (last === undefined
-          ? other.previous < this.#manifest.next
-          : other.previous === last.id && other.previousLength === last.length);
-      if (!follows(header)) {
-        // A file that was begun and given up: the one after it goes on where this one did not.
-        if (header === undefined && i + 1 < tails.length && follows(tails[i + 1].header)) {
-          tail.file.close();
-          this.#files.remove(tail.path);
-          continue;
-        }
+          ? header.previous < this.#manifest.next
+          : header.previous === last.id && header.previousLength === last.length);
+      if (!follows) {
         await this.#cut(tails, i, 0);
         break;
       }
       const segment = this.#segmentOf(tail.id, tail.path, tail.file);
-      segment.sequence = header!.sequence;
-      // A header that links to this segment says how much of it counts.
-      const told = lengthByNext(tail.id, tails.slice(i + 1).map((other) => other.header));
+      segment.sequence = header.sequence;
       const end = told === Infinity ? tail.size : told;
       const { hint, good } = this.#readRecords(segment, Math.min(end, tail.size));
       if (good < end) {

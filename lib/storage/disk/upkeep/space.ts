@@ -72,7 +72,9 @@ export class Space {
 
   /** Whether so many bytes would fit if nothing else were there. */
   couldHold(bytes: number, deletes: boolean): boolean {
-    return bytes + SEGMENT_HEADER <= (deletes ? this.#lastCeiling : this.#ceiling);
+    const { fileLimit } = this.#options.log;
+    return bytes + SEGMENT_HEADER <=
+      Math.min(deletes ? this.#lastCeiling : this.#ceiling, fileLimit);
   }
 
   /** What there is, for people. */
