@@ -5,7 +5,6 @@
  */
 
 import { crc32 } from "node:zlib";
-import { ifThereIsMemory } from "../../../bytes.ts";
 import { assert, messageOf, OutOfSpaceError, StoreError } from "../../../errors.ts";
 import {
   codeOf,
@@ -523,9 +522,6 @@ export class Log {
 
   #finish(active: Segment): void {
     assert(this.pending.length === 0, "a segment is sealed when all of it is written");
-    // First, as there may be no memory for one that need not grow, or none at all.
-    const records = Math.ceil(this.#hint.length / HINT_RECORD * 1.1);
-    const hint = ifThereIsMemory(() => new HintBuilder(records)) ?? new HintBuilder();
     this.#room?.cut(active);
     active.sealed = true;
     active.sequence = this.sequence;
@@ -533,7 +529,7 @@ export class Log {
     this.total += active.hintBytes;
     this.hintTotal += active.hintBytes;
     this.hints.set(active, this.#hint);
-    this.#hint = hint;
+    this.#hint = new HintBuilder(Math.ceil(this.#hint.length / HINT_RECORD * 1.1));
     this.#hintWritten = HINT_HEADER;
     this.#end = active.base + active.length;
     this.#previous = active.id;
