@@ -5,6 +5,7 @@
  */
 
 import type { Session } from "../../commands/session.ts";
+import { counted } from "../../counted.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Say } from "../../log_level.ts";
 import { CertificateError, Tls } from "../../net/tls/mod.ts";
@@ -128,7 +129,7 @@ export class Access {
         member.end();
       }
     }
-    this.#log(`read ${users.path} again: ${users.size} users`, "notice");
+    this.#log(`read ${users.path} again: ${counted(users.size, "user")}`, "notice");
     return ended;
   }
 

@@ -6,6 +6,7 @@
 
 import type { Say } from "../../../log_level.ts";
 import { equalBytes, free } from "../../../bytes.ts";
+import { counted } from "../../../counted.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
@@ -462,8 +463,10 @@ class Recovery {
     }
     if (bytes > 0) {
       this.#options.log(
-        `Cut off the log's torn end: ${bytes} bytes from offset ${offset} of '${path}' on, ` +
-          `with ${records} whole records behind the tear; they were never synced`,
+        `Cut off the log's torn end: ${
+          counted(bytes, "byte")
+        } from offset ${offset} of '${path}' ` +
+          `on, with ${counted(records, "whole record")} behind the tear; they were never synced`,
       );
     }
     // In any order, and whatever of it a power cut leaves: each header names the segment before it and
@@ -504,7 +507,10 @@ class Recovery {
     this.#told = now;
     const percent = Math.floor(this.#done / this.#work * 100);
     const items = this.#placements.index.size;
-    this.#options.log(`Reading '${this.#directory}': ${percent} %, ${items} items`, "notice");
+    this.#options.log(
+      `Reading '${this.#directory}': ${percent} %, ${counted(items, "item")}`,
+      "notice",
+    );
   }
 }
 
