@@ -304,6 +304,30 @@ Deno.test("what a refused write has left behind a segment's end is read by nobod
   }
 });
 
+Deno.test("a refused write that cannot be cut off is not there after a kill that comes immediately", async () => {
+  const place = new Place();
+  const { files } = place;
+  const store = await place.open();
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  let isLate = true;
+  files.fault = (operation, path) => {
+    if (path.includes("MANIFEST") || operation === "truncate") return "EIO";
+    if (operation !== "write" || !isLate) return undefined;
+    isLate = false;
+    return "late";
+  };
+  await store.swap(k, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  assertEquals(await textOf(store, k), "old");
+  files.powerCut(true);
+  files.fault = () => undefined;
+  await store.close().catch(() => {});
+  const again = await place.open();
+  assertEquals(await textOf(again, k), "old");
+  await again.close();
+});
+
 Deno.test("a segment that was begun, given up and could not be removed is no part of the log, with a header or without", async () => {
   for (const what of ["late", "EIO"]) {
     const place = new Place();

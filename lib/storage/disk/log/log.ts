@@ -561,11 +561,20 @@ export class Log {
       active.file.truncate(active.length);
       this.#room?.wasCut();
     } catch {
-      // What is behind its length stays there, and the next segment's header says that it is none.
-      return this.#finish(active);
+      return this.#leaveBehind(active);
     }
     // The next records go into another, which is no larger.
     if (code === "EFBIG" && active.length > SEGMENT_HEADER) this.#finish(active);
+  }
+
+  /** Seals a segment where it is whole: the next one's header says that what is behind that is none of it. */
+  #leaveBehind(active: Segment): void {
+    this.#finish(active);
+    try {
+      this.#roll();
+    } catch {
+      // The next write tries it again.
+    }
   }
 
   #roll(): Segment {
