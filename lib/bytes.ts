@@ -136,6 +136,16 @@ function dropOldest(): void {
   free(piece);
 }
 
+/** What is made of much memory; nothing where there is none for it. */
+export function ifThereIsMemory<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return undefined;
+  }
+}
+
 /**
  * Memory whose owner leaves what it has shown of it as it is, and lets {@linkcode ROOM_BEHIND} bytes behind
  * that be written by who has borrowed it, as long as there are borrowers.

@@ -8,6 +8,11 @@
  * @module
  */
 
+/** What stands for a key in a set or a map: 53 bits of its hash. */
+export function nameOf(a: number, b: number): number {
+  return a + (b & 0x1fffff) * 2 ** 32;
+}
+
 /** Hashes keys; the result stands in {@linkcode a}, {@linkcode b} and {@linkcode c} (unsigned 32 bits). */
 export class KeyHash {
   a = 0;

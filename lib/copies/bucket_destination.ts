@@ -76,6 +76,10 @@ class BucketDestination implements Destination {
     signal?.addEventListener("abort", () => void this.close(), { once: true });
   }
 
+  get time(): number | undefined {
+    return this.#requests.time;
+  }
+
   read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined> {
     return this.#reader.read(name);
   }

@@ -7,7 +7,7 @@
 import { StoreError } from "../errors.ts";
 import { Counters } from "../storage/gcs/counters.ts";
 import { Deadlines } from "../storage/gcs/deadlines.ts";
-import { retryAfterOf, saysNoBucket } from "../storage/gcs/answers.ts";
+import { headerOf, retryAfterOf, saysNoBucket } from "../storage/gcs/answers.ts";
 import { backoff, Requests, type Untold } from "../storage/gcs/requests.ts";
 import { type Answer, type Request, Transport, Unanswered } from "../storage/gcs/transport.ts";
 import type { Credentials } from "../storage/google_credentials.ts";
@@ -40,6 +40,8 @@ export class Streak {
 export class BucketRequests {
   readonly counters = new Counters();
   readonly deadlines = new Deadlines();
+  /** When the service has answered last by its own clock, in milliseconds since 1970. */
+  time: number | undefined = undefined;
   readonly #requests: Requests;
   readonly #transport: Transport;
   readonly #contents: Contents;
@@ -125,8 +127,13 @@ export class BucketRequests {
    *
    * @throws {DestinationError} where there are no credentials, or all of this is closed.
    */
-  try(request: Request): Promise<Answer | Untold> {
-    return this.#told(() => this.#requests.attempt(request, Infinity, undefined));
+  async try(request: Request): Promise<Answer | Untold> {
+    const told = await this.#told(() => this.#requests.attempt(request, Infinity, undefined));
+    if ("headers" in told) {
+      const time = Date.parse(headerOf(told, "date") ?? "");
+      if (!Number.isNaN(time)) this.time = time;
+    }
+    return told;
   }
 
   /** What came of a try, where that is no error of the destination's. */

@@ -8,6 +8,7 @@
 import { messageOf } from "../errors.ts";
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { Moment } from "../storage/moment.ts";
+import { timeText } from "./choose.ts";
 import { Copier } from "./copier.ts";
 import { behindPlace, ownOfMoment } from "./place.ts";
 import { type CopyClock, PauseEnded } from "./copy_clock.ts";
@@ -21,6 +22,9 @@ export const FIRST_PAUSE = 1000;
 export const LONGEST_PAUSE = 60_000;
 /** Milliseconds between two looks for what is due to be removed. */
 const RETENTION_PAUSE = 60_000;
+
+/** A moment that is so many milliseconds ahead of the clock, or more, was made with one that was wrong. */
+const MUCH_AHEAD = 3_600_000;
 
 /** How a copy stands. */
 export type CopyingState = "waiting" | "copying" | "failing" | "fenced";
@@ -102,6 +106,8 @@ export class Copying {
   #failures = 0;
   /** Whether the last moment got through, whatever became of what is due to be removed. */
   #gotThrough = true;
+  /** Whether moments that are ahead of the clock were told of. */
+  #toldAhead = false;
   #running: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   #report: { -readonly [Name in keyof CopyReport]: CopyReport[Name] } = { ...NOTHING_YET };
@@ -214,7 +220,10 @@ export class Copying {
       report.position = moment.position;
       // Not the manifest's time, which stays where it was when the clock is set back.
       report.cleanAt = manifest === undefined ? began : moment.time;
-      if (manifest !== undefined) report.manifests++;
+      if (manifest !== undefined) {
+        report.manifests++;
+        this.#tellAhead(manifest.time, moment.time);
+      }
       report.lastSuccess = clock.now();
       this.#gotThrough = true;
       if (!last) await this.#retain();
@@ -228,13 +237,24 @@ export class Copying {
     }
   }
 
+  /** Says once that moments have the time of an earlier one, since the clock is behind that. */
+  #tellAhead(time: number, now: number): void {
+    if (this.#toldAhead || time < now + MUCH_AHEAD) return;
+    this.#toldAhead = true;
+    const { say, destination } = this.#options;
+    say(
+      `the clock is behind the newest moment in ${destination.url}, of ${
+        timeText(time)
+      }: moments have that ` +
+        "time until it has come, and none of them is removed before; another prefix ends that",
+      false,
+    );
+  }
+
   async #retain(): Promise<void> {
     const { clock, destination, retention } = this.#options;
     if (clock.monotonic() - this.#removedAt < RETENTION_PAUSE) return;
-    this.#retention ??= new Retention(
-      { destination, retention, now: () => clock.now() },
-      this.#tenure!,
-    );
+    this.#retention ??= new Retention({ destination, retention }, this.#tenure!);
     await this.#tenure!.beat();
     // What remains has its turn with the next round.
     if (!await this.#retention.step()) this.#removedAt = clock.monotonic();

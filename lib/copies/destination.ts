@@ -11,6 +11,11 @@
  */
 export interface Destination {
   readonly url: string;
+  /**
+   * Milliseconds since 1970 as it was by its own clock when it answered last; nothing before that, and where it has
+   * none.
+   */
+  readonly time?: number | undefined;
   /** The whole object, checked against its checksum; `undefined` if it is not there. */
   read(name: string): Promise<{ bytes: Uint8Array; generation: string } | undefined>;
   /**

@@ -64,6 +64,8 @@ async function read(files: Files, directory: string, isServed: boolean): Promise
     .filter((id) => id !== undefined && id >= next).sort((a, b) => a! - b!) as number[];
   const headers = ids.map((id) => headerOf(files, directory, id));
   for (const [i, id] of ids.entries()) {
+    const told = lengthByNext(id, headers.slice(i + 1));
+    if (told === 0) continue;
     const file = files.open(`${directory}/${segmentName(id)}`, "read");
     try {
       const header = headers[i];
@@ -73,7 +75,7 @@ async function read(files: Files, directory: string, isServed: boolean): Promise
           : header.previous === before.id && header.previousLength === before.length);
       if (!follows) break;
       if (!isServed) await file.sync();
-      const end = Math.min(file.size(), lengthByNext(id, headers.slice(i + 1)));
+      const end = Math.min(file.size(), told);
       const length = await wholeLength(file, end, segmentSeed(hashKey, id), synced);
       before = { id, length };
       tail.push(before);

@@ -68,7 +68,7 @@ export async function copyDirectoryOnce(options: OnceOptions): Promise<OnceRepor
         tenure,
       );
       const { manifest } = await copier.round();
-      const due = new Retention({ destination, retention, now: () => clock.now() }, tenure);
+      const due = new Retention({ destination, retention }, tenure);
       while (await due.step()) await tenure.beat();
       // A sign of life that came after it would take the release back.
       over.abort();

@@ -23,8 +23,6 @@ export interface RetentionOptions {
   readonly destination: Destination;
   /** Milliseconds for which any moment can be restored. */
   readonly retention: number;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }
 
 /** The retention of one tenure. */
@@ -72,8 +70,7 @@ export class Retention {
 
   /** Whether what a manifest has taken the place of can go. */
   #isDue({ time }: ListedManifest): boolean {
-    const { retention, now } = this.#options;
-    return time <= now() - retention - GRACE;
+    return time <= this.#tenure.sureTime - this.#options.retention - GRACE;
   }
 
   /** The manifest that counts at a place in their order; what stands before it and never counts is removed. */

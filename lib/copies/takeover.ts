@@ -5,6 +5,7 @@
  * @module
  */
 
+import { counted } from "../counted.ts";
 import { Exit, ExitError } from "../errors.ts";
 import type { Files } from "../storage/disk/fs/files.ts";
 import type { CopyClock } from "./copy_clock.ts";
@@ -109,7 +110,7 @@ async function takeOver(options: TakeoverOptions): Promise<Takeover | undefined>
     return {
       tenure,
       sentence: `restored the moment of ${timeText(manifest.time)} from ${destination.url}: ` +
-        `${manifest.segments.length} segments, ${bytes} bytes`,
+        `${counted(manifest.segments.length, "segment")}, ${counted(bytes, "byte")}`,
     };
   } finally {
     over.abort();

@@ -95,6 +95,9 @@ export class Tenure {
    */
   #replacedAt: number;
   #hurries = false;
+  /** The time of the newest moment that was there when the head was taken, and when that was. */
+  readonly #foundTime: number;
+  readonly #takenAt: number;
   /** One replacement after another. */
   #settled: Promise<unknown> = Promise.resolve();
 
@@ -102,7 +105,8 @@ export class Tenure {
     this.#options = options;
     this.#head = head;
     this.#generation = generation;
-    this.#replacedAt = replacedAt;
+    this.#replacedAt = this.#takenAt = replacedAt;
+    this.#foundTime = head.last?.time ?? options.clock.now();
   }
 
   /**
@@ -162,6 +166,17 @@ export class Tenure {
   /** The number of the newest manifest that counts; 0 for none. */
   get lastNumber(): number {
     return this.#head.last?.number ?? 0;
+  }
+
+  /**
+   * Milliseconds since 1970, as far as a clock that is ahead cannot tell more: at most the time of the newest moment
+   * that was there when the head was taken, and what has passed since by the monotonic clock; nor what the clock of
+   * who keeps the head says.
+   */
+  get sureTime(): number {
+    const { clock, place } = this.#options;
+    const passed = clock.monotonic() - this.#takenAt;
+    return Math.min(clock.now(), this.#foundTime + passed, place.time ?? Infinity);
   }
 
   /** Milliseconds since the head was replaced, at least. */

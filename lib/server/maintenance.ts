@@ -43,7 +43,10 @@ export async function check(directory: string): Promise<number> {
 export async function repair(directory: string, log: (line: string) => void): Promise<void> {
   const { repairDirectory } = await diskMaintenance();
   const { records, damaged, setAside, missing, newManifest } = await repairDirectory({ directory });
-  log(`repaired ${directory}: kept ${records} whole records, set ${damaged.length} parts aside`);
+  log(
+    `repaired ${directory}: kept ${counted(records, "whole record")}, ` +
+      `set ${counted(damaged.length, "part")} aside`,
+  );
   for (const part of damaged) log(`damaged: ${place(part)}`);
   for (const path of setAside) log(`set aside: ${path}`);
   for (const path of missing) log(`missing: ${path}`);
@@ -62,12 +65,13 @@ export async function backup(
   const { backupDirectory } = await diskMaintenance();
   const { segments, bytes, linkedBytes } = await backupDirectory({ directory, target, copy });
   console.log(
-    `${target}: ${segments} segments, ${bytes} bytes, ${linkedBytes} of them shared with ${directory}` +
+    `${target}: ${counted(segments, "segment")}, ${counted(bytes, "byte")}, ` +
+      `${linkedBytes} of them shared with ${directory}` +
       (linkedBytes > 0 ? "; damage to these is damage to both, --copy shares nothing" : ""),
   );
   return Exit.ok;
 }
 
 function place({ path, offset, bytes }: Part): string {
-  return `${bytes} bytes of ${path} at offset ${offset}`;
+  return `${counted(bytes, "byte")} of ${path} at offset ${offset}`;
 }

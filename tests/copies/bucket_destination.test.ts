@@ -29,6 +29,15 @@ function begin(options: EmulatorOptions = {}): Promise<EmulatedPlaces> {
   return EmulatedPlaces.begin(options, 4 * quantum);
 }
 
+Deno.test("copies, bucket: it has the time of the service, in whole seconds", async () => {
+  await using places = await begin();
+  const d = await places.open();
+  assertEquals(d.time, undefined);
+  const before = Math.floor(Date.now() / 1000) * 1000;
+  await d.read("none");
+  assert(d.time! >= before && d.time! <= Date.now());
+});
+
 const lost: Fault[] = (["reset", "close", "cut", 503, 408] as const).flatMap((what) => [
   { what, times: 1 },
   { what, times: 1, after: true },

@@ -284,6 +284,71 @@ Deno.test("copying: a stop copies what was acknowledged last also where nothing 
   assertEquals([head.released, head.last!.number], [true, 2]);
 });
 
+Deno.test("copying: a clock that is years ahead removes no moment before its time", async () => {
+  await using running = await new Running().start();
+  const { clock, bucket } = running;
+  const copy = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      await running.set(`k${i}`, `${clock.time}`);
+      await clock.pass(20_000);
+    }
+  };
+  await copy(5);
+  const moments = await momentNames(bucket.open());
+  const assertKept = async () => {
+    const names = await momentNames(bucket.open());
+    assertEquals(names.slice(0, moments.length), moments);
+    assertEquals(running.last.removed, 0);
+  };
+  // At a start, as before the time has come by the network.
+  await running.stop();
+  await running.store.close();
+  clock.set = 10 * 365 * 86_400_000;
+  await running.start();
+  await clock.pass(3_600_000);
+  await assertKept();
+  clock.set = 0;
+  await clock.pass(3_600_000);
+  await assertKept();
+  // And while it copies.
+  await copy(1);
+  clock.set = 10 * 365 * 86_400_000;
+  await copy(2);
+  await clock.pass(3_600_000);
+  await assertKept();
+  clock.set = 0;
+  // What is due is due all the same.
+  clock.time += 2 * 86_400_000;
+  await clock.pass(3_600_000);
+  assert(running.last.removed > 0);
+  assert(!(await momentNames(bucket.open())).includes(moments[0]!));
+  // What it leaves behind is told, once.
+  const warnings = () => running.said.filter((line) => line.includes("clock is behind"));
+  assertEquals(warnings(), []);
+  await copy(3);
+  assertMatch(warnings().join("\n"), /^the clock is behind .* memory:copies, of 2036-\S+: .*$/);
+});
+
+Deno.test("copying: where the destination has a clock, one that is years ahead since several starts removes nothing", async () => {
+  await using running = await new Running().start();
+  const { clock, bucket, destination } = running;
+  for (let start = 0; start < 4; start++) {
+    for (let i = 0; i < 3; i++) {
+      await running.set(`k${i}`, `${clock.time}`);
+      await clock.pass(20_000);
+    }
+    destination.time = clock.time;
+    clock.set = 10 * 365 * 86_400_000;
+    await running.stop();
+    await running.store.close();
+    await running.start();
+    await clock.pass(3_600_000);
+    assertEquals(running.last.removed, 0);
+  }
+  const { head } = (await readHead(bucket.open()))!;
+  assert(head.epoch > 2 && head.last!.time > clock.time + 86_400_000);
+});
+
 Deno.test("copying: a clock that is set back does not hide how old what is copied is", async () => {
   await using running = await new Running().start();
   const { clock, destination } = running;

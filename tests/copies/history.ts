@@ -235,7 +235,7 @@ export class History {
         tenure,
       );
       const retention = new Retention(
-        { destination, retention: this.retention, now: () => clock.time },
+        { destination, retention: this.retention },
         tenure,
       );
       return this.process = { destination, copier, retention, tenure };

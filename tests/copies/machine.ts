@@ -82,7 +82,7 @@ export class Machine implements AsyncDisposable {
       this.tenure,
     );
     this.retention = new Retention(
-      { destination, retention: this.days * 86_400_000, now: () => clock.time },
+      { destination, retention: this.days * 86_400_000 },
       this.tenure,
     );
     return this;

@@ -55,6 +55,8 @@ export class MemoryDestination implements Destination {
   killed = false;
   /** Told of everything that is asked. */
   readonly asked: string[] = [];
+  /** What its own clock says. */
+  time: number | undefined = undefined;
 
   constructor(
     readonly bucket: MemoryBucket,

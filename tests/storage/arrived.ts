@@ -22,7 +22,7 @@ export class Arrived {
   readonly input = new ReceiveBuffer();
   readonly request = new Request();
   readonly batch = new Batch();
-  readonly #dialect = new LineDialect({ itemSize: 4 * 2 ** 20 });
+  readonly #dialect = new LineDialect({ itemSize: 64 * 2 ** 20 });
   /** All memory that the request lies in. */
   readonly memory: Uint8Array;
   readonly #sent: Uint8Array;

@@ -2,16 +2,21 @@
 
 /** Calls something while nobody gets memory for `least` bytes and more in one piece. */
 export function withoutMemory<T>(least: number, call: () => T): T {
-  const whole = globalThis.Uint8Array;
-  globalThis.Uint8Array = new Proxy(whole, {
-    construct(target, args, newTarget) {
-      if (args[0] >= least) throw new RangeError("Array buffer allocation failed");
-      return Reflect.construct(target, args, newTarget);
-    },
-  });
+  const whole = { Uint8Array, Uint32Array };
+  const short = <A extends Uint8ArrayConstructor | Uint32ArrayConstructor>(array: A): A =>
+    new Proxy(array, {
+      construct(target, args, newTarget) {
+        if (args[0] * target.BYTES_PER_ELEMENT >= least) {
+          throw new RangeError("Array buffer allocation failed");
+        }
+        return Reflect.construct(target, args, newTarget);
+      },
+    });
+  globalThis.Uint8Array = short(Uint8Array);
+  globalThis.Uint32Array = short(Uint32Array);
   try {
     return call();
   } finally {
-    globalThis.Uint8Array = whole;
+    Object.assign(globalThis, whole);
   }
 }

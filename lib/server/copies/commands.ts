@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "../../counted.ts";
 import { machineClock } from "../../copies/copy_clock.ts";
 import { copyDirectoryOnce } from "../../copies/once.ts";
 import type { Destination, DestinationOptions } from "../../copies/destination.ts";
@@ -62,9 +63,12 @@ export async function copyOnce(configuration: Configuration, say: SayLine): Prom
         manifest === undefined
           ? `${destination.url} has all of ${directory} already`
           : `${destination.url}: moment ${manifest.number} of ${timeText(manifest.time)}, ` +
-            `${manifest.segments.length} segments, ${bytesOfManifest(manifest)} bytes`,
+            sizeText(manifest.segments.length, bytesOfManifest(manifest)),
       );
-      console.log(`sent ${sentObjects} objects, ${sentBytes} bytes; removed ${removed} objects`);
+      console.log(
+        `sent ${counted(sentObjects, "object")}, ${counted(sentBytes, "byte")}; ` +
+          `removed ${counted(removed, "object")}`,
+      );
       return Exit.ok;
     },
   );
@@ -89,7 +93,8 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
       const { manifest } = chosen;
       const total = bytesOfManifest(manifest);
       const what = `the moment of ${timeText(manifest.time)}`;
-      say(`restoring ${what}: ${manifest.segments.length} segments, ${total} bytes`);
+      const size = sizeText(manifest.segments.length, total);
+      say(`restoring ${what}: ${size}`);
       systemFiles.makeDirectory(directory);
       const lock = systemFiles.lock(directory);
       try {
@@ -108,8 +113,8 @@ export async function restore(configuration: Configuration, say: SayLine): Promi
         await finishRestore(options, chosen);
         const seconds = (performance.now() - began) / 1000;
         console.log(
-          `${directory}: ${what} of ${destination.url}, ${manifest.segments.length} segments, ` +
-            `${total} bytes, ${records} records, ${seconds.toFixed(1)} s` +
+          `${directory}: ${what} of ${destination.url}, ${size}, ${counted(records, "record")}, ` +
+            `${seconds.toFixed(1)} s` +
             (kept > 0 ? `; ${kept} bytes were there already` : ""),
         );
         return Exit.ok;
@@ -140,7 +145,8 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
       const { bytes, records, pieces } = report;
       console.log(
         `${destination.url}: the moment of ${timeText(manifest.time)}, ` +
-          `${manifest.segments.length} segments in ${pieces} pieces, ${bytes} bytes, ${records} records`,
+          `${counted(manifest.segments.length, "segment")} in ${counted(pieces, "piece")}, ` +
+          `${counted(bytes, "byte")}, ${counted(records, "record")}`,
       );
       if (report.problems.length === 0) {
         console.log("a restore would succeed");
@@ -150,6 +156,10 @@ export async function verify(configuration: Configuration, say: SayLine): Promis
       return Exit.data;
     },
   );
+}
+
+function sizeText(segments: number, bytes: number): string {
+  return `${counted(segments, "segment")}, ${counted(bytes, "byte")}`;
 }
 
 /** Prints the moments that can be restored, a line each. */

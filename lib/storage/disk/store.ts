@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ifThereIsMemory } from "../../bytes.ts";
 import { ExitError, messageOf } from "../../errors.ts";
 import type { Moment } from "../moment.ts";
 import {
@@ -425,13 +426,7 @@ class DiskStore implements Store {
   }
 
   limitMemory(bytes: number): boolean {
-    try {
-      this.#cache.resize(bytes);
-      return true;
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
+    return ifThereIsMemory(() => (this.#cache.resize(bytes), true)) ?? false;
   }
 
   info(): StoreInfo {

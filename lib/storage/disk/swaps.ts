@@ -259,10 +259,14 @@ export class Swaps {
     const { a, b, c } = this.#hash;
     const { base } = found;
     const sequence = ++log.sequence;
-    const size = log.appendAmendment(key, next, sequence, base, this.#hash);
-    this.#placements.amend(a, b, c, log.active!, log.offset, size);
-    cache.amend(a, b, found.sequence, log.pending.words, log.pendingAt >>> 2, base);
-    this.#commits.changed(batch, a, b, false);
+    try {
+      const size = log.appendAmendment(key, next, sequence, base, this.#hash);
+      this.#placements.amend(a, b, c, log.active!, log.offset, size);
+      cache.amend(a, b, found.sequence, log.pending.words, log.pendingAt >>> 2, base);
+      this.#commits.changed(batch, a, b, false);
+    } catch (error) {
+      throw log.takeBack(error);
+    }
     return this.#uniqueOf(next, sequence);
   }
 
@@ -276,10 +280,14 @@ export class Swaps {
     if (recordSize(length, valueLengthOf(next)) >= LONG) {
       return this.#putLong(bytes, start, length, next, sequence, batch);
     }
-    const size = log.appendItem(bytes, next, sequence, this.#hash, start, length);
-    this.#placements.set(a, b, c, log.active!, log.offset, size);
-    this.#cache.insert(a, b, log.pending.rest);
-    this.#commits.changed(batch, a, b, false);
+    try {
+      const size = log.appendItem(bytes, next, sequence, this.#hash, start, length);
+      this.#placements.set(a, b, c, log.active!, log.offset, size);
+      this.#cache.insert(a, b, log.pending.rest);
+      this.#commits.changed(batch, a, b, false);
+    } catch (error) {
+      throw log.takeBack(error);
+    }
     if (log.pending.length > WRITE_AT) {
       this.#commits.wroteEarly(log.pending.length);
       log.writeOut();
@@ -311,16 +319,23 @@ export class Swaps {
     const isKept = isGiven || cache.makeRoom(memory.length);
     memory.fill(0, from + value.length, from + tail);
     const stored = memory.subarray(from, from + tail);
-    const size = log.appendLong(bytes, next, stored, sequence, this.#hash, start, length);
-    this.#placements.set(a, b, c, log.active!, log.offset, size);
-    if (isKept) {
+    let head: Uint8Array;
+    try {
+      const size = log.appendLong(bytes, next, stored, sequence, this.#hash, start, length);
+      this.#placements.set(a, b, c, log.active!, log.offset, size);
+      this.#commits.changed(batch, a, b, false);
       const { pending, pendingAt } = log;
-      const head = pending.bytes.subarray(pendingAt + CHECKSUM, pending.length);
-      cache.keep(a, b, head, memory, from);
-    } else cache.forget(a, b);
-    this.#commits.changed(batch, a, b, false);
-    this.#commits.wroteEarly(log.writeLong());
-    if (!isKept) giveMemory(memory);
+      head = pending.bytes.subarray(pendingAt + CHECKSUM, pending.length);
+      this.#commits.wroteEarly(log.writeLong());
+    } catch (error) {
+      throw log.takeBack(error);
+    }
+    // Not before it is written: where that fails, the cache must give no memory away that its request lies in.
+    if (isKept) cache.keep(a, b, head, memory, from);
+    else {
+      cache.forget(a, b);
+      giveMemory(memory);
+    }
     return this.#uniqueOf(next, sequence);
   }
 
@@ -336,10 +351,14 @@ export class Swaps {
     const log = this.#log;
     const { a, b, c } = this.#hash;
     const sequence = ++log.sequence;
-    log.appendTombstone(key, sequence, 0, this.#hash);
-    this.#placements.drop(a, b, c);
-    this.#cache.forget(a, b);
-    this.#commits.changed(batch, a, b, true);
+    try {
+      log.appendTombstone(key, sequence, 0, this.#hash);
+      this.#placements.drop(a, b, c);
+      this.#cache.forget(a, b);
+      this.#commits.changed(batch, a, b, true);
+    } catch (error) {
+      throw log.takeBack(error);
+    }
     return 0n;
   }
 }

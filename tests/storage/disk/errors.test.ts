@@ -8,6 +8,7 @@ import { backupDirectory, checkDirectory, repairDirectory } from "../../../lib/s
 import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import { momentOfDirectory } from "../../../lib/copies/directory_moment.ts";
 import type { Caller } from "../caller.ts";
+import { Batch } from "../../../lib/storage/contract.ts";
 import { itemOf } from "../contract.ts";
 import { Place, textOf } from "./place.ts";
 
@@ -84,8 +85,35 @@ Deno.test("where a file may not become as large as a segment, the log goes on in
     await Promise.resolve(store.commit()).catch(() => refused++);
   }
   assertEquals(refused, 1);
-  assert(place.files.list("d").filter((name) => name.endsWith(".log")).length >= 9);
+  const segments = place.files.list("d").filter((name) => name.endsWith(".log")).length;
+  assert(segments >= 9 && segments < 15, `${segments} segments`);
   assertEquals(store.info().items, 999);
+  await store.close();
+});
+
+Deno.test("a value that no file may be large enough for is refused, and makes no segments", async () => {
+  const place = new Place();
+  const store = await place.open({ segmentBytes: 1 << 20 });
+  place.files.greatest = 50_000;
+  const segments = () => place.files.list("d").filter((name) => name.endsWith(".log")).length;
+  await store.swap(k, "any", itemOf("first"));
+  await store.commit();
+  for (let i = 0; i < 100; i++) {
+    const set = async () => {
+      await store.swap(other, "any", itemOf("x".repeat(i % 2 === 0 ? 60_000 : 70_000)));
+      await store.commit();
+    };
+    await assertRejects(set, OutOfSpaceError);
+    if (i < 50) continue;
+    await store.swap(bytesOf(`k${i}`), "any", itemOf("small"));
+    await store.commit();
+  }
+  // The first one was learned from, and no other made the store full.
+  assertEquals([segments(), place.said.length], [2, 1]);
+  await until(() => own(store, "state") === "ok");
+  for (let i = 0; i < 300; i++) await store.swap(bytesOf(`k${i}`), "any", itemOf("x".repeat(400)));
+  await store.commit();
+  assert(segments() < 6, `${segments()} segments`);
   await store.close();
 });
 
@@ -273,6 +301,78 @@ Deno.test("what a refused write has left behind a segment's end is read by nobod
     const again = await place.open({ directory });
     assertEquals([await textOf(again, k), await textOf(again, other)], ["old", "v"], directory);
     await again.close();
+  }
+});
+
+Deno.test("a refused write that cannot be cut off is not there after a kill that comes immediately", async () => {
+  const place = new Place();
+  const { files } = place;
+  const store = await place.open();
+  await store.swap(k, "any", itemOf("old"));
+  await store.commit();
+  let isLate = true;
+  files.fault = (operation, path) => {
+    if (path.includes("MANIFEST") || operation === "truncate") return "EIO";
+    if (operation !== "write" || !isLate) return undefined;
+    isLate = false;
+    return "late";
+  };
+  await store.swap(k, "any", itemOf("refused"));
+  await assertRejects(async () => await store.commit(), StoreError);
+  assertEquals(await textOf(store, k), "old");
+  files.powerCut(true);
+  files.fault = () => undefined;
+  await store.close().catch(() => {});
+  const again = await place.open();
+  assertEquals(await textOf(again, k), "old");
+  await again.close();
+});
+
+Deno.test("a segment that was begun, given up and could not be removed is no part of the log, with a header or without", async () => {
+  for (const what of ["late", "EIO"]) {
+    const place = new Place();
+    const { files } = place;
+    const store = await place.open();
+    await store.swap(k, "any", itemOf("first"));
+    await store.commit();
+    // Twice: more than one may lie there.
+    for (const name of ["0000000002.log", "0000000003.log"]) {
+      files.fault = (operation, path) => {
+        if (path.includes("MANIFEST")) return "EIO";
+        if (path !== `d/${name}`) return undefined;
+        return operation === "write" ? what : operation === "remove" ? "EIO" : undefined;
+      };
+      assertThrows(() => store.store.swap(other, "any", itemOf("x".repeat(1 << 14)), new Batch()));
+    }
+    files.fault = (_, path) => path.includes("MANIFEST") ? "EIO" : undefined;
+    await store.swap(other, "any", itemOf("x".repeat(1 << 14)));
+    await store.commit();
+    files.fault = () => undefined;
+    files.powerCut(true);
+    await store.close().catch(() => {});
+    const mount = files.mount();
+    assertEquals(mount.list("d").filter((name) => name.endsWith(".log")).length, 4, what);
+
+    const { segments, items, damaged, torn, problems } = await checkDirectory({
+      directory: "d",
+      files: mount,
+    });
+    assertEquals([segments, items, damaged, torn, problems], [2, 2, [], [], []], what);
+    const moment = await momentOfDirectory(mount, "d", false);
+    assertEquals(moment.segments.map(([id]) => id), [1, 4]);
+    await backupDirectory({ directory: "d", target: "copy", files: mount });
+    for (const name of mount.list("d")) {
+      if (!name.endsWith(".lock")) files.place(`repaired/${name}`, files.content(`d/${name}`));
+    }
+    const repaired = await repairDirectory({ directory: "repaired", files: mount });
+    assertEquals([repaired.damaged, repaired.setAside], [[], []]);
+    for (const directory of ["d", "copy", "repaired"]) {
+      const again = await place.open({ directory });
+      assertEquals(await textOf(again, k), "first", `${what}, ${directory}`);
+      assertEquals((await textOf(again, other))?.length, 1 << 14, `${what}, ${directory}`);
+      await again.close();
+    }
+    assertEquals(place.said.filter((line) => line.includes("torn")), []);
   }
 });
 

@@ -301,8 +301,8 @@ export class FaultyFiles implements Files {
     const write = (bytes: Uint8Array, at: number): number => {
       const fault = this.fault("write", path, bytes);
       if (life !== this.#life) throw systemError("EIO", "write");
-      if (at + bytes.length > this.greatest) throw systemError("EFBIG", "write");
-      let count = bytes.length;
+      if (at >= this.greatest) throw systemError("EFBIG", "write");
+      let count = Math.min(bytes.length, this.greatest - at);
       const grows = at + count - inode.bytes.length;
       const room = this.capacity - this.used();
       if (grows > room) count = Math.max(0, count - (grows - room));

@@ -1,7 +1,7 @@
 /** Values that the disk store writes from the memory that a connection has received them into, and keeps there. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { bytesOf, type Lender } from "../../../lib/bytes.ts";
+import { bytesOf, type Lender, takeMemory } from "../../../lib/bytes.ts";
 import { StoreError } from "../../../lib/errors.ts";
 import { Batch, type Expected, type Item, type Swapped } from "../../../lib/storage/contract.ts";
 import { ItemCursor } from "../../../lib/storage/item_cursor.ts";
@@ -132,6 +132,8 @@ Deno.test("disk store: a large value that cannot be written is not there, and it
     const arrived = new Arrived("k", 100_000);
     assertThrows(() => arrived.set(store.store), StoreError);
     assert(arrived.isGiven && arrived.isWhole);
+    // Nobody else writes there before it is answered.
+    assert(takeMemory(arrived.memory.length) !== arrived.memory);
     disk.files.fault = () => undefined;
     assertEquals((await store.read(bytesOf("k")))?.value, bytesOf("before"));
     assertEquals(typeof new Arrived("k", 80_000).set(store.store), "bigint");

@@ -294,7 +294,7 @@ Deno.test("after a kill listed segments are trusted, read in the background, and
   while (own(again, "unverified_bytes") > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   while (said.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   assertEquals(own(again, "damaged_records"), 1);
-  assert(said.some((line) => line.startsWith(`'${path}' is damaged: 1 records in it`)), `${said}`);
+  assert(said.some((line) => line.startsWith(`'${path}' is damaged: 1 record in it`)), `${said}`);
   await again.close();
   // It is not called whole: the next start reads it again.
   const third = await open(files);

@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { bytesOf, free } from "../../../bytes.ts";
+import { bytesOf, free, ifThereIsMemory } from "../../../bytes.ts";
 import { type DataFile, readFullyLater } from "../fs/files.ts";
 import { FORMAT, isRead } from "../log/segment.ts";
 import { ENDLESS, offsetOf, placeHigh, placeLow, unitsOf } from "../index/key_index.ts";
@@ -15,6 +15,9 @@ export const HINT_HEADER = 48;
 /** Words of a record. */
 export const HINT_RECORD = 5;
 
+/** Records that there is room for at least, wherever memory is made. */
+const LEAST_ROOM = 1 << 12;
+const NO_WORDS = new Uint32Array(0);
 /** Records that {@linkcode walkHint} takes at a time: in less than a slice of compaction's. */
 const BLOCK_RECORDS = 1 << 14;
 
@@ -35,24 +38,21 @@ export interface Summary {
   readonly expiry: { base: number; readonly buckets: Uint32Array };
 }
 
-/** A hint that grows with its segment. */
+/** A hint that grows with its segment. It has memory from its first record on. */
 export class HintBuilder {
-  words: Uint32Array<ArrayBuffer>;
+  words = NO_WORDS;
   /** Words in use. */
   length = HINT_HEADER;
+  readonly #room: number;
 
-  constructor(room = 1 << 12) {
-    this.words = new Uint32Array(HINT_HEADER + room * HINT_RECORD);
+  /** @param room for so many records its memory is made at first, if there is so much */
+  constructor(room = LEAST_ROOM) {
+    this.#room = room;
   }
 
   /** Adds a record; the hash is 0, 0, 0 for one that is of no key. */
   add(kind: number, a: number, b: number, c: number, offset: number, size: number): void {
-    if (this.length + HINT_RECORD > this.words.length) {
-      const grown = new Uint32Array(Math.ceil(this.words.length * 1.5));
-      grown.set(this.words);
-      this.free();
-      this.words = grown;
-    }
+    if (this.length + HINT_RECORD > this.words.length) this.#grow();
     const { words, length } = this;
     words[length] = a;
     words[length + 1] = b;
@@ -62,6 +62,17 @@ export class HintBuilder {
     this.length = length + HINT_RECORD;
   }
 
+  #grow(): void {
+    const { length } = this.words;
+    const least = Math.max(length, HINT_HEADER) + LEAST_ROOM * HINT_RECORD;
+    const wanted = length === 0 ? HINT_HEADER + this.#room * HINT_RECORD : Math.ceil(length * 1.5);
+    const grown = ifThereIsMemory(() => new Uint32Array(Math.max(least, wanted))) ??
+      new Uint32Array(least);
+    grown.set(this.words);
+    this.free();
+    this.words = grown;
+  }
+
   /** Gives the memory back. There are no records in it any more. */
   free(): void {
     free(this.words);
@@ -69,6 +80,7 @@ export class HintBuilder {
 
   /** The hint file's bytes, which are gone with {@linkcode free}. */
   finish(summary: Summary): Uint8Array<ArrayBuffer> {
+    if (this.words.length === 0) this.#grow();
     const { words, length } = this;
     words.fill(0, 0, HINT_HEADER);
     words.set(MAGIC);

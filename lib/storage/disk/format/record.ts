@@ -151,12 +151,12 @@ export class RecordBuffer {
   rest: Uint8Array = NO_BYTES;
   #memory: Memory;
 
-  readonly #initial: number;
+  /** What it lies in at the beginning, which stays: where nothing is kept nothing need be made. */
+  readonly #initial: Memory;
 
   /** @param initial bytes of memory at the beginning */
   constructor(initial: number) {
-    this.#initial = (initial + 7) & ~7;
-    this.#memory = new Memory(new Uint8Array(this.#initial));
+    this.#memory = this.#initial = new Memory(new Uint8Array((initial + 7) & ~7));
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
@@ -280,9 +280,8 @@ export class RecordBuffer {
   clear(): void {
     this.length = 0;
     this.rest = NO_BYTES;
-    if (this.bytes.length > Math.max(MOST_KEPT, this.#initial)) {
-      this.#memory = new Memory(new Uint8Array(this.#initial));
-    }
+    const least = this.#initial.bytes.length;
+    if (this.bytes.length > Math.max(MOST_KEPT, least)) this.#memory = this.#initial;
   }
 }
 

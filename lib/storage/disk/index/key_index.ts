@@ -7,6 +7,8 @@
  * @module
  */
 
+import { ifThereIsMemory } from "../../../bytes.ts";
+
 /** Words of an entry: three of hash, two of place. */
 const ENTRY = 5;
 /** Tables of an index. */
@@ -215,7 +217,7 @@ export class KeyIndex {
     table[hole + 3] = 0;
     this.size--;
     const count = --this.#counts[shard];
-    if (capacity > 64 && count < capacity / 5) this.#resize(shard, Math.ceil(capacity / 2));
+    if (capacity > 64 && count < capacity / 5) this.#shrink(shard, capacity);
     return true;
   }
 
@@ -249,6 +251,11 @@ export class KeyIndex {
     // not all at the same number of keys.
     const phase = GROWTH ** (shard / SHARDS);
     this.#resize(shard, Math.ceil(places === 0 ? SMALLEST * phase : places * GROWTH));
+  }
+
+  #shrink(shard: number, capacity: number): void {
+    // One that is too large for its keys is as good as another.
+    ifThereIsMemory(() => this.#resize(shard, Math.ceil(capacity / 2)));
   }
 
   #resize(shard: number, capacity: number): void {

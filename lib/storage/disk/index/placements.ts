@@ -114,6 +114,7 @@ export class Placements {
 
   /** Points a key at a record that was appended. */
   set(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
+    this.#makeRoom();
     const { index, amendments } = this;
     const amended = amendments.size !== 0 && this.#dropAmendment(a, b, c, true);
     const high = placeHigh(segment.slot, size);
@@ -125,6 +126,7 @@ export class Placements {
 
   /** Gives an item an amendment that was appended. */
   amend(a: number, b: number, c: number, segment: Segment, offset: number, size: number): void {
+    this.#makeRoom();
     const { index, amendments } = this;
     const there = index.find(a, b, c);
     assert(there, "what is amended is there");
@@ -137,6 +139,7 @@ export class Placements {
 
   /** Takes a key out, for a tombstone that was appended; returns whether it was there. */
   drop(a: number, b: number, c: number): boolean {
+    this.#makeRoom();
     if (this.amendments.size !== 0) this.#dropAmendment(a, b, c, false);
     if (!this.index.remove(a, b, c)) return false;
     this.#leave(false);
@@ -283,6 +286,14 @@ export class Placements {
     if (replaced) { for (const watcher of this.watchers) watcher(segment, offset); }
   }
 
+  /** Makes room for the two steps of a change, before any: what has changed can be taken back. */
+  #makeRoom(): void {
+    if (this.#taken + 2 * STEP <= this.#steps.length) return;
+    const grown = new Uint32Array(this.#steps.length * 2);
+    grown.set(this.#steps);
+    this.#steps = grown;
+  }
+
   #step(
     index: KeyIndex,
     of: number,
@@ -292,11 +303,6 @@ export class Placements {
     had: boolean,
     size: number,
   ): void {
-    if (this.#taken === this.#steps.length) {
-      const grown = new Uint32Array(this.#steps.length * 2);
-      grown.set(this.#steps);
-      this.#steps = grown;
-    }
     const steps = this.#steps;
     const taken = this.#taken;
     steps[taken] = a;

@@ -6,12 +6,13 @@
  */
 
 import type { StoreError } from "../../../errors.ts";
+import { nameOf } from "../../../key_hash.ts";
 import type { Awaitable, Batch } from "../../contract.ts";
 import type { Files } from "../fs/files.ts";
 import type { Log } from "./log.ts";
 import type { Segment } from "./segment.ts";
 import { Syncer } from "./sync.ts";
-import { nameOf, Unsynced } from "./unsynced.ts";
+import { Unsynced } from "./unsynced.ts";
 
 /** When what was written is brought to the medium. */
 export type Fsync = "always" | "everysec" | "no";

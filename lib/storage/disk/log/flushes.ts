@@ -89,13 +89,13 @@ export class Flushes {
   /** Writes a record that speaks of all keys; nothing else is pending. */
   #append(kind: FlushKind, time: number): void {
     const { log } = this.#options;
-    log.appendFlush(kind, ++log.sequence, time);
     try {
+      log.appendFlush(kind, ++log.sequence, time);
       log.writeOut();
     } catch (error) {
       // Until it is cut off on the medium too, it may come into force.
       this.#options.changed();
-      throw error;
+      throw log.takeBack(error);
     }
   }
 }

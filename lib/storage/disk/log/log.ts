@@ -40,7 +40,8 @@ import {
   segmentName,
 } from "./segment.ts";
 
-/** The greatest size of a segment that is asked for, in bytes. */
+/** The least and the greatest size of a segment that is asked for, in bytes. */
+export const SMALLEST_SEGMENT = 1 << 12;
 export const LARGEST_SEGMENT = LAST_OFFSET >>> 1;
 
 const NOTHING = new Uint8Array(0);
@@ -112,7 +113,7 @@ export class Log {
   hintTotal = 0;
   /** Bytes of segments that are given up, and that somebody still reads. */
   held = 0;
-  /** The greatest size of a file, as far as a write has come upon it. */
+  /** The greatest size of a file, in bytes, as far as a write has come upon it. */
   fileLimit = Infinity;
   /** Records that were appended since the opening. */
   records = 0;
@@ -128,7 +129,7 @@ export class Log {
   /** Told when there is no room for a write. */
   onNoRoom: (error: OutOfSpaceError) => void = () => {};
 
-  /** Told when a segment has been sealed, and when another is begun. */
+  /** Told when a segment has been sealed. */
   onSealed: () => void = () => {};
 
   /** What is appended next: the same two objects each time. */
@@ -356,13 +357,24 @@ export class Log {
     let active = this.active;
     if (
       active === undefined || this.#full ||
-      active.length + pending.length + size + 64 > this.segmentBytes &&
-        active.length + pending.length > SEGMENT_HEADER
-    ) active = this.#roll();
+      active.length + pending.length + size + 64 > this.segmentBytes
+    ) active = this.#segmentFor(size);
     if (this.markerDue !== 0) this.mark();
     if (fields.kind === Kind.tombstone && fields.segment === 0) this.#fields.segment = active.id;
     this.pendingAt = pending.length;
     return active;
+  }
+
+  /** The segment for a record that goes beyond what the active one may have: another, unless it has none yet. */
+  #segmentFor(size: number): Segment {
+    const { active, pending, fileLimit } = this;
+    if (SEGMENT_HEADER + size > fileLimit) {
+      throw new OutOfSpaceError(
+        `A record of ${size} bytes is refused: no file may be larger than ${fileLimit} bytes`,
+      );
+    }
+    const isEmpty = active !== undefined && active.length + pending.length <= SEGMENT_HEADER;
+    return isEmpty ? active : this.#roll();
   }
 
   /** Notes what was appended, of so many bytes. */
@@ -439,7 +451,9 @@ export class Log {
       writeFully(active.file, first, length);
       if (tail.length > 0) writeFully(active.file, tail, length + first.length);
     } catch (error) {
-      this.#lose(active, writeError(`Cannot write to '${active.path}'`, error), codeOf(error));
+      const refused = writeError(`Cannot write to '${active.path}'`, error);
+      this.#lose(active, refused, codeOf(error));
+      throw refused;
     }
     active.crc = crc32(first, active.crc);
     if (tail.length > 0) active.crc = crc32(tail, active.crc);
@@ -455,8 +469,8 @@ export class Log {
     this.#pendingData = false;
     this.#markedWritten = this.marked;
     pending.clear();
-    if (tail.length > 0) this.#tail = NOTHING;
-    this.#room?.make(active, this.segmentBytes);
+    this.#tail = NOTHING;
+    this.#room?.make(active, this.segmentBytes, first.length + tail.length);
     this.writtenSequence = this.#pendingSequence;
     this.#start.placements.settle();
     this.onWritten();
@@ -473,6 +487,18 @@ export class Log {
     const bytes = this.pending.length + this.#tail.length;
     this.writeOut();
     return bytes;
+  }
+
+  /**
+   * Takes back what is pending, if a record was appended and what has to follow that has failed, for want of memory,
+   * say: what the index does not know must not be in the log. Returns the error.
+   */
+  takeBack(error: unknown): unknown {
+    const { active, pending, pendingAt } = this;
+    if (active !== undefined && pending.length > pendingAt && !(error instanceof StoreError)) {
+      this.#lose(active, new StoreError(`A write was given up: ${messageOf(error)}`), "");
+    }
+    return error;
   }
 
   /** Ends the active segment; the next record begins another. */
@@ -515,28 +541,40 @@ export class Log {
   }
 
   /** Cuts off what a failed write may have left, and takes the pending records back. */
-  #lose(active: Segment, error: StoreError, code: string): never {
+  #lose(active: Segment, error: StoreError, code: string): void {
     this.pending.clear();
     this.#tail = NOTHING;
     this.#hint.length = this.#hintWritten;
     this.#pendingTombstones = this.#pendingTombstoneSegment = 0;
     this.#pendingData = false;
+    // Behind what would have made it so nothing is pending.
+    this.#full = false;
     this.marked = this.#markedWritten;
     this.onLost(error);
     if (error instanceof OutOfSpaceError) this.onNoRoom(error);
     try {
+      if (code === "EFBIG") {
+        // As much was written as may be.
+        const size = Math.max(active.file.size(), SMALLEST_SEGMENT);
+        this.fileLimit = Math.min(this.fileLimit, size);
+      }
       active.file.truncate(active.length);
       this.#room?.wasCut();
-      if (code === "EFBIG" && active.length > SEGMENT_HEADER) {
-        // No file may be larger than this one would have been: the next records go into another.
-        this.fileLimit = Math.min(this.fileLimit, active.length);
-        this.#finish(active);
-      }
     } catch {
-      // What is behind its length stays there, and the next segment's header says that it is none.
-      this.#finish(active);
+      return this.#leaveBehind(active);
     }
-    throw error;
+    // The next records go into another, which is no larger.
+    if (code === "EFBIG" && active.length > SEGMENT_HEADER) this.#finish(active);
+  }
+
+  /** Seals a segment where it is whole: the next one's header says that what is behind that is none of it. */
+  #leaveBehind(active: Segment): void {
+    this.#finish(active);
+    try {
+      this.#roll();
+    } catch {
+      // The next write tries it again.
+    }
   }
 
   #roll(): Segment {
@@ -553,6 +591,7 @@ export class Log {
       sequence: this.sequence,
       hashKey,
     });
+    const expiry = new ExpiryTimes(now());
     let file: DataFile | undefined;
     try {
       file = files.open(path, "create");
@@ -572,7 +611,7 @@ export class Log {
       throw refused;
     }
     this.#next++;
-    const segment = new Segment(id, slot, path, file, hashKey, this.#end, new ExpiryTimes(now()));
+    const segment = new Segment(id, slot, path, file, hashKey, this.#end, expiry);
     segment.length = header.length;
     segment.crc = crc32(header);
     segment.sequence = this.sequence;
@@ -582,7 +621,6 @@ export class Log {
     this.namesUnsynced = true;
     this.total += header.length;
     this.active = segment;
-    this.onSealed();
     return segment;
   }
 }

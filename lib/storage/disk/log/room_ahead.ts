@@ -14,6 +14,11 @@ import type { Segment } from "./segment.ts";
 /** Bytes that are made at a time, and the part of a segment that they are at most. */
 const STEP = 1 << 20;
 const SEGMENT_PART = 1 / 4;
+/**
+ * After a write of more bytes no room is made: the next is likely to be as long. Zeros for a few of those cost more than
+ * their syncs would save.
+ */
+const LONG_WRITE = STEP / 4;
 
 /** The room behind the records of the segment that is written to. */
 export class RoomAhead {
@@ -28,9 +33,12 @@ export class RoomAhead {
       : Math.max(0, this.#end - segment.length);
   }
 
-  /** Makes room again, where the records have reached the end of what was made; never throws. */
-  make({ file, length }: Segment, segmentBytes: number): void {
-    if (length < this.#end) return;
+  /**
+   * Makes room again after a write of so many bytes, where the records have reached the end of what was made; never
+   * throws.
+   */
+  make({ file, length }: Segment, segmentBytes: number, written: number): void {
+    if (length < this.#end || written > LONG_WRITE) return;
     const step = Math.min(STEP, Math.floor(segmentBytes * SEGMENT_PART), segmentBytes - length);
     if (step <= 0) return;
     try {

@@ -5,14 +5,10 @@
  * @module
  */
 
-const TWO_32 = 2 ** 32;
+import { nameOf } from "../../../key_hash.ts";
+
 /** Stands for all keys. */
 const ALL = -1;
-
-/** What stands for a key in a set: 53 bits of its hash. */
-export function nameOf(a: number, b: number): number {
-  return a + (b & 0x1fffff) * TWO_32;
-}
 
 /** The keys that are not on the medium as they are now. Positions are the log's. */
 export class Unsynced {

@@ -13,7 +13,13 @@
  * @module
  */
 
-import { giveMemory, ROOM_BEFORE, ROOM_BEHIND, takeMemory } from "../../../bytes.ts";
+import {
+  giveMemory,
+  ifThereIsMemory,
+  ROOM_BEFORE,
+  ROOM_BEHIND,
+  takeMemory,
+} from "../../../bytes.ts";
 import { type Amended, CHECKSUM, LONG, RECORD_HEADER, State, Word } from "../format/record.ts";
 import { type Chunk, chunkOf } from "./chunk.ts";
 import { Buckets } from "./buckets.ts";
@@ -316,15 +322,11 @@ export class RecordCache {
   #memoryOf(value: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
     const needed = ROOM_BEFORE + value.length + ROOM_BEHIND;
     if (needed > this.longest) return undefined;
-    try {
-      const memory = takeMemory(needed);
-      memory.set(value, ROOM_BEFORE);
-      if (this.makeRoom(memory.length)) return memory;
-      giveMemory(memory);
-    } catch (error) {
-      // A machine without memory serves from the disk.
-      if (!(error instanceof RangeError)) throw error;
-    }
+    const memory = ifThereIsMemory(() => takeMemory(needed));
+    if (memory === undefined) return undefined;
+    memory.set(value, ROOM_BEFORE);
+    if (this.makeRoom(memory.length)) return memory;
+    giveMemory(memory);
     return undefined;
   }
 
@@ -382,9 +384,14 @@ export class RecordCache {
 
   /** Makes the oldest chunk the current one, with room for `needed` bytes; nothing where there is none. */
   #nextChunk(needed: number): Chunk | undefined {
-    const index = this.#nextIndex();
-    const chunk = this.#chunks[index] ?? this.#newChunk(index);
-    if (chunk === undefined) return undefined;
+    let index = this.#nextIndex();
+    let chunk = this.#chunks[index] ?? this.#newChunk(index);
+    if (chunk === undefined) {
+      // A machine without memory has those that there are, or serves from the disk.
+      if (this.#allocated === 0) return undefined;
+      index = this.#oldest();
+      chunk = this.#chunks[index]!;
+    }
     this.#current = index;
     const { bytes, words, used } = chunk;
     const room = this.#chunkBytes - Math.max(needed, this.#chunkBytes >>> 2);
@@ -412,15 +419,11 @@ export class RecordCache {
 
   /** Adds the chunk of a number, if there is memory for it. */
   #newChunk(index: number): Chunk | undefined {
-    try {
-      const chunk = this.#chunks[index] = chunkOf(this.#chunkBytes);
-      this.#allocated++;
-      return chunk;
-    } catch (error) {
-      // A machine without memory serves from the disk.
-      if (!(error instanceof RangeError)) throw error;
-      return undefined;
-    }
+    const chunk = ifThereIsMemory(() => chunkOf(this.#chunkBytes));
+    if (chunk === undefined) return undefined;
+    this.#chunks[index] = chunk;
+    this.#allocated++;
+    return chunk;
   }
 
   /** The number of the chunk that is written next: the oldest, or one more where there is room. */
@@ -434,10 +437,16 @@ export class RecordCache {
     }
   }
 
-  /** Forgets the oldest chunk that is not written to, and gives its memory back. */
-  #giveUpChunk(): void {
+  /** The number of the oldest chunk that there is: the current one only where there is no other. */
+  #oldest(): number {
     let index = this.#current;
     do index = (index + 1) % this.#chunkCount; while (this.#chunks[index] === undefined);
+    return index;
+  }
+
+  /** Forgets the oldest chunk that is not written to, and gives its memory back. */
+  #giveUpChunk(): void {
+    const index = this.#oldest();
     const { words, used } = this.#chunks[index]!;
     for (let at = 0; at < used;) {
       const way = this.#buckets.wayOf(words[at >>> 2], this.#placeOf(index, at));

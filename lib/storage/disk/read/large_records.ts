@@ -8,10 +8,9 @@
  */
 
 import { giveMemory, type Lender } from "../../../bytes.ts";
+import { nameOf } from "../../../key_hash.ts";
 import { CHECKSUM, RECORD_HEADER, Word } from "../format/record.ts";
 import { type Chunk, chunkOf } from "./chunk.ts";
-
-const TWO_32 = 2 ** 32;
 
 /** A record whose value may be sent from here, and its neighbours in the order of their last use. */
 export interface Large extends Lender {
@@ -23,11 +22,6 @@ export interface Large extends Lender {
   readonly memory: Uint8Array<ArrayBuffer>;
   older: Large | undefined;
   newer: Large | undefined;
-}
-
-/** What stands for a key: 53 bits of its hash. */
-function nameOf(a: number, b: number): number {
-  return a + (b & 0x1fffff) * TWO_32;
 }
 
 /** The long records of a cache. */

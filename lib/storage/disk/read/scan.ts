@@ -11,6 +11,7 @@
  */
 
 import { othersTurn } from "../../../others_turn.ts";
+import { counted } from "../../../counted.ts";
 import { StoreError } from "../../../errors.ts";
 import { type Awaitable, isExpired, type Listed } from "../../contract.ts";
 import type { Access, RecordCache } from "./cache.ts";
@@ -104,8 +105,10 @@ export async function* scanLog(
       segment.unhold();
     }
     if (unreadable > 0) {
-      const records = unreadable === 1 ? "record is" : "records are";
-      throw new StoreError(`${unreadable} damaged ${records} missing from the list`);
+      const verb = unreadable === 1 ? "is" : "are";
+      throw new StoreError(
+        `${counted(unreadable, "damaged record")} ${verb} missing from the list`,
+      );
     }
   } finally {
     placements.watchers.delete(watcher);

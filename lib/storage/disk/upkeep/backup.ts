@@ -136,6 +136,7 @@ async function copy(
     const headers = tail.map((id) => readSegmentHeader(directory, open.get(id)!));
     for (const [i, id] of tail.entries()) {
       const end = lengthByNext(id, headers.slice(i + 1));
+      if (end === 0) continue;
       const part = await copyTail(
         files,
         directory,

@@ -294,23 +294,24 @@ function survey(files: Files, directory: string, manifest: Manifest | undefined)
   const headers = opened.map(({ header }) =>
     header !== undefined && equalBytes(header.hashKey, key) ? header : undefined
   );
-  const found = opened.map(({ id, path, file }, i) => {
-    const length = listed.get(id)?.[1];
-    return {
-      id,
-      path,
-      file,
-      length: length === undefined
-        ? Math.min(
-          lengthWithoutRoom(file, segmentSeed(key, id)),
-          lengthByNext(id, headers.slice(i + 1)),
-        )
-        : Math.min(length, file.size()),
-      listed: listed.has(id),
-      crc: listed.get(id)?.[2] ?? 0,
+  const found: Found[] = [];
+  for (const [i, { id, path, file }] of opened.entries()) {
+    const [, listedLength, crc = 0] = listed.get(id) ?? [];
+    const length = listedLength ?? lengthByNext(id, headers.slice(i + 1));
+    if (length === 0) {
+      // It was begun and given up: no part of the log either.
+      file.close();
+      continue;
+    }
+    const there = listedLength === undefined
+      ? lengthWithoutRoom(file, segmentSeed(key, id))
+      : file.size();
+    found.push({
+      ...{ id, path, file, crc, length: Math.min(length, there) },
+      listed: listedLength !== undefined,
       headerWhole: headers[i] !== undefined,
-    };
-  });
+    });
+  }
   return { hashKey, found, missing };
 }
 

@@ -421,7 +421,11 @@ export class Compactor {
     for (let unchecked = 0;;) {
       const step = reader.step();
       if (step === Step.record) {
-        if (!this.#move(segment, reader, evict)) return AMENDED;
+        try {
+          if (!this.#move(segment, reader, evict)) return AMENDED;
+        } catch (error) {
+          throw this.#options.log.takeBack(error);
+        }
         this.read += reader.record.size;
         unchecked += RECORD_COST + reader.record.size;
       } else if (step === Step.bad) {
@@ -516,7 +520,11 @@ export class Compactor {
         if (!isSame) continue;
         record.amend(amendment);
       }
-      return this.#moveItem(segment, record, evict);
+      try {
+        return this.#moveItem(segment, record, evict);
+      } catch (error) {
+        throw this.#options.log.takeBack(error);
+      }
     }
   }
 

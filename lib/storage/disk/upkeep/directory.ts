@@ -61,7 +61,8 @@ export function readSegmentHeader(directory: string, file: DataFile): SegmentHea
 
 /**
  * How many bytes of a segment count, by the header of the first one after it that names it; `Infinity` where none
- * does. What is behind those is left of a write that failed and could not be cut off.
+ * does. What is behind those is left of a write that failed and could not be cut off. It is 0 where the log went past
+ * it: it was begun, given up, and could not be removed.
  *
  * @param after the headers of those after it
  */
@@ -69,7 +70,9 @@ export function lengthByNext(
   id: number,
   after: ReadonlyArray<SegmentHeader | undefined>,
 ): number {
-  return after.find((one) => one?.previous === id)?.previousLength ?? Infinity;
+  const next = after.find((one) => one !== undefined && one.previous <= id);
+  if (next === undefined) return Infinity;
+  return next.previous === id ? next.previousLength : 0;
 }
 
 /** The error for a directory in another format. */

@@ -6,6 +6,7 @@
 
 import type { Say } from "../../../log_level.ts";
 import { equalBytes, free } from "../../../bytes.ts";
+import { counted } from "../../../counted.ts";
 import { type ExitError, messageOf } from "../../../errors.ts";
 import {
   codeOf,
@@ -377,25 +378,23 @@ class Recovery {
     for (let i = 0; i < tails.length; i++) {
       const tail = tails[i];
       const { header } = tail;
-      const follows = (other: SegmentHeader | undefined): boolean =>
-        other !== undefined &&
+      // A header that links to this segment says how much of it counts.
+      const told = lengthByNext(tail.id, tails.slice(i + 1).map((other) => other.header));
+      if (told === 0) {
+        tail.file.close();
+        this.#files.remove(tail.path);
+        continue;
+      }
+      const follows = header !== undefined &&
         (last === undefined
-          ? other.previous < this.#manifest.next
-          : other.previous === last.id && other.previousLength === last.length);
-      if (!follows(header)) {
-        // A file that was begun and given up: the one after it goes on where this one did not.
-        if (header === undefined && i + 1 < tails.length && follows(tails[i + 1].header)) {
-          tail.file.close();
-          this.#files.remove(tail.path);
-          continue;
-        }
+          ? header.previous < this.#manifest.next
+          : header.previous === last.id && header.previousLength === last.length);
+      if (!follows) {
         await this.#cut(tails, i, 0);
         break;
       }
       const segment = this.#segmentOf(tail.id, tail.path, tail.file);
-      segment.sequence = header!.sequence;
-      // A header that links to this segment says how much of it counts.
-      const told = lengthByNext(tail.id, tails.slice(i + 1).map((other) => other.header));
+      segment.sequence = header.sequence;
       const end = told === Infinity ? tail.size : told;
       const { hint, good } = this.#readRecords(segment, Math.min(end, tail.size));
       if (good < end) {
@@ -464,8 +463,10 @@ class Recovery {
     }
     if (bytes > 0) {
       this.#options.log(
-        `Cut off the log's torn end: ${bytes} bytes from offset ${offset} of '${path}' on, ` +
-          `with ${records} whole records behind the tear; they were never synced`,
+        `Cut off the log's torn end: ${
+          counted(bytes, "byte")
+        } from offset ${offset} of '${path}' ` +
+          `on, with ${counted(records, "whole record")} behind the tear; they were never synced`,
       );
     }
     // In any order, and whatever of it a power cut leaves: each header names the segment before it and
@@ -506,7 +507,10 @@ class Recovery {
     this.#told = now;
     const percent = Math.floor(this.#done / this.#work * 100);
     const items = this.#placements.index.size;
-    this.#options.log(`Reading '${this.#directory}': ${percent} %, ${items} items`, "notice");
+    this.#options.log(
+      `Reading '${this.#directory}': ${percent} %, ${counted(items, "item")}`,
+      "notice",
+    );
   }
 }
 

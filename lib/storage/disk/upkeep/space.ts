@@ -5,11 +5,9 @@
  */
 
 import type { Files } from "../fs/files.ts";
-import { LARGEST_SEGMENT, type Log } from "../log/log.ts";
+import { LARGEST_SEGMENT, type Log, SMALLEST_SEGMENT } from "../log/log.ts";
 import { SEGMENT_HEADER } from "../log/segment.ts";
 
-/** The least size of a segment, in bytes. */
-const SMALLEST_SEGMENT = 1 << 12;
 /** A segment takes at most this part of the room that there is. */
 const SEGMENT_SHARE = 1 / 16;
 /** So much of the room is kept back, if two segments are not less. */
@@ -74,7 +72,9 @@ export class Space {
 
   /** Whether so many bytes would fit if nothing else were there. */
   couldHold(bytes: number, deletes: boolean): boolean {
-    return bytes + SEGMENT_HEADER <= (deletes ? this.#lastCeiling : this.#ceiling);
+    const { fileLimit } = this.#options.log;
+    return bytes + SEGMENT_HEADER <=
+      Math.min(deletes ? this.#lastCeiling : this.#ceiling, fileLimit);
   }
 
   /** What there is, for people. */

@@ -5,6 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { counted } from "../../../counted.ts";
 import { readFullyLater } from "../fs/files.ts";
 import type { Placements } from "../index/placements.ts";
 import type { Segment } from "../log/segment.ts";
@@ -108,7 +109,11 @@ export class Verifier {
     }
     segment.damaged = true;
     const lost = await this.#damage.noteGaps(segment, reader.gaps, this.#placements);
-    this.#say(`'${segment.path}' is damaged: ${lost} records in it that are in use cannot be read`);
+    this.#say(
+      `'${segment.path}' is damaged: ${counted(lost, "record")} in it that ${
+        lost === 1 ? "is" : "are"
+      } in use cannot be read`,
+    );
   }
 
   async #pause(): Promise<void> {

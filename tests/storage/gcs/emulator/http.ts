@@ -21,7 +21,7 @@ export interface HttpRequest {
 /** How a connection is treated instead of an answer. */
 export type Breakage = "reset" | "close" | "stall";
 
-/** An answer; `content-length` is added. */
+/** An answer; `content-length` and `date` are added. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -180,7 +180,8 @@ class Connection {
     const body = typeof response.body === "string"
       ? Buffer.from(response.body)
       : response.body ?? new Uint8Array(0);
-    let head = `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Status"}\r\n`;
+    let head = `HTTP/1.1 ${response.status} ${reasons[response.status] ?? "Status"}\r\n` +
+      `date: ${new Date().toUTCString()}\r\n`;
     const headers = response.headers ?? {};
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
     if (headers["content-length"] === undefined && response.status !== 204) {
