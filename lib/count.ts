@@ -20,22 +20,22 @@ export class PlainCount implements Count {
   }
 }
 
-/** A count in shared memory. */
+/** A count in shared memory. A busy server has more than 2^31 connections in its life, and a watcher as many lines. */
 export class SharedCount implements Count {
-  readonly #words: Int32Array;
+  readonly #words: BigInt64Array;
   readonly #at: number;
 
   /** @param words of a `SharedArrayBuffer` */
-  constructor(words: Int32Array, at: number) {
+  constructor(words: BigInt64Array, at: number) {
     this.#words = words;
     this.#at = at;
   }
 
   get value(): number {
-    return Atomics.load(this.#words, this.#at);
+    return Number(Atomics.load(this.#words, this.#at));
   }
 
   add(more: number): number {
-    return Atomics.add(this.#words, this.#at, more) + more;
+    return Number(Atomics.add(this.#words, this.#at, BigInt(more))) + more;
   }
 }

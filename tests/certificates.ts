@@ -10,7 +10,10 @@ export async function openssl(directory: string, ...args: string[]): Promise<voi
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+const newKeyOn = (curve: string) => [
+  ...["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${curve}`, "-nodes"],
+];
+const CURVE = "prime256v1";
 
 /**
  * Makes an authority, `ca.crt` and `ca.key`, and what it signed for a server, `server.crt` and
@@ -27,21 +30,31 @@ export async function makeCertificate(directory: string, extensions: string): Pr
 export async function makeAuthority(directory: string, name: string): Promise<void> {
   await openssl(
     directory,
-    ...["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=test authority"],
+    ...["req", "-x509", ...newKeyOn(CURVE), "-days", "2", "-subj", "/CN=test authority"],
     ...["-keyout", `${name}.key`, "-out", `${name}.crt`],
   );
 }
 
-/** Makes `NAME.crt` and `NAME.key`, whose common name is `NAME`, signed by an authority. */
+/** Makes `NAME.crt` and `NAME.key`, whose common name is `NAME`, signed by an authority, with a key on a curve. */
 export async function signCertificate(
   directory: string,
   authority: string,
   name: string,
   extensions: string,
+  curve = CURVE,
 ): Promise<void> {
   await openssl(
     directory,
-    ...["req", ...newKey, "-subj", `/CN=${name}`, "-keyout", `${name}.key`, "-out", `${name}.csr`],
+    ...[
+      "req",
+      ...newKeyOn(curve),
+      "-subj",
+      `/CN=${name}`,
+      "-keyout",
+      `${name}.key`,
+      "-out",
+      `${name}.csr`,
+    ],
   );
   await Deno.writeTextFile(`${directory}/extensions`, `${extensions}\n`);
   await openssl(

@@ -20,6 +20,8 @@ export interface AdmissionLimits {
   readonly perAddress: number;
   /** Most new connections of one IP address in a second; 0 for no limit. */
   readonly perSecond: number;
+  /** Whether a Unix socket is listened on beside TCP, by this thread or another. */
+  readonly hasUnix: boolean;
 }
 
 /** What is counted over all threads, where there are several. */
@@ -38,8 +40,6 @@ export type Verdict = "admitted" | "full" | "greedy";
 export class Admission {
   /** Connections that are in. */
   readonly #size: Count;
-  /** Whether a Unix socket is listened on beside TCP. */
-  hasUnix = false;
   /** Connections by address, where that is bounded. */
   readonly #byAddress: AddressCounts;
   /** New connections of this second by address, where that is bounded: cleared by {@linkcode tick}. */
@@ -64,8 +64,8 @@ export class Admission {
   }
 
   #most(transport: string): number {
-    const { connections } = this.limits;
-    return this.hasUnix && transport === "tcp"
+    const { connections, hasUnix } = this.limits;
+    return hasUnix && transport === "tcp"
       ? connections - Math.min(UNIX_RESERVE, connections - 1)
       : connections;
   }

@@ -1,12 +1,12 @@
 /**
  * How many connections the process has descriptors for, and one that is kept for when there is no other.
  *
- * A program may not read its own limit everywhere, so that it is tried: what can be opened now can be
- * opened later, as long as nobody else in the process takes it.
+ * What can be opened now can be opened later, as long as nobody else in the process takes it.
  *
  * @module
  */
 
+import { freeDescriptors, NOTHING } from "../net/free_descriptors.ts";
 import { isShortage } from "../net/shortage.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -16,21 +16,21 @@ const RESERVE = 32;
 const DISK_RESERVE = 64;
 /** And for copies: the segments that they read, and connections to where they go. */
 const COPIES_RESERVE = 96;
+/** And for each thread of several, beside one for each address that it listens on: its event loop has most of them. */
+const THREAD_RESERVE = 7;
 /** Files of a disk store that are open at a time, where there are descriptors; and where there are few. */
 const MOST_FILES = 1024;
 const FEW_FILES = 48;
-/** What can be opened any number of times, and costs nothing. */
-const NOTHING = "/dev/null";
-
 /**
  * The most connections: what `-c` says, or fewer where the process may not open so many descriptors. Says
  * so in that case.
  */
 export function fitConnections(
-  { connLimit, store, copyTo }: Pick<Configuration, "connLimit" | "store" | "copyTo">,
+  configuration: Pick<Configuration, "connLimit" | "store" | "copyTo" | "threads" | "endpoints">,
   log: (line: string) => void,
 ): number {
-  const reserve = RESERVE + (store === "disk" ? DISK_RESERVE : 0) +
+  const { connLimit, store, copyTo } = configuration;
+  const reserve = reserveOf(configuration) + (store === "disk" ? DISK_RESERVE : 0) +
     (copyTo === undefined ? 0 : COPIES_RESERVE);
   const free = freeDescriptors(connLimit + reserve);
   if (free >= connLimit + reserve) return connLimit;
@@ -44,10 +44,18 @@ export function fitConnections(
 }
 
 /** How many files of a disk store may be open while nothing is written to them, beside all connections. */
-export function fitFiles({ connLimit }: Pick<Configuration, "connLimit">): number {
-  const free = freeDescriptors(connLimit + RESERVE + MOST_FILES);
+export function fitFiles(
+  configuration: Pick<Configuration, "connLimit" | "threads" | "endpoints">,
+): number {
+  const most = configuration.connLimit + reserveOf(configuration);
+  const free = freeDescriptors(most + MOST_FILES);
   // Where even those are not there, half of what is there is for clients.
-  return Math.max(1, Math.min(FEW_FILES, free >> 1), free - connLimit - RESERVE);
+  return Math.max(1, Math.min(FEW_FILES, free >> 1), free - most);
+}
+
+/** Descriptors that are neither for clients nor for a store: those of threads have yet to be opened. */
+function reserveOf({ threads, endpoints }: Pick<Configuration, "threads" | "endpoints">): number {
+  return RESERVE + (threads > 1 ? threads * (THREAD_RESERVE + endpoints.length) : 0);
 }
 
 /** The spare descriptor of a process. */
@@ -79,19 +87,5 @@ export class SpareDescriptor {
   close(): void {
     this.#isClosed = true;
     this.release();
-  }
-}
-
-/** How many descriptors are free, counted up to `most`. */
-export function freeDescriptors(most: number): number {
-  const held: Deno.FsFile[] = [];
-  try {
-    while (held.length < most) held.push(Deno.openSync(NOTHING));
-    return most;
-  } catch (error) {
-    // Where there is no such file nothing is known, and nothing is changed.
-    return isShortage(error) ? held.length : most;
-  } finally {
-    for (const file of held) file.close();
   }
 }

@@ -13,6 +13,12 @@ import { type Connections, policyOf } from "./make_context.ts";
 import { Server } from "./server.ts";
 import type { Talker, talkerOrders } from "./talkers.ts";
 
+/** What is to be read again. */
+export interface Again {
+  readonly certificates: boolean;
+  readonly users: boolean;
+}
+
 /** What serves connections. */
 export interface Front extends Connections {
   /** Resolves, with a sentence, when it cannot go on. */
@@ -36,11 +42,11 @@ export interface Front extends Connections {
   /** By how much the event loops of other threads were late at most, in seconds each, in their order. */
   loopLag(): readonly number[];
   /**
-   * Certificates were read again, and where it says so the users: other threads read them too.
+   * What was read again here other threads read too.
    *
    * @returns how many connections of theirs that has ended
    */
-  reload(users: boolean): Promise<number>;
+  reload(again: Again): Promise<number>;
   /** Stops: what was read is answered, then every connection is closed. */
   drain(): Promise<void>;
   /** Ends all threads but this, whatever they do, and listeners that nobody accepts from. */

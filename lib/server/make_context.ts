@@ -107,21 +107,24 @@ export function makeContext(
   };
 }
 
-/** How connections are treated. Each thread has its share of the memory for clients. */
+/**
+ * How connections are treated.
+ *
+ * @param threads how many share the memory for clients
+ */
 export function policyOf(
   configuration: Configuration,
   tls?: Policy["tls"],
   common?: Common,
+  threads = 1,
 ): Policy {
-  const clientMemory = clientMemoryOf(configuration);
   return {
     idleTimeout: Math.ceil(configuration.idleTimeout / 1000),
     rejects: configuration.extended.maxconnsFast,
-    clientMemory: common === undefined
-      ? clientMemory
-      : Math.floor(clientMemory / configuration.threads),
+    clientMemory: Math.floor(clientMemoryOf(configuration) / threads),
     perAddress: configuration.maxConnectionsPerIp,
     perSecond: configuration.connectRate,
+    hasUnix: configuration.unixSocket !== undefined && configuration.endpoints.length > 0,
     tls,
     ...common && { common },
   };

@@ -7,12 +7,12 @@
 import { statfsSync } from "node:fs";
 import { type BundleFiles, writeBundle } from "../cli/bundle.ts";
 import { messageOf } from "../errors.ts";
+import { freeDescriptors } from "../net/free_descriptors.ts";
 import { memoryOfMachine } from "../observe/process.ts";
 import { diskMaintenance } from "../storage/open.ts";
 import { MEMCACHED_VERSION, VERSION } from "../version.ts";
 import type { Configuration } from "./configuration.ts";
 import { isLoopback } from "./http/address.ts";
-import { freeDescriptors } from "./descriptors.ts";
 
 /** Milliseconds that a running server has to answer. */
 const PATIENCE = 5000;

@@ -13,6 +13,7 @@ import { Counters } from "../observe/counters.ts";
 import { Watchers } from "../observe/watch.ts";
 import type { Listed, Store } from "../storage/contract.ts";
 import { openStore, placeOf, type StoreChoice } from "../storage/open.ts";
+import { within } from "../within.ts";
 import { Access } from "./access/access.ts";
 import { dropPermissions } from "./access/drop.ts";
 import type { Configuration } from "./configuration.ts";
@@ -29,6 +30,7 @@ import { removePidFile, writePidFile } from "./pid_file.ts";
 import { evicts, liveSettings } from "./settings.ts";
 import { closeInspector, type Signals } from "./signals.ts";
 import type { Pool } from "./threads/pool.ts";
+import type { ThreadsUnderTest } from "./threads/threads.ts";
 
 /** Set in the environment of a server that tests start: its clock can then be moved by `debugtime`. */
 const TEST_CLOCK = "KVS_TEST_CLOCK";
@@ -44,14 +46,14 @@ class DeadThread extends ExitError {}
 /**
  * Runs a command on the data directory, or serves until a signal or `shutdown`.
  *
- * @param worker what the threads of `-t` run, where it is not the usual module
+ * @param threads what is not as usual with the threads of `-t`, under test
  */
 export async function serve(
   configuration: Configuration,
   rest: readonly string[],
   ignored: readonly string[],
   signals: Signals,
-  worker?: URL,
+  threads: ThreadsUnderTest = {},
 ): Promise<number> {
   const [command, ...operands] = rest;
   const [target, ...surplus] = operands;
@@ -74,7 +76,7 @@ export async function serve(
   }
   switch (command) {
     case undefined:
-      return await listenAndServe(configuration, signals, worker);
+      return await listenAndServe(configuration, signals, threads);
     case "check":
       return await check(configuration.dataDir);
     case "backup":
@@ -103,7 +105,7 @@ function isOfDirectory(command: string | undefined): boolean {
 async function listenAndServe(
   configuration: Configuration,
   signals: Signals,
-  worker: URL | undefined,
+  threads: ThreadsUnderTest,
 ): Promise<number> {
   const live = liveSettings(configuration);
   const log = await openLog(configuration, systemClock, () => live.verbosity);
@@ -119,7 +121,7 @@ async function listenAndServe(
         observation,
         access,
         counters,
-        worker,
+        threads,
       );
     } finally {
       await observation.end();
@@ -141,7 +143,7 @@ async function serveObserved(
   observation: Observation,
   access: Access,
   counters: Counters,
-  worker: URL | undefined,
+  threads: ThreadsUnderTest,
 ): Promise<number> {
   const log = observation.say;
   const { pidfile } = configuration;
@@ -160,7 +162,7 @@ async function serveObserved(
       renew: (user) => access.users?.renew(user),
       onExchanged: observation.exchangedElsewhere,
       testClock: testClock as SharedArrayBuffer | undefined,
-      ...worker && { module: worker },
+      ...threads,
     })
     : undefined;
   const copies = await beginCopies(configuration, log, signals);
@@ -180,7 +182,11 @@ async function serveObserved(
     ...observation.storeHooks,
     openFiles: configuration.store === "disk" ? fitFiles(configuration) : undefined,
   };
-  signals.onReload(() => void reload(access, front));
+  signals.onReload(() => {
+    reload(access, front).catch((error) =>
+      log(`cannot read certificates or users again: ${messageOf(error)}`)
+    );
+  });
   let store: Store | undefined;
   try {
     store = await openUnlessStopped(choice, signals, pool);
@@ -216,7 +222,7 @@ async function serveObserved(
         tls: access.tls,
         refreshCertificates: access.tls && (async () => {
           const problem = await access.refreshCertificates();
-          if (problem === undefined) await front.reload(false);
+          if (problem === undefined) await front.reload({ certificates: true, users: false });
           return problem;
         }),
         moreSettings: () => access.settings,
@@ -229,7 +235,9 @@ async function serveObserved(
       },
       () => front,
     );
-    await front.start(context);
+    // Threads that open stores of their own may wait for what is elsewhere.
+    await Promise.race([front.start(context), signals.stopped]);
+    if (signals.reason !== undefined) return Exit.ok;
     const places = await front.listen();
     access.guard(places);
     await front.accept();
@@ -309,24 +317,23 @@ async function beginCopies(
   }
 }
 
-/** @throws {DeadThread} */
-/** Certificates and users are read again, by all threads. */
+/** Certificates and users are read again, by all threads: by the others what is found good here. */
 async function reload(access: Access, front: Front): Promise<void> {
-  const ended = await access.reload(() => front.members());
-  const elsewhere = await front.reload(true);
-  if (ended !== undefined) access.auditReload(ended + elsewhere);
+  const certificates = await access.refreshCertificates() === undefined;
+  const ended = access.refreshUsers(() => front.members());
+  const users = typeof ended === "number";
+  const elsewhere = await front.reload({ certificates, users });
+  if (users) access.auditReload(ended + elsewhere);
 }
 
+/** @throws {DeadThread} */
 function failed(why: string): never {
   throw new DeadThread(`${why}: the server ends; what was acknowledged is kept`, Exit.software);
 }
 
 /** Closes a store, if that takes no longer than {@linkcode CLOSE_TIME}. */
 async function endSoon(store: Store): Promise<true> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIME));
-  await Promise.race([store.close().catch(() => {}), late]);
-  clearTimeout(timer);
+  await within(CLOSE_TIME, store.close().catch(() => {}));
   return true;
 }
 

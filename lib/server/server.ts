@@ -54,6 +54,8 @@ export interface Policy {
   readonly perAddress?: number;
   /** Most new connections of one IP address in a second; 0 for no limit. */
   readonly perSecond?: number;
+  /** Whether a Unix socket is listened on beside TCP: some connections are kept for it. */
+  readonly hasUnix?: boolean;
   /** How long clients may take at the end to receive what is owed to them, in milliseconds. */
   readonly grace?: number;
   /** What is counted over all threads, where there are several. */
@@ -126,6 +128,7 @@ export class Server implements Surroundings {
         connections: context.maxConnections,
         perAddress: policy.perAddress ?? 0,
         perSecond: policy.perSecond ?? 0,
+        hasUnix: policy.hasUnix ?? false,
       },
       counters,
       log,
@@ -266,8 +269,6 @@ export class Server implements Surroundings {
   /** Accepts connections until the server ends. Never rejects. */
   async accept(listener: Acceptor, protocol: Protocol = "auto"): Promise<void> {
     this.#listeners.set(listener, this.#numbers.add(1));
-    const transports = new Set(Array.from(this.#listeners.keys(), ({ addr }) => addr.transport));
-    this.#admission.hasUnix = transports.has("unix") && transports.has("tcp");
     const { transport } = listener.addr;
     const troubles = {
       shortage: (why: string) => this.#shortage.happen(`cannot accept connections: ${why}`),

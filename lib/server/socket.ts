@@ -4,12 +4,17 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
+
 /** A socket: TCP, Unix or TLS. */
 export interface Socket {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
 }
+
+/** The errors that say that there is no way to the client any more: ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH. */
+const NO_WAY = /os error (100|101|112|113)\b/;
 
 /** Whether an error of a socket says no more than that the client is gone, or that it was closed here. */
 export function isDisconnect(error: unknown): boolean {
@@ -22,5 +27,6 @@ export function isDisconnect(error: unknown): boolean {
     // What TLS cannot read.
     error instanceof Deno.errors.InvalidData ||
     error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.TimedOut;
+    error instanceof Deno.errors.TimedOut ||
+    NO_WAY.test(messageOf(error));
 }

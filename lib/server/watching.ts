@@ -14,6 +14,8 @@ const IGNORED = 1024;
 /** Sends lines until the client leaves; what it says meanwhile is passed over. */
 export async function sendEvents(outlet: Outlet, socket: Socket, events: LogStream): Promise<void> {
   const gone = passOver(socket).finally(() => events.close());
+  // It may fail while a write is waited for, before anybody looks.
+  gone.catch(() => {});
   try {
     while (await events.next(outlet.out)) {
       if (outlet.out.length > 0) await outlet.write();

@@ -151,7 +151,7 @@ Deno.test("a Unix socket has connections of its own that TCP cannot take", async
   const directory = await Deno.makeTempDir();
   const path = `${directory}/kvs.sock`;
   await using harness = new Harness({ context: { maxConnections: UNIX_RESERVE + 1 } });
-  const server = new Server(harness.context, { idleTimeout: 0 });
+  const server = new Server(harness.context, { idleTimeout: 0, hasUnix: true });
   const tcp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const unix = Deno.listen({ transport: "unix", path });
   const serving = [server.accept(tcp), server.accept(unix)];

@@ -177,6 +177,14 @@ Deno.test("refresh_certs and SIGHUP bring new certificates; open connections sta
     await before.write(encoder.encode("refresh_certs\r\n"));
     assertMatch(await line(before), /^Error validating the certificate: .*crt : its key is not/);
     assertEquals(await namesNow(), ["renewed", "renewed"]);
+    // A key that OpenSSL knows, and TLS here does not.
+    await signCertificate(directory, "ca", "unusual", NAMES, "secp224r1");
+    await put("unusual");
+    await before.write(encoder.encode("refresh_certs\r\n"));
+    assertMatch(await line(before), /^Error validating the certificate: .*crt : .* cannot use it/);
+    server.kill("SIGHUP");
+    await server.says(/the certificates stay as they are: .* cannot use it/);
+    assertEquals(await namesNow(), ["renewed", "renewed"]);
     await put("server");
     server.kill("SIGHUP");
     await server.says(/read the certificates again: CN=server/);

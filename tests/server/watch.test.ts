@@ -15,10 +15,11 @@ class WatchingSocket extends ScriptedSocket {
   /** What the next write waits for. */
   held: Promise<void> = Promise.resolve();
   readonly #left = Promise.withResolvers<null>();
+  readonly #lost = Promise.withResolvers<never>();
   readonly #waiting: { lines: number; heard: PromiseWithResolvers<void> }[] = [];
 
   override async read(into: Uint8Array): Promise<number | null> {
-    return await super.read(into) ?? await this.#left.promise;
+    return await super.read(into) ?? await Promise.race([this.#left.promise, this.#lost.promise]);
   }
 
   override async write(bytes: Uint8Array): Promise<number> {
@@ -38,6 +39,11 @@ class WatchingSocket extends ScriptedSocket {
   /** The client ends the connection. */
   leave(): void {
     this.#left.resolve(null);
+  }
+
+  /** Nobody knows the way to the client any more. */
+  lose(error: Error): void {
+    this.#lost.reject(error);
   }
 
   get lines(): string[] {
@@ -434,4 +440,23 @@ Deno.test("a watcher is shown as such among the connections", async () => {
     "conn_watch",
     "conn_parse_cmd",
   ]);
+});
+
+Deno.test("a watcher to whom there is no way any more ends alone, also while it is sent something, and is no news", async () => {
+  await using harness = new Harness();
+  const socket = new WatchingSocket(["watch fetchers\r\n"]);
+  const serving = harness.serve(socket);
+  await socket.heard(1);
+  const held = Promise.withResolvers<void>();
+  socket.held = held.promise;
+  await harness.exchange(["get a\r\n"]);
+  const lost = Object.assign(new Error("No route to host (os error 113)"), {
+    code: "EHOSTUNREACH",
+  });
+  socket.lose(lost);
+  // The rejection would be nobody's in the next turn.
+  await new Promise((resolve) => setTimeout(resolve));
+  held.reject(lost);
+  await serving;
+  assertEquals(harness.said, []);
 });

@@ -44,8 +44,8 @@ const KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[^]*?-----END (?:[A-Z]+ )?PR
 /**
  * Reads certificates and key.
  *
- * @throws {CertificateError} in memcached's words, where a file cannot be read, is none of its kind, or
- * does not belong to the others.
+ * @throws {CertificateError} in memcached's words, where a file cannot be read, is none of its kind,
+ * does not belong to the others, or is of a kind that TLS does not know here.
  */
 export function readCertificates(files: CertificateFiles): Certificates {
   const chainWords = "loading the certificate chain";
@@ -71,6 +71,13 @@ export function readCertificates(files: CertificateFiles): Certificates {
     if (!isIssued(certificate, issuer)) {
       throw wrong(chainWords, files.chain, `certificate ${i + 2} has not signed the one before it`);
     }
+  }
+  try {
+    // TLS knows fewer kinds of keys and of PEM than what has read them so far. Nobody connects by this.
+    Deno.createHttpClient({ cert: chain, key }).close();
+  } catch (error) {
+    const why = `Deno's TLS cannot use it with ${files.key}: ${messageOf(error)}`;
+    throw wrong("validating the certificate", files.chain, why);
   }
   const caWords = "loading the CA certificate";
   const ca = files.ca === undefined ? undefined : readFile(files.ca, caWords);

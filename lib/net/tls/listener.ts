@@ -31,22 +31,29 @@ const PAUSE = 100;
 /** Tries to find a free port. */
 const TRIES = 5;
 
+/** A socket that is listened on; there are two for a moment when certificates are renewed. */
+interface Socket {
+  readonly listener: Deno.TlsListener;
+  isClosed: boolean;
+  /** Goes on where it waits for room. */
+  wake: () => void;
+  /** Resolves when nothing more is accepted from it. */
+  ended: Promise<void>;
+}
+
 /** Accepts TLS connections, with their handshakes done. */
 export class TlsListener implements TlsAcceptor {
   readonly addr: Deno.NetAddr;
   readonly #backlog: number;
   readonly #handshakes: Handshakes;
   readonly #ready = new ReadyQueue();
-  #listener: Deno.TlsListener;
-  /** Resolves when the socket of now is closed. */
-  #running: Promise<void>;
+  #socket: Socket;
 
   private constructor(listener: Deno.TlsListener, backlog: number, handshakes: Handshakes) {
-    this.#listener = listener;
     this.#backlog = backlog;
     this.#handshakes = handshakes;
     this.addr = listener.addr as Deno.NetAddr;
-    this.#running = this.#run(listener);
+    this.#socket = this.#run(listener);
   }
 
   /** Throws as `Deno.listen` does where the address cannot be listened on. */
@@ -77,28 +84,39 @@ export class TlsListener implements TlsAcceptor {
 
   async renew(certificates: Certificates): Promise<void> {
     const { hostname, port } = this.addr;
-    const [before, running] = [this.#listener, this.#running];
-    this.#listener = listenTls({ hostname, port, backlog: this.#backlog }, certificates);
-    this.#running = this.#run(this.#listener);
+    const before = this.#socket;
+    this.#socket = this.#run(listenTls({ hostname, port, backlog: this.#backlog }, certificates));
     // What came to the old socket until now is taken from it before it is closed.
     await new Promise((resolve) => setTimeout(resolve, 1));
-    before.close();
+    closeSocket(before);
     // The system knows of one socket only when nothing waits for the old one any more.
-    await running;
+    await before.ended;
   }
 
   close(): void {
-    this.#listener.close();
+    closeSocket(this.#socket);
     this.#ready.close();
   }
 
-  /** Accepts from one socket until it is closed. */
-  async #run(listener: Deno.TlsListener): Promise<void> {
-    for (;;) {
+  #run(listener: Deno.TlsListener): Socket {
+    const socket = { listener, isClosed: false, wake: () => {}, ended: Promise.resolve() };
+    socket.ended = this.#acceptFrom(socket);
+    return socket;
+  }
+
+  /** Accepts from one socket until it is closed: as many as there is room for, others wait in the system's queue. */
+  async #acceptFrom(socket: Socket): Promise<void> {
+    while (!socket.isClosed) {
+      const room = this.#ready.room() ?? this.#handshakes.room();
+      if (room !== undefined) {
+        await new Promise<void>((resolve) => {
+          socket.wake = resolve;
+          room.then(resolve);
+        });
+        continue;
+      }
       try {
-        const conn = await listener.accept();
-        if (this.#ready.isFull) conn.close();
-        else void this.#shake(conn);
+        void this.#shake(await socket.listener.accept());
       } catch (error) {
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
           return;
@@ -136,6 +154,12 @@ function listenTls(
     cert: chain,
     key,
   });
+}
+
+function closeSocket(socket: Socket): void {
+  socket.isClosed = true;
+  socket.listener.close();
+  socket.wake();
 }
 
 function close(conn: Deno.TlsConn): void {

@@ -4,13 +4,19 @@
  * @module
  */
 
-import { type CertificateFiles, type Certificates, readCertificates } from "./certificates.ts";
+import { messageOf } from "../../errors.ts";
+import {
+  CertificateError,
+  type CertificateFiles,
+  type Certificates,
+  readCertificates,
+} from "./certificates.ts";
 import { Handshakes, MOST_HANDSHAKES } from "./handshakes.ts";
 import { type TlsAcceptor, type TlsAddress, TlsListener } from "./listener.ts";
 import { MutualTlsListener, type PeerPolicy } from "./mutual.ts";
 
 export type { PeerPolicy, TlsAcceptor };
-export { CertificateError } from "./certificates.ts";
+export { CertificateError };
 
 /** How a server speaks TLS. */
 export interface TlsSettings extends CertificateFiles {
@@ -26,6 +32,7 @@ export class Tls {
   #certificates: Certificates;
   #refreshed: number;
   #renewing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   /**
    * @param failed counts a handshake that came to nothing
@@ -79,12 +86,24 @@ export class Tls {
   /**
    * Reads the files again. New connections are shown what is in them; those that are open keep theirs.
    *
-   * @throws {CertificateError} where the new certificates cannot be used: the old ones stay
+   * @throws {CertificateError} where the new certificates cannot be used: the old ones stay. Where the system
+   * has nothing for another socket, those of some listeners may be new
    */
   renew(): Promise<void> {
     const renewing = this.#renewing.then(async () => {
       const certificates = readCertificates(this.#settings);
-      for (const listener of this.#listeners) await listener.renew(certificates);
+      for (const listener of this.#listeners) {
+        // A listener that is closed must not listen again.
+        if (this.#isClosed) return;
+        try {
+          await listener.renew(certificates);
+        } catch (error) {
+          const { hostname, port } = listener.addr;
+          throw new CertificateError(
+            `cannot listen on ${hostname} port ${port} with new certificates: ${messageOf(error)}`,
+          );
+        }
+      }
       this.#certificates = certificates;
       this.#refreshed = performance.now();
     });
@@ -95,6 +114,7 @@ export class Tls {
 
   /** Ends the handshakes that are under way; listeners are closed by who accepts from them. */
   close(): void {
+    this.#isClosed = true;
     this.#handshakes.close();
   }
 }

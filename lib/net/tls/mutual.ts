@@ -7,11 +7,13 @@
 
 import type { Server, TLSSocket } from "node:tls";
 import type { Socket } from "node:net";
+import { freeDescriptors } from "../free_descriptors.ts";
 import type { Transport } from "../transport.ts";
 import type { Certificates } from "./certificates.ts";
 import { namesOf } from "./der.ts";
 import type { Handshake, Handshakes } from "./handshakes.ts";
 import type { TlsAcceptor, TlsAddress } from "./listener.ts";
+import { NodeAcceptor } from "./node_acceptor.ts";
 import { NodeTransport } from "./node_transport.ts";
 import { checkedPeer, type ShownCertificate } from "./peer.ts";
 import { ReadyQueue } from "./ready.ts";
@@ -26,33 +28,43 @@ export interface Demands {
   readonly onlyTls13: boolean;
 }
 
+/** Descriptors that those who wait leave to others. */
+const SPARED = 32;
 /** Below 0 there is no timer; 0 would be the usual two minutes. */
 const NO_TIMEOUT = -1;
 
 /** Accepts TLS connections whose handshakes are done and whose certificates are checked. */
 export class MutualTlsListener implements TlsAcceptor {
   readonly addr: Deno.NetAddr;
+  readonly #acceptor: NodeAcceptor;
+  /** Makes the handshakes. */
   readonly #server: Server;
   readonly #handshakes: Handshakes;
   readonly #demands: Demands;
+  readonly #backlog: number;
   readonly #ready = new ReadyQueue();
   /** The handshakes under way, by the client's address and port. */
   readonly #shaking = new Map<string, Handshake>();
+  /** Those whose handshakes have yet to begin: `node:net` does not leave them in the system's queue, so it is here. */
+  readonly #waiting: Socket[] = [];
+  #isLeading = false;
   #certificates: Certificates;
 
   private constructor(
+    acceptor: NodeAcceptor,
     server: Server,
-    addr: Deno.NetAddr,
     certificates: Certificates,
     demands: Demands,
+    backlog: number,
     handshakes: Handshakes,
   ) {
+    this.#acceptor = acceptor;
     this.#server = server;
-    this.addr = addr;
+    this.addr = acceptor.addr;
     this.#certificates = certificates;
     this.#demands = demands;
+    this.#backlog = backlog;
     this.#handshakes = handshakes;
-    server.on("connection", (socket: Socket) => this.#begin(socket));
     server.on("secureConnection", (socket: TLSSocket) => this.#admit(socket));
     server.on("tlsClientError", (_: Error, socket: TLSSocket) => {
       this.#handshakes.fail();
@@ -77,17 +89,14 @@ export class MutualTlsListener implements TlsAcceptor {
       // for two minutes, and 25 KB with it. `Handshakes` ends those that take too long.
       handshakeTimeout: NO_TIMEOUT,
     });
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error & { code?: string }) => reject(problemOf(error));
-      server.once("error", failed);
-      server.listen({ host: hostname, port, backlog }, () => {
-        server.off("error", failed);
-        resolve();
-      });
-    });
-    const address = server.address() as { address: string; port: number };
-    const addr = { transport: "tcp", hostname: address.address, port: address.port } as const;
-    return new MutualTlsListener(server, addr, certificates, demands, handshakes);
+    const acceptor = await NodeAcceptor.open(
+      { host: hostname, port, backlog },
+      (socket) => listener.#arrive(socket),
+    );
+    const listener = new MutualTlsListener(
+      ...[acceptor, server, certificates, demands, backlog, handshakes] as const,
+    );
+    return listener;
   }
 
   accept(): Promise<Transport> {
@@ -101,8 +110,35 @@ export class MutualTlsListener implements TlsAcceptor {
   }
 
   close(): void {
-    this.#server.close();
+    this.#acceptor.close();
+    for (const socket of this.#waiting.splice(0)) socket.destroy();
     this.#ready.close();
+  }
+
+  #arrive(socket: Socket): void {
+    socket.on("error", () => {});
+    const isFull = this.#waiting.length >= this.#backlog ||
+      this.#waiting.length > 0 && freeDescriptors(SPARED) < SPARED;
+    if (isFull) return void socket.destroy();
+    this.#waiting.push(socket);
+    if (!this.#isLeading) void this.#lead();
+  }
+
+  /** Begins the handshakes of those that wait, as there is room for them. */
+  async #lead(): Promise<void> {
+    this.#isLeading = true;
+    while (this.#waiting.length > 0) {
+      const room = this.#ready.room() ?? this.#handshakes.room();
+      if (room !== undefined) {
+        await room;
+        continue;
+      }
+      const socket = this.#waiting.shift()!;
+      if (socket.destroyed) continue;
+      this.#begin(socket);
+      this.#server.emit("connection", socket);
+    }
+    this.#isLeading = false;
   }
 
   #begin(socket: Socket): void {
@@ -112,7 +148,6 @@ export class MutualTlsListener implements TlsAcceptor {
       socket.destroy();
     });
     this.#shaking.set(name, handshake);
-    socket.on("error", () => {});
     socket.once("close", () => this.#end(name, handshake));
   }
 
@@ -165,12 +200,4 @@ function shownBy(socket: TLSSocket): ShownCertificate | undefined {
 
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-/** The error as Deno's own listeners throw it. */
-function problemOf(error: Error & { code?: string }): Error {
-  if (error.code === "EADDRINUSE") return new Deno.errors.AddrInUse(error.message);
-  if (error.code === "EADDRNOTAVAIL") return new Deno.errors.AddrNotAvailable(error.message);
-  if (error.code === "EACCES") return new Deno.errors.PermissionDenied(error.message);
-  return error;
 }

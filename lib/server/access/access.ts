@@ -5,6 +5,7 @@
  */
 
 import type { Session } from "../../commands/session.ts";
+import { counted } from "../../counted.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Say } from "../../log_level.ts";
 import { CertificateError, Tls } from "../../net/tls/mod.ts";
@@ -103,18 +104,17 @@ export class Access {
   }
 
   /**
-   * Reads certificates and users again; what cannot be used changes nothing, and is said.
+   * Reads the users again, where there are any; those that cannot be used change nothing, and it is said why.
    *
-   * @returns how many connections this has ended; `undefined` where there are no new users
+   * @returns how many connections this has ended; what is wrong with the users, where that is something
    */
-  async reload(members: () => Iterable<Member>): Promise<number | undefined> {
-    await this.refreshCertificates();
+  refreshUsers(members: () => Iterable<Member>): number | string {
     const { users } = this;
-    if (users === undefined) return undefined;
+    if (users === undefined) return 0;
     const problem = users.reload();
     if (problem !== undefined) {
       this.#log(`the users stay as they are: ${problem}`);
-      return undefined;
+      return problem;
     }
     this.#warnOfMode();
     let ended = 0;
@@ -128,13 +128,14 @@ export class Access {
         member.end();
       }
     }
-    this.#log(`read ${users.path} again: ${users.size} users`, "notice");
+    this.#log(`read ${users.path} again: ${counted(users.size, "user")}`, "notice");
     return ended;
   }
 
   /** Says in the audit log that there are new users, and how many connections of all threads that has ended. */
   auditReload(ended: number): void {
-    this.audit.event(`reload users=${this.users?.size ?? 0} connections_ended=${ended}`);
+    if (this.users === undefined) return;
+    this.audit.event(`reload users=${this.users.size} connections_ended=${ended}`);
   }
 
   /** Reads the certificates again; what is wrong with them, if anything: then the old ones stay. */

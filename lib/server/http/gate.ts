@@ -11,6 +11,7 @@
 import { othersTurn } from "../../others_turn.ts";
 import { isShortage } from "../../net/shortage.ts";
 import type { Acceptor, Transport } from "../../net/transport.ts";
+import { within } from "../../within.ts";
 
 /** Connections at a time. */
 export const MAX_CONNECTIONS = 256;
@@ -140,13 +141,6 @@ async function pass(from: Transport, to: Transport, sent: () => void): Promise<v
       sent();
     }
   }
-}
-
-/** Waits for so many milliseconds at most. */
-async function within(milliseconds: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds));
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 function end({ outer, inner }: Passage): void {

@@ -16,6 +16,7 @@ import type { Listed, StoreInfo } from "../../storage/contract.ts";
 import type { Exchanged } from "../../storage/exchanges.ts";
 import type { ChannelMemory } from "../../storage/shared/mod.ts";
 import type { Configuration } from "../configuration.ts";
+import type { Again } from "../front.ts";
 import type { Place } from "../listen.ts";
 import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Talker } from "../talkers.ts";
@@ -98,6 +99,18 @@ export interface News {
   readonly countsPrefixes: boolean;
 }
 
+/** A line of a worker's log. */
+export interface Said {
+  readonly line: string;
+  readonly level: LogLevel | undefined;
+}
+
+/** A line of its audit log, and how often it has happened beside this time. */
+export interface Audited {
+  readonly line: string;
+  readonly more: number;
+}
+
 /** What the main thread asks a worker. */
 export interface WorkerCalls {
   /** Builds everything. */
@@ -117,8 +130,8 @@ export interface WorkerCalls {
   watched(kinds: number): void;
   /** Lines for watchers, each with its kind. */
   lines(lines: readonly WatchedLine[]): void;
-  /** Reads certificates again, and users; returns how many connections that has ended. */
-  reload(users: boolean): Promise<number>;
+  /** Reads certificates or users again; returns how many connections that has ended. */
+  reload(again: Again): Promise<number>;
   /** Flushes the store that the worker has for itself. */
   flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */
@@ -127,9 +140,10 @@ export interface WorkerCalls {
 
 /** What a worker asks the main thread. */
 export interface OwnerCalls {
-  log(said: { readonly line: string; readonly level: LogLevel | undefined }): void;
-  /** A line of the audit log, and how often it has happened beside this time. */
-  audited(said: { readonly line: string; readonly more: number }): void;
+  /** The worker ends, which nobody has asked for. */
+  ended(_: undefined): void;
+  log(said: readonly Said[]): void;
+  audited(audited: readonly Audited[]): void;
   /** A batch that was timed. */
   timed(told: Told): void;
   /** Exchanges of its own store that are over. */

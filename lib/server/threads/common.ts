@@ -7,7 +7,7 @@
 import { SharedCount } from "../../count.ts";
 
 /** Words of a count: each has a line of the processor's cache for itself. */
-const LINE = 16;
+const LINE = 8;
 const CONNECTIONS = 0;
 const NUMBERS = 1;
 const LISTINGS = 2;
@@ -27,11 +27,11 @@ export class CommonCounts {
   readonly lines: SharedCount;
   /** Connections that have yet to log in. */
   readonly strangers: SharedCount;
-  readonly #words: Int32Array;
+  readonly #words: BigInt64Array;
 
   /** @param memory of {@linkcode CommonCounts.memory} */
   constructor(memory: SharedArrayBuffer) {
-    this.#words = new Int32Array(memory);
+    this.#words = new BigInt64Array(memory);
     const count = (which: number) => new SharedCount(this.#words, which * LINE);
     this.connections = count(CONNECTIONS);
     this.numbers = count(NUMBERS);
@@ -41,7 +41,7 @@ export class CommonCounts {
   }
 
   static memory(workers: number): SharedArrayBuffer {
-    return new SharedArrayBuffer((BEATS + workers + 1) * LINE * 4);
+    return new SharedArrayBuffer((BEATS + workers + 1) * LINE * 8);
   }
 
   /** How often a worker, from 1, has said that it lives. */

@@ -7,9 +7,9 @@
  * @module
  */
 
+import { freeDescriptors } from "../../net/free_descriptors.ts";
 import { memoryOfMachine } from "../../observe/process.ts";
 import type { Configuration } from "../configuration.ts";
-import { freeDescriptors } from "../descriptors.ts";
 
 /** What a worker runs. In an executable it lies there. */
 export const WORKER = new URL("./worker.ts", import.meta.url);

@@ -27,6 +27,7 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
   readonly #ours: Ours;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #ids = 0;
+  #hasEnded = false;
 
   /**
    * @param post sends a message to the other end
@@ -42,6 +43,7 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
     name: Name,
     argument: Argument<Theirs, Name>,
   ): Promise<Result<Theirs, Name>> {
+    if (this.#hasEnded) return Promise.reject(ended());
     const id = ++this.#ids;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
@@ -52,6 +54,13 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
   /** Tells the other end something, without an answer. */
   tell<Name extends keyof Theirs & string>(name: Name, argument: Argument<Theirs, Name>): void {
     this.#post({ call: name, id: 0, argument } satisfies Message);
+  }
+
+  /** The other end answers no more: what was asked fails. */
+  end(): void {
+    this.#hasEnded = true;
+    for (const answer of this.#waiting.values()) answer.reject(ended());
+    this.#waiting.clear();
   }
 
   /** A message of the other end. */
@@ -76,6 +85,10 @@ export class Line<Theirs extends Calls<Theirs>, Ours extends Calls<Ours>> {
       this.#post({ id, failed: messageOf(error), code: codeOf(error) } satisfies Message);
     }
   }
+}
+
+function ended(): Error {
+  return new Error("the other thread has ended");
 }
 
 function codeOf(error: unknown): Code {

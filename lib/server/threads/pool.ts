@@ -21,10 +21,10 @@ import type { Setup } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { OwnedStore } from "./owned_store.ts";
 import { SharedAddressCounts } from "./shared_address_counts.ts";
-import { Threads } from "./threads.ts";
+import { Threads, type ThreadsUnderTest } from "./threads.ts";
 
 /** What of the main thread all others share. */
-export interface Shared {
+export interface Shared extends ThreadsUnderTest {
   readonly configuration: Configuration;
   readonly log: Say;
   /** A line of a worker's audit log. */
@@ -35,8 +35,6 @@ export interface Shared {
   readonly onExchanged: StoreOptions["onExchanged"];
   /** The clock of a server under test. */
   readonly testClock: SharedArrayBuffer | undefined;
-  /** What a worker runs, where it is not the usual module. */
-  readonly module?: URL;
 }
 
 /** Several threads that serve. */
@@ -50,7 +48,7 @@ export class Pool extends Threads implements Front {
   readonly #channels: Channel[] = [];
 
   constructor(shared: Shared) {
-    const { configuration, log, audited, renew, onExchanged, module } = shared;
+    const { configuration, log, audited, renew, onExchanged, module, patience } = shared;
     const memory = CommonCounts.memory(configuration.threads);
     super({
       configuration,
@@ -62,6 +60,7 @@ export class Pool extends Threads implements Front {
       setup: (number) => this.#setupOf(number),
       frame: (number, frame) => this.#owned!.owner.take(this.#channels[number - 1]!, frame),
       ...module && { module },
+      ...patience && { patience },
     });
     this.#shared = shared;
     this.#memory = memory;

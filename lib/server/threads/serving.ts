@@ -7,6 +7,7 @@
 import { AdjustableClock, type Clock, systemClock } from "../../clock.ts";
 import type { Command } from "../../commands/command.ts";
 import type { Context } from "../../commands/context.ts";
+import { counted } from "../../counted.ts";
 import { Listings } from "../../commands/listings.ts";
 import { replaceRun } from "../../commands/table.ts";
 import type { LogLevel } from "../../log_level.ts";
@@ -24,15 +25,17 @@ import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
 import { VERSION } from "../../version.ts";
 import { Access } from "../access/access.ts";
 import { AuditLog } from "../access/audit.ts";
+import type { Again } from "../front.ts";
 import { listen, type Listening, listenOn, type Place, placesOf } from "../listen.ts";
 import { makeContext, makePrefixes, policyOf } from "../make_context.ts";
 import { Server } from "../server.ts";
 import { evicts } from "../settings.ts";
-import type { News, OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
+import type { Audited, News, OwnerCalls, Said, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import { CommonCounts } from "./common.ts";
 import { ExchangeNotes } from "./exchange_notes.ts";
 import { beat } from "./heartbeat.ts";
 import type { Line } from "./line.ts";
+import { Parcels } from "./parcels.ts";
 import { SharedAddressCounts } from "./shared_address_counts.ts";
 
 /** Commands that are run by the main thread. */
@@ -48,8 +51,6 @@ const ELSEWHERE: readonly Op[] = [
 ];
 /** Talkers that a thread tells of. */
 const TALKERS = 10;
-/** Bytes of lines for watchers of other threads that are on their way, at most. */
-const MOST_ON_WAY = 256 * 1024;
 
 type Owner = Line<OwnerCalls, WorkerCalls>;
 
@@ -69,9 +70,17 @@ export class Serving implements WorkerCalls {
   #lag: LoopLag | undefined;
   /** Where Deno exports them; the times go to the main thread. */
   #spans: Spans | undefined;
-  /** Lines for watchers of other threads, and their bytes. */
-  #lines: WatchedLine[] = [];
-  #onWay = 0;
+  /** Lines for watchers of other threads. */
+  readonly #lines = new Parcels<WatchedLine>((lines) => this.#owner.call("lines", lines));
+  /** Lines of the log, and of the audit log. */
+  readonly #said = new Parcels<Said>(
+    (said) => this.#owner.call("log", said),
+    (count) => this.#sayLeftOut(count, "log"),
+  );
+  readonly #audited = new Parcels<Audited>(
+    (audited) => this.#owner.call("audited", audited),
+    (count) => this.#sayLeftOut(count, "audit log"),
+  );
 
   /**
    * @param line to the main thread
@@ -95,7 +104,7 @@ export class Serving implements WorkerCalls {
     if (setup.slow !== undefined) this.#lag = new LoopLag();
     const debugClock = setup.testClock && new AdjustableClock(setup.testClock);
     const clock = debugClock ?? systemClock;
-    const log = (line: string, level?: LogLevel) => this.#owner.tell("log", { line, level });
+    const log = this.#log;
     const watchers = new Watchers(common.lines, {
       changed: () => void this.#tellWatched(),
       line: (line) => this.#relay(line),
@@ -118,7 +127,7 @@ export class Serving implements WorkerCalls {
         counters,
         users: access.users,
         tls: undefined,
-        audit: new AuditLog((line, more) => this.#owner.tell("audited", { line, more })),
+        audit: new AuditLog((line, more) => this.#audited.add({ line, more }, line.length)),
         // They are read again by the main thread's order.
         refreshCertificates: undefined,
         timing: this.#timing(setup.slow),
@@ -134,9 +143,8 @@ export class Serving implements WorkerCalls {
     const { connections, numbers, strangers } = common;
     const byAddress = new SharedAddressCounts(setup.byAddress);
     const recent = new SharedAddressCounts(setup.recent, () => Math.floor(Date.now() / 1000) | 0);
-    const policy = policyOf(configuration, access.tls, {
-      ...{ connections, numbers, strangers, byAddress, recent },
-    });
+    const shared = { connections, numbers, strangers, byAddress, recent };
+    const policy = policyOf(configuration, access.tls, shared, this.#sharers);
     this.#server = new Server(context, policy);
     replaceRun(ELSEWHERE, () => this.#runElsewhere);
     replaceRun(["watch"], (run) => this.#watching(run));
@@ -208,12 +216,17 @@ export class Serving implements WorkerCalls {
     for (const line of lines) this.#context.watchers.push(...line);
   }
 
-  async reload(users: boolean): Promise<number> {
+  async reload({ certificates, users }: Again): Promise<number> {
+    const access = this.#access;
     // It begins: what it is to read again it has yet to read.
-    if (this.#access === undefined) return 0;
-    if (users) return await this.#access.reload(() => this.#server.members) ?? 0;
-    await this.#access.refreshCertificates();
-    return 0;
+    if (access === undefined) return 0;
+    // The main thread has found nothing wrong: what is wrong here is said here.
+    const problem = certificates ? await access.refreshCertificates() : undefined;
+    const ended = users ? access.refreshUsers(() => this.#server.members) : 0;
+    for (const what of [problem, ended]) {
+      if (typeof what === "string") this.#log(`thread ${this.#setup.number}: ${what}`);
+    }
+    return typeof ended === "number" ? ended : 0;
   }
 
   async flush(at: number): Promise<void> {
@@ -227,8 +240,17 @@ export class Serving implements WorkerCalls {
     await this.#server.drain();
     await this.#store.close();
     this.#exchanges.flush();
+    this.#audited.flush();
+    this.#said.flush();
     // It beats on until it is ended: others may take longer, and this one is not dead meanwhile.
     this.#lag?.[Symbol.dispose]();
+  }
+
+  /** How many threads share what is for clients: a TLS listener and a Unix socket are the first one's alone. */
+  get #sharers(): number {
+    const { configuration: { endpoints, threads }, number } = this.#setup;
+    if (endpoints.some(({ tls }) => tls === "off")) return threads;
+    return number === 1 ? 1 : Infinity;
   }
 
   /** Times requests, and tells the main thread, where somebody wants to know. */
@@ -250,7 +272,7 @@ export class Serving implements WorkerCalls {
         ...configuration,
         evict: evicts(configuration),
         // The requests of all threads are those of one server.
-        gcsConcurrency: Math.ceil(configuration.gcsConcurrency / configuration.threads),
+        gcsConcurrency: Math.max(1, Math.ceil(configuration.gcsConcurrency / this.#sharers)),
         clock,
         log,
         onEvicted: (item) => watchers.evicted(item, clock.now()),
@@ -321,20 +343,21 @@ export class Serving implements WorkerCalls {
     return this.#owner.call("watch", { kinds, count });
   }
 
-  /** Sends a line to those who watch in other threads, with all others of this turn. */
+  /** Sends a line to those who watch in other threads. */
   #relay(told: WatchedLine): void {
     const [, line] = told;
-    if (this.#onWay + line.length > MOST_ON_WAY) {
-      this.#context.watchers.skipped++;
-      return;
-    }
-    this.#onWay += line.length;
-    if (this.#lines.push(told) > 1) return;
-    setTimeout(async () => {
-      const lines = this.#lines;
-      this.#lines = [];
-      await this.#owner.call("lines", lines);
-      for (const [, line] of lines) this.#onWay -= line.length;
-    });
+    if (!this.#lines.add(told, line.length)) this.#context.watchers.skipped++;
+  }
+
+  /** Says a line of the log, which the main thread writes. */
+  readonly #log = (line: string, level?: LogLevel): void => {
+    const isOnWay = this.#said.add({ line, level }, line.length);
+    // What matters is told also where this thread ends in this turn.
+    if (isOnWay && level !== "debug") this.#said.flush();
+  };
+
+  #sayLeftOut(count: number, what: string): void {
+    const lines = `${counted(count, "line")} of its ${what}`;
+    this.#log(`thread ${this.#setup.number}: ${lines} left out, which nobody took in time`);
   }
 }

@@ -14,14 +14,16 @@ import type { ConnectionCount } from "../../observe/figures/row.ts";
 import type { Figure } from "../../protocol/outcome.ts";
 import type { Listed } from "../../storage/contract.ts";
 import type { Exchanged } from "../../storage/exchanges.ts";
+import { within } from "../../within.ts";
 import type { Configuration } from "../configuration.ts";
+import type { Again } from "../front.ts";
 import { checkUnused, type Place } from "../listen.ts";
 import type { Connections } from "../make_context.ts";
 import type { Talker } from "../talkers.ts";
 import type { OwnerCalls, Setup, Snapshot, WorkerCalls } from "./calls.ts";
 import type { CommonCounts } from "./common.ts";
 import { WORKER } from "./default_number.ts";
-import { Pulse } from "./heartbeat.ts";
+import { type Patience, Pulse } from "./heartbeat.ts";
 import { ownExchanged } from "./exchange_notes.ts";
 import { Line } from "./line.ts";
 import { runOrder } from "./orders.ts";
@@ -31,7 +33,7 @@ import { Sums } from "./sums.ts";
 const INTERVAL = 1000;
 
 /** What the main thread does for its workers. */
-export interface Duties {
+export interface Duties extends ThreadsUnderTest {
   readonly configuration: Configuration;
   readonly common: CommonCounts;
   readonly log: Say;
@@ -45,8 +47,14 @@ export interface Duties {
   readonly renew: (user: User) => User | undefined;
   /** Told of exchanges of the workers' own stores, where somebody counts them. */
   readonly onExchanged: ((exchanged: Exchanged) => void) | undefined;
-  /** What a worker runs, where it is not the usual module. */
+}
+
+/** What a server under test has otherwise. */
+export interface ThreadsUnderTest {
+  /** What a worker runs. */
   readonly module?: URL;
+  /** How long a worker may do nothing. */
+  readonly patience?: Patience;
 }
 
 /** One worker. */
@@ -70,8 +78,6 @@ export class Threads implements Connections {
   #context!: Context;
   #pulse: Pulse | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** Resolves when all is over, and no worker answers any more. */
-  readonly #over = Promise.withResolvers<void>();
   readonly #die: (why: string) => void;
 
   constructor(duties: Duties) {
@@ -88,16 +94,19 @@ export class Threads implements Connections {
   /** Starts all workers. The context is what their orders are run with. */
   async start(context: Context): Promise<void> {
     this.#context = context;
-    const { configuration, setup, common } = this.#duties;
+    const { configuration, setup, common, log, patience } = this.#duties;
     for (let number = 1; number <= configuration.threads; number++) this.#spawn(number);
     await this.#unlessDead(
       Promise.all(this.#threads.map(({ line, number }) => line.call("begin", setup(number)))),
     );
     const beats = this.#threads.map(({ number }) => common.beatsOf(number));
-    this.#pulse = new Pulse(
-      beats,
-      (index) => this.#die(`thread ${index + 1} does nothing any more`),
-    );
+    this.#pulse = new Pulse(beats, {
+      late: (index, seconds) =>
+        log(`thread ${index + 1} has done nothing for ${seconds} s: its clients wait`),
+      back: (index, seconds) => log(`thread ${index + 1} goes on after ${seconds} s`),
+      lost: (index, seconds) =>
+        this.#die(`thread ${index + 1} has done nothing for ${seconds} s, and is given up`),
+    }, patience);
     this.#timer = setInterval(() => {
       void this.refresh();
       trimMemory();
@@ -133,9 +142,9 @@ export class Threads implements Connections {
     await this.#unlessDead(this.#all("accept"));
   }
 
-  /** Lets all workers read certificates again, and users; returns how many connections that has ended. */
-  async reload(users: boolean): Promise<number> {
-    const ended = await Promise.all(this.#threads.map(({ line }) => line.call("reload", users)));
+  /** Lets all workers read certificates or users again; returns how many connections that has ended. */
+  async reload(again: Again): Promise<number> {
+    const ended = await Promise.all(this.#threads.map(({ line }) => line.call("reload", again)));
     return ended.reduce((sum, count) => sum + count, 0);
   }
 
@@ -156,16 +165,19 @@ export class Threads implements Connections {
     this.end();
   }
 
+  /** Resolves also when all is over and no worker answers any more, or one stands still. */
   refresh(): Promise<void> {
-    return Promise.race([this.#gather().catch(() => {}), this.#over.promise]);
+    return within(INTERVAL, this.#gather().catch(() => {}));
   }
 
   /** Ends all workers, whatever they do. */
   end(): void {
-    this.#over.resolve();
     clearInterval(this.#timer);
     this.#pulse?.[Symbol.dispose]();
-    for (const { worker } of this.#threads) worker.terminate();
+    for (const { worker, line } of this.#threads) {
+      worker.terminate();
+      line.end();
+    }
   }
 
   /** Nothing can go on. */
@@ -247,8 +259,13 @@ export class Threads implements Connections {
   /** What a worker may ask. */
   #callsOf(number: number): OwnerCalls {
     return {
-      log: ({ line, level }) => this.#duties.log(line, level),
-      audited: ({ line, more }) => this.#duties.audited(line, more),
+      ended: () => this.#die(`thread ${number} has ended itself`),
+      log: (said) => {
+        for (const { line, level } of said) this.#duties.log(line, level);
+      },
+      audited: (audited) => {
+        for (const { line, more } of audited) this.#duties.audited(line, more);
+      },
       timed: (told) => this.#context.timing?.take(told),
       exchanged: (all) => {
         for (const told of all) this.#duties.onExchanged?.(ownExchanged(told));

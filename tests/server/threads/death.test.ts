@@ -9,9 +9,9 @@ const KEYS = ["a", "b"];
 
 for (
   const [way, line] of [
-    ["close", /thread \d does nothing any more: the server ends/],
-    ["exit", /thread \d does nothing any more: the server ends/],
-    ["loop", /thread \d does nothing any more: the server ends/],
+    ["close", /thread \d has ended itself: the server ends/],
+    ["exit", /thread \d has ended itself: the server ends/],
+    ["loop", /thread \d has done nothing for 2 s, and is given up: the server ends/],
     ["throw", /thread \d has failed: .*a bug of a thread.*: the server ends/],
   ] as const
 ) {
@@ -58,3 +58,41 @@ for (
     }
   });
 }
+
+Deno.test("a thread that stands still for a while ends no server, nor its metrics: it is said when that begins and ends", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  const file = `${directory}/still`;
+  try {
+    const args = ["-p", "-1", "-t", "2", "--store", "memory", "--http", "0"];
+    await using server = await ServerProcess.start(["stand still", file, ...args], {}, {
+      script: ENDING,
+    });
+    assertEquals(await exchangeWith(server.port, "set k 0 0 1\r\nx\r\n"), "STORED\r\n");
+    Deno.writeTextFileSync(file, "");
+    await server.says(/thread \d has done nothing for 0.5 s: its clients wait/);
+    const url = `${/http on (\S+)/.exec(server.said)?.[1]}/metrics`;
+    assertMatch(await (await fetch(`http://${url}`)).text(), /memcached_current_items 1\n/);
+    Deno.writeTextFileSync(`${file}.on`, "");
+    await server.says(/thread \d goes on after \S+ s/);
+    assertEquals(await exchangeWith(server.port, "get k\r\n"), "VALUE k 0 1\r\nx\r\nEND\r\n");
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("SIGTERM ends a server whose threads have yet to begin", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const args = ["-p", "-1", "-t", "2", "--data-dir", `${directory}/data`];
+    await using server = ServerProcess.spawn(["begin never", directory, ...args], {
+      script: ENDING,
+    });
+    await server.says(/a thread that never begins/);
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

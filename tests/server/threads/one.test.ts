@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { UNIX_RESERVE } from "../../../lib/server/admission.ts";
 import { makeCertificate } from "../../certificates.ts";
 import { freePort } from "../../ports.ts";
 import { writeUsers } from "../access/users.ts";
@@ -284,14 +285,44 @@ Deno.test("threads: a Unix socket is served by one of them, and the server says 
   const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
   try {
     const path = `${directory}/kvs.sock`;
-    await using server = await ServerProcess.start([...ARGS, "-s", path]);
+    await using server = await ServerProcess.start([
+      ...[...ARGS, "-s", path, "-I", "4m", "--max-client-memory", "8m"],
+    ]);
     assertMatch(server.said, /a TLS listener or a Unix socket is served by one thread/);
     const conn = await Deno.connect({ transport: "unix", path });
     assertEquals(
       await ask(conn, "set k 0 0 1\r\nx\r\nget k\r\n", "END\r\n"),
       "STORED\r\nVALUE k 0 1\r\nx\r\nEND\r\n",
     );
+    // The memory for clients is all for those of that one.
+    assertEquals((await statsOf(conn, " limits")).get("max_client_memory"), `${8 * 2 ** 20}`);
+    const value = "x".repeat(3 * 2 ** 20);
+    assertEquals(
+      await ask(conn, `set k 0 0 ${value.length}\r\n${value}\r\n`, "\r\n"),
+      "STORED\r\n",
+    );
     conn.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("threads: none of them lets TCP have the connections that are kept for a Unix socket", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kvs-threads-" });
+  try {
+    const path = `${directory}/kvs.sock`;
+    await using server = await ServerProcess.start([
+      ...["-p", "-1", "-t", "4", ...MEMORY, "-c", "20", "-l", `127.0.0.1,unix:${path}`],
+    ]);
+    const port = Number(/listening on 127.0.0.1:(\d+)/.exec(server.said)?.[1]);
+    const conns = await connectAll(port, 40);
+    const replies = await Promise.all(
+      conns.map((conn) => ask(conn, "version\r\n", "\r\n").catch(() => "")),
+    );
+    assertEquals(replies.filter((reply) => reply.startsWith("VERSION")).length, 20 - UNIX_RESERVE);
+    const local = await Deno.connect({ transport: "unix", path });
+    assertMatch(await ask(local, "version\r\n", "\r\n"), /^VERSION/);
+    close([local, ...conns]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -17,7 +17,7 @@ const RUNS = Number(Deno.env.get("KVS_FAULT_RUNS") ?? 300);
 const FIRST = Number(Deno.env.get("KVS_FAULT_SEED") ?? 1);
 /** What compaction says where it has missed a record. */
 const MOVED = "what is alive and whole was moved";
-const KEYS = Array.from({ length: 12 }, (_, i) => `key${i}`);
+const KEYS = Array.from({ length: 24 }, (_, i) => `key${i}`);
 
 interface Entry {
   readonly text: string;
@@ -27,6 +27,8 @@ interface Entry {
 interface State {
   readonly items: ReadonlyMap<string, Entry>;
   readonly flushAt: number;
+  /** What went for others, and is there again where what it was in has not yet gone. */
+  readonly evicted: ReadonlyMap<string, Entry>;
 }
 
 /** What can be seen of a state at a moment. */
@@ -35,12 +37,6 @@ function seen(state: State, now: number): Map<string, string> {
   if (state.flushAt !== 0 && state.flushAt <= now) return visible;
   for (const [key, entry] of state.items) if (!isExpired(entry, now)) visible.set(key, entry.text);
   return visible;
-}
-
-function same(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [key, text] of a) if (b.get(key) !== text) return false;
-  return true;
 }
 
 function textOf(item: Item): string {
@@ -59,12 +55,20 @@ class Run {
   readonly clock = { time: 1_800_000_000_000, now: () => this.clock.time };
   store!: Caller;
   /** Every state since the start, and the first of them that can be what a power cut leaves. */
-  states: State[] = [{ items: new Map(), flushAt: 0 }];
+  states: State[] = [{ items: new Map(), flushAt: 0, evicted: new Map() }];
+  /** The last state before each key went for others. */
+  wentAfter = new Map<string, number>();
   durable = 0;
   /** The state after a write that failed and could not be cut off. */
   uncut = -1;
+  /** Whether there may be bytes that could not be cut off, in this life or in one before. */
+  hasLeftovers = false;
   /** What goes wrong in this life. */
   faults = "none";
+  /** Bytes that the directory may take, and whether the oldest items go then. */
+  readonly maxDisk: number;
+  readonly evicts: boolean;
+  readonly keys: readonly string[];
   /** The state before what is not yet committed. */
   committed = 0;
   uniques = new Map<string, Set<bigint>>();
@@ -76,6 +80,9 @@ class Run {
     this.files = new FaultyFiles(this.random);
     this.files.isFast = seed % 3 === 0;
     this.fsync = this.random.of(["always", "always", "everysec", "no"] as const);
+    this.maxDisk = this.random.of([0, 0, 0, 1 << 16]);
+    this.evicts = this.random.chance(0.7);
+    this.keys = this.maxDisk === 0 ? KEYS.slice(0, 12) : KEYS;
   }
 
   get state(): State {
@@ -85,7 +92,54 @@ class Run {
   push(change: (items: Map<string, Entry>) => void, flushAt = this.state.flushAt): void {
     const items = new Map(this.state.items);
     change(items);
-    this.states.push({ items, flushAt });
+    const evicted = new Map([...this.state.evicted].filter(([key]) => !items.has(key)));
+    this.states.push({ items, flushAt, evicted });
+  }
+
+  /** Another state: this key is no more, nor is what has gone for others of it. */
+  delete(key: string): void {
+    this.push((items) => items.delete(key));
+    const { items, flushAt, evicted } = this.states.pop()!;
+    const left = new Map(evicted);
+    left.delete(key);
+    this.states.push({ items, flushAt, evicted: left });
+  }
+
+  /** Another state: what the store has told of has gone for others. */
+  evict(key: string): void {
+    const { items, flushAt, evicted } = this.state;
+    // What was deleted is there again, and goes, where the delete is lost and nobody has been told yet.
+    const entry = items.get(key) ??
+      this.states.findLast(({ items }) => items.has(key))?.items.get(key);
+    if (entry === undefined) return;
+    this.wentAfter.set(key, this.states.length - 1);
+    const left = new Map(items);
+    left.delete(key);
+    this.states.push({ items: left, flushAt, evicted: new Map(evicted).set(key, entry) });
+  }
+
+  /** Whether what was found is what a state looks like, with what has gone from it for others or is there again. */
+  isSeen(number: number, found: ReadonlyMap<string, string>): boolean {
+    const state = this.states[number];
+    const visible = seen(state, this.clock.time);
+    const again = seen({ ...state, items: state.evicted }, this.clock.time);
+    return [...visible].every(([key, text]) =>
+      found.get(key) === text || !found.has(key) && number <= (this.wentAfter.get(key) ?? -1)
+    ) && [...found].every(([key, text]) => (visible.get(key) ?? again.get(key)) === text);
+  }
+
+  /** The last state from one on that looks as what was found. */
+  lastSeen(from: number, found: ReadonlyMap<string, string>): State | undefined {
+    for (let number = this.states.length - 1; number >= from; number--) {
+      if (!this.isSeen(number, found)) continue;
+      const state = this.states[number];
+      const items = new Map(
+        [...state.evicted, ...state.items].filter(([key, entry]) =>
+          found.has(key) || isExpired(entry, this.clock.time)
+        ),
+      );
+      return { ...state, items };
+    }
   }
 
   async open(): Promise<void> {
@@ -100,15 +154,16 @@ class Run {
       imageItems: this.random.of([0, 1e9, 1e9, 1e9, 1e9]),
       amendFrom: this.random.of([0, 0, 100]),
       placeCost: this.random.of([0, 0, 1e9]),
+      maxDisk: this.maxDisk,
+      evict: this.evicts,
+      onEvicted: ({ key }) => this.evict(binaryString(key)),
     }));
   }
 
   /** Reads everything, and finds the states that look so. */
   async recover(): Promise<void> {
     const found = await this.visible();
-    const possible = this.states.slice(this.durable).filter((state) =>
-      same(seen(state, this.clock.time), found)
-    );
+    const there = this.lastSeen(this.durable, found);
     const explain = () =>
       JSON.stringify({
         fsync: this.fsync,
@@ -118,22 +173,37 @@ class Run {
         last: [...seen(this.state, this.clock.time)],
         said: this.said,
       });
-    assert(possible.length > 0, `seed ${this.seed}: a state that never was: ${explain()}`);
+    assert(there !== undefined, `seed ${this.seed}: a state that never was: ${explain()}`);
     let listed = 0;
     for await (const group of this.store.scan()) listed += group.length;
     assertEquals(listed, found.size, `seed ${this.seed}: the listing`);
     // Which pending flush survived cannot be seen: so another takes its place.
     const flushAt = this.clock.time + 1e9;
     await this.store.flush(flushAt);
-    const { items } = possible[possible.length - 1];
-    const alive = [...items].filter(([key]) => found.has(key));
-    this.states = [{ items: new Map(alive), flushAt }];
+    const alive = [...there.items].filter(([key]) => found.has(key));
+    this.states = [{ items: new Map(alive), flushAt, evicted: there.evicted }];
+    this.wentAfter.clear();
     this.durable = this.committed = 0;
     await this.store.close();
     await this.open();
   }
 
+  /** The log takes no more than it may; what a write has left that could not be cut off is another matter. */
+  checkRoom(): void {
+    this.hasLeftovers ||= this.faults === "truncate";
+    if (this.maxDisk === 0 || this.hasLeftovers) return;
+    let bytes = 0;
+    for (const name of this.files.list("d")) {
+      if (/^\d+\./.test(name)) bytes += this.files.content(`d/${name}`).length;
+    }
+    assert(
+      bytes <= this.maxDisk,
+      `seed ${this.seed}: ${bytes} of ${this.maxDisk} bytes, ${this.faults}`,
+    );
+  }
+
   async commit(): Promise<void> {
+    this.checkRoom();
     try {
       await this.store.commit();
       this.committed = this.states.length - 1;
@@ -152,9 +222,7 @@ class Run {
     this.files.fault = () => undefined;
     const found = await this.visible();
     this.files.fault = fault;
-    const left = this.states.slice(this.committed).findLast((state) =>
-      same(seen(state, this.clock.time), found)
-    );
+    const left = this.lastSeen(this.committed, found);
     assert(left !== undefined, `seed ${this.seed}: half a batch`);
     this.states.push(left);
     this.committed = this.states.length - 1;
@@ -163,7 +231,7 @@ class Run {
 
   async visible(): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    for (const key of KEYS) {
+    for (const key of this.keys) {
       const item = await this.store.read(bytesOf(key));
       if (item !== undefined && !isExpired(item, this.clock.time)) found.set(key, textOf(item));
     }
@@ -176,8 +244,7 @@ class Run {
 
   /** Compares all keys with the last state. */
   async check(): Promise<void> {
-    const visible = seen(this.state, this.clock.time);
-    for (const key of KEYS) {
+    for (const key of this.keys) {
       let item: Item | undefined;
       try {
         item = await this.store.read(bytesOf(key));
@@ -188,7 +255,12 @@ class Run {
       const text = item === undefined || isExpired(item, this.clock.time)
         ? undefined
         : textOf(item);
-      assertEquals(text, visible.get(key), `seed ${this.seed}: ${key}`);
+      const { items, evicted } = this.state;
+      const again = evicted.get(key);
+      if (text !== undefined && !items.has(key) && text === again?.text) {
+        this.push((items) => items.set(key, again));
+      }
+      assertEquals(text, seen(this.state, this.clock.time).get(key), `seed ${this.seed}: ${key}`);
     }
   }
 
@@ -196,19 +268,22 @@ class Run {
     const { random, store, clock } = this;
     // What compaction failed to write out with its own bytes was of this batch.
     if (store.loss !== undefined) await this.commit();
-    const key = random.of(KEYS);
-    const there = seen(this.state, clock.time).has(key);
+    const key = random.of(this.keys);
+    // Known when the store has answered: it may have gone for others before.
+    const isThere = () => seen(this.state, clock.time).has(key);
     try {
       if (random.chance(0.2)) {
         const result = await store.swap(bytesOf(key), "any", null);
         // Of what cannot be read nobody knows whether it had expired: it is deleted.
         const unseen = this.faults === "read" && result === 0n;
+        const there = isThere() || result === 0n && this.state.evicted.has(key);
         assert(unseen || result === (there ? 0n : "absent"), `seed ${this.seed}: delete ${key}`);
-        if (result === 0n) this.push((items) => items.delete(key));
+        if (result === 0n) this.delete(key);
         return;
       }
       if (random.chance(0.25)) return await this.touch(key);
-      const size = random.chance(0.05) ? random.below(5000) : random.below(120);
+      const isLimited = this.maxDisk > 0;
+      const size = random.chance(isLimited ? 0.8 : 0.05) ? random.below(5000) : random.below(120);
       // Some are written from memory of their own.
       const value = `${++this.writes}`.padEnd(
         random.chance(0.02) ? LONG - 100 + random.below(200) : size,
@@ -224,10 +299,11 @@ class Run {
       };
       const absent = random.chance(0.2);
       const cas = await store.swap(bytesOf(key), absent ? "absent" : "any", next);
-      if (absent && there) {
+      if (absent && isThere()) {
         assertEquals(cas, "exists", `seed ${this.seed}: add ${key}`);
         return;
       }
+      if (cas === "exists" && this.state.evicted.has(key)) return;
       assert(typeof cas === "bigint", `seed ${this.seed}: set ${key}: ${cas}`);
       const uniques = this.uniques.get(key) ?? new Set();
       assert(!uniques.has(cas), `seed ${this.seed}: the unique ${cas} came again`);
@@ -250,6 +326,7 @@ class Run {
     const next = { ...item, exptime, flags: random.below(2 ** 32) };
     const text = textOf(next);
     const cas = await store.swap(bytesOf(key), item, next);
+    if (cas === "absent" && !this.state.items.has(key)) return;
     assertEquals(cas, item.cas, `seed ${this.seed}: touch ${key}`);
     this.push((items) => items.set(key, { text, exptime }));
   }
@@ -266,9 +343,9 @@ class Run {
     } catch (error) {
       assert(error instanceof StoreError, `seed ${this.seed}: ${error}`);
       // Until it is cut off on the medium too, what was refused may come into force after a power cut.
-      const { items, flushAt } = this.state;
+      const before = this.state;
       this.pushFlush(later, at);
-      this.states.push({ items, flushAt });
+      this.states.push(before);
       await this.rolledBack();
     }
     await this.commit();
@@ -276,13 +353,18 @@ class Run {
 
   pushFlush(later: boolean, at: number): void {
     if (later) this.push(() => {}, at);
-    else this.push((items) => items.clear(), 0);
+    else this.clear();
+  }
+
+  /** All is gone by a flush. */
+  clear(): void {
+    this.states.push({ items: new Map(), flushAt: 0, evicted: new Map() });
   }
 
   /** A pending flush whose moment has come is a state of its own. */
   pass(): void {
     const { flushAt } = this.state;
-    if (flushAt !== 0 && flushAt <= this.clock.time) this.push((items) => items.clear(), 0);
+    if (flushAt !== 0 && flushAt <= this.clock.time) this.clear();
   }
 
   async go(): Promise<void> {
@@ -299,6 +381,7 @@ class Run {
         "read",
         "sync",
         "truncate",
+        "full",
       ]);
       const likely = random.of([0.02, 0.1, 0.4]);
       const steps = 10 + random.below(120);
@@ -310,6 +393,9 @@ class Run {
         return random.chance(likely) ? random.of(["EIO", "ENOSPC"]) : undefined;
       };
       for (let step = 0; step < steps; step++) {
+        if (faults === "full" && random.chance(0.1)) {
+          files.capacity = random.chance(0.4) ? Infinity : files.used() + random.below(6000);
+        }
         const dice = random.below(20);
         if (dice < 11) await this.write();
         else if (dice < 14) await this.commit();
@@ -328,6 +414,7 @@ class Run {
       const missed = this.said.filter((line) => line.includes(MOVED));
       assertEquals(missed, [], `seed ${this.seed}`);
       files.fault = () => undefined;
+      files.capacity = Infinity;
       const end = random.below(6);
       if (end === 0) {
         if (!this.failed()) await this.commit();

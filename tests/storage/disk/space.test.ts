@@ -504,6 +504,42 @@ for (const evict of [false, true]) {
   );
 }
 
+for (
+  const [segmentBytes, length, items, between, reopens, free, fsync] of [
+    [512, 209, 32, 1, 1, 1313, "always"],
+    [512, 123, 31, 1, 2, 1982, "always"],
+    [1024, 135, 17, 2, 3, 2152, "always"],
+    [504, 194, 33, 3, 3, 1743, "no"],
+    [1024, 148, 19, 3, 2, 3062, "no"],
+    [512, 29, 20, 1, 2, 3310, "no"],
+  ] as const
+) {
+  withStore(
+    `compaction ends where all that segments would give back is flushes to come and hints (${items} items)`,
+    { segmentBytes, fsync },
+    async (use) => {
+      const at = use.clock.now() + 1e9;
+      for (let i = 0; i < items; i++) {
+        await use.set(`k${i}`, "x".repeat(length));
+        if (i % between === 0) await use.store.flush(at);
+      }
+      for (let i = 0; i < reopens; i++) {
+        await use.reopen();
+        if (between !== 2) await use.store.flush(at);
+      }
+      use.files.capacity = use.files.used() + free;
+      const isEndless = () => use.own("compactions") > 1000;
+      await until(() => use.own("free_bytes") <= free || isEndless());
+      let ends = false;
+      const done = use.set("more", "x".repeat(4000)).catch(() => {}).finally(() => ends = true);
+      while (!ends && !isEndless()) await turn();
+      await until(() => use.own("compacting") === 0 || isEndless());
+      assert(!isEndless(), "nothing comes of it");
+      await done;
+    },
+  );
+}
+
 withStore(
   "a start on a full file system serves what is there, and writes when there is room",
   {},

@@ -38,6 +38,8 @@ const REST = 3;
 /** Bytes that are written for a segment that is given up: a marker, and a header before what was moved. */
 const MARKER = recordSize(0, 0);
 const OVERHEAD = MARKER + SEGMENT_HEADER;
+/** Bytes of the record of a flush to come. */
+const FLUSH = recordSize(0, 0);
 /** A segment with less to gain is given up only when there is nothing better to do. */
 const WORTH = 0.25;
 /** Of a segment with less to pass over all is read. */
@@ -102,8 +104,10 @@ export class Compactor {
   /** The number of the segment with the last flush; everything before it is dead. 0 for none. */
   flushSegment = 0;
 
-  /** Bytes of what was given up, without what was written for that. */
+  /** Bytes of what was given up, without what was written for that: at most what there is more room. */
   #gained = 0;
+  /** The greatest sequence number of a flush to come that was moved out of the segment which is being given up. */
+  #movedFlush = -1;
   #running: Promise<void> | undefined;
   #stopping = false;
   /** Those that wait for room. */
@@ -201,7 +205,17 @@ export class Compactor {
   }
 
   async #run(): Promise<void> {
+    let gained = this.#gained;
+    /** Segments that were given up since something was gained. */
+    let vain = 0;
     while (!this.#stopping) {
+      if (this.#gained > gained) {
+        gained = this.#gained;
+        vain = 0;
+      } else if (vain++ > this.#options.log.segments.length) {
+        // All was written anew in vain, and would be for ever.
+        return;
+      }
       const flushed = this.#flushedSegments();
       if (flushed.length > 0) {
         await this.#remove(flushed);
@@ -234,7 +248,7 @@ export class Compactor {
     const { log, flushAt } = this.#options;
     const at = flushAt();
     if (at === 0) return;
-    log.appendFlush(Kind.flushToCome, log.sequence, at);
+    this.#gained -= log.appendFlush(Kind.flushToCome, log.sequence, at);
     log.writeOut();
   }
 
@@ -248,6 +262,7 @@ export class Compactor {
     const { log, placements, space, now, evict } = this.#options;
     const { segments, segmentBytes } = log;
     const time = now();
+    const flush = this.#options.flushAt() === 0 ? 0 : FLUSH;
     let best: Segment | undefined;
     let bestGain = 0;
     let expired = 0;
@@ -277,7 +292,7 @@ export class Compactor {
       expired += dead;
       if (dead > WORTH * segment.length) mostExpired ??= segment;
       const guarding = this.#guards(segment, segment.tombstoneSegment) ? segment.tombstones : 0;
-      const kept = segment.live - dead + guarding;
+      const kept = segment.live - dead + guarding + flush;
       const written = kept + (kept > 0 ? OVERHEAD : MARKER);
       const gain = 1 - Math.min(1, written / segment.length);
       if (gain > bestGain || best === undefined) {
@@ -339,6 +354,7 @@ export class Compactor {
   /** Moves what is alive to the log's end; returns whether that was done. */
   async #empty(segment: Segment, evict: boolean): Promise<boolean> {
     const { log, syncer, placements, backpressure } = this.#options;
+    this.#movedFlush = -1;
     if (this.#isDead(segment)) {
       backpressure.pay(segment.length);
       await syncer.until(log.written);
@@ -426,7 +442,10 @@ export class Compactor {
     const { record, offset } = reader;
     const { kind } = record;
     if (kind === Kind.flushToCome) {
-      if (record.time === flushAt()) log.appendFlush(kind, record.sequence, record.time);
+      // One that was moved out of several segments is here as often.
+      if (record.time !== flushAt() || record.sequence <= this.#movedFlush) return true;
+      this.#gained -= log.appendFlush(kind, record.sequence, record.time);
+      this.#movedFlush = record.sequence;
       return true;
     }
     if (kind === Kind.flush || kind === Kind.marker) return true;
@@ -564,7 +583,8 @@ export class Compactor {
       log.total -= segment.length + segment.hintBytes;
       log.hintTotal -= segment.hintBytes;
       this.freed += segment.length + segment.hintBytes;
-      if (segment.holds === 0) this.#gained += segment.length + segment.hintBytes;
+      // What is written instead has hints too.
+      if (segment.holds === 0) this.#gained += segment.length - OVERHEAD;
       this.count++;
       this.#options.damage.forget(segment);
       log.held += segment.length;
