@@ -84,7 +84,7 @@ const SHARED_KEYS = 1000;
 /** How long a reply may take, in milliseconds. A store that holds writes back is slow at times. */
 const TIMEOUT = 120_000;
 /** How many clients set one and the same key concurrently. */
-const ONE_KEY_CONNECTIONS = 100;
+export const ONE_KEY_CONNECTIONS = 100;
 
 /** So many calls of one kind, and what is known of the server. */
 export interface CallTask {

@@ -7,7 +7,12 @@
 import { type Latencies, P999_BOUND, P99_BOUND } from "./aims/latency.ts";
 import { type Figures, shapeText } from "./aims/measure.ts";
 import type { Work } from "./aims/upkeep.ts";
-import type { CallKind, ClientRow, Comparison } from "./comparison.ts";
+import {
+  type CallKind,
+  type ClientRow,
+  type Comparison,
+  ONE_KEY_CONNECTIONS,
+} from "./comparison.ts";
 
 /** A table: the first row names the columns. */
 export type Table = readonly (readonly string[])[];
@@ -165,9 +170,9 @@ export function csvOf({ calls, clients, ceiling, aims }: Comparison): string {
   ];
   for (const row of calls) {
     const { contestant, kind, calls, answered, refused, seconds } = row;
-    lines.push(
-      [contestant, kind, calls, answered, refused, 1, seconds, answered / seconds].join() + ",,,",
-    );
+    const clients = kind === "set one key" ? ONE_KEY_CONNECTIONS : 1;
+    const figures = [contestant, kind, calls, answered, refused, clients, seconds];
+    lines.push([...figures, answered / seconds].join() + ",,,");
   }
   for (const row of [...clients, ...ceiling]) {
     const { contestant, clients, requestsPerSecond, p50, p99, failed } = row;

@@ -82,8 +82,9 @@ async function measureAll(
       const found = running.map((): number[] => []);
       for (let round = 0; round < rounds; round++) {
         for (const [i, { way, server }] of running.entries()) {
-          const before = cpuSeconds(server.pid);
-          const { tally } = await runLoad({
+          // From when all are connected: a handshake is no operation.
+          let begun: { readonly cpu: number; readonly requests: number } | undefined;
+          const plan = {
             threads: 1,
             servers: [`localhost:${server.port}`],
             ...tls[way] && { tls: tls[way] },
@@ -97,8 +98,13 @@ async function measureAll(
             keyDistribution: "uniform",
             valueSizes: String(valueSize),
             seed: round,
+          } as const;
+          const { tally } = await runLoad(plan, {
+            advance: ({ requests }) => begun ??= { cpu: cpuSeconds(server.pid), requests },
           });
-          found[i]!.push((cpuSeconds(server.pid) - before) / tally.requests * 1e6);
+          if (begun === undefined) throw new Error(`${seconds} ms are too short`);
+          const cpu = cpuSeconds(server.pid) - begun.cpu;
+          found[i]!.push(cpu / (tally.requests - begun.requests) * 1e6);
         }
       }
       const [load] = Deno.loadavg();

@@ -18,6 +18,11 @@ Makes a new password beside the one that there is: once infra/deploy.sh has run,
 TEXT
 }
 
+# users_of LINES: the names of lines USER:PASSWORD, in order.
+users_of() {
+  cut -d : -f 1 <<<"$1" | grep . | sort -u
+}
+
 finish=false
 certificate=false
 read_flags "--finish --certificate --dry-run" "$@"
@@ -49,10 +54,14 @@ else
       echo "Nothing to do: there is one password."
       exit
     fi
-    add_version "$users_secret" <<<"$newest"
+    lines=$newest
   else
     step "Password: a new one, beside the one of now"
-    add_version "$users_secret" <<<"$KVS_AUTH_USER:$(new_password)"$'\n'"$newest"
+    lines=$KVS_AUTH_USER:$(new_password)$'\n'$newest
   fi
+  add_version "$users_secret" <<<"$lines"
+  # Somebody may have added users by hand.
+  gone=$(comm -23 <(users_of "$answer") <(users_of "$lines") | tr '\n' ' ')
+  [[ -z $gone ]] || echo "With the next deployment these users are gone: ${gone% }."
 fi
 $dry_run || echo "Now run infra/deploy.sh, with the settings of before."

@@ -419,11 +419,12 @@ set_up_client() {
   secret kvs-users kvs-users-secret | head -n 1 >"$staging/user" ||
     give_up "cannot read the password from Secret Manager"
   attribute kvs-ca >"$staging/ca"
-  printf 'export KVS_SERVERS=%s\n' "$(attribute kvs-servers)" >"$staging/profile"
+  # A login shell reads it.
+  printf 'export KVS_SERVERS=%q\n' "$(attribute kvs-servers)" >"$staging/profile"
   if [[ -s $staging/user ]]; then
     # Who may log in to this machine is who may use the servers.
     cut -d : -f 2- "$staging/user" | put "$CONFIGURATION/password" 0644 || true
-    printf 'export KVS_USER=%s KVS_PASSWORD_FILE=%s\n' "$(cut -d : -f 1 "$staging/user")" "$CONFIGURATION/password" \
+    printf 'export KVS_USER=%q KVS_PASSWORD_FILE=%q\n' "$(cut -d : -f 1 "$staging/user")" "$CONFIGURATION/password" \
       >>"$staging/profile"
   else
     rm -f "$CONFIGURATION/password"

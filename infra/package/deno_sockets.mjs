@@ -1,5 +1,6 @@
 /**
- * What the client library uses of Deno, over Node's own modules: `Deno.connect` and its connections.
+ * What the client library uses of Deno, over Node's own modules: `Deno.connect` and its connections. TLS it has from
+ * `node:tls` itself.
  *
  * @module
  */
@@ -61,6 +62,10 @@ class Connection {
 }
 
 export const Deno = {
+  errors: {
+    BadResource: class extends Error {},
+    ConnectionReset: class extends Error {},
+  },
   connect({ hostname, port, path }) {
     return new Promise((resolve, reject) => {
       const socket = net.connect(path === undefined ? { host: hostname, port } : { path });

@@ -121,6 +121,9 @@ export function sizeText(bytes: number): string {
   return String(bytes);
 }
 
+/** What an option takes at most whose time a timer waits, in milliseconds: no timer waits for 2^31. */
+export const LONGEST_WAIT = 24 * 86_400_000;
+
 const DURATIONS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/i;
 
@@ -145,7 +148,9 @@ export function duration<const D extends number | undefined = undefined>(
       const match = DURATION.exec(text);
       if (match === null) return undefined;
       const suffix = (match[2]?.toLowerCase() ?? unit) as keyof typeof DURATIONS;
-      return within(Math.round(Number(match[1]) * DURATIONS[suffix]), min, max);
+      const time = Number(match[1]) * DURATIONS[suffix];
+      // 0 often means never, which is far from very soon.
+      return within(time > 0 ? Math.max(1, Math.round(time)) : 0, min, max);
     },
   };
 }

@@ -251,6 +251,9 @@ function readConfigFile(
       throw usage(`unknown option '${name}' in '${path}'${suggestion(name, keys.keys())}`);
     }
     const texts = Array.isArray(value) ? value : [value];
+    if (texts.includes(null)) {
+      throw usage(`'${name}' in '${path}' takes ${spec[key]!.takes}, received null`);
+    }
     givens.set(
       key,
       texts.map((text) => ({

@@ -17,7 +17,7 @@ export interface Address {
 /** memcached's port. */
 export const DEFAULT_PORT = 11211;
 
-const ADDRESS = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+)(?::(\d+))?)?$/;
+const ADDRESS = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5})(?::(\d{1,9}))?)?$/;
 
 /**
  * Reads an address: `host`, `host:port`, `host:port:weight`, `[::1]:11211`, `unix:/path` or `/path`.

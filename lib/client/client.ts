@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type ByteBuffer, bytesOf } from "../bytes.ts";
-import { exptimeAfter, LATEST_EXPTIME } from "../exptime.ts";
+import { binaryString, type ByteBuffer, bytesOf } from "../bytes.ts";
+import { exptimeAfter } from "../exptime.ts";
 import type {
   Expect,
   GetVerb,
@@ -19,7 +19,8 @@ import { metaRequests } from "../protocol/meta/format_request.ts";
 import { expectationOf } from "../protocol/text/format_request.ts";
 import { type Address, addressText, parseAddress } from "./address.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { RequestError } from "./errors.ts";
+import { RequestError, UnreadableError } from "./errors.ts";
+import { checkFlags, exptimeOf } from "./item_numbers.ts";
 import { type KeyEntry, listKeys } from "./keys.ts";
 import { MetaCommands } from "./meta.ts";
 import { Ring } from "./ring.ts";
@@ -51,6 +52,8 @@ export type RawReply = ReplyOf<"line" | "list" | "values" | "meta" | "dump">;
 
 /** The most keys in one request, so that no server has to hold a line of any length. */
 const KEYS_PER_GET = 100;
+/** memcached takes longer lines, 2,048 bytes, for get and gets alone: so many bytes of keys fit in others. */
+const KEY_BYTES_PER_GAT = 2000;
 
 /**
  * Speaks to one server over one pipelined connection, or to several, each key belonging to one of
@@ -134,9 +137,9 @@ export class Client implements Disposable {
     const expires = exptimeOf(exptime ?? 0);
     const asked: GetVerb = exptime === undefined ? verb : verb === "get" ? "gat" : "gats";
     const requests: Promise<ReplyOf<"values">>[] = [];
+    const most = exptime === undefined ? Infinity : KEY_BYTES_PER_GAT;
     for (const group of this.#groups(keys)) {
-      for (let i = 0; i < group.length; i += KEYS_PER_GET) {
-        const part = group.slice(i, i + KEYS_PER_GET);
+      for (const part of partsOf(group, most)) {
         requests.push(
           this.#ask(
             part[0]!,
@@ -347,7 +350,16 @@ export class Client implements Disposable {
       key,
       (requests, out, opaque) => requests.get(out, opaque, verb, key, expires),
     );
-    return values[0];
+    const [value] = values;
+    const isAsked = value === undefined || value.key === key ||
+      value.key === binaryString(keyBytes(key));
+    if (isAsked) return value;
+    // Out of step, every reply to come would be another's.
+    const server = this.#serverOf(key);
+    this.#connections[server]?.close();
+    throw new UnreadableError(
+      `${addressText(this.servers[server]!)} does not speak memcached: a get brought another key`,
+    );
   }
 
   async #stored(
@@ -467,21 +479,21 @@ export class Client implements Disposable {
   }
 }
 
-/** @throws {RangeError} for what is no number of 32 bits. */
-function checkFlags(flags: number): void {
-  if (Number.isInteger(flags) && flags >= 0 && flags <= 0xffffffff) return;
-  throw new RangeError(`flags have 32 bits and no sign, received ${flags}`);
-}
-
-/**
- * An exptime that all dialects take: text reads a later one as 32 bits with a sign, and the item would
- * be over immediately.
- *
- * @throws {RangeError} for what is no whole number of seconds.
- */
-function exptimeOf(exptime: number): number {
-  if (!Number.isSafeInteger(exptime)) {
-    throw new RangeError(`an exptime is a whole number of seconds, received ${exptime}`);
+/** Keys in parts that one request can ask for, with at most so many bytes of keys and blanks between. */
+function* partsOf(keys: readonly Key[], mostBytes: number): Generator<readonly Key[]> {
+  let part: Key[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    const length = mostBytes === Infinity
+      ? 0
+      : 1 + (typeof key === "string" ? bytesOf(key) : key).length;
+    if (part.length === KEYS_PER_GET || part.length > 0 && bytes + length > mostBytes) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(key);
+    bytes += length;
   }
-  return Math.max(-1, Math.min(exptime, LATEST_EXPTIME));
+  if (part.length > 0) yield part;
 }

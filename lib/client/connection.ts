@@ -75,6 +75,8 @@ interface InFlight {
 const READ_BUFFER = 16 * 1024;
 /** A write buffer that has grown beyond this is given back when it is empty. */
 const KEPT_WRITE_BUFFER = 64 * 1024;
+/** A timer of more, in milliseconds, would not wait at all. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
 /** The timer runs this often in the time that a reply may take. */
 const TICKS = 4;
 
@@ -226,16 +228,15 @@ export class Connection implements Disposable {
 
   #await(waiting: Waiting): void {
     this.#inFlight.push({ waiting, tick: this.#tick });
-    this.#timer ??= setInterval(
-      this.#onTick,
-      Math.max(1, (this.#options.timeout ?? 5000) / TICKS),
-    );
+    const time = (this.#options.timeout ?? 5000) / TICKS;
+    this.#timer ??= setInterval(this.#onTick, Math.min(LONGEST_TIMER, Math.max(1, time)));
     if (this.#flushScheduled || this.#writing || !this.#ready) return;
     this.#flushScheduled = true;
     queueMicrotask(this.#flush);
   }
 
   async #run(): Promise<void> {
+    if (this.#failure !== undefined) return;
     try {
       this.#socket = await dial(this.address, this.#options.tls);
       if (this.#failure !== undefined) return this.#socket.close();

@@ -10,6 +10,7 @@ import type { ReplyOf } from "../protocol/client_dialect.ts";
 import type { Key } from "../protocol/key.ts";
 import { writeMeta, writeMetaDebug, writeMetaSet } from "../protocol/meta/format_request.ts";
 import { type MetaFlags, readMetaFlags } from "../protocol/meta/reply_flags.ts";
+import { checkFlags, exptimeOf } from "./item_numbers.ts";
 
 /** How an item is read. Times are exptimes, as {@linkcode StoreOptions} has them. */
 export interface MetaGetOptions {
@@ -125,9 +126,9 @@ export class MetaCommands {
       ...["f", "c", "t", "s", "h", "l"],
       ...flag("v", !noValue),
       ...flag("u", unseen),
-      ...token("N", vivify),
-      ...token("R", recache),
-      ...token("T", exptime),
+      ...time("N", vivify),
+      ...time("R", recache),
+      ...time("T", exptime),
       ...token("C", unless),
       ...token("E", unique),
     ];
@@ -155,15 +156,16 @@ export class MetaCommands {
     options: MetaSetOptions = {},
   ): Promise<{ status: MetaStatus; unique: bigint }> {
     const { mode = "set", flags = 0, exptime = 0, compare, unique, stale, vivify } = options;
+    checkFlags(flags);
     const words = [
       "c",
       `M${MODES[mode]}`,
       ...token("F", flags === 0 ? undefined : flags),
-      ...token("T", exptime === 0 ? undefined : exptime),
+      ...time("T", exptime === 0 ? undefined : exptime),
       ...token("C", compare),
       ...token("E", unique),
       ...flag("I", stale),
-      ...token("N", vivify),
+      ...time("N", vivify),
     ];
     const bytes = typeof value === "string" ? bytesOf(value) : value;
     const { line } = await this.#ask(key, (out) => writeMetaSet(out, key, bytes, words));
@@ -179,7 +181,7 @@ export class MetaCommands {
       ...token("E", unique),
       ...flag("I", stale),
       ...flag("x", empty),
-      ...token("T", exptime),
+      ...time("T", exptime),
     ];
     const { line } = await this.#ask(key, (out) => writeMeta(out, "md", key, flags));
     return statusOf(readMetaFlags(line));
@@ -194,9 +196,9 @@ export class MetaCommands {
     const flags = [
       ...["v", "c", "t", `D${delta}`],
       ...flag("MD", mode === "decr"),
-      ...token("N", vivify),
+      ...time("N", vivify),
       ...token("J", initial),
-      ...token("T", exptime),
+      ...time("T", exptime),
       ...token("C", compare),
       ...token("E", unique),
     ];
@@ -230,6 +232,11 @@ function flag(name: string, wanted: boolean | undefined): string[] {
 
 function token(letter: string, value: number | bigint | undefined): string[] {
   return value === undefined ? [] : [`${letter}${value}`];
+}
+
+/** An exptime, such as all servers read alike. */
+function time(letter: string, exptime: number | undefined): string[] {
+  return token(letter, exptime === undefined ? undefined : exptimeOf(exptime));
 }
 
 function statusOf({ code }: MetaFlags): MetaStatus {

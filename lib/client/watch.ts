@@ -7,41 +7,63 @@
 import { binaryString, bytesOf } from "../bytes.ts";
 import { messageOf } from "../errors.ts";
 import { clientDialects } from "../protocol/client_dialects.ts";
-import type { Transport } from "../net/transport.ts";
+import { isErrorLine } from "../protocol/text/reply_lines.ts";
 import { type Address, addressText } from "./address.ts";
-import type { ConnectionOptions } from "./connection.ts";
+import { type ConnectionOptions, LONGEST_TIMER } from "./connection.ts";
 import { dial } from "./dial.ts";
-import { errorOf, UnreachableError, UnreadableError } from "./errors.ts";
+import {
+  errorOf,
+  RequestError,
+  ServerError,
+  TimeoutError,
+  UnreachableError,
+  UnreadableError,
+} from "./errors.ts";
 import { logIn } from "./login.ts";
 
 /** No line of a log is longer, in bytes: a key has 250, each of three letters here. */
 const LONGEST_LINE = 16 * 1024;
+/** Of a line that is none, so many letters are shown. */
+const SHOWN = 80;
+
+/** What memcached answers who cannot watch, beside errors. */
+const REFUSALS = /^WATCHER_/;
 
 /**
  * The lines of a server's streams (`fetchers`, `mutations`, `evictions`, …), each as a
  * {@linkcode binaryString}, until the consumer leaves or `signal` aborts.
  *
  * @throws {RequestError} where the server has no such stream or allows none,
- * {@linkcode UnreachableError} when it ends the connection, the signal's reason when that aborts.
+ * {@linkcode TimeoutError} where it does not begin in time, {@linkcode UnreachableError} when it ends the
+ * connection, the signal's reason when that aborts.
  */
 export async function* watchServer(
   address: Address,
-  { signal, credentials, tls }: ConnectionOptions,
+  { signal, credentials, tls, timeout = 5000 }: ConnectionOptions,
   streams: readonly string[],
 ): AsyncGenerator<string, void, void> {
   const server = addressText(address);
-  let socket: Transport | undefined;
-  const close = () => {
-    try {
-      socket?.close();
-    } catch {
-      // It is closed already.
-    }
+  const dialing = dial(address, tls);
+  // Nothing ends a dial that goes on, so who waits for it must be let go.
+  const stopped = Promise.withResolvers<never>();
+  stopped.promise.catch(() => {});
+  let reason: unknown;
+  const stop = (why: unknown) => {
+    reason ??= why;
+    stopped.reject(reason);
+    dialing.then((socket) => socket.close()).catch(() => {
+      // It has not connected, or is closed already.
+    });
   };
-  signal?.addEventListener("abort", close);
+  const abort = () => stop(signal!.reason);
+  const late = setTimeout(
+    () => stop(new TimeoutError(`no reply from ${server} within ${timeout} ms`)),
+    Math.min(LONGEST_TIMER, timeout),
+  );
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort);
   try {
-    signal?.throwIfAborted();
-    socket = await dial(address, tls);
+    const socket = await Promise.race([dialing, stopped.promise]);
     const dialect = clientDialects.text;
     if (credentials !== undefined) {
       await logIn(socket, dialect, dialect.newReader(), credentials);
@@ -58,20 +80,28 @@ export async function* watchServer(
       for (const text of lines) {
         const line = text.endsWith("\r") ? text.slice(0, -1) : text;
         if (accepted) yield line;
-        else if (line === "OK") accepted = true;
-        else throw errorOf(line);
+        else accepted = isAccepted(line, server);
       }
+      if (accepted) clearTimeout(late);
     }
     throw new UnreachableError(`${server} closed the connection`);
   } catch (error) {
-    signal?.throwIfAborted();
-    const isSocketError = error instanceof Deno.errors.ConnectionRefused ||
-      error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionReset ||
-      error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.InvalidData;
-    if (!isSocketError) throw error;
+    if (reason !== undefined) throw reason;
+    const isTold = error instanceof UnreachableError || error instanceof RequestError ||
+      error instanceof ServerError;
+    if (isTold) throw error;
     throw new UnreachableError(`cannot reach ${server}: ${messageOf(error)}`, { cause: error });
   } finally {
-    signal?.removeEventListener("abort", close);
-    close();
+    clearTimeout(late);
+    signal?.removeEventListener("abort", abort);
+    stop(undefined);
   }
+}
+
+/** Whether a line says that the streams begin, as it must. */
+function isAccepted(line: string, server: string): true {
+  if (line === "OK") return true;
+  if (isErrorLine(line) || REFUSALS.test(line)) throw errorOf(line);
+  const shown = JSON.stringify(line.slice(0, SHOWN));
+  throw new UnreadableError(`${server} does not speak memcached: the line ${shown}`);
 }

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { Exit, ExitError, messageOf } from "../errors.ts";
+import { orAborted } from "../or_aborted.ts";
 import { Histogram } from "./histogram.ts";
 import { type Plan, Runner } from "./runner.ts";
 import { Tally } from "./tally.ts";
@@ -59,7 +60,7 @@ interface Part extends Disposable {
 /**
  * Puts a load on servers: first every client connects, then all begin together.
  *
- * @throws {ExitError} 69 if a client cannot connect.
+ * @throws {ExitError} 69 if a client cannot connect, 130 if it was stopped before all were connected.
  */
 export async function runLoad(
   plan: Omit<Plan, "thread">,
@@ -68,14 +69,16 @@ export async function runLoad(
   const plans = dividedPlan(plan);
   using stack = new DisposableStack();
   const parts = plans.map((part) => stack.use(plans.length === 1 ? inline(part) : worker(part)));
-  try {
-    await Promise.all(parts.map((part) => part.connect()));
-  } catch (error) {
-    throw new ExitError(messageOf(error), Exit.unavailable);
-  }
   const end = () => parts.forEach((part) => part.stop());
   stop?.addEventListener("abort", end);
   stack.defer(() => stop?.removeEventListener("abort", end));
+  try {
+    const connecting = Promise.all(parts.map((part) => part.connect()));
+    await (stop === undefined ? connecting : orAborted(connecting, stop));
+  } catch (error) {
+    if (stop?.aborted) throw new ExitError("interrupted", Exit.interrupted);
+    throw new ExitError(messageOf(error), Exit.unavailable);
+  }
   const start = performance.now();
   const cpu = process.cpuUsage();
   const timer = setInterval(() => {

@@ -6,7 +6,7 @@
 
 import { print } from "../cli/terminal.ts";
 import type { Manual } from "../cli/help.ts";
-import { choice, duration, flag, integer, text } from "../cli/option.ts";
+import { choice, duration, flag, integer, LONGEST_WAIT, text } from "../cli/option.ts";
 import type { Parsed } from "../cli/parse.ts";
 import { parseAddress } from "../client/address.ts";
 import { accessOf, accessOptions } from "../client/commands/access.ts";
@@ -36,7 +36,12 @@ export const multiclientOptions = {
     min: 1,
     help: "of each client (100, or as many as --duration allows)",
   }),
-  duration: duration({ flags: "--duration", min: 1, help: "end after this time" }),
+  duration: duration({
+    flags: "--duration",
+    min: 1,
+    max: LONGEST_WAIT,
+    help: "end after this time",
+  }),
   getRatio: fraction({
     flags: "--get-ratio",
     default: 0.5,
@@ -89,6 +94,7 @@ export const multiclientOptions = {
   timeout: duration({
     flags: "--timeout",
     min: 1,
+    max: LONGEST_WAIT,
     default: 30_000,
     help: "how long a reply may take",
   }),
@@ -107,7 +113,7 @@ export const multiclientManual: Manual = {
   usage: "kvs-bench [N] [options], or deno task multiclient [N] [options]",
   about: "Lets N (100) concurrent clients, each with its own connection, get and set random keys.",
   notes: `Exit codes: 0 all was well, 1 answers were wrong, 64 usage, 65 a file cannot be used,
-69 a client cannot connect, 70 requests failed.
+69 a client cannot connect, 70 requests failed, 130 interrupted.
 More than about 1,000 clients need a server with a higher --conn-limit.
 
   kvs-bench 100
@@ -155,7 +161,11 @@ export async function multiclient(
   dropPermissions(servers, options.hgrm !== undefined);
   const progress = new Progress();
   const stop = new AbortController();
-  const interrupt = () => stop.abort();
+  const interrupt = () => {
+    // A second time it ends whatever is under way.
+    Deno.removeSignalListener("SIGINT", interrupt);
+    stop.abort();
+  };
   Deno.addSignalListener("SIGINT", interrupt);
   try {
     const outcome = await runLoad(plan, {
@@ -171,9 +181,11 @@ export async function multiclient(
     });
     progress.clear();
     const report = reportOf(outcome);
-    if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
     await print((options.json ? JSON.stringify(report) : reportText(report, verify)) + "\n");
-    return exitCodeOf(report);
+    // After a run of hours a file that cannot be written is no reason to lose its report.
+    if (options.hgrm !== undefined) await writeHgrm(options.hgrm, outcome.tally.latency());
+    const code = exitCodeOf(report);
+    return code === Exit.ok && stop.signal.aborted ? Exit.interrupted : code;
   } finally {
     progress.clear();
     Deno.removeSignalListener("SIGINT", interrupt);

@@ -9,7 +9,7 @@ import { bytesOf } from "../bytes.ts";
 /** A key: 1 to 250 bytes, or a text of that many bytes in UTF-8. */
 export type Key = string | Uint8Array;
 
-/** Why a key cannot be sent. */
+/** Why a key, or a line that somebody wrote, cannot be sent. */
 export class KeyError extends RangeError {
   override name = "KeyError";
 }

@@ -17,6 +17,7 @@ import {
   ignored,
   integer,
   list,
+  LONGEST_WAIT,
   type Option,
   size,
   text,
@@ -329,6 +330,7 @@ export const serverOptions = {
   storeTimeout: duration({
     flags: "--store-timeout",
     min: 1,
+    max: LONGEST_WAIT,
     help: "redis and gcs: how long a request may take (redis: 2s, gcs: 30s)",
   }),
   memoryLimit: size({

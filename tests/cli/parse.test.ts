@@ -76,6 +76,8 @@ const read: [line: string, options: Partial<Record<keyof typeof defaults, unknow
   ["-I 1M", { item: 2 ** 20 }],
   ["--idle-timeout 10", { idle: 10_000 }],
   ["--idle-timeout 500ms", { idle: 500 }],
+  ["--idle-timeout 0.0001s", { idle: 1 }],
+  ["--idle-timeout 0.0s", { idle: 0 }],
   ["--idle-timeout 1.5h", { idle: 5_400_000 }],
   ["--store memory", { store: "memory" }],
   ["-l a,b", { listen: ["a", "b"] }],
@@ -172,6 +174,12 @@ const refused: [args: string[], env: Record<string, string>, config: string, mes
     {},
     '{"port": {}}',
     "'port' in 'kvs.json' takes a whole number from -1 to 65535, received '{}'",
+  ],
+  [
+    ["--config", "kvs.json"],
+    {},
+    '{"listen": ["a", null]}',
+    "'listen' in 'kvs.json' takes a list with commas between, received null",
   ],
   [
     ["--config", "kvs.json"],

@@ -14,7 +14,20 @@ Deno.test("an address is a host with a port and a weight, or the path of a Unix 
   for (const [text, address] of Object.entries(addresses)) {
     assertEquals(parseAddress(text), address);
   }
-  for (const text of ["", ":1", "a:", "a:0", "a:65536", "a:1:0", "::1", "a:b", "unix:x"]) {
+  for (
+    const text of [
+      "",
+      ":1",
+      "a:",
+      "a:0",
+      "a:65536",
+      "a:1:0",
+      "a:1:1000000000",
+      "::1",
+      "a:b",
+      "unix:x",
+    ]
+  ) {
     assertThrows(() => parseAddress(text), RangeError, `received '${text}'`);
   }
 });

@@ -188,16 +188,20 @@ for (const { name, ignore, start } of servers) {
       "gett a",
       'get "a',
       "shell",
+      "get a --timeout 1s",
+      "--bigkeys --json",
       "get a",
       "exit",
       "get b",
     ];
-    assertEquals(await runLines(server, lines), {
+    const { code, stdout, stderr } = await runLines(server, lines);
+    assertEquals({ code, stdout: stdout.replace(/.*"largest":"a".*\n/, "bigkeys "), stderr }, {
       code: 0,
-      stdout: "1\n",
+      stdout: "bigkeys 1\n",
       stderr: "unknown command 'gett'; did you mean 'get'?\n" +
         "a double quote is not closed\n" +
-        "the shell stays with its servers\n",
+        "this is the shell\n" +
+        "the shell stays with its timeout\n",
     });
   });
 }
@@ -306,6 +310,13 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
     ],
     [["incr", "k", "x"], "incr: N takes a whole number of 64 bits, received 'x'"],
     [["get", ""], "a key has at least one byte"],
+    [["stats", "x\r\nflush_all"], "a line may hold no line end"],
+    [
+      ["raw", "set", "k", "0", "0", "5"],
+      "raw sends a line, and a value must follow 'set': kvs-client set sends both",
+    ],
+    [["raw", "delete", "k", "noreply"], "raw prints the reply, and noreply asks for none"],
+    [["--protocol", "binary", "ttl", "k"], "ttl needs --protocol text or meta"],
     [["get", "--base64", "a b"], "--base64 takes keys in base64, received 'a b'"],
     [["stats", "--base64"], "stats does not take --base64"],
     [
@@ -320,7 +331,12 @@ Deno.test("wrong usage is one line on standard error and exit code 64", async ()
     [
       ["--timeout", "0", "get", "k"],
       "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
-      "number counts s) of at least 1ms, received '0'",
+      "number counts s) from 1ms to 24d, received '0'",
+    ],
+    [
+      ["--timeout", "25d", "get", "k"],
+      "--timeout takes a time such as 500ms, 10s or 1h (a plain " +
+      "number counts s) from 1ms to 24d, received '25d'",
     ],
     [
       ["--user", "ann", "version"],
@@ -368,11 +384,38 @@ Deno.test("restore says which line it cannot read, with exit code 65", async () 
   }));
 });
 
-Deno.test("--help and --version need no server", async () => {
-  const [help, version] = await Promise.all([runClient("", ["--help"]), runClient("", ["-V"])]);
-  assertEquals(help.code, 0);
-  assertMatch(help.stdout, /^Usage: kvs-client/);
-  assertMatch(version.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
+Deno.test({
+  name: "an argument that is not UTF-8 is refused, as its bytes are lost",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: [
+        ...["-c", `"$0" run -A --no-check "$1" set k "$(printf 'a\\377')"`],
+        ...[Deno.execPath(), client],
+      ],
+    }).output();
+    assertEquals(code, 64);
+    assertMatch(new TextDecoder().decode(stderr), /^kvs-client: an argument is not UTF-8: /);
+  },
+});
+
+Deno.test("help, version and completion need no server, and no password", async () => {
+  const env = { KVS_USER: "ann" };
+  const [help, topic, version, completion] = await Promise.all(
+    [["--help"], ["help", "get"], ["-V"], ["completion", "bash"]].map((args) =>
+      runClient("", args, { env })
+    ),
+  );
+  assertEquals([help!.code, topic!.code, version!.code, completion!.code], [0, 0, 0, 0]);
+  assertMatch(help!.stdout, /^Usage: kvs-client/);
+  assertMatch(topic!.stdout, /^Usage: kvs-client get/);
+  assertMatch(version!.stdout, /^kvs-client \d+\.\d+\.\d+\n$/);
+  assertMatch(completion!.stdout, /^# bash completion/);
+});
+
+Deno.test("what is wrong with a command line is said before a password is asked for", async () => {
+  const { code, stderr } = await runClient("", ["get"], { env: { KVS_USER: "ann" } });
+  assertEquals([code, stderr], [64, "kvs-client: get takes KEY…, received nothing\n"]);
 });
 
 Deno.test({

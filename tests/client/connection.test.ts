@@ -5,6 +5,7 @@ import { Client } from "../../lib/client/client.ts";
 import { Connection } from "../../lib/client/connection.ts";
 import {
   RequestError,
+  ServerError,
   TimeoutError,
   UnreachableError,
   UnreadableError,
@@ -83,6 +84,14 @@ Deno.test("a reply that does not come in time ends the connection, and no later 
   assertEquals(await client.version(), new Map([[server.address, "2"]]));
 });
 
+Deno.test("a client may have patience for ever", async () => {
+  await using server = listen(() => "VERSION 1\r\n");
+  for (const timeout of [2 ** 40, Infinity]) {
+    using connection = new Connection(parseAddress(server.address), { timeout });
+    await version(connection);
+  }
+});
+
 Deno.test("when the server hangs up, what is in flight is rejected and the next request goes on a new connection", async () => {
   await using server = listen((_, connection) => connection === 1 ? null : "VERSION 2\r\n");
   using client = new Client({ servers: [server.address] });
@@ -114,6 +123,16 @@ Deno.test("a server that speaks something else is given up", async () => {
     `does not speak memcached: the line "HTTP/1.1 400 Bad Request"`,
   );
   await assertRejects(() => version(connection), UnreachableError);
+});
+
+Deno.test("a value of another key is no answer, and ends the connection", async () => {
+  await using server = listen((_, connection) =>
+    `VALUE ${connection === 1 ? "other" : "\xe9"} 0 1\r\nv\r\nEND\r\n`
+  );
+  using client = new Client({ servers: [server.address] });
+  await assertRejects(() => client.get("key"), UnreadableError, "a get brought another key");
+  assertEquals((await client.get("\xe9"))?.text, "v");
+  assertEquals((await client.get(bytesOf("\xe9")))?.text, "v");
 });
 
 Deno.test("a reply that nobody asked for ends the connection", async () => {
@@ -162,6 +181,18 @@ Deno.test("where metadump takes no hash, it is asked for all", async () => {
   assertEquals(keys, [{ key: bytesOf("a"), expires: 0, size: 2 ** 20 }]);
 });
 
+Deno.test("a server that is busy with another listing is asked again, and is not asked for ever", async () => {
+  let asked = 0;
+  await using server = listen(() =>
+    ++asked < 3 ? "BUSY currently processing crawler request\r\n" : "key=a exp=-1\r\nEND\r\n"
+  );
+  using client = new Client({ servers: [server.address] });
+  assertEquals((await Array.fromAsync(client.keys())).flat().length, 1);
+  await using busy = listen(() => "BUSY currently processing crawler request\r\n");
+  using impatient = new Client({ servers: [busy.address], timeout: 100 });
+  await assertRejects(() => Array.fromAsync(impatient.keys()), RequestError, "BUSY");
+});
+
 Deno.test("where keys may not be listed, the server's word for it is the error", async () => {
   await using server = listen(() => "ERROR metadump not allowed\r\n");
   using client = new Client({ servers: [server.address] });
@@ -180,7 +211,7 @@ Deno.test("a listing that is none is refused, whatever a server says", async () 
     await assertRejects(
       () => Array.fromAsync(client.keys()),
       UnreadableError,
-      "of a metadump: ",
+      " sent a line that is none of a metadump: ",
     );
   }
 });
@@ -199,6 +230,26 @@ Deno.test("where metadump is unknown, keys are listed class by class", async () 
     keys.push(...entries.map(({ key, expires }) => `${new TextDecoder().decode(key)} ${expires}`));
   }
   assertEquals(keys, ["é key1 1700000000", "é key5 1700000000"]);
+});
+
+Deno.test("where the crawler is disabled keys are listed by class, and what is missing is told after them", async () => {
+  await using server = listen((read) => {
+    if (read.startsWith("lru_crawler")) return "CLIENT_ERROR lru crawler disabled\r\n";
+    if (read === "stats items\r\n") return "STAT items:1:number 3\r\nEND\r\n";
+    return "ITEM key [1 b; 0 s]\r\nEND\r\n";
+  });
+  using client = new Client({ servers: [server.address] });
+  const keys: string[] = [];
+  await assertRejects(
+    async () => {
+      for await (const entries of client.keys()) {
+        keys.push(...entries.map(({ key }) => new TextDecoder().decode(key)));
+      }
+    },
+    ServerError,
+    "does not list 2 of its items; after 'lru_crawler enable' it lists all",
+  );
+  assertEquals(keys, ["key"]);
 });
 
 Deno.test("a value is not sent by meta commands to a server that has none", async () => {

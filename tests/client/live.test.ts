@@ -78,7 +78,7 @@ on(
         samples = /samples (\d+)/.exec(screen)![1]!;
       }
       await terminal.type("C-c");
-      await terminal.shows(/ended with 130/);
+      await terminal.shows(/max [\d.]+(\^C)?\nkvs-client: interrupted\nended with 130/);
     }
     const command = "$KVS_CLIENT --latency-history --interval 10ms --count 2";
     await using terminal = await Terminal.start(command, env);
@@ -202,6 +202,13 @@ Deno.test("a pattern fits as a shell's does, and no letter in it is more than it
       ["a.c", "a.c", true],
       ["[a-c]x", "bx", true],
       ["[^a-c]x", "bx", false],
+      ["[c-a]x", "bx", true],
+      ["[a-]x", "-x", true],
+      ["[\\d\\]]", "d", true],
+      ["[\\d\\]]", "]", true],
+      ["[\\d]", "5", false],
+      ["[\\^.]", ".", true],
+      ["[\\^.]", "a", false],
       ["\\*", "*", true],
       ["\\*", "a", false],
       ["a[", "a[", true],

@@ -52,6 +52,15 @@ test("a meta get returns what the server remembers of an item", async ({ meta })
   assertEquals((await meta.get("new"))!.hit, false);
 });
 
+test("an exptime beyond what servers take is the latest one, and flags have 32 bits", async ({ meta }) => {
+  await meta.set("k", "v", { exptime: 4_102_444_800 });
+  const { ttl } = (await meta.get("k", { exptime: 2 ** 40 }))!;
+  assert(ttl > 1e6 && ttl < Infinity);
+  assertEquals((await meta.get("k"))!.ttl < Infinity, true);
+  await assertRejects(() => meta.set("k", "v", { flags: 2 ** 32 }), RangeError);
+  await assertRejects(() => meta.get("k", { exptime: 1.5 }), RangeError);
+});
+
 test("of several that miss, one wins the right to write", async ({ meta }) => {
   const winner = (await meta.get("page", { vivify: 30 }))!;
   assertEquals([winner.won, winner.wonByAnother, winner.size], [true, false, 0]);

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
 
@@ -45,6 +45,30 @@ Deno.test("restore sums up what a full server refuses", async () => {
   const [, restored, refused] = /^restored (\d+) items, (\d+) were refused$/.exec(lines[1]!)!;
   assertEquals(Number(more) + 1, Number(refused));
   assertEquals(Number(restored) + Number(refused), 300);
+});
+
+Deno.test("restore ends at the first line where nobody may store anything", async () => {
+  const users = await Deno.makeTempFile();
+  await Deno.writeTextFile(users, "ann:secret\n");
+  await using server = await startKvs("-Y", users);
+  await Deno.remove(users);
+  const [stranger, wrong] = await Promise.all([
+    runClient(server.address, ["restore"], { stdin: items(1000) }),
+    runClient(server.address, ["restore", "--user", "ann"], {
+      stdin: items(1000),
+      env: { KVS_PASSWORD: "wrong" },
+    }),
+  ]);
+  assertEquals([stranger.code, stranger.stderr], [
+    70,
+    "restored 0 items\nkvs-client: restore: line 1: the server answered: " +
+    "CLIENT_ERROR bad authentication token format; --user NAME logs in\n",
+  ]);
+  assertEquals(wrong.code, 70);
+  assertMatch(
+    wrong.stderr,
+    /^restored 0 items\nkvs-client: restore: line 1: [\d.:]+ refuses user 'ann'/,
+  );
 });
 
 Deno.test("restore names the line at which the server was lost", async () => {

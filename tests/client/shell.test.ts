@@ -3,8 +3,8 @@ import { runClient, Terminal, tmuxMissing } from "./run_client.ts";
 import { startKvs } from "./servers.ts";
 
 /** A shell on a terminal, at its first prompt. */
-async function shellOn(server: string): Promise<Terminal> {
-  const terminal = await Terminal.start("$KVS_CLIENT shell", { KVS_SERVERS: server });
+async function shellOn(server: string, command = "$KVS_CLIENT shell"): Promise<Terminal> {
+  const terminal = await Terminal.start(command, { KVS_SERVERS: server });
   await terminal.shows(/exit leaves\.\n[^\n]*>/);
   return terminal;
 }
@@ -78,15 +78,18 @@ on("Ctrl-C ends the command that runs, and the shell goes on", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
-on("Ctrl-C at the prompt gives up the line, Ctrl-D leaves", async () => {
-  await using server = await startKvs();
-  await using terminal = await shellOn(server.address);
-  await terminal.type("set k lost", "C-c");
-  await terminal.type("get k", "Enter");
-  await terminal.shows(/not found: k\n[^\n]*>/);
-  await terminal.type("C-d");
-  await terminal.shows(/ended with 0/);
-});
+on(
+  "Ctrl-C at the prompt gives up the line, Ctrl-D leaves a shell that no command named",
+  async () => {
+    await using server = await startKvs();
+    await using terminal = await shellOn(server.address, "$KVS_CLIENT");
+    await terminal.type("set k lost", "Left", "Left", "C-c");
+    await terminal.type("get k", "Enter");
+    await terminal.shows(/not found: k\n[^\n]*>/);
+    await terminal.type("C-d");
+    await terminal.shows(/ended with 0/);
+  },
+);
 
 on("Tab completes commands, options and keys", async () => {
   await using server = await startKvs();
@@ -127,7 +130,7 @@ on("a value with control characters is quoted, and goes raw into a pipe", async 
 });
 
 on("control characters of a message are escapes, and go as they are into a pipe", async () => {
-  const command = String.raw`word=$(printf 'a\033[31mb\233c'); $KVS_CLIENT "$word"; ` +
+  const command = String.raw`word=$(printf 'a\033[31mb\302\233c'); $KVS_CLIENT "$word"; ` +
     String.raw`$KVS_CLIENT "$word" 2>&1 | od -An -c`;
   await using terminal = await Terminal.start(command, {});
   const screen = await terminal.shows(/ended with 0/);

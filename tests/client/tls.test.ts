@@ -6,7 +6,8 @@ import { UnreachableError } from "../../lib/client/errors.ts";
 import { makeCertificate, signCertificate } from "../certificates.ts";
 import { ServerProcess } from "../server/process.ts";
 import { startKvs } from "./servers.ts";
-import { runClient } from "./run_client.ts";
+import { makeNpmPackage } from "../../infra/package/npm.ts";
+import { missing, runClient } from "./run_client.ts";
 
 const bench = new URL("../../multiclient.ts", import.meta.url).pathname;
 
@@ -69,6 +70,41 @@ Deno.test("kvs-client speaks TLS, shows a certificate, and logs in by environmen
   });
 });
 
+Deno.test({
+  name: "the npm package speaks TLS from Node, shows a certificate and logs in",
+  ignore: await missing("node"),
+  fn: async () => {
+    await withServers(async (directory, tls, mutual) => {
+      const path = await makeNpmPackage(directory);
+      const program = `import { Client, UnreachableError } from ${
+        JSON.stringify(`${path}/kvs.mjs`)
+      };
+import { readFileSync } from "node:fs";
+const read = (name) => readFileSync(${JSON.stringify(directory)} + "/" + name, "utf8");
+const credentials = { user: "ann", password: "secret" };
+const [tls, mutual] = process.argv.slice(2);
+const known = { ca: read("ca.crt") };
+const own = { ...known, cert: read("app.crt"), key: read("app.key") };
+const named = { ...known, serverName: "cache.example" };
+for (const [server, tls_] of [[tls, known], [tls, named], [mutual, own]]) {
+  const client = new Client({ servers: [server], tls: tls_, credentials });
+  await client.set("k", "v".repeat(100_000));
+  console.log((await client.get("k")).text.length);
+  client.close();
+}
+const client = new Client({ servers: [tls], tls: {}, credentials });
+console.log(await client.get("k").catch((error) => error instanceof UnreachableError));
+`;
+      await Deno.writeTextFile(`${directory}/main.mjs`, program);
+      const { stdout, stderr } = await new Deno.Command("node", {
+        args: [`${directory}/main.mjs`, tls, mutual],
+      }).output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assertEquals([text(stdout), text(stderr)], ["100000\n".repeat(3) + "true\n", ""]);
+    });
+  },
+});
+
 Deno.test("a client without the certificate that a server wants is told so, in plain words", async () => {
   await withServers(async (directory, _tls, mutual) => {
     const { code, stderr } = await runClient(mutual, [
@@ -109,11 +145,19 @@ Deno.test("a password is not stored as an item by a server where nobody logs in"
   }
 });
 
-Deno.test("options of TLS without --tls, and halves of pairs, are refused", async () => {
+Deno.test("options of TLS without --tls, halves of pairs, and files without what they are for are refused", async () => {
+  const here = new URL(import.meta.url).pathname;
   for (
-    const args of [["--ca", "x"], ["--tls", "--cert", "x"], ["--password-file", "x"], [
-      ...["--tls", "--ca", "/nonexistent"],
-    ]]
+    const args of [
+      ["--ca", "x"],
+      ["--tls", "--cert", "x"],
+      ["--password-file", "x"],
+      [
+        ...["--tls", "--ca", "/nonexistent"],
+      ],
+      ["--tls", "--ca", here],
+      ["--tls", "--cert", here, "--key", here],
+    ]
   ) {
     assertEquals((await runClient("127.0.0.1:1", ["ping", ...args])).code, 64);
   }

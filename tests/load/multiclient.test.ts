@@ -183,6 +183,9 @@ Deno.test("multiclient takes counts in thousands, and writes its latencies for H
   await Deno.remove(file);
   assertMatch(lines[0]!, /^ +Value +Percentile +TotalCount +1\/\(1-Percentile\)$/);
   assert(lines.some((line) => /Total count += +4000\]/.test(line)), lines.join("\n"));
+  const nowhere = ["--server", server.address, "--json", "--hgrm", `${file}/nowhere`];
+  const { code, out } = await run(program, nowhere);
+  assertEquals([code, JSON.parse(out).errors], [73, {}]);
 });
 
 Deno.test({
@@ -198,7 +201,7 @@ Deno.test({
     // It is one line, which changes.
     while (line.exec(await terminal.shows(line))![1] === first);
     await terminal.type("C-c");
-    const screen = await terminal.shows(/ended with 0/);
+    const screen = await terminal.shows(/ended with 130/);
     assertMatch(screen, /requests, +[\d,]+ a second|\bp99\b/);
     assert(!/errors; p50/.test(screen), screen);
   },
@@ -222,4 +225,47 @@ Deno.test("the clock ends a run whose server is silent, and what is in flight ha
   assertEquals(report.errors, { "no reply by the end of the run": 4 });
   const failed = Object.values(report.commands).map(({ failed }) => failed);
   assertEquals(failed.reduce((sum, count) => sum + count), 4);
+});
+
+/** A run of multiclient that is interrupted when something has happened. */
+async function interrupted(address: string, happened: () => Promise<unknown>): Promise<Ended> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", program, "2", "--server", address, "--json"],
+      ...["--duration", "1h", "--timeout", "1h"],
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await happened();
+  child.kill("SIGINT");
+  const { code, stdout, stderr } = await child.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("Ctrl-C ends a run in order, with its report and exit code 130", async () => {
+  await using server = await startKvs();
+  using client = new Client({ servers: [server.address] });
+  const { code, out } = await interrupted(server.address, async () => {
+    while (await client.get("sent") === undefined) {
+      const [stats] = (await client.stats()).values();
+      if (Number(stats!.get("cmd_set")) > 0) await client.set("sent", "");
+    }
+  });
+  const report: Report = JSON.parse(out);
+  assertEquals([code, report.requests > 0, report.errors], [130, true, {}]);
+});
+
+Deno.test("Ctrl-C ends a run whose clients still connect", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const sockets: Deno.Conn[] = [];
+  const { code, out, err } = await interrupted(`127.0.0.1:${listener.addr.port}`, async () => {
+    sockets.push(await listener.accept(), await listener.accept());
+    for (const socket of sockets) await socket.read(new Uint8Array(100));
+  });
+  for (const socket of sockets) socket.close();
+  assertEquals([code, out, err], [130, "", "kvs-bench: interrupted\n"]);
 });

@@ -37,11 +37,16 @@ export const accessOptions = {
   }),
 };
 
-/** What the options come to, with a password from the environment, a file or a person. */
+/**
+ * What the options come to, with a password from the environment, a file or a person.
+ *
+ * @param logsIn whether a password is of any use
+ */
 export function accessOf(
   options: Values<typeof accessOptions>,
+  logsIn = true,
 ): Pick<ConnectionOptions, "credentials" | "tls"> {
-  return { ...credentialsOf(options), ...tlsOf(options) };
+  return { ...(logsIn ? credentialsOf(options) : {}), ...tlsOf(options) };
 }
 
 function credentialsOf(
@@ -74,12 +79,19 @@ function tlsOf(
   if ((cert === undefined) !== (key === undefined)) throw usage("--cert and --key go together");
   return {
     tls: {
-      ca: ca && readText(ca, "--ca"),
-      cert: cert && readText(cert, "--cert"),
-      key: key && readText(key, "--key"),
+      ca: ca && readPem(ca, "--ca", "CERTIFICATE"),
+      cert: cert && readPem(cert, "--cert", "CERTIFICATE"),
+      key: key && readPem(key, "--key", "PRIVATE KEY"),
       serverName: tlsServerName,
     },
   };
+}
+
+/** A file that must hold something of a kind: Deno takes one that holds nothing without a word. */
+function readPem(path: string, flag: string, kind: "CERTIFICATE" | "PRIVATE KEY"): string {
+  const text = readText(path, flag);
+  if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
+  throw usage(`${flag}: '${path}' has no ${kind.toLowerCase()} (PEM)`);
 }
 
 function readText(path: string, flag: string): string {

@@ -25,6 +25,8 @@ export interface Command {
   readonly long?: boolean;
   /** Its arguments name keys, for the shell's completion. */
   readonly keys?: boolean;
+  /** It asks none of the servers, so that nobody has to log in. */
+  readonly asksNobody?: boolean;
   /** Does it and returns the exit code. */
   run(call: Call): Promise<number>;
 }

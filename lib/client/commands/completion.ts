@@ -13,6 +13,7 @@ export const completion: Command = {
   takes: "bash|zsh|fish",
   arguments: [1, 1],
   options: [],
+  asksNobody: true,
   help: "print a script by which a shell completes commands and options",
   examples: [
     "kvs-client completion bash >/etc/bash_completion.d/kvs-client",

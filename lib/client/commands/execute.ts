@@ -6,19 +6,18 @@
 
 import { helpText, type Manual, topicText } from "../../cli/help.ts";
 import { type Parsed, parseOptions, suggestion } from "../../cli/parse.ts";
-import { print } from "../../cli/terminal.ts";
+import { isTerminal, print } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
-import { KeyError } from "../../protocol/key.ts";
 import type { Client } from "../client.ts";
-import { LoginError, RequestError, ServerError, UnreachableError } from "../errors.ts";
 import { type Command, OWN_OPTIONS } from "./command.ts";
+import { asExit } from "./failure.ts";
 import { clientOptions } from "./options.ts";
 import { commands } from "./table.ts";
 
 /** What `kvs-client --help` says. */
 export const clientManual: Manual = {
   usage: "kvs-client [options] COMMAND [arguments]",
-  about: "Speaks to kvs, or to any memcached.",
+  about: "Speaks to kvs, or to any memcached. Without a command it is the shell, on a terminal.",
   commands: [
     ...Object.entries(commands).map(([name, { takes, help }]) =>
       [`${name} ${takes}`.trim(), help] as const
@@ -42,25 +41,35 @@ interface Surroundings {
 }
 
 /**
- * Runs the command that a command line names. Ctrl-C ends one that runs for long in order.
+ * Runs the command that a command line names. Ctrl-C ends one that runs for long in order, and a second
+ * time whatever it does.
  *
+ * @param connect makes the client, once it is known that the command line is right
  * @returns the exit code.
  * @throws {ExitError} with the exit code of whatever goes wrong.
  */
 export async function execute(
   parsed: Parsed<typeof clientOptions>,
-  connect: (signal: AbortSignal) => Client,
+  connect: (signal: AbortSignal, command: Command) => Client,
 ): Promise<number> {
   parsed = withCommand(parsed);
+  if (await helps(parsed)) return Exit.ok;
+  // As redis-cli does.
+  if (parsed.rest.length === 0 && Deno.stdin.isTerminal() && isTerminal()) {
+    parsed = { ...parsed, rest: ["shell"] };
+  }
+  const command = checkedCommand(parsed);
   const stop = new AbortController();
-  const interrupt = () => stop.abort(new ExitError("interrupted", Exit.interrupted));
-  const isLong = commandOf(parsed.rest[0])?.long ?? false;
-  if (isLong) Deno.addSignalListener("SIGINT", interrupt);
+  const interrupt = () => {
+    Deno.removeSignalListener("SIGINT", interrupt);
+    stop.abort(new ExitError("interrupted", Exit.interrupted));
+  };
+  if (command.long) Deno.addSignalListener("SIGINT", interrupt);
   try {
-    using client = connect(stop.signal);
-    return await executeOn(parsed, { client, signal: stop.signal, shell: false });
+    using client = connect(stop.signal, command);
+    return await run(command, parsed, { client, signal: stop.signal, shell: false });
   } finally {
-    if (isLong) Deno.removeSignalListener("SIGINT", interrupt);
+    if (command.long) Deno.removeSignalListener("SIGINT", interrupt);
   }
 }
 
@@ -80,17 +89,19 @@ function withCommand(parsed: Parsed<typeof clientOptions>): Parsed<typeof client
   return { ...parsed, options, rest: names };
 }
 
-async function executeOn(
-  { options, rest, given }: Parsed<typeof clientOptions>,
+/** Prints the help that a command line asks for, if it does. */
+async function helps({ options, rest: [name, topic] }: Parsed<typeof clientOptions>) {
+  const isHelp = name === "help";
+  if (!isHelp && !options.help) return false;
+  await print(helpOf(isHelp ? topic : name));
+  return true;
+}
+
+async function run(
+  command: Command,
+  { options, rest: [, ...args] }: Parsed<typeof clientOptions>,
   { client, signal, shell }: Surroundings,
 ): Promise<number> {
-  const [name, ...args] = rest;
-  if (name === "help" || options.help) {
-    await print(helpOf(name === "help" ? args[0] : name));
-    return Exit.ok;
-  }
-  const command = namedCommand(name);
-  checkUsage(name!, command, args, given);
   try {
     return await command.run({
       args,
@@ -142,30 +153,37 @@ function namedCommand(name: string | undefined): Command {
   throw new ExitError(`unknown command '${name}'${near}`, Exit.usage);
 }
 
+/** Options that are commands, as redis-cli has them. */
+const COMMAND_OPTIONS = ["stat", "latency", "latencyHistory", "bigkeys"] as const;
+/** What a line of the shell may set: all else is the shell's. */
+const LINE_OPTIONS: readonly string[] = [...OWN_OPTIONS, ...COMMAND_OPTIONS, "json", "help"];
+
 /** Runs a line of the shell, whose own options hold unless the line sets others. */
-function executeLine(
+async function executeLine(
   words: readonly string[],
   json: boolean,
   client: Client,
   signal: AbortSignal,
 ): Promise<number> {
-  const parsed = parseOptions(clientOptions, words, new Map());
-  if (parsed.rest[0] === "shell" || parsed.given.has("servers")) {
-    throw new ExitError("the shell stays with its servers", Exit.usage);
+  const parsed = withCommand(parseOptions(clientOptions, words, new Map()));
+  const shellsOwn = parsed.given.values().find((option) => !LINE_OPTIONS.includes(option));
+  if (shellsOwn !== undefined) {
+    const name = clientOptions[shellsOwn].flags.split(", ").at(-1)!.replace("--", "");
+    throw new ExitError(`the shell stays with its ${name}`, Exit.usage);
   }
-  if (parsed.given.has("protocol")) {
-    throw new ExitError("the shell stays with its protocol", Exit.usage);
-  }
+  if (parsed.rest[0] === "shell") throw new ExitError("this is the shell", Exit.usage);
+  if (await helps(parsed)) return Exit.ok;
   const options = parsed.given.has("json") ? parsed.options : { ...parsed.options, json };
-  return executeOn({ ...parsed, options }, { client, signal, shell: true });
+  return await run(checkedCommand(parsed), { ...parsed, options }, { client, signal, shell: true });
 }
 
-function checkUsage(
-  name: string,
-  command: Command,
-  args: readonly string[],
-  given: ReadonlySet<string>,
-): void {
+/**
+ * The command that a command line names.
+ *
+ * @throws {ExitError} 64 where there is none, or it does not take what it is given.
+ */
+function checkedCommand({ rest: [name, ...args], given }: Parsed<typeof clientOptions>): Command {
+  const command = namedCommand(name);
   const [least, most] = command.arguments;
   if (args.length < least || args.length > most) {
     const takes = command.takes === "" ? "no arguments" : command.takes;
@@ -177,18 +195,5 @@ function checkUsage(
       throw new ExitError(`${name} does not take ${clientOptions[option].flags}`, Exit.usage);
     }
   }
-}
-
-/** What a server says that wants a login first. */
-const STRANGER = "CLIENT_ERROR unauthenticated";
-
-/** What went wrong, with its exit code; bugs and broken pipes as they are. */
-function asExit(error: unknown): unknown {
-  if (error instanceof UnreachableError) return new ExitError(error.message, Exit.unavailable);
-  if (error instanceof LoginError) return new ExitError(error.message, Exit.software);
-  if (error instanceof ServerError || error instanceof RequestError) {
-    const remedy = error.message === STRANGER ? "; --user NAME logs in" : "";
-    return new ExitError(`the server answered: ${error.message}${remedy}`, Exit.software);
-  }
-  return error instanceof KeyError ? new ExitError(error.message, Exit.usage) : error;
+  return command;
 }

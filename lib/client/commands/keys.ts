@@ -55,6 +55,7 @@ export const keys: Command = {
     let hidden = 0;
     let printed = 0;
     const failed = await eachServer("keys", client, async (server) => {
+      if (printed === limit) return;
       for await (const entries of server.keys()) {
         signal.throwIfAborted();
         const lines: string[] = [];

@@ -110,31 +110,37 @@ export const latency: Command = {
     const overwrites = isTerminal() && !history && !json;
     let samples: number[] = [];
     await first.noop();
-    for (let line = 0; line < count; line++) {
-      if (history || json || line === 0) samples = [];
-      const end = performance.now() + interval;
-      do {
-        const start = performance.now();
-        await first.noop();
-        samples.push(performance.now() - start);
-        await sleep(BETWEEN_PINGS, signal);
-      } while (performance.now() < end);
-      // Without a history all samples count, of which the last hour is kept.
-      if (samples.length > MOST_SAMPLES) samples = samples.slice(-MOST_SAMPLES / 2);
-      const row = percentilesOf(samples);
-      if (json) await print(JSON.stringify(row) + "\n");
-      else {
-        const parts = Object.entries(row).map(([name, value]) =>
-          `${name} ${name === "samples" ? value : value.toFixed(3)}`
-        );
-        // A line that wraps could not be written over.
-        const room = columns() - 1;
-        const wide = parts.join("  ");
-        const text = wide.length <= room ? wide : parts.join(" ").slice(0, room);
-        await print(overwrites ? `\r\x1b[K${text}` : `${text}\n`);
+    let isOpen = false;
+    try {
+      for (let line = 0; line < count; line++) {
+        if (history || json || line === 0) samples = [];
+        const end = performance.now() + interval;
+        do {
+          const start = performance.now();
+          await first.noop();
+          samples.push(performance.now() - start);
+          await sleep(BETWEEN_PINGS, signal);
+        } while (performance.now() < end);
+        // Without a history all samples count, of which the last hour is kept.
+        if (samples.length > MOST_SAMPLES) samples = samples.slice(-MOST_SAMPLES / 2);
+        const row = percentilesOf(samples);
+        if (json) await print(JSON.stringify(row) + "\n");
+        else {
+          const parts = Object.entries(row).map(([name, value]) =>
+            `${name} ${name === "samples" ? value : value.toFixed(3)}`
+          );
+          // A line that wraps could not be written over.
+          const room = columns() - 1;
+          const wide = parts.join("  ");
+          const text = wide.length <= room ? wide : parts.join(" ").slice(0, room);
+          await print(overwrites ? `\r\x1b[K${text}` : `${text}\n`);
+          isOpen = overwrites;
+        }
       }
+    } finally {
+      // What is said next begins a line.
+      if (isOpen) await print("\n");
     }
-    if (overwrites) await print("\n");
     return Exit.ok;
   },
 };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { choice, duration, flag, integer, list, text } from "../../cli/option.ts";
+import { choice, duration, flag, integer, list, LONGEST_WAIT, text } from "../../cli/option.ts";
 import type { Values } from "../../cli/parse.ts";
 import { accessOptions } from "./access.ts";
 import { PROTOCOLS } from "../../protocol/client_dialect.ts";
@@ -32,6 +32,7 @@ export const clientOptions = {
   timeout: duration({
     flags: "--timeout",
     min: 1,
+    max: LONGEST_WAIT,
     default: 5000,
     help: "how long a server may be silent while a reply is due",
   }),
@@ -71,6 +72,7 @@ export const clientOptions = {
     flags: "--interval",
     lineOnly: true,
     min: 10,
+    max: LONGEST_WAIT,
     help: "stat, latency: how long between two lines (1s)",
   }),
   count: integer({

@@ -18,13 +18,22 @@ export function pattern(text: string): (key: Uint8Array) => boolean {
     /\\([^])|\[(\^?)((?:\\[^]|[^\]\\])+)\]|\*+|[^]/g,
     (sign, escaped?: string, not?: string, set?: string) => {
       if (escaped !== undefined) return literal(escaped);
-      if (set !== undefined) return `[${not}${set.replace(/[[^]/g, "\\$&")}]`;
+      if (set !== undefined) return `[${not}${set.replace(MEMBER, members)}]`;
       if (sign[0] === "*") return "[^]*";
       return sign === "?" ? "[^]" : literal(sign);
     },
   );
   const expression = new RegExp(`^(?:${source})$`);
   return (key) => expression.test(binaryString(key));
+}
+
+/** Of a set: a sign behind a backslash, a range, or a sign. */
+const MEMBER = /\\([^])|([^])-\\?([^])|[^]/g;
+
+/** A member of a set in a character class; a range may have its greater end first, as for redis-cli. */
+function members(sign: string, escaped?: string, from?: string, to?: string): string {
+  if (from === undefined || to === undefined) return literal(escaped ?? sign);
+  return from <= to ? `${literal(from)}-${literal(to)}` : `${literal(to)}-${literal(from)}`;
 }
 
 function literal(sign: string): string {

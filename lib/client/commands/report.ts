@@ -51,12 +51,13 @@ export const report: Command = {
   help: "write what somebody needs who helps with the servers into one tar: counts, log, limits",
   details: "There are no keys, values or passwords in it. Read it before you send it.",
   examples: ["kvs-client report", "kvs-client -s a:11211,b:11211 report kvs.tar"],
-  async run({ args, client, options }) {
+  async run({ args, client }) {
+    const { protocol = "text" } = client.connection;
     const files = new Map([
       ["README.txt", ABOUT],
       [
         "client.txt",
-        `kvs-client ${VERSION} (memcached ${MEMCACHED_VERSION}), protocol ${options.protocol}\n`,
+        `kvs-client ${VERSION} (memcached ${MEMCACHED_VERSION}), protocol ${protocol}\n`,
       ],
     ]);
     let code: number = Exit.ok;

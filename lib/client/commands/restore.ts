@@ -7,9 +7,11 @@
 import { complain, print } from "../../cli/terminal.ts";
 import { Exit, ExitError, messageOf } from "../../errors.ts";
 import { exptimeAt } from "../../exptime.ts";
+import { orAborted } from "../../or_aborted.ts";
 import { KeyError } from "../../protocol/key.ts";
-import { RequestError, ServerError, UnreachableError } from "../errors.ts";
+import { RequestError, ServerError } from "../errors.ts";
 import type { Call, Command } from "./command.ts";
+import { asExit, isShutOut } from "./failure.ts";
 import { type Item, readItemLine } from "./item_line.ts";
 import { linesOf } from "./lines.ts";
 import { counted } from "../../counted.ts";
@@ -105,12 +107,9 @@ class Restoring {
     await Promise.all(this.#onTheWay.values());
     if (this.#failure === undefined) return;
     const { line, error } = this.#failure;
-    const code = error instanceof ExitError
-      ? error.code
-      : error instanceof UnreachableError
-      ? Exit.unavailable
-      : Exit.data;
-    throw new ExitError(`restore: line ${line}: ${messageOf(error)}`, code);
+    const exit = asExit(error);
+    const code = exit instanceof ExitError ? exit.code : Exit.data;
+    throw new ExitError(`restore: line ${line}: ${messageOf(exit)}`, code);
   }
 
   async report(): Promise<void> {
@@ -161,7 +160,8 @@ class Restoring {
     } catch (error) {
       const refused = error instanceof ServerError || error instanceof RequestError ||
         error instanceof KeyError;
-      if (!refused) throw error;
+      // To whom nothing is allowed, each item would be a login that fails.
+      if (!refused || isShutOut(error)) throw error;
       this.tally.refused++;
       this.#refuse(error.message, line);
     }
@@ -178,19 +178,6 @@ class Restoring {
   /** Keeps the first line that failed. */
   #fail(line: number, error: unknown): void {
     if (this.#failure === undefined || line < this.#failure.line) this.#failure = { line, error };
-  }
-}
-
-/** What a promise brings, unless the signal aborts first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

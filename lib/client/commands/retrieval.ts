@@ -6,7 +6,7 @@
 
 import { binaryString, bytesOf } from "../../bytes.ts";
 import { complain, print, shown } from "../../cli/terminal.ts";
-import { Exit } from "../../errors.ts";
+import { Exit, ExitError } from "../../errors.ts";
 import { exptimeAfter } from "../../exptime.ts";
 import type { Value } from "../../protocol/client_dialect.ts";
 import type { Key } from "../../protocol/key.ts";
@@ -69,6 +69,9 @@ export const ttl: Command = {
   help: "print in how many seconds items expire, -1 for never; it needs meta commands",
   examples: ["kvs-client ttl session:7"],
   async run({ args, options, client }) {
+    if (client.connection.protocol === "binary") {
+      throw new ExitError("ttl needs --protocol text or meta", Exit.usage);
+    }
     let code: number = Exit.ok;
     for (const text of args) {
       const key = keyOf(options, text);

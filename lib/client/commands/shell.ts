@@ -71,6 +71,8 @@ async function interact(call: Call): Promise<number> {
   editor.on("SIGINT", () => {
     // Control-C ends what runs, or gives up the line; control-D leaves.
     if (run.interrupt()) return;
+    // To the line's end, and all before it is deleted.
+    editor.write(null, { ctrl: true, name: "e" });
     editor.write(null, { ctrl: true, name: "u" });
     editor.prompt();
   });

@@ -128,6 +128,9 @@ export const monitor: Command = {
       await Promise.all(client.addresses.map(follow));
     } catch (error) {
       if (error !== enough.signal.reason) throw error;
+    } finally {
+      // Of several servers one that fails ends them all.
+      enough.abort();
     }
     return Exit.ok;
   },

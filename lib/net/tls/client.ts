@@ -24,10 +24,12 @@ export async function connectTls(
   { ca, cert, key, serverName }: ClientTls,
 ): Promise<Transport> {
   const caCerts = ca === undefined ? [] : [ca];
-  if (cert !== undefined && key !== undefined) {
-    if (serverName !== undefined) {
-      return await connectByNode({ hostname, port, ca, cert, key, serverName });
-    }
+  const shows = cert !== undefined && key !== undefined;
+  // Deno's own TLS shows no certificate where the name is not the host. Node has none of it.
+  if (shows && serverName !== undefined || Deno.startTls === undefined) {
+    return await connectByNode({ hostname, port, ca, cert, key, serverName });
+  }
+  if (shows) {
     const options = { hostname, port, caCerts, cert, key };
     return await shaken(await Deno.connectTls(options));
   }
@@ -46,16 +48,9 @@ async function shaken(conn: Deno.TlsConn): Promise<Transport> {
   return conn;
 }
 
-/** Deno's own TLS shows no certificate where the name is not the host. */
+/** By `node:tls`. */
 async function connectByNode(
-  { hostname, port, ca, cert, key, serverName }: {
-    hostname: string;
-    port: number;
-    ca: string | undefined;
-    cert: string;
-    key: string;
-    serverName: string;
-  },
+  { hostname, port, ca, cert, key, serverName }: ClientTls & { hostname: string; port: number },
 ): Promise<Transport> {
   const [{ connect, rootCertificates }, { NodeTransport }] = await Promise.all([
     import("node:tls"),
@@ -64,9 +59,8 @@ async function connectByNode(
   const socket = connect({
     host: hostname,
     port,
-    servername: serverName,
-    cert,
-    key,
+    ...serverName === undefined ? {} : { servername: serverName },
+    ...cert === undefined || key === undefined ? {} : { cert, key },
     ...ca === undefined ? {} : { ca: [ca, ...rootCertificates] },
   });
   await new Promise<void>((resolve, reject) => {

@@ -82,8 +82,13 @@ export function writeLogin(out: ByteBuffer, user: string, password: string): "st
   return "stored";
 }
 
-/** A line as it is, which must hold no line end. */
+/**
+ * A line as it is.
+ *
+ * @throws {KeyError} for what is more than one: the rest of it would be a request of its own.
+ */
 export function writeLine(out: ByteBuffer, line: string): void {
+  if (/[\r\n]/.test(line)) throw new KeyError("a line may hold no line end");
   out.append(bytesOf(line));
   endLine(out);
 }

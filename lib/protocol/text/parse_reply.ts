@@ -18,7 +18,7 @@ import {
   unreadable,
   Value,
 } from "../client_dialect.ts";
-import { isErrorLine, type ReplyLines } from "./reply_lines.ts";
+import { isErrorLine, type ReplyLines, unexpectedLine } from "./reply_lines.ts";
 
 /** The shapes of the text protocol. */
 export type TextShape = Extract<
@@ -221,13 +221,15 @@ export class TextReplies {
   }
 }
 
-/** Lines such as `STAT name value` as figures; an only line, such as `RESET`, has no value. */
+/** Lines such as `STAT name value` as figures; an only word, `RESET` or `OK`, has no value. */
 function asStats(reply: Reply | undefined): Reply | undefined {
   switch (reply?.kind) {
     case "lines":
       return { kind: "stats", entries: reply.lines.map(nameAndValue) };
     case "line":
-      return { kind: "stats", entries: [[reply.line, ""]] };
+      return /^[A-Z]+$/.test(reply.line)
+        ? { kind: "stats", entries: [[reply.line, ""]] }
+        : unexpectedLine(reply.line);
     default:
       return reply;
   }

@@ -104,8 +104,9 @@ export class ReplyLines {
   }
 
   unexpected(): Reply {
-    const line = binaryText(this.bytes, this.start, Math.min(this.end, this.start + SHOWN));
-    return unreadable(`the line ${JSON.stringify(line)}`);
+    return unexpectedLine(
+      binaryText(this.bytes, this.start, Math.min(this.end, this.start + SHOWN)),
+    );
   }
 
   /** A value of so many bytes and a line end follow. Returns a reply where that cannot be. */
@@ -141,6 +142,11 @@ export class ReplyLines {
   get value(): Uint8Array<ArrayBuffer> {
     return this.#value.bytes;
   }
+}
+
+/** A line is no reply to what was asked. */
+export function unexpectedLine(line: string): Reply {
+  return unreadable(`the line ${JSON.stringify(line.slice(0, SHOWN))}`);
 }
 
 /** Whether a line says an error. */

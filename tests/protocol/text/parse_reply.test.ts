@@ -63,6 +63,7 @@ const transcript: readonly [text: string, expect: Expect, reply: Reply][] = [
   ],
   ["RESET\r\n", "list", { kind: "line", line: "RESET" }],
   ["RESET\r\n", "stats", { kind: "stats", entries: [["RESET", ""]] }],
+  ["-ERR no\r\n", "stats", { kind: "unreadable", reason: 'the line "-ERR no"' }],
   ["END\r\n", "stats", { kind: "stats", entries: [] }],
 ];
 
