@@ -30,6 +30,13 @@ export function bytesOfBinaryString(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** {@linkcode ByteBuffer.percentEncoded} as text: no byte of it ends a word or a line. */
+export function percentText(bytes: Uint8Array): string {
+  const out = new ByteBuffer(3 * bytes.length);
+  out.percentEncoded(bytes);
+  return binaryString(out.view());
+}
+
 /** Whether two runs of bytes are the same. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   const length = a.length;

@@ -155,7 +155,7 @@ function notListed(line: string, list: string, server: string): UnreadableError 
  * The bytes that a text with `%20` and the like stands for, be they UTF-8 or not; `undefined` where what
  * follows a `%` is no number.
  */
-function percentDecoded(text: string): Uint8Array | undefined {
+export function percentDecoded(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(text.length);
   let length = 0;
   for (let i = 0; i < text.length; i++) {

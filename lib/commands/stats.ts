@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesOfBinaryString } from "../bytes.ts";
+import { bytesOfBinaryString, percentText } from "../bytes.ts";
 import { budgetRows } from "../observe/figures/budgets.ts";
 import { copyRows } from "../observe/figures/copies.ts";
 import { general } from "../observe/figures/general.ts";
@@ -140,10 +140,15 @@ function infoOf({ store, counters: { before } }: Context): StoreInfo {
   const info = store.info();
   return {
     ...info,
-    evictions: info.evictions - before.evictions,
-    reclaimed: info.reclaimed - before.reclaimed,
-    flushedReads: info.flushedReads - before.flushedReads,
+    evictions: since(before.evictions, info.evictions),
+    reclaimed: since(before.reclaimed, info.reclaimed),
+    flushedReads: since(before.flushedReads, info.flushedReads),
   };
+}
+
+/** By how much a count has grown; a Redis that was started anew counts from 0. */
+function since(before: number, now: number): number {
+  return now < before ? now : now - before;
 }
 
 function memoryNow(): Source["memory"] {
@@ -305,7 +310,7 @@ function reads({ rights }: Session, key: string): boolean {
 
 /** A key, one character a byte, in characters that neither end a word nor a line; `-` for none. */
 function keyText(key: string): string {
-  return key === "" ? "-" : encodeURIComponent(key);
+  return key === "" ? "-" : percentText(bytesOfBinaryString(key));
 }
 
 /** How many items there are of each size, in steps of 32 bytes (memcached's `track_sizes`). */

@@ -59,7 +59,11 @@ export function adviceOn(readiness: Readiness, source: Source | undefined): Advi
     say("warning", "Stopping: what was read is answered", "");
   }
   if (store === "full") {
-    say("critical", `Full: ${reason}`, "Make room on the disk, raise --max-disk, or delete keys.");
+    say(
+      "critical",
+      `Full: ${reason}`,
+      "Make room on the disk, raise --max-disk or Redis's maxmemory, or delete keys.",
+    );
   }
   if (store === "failed") {
     say(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { binaryString, bytesOfBinaryString } from "../bytes.ts";
+import { binaryString, bytesOfBinaryString, percentText } from "../bytes.ts";
 import { KeyedMap } from "../keyed_map.ts";
 
 /** Prefixes that are counted, at most: keys are a client's to choose, memory is not. */
@@ -82,8 +82,10 @@ export class PrefixCounts {
     let text = "";
     for (const [prefix, { gets, hits, sets, deletes }] of this.#counts) {
       if (!shows(Uint8Array.of(...prefix, this.#delimiter))) continue;
+      // A key that came in base64 or in a frame may have what ends words and lines.
+      const name = binaryString(prefix);
       text += `PREFIX ${
-        binaryString(prefix)
+        /[\0-\x20\x7f]/.test(name) ? percentText(prefix) : name
       } get ${gets} hit ${hits} set ${sets} del ${deletes}\r\n`;
     }
     return text;

@@ -124,6 +124,7 @@ export class TimedBatch {
   clear(): void {
     if (this.weight > 0) this.commands.clear();
     this.requests = 0;
+    this.first = "";
     this.#bytes = NO_BYTES;
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { binaryString, ByteBuffer } from "../bytes.ts";
+import { ByteBuffer, percentText } from "../bytes.ts";
 import { type Count, PlainCount } from "../count.ts";
 
 /** What can be watched. A watcher may want several. */
@@ -120,7 +120,7 @@ export class Watchers {
     this.#publish(
       Kind.fetchers,
       `type=item_get key=${
-        uri(key)
+        percentText(key)
       } status=${status} clsid=${clsid} cfd=${connection} size=${size}`,
       key,
     );
@@ -138,7 +138,7 @@ export class Watchers {
     const clsid = status === "too_large" || status === "no_memory" ? 0 : 1;
     this.#publish(
       Kind.mutations,
-      `type=item_store key=${uri(key)} status=${status} cmd=${command} ttl=${ttl} ` +
+      `type=item_store key=${percentText(key)} status=${status} cmd=${command} ttl=${ttl} ` +
         `clsid=${clsid} cfd=${connection} size=${size}`,
       key,
     );
@@ -148,7 +148,7 @@ export class Watchers {
   delete(key: Uint8Array, command: "delete" | "md", size: number): void {
     this.#publish(
       Kind.deletions,
-      `type=deleted key=${uri(key)} cmd=${command} clsid=1 size=${size}`,
+      `type=deleted key=${percentText(key)} cmd=${command} clsid=1 size=${size}`,
       key,
     );
   }
@@ -161,7 +161,9 @@ export class Watchers {
     const age = Math.max(0, Math.floor(now / 1000) - accessed);
     this.#publish(
       Kind.evictions,
-      `type=eviction key=${uri(key)} fetch=${fetched ? "yes" : "no"} ttl=${ttl} la=${age} ` +
+      `type=eviction key=${percentText(key)} fetch=${
+        fetched ? "yes" : "no"
+      } ttl=${ttl} la=${age} ` +
         `clsid=1 size=${size}`,
       key,
     );
@@ -280,11 +282,4 @@ export class Watcher {
     this.#left();
     this.#wake?.();
   }
-}
-
-/** A key percent-encoded, so that no byte of it ends a word or a line. */
-function uri(key: Uint8Array): string {
-  const out = new ByteBuffer(3 * key.length);
-  out.percentEncoded(key);
-  return binaryString(out.view());
 }

@@ -173,7 +173,7 @@ export class Connection {
           const rest = this.#wrote(await this.#beginWrite());
           if (rest !== undefined) await rest;
         }
-        if (this.session.timed !== undefined) timing!.end(this.session.timed, this.session.id);
+        if (this.session.timed !== undefined) this.#endTiming();
         if (this.#ending) break;
       }
     } catch (error) {
@@ -184,6 +184,8 @@ export class Connection {
       if (!isDisconnect(error)) this.#context.log(`connection ended: ${failureText(error)}`);
     } finally {
       rounds.leave();
+      // A client that did not wait for its reply is among those that waited longest.
+      if (this.session.timed !== undefined) this.#endTiming();
       // What still comes from the store is nobody's any more.
       this.session.owner = undefined;
       this.close();
@@ -193,6 +195,12 @@ export class Connection {
         this.#out.release();
       }
     }
+  }
+
+  /** The batch in hand is over. */
+  #endTiming(): void {
+    this.#context.timing!.end(this.session.timed!, this.session.id);
+    this.session.timed = undefined;
   }
 
   /** The lengths of the chunks that the client sends, each put where the receive buffer wants it. */

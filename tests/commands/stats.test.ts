@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { AdjustableClock } from "../../lib/clock.ts";
+import type { StoreInfo } from "../../lib/storage/contract.ts";
 import { Harness } from "../server/harness.ts";
+import { WrappedStore } from "../server/wrapped_store.ts";
 import { rules } from "./rules.ts";
 
 /** The names of `stats` in memcached's order. */
@@ -218,4 +221,26 @@ Deno.test("stats slabs: has one class where there are items", async () => {
   const figures = figuresOf(await harness.exchange(["stats slabs\r\n"]));
   assertEquals(figures.active_slabs, "1");
   assertEquals(Number(figures["1:used_chunks"]) > 0, true);
+});
+
+Deno.test("stats: what a store counts is never below zero after a reset, also where it begins anew", async () => {
+  const counts = { evictions: 1000, reclaimed: 2000, flushedReads: 5 };
+  class Counting extends WrappedStore {
+    override info(): StoreInfo {
+      return { ...super.info(), ...counts };
+    }
+  }
+  const clock = new AdjustableClock();
+  await using harness = new Harness({ clock, store: () => new Counting(clock) });
+  const told = async () => {
+    const { evictions, reclaimed } = figuresOf(await harness.exchange(["stats\r\n"]));
+    return [evictions, reclaimed];
+  };
+  assertEquals(await told(), ["1000", "2000"]);
+  await harness.exchange(["stats reset\r\n"]);
+  counts.evictions += 1;
+  assertEquals(await told(), ["1", "0"]);
+  // Redis was started again.
+  Object.assign(counts, { evictions: 7, reclaimed: 0 });
+  assertEquals(await told(), ["7", "0"]);
 });

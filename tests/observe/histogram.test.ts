@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { bounds, Histogram } from "../../lib/observe/histogram.ts";
 import { expose } from "../../lib/observe/prometheus.ts";
 import { Timing } from "../../lib/observe/timing.ts";
-import { Harness } from "../server/harness.ts";
+import { Harness, ScriptedSocket } from "../server/harness.ts";
 import { readExposition } from "./exposition.ts";
 
 Deno.test("histogram: a time falls into the first bucket whose bound it does not exceed", () => {
@@ -51,6 +51,19 @@ Deno.test("timing: each request of a batch that is timed counts under its comman
     ["store", 1],
     ["get", 2],
   ]);
+});
+
+Deno.test("timing: a request whose client does not take the reply counts, too", async () => {
+  const timing = new Timing(0);
+  await using harness = new Harness({ context: { timing } });
+  class Leaving extends ScriptedSocket {
+    override write(): Promise<number> {
+      return Promise.reject(new Deno.errors.BrokenPipe("the client is gone"));
+    }
+  }
+  await harness.serve(new Leaving(["get a\r\n"]));
+  assertEquals(timing.requests.get("get")?.count, 1);
+  assertEquals(timing.slow.list().map(({ key }) => key), ["a"]);
 });
 
 Deno.test("timing: a batch that is timed stands for those that are not", () => {

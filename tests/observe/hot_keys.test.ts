@@ -24,6 +24,16 @@ Deno.test("stats hot: shows the keys asked for most, until they are reset", asyn
   assertEquals(await harness.exchange(["stats hot\r\n"]), "END\r\n");
 });
 
+Deno.test("stats hot and slow: the bytes of a key are percent-encoded, as in a listing", async () => {
+  await using harness = new Harness({ context: { timing: new Timing(0) } });
+  await harness.exchange(["get caf\xc3\xa9\r\n"]);
+  assertMatch(await harness.exchange(["stats hot\r\n"]), /^STAT 1:key caf%C3%A9\r\n/);
+  assertMatch(
+    await harness.exchange(["stats slow\r\n"]),
+    /\d:command get\r\nSTAT \d:key caf%C3%A9\r\n/,
+  );
+});
+
 Deno.test("stats slow: shows what a request over the threshold asked for", async () => {
   const timing = new Timing(0);
   await using harness = new Harness({ context: { timing } });

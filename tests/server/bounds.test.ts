@@ -14,6 +14,17 @@ Deno.test("stats detail counts 10,000 prefixes, and no more", async () => {
   assert(lines.includes("PREFIX 9 get 2 hit 0 set 0 del 0"));
 });
 
+Deno.test("stats detail dump keeps to its lines, whatever bytes the keys have", async () => {
+  await using harness = new Harness();
+  const key = btoa("a b\r\nEND\r\n:k");
+  await harness.exchange(["stats detail on\r\n", `mg ${key} b v\r\n`, "get x:y\r\n"]);
+  assertEquals(
+    await harness.exchange(["stats detail dump\r\n"]),
+    "PREFIX a%20b%0D%0AEND%0D%0A get 1 hit 0 set 0 del 0\r\n" +
+      "PREFIX x get 1 hit 0 set 0 del 0\r\nEND\r\n",
+  );
+});
+
 Deno.test("stats cachedump ends at 2 MiB of lines", async () => {
   await using harness = new Harness();
   const key = "k".repeat(240);

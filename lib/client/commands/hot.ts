@@ -9,6 +9,7 @@ import { paint, print, quoted } from "../../cli/terminal.ts";
 import { Exit, ExitError } from "../../errors.ts";
 import type { Client } from "../client.ts";
 import { RequestError } from "../errors.ts";
+import { percentDecoded } from "../keys.ts";
 import type { Call, Command } from "./command.ts";
 import { rowsOf } from "./each_server.ts";
 import { bytesField } from "./item_line.ts";
@@ -121,10 +122,10 @@ function fieldsOf(server: string, note: Note): Record<string, unknown> {
   return fields;
 }
 
-/** The bytes of a key, which the server percent-encodes as if each were a character. */
+/** The bytes of a key, which the server percent-encodes; what is not encoded so stands as it is. */
 function keyBytesOf(note: Note): Uint8Array {
   const key = note.get("key") ?? "-";
-  return key === "-" ? new Uint8Array(0) : bytesOfBinaryString(decodeURIComponent(key));
+  return key === "-" ? new Uint8Array(0) : percentDecoded(key) ?? bytesOfBinaryString(key);
 }
 
 function keyOf(note: Note): string {

@@ -132,8 +132,6 @@ export interface WorkerCalls {
   lines(lines: readonly WatchedLine[]): void;
   /** Reads certificates or users again; returns how many connections that has ended. */
   reload(again: Again): Promise<number>;
-  /** Flushes the store that the worker has for itself. */
-  flush(at: number): Promise<void>;
   /** Answers what was read, closes all connections, and closes its own store. */
   drain(_: undefined): Promise<void>;
 }

@@ -7,7 +7,7 @@
 import type { User } from "../../commands/session.ts";
 import type { Say } from "../../log_level.ts";
 import { messageOf } from "../../errors.ts";
-import type { Store, StoreOptions } from "../../storage/contract.ts";
+import { Batch, type Store, type StoreOptions } from "../../storage/contract.ts";
 import {
   openSharedStore,
   openStore,
@@ -73,7 +73,8 @@ export class Pool extends Threads implements Front {
     if (choice.store === "redis" || choice.store === "gcs") {
       const store = await openStore(choice);
       return new OwnedStore(store, {
-        flush: (at) => this.flush(at),
+        // It is answered when it holds in all other servers, and so in the threads.
+        flush: async (at) => await store.flush(at, new Batch()),
         scan: () => store.scan(),
         info: () => this.sums.store(choice.store, store.info()),
         close: () => store.close(),

@@ -19,7 +19,7 @@ import { Timing } from "../../observe/timing.ts";
 import { type WatchedLine, type Watcher, Watchers } from "../../observe/watch.ts";
 import type { Outcome } from "../../protocol/outcome.ts";
 import type { Op, Request } from "../../protocol/request.ts";
-import { Batch, type Listed, type Store } from "../../storage/contract.ts";
+import type { Listed, Store } from "../../storage/contract.ts";
 import { openRemoteStore, openStore } from "../../storage/open.ts";
 import type { RemoteStore, Whole } from "../../storage/shared/mod.ts";
 import { VERSION } from "../../version.ts";
@@ -227,12 +227,6 @@ export class Serving implements WorkerCalls {
       if (typeof what === "string") this.#log(`thread ${this.#setup.number}: ${what}`);
     }
     return typeof ended === "number" ? ended : 0;
-  }
-
-  async flush(at: number): Promise<void> {
-    const batch = new Batch();
-    await this.#store.flush(at, batch);
-    await this.#store.commit(batch);
   }
 
   async drain(): Promise<void> {

@@ -101,18 +101,30 @@ export class Sums {
     const infos = this.snapshots.flatMap(({ store }) => store ?? []);
     const sum = (of: (info: StoreInfo) => number) =>
       infos.reduce((sum, info) => sum + of(info), of(main));
+    // What is not well with one of them is not well.
+    const ill = [main, ...infos].find((info) => (figure(info, "state") ?? "ok") !== "ok") ?? main;
     return {
       ...main,
-      evictions: sum(({ evictions }) => evictions),
-      reclaimed: sum(({ reclaimed }) => reclaimed),
+      // Redis tells each of them the same.
+      ...name !== "redis" && {
+        evictions: sum(({ evictions }) => evictions),
+        reclaimed: sum(({ reclaimed }) => reclaimed),
+      },
       flushedReads: sum(({ flushedReads }) => flushedReads),
-      own: namesIn([main, ...infos]).map((stat) => {
-        const of = (info: StoreInfo) => info.own.find(([other]) => other === stat)?.[1];
+      own: namesIn([main, ...infos], ill).map((stat) => {
+        if (STATE.includes(stat)) return [stat, figure(ill, stat)!];
         const adds = acrossOf(name, stat) === "sum";
-        return [stat, adds ? sum((info) => Number(of(info) ?? 0)) : of(main)!];
+        return [stat, adds ? sum((info) => Number(figure(info, stat) ?? 0)) : figure(main, stat)!];
       }),
     };
   }
+}
+
+/** What a store tells of its state. */
+const STATE: readonly string[] = ["state", "state_reason"];
+
+function figure({ own }: StoreInfo, stat: string): string | number | undefined {
+  return own.find(([other]) => other === stat)?.[1];
 }
 
 /** How the figures that the stores of all threads tell under a name become one. */
@@ -121,10 +133,13 @@ function acrossOf(store: string, stat: string): Across {
   return ownRows.find((row) => row.own === `${store} ${stat}`)?.across ?? "same";
 }
 
-/** The names of figures that a store tells: those of the main thread, and the errors that others have met. */
-function namesIn([main, ...others]: readonly StoreInfo[]): string[] {
-  const errors = others.flatMap(({ own }) =>
-    own.map(([stat]) => stat).filter((stat) => stat.startsWith(redisErrors))
-  );
-  return [...new Set([...main!.own.map(([stat]) => stat), ...errors])];
+/**
+ * The names of figures that a store tells: those of the main thread, the errors that others have met, and the state
+ * of one.
+ */
+function namesIn([main, ...others]: readonly StoreInfo[], ill: StoreInfo): string[] {
+  const names = (info: StoreInfo) => info.own.map(([stat]) => stat);
+  const errors = others.flatMap(names).filter((stat) => stat.startsWith(redisErrors));
+  const state = names(ill).filter((stat) => STATE.includes(stat));
+  return [...new Set([...names(main!), ...errors, ...state])];
 }

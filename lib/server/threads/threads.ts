@@ -148,11 +148,6 @@ export class Threads implements Connections {
     return ended.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Flushes the stores of the workers, one after the other: each has its own. */
-  async flush(at: number): Promise<void> {
-    for (const { line } of this.#threads) await line.call("flush", at);
-  }
-
   /** Sends a worker a frame of the owner of the store. */
   post(number: number, frame: ArrayBuffer): void {
     this.#threads[number - 1]!.worker.postMessage(frame, [frame]);

@@ -21,6 +21,7 @@ import {
   resourceOf,
   retryAfterOf,
   saysNoBucket,
+  saysRetained,
 } from "./answers.ts";
 import type { Counters } from "./counters.ts";
 import { crc32cText } from "../../crc32c.ts";
@@ -29,10 +30,7 @@ import { type Stored, storedOf } from "./metadata.ts";
 import { multipart } from "./multipart.ts";
 import { pathOf } from "./path.ts";
 import { Requests, type Untold } from "./requests.ts";
-import type { Answer, Request, Transport } from "./transport.ts";
-
-/** A content that something else stored compressed may have so many bytes: the greatest item. */
-const greatestContent = 1 << 30;
+import { type Answer, greatestBody, type Request, type Transport } from "./transport.ts";
 
 /** How often an insert is sent again that was refused as damaged: what is wrong with it stays wrong. */
 const damagedAtMost = 3;
@@ -89,6 +87,8 @@ export class Bucket {
   readonly #objects: string;
   readonly #xml: string;
   readonly #upload: string;
+  /** Why the service refused the last write, where it would refuse any; empty where it took it. */
+  refusal = "";
   /** Whether contents are read through the JSON API, as this endpoint's XML API tells no metadata. */
   #byJson = false;
 
@@ -237,7 +237,7 @@ export class Bucket {
       return undefined;
     }
     try {
-      return new Uint8Array(gunzipSync(whole.body, { maxOutputLength: greatestContent }));
+      return new Uint8Array(gunzipSync(whole.body, { maxOutputLength: greatestBody }));
     } catch (error) {
       throw new StoreError(`An object is stored compressed and cannot be read: ${error}`);
     }
@@ -326,6 +326,16 @@ export class Bucket {
     return this.#requests.late(trouble);
   }
 
+  /** The error of a write that is refused. */
+  #refused(answer: Answer): Refused {
+    const refused = this.#requests.refused(answer);
+    // A hold or a bad request concerns one object; who may not write may write none.
+    if ([401, 403, 404].includes(answer.status) && !saysRetained(answer)) {
+      this.refusal = refused.message;
+    }
+    return refused;
+  }
+
   /** Counts an answer that is not what the service sends; the trouble that it is. */
   #unreadable(): string {
     this.counters.unreadable++;
@@ -346,6 +356,7 @@ export class Bucket {
       if (resource === undefined) {
         return { kind: "unclear", trouble: this.#unreadable(), pause: 0 };
       }
+      this.refusal = "";
       const { generation, crc32c } = resource;
       if (crc32c === undefined || crc32c === checksum) return { kind: "done", generation };
       this.counters.damaged++;
@@ -368,7 +379,7 @@ export class Bucket {
       return { kind: "conflict" };
     }
     const trouble = this.#requests.troubleOf(answer);
-    if (trouble === undefined) throw this.#requests.refused(answer);
+    if (trouble === undefined) throw this.#refused(answer);
     return { kind: status === 429 ? "limited" : "unclear", trouble, pause: retryAfterOf(answer) };
   }
 }

@@ -117,6 +117,7 @@ export class Census {
         if (failing) this.log("The bucket's items can be counted again", "notice");
         failing = false;
       } catch (error) {
+        if (this.#stopped) return;
         if (!failing) this.log(`Cannot list the bucket to count its items: ${messageOf(error)}`);
         failing = true;
       }

@@ -110,7 +110,10 @@ export class Counts {
   async #write(): Promise<void> {
     const own = this.#own;
     const told = this.#told ?? { epoch: own.epoch, items: 0, bytes: 0 };
-    if (own.epoch === told.epoch && own.items === told.items && own.bytes === told.bytes) return;
+    const isTold = own.epoch === told.epoch && own.items === told.items &&
+      own.bytes === told.bytes;
+    // Where writes are refused this one tells when they are taken again.
+    if (isTold && this.bucket.refusal === "") return;
     const token = newToken();
     const name = this.#prefix + this.#id;
     const outcome = await this.bucket.insert(

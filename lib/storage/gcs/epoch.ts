@@ -6,10 +6,11 @@
  */
 
 import type { Say } from "../../log_level.ts";
+import { bytesOf } from "../../bytes.ts";
 import type { Clock } from "../../clock.ts";
 import { messageOf, StoreError } from "../../errors.ts";
 import { Refused } from "./answers.ts";
-import type { Bucket } from "./bucket.ts";
+import type { Bucket, Insert } from "./bucket.ts";
 import { backoff } from "./requests.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { newToken } from "./metadata.ts";
@@ -72,6 +73,7 @@ export class Epoch {
   /** Whether the last reading failed, which the log has been told. */
   #isAway = false;
   #stopped = false;
+  #restoring = false;
   /** When it was last made sure that the bucket of a missing object is there. */
   #verifiedAt = -Infinity;
 
@@ -192,15 +194,7 @@ export class Epoch {
     for (let tries = 0;; tries++) {
       let content = base;
       for (const at of moments) content = after(content, at, this.clock.now());
-      const token = newToken();
-      const outcome = await this.bucket.insert(
-        this.object,
-        new TextEncoder().encode(JSON.stringify(content)),
-        { token },
-        undefined,
-        generation,
-        token,
-      ).send(until);
+      const outcome = await this.#insert(content, generation).send(until);
       if (outcome.kind === "done") {
         this.#learn(content, outcome.generation);
         return base.next?.at ?? Infinity;
@@ -208,6 +202,7 @@ export class Epoch {
       if (outcome.kind === "conflict") {
         // An earlier try of ours may have made it so; one flush more does no harm.
         ({ content: base, generation } = await this.#fetch(until));
+        if (latest(base) < latest(this.#content)) base = this.#content;
         continue;
       }
       if (outcome.kind === "damaged") {
@@ -247,7 +242,7 @@ export class Epoch {
       this.#trouble = undefined;
       if (this.#isAway) this.log(`The bucket '${this.bucket.name}' can be used again`, "notice");
       this.#isAway = false;
-      this.#learn(content, generation);
+      if (!this.#learn(content, generation)) void this.#restore(generation);
     } finally {
       this.#readings--;
     }
@@ -278,11 +273,36 @@ export class Epoch {
     return { content: contentOf(found.value!), generation: found.stored.generation };
   }
 
-  /** Takes in what the object says, unless that is older than what is known. */
-  #learn(content: Content, generation: string): void {
-    if (latest(content) < latest(this.#content)) return;
+  /** Takes in what the object says, unless that is older than what is known: then it is false. */
+  #learn(content: Content, generation: string): boolean {
+    if (latest(content) < latest(this.#content)) return false;
     this.#content = content;
     this.#generation = generation;
+    return true;
+  }
+
+  /** Writes the object anew that somebody has deleted, or put an older one in the place of. */
+  async #restore(replaces: string): Promise<void> {
+    // A flush writes it too, and a reading that was on its way meanwhile shows what was before.
+    if (this.#restoring || this.#settling > 0 || this.#stopped) return;
+    this.#restoring = true;
+    try {
+      const outcome = await this.#insert(this.#content, replaces)
+        .send(performance.now() + this.bucket.attempt);
+      if (outcome.kind === "done") {
+        this.log(`The flush epoch in '${this.object}' was gone or older: it is written again`);
+      }
+    } catch {
+      // The next reading tries again; what is wrong with the bucket it tells.
+    } finally {
+      this.#restoring = false;
+    }
+  }
+
+  #insert(content: Content, replaces: string): Insert {
+    const bytes = bytesOf(JSON.stringify(content));
+    const token = newToken();
+    return this.bucket.insert(this.object, bytes, { token }, undefined, replaces, token);
   }
 }
 

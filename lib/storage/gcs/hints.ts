@@ -34,6 +34,8 @@ const overhead = 400;
 export class Hints {
   readonly #hints = new KeyedMap<Hint>();
   #bytes = 0;
+  /** The latest time of a state that was forgotten for want of room. */
+  #forgotten = -Infinity;
 
   /**
    * @param limit the size of all hints, in bytes.
@@ -61,7 +63,8 @@ export class Hints {
   put(key: string, state: State, at: number): void {
     const bytes = bytesOfBinaryString(key);
     const before = this.#hints.get(bytes);
-    if (before !== undefined && before.at > at) return;
+    // What is forgotten may have been newer: a write whose answer is out is not to be undone by a read before it.
+    if ((before?.at ?? this.#forgotten) > at) return;
     this.#remove(bytes, before);
     const { stored, value } = state;
     const kept = value !== undefined && value.length <= this.greatest ? value.slice() : undefined;
@@ -84,6 +87,7 @@ export class Hints {
   #shrink(): void {
     for (const [oldest, hint] of this.#hints) {
       if (this.#bytes <= this.limit) break;
+      this.#forgotten = Math.max(this.#forgotten, hint.at);
       this.#remove(oldest, hint);
     }
   }

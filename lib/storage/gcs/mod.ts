@@ -133,6 +133,8 @@ class GcsStore implements Store {
   readonly #accesses = new Accesses();
   readonly #timeout: number;
   readonly #cacheTtl: number;
+  /** Whether the operator was told that writes are refused. */
+  #isRefused = false;
   #closed = false;
 
   constructor(
@@ -147,7 +149,10 @@ class GcsStore implements Store {
     this.#cacheTtl = options.cacheTtl ?? 0;
     const gate = new Gate(concurrency, greatestWaiting, deadlines);
     this.#bucket = new Bucket(options.bucket, transport, gate, counters);
-    const onReading = () => this.#census.seeFlush();
+    const onReading = () => {
+      this.#census.seeFlush();
+      this.#look();
+    };
     this.#epoch = new Epoch(this.#bucket, `${prefix}meta/epoch`, clock, deadlines, log, onReading);
     const interval = options.countInterval ?? usualInterval;
     const counts = new Counts(this.#bucket, prefix, this.#epoch, clock, interval);
@@ -251,6 +256,10 @@ class GcsStore implements Store {
 
   info(): StoreInfo {
     const { counters } = this;
+    const { refusal } = this.#bucket;
+    const reason = this.#epoch.isAway
+      ? this.#epoch.trouble
+      : refusal && `writes are refused: ${refusal}`;
     return {
       items: this.#census.items,
       bytes: this.#census.bytes,
@@ -259,8 +268,8 @@ class GcsStore implements Store {
       reclaimed: counters.reclaimed,
       flushedReads: counters.flushedReads,
       own: [
-        ["state", this.#epoch.isAway ? "away" : "ok"],
-        ...(this.#epoch.isAway ? [["state_reason", this.#epoch.trouble] as const] : []),
+        ["state", reason === "" ? "ok" : "away"],
+        ...(reason === "" ? [] : [["state_reason", reason] as const]),
         ["requests", counters.requests],
         ["requests_in_flight", this.#bucket.gate.busy],
         ["uploads", counters.uploads],
@@ -291,9 +300,22 @@ class GcsStore implements Store {
     this.#closed = true;
     await this.#writer.close();
     await this.#epoch.stop();
+    // All that is left is to count: no longer than one request may take.
+    const late = performance.now() + this.#bucket.attempt;
+    this.deadlines.set(late, () => void this.transport.close());
     await this.#census.stop();
     await this.transport.close();
     this.deadlines.end();
+  }
+
+  /** Tells the operator when writes are refused, and when they are taken again. */
+  #look(): void {
+    const { name, refusal } = this.#bucket;
+    if (this.#isRefused === (refusal !== "")) return;
+    this.#isRefused = refusal !== "";
+    const { log } = this.options;
+    if (this.#isRefused) log(`${refusal}; writes fail until that changes`);
+    else log(`The bucket '${name}' takes writes again`, "notice");
   }
 
   /** Begins a call; returns the time when it is too late for its answer. */

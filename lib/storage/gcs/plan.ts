@@ -123,6 +123,11 @@ export function overwrites(step: Step): boolean {
   return !("change" in step) && step.expected === "any" && step.next !== null;
 }
 
+/** Whether a step leaves nothing there where it does anything. */
+export function deletes(step: Step): boolean {
+  return !("change" in step) && step.next === null;
+}
+
 /** Whether a step most often finds nothing there: `set` of a new key, and `add`. */
 export function expectsNothing(step: Step): boolean {
   return overwrites(step) || !("change" in step) && step.expected === "absent";

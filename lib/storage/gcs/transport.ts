@@ -23,6 +23,9 @@ const idleAtMost = 60_000;
 /** The environment's names for a proxy, as curl and Google's own libraries know them. */
 const proxyNames = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
 
+/** The longest body of an answer, in bytes: the greatest item. */
+export const greatestBody = 1 << 30;
+
 /** What is said of a request that had no answer when its time was up. */
 const tooLate = "no answer came in time";
 
@@ -206,13 +209,14 @@ export function resultOf(status: number): Result {
 class Exchange implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
   readonly #resolve: (answer: Answer) => void;
-  readonly #reject: (error: Unanswered) => void;
+  readonly #reject: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
   /** Why nobody waits any longer. */
   #givenUp: Unanswered | undefined;
   #status = 0;
   #headers: Answer["headers"] = {};
   readonly #parts: Uint8Array[] = [];
+  #length = 0;
 
   constructor() {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -240,15 +244,25 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Answer["headers"],
   ): void {
     this.#status = status;
     this.#headers = headers;
+    if (Number(headers["content-length"]) > greatestBody) this.#refuse(controller);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  /** Takes no more: something else than kvs may have put an object of any size there. */
+  #refuse(controller: Dispatcher.DispatchController): void {
+    const error = new StoreError("The bucket answers with more bytes than an item can have");
+    this.#reject(error);
+    controller.abort(error);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#length += chunk.length;
+    if (this.#length > greatestBody) return this.#refuse(controller);
     this.#parts.push(chunk);
   }
 

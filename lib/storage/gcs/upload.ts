@@ -41,6 +41,9 @@ const greatestPause = 10_000;
  */
 const unsureFor = 10 * 60_000;
 
+/** By how much another server's clock may be behind and still take for expired what has gone, in milliseconds. */
+const skew = 3_600_000;
+
 /** What is to be written. */
 export interface Order {
   /** The object's name. */
@@ -95,7 +98,7 @@ export class Uploader {
       unsure: unsure > now ? unsure : 0,
     };
     // Where a lost write may yet create the object it must not go away: it only expires.
-    let final = plan.final ?? (marks.unsure === 0 ? null : { ...grave, exptime: now });
+    let final = plan.final ?? (marks.unsure === 0 ? null : { ...grave, exptime: now - skew });
     let replaces = base?.generation ?? "0";
     let write = this.#prepare(order.object, final, marks, replaces);
     // The caller's memory is its own again when its time is up, though others still wait.

@@ -24,6 +24,7 @@ import type { Stored } from "./metadata.ts";
 import { nameOf } from "./name.ts";
 import {
   type Answer,
+  deletes,
   expectsNothing,
   overwrites,
   type Plan,
@@ -180,8 +181,9 @@ export class Writer {
       }
       const now = this.clock.now();
       const live = this.#isLive(state, now) ? this.#accessed(key, state) : nothing;
-      const plan = planOf(batch.map((task) => task.step), live, now);
-      if (plan.final === undefined || plan.final === null && state.stored === undefined) {
+      let plan = planOf(batch.map((task) => task.step), live, now);
+      if (this.#mayCome(queue, state, batch, now)) plan = { ...plan, final: plan.final ?? null };
+      else if (plan.final === undefined || plan.final === null && state.stored === undefined) {
         if (fresh) {
           this.#note(key, state, plan);
           return answer(batch, plan.answers);
@@ -226,6 +228,14 @@ export class Writer {
     }
   }
 
+  /**
+   * Whether a delete that finds nothing is to put something there: a write that was lost may yet create the object,
+   * and what was not found must not come after that.
+   */
+  #mayCome(queue: Queue, { stored }: State, batch: readonly Task[], now: number): boolean {
+    return stored === undefined && queue.unsure > now && batch.some(({ step }) => deletes(step));
+  }
+
   /** A state with what is known of accesses to it. */
   #accessed(key: string, { stored, value }: State): State {
     const seen = this.accesses.of(bytesOfBinaryString(key), Number(stored!.generation));
@@ -242,7 +252,7 @@ export class Writer {
   #count(name: string, { final, changes }: Plan, before: State, after: State): void {
     if (final === null) this.counters.deletes++;
     else this.counters.uploads++;
-    this.counters.coalesced += changes - 1;
+    this.counters.coalesced += Math.max(0, changes - 1);
     this.observer(name, before.stored, after.stored);
   }
 

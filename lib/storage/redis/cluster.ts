@@ -177,7 +177,10 @@ export class Cluster implements Nodes {
     for (const address of addresses.values()) {
       if (this.#closed) break;
       try {
-        this.#learn(await this.#askMap(address, patience), address);
+        const map = await this.#askMap(address, patience) as Reply[];
+        // It was never in the cluster, or is no longer: others may be.
+        if (map.length === 0) throw new StoreError(`Redis at ${nameOf(address)} knows no slots`);
+        this.#learn(map, address);
         return undefined;
       } catch (error) {
         if (!(cause instanceof LateError)) cause = error;
@@ -210,18 +213,15 @@ export class Cluster implements Nodes {
     }
   }
 
-  #learn(reply: Reply, told: Address): void {
+  #learn(map: readonly Reply[], told: Address): void {
     const used = new Set<Link>();
     const known = new Map<string, Address>();
     const slots = new Array<Link | undefined>(SLOTS);
-    for (const range of reply as Reply[]) {
+    for (const range of map) {
       const [first, last, ...nodes] = range as [number, number, ...Reply[]];
       const addresses = nodes.map((node) => {
         const [host, port] = node as [Buffer | null, number];
-        const name = host?.toString() ?? "";
-        // Without a name it is the node that was asked.
-        if (name === "" || name === "?") return { host: told.host, port };
-        return this.#reach({ host: name, port });
+        return this.#addressOf(host?.toString() ?? "", port, told);
       });
       for (const address of addresses) known.set(nameOf(address), address);
       const link = this.#linkTo(addresses[0]);
@@ -238,6 +238,11 @@ export class Cluster implements Nodes {
       this.#links.delete(name);
       link.close((request) => this.send(request));
     }
+  }
+
+  /** The address of a node that one has told; without a name it is on the same machine. */
+  #addressOf(host: string, port: number, told: Address): Address {
+    return host === "" || host === "?" ? { host: told.host, port } : this.#reach({ host, port });
   }
 
   #linkTo(address: Address): Link {
@@ -259,18 +264,22 @@ export class Cluster implements Nodes {
         const [, slot, place] = error.message.split(" ");
         const colon = place.lastIndexOf(":");
         const port = Number(place.slice(colon + 1));
-        const host = place.slice(0, colon);
-        // Without a name it is the node that was asked.
-        const target = this.#linkTo(
-          host === "" ? { host: link.host, port } : this.#reach({ host, port }),
-        );
+        const target = this.#linkTo(this.#addressOf(place.slice(0, colon), port, link));
         if (kind === "MOVED") {
           this.#slots[Number(slot)] = target;
           this.#map();
         }
         this.#settings.counters.redirections++;
         // Nodes may send it to and fro while they agree on who has the slot, which takes them a moment.
-        if (++request.redirections > MOST_REDIRECTIONS) return this.#postpone(request);
+        if (++request.redirections > MOST_REDIRECTIONS) {
+          if (this.#postpone(request)) return true;
+          this.#settings.counters.results.add("error");
+          const said = causeOf(error);
+          request.fail(
+            new StoreError(`The nodes of the Redis cluster disagree on a slot: ${said}`),
+          );
+          return true;
+        }
         if (kind === "ASK") target.enqueue(new Asking(request));
         target.enqueue(request);
         return true;

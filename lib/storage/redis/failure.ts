@@ -14,9 +14,13 @@ export function isReplyError(error: Error): boolean {
   return error.name === "ReplyError";
 }
 
-/** The first word of an error reply: `MOVED`, `OOM`, `NOSCRIPT`; `ERR` for most. */
+/**
+ * The first word of an error reply: `MOVED`, `OOM`, `NOSCRIPT`; `ERR` for most. Before Redis 7 what a script's
+ * command says stands in an `ERR`, behind a dash.
+ */
 export function kindOf(error: Error): string {
-  return /^[A-Z]+(?= |$)/.exec(error.message)?.[0] ?? "ERR";
+  const [kind] = /^[A-Z]+(?= |$)/.exec(error.message) ?? ["ERR"];
+  return kind === "ERR" ? /^ERR .*: -([A-Z]+) /.exec(error.message)?.[1] ?? kind : kind;
 }
 
 /** An error's text on one line; ioredis's and the system's own errors included. */
@@ -39,29 +43,31 @@ const EXPLAINED: Record<string, string> = {
   LOADING: "is still loading its data",
   MASTERDOWN: "is a replica that has lost its master",
   MISCONF: "cannot save its data and refuses writes",
+  NOREPLICAS: "has fewer replicas than it needs to take writes",
   CLUSTERDOWN: "says that the cluster is down",
   MOVED: "is part of a cluster: --redis-cluster is missing",
   WRONGTYPE: "holds something else than a kvs item under this key",
   FOREIGN: "holds something else than a kvs item under this key",
 };
 
+/** Redis has answered a request with an error. */
+export class RefusedError extends StoreError {}
+
 /** The error for an error reply of the Redis at `address`. */
 export function failureOf(error: Error, address: string): StoreError {
   const cause = causeOf(error);
-  // Redis 6 wraps what a script's command said.
-  if (/(^|[ -])OOM /.test(cause)) {
+  const kind = kindOf(error);
+  if (kind === "OOM") {
     return new OutOfSpaceError(`Redis at ${address} has no memory left: ${cause}`);
   }
   // Redis 7.0 does not say which.
   if (/user executing the script can't run/.test(cause)) {
-    return new StoreError(
+    return new RefusedError(
       `Redis at ${address} does not permit a command of kvs's scripts to the user: ${cause}`,
     );
   }
-  const kind = /-READONLY /.test(cause) ? "READONLY" : kindOf(error);
   const explained = EXPLAINED[kind];
-  if (explained !== undefined) return new StoreError(`Redis at ${address} ${explained}: ${cause}`);
-  return new StoreError(`Redis at ${address} answered: ${cause}`);
+  return new RefusedError(`Redis at ${address} ${explained ?? "answered"}: ${cause}`);
 }
 
 /** Why a connection cannot be used, in words that follow a colon. */

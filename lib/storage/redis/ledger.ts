@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
+import { RefusedError } from "./failure.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Reply } from "./request.ts";
 import { Script, ScriptCall } from "./script.ts";
@@ -34,7 +35,8 @@ local now = time[1] * 1000000 + time[2]
 local kept = redis.call('HMGET', ledger, 'next', 'flushed', 'pending', 'order', 'sweeper', 'swept')
 local function number(text) return tonumber(text or '0') or 0 end
 local function text(number) return string.format('%.0f', number) end
-local next = math.max(number(kept[1]), now)
+-- What a server has reserved counts, also where the ledger was lost.
+local next = math.max(number(kept[1]), now, number(ARGV[11]))
 local flushed = math.max(number(kept[2]), number(ARGV[3]))
 local pending, order = number(kept[3]), number(kept[4])
 local seen = number(ARGV[5])
@@ -104,6 +106,8 @@ export interface Swept {
 export class Ledger {
   /** Items with a lower revision are flushed. */
   flushed = 0;
+  /** Why Redis refuses to keep the ledger, without which no request is served; empty where it does not. */
+  refusal = "";
   /** The last sweep that the ledger has noted. */
   swept: Swept | undefined;
   /** Whether this server may sweep. */
@@ -141,9 +145,13 @@ export class Ledger {
     this.#timeout = timeout;
   }
 
-  /** Whether what is known may be relied on. `now` by `performance.now()`. */
-  isFresh(now: number): boolean {
-    return now - this.#seenAt < LEASE && Date.now() - this.#seenTime < LEASE &&
+  /**
+   * Whether a request that came at `now`, by `performance.now()`, may rely on what is known.
+   *
+   * @param time the same moment by the wall clock
+   */
+  isFresh(now: number, time = Date.now()): boolean {
+    return now - this.#seenAt < LEASE && time - this.#seenTime < LEASE &&
       this.hasRevisions && (this.#pending === 0 || this.#pending > this.#clock.now());
   }
 
@@ -157,9 +165,17 @@ export class Ledger {
     return this.#syncing ??= this.#ask("").then(() => {}).finally(() => this.#syncing = undefined);
   }
 
-  /** Asks until what is known may be relied on. */
-  async refresh(): Promise<void> {
-    do await this.sync(); while (!this.isFresh(performance.now()));
+  /**
+   * Asks until a request that came at `now` may rely on what is known: however long the answer takes, a flush that
+   * it does not tell of was not acknowledged by then.
+   */
+  async refresh(now = performance.now(), time = Date.now()): Promise<void> {
+    do await this.sync(); while (!this.isFresh(now, time));
+  }
+
+  /** The ledger may be another one, which knows nothing of what is relied on here: it is asked first. */
+  doubt(): void {
+    this.#seenAt = -Infinity;
   }
 
   /** A revision that nobody else has or will have. Only while {@linkcode isFresh}. */
@@ -228,21 +244,28 @@ export class Ledger {
       duty,
       news,
       String(this.#next),
+      String(Math.max(this.#end, this.#spare + BLOCK)),
     ];
     const flushes = flushAt !== "";
     const deadline = askedAt + this.#timeout;
     const call = new ScriptCall(SYNC, this.#prefix, LEDGER_KEY, words, deadline, flushes);
     this.#nodes.send(call);
-    const [flushed, pending, order, block, behind, sweeps, swept, now] = await call
-      .reply as Reply[];
+    const reply = await call.reply.catch((error) => {
+      if (error instanceof RefusedError) this.refusal = error.message;
+      throw error;
+    });
+    this.refusal = "";
+    const [flushed, pending, order, block, behind, sweeps, swept, now] = reply as Reply[];
     if (news !== "" && this.#sweptNews === news) this.#sweptNews = "";
     this.sweeps = sweeps === 1;
     this.#noteSwept(swept as Buffer, now as number);
     this.#learn(flushed as number, pending as number, order as number, block as number);
     // What was news is not relied on before the ledger has noted that it is known here.
     if (order !== seen && flushAt === "" && duty !== "leave") return await this.#ask("");
-    this.#seenAt = Math.max(this.#seenAt, askedAt);
-    this.#seenTime = Math.max(this.#seenTime, askedTime);
+    if (askedAt > this.#seenAt) {
+      this.#seenAt = askedAt;
+      this.#seenTime = askedTime;
+    }
     return behind as number;
   }
 

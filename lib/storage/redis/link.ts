@@ -57,6 +57,8 @@ export interface LinkSettings {
   readonly causeOf: CauseOf | undefined;
   /** Takes on a request that was answered with an error, or says that it fails. */
   readonly redirect: (request: Request, error: Error, link: Link) => boolean;
+  /** The connection is lost: the next may lead to another Redis. */
+  readonly lost: () => void;
   /** The link has become ready, is down, or Redis is late. */
   readonly changed: (link: Link) => void;
 }
@@ -113,6 +115,15 @@ export class Link {
 
   get host(): string {
     return this.#place.host;
+  }
+
+  /**
+   * Which process has answered last; where Redis does not tell that, by which connection. Empty before it is
+   * ready.
+   */
+  get process(): string {
+    if (this.#identity === undefined) return "";
+    return this.#identity.run || String(this.#session);
   }
 
   get port(): number {
@@ -301,8 +312,12 @@ export class Link {
     if (request.settled) return;
     const kind = kindOf(error);
     const again = request.again(kind);
-    for (const one of again) this.enqueue(one);
-    if (again.length > 0) return;
+    if (again.length > 0) {
+      // Others answer for it from here on.
+      request.settled = !again.includes(request);
+      for (const one of again) this.enqueue(one);
+      return;
+    }
     if (redirect(request, error, this)) return;
     batch.result = "error";
     counters.results.add("error");
@@ -416,10 +431,13 @@ export class Link {
     if (this.state === "closed") return;
     this.#session++;
     if (this.state === "ready") {
+      this.#settings.lost();
       this.state = "connecting";
       this.#settings.changed(this);
       return;
     }
+    // Where that is no master any more, another Sentinel may know.
+    this.#place.sentinels?.doubt();
     this.#failed(this.#connection.lossCause);
   }
 

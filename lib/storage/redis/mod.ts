@@ -24,6 +24,7 @@ import { Cluster } from "./cluster.ts";
 import { exptimeOf, listedOf, revisionHigh, revisionLow, revisionOf } from "./item.ts";
 import { Gathering } from "./gathering.ts";
 import { LastReads } from "./last_reads.ts";
+import { Health } from "./health.ts";
 import { Ledger } from "./ledger.ts";
 import { Counters } from "./counters.ts";
 import { type Link, MOST_UNANSWERED } from "./link.ts";
@@ -64,10 +65,12 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   readonly #counters = new Counters();
   readonly #nodes: Nodes;
   readonly #ledger: Ledger;
+  readonly #health: Health;
   readonly #sweep: Sweep;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #flushedReads = 0;
-  /** Bytes of requests that wait until the ledger is known. */
+  /** Requests that wait until the ledger is known, and their bytes. */
+  readonly #unknown = new Set<{ readonly deadline: number; fail(error: unknown): void }>();
   #waiting = 0;
   #closed = false;
   /** The time by `performance.now()` when this turn's first request came; 0 before that. */
@@ -96,19 +99,21 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
     const counters = this.#counters;
     const timeout = this.timeout;
     const { onExchanged, causeOf } = options;
-    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf };
+    const lost = () => this.#ledger.doubt();
+    const settings = { timeout, tls, access, counters, log, onExchanged, causeOf, lost };
     this.#db = access.db;
     this.#nodes = options.cluster
       ? new Cluster(places, this.prefix, settings, reach)
       : new SingleNode(places[0], settings);
     options.tokens?.onRenewal(() => this.#nodes.renewLogins());
     this.#ledger = new Ledger(this.#nodes, this.prefix, options.clock, this.timeout);
+    this.#health = new Health(this.#nodes, this.#ledger, log);
     this.#sweep = new Sweep(this, this.#ledger);
   }
 
   async open(): Promise<void> {
     this.#timers.push(
-      setInterval(() => this.#nodes.tick(performance.now()), TICK),
+      setInterval(() => this.#tick(performance.now()), TICK),
       setInterval(() => this.#inquire(), INQUIRY),
     );
     // Whether or not: the links have said why, and go on trying.
@@ -222,10 +227,9 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
     const counters = this.#counters;
     const ledger = this.#ledger;
     const { swept } = ledger;
-    const states = masters.map((link) => link.state);
     const own: [string, string | number][] = [
       ["redis_nodes", masters.length],
-      ["redis_nodes_ready", states.filter((state) => state === "ready").length],
+      ["redis_nodes_ready", masters.filter(({ state }) => state === "ready").length],
       ["redis_version", masters[0]?.info.get("redis_version") ?? "unknown"],
       ["redis_used_memory", sum("used_memory")],
       ["redis_maxmemory", sum("maxmemory")],
@@ -244,14 +248,9 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
       ...counters.resultFigures(),
     ];
     for (const [kind, count] of counters.errors) own.push([`redis_error_${kind}`, count]);
-    const isAway = states.length === 0 || states.some((state) => state !== "ready");
-    own.push(["state", isAway ? "away" : "ok"]);
-    if (isAway) {
-      own.push([
-        "state_reason",
-        reasonOf(masters.find(({ state }) => state !== "ready")),
-      ]);
-    }
+    const { state, reason } = this.#health.now;
+    own.push(["state", state]);
+    if (reason !== "") own.push(["state_reason", reason]);
     if (swept !== undefined) own.push(["redis_counted_seconds_ago", Math.round(swept.ago / 1000)]);
     return {
       items: this.prefix.length === 0 ? this.#keys() : swept?.items ?? 0,
@@ -359,13 +358,27 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
       return waiter.fail(new StoreError("Redis is too slow: too many requests wait for it"));
     }
     this.#waiting += size;
-    this.#ledger.refresh().finally(() => this.#waiting -= size).then(() => {
-      const now = performance.now();
+    const one = { deadline, fail: (error: unknown) => waiter.fail(error) };
+    this.#unknown.add(one);
+    const now = performance.now();
+    const time = Date.now();
+    this.#ledger.refresh(now, time).finally(() => this.#waiting -= size).then(() => {
+      if (!this.#unknown.delete(one)) return;
       // So many may have waited that the revisions are used up again.
-      if (this.#ledger.isFresh(now)) then();
-      else if (now < deadline) this.#whenKnown(size, deadline, then, waiter);
-      else waiter.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
-    }, (error) => waiter.fail(error));
+      if (this.#ledger.isFresh(now, time)) then();
+      else this.#whenKnown(size, deadline, then, waiter);
+    }, (error) => this.#unknown.delete(one) && waiter.fail(error));
+  }
+
+  /** Gives up what is overdue, and looks how Redis is. */
+  #tick(now: number): void {
+    this.#nodes.tick(now);
+    if (!this.#closed) this.#health.look();
+    for (const one of this.#unknown) {
+      if (one.deadline > now) continue;
+      this.#unknown.delete(one);
+      one.fail(new StoreError(`Redis did not answer within ${this.timeout} ms`));
+    }
   }
 
   /** All keys of the database but the ledger's, where the whole database is kvs's. */
@@ -386,10 +399,4 @@ class RedisStore implements Store, ReadScope, ChangeScope, Sweepable {
   #refuseIfClosed(): void {
     if (this.#closed) throw new StoreError("The Redis store is closed");
   }
-}
-
-/** Why Redis cannot be used: because of this master, or as none is known. */
-function reasonOf(link: Link | undefined): string {
-  if (link === undefined) return "no node of the cluster is known";
-  return `Redis at ${link.address}: ${link.cause || "a connection is being made"}`;
 }

@@ -27,6 +27,8 @@ export type NodeSettings = Omit<LinkSettings, "redirect" | "changed">;
 
 /** How often a read-only node's name may be looked up anew, in milliseconds. */
 const LOOK_AGAIN = 2000;
+/** What only a replica answers: that it is one, and that it has lost its master. */
+const REPLICAS: readonly string[] = ["READONLY", "MASTERDOWN"];
 
 /** One Redis. */
 export class SingleNode implements Nodes {
@@ -66,9 +68,9 @@ export class SingleNode implements Nodes {
   /** After a failover behind one name the connection still leads to what was the master. */
   #suspect(error: Error): boolean {
     const now = performance.now();
-    if (kindOf(error) === "READONLY" && now - this.#cutAt > LOOK_AGAIN) {
+    if (REPLICAS.includes(kindOf(error)) && now - this.#cutAt > LOOK_AGAIN) {
       this.#cutAt = now;
-      setTimeout(() => this.#link.cut("it has become a read-only replica"), 0);
+      setTimeout(() => this.#link.cut("it has become a replica"), 0);
     }
     return false;
   }

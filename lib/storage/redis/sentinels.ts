@@ -66,6 +66,11 @@ export class Sentinels {
     throw new StoreError(`no Sentinel tells the master '${this.name}' (${cause})`);
   }
 
+  /** The master that was told cannot be used: the next time another Sentinel is asked first. */
+  doubt(): void {
+    this.#known.push(this.#known.shift()!);
+  }
+
   /**
    * Asks now and then who is the master; called every few dozen milliseconds with `performance.now()`.
    *

@@ -6,7 +6,8 @@
 
 import { Buffer } from "node:buffer";
 import { bytesOf } from "../../bytes.ts";
-import { isItem } from "./item.ts";
+import { StoreError } from "../../errors.ts";
+import { HEADER, isItem } from "./item.ts";
 import type { Link } from "./link.ts";
 import type { Reply } from "./request.ts";
 
@@ -33,7 +34,11 @@ export function patternOf(prefix: Uint8Array): Uint8Array {
   return new Uint8Array([...pattern, 42]);
 }
 
-/** Lists what is under the prefix on one node. Other things than items are left out. */
+/**
+ * Lists what is under the prefix on one node. Other things than items are left out.
+ *
+ * @throws {StoreError} also where the node is another one midway: a cursor says nothing to another process
+ */
 export async function* walk(
   link: Link,
   prefix: Uint8Array,
@@ -41,9 +46,14 @@ export async function* walk(
 ): AsyncGenerator<Found[]> {
   const pattern = patternOf(prefix);
   let cursor: Uint8Array = bytesOf("0");
+  let process = "";
   do {
     const words = ["SCAN", cursor, "MATCH", pattern, "COUNT", STEP];
     const [next, names] = await link.call(words, performance.now() + timeout) as [Buffer, Buffer[]];
+    process ||= link.process;
+    if (link.process !== process) {
+      throw new StoreError(`Redis at ${link.address} became another Redis during a listing`);
+    }
     cursor = next;
     // The ledger's key is the prefix alone.
     const keys = names.filter((name) => name.length > prefix.length);
@@ -56,7 +66,8 @@ export async function* walk(
     for (const [i, [head, size]] of looks.entries()) {
       const header = await head.catch(otherThings);
       const length = await size.catch(otherThings);
-      if (header === null || !isItem(header as Buffer)) continue;
+      // Between the two it may have gone, or another thing come.
+      if (header === null || !isItem(header as Buffer) || Number(length) < HEADER) continue;
       found.push({
         key: new Uint8Array(keys[i]).subarray(prefix.length),
         header: header as Buffer,

@@ -34,7 +34,10 @@ export class Call {
   /** What a read has found, and whether that was current. */
   item: Item | undefined;
   isCurrent = false;
-  /** When the read was an access, in seconds since 1970; -1 for a peek. */
+  /**
+   * When a read was an access, in seconds since 1970; -1 for a peek. Of a swap, when what it is to replace was
+   * accessed, where the store does not know that; 0 and -1 where there is nothing to tell it.
+   */
   accessed = 0;
 
   constructor() {

@@ -282,6 +282,7 @@ export class Owner {
     this.#changes.begin(a);
     call.stamp = this.#changes.stamp(a);
     const accessed = shelf === undefined ? -1 : shelf.remove(a, b);
+    call.accessed = accessed;
     let swapped: Awaitable<Swapped>;
     try {
       swapped = kind === Ask.amend
@@ -303,6 +304,7 @@ export class Owner {
     if (typeof swapped !== "bigint") {
       // What is there stays, and so does what is known of it.
       if (accessed > 0) this.#access(call.key, accessed);
+      call.accessed = 0;
       call.isShown = false;
     } else {
       // What nobody has read since it was stored last may be stored many times before anybody does.
@@ -336,6 +338,7 @@ export class Owner {
   #answerSwap(call: Call): void {
     answerSwap(call.channel, call.number, call.swapped);
     this.#changes.end(call.a);
+    if (typeof call.swapped !== "bigint") this.#keepAccess(call);
     if (call.isShown && this.#changes.isCurrent(call.a, call.stamp)) this.#show(call);
     this.#done(call);
   }
@@ -381,6 +384,11 @@ export class Owner {
   }
   readonly #showing = new Batch();
 
+  /** A swap that had to wait has left what is there, of which only the shelf knew when it was accessed. */
+  #keepAccess({ key, a, stamp, accessed }: Call): void {
+    if (accessed > 0 && this.#changes.isCurrent(a, stamp)) this.#access(key, accessed);
+  }
+
   /** Tells the store of an access, if it has the item at hand: of another it remembers none. */
   #access(key: Uint8Array, seconds: number): void {
     const batch = this.#showing;
@@ -408,7 +416,10 @@ export class Owner {
   #fail(call: Call, error: unknown): void {
     answerError(call.channel, call.number, error);
     call.item = undefined;
-    if (call.isSwap) this.#changes.end(call.a);
+    if (call.isSwap) {
+      this.#changes.end(call.a);
+      this.#keepAccess(call);
+    }
     this.#done(call);
   }
 

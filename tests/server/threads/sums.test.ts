@@ -60,6 +60,31 @@ Deno.test("threads' own stores: counts and what is in hand add up, what Redis te
   ]);
 });
 
+Deno.test("threads' own stores: what is not well with one of them is told, with its reason", () => {
+  const all = new Sums();
+  const context = { counters: new Counters(), watchers: new Watchers() } as unknown as Context;
+  all.add(3, snapshot(0, [["state", "away"], ["state_reason", "writes are refused"]]), context);
+  assertEquals(all.store("gcs", info([["state", "ok"], ["flush_epoch", 3]])).own, [
+    ["state", "away"],
+    ["flush_epoch", 3],
+    ["state_reason", "writes are refused"],
+  ]);
+});
+
+Deno.test("threads' own stores: what Redis has evicted and expired is told once", () => {
+  const main = { ...info([["state", "ok"]]), evictions: 7, reclaimed: 8, flushedReads: 9 };
+  const all = new Sums();
+  const context = { counters: new Counters(), watchers: new Watchers() } as unknown as Context;
+  all.add(1, { ...snapshot(0, []), store: main }, context);
+  const counts = ({ evictions, reclaimed, flushedReads }: StoreInfo) => [
+    evictions,
+    reclaimed,
+    flushedReads,
+  ];
+  assertEquals(counts(all.store("redis", main)), [7, 8, 18]);
+  assertEquals(counts(all.store("gcs", main)), [14, 16, 18]);
+});
+
 Deno.test("threads' bounds: what each has for itself adds up, what all share does not", () => {
   assertEquals(sums().limits(), [
     ["max_watchers", 20],

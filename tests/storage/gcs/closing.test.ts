@@ -35,3 +35,14 @@ for (const isKnown of [true, false]) {
     assertEquals(await commands.get(two, "k"), undefined);
   });
 }
+
+Deno.test("gcs closing: a count that hangs is given up in silence", async () => {
+  await using place = await Place.open();
+  await (await place.store()).flush(place.clock.now());
+  const { list } = place.emulator.counts;
+  place.emulator.faults.add({ what: "stall", operations: ["list"] });
+  const store = await place.store({ timeout: 3000 });
+  await until(() => place.emulator.counts.list > list);
+  await store.close();
+  assertEquals(place.lines, []);
+});

@@ -127,6 +127,34 @@ Deno.test("gcs faults: a write that comes late undoes nothing", async () => {
   assertEquals(await commands.add(store, "gone", "2"), true);
 });
 
+Deno.test("gcs faults: what a delete has not found does not come by a write that was given up before", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ timeout: 1500 });
+  const { faults } = place.emulator;
+  faults.add({ what: "stall", operations: ["insert"], name: "/k", times: 1, late: 3000 });
+  faults.add({ what: 503, operations: ["insert"], name: "/k" });
+  const sent = performance.now();
+  assertEquals(await attempt(commands.set(store, "k", "1")), "error");
+  faults.clear();
+  assertEquals(await commands.remove(store, "k"), false);
+  await sleep(3500 - (performance.now() - sent));
+  assertEquals(await commands.get(store, "k"), undefined);
+  assertEquals(await commands.add(store, "k", "2"), true);
+});
+
+Deno.test("gcs faults: what was deleted while a write was lost is gone for a server whose clock is behind", async () => {
+  await using place = await Place.open();
+  const clock = new AdjustableClock();
+  clock.offset = -60_000;
+  const [one, two] = [await place.store(), await place.store({ clock })];
+  place.emulator.faults.add({ what: "reset", operations: ["insert"], times: 1 });
+  assertEquals(await commands.add(one, "k", "1"), true);
+  assertEquals(await commands.remove(one, "k"), true);
+  assert(place.emulator.bucket().generationOf(object("k")) !== "0");
+  assertEquals(await commands.add(two, "k", "2"), true);
+  assertEquals(await commands.get(one, "k"), "2");
+});
+
 Deno.test("gcs faults: a read that fails is tried again, and never a miss", async () => {
   await using place = await Place.open();
   const store = await place.store();
@@ -336,6 +364,25 @@ Deno.test("gcs faults: a service that cannot be reached leaves nothing unclear, 
   // Where a lost try might yet create the object again, an expired one would lie in its place.
   assertEquals(second.bucket().generationOf(object("k")), "0");
   await store.close();
+});
+
+Deno.test("gcs faults: a bucket that refuses writes is told while it does", async () => {
+  await using place = await Place.open();
+  const store = await place.store({ countInterval: 50 });
+  const stateOf = () => new Map(store.info().own).get("state");
+  await commands.set(store, "k", "v");
+  place.emulator.faults.add({ what: 403, operations: ["insert", "delete"] });
+  const error = await assertRejects(() => commands.set(store, "k", "w"), StoreError);
+  assert(error.message.includes("roles/storage.objectUser"), error.message);
+  await until(() => place.lines.length === 1);
+  assertEquals(place.lines[0], `${error.message}; writes fail until that changes`);
+  assertEquals(stateOf(), "away");
+  assertEquals(await commands.get(store, "k"), "v");
+  // Nobody need write for it to be noticed that writes are taken again.
+  place.emulator.faults.clear();
+  await until(() => place.lines.length === 2);
+  assertEquals(stateOf(), "ok");
+  await commands.set(store, "k", "w");
 });
 
 Deno.test("gcs faults: a bucket that goes away is an error immediately, and no miss", async () => {

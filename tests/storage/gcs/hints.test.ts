@@ -42,6 +42,19 @@ Deno.test("gcs hints: the size stays under its limit, and what was used last sta
   assertEquals(hints.get("k500"), undefined);
 });
 
+Deno.test("gcs hints: a state that was forgotten for want of room is not followed by an older one", () => {
+  const hints = new Hints(10_000, 8);
+  const state = (byte: number) => ({ stored: undefined, value: value(byte) });
+  // A read of k is under way since 5; meanwhile k is written, and forgotten.
+  hints.put("k", state(2), 10);
+  for (let i = 0; i < 100; i++) hints.put(`other ${i}`, state(0), 6);
+  assertEquals(hints.get("k"), undefined);
+  hints.put("k", state(1), 5);
+  assertEquals(hints.get("k"), undefined);
+  hints.put("k", state(2), 11);
+  assertEquals(hints.get("k")?.value, value(2));
+});
+
 Deno.test("gcs hints: what is known of a written object holds no value that does not count", () => {
   const hints = new Hints(10_000, 2);
   const final = { ...plain, value: value(1, 2, 3), size: 9 };

@@ -1,6 +1,7 @@
 /** One request at a time: what comes of it, and that it is never sent twice. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StoreError } from "../../../lib/errors.ts";
 import { Counters } from "../../../lib/storage/gcs/counters.ts";
 import { Deadlines } from "../../../lib/storage/gcs/deadlines.ts";
 import { type Request, Transport, Unanswered } from "../../../lib/storage/gcs/transport.ts";
@@ -192,4 +193,22 @@ Deno.test("gcs transport: closed, it ends what is under way and takes no more", 
   await pair.transport.close();
   assertEquals((await sending).sent, true);
   await assertRejects(() => pair.send(get), Error, "is closed");
+});
+
+Deno.test("gcs transport: an answer that is longer than any item is refused before it is taken in", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    const connection = await listener.accept();
+    await connection.read(new Uint8Array(4096));
+    await connection.write(
+      new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\n\r\nbegins"),
+    );
+    // It is over when the other side has ended it.
+    while (await connection.read(new Uint8Array(4096)).catch(() => null) !== null);
+    connection.close();
+  })();
+  await using pair = Pair.to((listener.addr as Deno.NetAddr).port);
+  await assertRejects(() => pair.send(get), StoreError, "more bytes than an item");
+  await serving;
+  listener.close();
 });

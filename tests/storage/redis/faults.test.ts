@@ -34,6 +34,11 @@ async function answered<Answer>(call: () => Answer | Promise<Answer>): Promise<A
   return answer!.value;
 }
 
+/** What the store tells of its state. */
+function stateOf(store: Caller): unknown {
+  return new Map(store.info().own).get("state");
+}
+
 /** Waits until the store answers. */
 async function answersAgain(store: Caller): Promise<void> {
   await answered(() => store.read(k));
@@ -163,12 +168,45 @@ redisTest("a read-only replica is called that", async () => {
     async () => String(await replica.command("INFO")).includes("master_link_status:up"),
     "the replica does not come up",
   );
-  await using store = await using(openOn(replica));
+  const lines: string[] = [];
+  await using store = await using(openOn(replica, { log: (line) => lines.push(line) }));
   // Its own reply says so, or that of the store's housekeeping, which ends the connection.
   await failing(() => store.swap(k, "any", itemOf("v")), "a read-only replica");
+  await until(() => stateOf(store) === "away", "it is not told that Redis cannot be used");
+  await until(() => lines.length === 1, "the operator is not told");
+  assertMatch(lines[0], /is a read-only replica: .*; requests fail until that changes$/);
   await replica.command("REPLICAOF", "NO", "ONE");
   await answersAgain(store);
+  await until(() => lines.length === 2, "the operator is not told that it is over");
+  assertEquals(stateOf(store), "ok");
 });
+
+redisTest(
+  "a Redis that takes no writes, or has no memory left, is told while it is so",
+  async () => {
+    await using server = await new RedisServer(["--maxmemory-policy", "noeviction"]).start();
+    const lines: string[] = [];
+    await using store = await using(openOn(server, { log: (line) => lines.push(line) }));
+    await store.swap(k, "any", itemOf("v"));
+    assertEquals([stateOf(store), lines], ["ok", []]);
+    await server.command("CONFIG", "SET", "min-replicas-to-write", "1");
+    await until(() => lines.length === 1, "the operator is not told");
+    assertEquals(stateOf(store), "away");
+    assertMatch(lines[0], /fewer replicas than it needs .*NOREPLICAS.*; requests fail until/);
+    await failing(() => store.swap(k, "any", itemOf("w")), "NOREPLICAS");
+    await server.command("CONFIG", "SET", "min-replicas-to-write", "0");
+    await until(() => lines.length === 2, "the operator is not told that it is over");
+    assertEquals(stateOf(store), "ok");
+    await server.command("CONFIG", "SET", "maxmemory", "1");
+    await until(() => lines.length === 3, "the operator is not told");
+    assertEquals(stateOf(store), "full");
+    assertMatch(lines[2], /has no memory left, and evicts nothing; it stores nothing new until/);
+    assertEquals(await valueOf(store), "v");
+    await server.command("CONFIG", "SET", "maxmemory", "0");
+    await until(() => lines.length === 4, "the operator is not told that it is over");
+    assertEquals(stateOf(store), "ok");
+  },
+);
 
 redisTest("a wrong password is said once, and found right when it has become right", async () => {
   await using server = await new RedisServer(["--requirepass", "secret"]).start();

@@ -156,6 +156,25 @@ redisTest("cas uniques rise over a loss of all data", async () => {
   }
 });
 
+redisTest(
+  "what servers have reserved ahead of Redis's clock counts where the ledger is lost",
+  async () => {
+    const prefix = "flush 9:";
+    const ahead = (Date.now() + 60_000) * 1000;
+    await server.command("HSET", prefix, "next", `${ahead}`);
+    await using store = await using(openOn(server, { prefix }));
+    const cas = await store.swap(k, "any", itemOf("v")) as bigint;
+    assert(cas >= BigInt(ahead));
+    await server.command("DEL", prefix);
+    await until(async () => await server.command("EXISTS", prefix) === 1, "it is not written anew");
+    await using fresh = await using(openOn(server, { prefix }));
+    assert(await fresh.swap(bytesOf("other"), "any", itemOf("v")) as bigint > cas);
+    await fresh.flush(0);
+    assert(!await has(fresh, k));
+    assert(!await has(store, k));
+  },
+);
+
 redisTest("uniques last for more writes than a block has, all of them different", async () => {
   await using store = await using(openOn(server, { prefix: "flush 8:" }));
   const seen = new Set<bigint>();

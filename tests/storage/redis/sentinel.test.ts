@@ -4,7 +4,7 @@ import { StoreError } from "../../../lib/errors.ts";
 import { makeCertificate } from "../../certificates.ts";
 import type { Caller } from "../caller.ts";
 import { itemOf } from "../contract.ts";
-import { sentinelTest, Watched } from "./sentinel.ts";
+import { sentinelTest, startSentinel, Watched } from "./sentinel.ts";
 import { freePort } from "../../ports.ts";
 import { RedisServer, until } from "./servers.ts";
 import { openOn, using } from "./stores.ts";
@@ -67,6 +67,36 @@ sentinelTest(
       await answersAgain(store, "after");
       return await watched.servers[1].command("GETRANGE", "k", "32", "-1") === "after";
     }, "the new master is not followed");
+  },
+);
+
+sentinelTest(
+  "Sentinel: one that is cut off does not keep the others from being heard",
+  async () => {
+    await using server = await new RedisServer().start();
+    await using replica = await new RedisServer().start();
+    await replica.command("REPLICAOF", "127.0.0.1", `${server.port}`);
+    const directory = await Deno.makeTempDir({ prefix: "kvs-sentinel-" });
+    // The first knows of no failover: it names what is no master any more, as one that is cut off does.
+    for (const old of [freePort(), replica.port]) {
+      const ports = [freePort(), freePort()];
+      const sentinels = [
+        await startSentinel(directory, ports[0], old),
+        await startSentinel(directory, ports[1], server.port),
+      ];
+      try {
+        const urls = ports.map((port) => `redis-sentinel://127.0.0.1:${port}/one`);
+        await using store = await using(openOn(new RedisServer(), { urls }));
+        await answersAgain(store, "v");
+        assertEquals(await server.command("GETRANGE", "k", "32", "-1"), "v");
+      } finally {
+        for (const sentinel of sentinels) {
+          sentinel.kill("SIGKILL");
+          await sentinel.status;
+        }
+      }
+    }
+    await Deno.remove(directory, { recursive: true });
   },
 );
 

@@ -31,6 +31,35 @@ export interface WatchOptions {
   readonly lines?: readonly string[];
 }
 
+/** Starts one Sentinel, which watches the master `one` on that port, with more lines of its configuration. */
+export async function startSentinel(
+  directory: string,
+  port: number,
+  master: number,
+  lines: readonly string[] = [],
+): Promise<Deno.ChildProcess> {
+  const file = `${directory}/${port}.conf`;
+  await Deno.mkdir(`${directory}/${port}`);
+  await Deno.writeTextFile(
+    file,
+    [
+      `port ${port}`,
+      "bind 127.0.0.1",
+      `dir ${directory}/${port}`,
+      `sentinel monitor one 127.0.0.1 ${master} 2`,
+      "sentinel down-after-milliseconds one 500",
+      "sentinel failover-timeout one 3000",
+      ...lines,
+      "",
+    ].join("\n"),
+  );
+  return new Deno.Command("redis-sentinel", {
+    args: [file],
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
 /** The master `one`, its replica, and three Sentinels. */
 export class Watched implements AsyncDisposable {
   readonly servers: readonly RedisServer[];
@@ -58,25 +87,7 @@ export class Watched implements AsyncDisposable {
     );
     this.#directory = await Deno.makeTempDir({ prefix: "kvs-sentinel-" });
     for (const port of this.ports) {
-      const file = `${this.#directory}/${port}.conf`;
-      await Deno.mkdir(`${this.#directory}/${port}`);
-      await Deno.writeTextFile(
-        file,
-        [
-          `port ${port}`,
-          "bind 127.0.0.1",
-          `dir ${this.#directory}/${port}`,
-          `sentinel monitor one 127.0.0.1 ${master.port} 2`,
-          "sentinel down-after-milliseconds one 500",
-          "sentinel failover-timeout one 3000",
-          ...this.#lines,
-          "",
-        ].join("\n"),
-      );
-      const args = [file];
-      this.#processes.push(
-        new Deno.Command("redis-sentinel", { args, stdout: "null", stderr: "null" }).spawn(),
-      );
+      this.#processes.push(await startSentinel(this.#directory, port, master.port, this.#lines));
     }
     await until(
       async () => (await Promise.all(this.ports.map((port) => this.knows(port)))).every(Boolean),

@@ -124,6 +124,42 @@ for (const kind of ["memory", "disk"]) {
   });
 }
 
+for (const fails of [false, true]) {
+  const what = fails ? "fails" : "is refused";
+  Deno.test(`a swap that waits and ${what} forgets no access that only the shelf knows`, async () => {
+    const memory = openMemoryStore({ clock: systemClock, log: () => {}, limit: 0, evict: true });
+    let waits = false;
+    const swap: Store["swap"] = async (...call) => {
+      if (!waits) return await memory.swap(...call);
+      await Promise.resolve();
+      if (fails) throw new StoreError("the disk is away");
+      return await memory.swap(...call);
+    };
+    const behind = new Proxy(memory, {
+      get(target, name) {
+        if (name === "swap") return swap;
+        if (name === "swapAt") return undefined;
+        const found = Reflect.get(target, name, target);
+        return typeof found === "function" ? found.bind(target) : found;
+      },
+    });
+    const { store } = between(behind, systemClock);
+    const caller = await callerOf(Promise.resolve(store));
+    const key = bytesOf("k");
+    await caller.swap(key, "any", itemOf("one"));
+    await caller.read(key, true);
+    const seconds = caller.seconds = Math.floor(systemClock.now() / 1000);
+    await caller.read(key);
+    waits = true;
+    const swapped = Promise.resolve(caller.swap(key, { cas: 99n }, itemOf("two")));
+    if (fails) await assertRejects(() => swapped, StoreError, "away");
+    else assertEquals(await swapped, "exists");
+    const { fetched, accessed } = (await caller.read(key, true))!;
+    assertEquals([fetched, accessed], [true, seconds]);
+    await caller.close();
+  });
+}
+
 Deno.test("a change of attributes alone asks the owner without the value, which is written no second time", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvs-shared-" });
   try {

@@ -5,6 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { copyWords } from "../../../bytes.ts";
 import { assert } from "../../../errors.ts";
 import { type Attributes, type NewItem, valueLengthOf } from "../../contract.ts";
 
@@ -61,6 +62,11 @@ const LAST_TIME = 2 ** 48 - 1;
 const MOST_KEPT = 2 << 20;
 const TWO_32 = 2 ** 32;
 const NO_BYTES = new Uint8Array(0);
+/**
+ * A record of up to so many bytes is made where there are views of it, and copied to what is pending: a view, which
+ * its checksum needs, costs more than to copy so little.
+ */
+const SHORT = 256;
 
 /** What a record says beside key and value. FORMAT.md, "Record", tells which kind means what by it. */
 export interface RecordFields {
@@ -118,41 +124,56 @@ function checksum(rest: Uint8Array, seed: number, offset: number): number {
   return crc32(rest, (seed ^ Math.imul(offset, 0x85ebca6b)) >>> 0);
 }
 
+/** Some memory, seen in the ways that a record is written. */
+class Memory {
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly longs: BigUint64Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+
+  constructor(readonly bytes: Uint8Array<ArrayBuffer>) {
+    this.words = new Uint32Array(bytes.buffer);
+    this.longs = new BigUint64Array(bytes.buffer);
+    this.view = new DataView(bytes.buffer);
+  }
+}
+
+/** Where short records are made; and the views behind their checksums, by their sizes in units of 8 bytes. */
+const short = new Memory(new Uint8Array(SHORT));
+const shortRests = Array.from(
+  { length: SHORT / 8 + 1 },
+  (_, units) => units === 0 ? NO_BYTES : short.bytes.subarray(CHECKSUM, units * 8),
+);
+
 /** Memory that records are written into, each at a multiple of 8. */
 export class RecordBuffer {
-  bytes: Uint8Array<ArrayBuffer>;
   length = 0;
-  words: Uint32Array<ArrayBuffer>;
   /** The bytes behind its checksum of the record that was appended last, none where all is forgotten. */
   rest: Uint8Array = NO_BYTES;
-  #longs: BigUint64Array<ArrayBuffer>;
-  #view: DataView<ArrayBuffer>;
+  #memory: Memory;
 
   readonly #initial: number;
 
   /** @param initial bytes of memory at the beginning */
   constructor(initial: number) {
     this.#initial = (initial + 7) & ~7;
+    this.#memory = new Memory(new Uint8Array(this.#initial));
+  }
 
-    this.bytes = new Uint8Array(this.#initial);
-    this.words = new Uint32Array(this.bytes.buffer);
-    this.#longs = new BigUint64Array(this.bytes.buffer);
-    this.#view = new DataView(this.bytes.buffer);
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#memory.bytes;
+  }
+
+  get words(): Uint32Array<ArrayBuffer> {
+    return this.#memory.words;
   }
 
   #reserve(more: number): void {
     const needed = this.length + more;
-    if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max((needed + 7) & ~7, this.bytes.length * 2));
-    grown.set(this.bytes.subarray(0, this.length));
-    this.#lieIn(grown);
-  }
-
-  #lieIn(bytes: Uint8Array<ArrayBuffer>): void {
-    this.bytes = bytes;
-    this.words = new Uint32Array(bytes.buffer);
-    this.#longs = new BigUint64Array(bytes.buffer);
-    this.#view = new DataView(bytes.buffer);
+    const { bytes } = this;
+    if (needed <= bytes.length) return;
+    const grown = new Uint8Array(Math.max((needed + 7) & ~7, bytes.length * 2));
+    grown.set(bytes.subarray(0, this.length));
+    this.#memory = new Memory(grown);
   }
 
   /**
@@ -171,10 +192,12 @@ export class RecordBuffer {
     const keyLength = key.length;
     const valueLength = value.length;
     const size = recordSize(keyLength, valueLength);
-    this.#begin(size);
-    if (valueLength !== 0) this.bytes.set(value, this.length + RECORD_HEADER + keyLength);
-    this.#putKey(key, 0, keyLength);
-    this.#seal(fields, keyLength, valueLength, size, seed, offset);
+    const memory = this.#begin(size);
+    const at = memory === short ? 0 : this.length;
+    if (valueLength !== 0) memory.bytes.set(value, at + RECORD_HEADER + keyLength);
+    putKey(memory, at, key, 0, keyLength);
+    putFields(memory, at, fields, keyLength, valueLength);
+    this.#seal(memory, at, size, seed, offset);
   }
 
   /**
@@ -193,12 +216,14 @@ export class RecordBuffer {
   ): void {
     const valueLength = valueLengthOf(item);
     const size = recordSize(keyLength, valueLength);
-    this.#begin(size);
-    const from = this.length + RECORD_HEADER + keyLength;
-    if (item.copyTo !== undefined) item.copyTo(this.bytes, this.#view, from);
-    else if (valueLength !== 0) this.bytes.set(item.value, from);
-    this.#putKey(key, keyStart, keyLength);
-    this.#seal(fields, keyLength, valueLength, size, seed, offset);
+    const memory = this.#begin(size);
+    const at = memory === short ? 0 : this.length;
+    const from = at + RECORD_HEADER + keyLength;
+    if (item.copyTo !== undefined) item.copyTo(memory.bytes, memory.view, from);
+    else if (valueLength !== 0) memory.bytes.set(item.value, from);
+    putKey(memory, at, key, keyStart, keyLength);
+    putFields(memory, at, fields, keyLength, valueLength);
+    this.#seal(memory, at, size, seed, offset);
   }
 
   /**
@@ -220,8 +245,8 @@ export class RecordBuffer {
     const at = this.length;
     const size = RECORD_HEADER + keyLength;
     if (at + size > this.bytes.length) this.#reserve(size);
-    this.#putKey(key, keyStart, keyLength);
-    this.#putFields(fields, keyLength, valueLength);
+    putKey(this.#memory, at, key, keyStart, keyLength);
+    putFields(this.#memory, at, fields, keyLength, valueLength);
     const head = checksum(this.bytes.subarray(at + CHECKSUM, at + size), seed, offset);
     this.words[(at >>> 2) + Word.checksum] = crc32(tail, head);
     this.rest = NO_BYTES;
@@ -229,60 +254,26 @@ export class RecordBuffer {
   }
 
   /**
-   * Makes room for a record, and the padding at its end, before the value: that may be a view of memory that the rest
-   * goes over.
+   * Where a record is to be made, with the padding at its end: that comes before the value, which may be a view of
+   * memory that the rest goes over.
    */
-  #begin(size: number): void {
+  #begin(size: number): Memory {
     if (this.length + size > this.bytes.length) this.#reserve(size);
-    const end = this.length + size >>> 2;
-    this.words[end - 1] = 0;
-    this.words[end - 2] = 0;
+    const memory = size <= SHORT ? short : this.#memory;
+    const end = (memory === short ? 0 : this.length) + size >>> 2;
+    memory.words[end - 1] = 0;
+    memory.words[end - 2] = 0;
+    return memory;
   }
 
-  #putKey(key: Uint8Array, start: number, length: number): void {
-    const { bytes } = this;
-    const from = this.length + RECORD_HEADER;
-    for (let i = 0; i < length; i++) bytes[from + i] = key[start + i];
-  }
-
-  /** Makes what lies behind the last record one: its header, around a key and a value that are there. */
-  #seal(
-    fields: RecordFields,
-    keyLength: number,
-    valueLength: number,
-    size: number,
-    seed: number,
-    offset: number,
-  ): void {
-    const at = this.length;
-    this.#putFields(fields, keyLength, valueLength);
-    const rest = this.bytes.subarray(at + CHECKSUM, at + size);
-    this.words[(at >>> 2) + Word.checksum] = checksum(rest, seed, offset);
+  /** Appends what was made at `at`, with its checksum. */
+  #seal(memory: Memory, at: number, size: number, seed: number, offset: number): void {
+    const isShort = memory === short;
+    const rest = isShort ? shortRests[size >>> 3] : memory.bytes.subarray(at + CHECKSUM, at + size);
+    memory.words[(at >>> 2) + Word.checksum] = checksum(rest, seed, offset);
+    if (isShort) copyWords(memory.view, 0, size, this.#memory.view, this.length);
     this.rest = rest;
-    this.length = at + size;
-  }
-
-  /** Writes a header behind the last record, but for the checksum. */
-  #putFields(fields: RecordFields, keyLength: number, valueLength: number): void {
-    const { words, length: at } = this;
-    const { sequence, cas, time } = fields;
-    const w = at >>> 2;
-    words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
-    words[w + Word.valueLength] = valueLength;
-    words[w + Word.flags] = fields.flags;
-    words[w + Word.sequence] = sequence;
-    words[w + Word.sequence + 1] = sequence / TWO_32;
-    if (cas === 0n) {
-      words[w + Word.cas] = sequence;
-      words[w + Word.cas + 1] = sequence / TWO_32;
-    } else {
-      this.#longs[(at >>> 3) + Word.cas / 2] = cas;
-    }
-    const kept = time <= 0 ? (time === 0 ? 0 : 1) : time > LAST_TIME ? LAST_TIME : time;
-    words[w + Word.time] = kept;
-    words[w + Word.time + 1] = kept / TWO_32;
-    words[w + Word.accessed] = fields.accessed;
-    words[w + Word.segment] = fields.segment;
+    this.length += size;
   }
 
   /** Forgets everything, and frees memory beyond two mebibytes. */
@@ -290,9 +281,48 @@ export class RecordBuffer {
     this.length = 0;
     this.rest = NO_BYTES;
     if (this.bytes.length > Math.max(MOST_KEPT, this.#initial)) {
-      this.#lieIn(new Uint8Array(this.#initial));
+      this.#memory = new Memory(new Uint8Array(this.#initial));
     }
   }
+}
+
+function putKey(
+  { bytes }: Memory,
+  at: number,
+  key: Uint8Array,
+  start: number,
+  length: number,
+): void {
+  const from = at + RECORD_HEADER;
+  for (let i = 0; i < length; i++) bytes[from + i] = key[start + i];
+}
+
+/** Writes the header of the record at `at`, but for the checksum. */
+function putFields(
+  { words, longs }: Memory,
+  at: number,
+  fields: RecordFields,
+  keyLength: number,
+  valueLength: number,
+): void {
+  const { sequence, cas, time } = fields;
+  const w = at >>> 2;
+  words[w + Word.kinds] = keyLength | fields.kind << 8 | fields.state << 16;
+  words[w + Word.valueLength] = valueLength;
+  words[w + Word.flags] = fields.flags;
+  words[w + Word.sequence] = sequence;
+  words[w + Word.sequence + 1] = sequence / TWO_32;
+  if (cas === 0n) {
+    words[w + Word.cas] = sequence;
+    words[w + Word.cas + 1] = sequence / TWO_32;
+  } else {
+    longs[(at >>> 3) + Word.cas / 2] = cas;
+  }
+  const kept = time <= 0 ? (time === 0 ? 0 : 1) : time > LAST_TIME ? LAST_TIME : time;
+  words[w + Word.time] = kept;
+  words[w + Word.time + 1] = kept / TWO_32;
+  words[w + Word.accessed] = fields.accessed;
+  words[w + Word.segment] = fields.segment;
 }
 
 /** A record as it is read: the fields of the last one that {@linkcode parse} found whole. */

@@ -17,8 +17,11 @@ const BUCKET = WAYS * 2;
 const TWO_32 = 2 ** 32;
 /** Buckets at the beginning, at least: one page of memory. */
 const FEWEST = 64;
-/** One of so many buckets has turned a record away: a bucket has five on the average then. */
-const CROWDED = 8;
+/**
+ * One of so many buckets has turned a record away: a bucket has three or four on the average then. A fill loses as
+ * many records, and each is read from the disk when it is asked for.
+ */
+const CROWDED = 64;
 /** Buckets that are divided with each record that comes. */
 const DIVIDED = 2;
 
