@@ -11,6 +11,7 @@ import { recordSize } from "../../../lib/storage/disk/format/record.ts";
 import type { Files } from "../../../lib/storage/disk/fs/files.ts";
 import { Batch } from "../../../lib/storage/contract.ts";
 import { ItemCursor } from "../../../lib/storage/item_cursor.ts";
+import { Commits } from "../../../lib/storage/disk/log/commits.ts";
 import type { Log } from "../../../lib/storage/disk/log/log.ts";
 import type { Segment } from "../../../lib/storage/disk/log/segment.ts";
 import { Syncer } from "../../../lib/storage/disk/log/sync.ts";
@@ -193,6 +194,40 @@ Deno.test("with everysec, commits wait for a sync that falls behind", async () =
   release();
   await late;
   await store.close();
+});
+
+Deno.test("with everysec, commits wait for no sync that others have asked for since the last tick", async () => {
+  const ends: Array<() => void> = [];
+  const sync = () => new Promise<void>((resolve) => ends.push(resolve));
+  const log = {
+    written: 0,
+    hints: new Map(),
+    unsynced: [{ file: { sync }, sealed: false, pin() {}, unpin() {} } as unknown as Segment],
+    namesUnsynced: false,
+    writeOut() {},
+  };
+  const commits = new Commits({
+    ...{ files: {} as Files, directory: "d", log: log as unknown as Log, fsync: "everysec" },
+    ...{ heldUp: () => undefined, sealed() {}, fails() {} },
+  });
+  const behindAfterTick = () => {
+    commits.tick();
+    return commits.behind;
+  };
+  // As one that seals a segment asks, in between two ticks.
+  log.written = 10;
+  const sealed = commits.syncer.until(10);
+  await until(() => ends.length === 1);
+  log.written = 20;
+  assertEquals([behindAfterTick(), behindAfterTick()], [false, true]);
+  ends[0]();
+  await sealed;
+  // What comes next has been due since a tick.
+  await until(() => ends.length === 2);
+  assertEquals([commits.behind, behindAfterTick()], [false, true]);
+  ends[1]();
+  await commits.syncer.ended();
+  assertEquals([commits.syncer.synced, commits.behind, behindAfterTick()], [20, false, false]);
 });
 
 Deno.test("after a failed write the log is marked as synced up to a whole record, and copied so far from outside", async () => {

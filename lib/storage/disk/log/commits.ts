@@ -45,6 +45,10 @@ export class Commits {
   readonly #always: boolean;
   /** What the sync under way covers. */
   #syncTarget = 0;
+  /** The position that was written when a tick last asked for a sync. */
+  #due = 0;
+  /** Whether the sync under way was so at the last tick, or is the one that this tick has asked for. */
+  #isOld = false;
   /** The write that serves all batches which came with the same turn of the loop. */
   #writing: Promise<void> | undefined;
   /** Bytes that were written before the batches' own write, since the last. */
@@ -69,6 +73,7 @@ export class Commits {
     this.syncer = new Syncer(files, directory, log, {
       begins: (target) => {
         this.#syncTarget = target;
+        this.#isOld = this.#due > this.syncer.synced;
         this.#unsynced.begins(target);
       },
       ends: (target) => {
@@ -209,6 +214,7 @@ export class Commits {
     this.losses++;
     this.#writing = undefined;
     this.#owed = 0;
+    this.#due = Math.min(this.#due, log.written);
     for (let i = 0; i < this.#dependentCount; i++) {
       const batch = this.#dependents[i];
       // One that was cleared since depends on nothing.
@@ -226,14 +232,21 @@ export class Commits {
     // What nobody has committed: its connection is gone.
     log.writeOut();
     if (fsync !== "no") {
-      if (!this.#always && syncer.busy) this.behind = true;
+      // One that a seal or compaction has asked for since the last tick is not late yet.
+      if (!this.#always && syncer.busy) {
+        this.behind ||= this.#isOld;
+        this.#isOld = true;
+      }
       // What was synced is marked even when nobody writes any more: up to a whole record, as a sync has ended there.
       if (log.active !== undefined && Math.min(syncer.reached, log.dataEnd) > log.marked) {
         log.markerDue = syncer.reached;
         log.mark();
         log.writeOut();
       }
-      if (log.written > syncer.synced) syncer.request(log.written);
+      if (log.written > syncer.synced) {
+        this.#due = log.written;
+        syncer.request(log.written);
+      }
     }
     if (log.hints.size > 0) syncer.request(0);
   }
