@@ -19,13 +19,11 @@ const START_LIMIT = 20_000;
 
 /** What `deno task start` has in its environment, and so every loop of Deno that kvs is measured beside. */
 const ENVIRONMENT = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1", LD_BIND_NOW: "1" };
-/** What it tells V8. */
-const V8_FLAGS = "--v8-flags=--heap-growing-percent=200";
 
 /** The program of this repository, run by the Deno that runs this. */
 export function denoScript(path: string, ...args: string[]): [string, ...string[]] {
   const script = new URL(`../${path}`, import.meta.url).pathname;
-  return [Deno.execPath(), "run", "--no-prompt", V8_FLAGS, "-A", script, ...args];
+  return [Deno.execPath(), "run", "--no-prompt", "-A", script, ...args];
 }
 
 /** kvs on a port, with one thread: as many as what it is compared with, or the least that there is to look at. */

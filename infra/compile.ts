@@ -21,8 +21,8 @@ import { networkFailure } from "../offline/network.ts";
 interface Program {
   name: string;
   entry: string;
-  /** The flags that say what it may do, and what V8 is told. */
-  flags: string[];
+  /** The flags that say what it may do. */
+  permissions: string[];
   /** Whether it is a server, which the end of its terminal does not end. */
   isServer: boolean;
   /** Modules that it starts as threads; each has a file of its own beside the program's. */
@@ -41,16 +41,16 @@ function fail(message: string, code: number): never {
   Deno.exit(code);
 }
 
-/** The programs, allowed and told exactly what the task does that runs them from source. */
+/** The programs, allowed exactly what the task allows that runs them from source. */
 async function programs(): Promise<Program[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
-  const flags = (task: string): string[] =>
-    tasks[task].command.match(/--(no-prompt|(allow-|unstable-|v8-flags=)[^\s']+)/g);
+  const permissions = (task: string): string[] =>
+    tasks[task].command.match(/--(no-prompt|allow-[^\s']+|unstable-[^\s']+)/g);
   return [
     {
       name: "kvs-server",
       entry: "server.ts",
-      flags: flags("start"),
+      permissions: permissions("start"),
       isServer: true,
       threads: [
         "lib/server/threads/worker.ts",
@@ -58,11 +58,11 @@ async function programs(): Promise<Program[]> {
         "lib/server/copies/reader_worker.ts",
       ],
     },
-    { name: "kvs-client", entry: "client.ts", flags: flags("client"), isServer: false },
+    { name: "kvs-client", entry: "client.ts", permissions: permissions("client"), isServer: false },
     {
       name: "kvs-bench",
       entry: "multiclient.ts",
-      flags: flags("multiclient"),
+      permissions: permissions("multiclient"),
       isServer: false,
       threads: ["lib/load/worker.ts"],
     },
@@ -112,7 +112,7 @@ async function header(program: Program, files: Packed[], runtime: Packed): Promi
   });
   const values: Record<string, string | number> = {
     NAME: program.name,
-    FLAGS: program.flags.join(" "),
+    PERMISSIONS: program.permissions.join(" "),
     ENDING: program.isServer ? "INT TERM USR1" : "HUP INT TERM USR1",
     // docs/operations.md, "Huge pages".
     ENVIRONMENT: program.isServer
@@ -220,18 +220,18 @@ await ensureDir(out);
 const toBuild = await programs();
 const missing = await runtimeMissing(target);
 if (missing === undefined) {
-  for (const { name, entry, flags, threads = [] } of toBuild) {
+  for (const { name, entry, permissions, threads = [] } of toBuild) {
     // The lock names packages of the tests too.
     const included = threads.map((thread) => `--include=${thread}`);
-    const args = [
+    const flags = [
       "--quiet",
       "--target",
       target,
       "--exclude-unused-npm",
       ...included,
-      ...flags,
+      ...permissions,
     ];
-    await deno("compile", ...args, "-o", `${out}/${name}`, entry);
+    await deno("compile", ...flags, "-o", `${out}/${name}`, entry);
   }
 } else if (target === Deno.build.target) {
   console.error(

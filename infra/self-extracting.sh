@@ -94,4 +94,4 @@ fi
 export DENO_DIR="$directory/code" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 @ENVIRONMENT@
 exec "$directory/$runtime" run --quiet --no-config --no-lock --no-remote --no-npm --cached-only \
-  @FLAGS@ "$directory/$program/main.js" "$@"
+  @PERMISSIONS@ "$directory/$program/main.js" "$@"

@@ -315,7 +315,7 @@ Deno.test("exit codes and complaints come through", async () => {
   assertEquals((await finish(start(`${bin}/kvs-server`, ["--store", "tape"]))).code, 64);
 });
 
-Deno.test("deno compile, where it has its runtime, is told the target, and of the tasks the permissions and V8's flags", async () => {
+Deno.test("deno compile, where it has its runtime, is told the target and the permissions of the tasks", async () => {
   const out = `${scratch}/compiled`;
   // A runtime that is here is not fetched. With this one the results are the right files, but no programs.
   const env = { DENORT_BIN: Deno.execPath() };
@@ -334,8 +334,6 @@ Deno.test("deno compile, where it has its runtime, is told the target, and of th
     const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
     assertEquals(kinds.filter((kind) => told[`allow_${kind}`] !== null), permissions, name);
     assertEquals(told.prompt, false);
-    // docs/operations.md, "Full collections".
-    assertEquals(file.includes('"--heap-growing-percent=200"'), name === "kvs-server");
     // What it starts as threads is no part of the graph of its modules.
     assertEquals(file.includes("new Serving("), name === "kvs-server");
   }

@@ -73,15 +73,6 @@ Deno.test("a server has huge pages in whichever way it is started", async () => 
   );
 });
 
-Deno.test("V8 is told the same in whichever way a server is started", async () => {
-  const [told] = tasks.start!.command.match(/--v8-flags=\S+/)!;
-  assertStringIncludes(await Deno.readTextFile(`${root}bench/processes.ts`), `"${told}"`);
-  // The executable has its flags from the task, whoever makes it.
-  const compile = await Deno.readTextFile(`${root}infra/compile.ts`);
-  assertStringIncludes(compile, "v8-flags=");
-  assertStringIncludes(await Deno.readTextFile(`${root}infra/self-extracting.sh`), "@FLAGS@");
-});
-
 Deno.test("a server that may do what docs/access.md names for one, and nothing else, serves", async () => {
   const text = await Deno.readTextFile(`${root}docs/access.md`);
   const [block] = blocks([{ path: "docs/access.md", text }], "text")
