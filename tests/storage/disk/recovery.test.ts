@@ -175,7 +175,10 @@ Deno.test("what a failed write has left behind a segment's end is no damage, tho
   );
   await store.swap(bytesOf("k0"), "any", itemOf("v".repeat(5000)));
   await store.commit();
-  // The next write is done by half, and cannot be cut off.
+  // The sync of what is written ends where the segment does, and the manifest is never written.
+  const synced = store.store.moment!(true);
+  await hasBegun;
+  // The next write is done by half, and cannot be cut off: another segment is begun for what follows.
   let writes = 0;
   files.fault = (operation, path) => {
     if (path !== first) return undefined;
@@ -184,11 +187,8 @@ Deno.test("what a failed write has left behind a segment's end is no damage, tho
   };
   await store.swap(bytesOf("k1"), "any", itemOf("refused".repeat(50)));
   await assertRejects(async () => await store.commit(), StoreError);
-  // The sync of what is written ends where the segment does, and the manifest is never written.
   files.fault = (operation, path) =>
     operation === "open" && path.includes("MANIFEST") ? "EIO" : undefined;
-  const synced = store.store.moment!(true);
-  await hasBegun;
   await store.swap(bytesOf("k2"), "any", itemOf("w".repeat(8000)));
   await store.commit();
   end();
