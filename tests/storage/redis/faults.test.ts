@@ -5,7 +5,7 @@ import { itemOf } from "../contract.ts";
 import { Proxy } from "./proxy.ts";
 import { freePort } from "../../ports.ts";
 import { RedisServer, redisTest, until } from "./servers.ts";
-import { openOn, using } from "./stores.ts";
+import { answered, openOn, using } from "./stores.ts";
 import type { Caller } from "../caller.ts";
 
 const k = bytesOf("k");
@@ -18,20 +18,6 @@ async function valueOf(store: Caller, key = k): Promise<string | undefined> {
 /** Waits until the store has answered with an error that names the cause. */
 async function failing(call: () => unknown, cause: string): Promise<void> {
   await assertRejects(async () => await call(), StoreError, cause);
-}
-
-/** The answer to a call that is made until there is one: a store with a short timeout fails on a slow machine too. */
-async function answered<Answer>(call: () => Answer | Promise<Answer>): Promise<Answer> {
-  let answer: { value: Answer } | undefined;
-  await until(async () => {
-    try {
-      answer = { value: await call() };
-    } catch (error) {
-      assert(error instanceof StoreError, `${error}`);
-    }
-    return answer !== undefined;
-  }, "the store does not answer");
-  return answer!.value;
 }
 
 /** What the store tells of its state. */

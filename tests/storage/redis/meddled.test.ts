@@ -5,7 +5,7 @@ import { Batch } from "../../../lib/storage/contract.ts";
 import { itemOf } from "../contract.ts";
 import { Meddler } from "./meddler.ts";
 import { forAllTests, RedisServer, redisTest, until } from "./servers.ts";
-import { openOn, using } from "./stores.ts";
+import { answered, openOn, using } from "./stores.ts";
 
 const k = bytesOf("k");
 const server = new RedisServer();
@@ -27,20 +27,6 @@ class Told {
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The answer to a call that is made until there is one. */
-async function answered<Answer>(call: () => Answer | Promise<Answer>): Promise<Answer> {
-  let answer: { value: Answer } | undefined;
-  await until(async () => {
-    try {
-      answer = { value: await call() };
-    } catch (error) {
-      assert(error instanceof StoreError, `${error}`);
-    }
-    return answer !== undefined;
-  }, "no answer");
-  return answer!.value;
-}
 
 redisTest("reads that are asked for one by one are told once what came of them", async () => {
   const isOver = Promise.withResolvers<string>();

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { assert } from "@std/assert";
 import { systemClock } from "../../../lib/clock.ts";
+import { StoreError } from "../../../lib/errors.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../lib/storage/redis/mod.ts";
 import { testContract } from "../contract.ts";
-import { missing, RedisCluster, type RedisServer, redisTest } from "./servers.ts";
+import { missing, RedisCluster, type RedisServer, redisTest, until } from "./servers.ts";
 import { type Caller, callerOf } from "../caller.ts";
 
 /** For tests that are not about it: a Redis that a busy machine lets wait is no Redis that is away. */
@@ -34,6 +36,20 @@ export function openOn(
 export async function using(opened: Promise<Caller>): Promise<Caller & AsyncDisposable> {
   const store = await opened;
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
+}
+
+/** The answer to a call that is made until there is one: a store with a short timeout fails on a slow machine too. */
+export async function answered<Answer>(call: () => Answer | Promise<Answer>): Promise<Answer> {
+  let answer: { value: Answer } | undefined;
+  await until(async () => {
+    try {
+      answer = { value: await call() };
+    } catch (error) {
+      assert(error instanceof StoreError, `${error}`);
+    }
+    return answer !== undefined;
+  }, "the store does not answer");
+  return answer!.value;
 }
 
 /** The contract suite, each point with a prefix of its own. */
